@@ -1,0 +1,130 @@
+"""Every exception xferzone raises on purpose, with the exit code it brings.
+
+    XferzoneError             root; never raised itself
+    +-- PeerError          69 the other side broke the protocol
+    |   +-- MalformedCard     a known operator with wrong arguments or payload
+    +-- MalformedDelta      1 bytes that are no Fossil delta of the source given
+    +-- CorruptArtifact     1 stored bytes do not hash to their name
+    +-- NotFound            5 no such zone, revision, artifact, user or file
+    +-- Ambiguous           2 a prefix or name that means several things
+    +-- UsageError          2 arguments that cannot be meant; says what could
+    +-- RefConflict         4 a ref was moved by somebody else first
+    +-- ZoneInvalid         6 zone text or content; carries every fault found
+    +-- Refused             7 a safety threshold or policy says no
+    +-- Busy               75 the repository stayed locked; try again
+    +-- Denied             77 the user may not do that
+
+Catch the leaf you can act on. `ValueError`, `TypeError` and `AssertionError`
+mean a bug of ours and are caught only where a parser's ValueError becomes one
+of the errors above.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class XferzoneError(Exception):
+    """Root of the tree above."""
+
+    exit_code = 1  # what the command line returns when this reaches it
+
+
+class PeerError(XferzoneError):
+    """The other side broke the protocol."""
+
+    exit_code = 69
+
+
+class MalformedCard(PeerError):
+    """A known `operator` with bad arguments, at byte `offset` of the body."""
+
+    def __init__(self, operator: bytes, offset: int, reason: str, line: bytes = b"") -> None:
+        super().__init__(f"malformed {operator.decode('ascii')} card at byte {offset}: {reason}")
+        self.operator = operator
+        self.offset = offset
+        self.reason = reason
+        self.line = line  # the card's line as it came, for stock's `bad command` reply
+
+
+class MalformedDelta(XferzoneError):
+    """Bytes that do not apply as a Fossil delta; `reason` says where and why."""
+
+
+class CorruptArtifact(XferzoneError):
+    """What is stored under `artifact` cannot be read back as it."""
+
+    def __init__(self, artifact: str, reason: str) -> None:
+        super().__init__(f"artifact {artifact} is damaged: {reason}; see `xferzone check`")
+        self.artifact = artifact
+        self.reason = reason
+
+
+class NotFound(XferzoneError):
+    """Nothing of that name is here."""
+
+    exit_code = 5
+
+
+class Ambiguous(XferzoneError):
+    """`candidates` all fit; the caller should name one of them."""
+
+    exit_code = 2
+
+
+class UsageError(XferzoneError):
+    """The arguments make no sense together; the message says what would."""
+
+    exit_code = 2
+
+
+class RefConflict(XferzoneError):
+    """`ref` was expected at `expected` but stands at `actual` (None: absent)."""
+
+    exit_code = 4
+
+    def __init__(self, ref: str, expected: str | None, actual: str | None) -> None:
+        super().__init__(f"{ref} is at {actual}, not at {expected}: somebody else was first; look and try again")
+        self.ref = ref
+        self.expected = expected
+        self.actual = actual
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with a zone: in `file` (empty: the zone as a whole), `line` from 1 (0: no line)."""
+
+    file: str
+    line: int
+    reason: str
+
+    def __str__(self) -> str:
+        place = f"{self.file} line {self.line}: " if self.line else f"{self.file}: " if self.file else ""
+        return place + self.reason
+
+
+class ZoneInvalid(XferzoneError):
+    """A zone that must not be served; `faults` in the order of the text, at least one."""
+
+    exit_code = 6
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("\n".join(map(str, faults)))
+        self.faults = tuple(faults)
+
+
+class Refused(XferzoneError):
+    """A safety threshold or a policy says no; the message names the setting and the flag."""
+
+    exit_code = 7
+
+
+class Busy(XferzoneError):
+    """The repository stayed locked for as long as we were willing to wait."""
+
+    exit_code = 75
+
+
+class Denied(XferzoneError):
+    """The user lacks the right; the message names both."""
+
+    exit_code = 77

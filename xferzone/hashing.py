@@ -1,0 +1,39 @@
+"""Artifact ids: the lower-case hex hash of an artifact's content.
+
+40 digits are SHA1, 64 are SHA3-256; the length alone tells which.
+Source: Fossil 2.21, www/hashpolicy.wiki; src/hname.c hname_validate().
+"""
+
+import hashlib
+import re
+from typing import NewType
+
+#: Made only by the functions below and by the store, so holding one means it is well formed.
+ArtifactId = NewType("ArtifactId", str)
+
+_WELL_FORMED = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_SHA1_DIGITS = 40
+
+
+def parse_artifact_id(token: bytes) -> ArtifactId:
+    """Read an artifact id off the wire.
+
+    Upper-case digits are refused: stock takes them but finds nothing by them.
+
+    Raises:
+        ValueError: not 40 or 64 lower-case hex digits.
+    """
+    if not _WELL_FORMED.fullmatch(token):
+        raise ValueError(f"{token[:80]!r} is not an artifact id")
+    return ArtifactId(token.decode("ascii"))
+
+
+def artifact_id(content: bytes) -> ArtifactId:
+    """The SHA3-256 id under which new content is stored."""
+    return ArtifactId(hashlib.sha3_256(content).hexdigest())
+
+
+def is_named(artifact: ArtifactId, content: bytes) -> bool:
+    """Whether `content` hashes to `artifact`, by the hash that it was named with."""
+    digest = hashlib.sha1 if len(artifact) == _SHA1_DIGITS else hashlib.sha3_256
+    return digest(content).hexdigest() == artifact

@@ -1,0 +1,1 @@
+"""What the artifacts mean: zones, their text, their history and their publication."""
