@@ -1,0 +1,73 @@
+PYTHON ?= python3
+VENV   ?= .venv
+HTTP   ?= 127.0.0.1:8080
+DNS    ?= 127.0.0.1:5300
+
+BIN     := $(VENV)/bin
+PIP     := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+OLDEST  := $(VENV)-oldest
+PROJECT := setup.cfg pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check interop bench static unit oldest peers clean
+.DELETE_ON_ERROR:
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/installed ## A demo in ./demo: Fossil clones and commits, DNS answers (HTTP=... DNS=... choose ports)
+	@exec deploy/demo.sh $(BIN)/xferzone $(HTTP) $(DNS)
+
+check: static unit ## What every commit must pass: style, types, layers, unit tests
+
+test: peers static oldest ## Everything; installs the Debian packages it lacks (fossil, dig, kdig, ...)
+	$(BIN)/python -m pytest
+
+interop: peers $(VENV)/developed ## The tests that drive the real programs, alone
+	$(BIN)/python -m pytest -m interop
+
+bench: $(VENV)/developed ## Measure; prints ratios to what the real programs reach in the same run
+	$(BIN)/python bench/run.py
+
+static: $(VENV)/developed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: $(VENV)/developed
+	$(BIN)/python -m pytest -m "not interop and not scale"
+
+# Text and wire of zones must not depend on the release of dnspython: the same tests under its floor.
+oldest: $(OLDEST)/developed
+	$(OLDEST)/bin/python -m pytest -m "not interop and not scale" tests/zone
+
+peers:
+	@tests/peers.sh
+
+clean: ## Remove what the other targets made, the demo too
+	rm -rf $(VENV) $(OLDEST) demo build dist xferzone.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/installed: $(PROJECT)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "xferzone needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@echo "installing into $(VENV) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv --clear $(VENV)
+	@$(PIP) setuptools
+	@$(PIP) --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/developed: $(VENV)/installed
+	@$(PIP) --no-build-isolation --editable '.[dev]'
+	@touch $@
+
+$(OLDEST)/developed: $(PROJECT)
+	@echo "installing into $(OLDEST) with the oldest dnspython allowed ..."
+	@test -x $(OLDEST)/bin/python || $(PYTHON) -m venv --clear $(OLDEST)
+	@sed -e '/^dnspython==/d' constraints.txt >$(OLDEST)/constraints.txt
+	@sed -n -e 's/^ *dnspython>=/dnspython==/p' setup.cfg >>$(OLDEST)/constraints.txt
+	@$(OLDEST)/bin/python -m pip --disable-pip-version-check install --quiet \
+	  --constraint $(OLDEST)/constraints.txt setuptools
+	@$(OLDEST)/bin/python -m pip --disable-pip-version-check install --quiet \
+	  --constraint $(OLDEST)/constraints.txt --no-build-isolation --editable '.[dev]'
+	@touch $@
