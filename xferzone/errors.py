@@ -5,6 +5,7 @@
     |   +-- MalformedCard     a known operator with wrong arguments or payload
     +-- MalformedDelta      1 bytes that are no Fossil delta of the source given
     +-- CorruptArtifact     1 stored bytes do not hash to their name
+    +-- CannotServe         1 an address cannot be had, or a part of a server did not come up
     +-- NotFound            5 no such zone, revision, artifact, user or file
     +-- Ambiguous           2 a prefix or name that means several things
     +-- UsageError          2 arguments that cannot be meant; says what could
@@ -57,6 +58,10 @@ class CorruptArtifact(XferzoneError):
         super().__init__(f"artifact {artifact} is damaged: {reason}; see `xferzone check`")
         self.artifact = artifact
         self.reason = reason
+
+
+class CannotServe(XferzoneError):
+    """An address to listen on cannot be had, or a part of a server did not come up; the message says which."""
 
 
 class NotFound(XferzoneError):

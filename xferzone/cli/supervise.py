@@ -1,0 +1,296 @@
+"""Keep a few programs running, side by side, and end them all together.
+
+                 start                 reports (ready.py)
+    waiting ---------------> starting --------------------> up
+       ^                        |                            |
+       |   after 0 ... 10 s     |  ends, after an earlier    |  ends
+       +------------------------+  process of it was up -----+
+                                |
+                                |  ends, and none was ever up
+                                v
+                     all are ended, CannotServe
+
+    INT, TERM, HUP    each child gets TERM, after STOP_S seconds KILL     -> return
+    a second one      KILL at once
+    we are killed     the kernel sends each child KILL (PR_SET_PDEATHSIG)
+
+A program that dies is started again at once; one that keeps dying, after a pause that doubles with every death until
+it has stayed up for STEADY_S. The others are left alone. Children have process groups of their own, so that a Ctrl-C
+reaches us alone; stdin is /dev/null, stdout is our stderr. We adopt and reap what our children leave behind.
+
+Source: prctl(2), PR_SET_PDEATHSIG and PR_SET_CHILD_SUBREAPER; credentials(7) for process groups.
+"""
+
+import contextlib
+import ctypes
+import logging
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import xferzone
+from xferzone import ready
+from xferzone.errors import CannotServe
+
+STEADY_S = 5.0  # seconds up after which earlier deaths are forgotten
+FIRST_PAUSE_S = 0.1  # seconds before a restart if the process was not steady
+LONGEST_PAUSE_S = 10.0
+STOP_S = 5.0  # seconds between TERM and KILL; gunicorn lets requests in flight end meanwhile
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What to run: `what` it is called in messages, and its argv, the first an absolute path."""
+
+    what: str
+    argv: tuple[str, ...]
+
+
+def module(what: str, name: str, *arguments: str) -> Program:
+    """`python -m NAME ARGUMENTS` under this interpreter; the working directory is never imported from."""
+    return Program(what, (sys.executable, "-P", "-m", name, *arguments))
+
+
+def supervise(programs: Sequence[Program], when_up: Callable[[], None]) -> None:
+    """Run `programs` until a signal says stop; `when_up` is called once, when all have reported.
+
+    To be called in the main thread of a process that does nothing else. Returns with every child ended and reaped.
+
+    Raises:
+        CannotServe: a program ended before any process of it was up; the others were ended.
+    """
+    children = [_Child(program) for program in programs]
+    with _Signals() as signals:
+        try:
+            _keep(children, signals, when_up)
+        finally:
+            _stop(children, signals)
+
+
+def die_with(parent: int) -> None:
+    """Let the kernel kill this process when `parent`, which forked it, ends in any way; now if it has already."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@dataclass(slots=True)
+class _Child:
+    program: Program
+    pid: int = 0  # 0: waiting
+    started: float = 0.0  # monotonic seconds, as `due`
+    due: float = 0.0
+    deaths: int = 0  # in a row, none of them steady
+    was_up: bool = False  # this process or an earlier one
+    report: int = -1  # our end of its ready pipe; -1: has reported, or waiting
+
+    def read_report(self) -> None:
+        """Take note of what came through the pipe, and close it; never waits."""
+        if self.report >= 0:
+            with contextlib.suppress(BlockingIOError):
+                self.was_up = os.read(self.report, 1) == b"\n" or self.was_up
+            os.close(self.report)
+            self.report = -1
+
+
+class _Signals:
+    """Turns signals into numbers to be read beside other descriptors, for as long as it is entered.
+
+    A SIGHUP that was ignored when we began (nohup) stays ignored.
+    """
+
+    def __init__(self) -> None:
+        self._numbers = [*_STOPPING, signal.SIGCHLD]
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+            self._numbers.remove(signal.SIGHUP)
+        self._reader, self._writer = socket.socketpair()
+        self._reader.setblocking(False)
+        self._writer.setblocking(False)
+
+    def __enter__(self) -> "_Signals":
+        self._wakeup = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        self._handlers = {number: signal.signal(number, _nothing) for number in self._numbers}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(self._wakeup)
+        self._reader.close()
+        self._writer.close()
+
+    def wait(self, seconds: float | None, pipes: Mapping[int, "_Child"]) -> tuple[bool, list["_Child"]]:
+        """Whether to stop, and whose pipe is readable, after a signal, a pipe or `seconds` (None: for ever)."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._reader, selectors.EVENT_READ)
+            for pipe in pipes:
+                selector.register(pipe, selectors.EVENT_READ)
+            ready_fds = [key.fd for key, _ in selector.select(seconds)]
+        stop = False
+        with contextlib.suppress(BlockingIOError):
+            while numbers := self._reader.recv(512):
+                stop = stop or any(number in _STOPPING for number in numbers)
+        return stop, [pipes[fd] for fd in ready_fds if fd in pipes]
+
+    @contextlib.contextmanager
+    def blocked(self) -> Iterator[None]:
+        """Between fork and exec a signal would be lost in our own handlers: hold it back."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, self._numbers)
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def restore_in_child(self) -> None:
+        signal.set_wakeup_fd(-1)
+        for number in (*self._numbers, signal.SIGPIPE):
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self._numbers)
+
+
+def _nothing(_number: int, _frame: object) -> None:
+    """The wakeup descriptor has told."""
+
+
+def _keep(children: list[_Child], signals: _Signals, when_up: Callable[[], None]) -> None:
+    # Orphans of a child, such as a worker whose arbiter was killed, come to us and do not stay zombies.
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    told = False
+    while True:
+        for child in children:
+            if not child.pid and child.due <= time.monotonic():
+                _start(child, signals)
+        waiting = [child.due for child in children if not child.pid]
+        pause = max(0.0, min(waiting) - time.monotonic()) if waiting else None
+        stop, readable = signals.wait(pause, {child.report: child for child in children if child.report >= 0})
+        for child in readable:
+            child.read_report()
+        if stop:
+            return
+        _reap(children, _bury)
+        if not told and all(child.was_up for child in children):
+            told = True
+            when_up()
+
+
+def _start(child: _Child, signals: _Signals) -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    parent = os.getpid()
+    with signals.blocked():
+        child.pid = os.fork()
+        if child.pid == 0:
+            _become(child.program, writer, parent, signals)
+    os.close(writer)
+    child.report = reader
+    child.started = time.monotonic()
+
+
+def _become(program: Program, writer: int, parent: int, signals: _Signals) -> NoReturn:
+    """The forked half of `_start`: never returns, whatever happens."""
+    try:
+        os.setpgid(0, 0)
+        die_with(parent)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(2, 1)
+        os.set_inheritable(writer, True)
+        signals.restore_in_child()
+        os.execve(program.argv[0], program.argv, {**_environment(), ready.VARIABLE: str(writer)})
+    except OSError as error:
+        os.write(2, f"{program.what}: {error}\n".encode())
+    finally:
+        os._exit(127)
+
+
+def _environment() -> dict[str, str]:
+    """Ours, with PYTHONPATH leading to this very package: it may be a checkout that only our start directory finds."""
+    root = Path(xferzone.__file__).resolve().parent.parent
+    if root.name == "site-packages":
+        return dict(os.environ)
+    known = os.environ.get("PYTHONPATH")
+    return {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{known}" if known else str(root)}
+
+
+def _reap(children: Sequence[_Child], bury: Callable[[_Child, int], None]) -> bool:
+    """Take note of every process that has ended, adopted ones too; whether any process is left."""
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return False
+        if pid == 0:
+            return True
+        for child in children:
+            if child.pid == pid:
+                bury(child, os.waitstatus_to_exitcode(status))
+
+
+def _bury(child: _Child, code: int) -> None:
+    now = time.monotonic()
+    child.read_report()  # it may have reported and died before we looked
+    pid, child.pid = child.pid, 0
+    end = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+    if not child.was_up:
+        raise CannotServe(f"the {child.program.what} did not come up: it ended with {end}, see above")
+    child.deaths = 0 if now - child.started >= STEADY_S else child.deaths + 1
+    pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (child.deaths - 1)) if child.deaths else 0.0
+    child.due = now + pause
+    _log.warning("%s pid=%d ended with %s, starts again in %.1f s", child.program.what, pid, end, pause)
+
+
+def _stop(children: Sequence[_Child], signals: _Signals) -> None:
+    """End and reap all, the adopted too, within twice STOP_S: TERM first, KILL at the next signal or after STOP_S."""
+    for child in children:
+        if child.pid:
+            os.kill(child.pid, signal.SIGTERM)
+    kill_at = time.monotonic() + STOP_S
+    give_up_at = kill_at + STOP_S
+    while _reap(children, _forget):
+        now = time.monotonic()
+        # Adopted processes have lost who should end them; they are killed as soon as they are all that is left.
+        if now >= kill_at or not any(child.pid for child in children):
+            for pid in _our_children(children):
+                os.kill(pid, signal.SIGKILL)
+            kill_at = now
+        if now >= give_up_at:
+            _log.error("some processes do not end even when killed: %s", _our_children(children))
+            return
+        # What a killed process leaves behind becomes ours without a signal: look again soon.
+        stop, _ = signals.wait(0.05 if now >= kill_at else kill_at - now, {})
+        if stop:
+            kill_at = now
+
+
+def _forget(child: _Child, _code: int) -> None:
+    child.pid = 0
+    child.read_report()
+
+
+def _our_children(children: Sequence[_Child]) -> list[int]:
+    """The processes that we alone may reap, so that no number among them can mean a stranger."""
+    try:
+        return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+    except OSError:  # a kernel without that file
+        return [child.pid for child in children if child.pid]
+
+
+def _prctl(option: int, value: int) -> None:
+    """Linux's process controls; elsewhere children of a killed parent have to notice by themselves."""
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
+    if libc.prctl(option, value, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), f"prctl({option})")
