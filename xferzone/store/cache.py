@@ -1,0 +1,35 @@
+"""Contents by id, the least recently used dropped first, bounded in bytes and safe for several threads."""
+
+import threading
+from collections import OrderedDict
+
+from xferzone.hashing import ArtifactId
+
+
+class ContentCache:
+    """At most `limit` bytes of verified contents; one larger than a quarter of that is not kept."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._size = 0
+        self._contents: OrderedDict[ArtifactId, bytes] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, artifact: ArtifactId) -> bytes | None:
+        with self._lock:
+            content = self._contents.get(artifact)
+            if content is not None:
+                self._contents.move_to_end(artifact)
+            return content
+
+    def put(self, artifact: ArtifactId, content: bytes) -> None:
+        if len(content) > self._limit // 4:
+            return
+        with self._lock:
+            if artifact in self._contents:
+                return
+            self._contents[artifact] = content
+            self._size += len(content)
+            while self._size > self._limit:
+                _, dropped = self._contents.popitem(last=False)
+                self._size -= len(dropped)

@@ -1,0 +1,89 @@
+"""Delta chains: how an old version is kept as the way back from a newer one.
+
+    v1 <- v2 <- v3          arrows point from a delta's source to what it makes; v3 is stored whole
+    stack(v3) = 2           the deltas that lie on it at the deepest: reading v1 applies two
+
+The newest version of a file stays whole, so a tip is one read; the one before it becomes a delta against it in
+the transaction that links the newer. A version on which MAX_STACK deltas lie already stays whole instead, which
+bounds every read. Nothing here trusts the table: a chain is followed for at most MAX_STACK steps.
+"""
+
+import sqlite3
+
+from xferzone import delta
+from xferzone.errors import CorruptArtifact, MalformedDelta, NotFound
+from xferzone.hashing import ArtifactId, is_named
+from xferzone.store import zstd
+from xferzone.store.cache import ContentCache
+
+MAX_ARTIFACT = 64 * 1024 * 1024  # bytes; architecture.md 7
+MAX_STACK = 100  # deltas; a whole copy every hundred versions costs a 100 kB zone 0.3 kB a version
+_WORTH = 2  # a delta is kept if it is at most 1/_WORTH of the content
+_SMALLEST = 600  # bytes; below, zstd with the dictionary does as well as a delta of hashes
+
+
+def id_of(raw: bytes) -> ArtifactId:
+    """The id whose digest is `raw`, as the blob table keeps it."""
+    return ArtifactId(raw.hex())
+
+
+def content(db: sqlite3.Connection, cache: ContentCache, rid: int) -> bytes:
+    """The artifact's content, verified against its name, as every artifact on the way to it is.
+
+    Raises:
+        NotFound: a phantom, or no such row.
+        CorruptArtifact: it, or one that its chain needs, cannot be read back.
+    """
+    chain: list[tuple[ArtifactId, int, bytes]] = []
+    at: int | None = rid
+    found: bytes | None = None
+    while at is not None:
+        row = db.execute("SELECT hash, size, content, source FROM blob WHERE rid = ?", (at,)).fetchone()
+        artifact = ArtifactId("") if row is None else id_of(row[0])
+        if row is None or row[2] is None:
+            if not chain:
+                raise NotFound(f"artifact {artifact or rid} is not here")
+            raise CorruptArtifact(chain[-1][0], f"the source of its delta, {artifact or at}, is not here")
+        found = cache.get(artifact)
+        if found is not None:
+            break
+        if len(chain) > MAX_STACK:
+            raise CorruptArtifact(chain[0][0], f"its chain of deltas is longer than {MAX_STACK}, or a loop")
+        chain.append((artifact, row[1], row[2]))
+        at = row[3]
+    for artifact, size, stored in reversed(chain):
+        found = _expanded(artifact, size, stored, found)
+        cache.put(artifact, found)
+    assert found is not None
+    return found
+
+
+def _expanded(artifact: ArtifactId, size: int, stored: bytes, source: bytes | None) -> bytes:
+    try:
+        expanded = zstd.expand(stored, MAX_ARTIFACT)
+        made = expanded if source is None else delta.apply(source, expanded, limit=size)
+    except (ValueError, MalformedDelta) as exc:
+        raise CorruptArtifact(artifact, str(exc)) from exc
+    if not is_named(artifact, made):
+        raise CorruptArtifact(artifact, "its content does not hash to its name")
+    return made
+
+
+def rechain(db: sqlite3.Connection, cache: ContentCache, old: int, new: int) -> None:
+    """Store `old` as a delta against `new`, its successor, where that saves space and bounds allow it."""
+    row = db.execute("SELECT size, content, source, stack FROM blob WHERE rid = ?", (old,)).fetchone()
+    if row is None or row[1] is None or row[2] is not None or not _SMALLEST <= row[0] or row[3] >= MAX_STACK:
+        return
+    base = db.execute("SELECT content, source, stack FROM blob WHERE rid = ?", (new,)).fetchone()
+    # Only a whole artifact becomes a source: so no loop can form, and no stack below grows unseen.
+    if base is None or base[0] is None or base[1] is not None:
+        return
+    size, stack = row[0], row[3]
+    way_back = delta.create(content(db, cache, new), content(db, cache, old), most=size // _WORTH)
+    if way_back is None:
+        return
+    stored = zstd.compress(way_back)
+    if len(stored) >= len(row[1]):
+        return
+    db.execute("UPDATE blob SET content = ?, source = ? WHERE rid = ?", (stored, new, old))
+    db.execute("UPDATE blob SET stack = ? WHERE rid = ?", (max(base[2], stack + 1), new))

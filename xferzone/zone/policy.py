@@ -1,0 +1,40 @@
+"""Which control tags a pusher may set (architecture.md law 4).
+
+    on a check-in of a published chain    parent, date, branch, sym-BRANCH, closed, hidden    need the setup capability
+    anywhere                              sym-BRANCH of a branch that has a ref               needs it too
+    anywhere                              sym-NAME where NAME is a zone branch otherwise      refused by name
+
+They would hide or move what is served from people who work with stock Fossil; they never move a ref.
+"""
+
+from xferzone import artifacts
+from xferzone.artifacts import CheckIn, Control, Tag
+from xferzone.refs import LocalRefs
+from xferzone.store import Reader, schema
+
+_GUARDED = frozenset({"parent", "date", "branch", "closed", "hidden"})
+_SYM = "sym-"
+
+
+def refusal(reader: Reader, refs: LocalRefs, content: bytes) -> str | None:
+    """Why a pusher without the setup capability may not bring this artifact; None: he may."""
+    # Cheap: nearly all content that comes is no artifact with tags.
+    parsed = artifacts.parse(content)
+    if not isinstance(parsed, Control | CheckIn):
+        return None
+    for tag in parsed.tags:
+        if tag.target is not None and (reason := _reason(reader, refs, tag)) is not None:
+            return reason
+    return None
+
+
+def _reason(reader: Reader, refs: LocalRefs, tag: Tag) -> str | None:
+    assert tag.target is not None
+    symbol = tag.name.removeprefix(_SYM) if tag.name.startswith(_SYM) else None
+    published = reader.placed(tag.target)
+    on_chain = published is not None and published.place == schema.PUBLISHED
+    if symbol is not None and refs.get(symbol) is not None:
+        return f"only an administrator may move the branch name {symbol}"
+    if on_chain and tag.name in _GUARDED:
+        return f"only an administrator may set the tag {tag.name} on the published check-in {tag.target[:16]}"
+    return None

@@ -1,0 +1,297 @@
+"""Publishing: which check-in each zone branch serves, decided anew from what is pending (architecture.md law 4).
+
+    unplaced check-ins of a branch            its ref r
+      forward   r is on the first-parent line      -> the ref moves there, as far as it goes
+      merge     r is reached by other parents      -> append a check-in: parents r and the tip, content the tip's
+      invalid   a child of r that cannot be served -> recorded and told; stays until a child mends it
+      loser     left the ref's line before r       -> a control artifact moves it to BRANCH-fork-<16 hex of it>
+    unplaced check-ins of a fork branch
+      merge     as above, onto the branch it left
+      else      told the way back, once
+
+Arrival decides races: of two children of r the one that came first wins. What is passed on the way forward is not
+checked: only what is served must be valid. A branch without a ref begins with its
+first valid check-in that has no parent on it. Every decision is a function of the artifacts and the refs, so a
+crash at any point is caught up by the next run.
+"""
+
+from collections.abc import Iterable
+
+from xferzone.artifacts import CheckIn, Control, FileCard, Tag
+from xferzone.errors import Fault, NotFound, ZoneInvalid
+from xferzone.hashing import ArtifactId
+from xferzone.refs import LocalRefs, Move, Ref
+from xferzone.store import Writer, indexes, schema
+from xferzone.store.reader import Placed
+from xferzone.zone import form, names
+from xferzone.zone.serials import serial_of
+
+MAX_AHEAD_MS = 5 * 60 * 1000  # how far a check-in's date may be ahead of our clock (law 4)
+MAX_STEP = 2**30  # a larger step of the serial needs --serial-jump (law 3)
+MAX_TOLD = 10  # faults of one check-in that the pusher is shown
+
+
+def publish(writer: Writer, refs: LocalRefs, now_ms: int, *, serial_jump: bool = False) -> list[str]:
+    """Settle every unplaced check-in; what the people who pushed them should be told, in order.
+
+    Args:
+        now_ms: the clock, milliseconds since 1970.
+        serial_jump: let serials step over 2^30.
+    """
+    notices: list[str] = []
+    by_branch: dict[str, list[Placed]] = {}
+    for checkin in writer.unplaced():
+        by_branch.setdefault(checkin.branch or "", []).append(checkin)
+    forks = {branch: names.fork_of(branch) for branch in by_branch}
+    # Forks come last: what a branch loses in this run is told of its fork in the same run.
+    for branch in sorted(by_branch, key=lambda branch: forks[branch] is not None):
+        target = forks[branch] or branch
+        if names.split_ref(target) is None:
+            for checkin in by_branch[branch]:
+                writer.place(checkin.id, schema.ELSEWHERE)
+            continue
+        run = _Run(writer, refs, now_ms, target, serial_jump, notices)
+        if forks[branch] is None:
+            run.settle(by_branch[branch])
+        else:
+            run.settle_fork(branch, by_branch[branch])
+    return notices
+
+
+class _Run:
+    """One branch of one zone, being settled."""
+
+    def __init__(
+        self, writer: Writer, refs: LocalRefs, now_ms: int, branch: str, serial_jump: bool, notices: list[str]
+    ) -> None:
+        self.writer, self.refs, self.now_ms = writer, refs, now_ms
+        self.branch, self.serial_jump, self.notices = branch, serial_jump, notices
+        self.zone = branch.partition("/")[0]
+        self.ref = refs.get(branch)
+        self.pending: dict[ArtifactId, Placed] = {}
+
+    def settle(self, arrived: list[Placed]) -> None:
+        self.pending = {checkin.id: checkin for checkin in arrived}
+        while self.pending and (self._forward() or self._merge()):
+            pass
+        self._fork_losers()
+
+    def settle_fork(self, fork: str, arrived: list[Placed]) -> None:
+        """Publish a merge made on a fork branch, else tell the way back."""
+        self.pending = {checkin.id: checkin for checkin in arrived}
+        self._merge()
+        for checkin in self.pending.values():
+            self.writer.place(checkin.id, schema.ELSEWHERE)
+        if self.pending:
+            last = list(self.pending)[-1]
+            self.notices.append(f"{last[:16]} is on branch {fork}, which is not served. {self._way_back(fork)}")
+
+    # -- forward along first parents
+
+    def _forward(self) -> bool:
+        """Move the ref as far as it goes down one line of heirs; whether it moved."""
+        queue = self._starts()
+        for start in queue:
+            line = self._line(start)
+            for at in reversed(range(len(line))):
+                if self._published(line[at]):
+                    return True
+            queue.extend(self._heirs(line[-1].id) if line else ())
+        return False
+
+    def _line(self, start: Placed) -> list[Placed]:
+        """`start` and its heirs while there is just one; it ends before the first whose date forbids it."""
+        line: list[Placed] = []
+        heirs = [start]
+        while len(heirs) == 1 and self._date_fault(heirs[0]) is None:
+            line.append(heirs[0])
+            heirs = self._heirs(heirs[0].id)
+        return line
+
+    def _starts(self) -> list[Placed]:
+        if self.ref is not None:
+            return self._heirs(self.ref.checkin)
+        return [checkin for checkin in self.pending.values() if self._is_start(checkin)]
+
+    def _is_start(self, checkin: Placed) -> bool:
+        if not checkin.parents:
+            return True
+        first = self.writer.placed(checkin.parents[0])
+        return first is not None and first.branch != self.branch
+
+    def _heirs(self, parent: ArtifactId) -> list[Placed]:
+        """Children of `parent` on this branch, in order of arrival, pending or recorded invalid."""
+        heirs = []
+        for child in self.writer.children(parent):
+            placed = self.pending.get(child) or self.writer.placed(child)
+            known = placed is not None and placed.branch == self.branch
+            if placed and known and (child in self.pending or placed.place == schema.INVALID):
+                heirs.append(placed)
+        return heirs
+
+    def _published(self, checkin: Placed) -> bool:
+        """Publish the check-in if it is valid; else record why not. One found invalid before stays so."""
+        if checkin.id not in self.pending:
+            return False
+        try:
+            self._move(checkin.id, self._form(checkin.id))
+        except ZoneInvalid as exc:
+            self._record_invalid(checkin.id, exc)
+            return False
+        return True
+
+    def _form(self, checkin: ArtifactId) -> form.Form:
+        made = form.served_form(self.writer, self.zone, self.writer.files(checkin))
+        previous = None if self.ref is None else self.ref.serial
+        serial = serial_of(self.writer, self.zone, checkin)
+        step = 0 if previous is None or serial is None else (serial - previous) % 2**32
+        if step > MAX_STEP and not self.serial_jump:
+            reason = f"the serial would step from {previous} to {serial}, over 2^30: publish it with --serial-jump"
+            raise ZoneInvalid([Fault("", 0, reason)])
+        return made
+
+    def _move(self, to: ArtifactId, served: form.Form) -> None:
+        was = self.ref
+        ref = Ref(self.branch, to, serial_of(self.writer, self.zone, to), served.numbers)
+        self.refs.compare_and_set([Move(None if was is None else was.checkin, ref, self.now_ms)])
+        self.ref = ref
+        self._settle_ancestors(to)
+        used = {number for other in self.refs.of_zone(self.zone) for number in other.numbers}
+        indexes.sweep(self.writer, self.zone, used.union(() if was is None else was.numbers))
+
+    def _settle_ancestors(self, tip: ArtifactId) -> None:
+        queue = [tip]
+        for at in queue:
+            placed = self.writer.placed(at)
+            if placed is not None and placed.place != schema.PUBLISHED:
+                self.writer.place(at, schema.PUBLISHED)
+                self.pending.pop(at, None)
+                queue.extend(placed.parents)
+
+    # -- merges
+
+    def _merge(self) -> bool:
+        """Publish the first valid tip that has the ref among its ancestors by other parents; whether there was one."""
+        if self.ref is None:
+            return False
+        inner = {parent for checkin in self.pending.values() for parent in checkin.parents}
+        for tip in list(self.pending.values()):
+            if tip.id in inner or tip.place == schema.INVALID or not self._reaches_ref(tip):
+                continue
+            if tip.date_ms > self.now_ms + MAX_AHEAD_MS:
+                continue
+            try:
+                served = self._form(tip.id)
+            except ZoneInvalid as exc:
+                self._record_invalid(tip.id, exc)
+                continue
+            self._move(self._append(tip), served)
+            return True
+        return False
+
+    def _reaches_ref(self, tip: Placed) -> bool:
+        assert self.ref is not None
+        queue, seen = [tip], {tip.id}
+        for at in queue:
+            for parent in at.parents:
+                if parent == self.ref.checkin:
+                    return True
+                placed = self.writer.placed(parent)
+                if placed is not None and parent not in seen and placed.place != schema.PUBLISHED:
+                    seen.add(parent)
+                    queue.append(placed)
+        return False
+
+    def _append(self, tip: Placed) -> ArtifactId:
+        """A check-in on the branch whose first parent is the ref, and whose content is the tip's."""
+        assert self.ref is not None
+        merged = self.writer.checkin(tip.id)
+        before = self.writer.checkin(self.ref.checkin).date_ms
+        files = tuple(FileCard(name, file) for name, file in self.writer.files(tip.id).items())
+        appended = CheckIn(
+            comment=merged.comment or "merge",
+            date_ms=max(self.now_ms, before + 1, merged.date_ms + 1),
+            user=merged.user,
+            files=files,
+            parents=(self.ref.checkin, tip.id),
+        )
+        return self.writer.put(appended.encode())
+
+    # -- losers
+
+    def _fork_losers(self) -> None:
+        losers: dict[ArtifactId, Placed] = {}
+        for checkin in [*self.pending.values(), *self.writer.invalid(self.branch)]:
+            first, base = self._off_the_line(checkin)
+            stays = (base is None) if self.ref is None else (base == self.ref.checkin)
+            if self._date_fault(first) is not None or not stays:
+                losers[first.id] = first
+        for loser in losers.values():
+            self._fork(loser)
+
+    def _off_the_line(self, checkin: Placed) -> tuple[Placed, ArtifactId | None]:
+        """The first check-in down to `checkin` that is not on the ref's line, and what it was made from."""
+        while True:
+            parent = self.writer.placed(checkin.parents[0]) if checkin.parents else None
+            if parent is None or parent.branch != self.branch:
+                return checkin, None
+            if parent.place == schema.PUBLISHED:
+                return checkin, parent.id
+            checkin = parent
+
+    def _fork(self, loser: Placed) -> None:
+        fork = f"{self.branch}-fork-{loser.id[:16]}"
+        self.writer.put(fork_artifact(self.branch, loser.id, self.writer.checkin(loser.id)))
+        reason = self._date_fault(loser) or "somebody else was first"
+        self.notices.append(f"{reason}: {loser.id[:16]} was moved to branch {fork}. {self._way_back(fork)}")
+        for checkin in self.writer.unplaced():
+            if checkin.branch == fork:
+                self.writer.place(checkin.id, schema.ELSEWHERE)
+
+    def _date_fault(self, checkin: Placed) -> str | None:
+        """Why the check-in's date keeps it, and all that follows it, from being served; None: it does not."""
+        if checkin.date_ms > self.now_ms + MAX_AHEAD_MS:
+            return "its date is over 5 minutes ahead of this server's clock"
+        first = self.writer.placed(checkin.parents[0]) if checkin.parents else None
+        if first is not None and first.date_ms >= checkin.date_ms:
+            return "its date is not after its parent's"
+        return None
+
+    # -- what people are told
+
+    def _record_invalid(self, checkin: ArtifactId, exc: ZoneInvalid) -> None:
+        del self.pending[checkin]
+        self.writer.record_invalid(checkin, str(exc))
+        told = "; ".join(str(fault) for fault in exc.faults[:MAX_TOLD])
+        more = f"; and {len(exc.faults) - MAX_TOLD} more" if len(exc.faults) > MAX_TOLD else ""
+        self.notices.append(
+            f"{self.branch}: check-in {checkin[:16]} is kept but not served: {told}{more}. "
+            "The last good version is still served; commit a correction on top of it."
+        )
+
+    def _way_back(self, fork: str) -> str:
+        return f"To publish it: fossil update {self.branch}; fossil merge {fork}; fossil commit"
+
+
+def fork_artifact(branch: str, loser: ArtifactId, checkin: CheckIn) -> bytes:
+    """The control artifact that moves `loser` to its fork branch; its bytes depend on that check-in alone."""
+    fork = f"{branch}-fork-{loser[:16]}"
+    tags: Iterable[Tag] = (
+        Tag("*", "branch", loser, fork),
+        Tag("*", f"sym-{fork}", loser, None),
+        Tag("-", f"sym-{branch}", loser, None),
+    )
+    return Control(date_ms=checkin.date_ms + 1, tags=tuple(tags), user=checkin.user).encode()
+
+
+def resettle(writer: Writer, refs: LocalRefs) -> None:
+    """Mark every ancestor of every ref published, after places were lost (rebuild)."""
+    for ref in refs.list():
+        queue = [ref.checkin]
+        for at in queue:
+            placed = writer.placed(at)
+            if placed is None:
+                raise NotFound(f"{ref.branch} points to {at}, which is no check-in: restore from a backup")
+            if placed.place != schema.PUBLISHED:
+                writer.place(at, schema.PUBLISHED)
+                queue.extend(placed.parents)

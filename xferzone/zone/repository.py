@@ -1,0 +1,45 @@
+"""Making a repository: the file, the empty trunk root, the first account."""
+
+import secrets
+from pathlib import Path
+
+from xferzone.artifacts import CheckIn, Tag
+from xferzone.refs import LocalRefs
+from xferzone.store import Store
+from xferzone.zone.publish import publish
+
+_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # no 0 o 1 l: people read it off a screen
+_PASSWORD_LENGTH = 16  # 5 bits each
+ADMIN_CAPS = "s"
+ROOT_COMMENT = "initial empty check-in"
+
+
+def password() -> str:
+    """A new random password."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(_PASSWORD_LENGTH))
+
+
+def make(path: Path, *, admin: str, project_code: str | None, now_ms: int) -> str:
+    """A new repository with its administrator; his password, which is nowhere else.
+
+    The empty trunk root is there because stock makes tags of its own in a project without one
+    (spec pitfalls 15); nothing descends from it.
+
+    Raises:
+        UsageError: a bad project code, or a file that exists.
+    """
+    secret = password()
+    with Store.create(path, project_code) as store:
+        try:
+            with store.writer() as writer:
+                tags = (Tag("*", "branch", None, "trunk"), Tag("*", "sym-trunk", None, None))
+                root = CheckIn(comment=ROOT_COMMENT, date_ms=now_ms, user=admin, tags=tags)
+                writer.put(root.encode())
+                writer.put_user("nobody", None, "")
+                writer.put_user("anonymous", None, "")
+                writer.put_user(admin, secret, ADMIN_CAPS)
+                publish(writer, LocalRefs(writer), now_ms)
+        except BaseException:
+            path.unlink()
+            raise
+    return secret
