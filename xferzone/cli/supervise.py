@@ -14,9 +14,10 @@
     a second one      KILL at once
     we are killed     the kernel sends each child KILL (PR_SET_PDEATHSIG)
 
-A program that dies is started again at once; one that keeps dying, after a pause that doubles with every death until
-it has stayed up for STEADY_S. The others are left alone. Children have process groups of their own, so that a Ctrl-C
-reaches us alone; stdin is /dev/null, stdout is our stderr. We adopt and reap what our children leave behind.
+A program that dies is started again at once; one that keeps dying, after a pause that doubles with every
+death until it has stayed up for STEADY_S. The others are left alone. Children have process groups of their
+own, so that a Ctrl-C reaches us alone; stdin is /dev/null, stdout is our stderr. We adopt and reap what our
+children leave behind.
 
 Source: prctl(2), PR_SET_PDEATHSIG and PR_SET_CHILD_SUBREAPER; credentials(7) for process groups.
 """
@@ -66,7 +67,7 @@ def module(what: str, name: str, *arguments: str) -> Program:
 def supervise(programs: Sequence[Program], when_up: Callable[[], None]) -> None:
     """Run `programs` until a signal says stop; `when_up` is called once, when all have reported.
 
-    To be called in the main thread of a process that does nothing else. Returns with every child ended and reaped.
+    To be called in the main thread of a process that does nothing else. Returns with every child reaped.
 
     Raises:
         CannotServe: a program ended before any process of it was up; the others were ended.
@@ -80,7 +81,7 @@ def supervise(programs: Sequence[Program], when_up: Callable[[], None]) -> None:
 
 
 def die_with(parent: int) -> None:
-    """Let the kernel kill this process when `parent`, which forked it, ends in any way; now if it has already."""
+    """Let the kernel kill this process when `parent`, which forked it, ends; now if it has already."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -132,7 +133,7 @@ class _Signals:
         self._writer.close()
 
     def wait(self, seconds: float | None, pipes: Mapping[int, "_Child"]) -> tuple[bool, list["_Child"]]:
-        """Whether to stop, and whose pipe is readable, after a signal, a pipe or `seconds` (None: for ever)."""
+        """Whether to stop, and whose pipe is readable, after a signal, a pipe or `seconds` (None: no end)."""
         with selectors.DefaultSelector() as selector:
             selector.register(self._reader, selectors.EVENT_READ)
             for pipe in pipes:
@@ -215,7 +216,7 @@ def _become(program: Program, writer: int, parent: int, signals: _Signals) -> No
 
 
 def _environment() -> dict[str, str]:
-    """Ours, with PYTHONPATH leading to this very package: it may be a checkout that only our start directory finds."""
+    """Ours, with PYTHONPATH leading to this very package: `-P` would not find it in a bare checkout."""
     root = Path(xferzone.__file__).resolve().parent.parent
     if root.name == "site-packages":
         return dict(os.environ)
@@ -251,7 +252,7 @@ def _bury(child: _Child, code: int) -> None:
 
 
 def _stop(children: Sequence[_Child], signals: _Signals) -> None:
-    """End and reap all, the adopted too, within twice STOP_S: TERM first, KILL at the next signal or after STOP_S."""
+    """End and reap all, the adopted too: TERM, then KILL at the next signal or after STOP_S."""
     for child in children:
         if child.pid:
             os.kill(child.pid, signal.SIGTERM)
@@ -259,7 +260,7 @@ def _stop(children: Sequence[_Child], signals: _Signals) -> None:
     give_up_at = kill_at + STOP_S
     while _reap(children, _forget):
         now = time.monotonic()
-        # Adopted processes have lost who should end them; they are killed as soon as they are all that is left.
+        # Adopted processes have lost who should end them: killed as soon as they are all that is left.
         if now >= kill_at or not any(child.pid for child in children):
             for pid in _our_children(children):
                 os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,268 @@
+"""The supervisor with stand-in programs; each test drives a supervising process from outside, by signals."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+# Every stand-in writes a file named by its pid into argv[1]/NAME, reports, and waits to be ended.
+PLAIN = "note(); ready.report(); signal.pause()"
+STUBBORN = "signal.signal(signal.SIGTERM, signal.SIG_IGN); note(); ready.report(); time.sleep(60)"
+SILENT = "note(); signal.pause()"
+BROKEN = "note(); sys.exit(3)"
+# Comes up the first time, then dies at once for ever.
+SICKLY = "first = not home.exists(); note(); ready.report(); first and time.sleep(0.5); sys.exit(3)"
+# A server with a worker of its own, as gunicorn's arbiter; the worker ends with it.
+PARENT = """
+parent = os.getpid()
+if os.fork() == 0:
+    supervise.die_with(parent)
+    note(); ready.report(); signal.pause()
+note(); signal.pause()
+"""
+CHATTY = "note(); print('to stdout', repr(sys.stdin.read()), flush=True); ready.report(); signal.pause()"
+
+CHILD = """
+import os, pathlib, signal, sys, time
+from xferzone import ready
+from xferzone.cli import supervise
+home = pathlib.Path(sys.argv[1])
+def note():
+    home.mkdir(exist_ok=True)
+    (home / str(os.getpid())).touch()
+"""
+
+STOP_S = 2.0  # seconds; less than what users get
+
+DRIVER = f"""
+import sys
+from xferzone.cli import supervise
+from xferzone.errors import CannotServe
+supervise.STOP_S = {STOP_S}
+programs = [
+    supervise.Program(what, (sys.executable, "-c", code, place))
+    for what, code, place in zip(*[iter(sys.argv[1:])] * 3)
+]
+try:
+    supervise.supervise(programs, lambda: print("all up", flush=True))
+except CannotServe as error:
+    sys.exit("error: " + str(error))
+print("stopped")
+"""
+
+
+class Supervised:
+    """A running supervisor and what its programs, each `(name, code)`, left in `place`."""
+
+    def __init__(self, place: Path, programs: list[tuple[str, str]], **options: object) -> None:
+        self.place = place
+        argv = [word for name, code in programs for word in (name, CHILD + code, str(place / name))]
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", DRIVER, *argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def wait_up(self) -> None:
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "all up\n"
+
+    def pids(self, name: str) -> set[int]:
+        """Every process of this program that ever was."""
+        with contextlib.suppress(FileNotFoundError):
+            return {int(entry.name) for entry in (self.place / name).iterdir()}
+        return set()
+
+    def ended(self, seconds: float = 10) -> tuple[int, str, str]:
+        stdout, stderr = self.process.communicate(timeout=seconds)
+        return self.process.returncode, stdout, stderr
+
+    def nobody_is_left(self) -> bool:
+        everybody = {pid for home in self.place.iterdir() for pid in self.pids(home.name)}
+        return bool(everybody) and not any(map(alive, everybody))
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs; a zombie does not."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return status.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def eventually(fact: Callable[[], bool], seconds: float = 5) -> bool:
+    deadline = time.monotonic() + seconds
+    while not fact():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+@pytest.fixture
+def supervised(tmp_path: Path) -> Iterator[Callable[..., Supervised]]:
+    started: list[Supervised] = []
+
+    def start(**programs: str) -> Supervised:
+        started.append(Supervised(tmp_path, list(programs.items())))
+        return started[-1]
+
+    yield start
+    for each in started:
+        if each.process.poll() is None:
+            each.process.kill()
+            each.process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_one_signal_ends_all_and_is_no_failure(supervised: Callable[..., Supervised], number: int) -> None:
+    both = supervised(web=PLAIN, dns=PLAIN)
+    both.wait_up()
+    both.process.send_signal(number)
+    assert both.ended() == (0, "stopped\n", "")
+    assert both.nobody_is_left()
+
+
+def test_it_is_up_only_when_every_program_has_reported(supervised: Callable[..., Supervised]) -> None:
+    both = supervised(web=PLAIN, dns=SILENT)
+    assert eventually(lambda: bool(both.pids("web") and both.pids("dns")))
+    time.sleep(0.2)
+    both.process.terminate()
+    assert both.ended() == (0, "stopped\n", "")
+
+
+def test_a_killed_child_is_back_within_a_second_and_the_others_stay(
+    supervised: Callable[..., Supervised],
+) -> None:
+    both = supervised(web=PLAIN, dns=PLAIN)
+    both.wait_up()
+    (first,) = both.pids("web")
+    others = both.pids("dns")
+    os.kill(first, signal.SIGKILL)
+    assert eventually(lambda: len(both.pids("web")) == 2, seconds=1)
+    assert both.pids("dns") == others
+    assert not Path(f"/proc/{first}").exists(), "a zombie was left"
+    both.process.terminate()
+    code, _, stderr = both.ended()
+    assert code == 0
+    assert f"web pid={first} ended with SIGKILL, starts again in 0.1 s" in stderr
+
+
+def test_a_child_that_dies_again_and_again_is_tried_ever_more_rarely(
+    supervised: Callable[..., Supervised],
+) -> None:
+    both = supervised(web=PLAIN, dns=SICKLY)
+    both.wait_up()
+    time.sleep(2.5)
+    # Starts at 0, then 0.1, 0.2, 0.4, 0.8 s after a death each, and the interpreter's own start.
+    assert 3 <= len(both.pids("dns")) <= 6
+    assert len(both.pids("web")) == 1
+    both.process.terminate()
+    code, _, stderr = both.ended()
+    assert code == 0
+    pauses = [line.split()[-2] for line in stderr.splitlines() if "ended with exit code 3" in line]
+    assert pauses[:3] == ["0.1", "0.2", "0.4"]
+    assert both.nobody_is_left()
+
+
+def test_a_program_that_never_came_up_stops_all(supervised: Callable[..., Supervised]) -> None:
+    both = supervised(web=PLAIN, dns=BROKEN)
+    code, _, stderr = both.ended()
+    assert code == 1
+    assert "error: the dns did not come up: it ended with exit code 3, see above" in stderr
+    assert both.nobody_is_left()
+
+
+def test_a_program_that_cannot_be_run_is_named(supervised: Callable[..., Supervised], tmp_path: Path) -> None:
+    driver = DRIVER.replace("sys.executable,", "'/no/such/program',")
+    done = subprocess.run(
+        [sys.executable, "-c", driver, "dns", "", str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "dns: [Errno 2] No such file or directory: '/no/such/program'" in done.stderr
+    assert "it ended with exit code 127" in done.stderr
+
+
+def test_a_killed_supervisor_leaves_nobody(supervised: Callable[..., Supervised]) -> None:
+    three = supervised(web=PARENT, dns=PLAIN, other=STUBBORN)
+    three.wait_up()
+    assert len(three.pids("web")) == 2
+    three.process.kill()
+    three.process.communicate()
+    assert eventually(three.nobody_is_left, seconds=2)
+
+
+def test_a_killed_server_takes_its_workers_along_and_comes_back(
+    supervised: Callable[..., Supervised],
+) -> None:
+    one = supervised(web=PARENT)
+    one.wait_up()
+    before = one.pids("web")
+    os.kill(min(before), signal.SIGKILL)
+    assert eventually(lambda: len(one.pids("web")) == 4, seconds=2)
+    assert eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in before)), "alive, or a zombie"
+    one.process.terminate()
+    assert one.ended()[0] == 0
+    assert one.nobody_is_left()
+
+
+def test_a_stubborn_child_is_killed_after_a_while(supervised: Callable[..., Supervised]) -> None:
+    both = supervised(web=PLAIN, dns=STUBBORN)
+    both.wait_up()
+    began = time.monotonic()
+    both.process.terminate()
+    assert both.ended() == (0, "stopped\n", "")
+    assert STOP_S <= time.monotonic() - began < STOP_S + 1
+    assert both.nobody_is_left()
+
+
+def test_the_second_ctrl_c_does_not_wait(supervised: Callable[..., Supervised]) -> None:
+    both = supervised(web=PLAIN, dns=STUBBORN)
+    both.wait_up()
+    both.process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    assert both.process.poll() is None
+    began = time.monotonic()
+    both.process.send_signal(signal.SIGINT)
+    assert both.ended()[0] == 0
+    assert time.monotonic() - began < 1
+    assert both.nobody_is_left()
+
+
+def test_a_signal_while_children_start_loses_none(supervised: Callable[..., Supervised]) -> None:
+    for pause in (0.0, 0.1, 0.15, 0.2, 0.25, 0.3):
+        both = supervised(web=PLAIN, dns=SILENT)
+        time.sleep(pause)
+        with contextlib.suppress(ProcessLookupError):
+            both.process.terminate()
+        both.ended(seconds=STOP_S / 2)
+        assert not any(alive(pid) for name in ("web", "dns") for pid in both.pids(name))
+
+
+def test_children_have_no_stdin_and_write_to_stderr_only(supervised: Callable[..., Supervised]) -> None:
+    one = supervised(web=CHATTY)
+    one.wait_up()
+    one.process.terminate()
+    assert one.ended() == (0, "stopped\n", "to stdout ''\n")
+
+
+def test_a_hangup_that_was_ignored_stays_ignored(tmp_path: Path) -> None:
+    argv = [sys.executable, "-c", DRIVER, "web", CHILD + PLAIN, str(tmp_path / "web")]
+    nohup = subprocess.Popen(
+        ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *argv],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert nohup.stdout is not None
+    assert nohup.stdout.readline() == "all up\n"
+    nohup.send_signal(signal.SIGHUP)
+    time.sleep(0.2)
+    assert nohup.poll() is None
+    nohup.terminate()
+    assert nohup.communicate(timeout=5) == ("stopped\n", "")
