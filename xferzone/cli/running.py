@@ -1,0 +1,76 @@
+"""Who serves a repository now: one small file for each `serve`, `dns` or `up`, beside the repository.
+
+    zones.xferzone-4711.run     {"verb": "up", "pid": 4711, "listeners": [["dns", "127.0.0.1:5300"], ...]}
+
+The process that wrote it holds flock(2) on it as long as it lives, so a file without the lock is a leftover
+of one that was killed; the next that starts removes it. The pid alone could by now mean a stranger.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from glob import escape
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Listener:
+    """An `address` that answers for a repository; `what`: "http" or "dns", `verb`: the command behind it."""
+
+    what: str
+    address: str
+    verb: str
+    pid: int
+
+
+def listeners(repository: Path) -> list[Listener]:
+    """Everybody who serves `repository` on this machine: dns first, then by address."""
+    found: list[Listener] = []
+    for path in _notes(repository):
+        # The file may go, or belong to a user who keeps it to himself: then we do not know.
+        with contextlib.suppress(OSError, ValueError), path.open() as file:
+            if _held(file.fileno()):
+                note = json.load(file)
+                found += [Listener(what, at, note["verb"], note["pid"]) for what, at in note["listeners"]]
+    return sorted(found)
+
+
+@contextlib.contextmanager
+def announced(repository: Path, verb: str, addresses: Sequence[tuple[str, str]]) -> Iterator[None]:
+    """Let `listeners` find this process, serving `addresses` (what, address), as long as the context lasts.
+
+    Raises:
+        OSError: nothing can be written beside the repository.
+    """
+    for path in _notes(repository):
+        with contextlib.suppress(OSError), path.open() as file:
+            if not _held(file.fileno()):
+                path.unlink()
+    path = repository.with_name(f"{repository.name}-{os.getpid()}.run")
+    unfinished = path.with_suffix(".new")
+    with unfinished.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        json.dump({"verb": verb, "pid": os.getpid(), "listeners": addresses}, file)
+        file.flush()
+        unfinished.rename(path)  # complete and locked from the moment it can be seen
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _notes(repository: Path) -> list[Path]:
+    return list(repository.parent.glob(f"{escape(repository.name)}-[0-9]*.run"))
+
+
+def _held(fd: int) -> bool:
+    """Whether another open file has the lock; takes none that lasts."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(fd, fcntl.LOCK_UN)
+    return False
