@@ -1,0 +1,100 @@
+"""gunicorn for one repository: what `xferzone serve` and `up` run as a child.
+
+    python -m xferzone.cli.arbiter --repository FILE --listen HOST:PORT --workers N
+
+    arbiter (this) ---- forks ----> worker: falcon app, THREADS threads
+                                    worker ...
+
+Operators may run plain gunicorn with deploy/gunicorn.conf.py instead; it names `application` below.
+"""
+
+import argparse
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.workers.base import Worker
+
+from xferzone import ready
+from xferzone.cli.supervise import die_with
+
+# Imported before the fork, so that a new worker is up in milliseconds; the app itself is made in each worker,
+# for no SQLite connection may cross a fork.
+from xferzone.web.app import create_app
+
+if TYPE_CHECKING:  # the stubs' own name for it; nothing of the kind is there at run time
+    from gunicorn._types import _WSGIAppType
+
+THREADS = 8
+
+# deploy/gunicorn.conf.py repeats these, with their reasons, for those who read it there.
+SETTINGS: Mapping[str, object] = {
+    # Threads: with sync workers `timeout` is a limit on a whole request, here only on a worker that hangs.
+    "worker_class": "gthread",
+    "threads": THREADS,
+    "timeout": 120,
+    # Less than the supervisor waits: requests in flight get that long, then the worker goes.
+    "graceful_timeout": 4,
+    # Longer than nginx keeps an idle connection to us (60 s), so that it is nginx who closes.
+    "keepalive": 75,
+    # Each start would log an error where HOME cannot be written, and nobody asked for a second way in.
+    "control_socket_disable": True,
+    # The heartbeat file must not wait for a disk.
+    "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else None,
+    "forwarded_allow_ips": "127.0.0.1,::1",
+    "max_requests": 0,
+}
+
+
+class Server(BaseApplication):
+    """gunicorn's own start-up with our settings, and nothing from files, environment or argv."""
+
+    def __init__(self, repository: Path, listen: str, workers: int) -> None:
+        self._repository = repository
+        self._listen = listen
+        self._workers = workers
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in SETTINGS.items():
+            self.cfg.set(name, value)
+        self.cfg.set("bind", self._listen)
+        self.cfg.set("workers", self._workers)
+        self.cfg.set("loglevel", "warning")
+        self.cfg.set("post_fork", _join_the_arbiter)
+        self.cfg.set("post_worker_init", _report)
+
+    def load(self) -> "_WSGIAppType":
+        return create_app(self._repository)
+
+
+def application() -> "_WSGIAppType":
+    """The app for the repository that XFERZONE_REPOSITORY names, made anew in each worker."""
+    return create_app(Path(os.environ["XFERZONE_REPOSITORY"]))
+
+
+def main() -> None:
+    """Serve until a signal ends it."""
+    parser = argparse.ArgumentParser(prog="xferzone.cli.arbiter")
+    parser.add_argument("--repository", type=Path, required=True)
+    parser.add_argument("--listen", required=True)
+    parser.add_argument("--workers", type=int, default=1)
+    chosen = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    Server(chosen.repository, chosen.listen, chosen.workers).run()
+
+
+def _join_the_arbiter(_arbiter: Arbiter, worker: Worker) -> None:
+    die_with(worker.ppid)
+
+
+def _report(_worker: Worker) -> None:
+    ready.report()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,212 @@
+"""The verbs that run servers: `serve` (HTTP), `dns`, and `up`, which is both.
+
+    up ---- supervise ----+---- arbiter      gunicorn: HTTP on --http, its workers below it
+                          +---- agent        DNS over TCP on --dns
+                          +---- answerer 1   DNS over UDP on --dns, SO_REUSEPORT
+                          +---- answerer ... one a core
+
+Addresses are tried before anything starts, so that a taken one is named with the option that changes it.
+"""
+
+import contextlib
+import errno
+import ipaddress
+import logging
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import click
+
+from xferzone.cli.running import announced, listeners
+from xferzone.cli.supervise import Program, module, supervise
+from xferzone.errors import CannotServe
+
+MAX_WORKERS = 256  # processes; more than any machine this was tried on has cores
+
+_log = logging.getLogger(__name__)
+
+
+class Chosen(Protocol):
+    """What these verbs need of the command line's context object."""
+
+    @property
+    def repository(self) -> Path: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A numeric host and a port, 1 to 65535."""
+
+    host: ipaddress.IPv4Address | ipaddress.IPv6Address
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if self.host.version == 6 else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An address to listen on: for `what` ("http" or "dns"), chosen by `option`."""
+
+    what: str
+    address: Address
+    option: str
+
+
+def address(text: str) -> Address:
+    """`127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`; no other names, for what they mean changes."""
+    host, _, port = text.rpartition(":")
+    if not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):
+        raise click.BadParameter(f"{text!r} does not end in a port, as 127.0.0.1:8080 and [::1]:8080 do")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise click.BadParameter(f"{text!r}: an IPv6 address stands in brackets, as in [::1]:8080")
+    try:
+        return Address(ipaddress.ip_address("127.0.0.1" if host == "localhost" else host), int(port))
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} does not begin with an IP address") from error
+
+
+@click.command()
+@click.option("--listen", type=address, default="127.0.0.1:8080", show_default=True, metavar="HOST:PORT")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, MAX_WORKERS),
+    default=1,
+    show_default=True,
+    help="Processes of 8 threads.",
+)
+@click.pass_obj
+def serve(chosen: Chosen, listen: Address, workers: int) -> None:
+    """Serve the repository over HTTP: what fossil clones, syncs and pushes to.
+
+    \b
+    Example:
+        xferzone serve --listen 127.0.0.1:8080 --workers 2
+    """
+    http = Endpoint("http", listen, "--listen")
+    _run(chosen.repository, "serve", [http], [_arbiter(chosen.repository, listen, workers)])
+
+
+@click.command()
+@click.option("--listen", type=address, default="127.0.0.1:5300", show_default=True, metavar="HOST:PORT")
+@click.option(
+    "--workers", type=click.IntRange(1, MAX_WORKERS), help="Answering processes.  [default: one a core]"
+)
+@click.pass_obj
+def dns(chosen: Chosen, listen: Address, workers: int | None) -> None:
+    """Answer DNS questions, UDP and TCP, from the published zones.
+
+    \b
+    Example:
+        xferzone dns --listen 127.0.0.1:5300
+    """
+    endpoint = Endpoint("dns", listen, "--listen")
+    _run(chosen.repository, "dns", [endpoint], _responder(chosen.repository, listen, workers or _cores()))
+
+
+@click.command()
+@click.option("--http", type=address, default="127.0.0.1:8080", show_default=True, metavar="HOST:PORT")
+@click.option("--dns", type=address, default="127.0.0.1:5300", show_default=True, metavar="HOST:PORT")
+@click.pass_obj
+def up(chosen: Chosen, http: Address, dns: Address) -> None:
+    """Serve HTTP and DNS at once, and keep both alive until Ctrl-C.
+
+    \b
+    Example:
+        xferzone up --http 127.0.0.1:8080 --dns 127.0.0.1:5300
+    """
+    _run(
+        chosen.repository,
+        "up",
+        [Endpoint("http", http, "--http"), Endpoint("dns", dns, "--dns")],
+        [_arbiter(chosen.repository, http, 1), *_responder(chosen.repository, dns, _cores())],
+    )
+
+
+def _run(repository: Path, verb: str, endpoints: Sequence[Endpoint], programs: Sequence[Program]) -> None:
+    """Supervise `programs` until a signal ends them.
+
+    Raises:
+        XferzoneError: as Store.open.
+        CannotServe: an endpoint cannot be had, or a program does not come up.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    from xferzone.store import Store  # takes a while to import, and `--help` has no use for it
+
+    # Before the servers do: what is no repository is refused here, and an older schema migrated by one alone.
+    Store.open(repository).close()
+    for endpoint in endpoints:
+        _check(endpoint, repository)
+
+    with contextlib.ExitStack() as stack:
+
+        def when_up() -> None:
+            places = [(endpoint.what, str(endpoint.address)) for endpoint in endpoints]
+            try:
+                stack.enter_context(announced(repository, verb, places))
+            except OSError as error:
+                _log.warning("`xferzone status` will not know of this server: %s", error)
+            where = ", ".join(f"{what} on {at}" for what, at in places)
+            click.echo(f"{verb}: ready, {where}, pid {os.getpid()}; Ctrl-C ends it", err=True)
+
+        supervise(programs, when_up)
+
+
+def _check(endpoint: Endpoint, repository: Path) -> None:
+    """Bind and let go: TCP, for DNS also UDP; without SO_REUSEPORT, which would share it with a stranger."""
+    at = endpoint.address
+    remedy = f"choose another with {endpoint.option} HOST:PORT"
+    if os.geteuid() == 0 and not at.host.is_loopback:
+        _log.warning("running as root and listening on %s: use a user of its own", at)
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM) if endpoint.what == "dns" else (socket.SOCK_STREAM,):
+        with socket.socket(socket.AF_INET6 if at.host.version == 6 else socket.AF_INET, kind) as probe:
+            if kind == socket.SOCK_STREAM:
+                # Connections that ended a moment ago are no reason to refuse; a listener still is.
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((str(at.host), at.port))
+            except OSError as error:
+                raise CannotServe(
+                    f"{at} ({endpoint.what}) {_reason(error, at, repository)}; {remedy}"
+                ) from error
+
+
+def _reason(error: OSError, at: Address, repository: Path) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            holders = [each for each in listeners(repository) if each.address == str(at)]
+            return (
+                f"is taken by `xferzone {holders[0].verb}`, pid {holders[0].pid}" if holders else "is taken"
+            )
+        case errno.EACCES:
+            return "needs root or CAP_NET_BIND_SERVICE, as ports below 1024 do"
+        case errno.EADDRNOTAVAIL:
+            return "is no address of this machine"
+        case _:
+            return f"cannot be had: {error.strerror}"
+
+
+def _arbiter(repository: Path, at: Address, workers: int) -> Program:
+    return module("http server", "xferzone.cli.arbiter", *_common(repository, at), "--workers", str(workers))
+
+
+def _responder(repository: Path, at: Address, answerers: int) -> list[Program]:
+    agent = module("dns agent", "xferzone.dnsd.agent", *_common(repository, at))
+    return [agent] + [
+        module(f"dns answerer {number}", "xferzone.dnsd.answerer", *_common(repository, at))
+        for number in range(1, answerers + 1)
+    ]
+
+
+def _common(repository: Path, at: Address) -> tuple[str, ...]:
+    return "--repository", str(repository.absolute()), "--listen", str(at)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
