@@ -1,0 +1,316 @@
+"""Fossil's delta encoding: how to make one artifact out of another.
+
+    delta    = INT LF segment* INT ";"      size of the target, its parts in order, its checksum
+    segment  = INT "@" INT ","              copy LENGTH octets from OFFSET of the source
+             | INT ":" octets               LENGTH literal octets
+    INT      = base 64, most significant digit first, below 2^32; digits by value: 0-9 A-Z _ a-z ~
+
+The checksum is the sum of the target's big-endian 32-bit words, padded with NUL, modulo 2^32. Stock writes
+it and never looks at it, so `apply` does the same: the id of the artifact says whether the result is right.
+Octets behind the ";" are ignored, as stock does. Stricter than stock: an INT has at least one digit and at
+most 32 bits.
+
+`create` walks the target and looks for each next part of the source in three places, cheapest first: where
+the last copy ended; a few kilobytes further on, which finds the end of an ordinary edit; an index of all
+16-octet blocks of the source, built only when that fails.
+Source: Fossil 2.21, src/delta.c; www/delta_format.wiki (wrong on the digit order and on the modulus).
+"""
+
+import re
+import struct
+from bisect import bisect_left
+from typing import NamedTuple
+
+from xferzone.errors import MalformedDelta
+
+MAX_SIZE = 64 * 2**20  # bytes of a target; ours, the bound of one artifact
+
+_MAX_INT = 2**32 - 1
+_DIGITS = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz~"
+_VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
+_HEAD = re.compile(rb"([0-9A-Z_a-z~]++)\n")
+_SEGMENT = re.compile(rb"([0-9A-Z_a-z~]++)(?:@([0-9A-Z_a-z~]++),|([:;]))")
+
+_BLOCK = 16  # bytes; stock's hash window, the shortest run worth a copy
+_ASIDE = 128  # bytes compared in step behind a difference: finds the end of a change that kept the length
+#: What is searched near by: bytes behind the difference, bytes of the target there, bytes of the source.
+_PROBES = (
+    (0, 16, 256),
+    (6, 16, 256),
+    (16, 20, 512),
+    (48, 24, 4096),
+    (112, 32, 8192),
+    (240, 32, 8192),
+    (496, 32, 8192),
+)
+_DOUBTFUL = 48  # bytes; a run in step that is shorter may be a likeness of two lines: look near by as well
+_NEAR_MISSES = 8  # failures of the search near by that are forgiven, besides one for every two finds
+_INDEX_WORTH = 256  # bytes left of the target below which no index is built for them
+_TRIES = 4  # places of one block that are compared, nearest to the last copy first; stock tries 250
+_PATIENCE = 1024  # look-ups without a hit after which the step grows by 2; odd steps meet every alignment
+_MAX_STEP = 31  # bytes
+_SLACK = _BLOCK * (_MAX_STEP + 1)  # bytes
+_EQUAL = bytes(_BLOCK)  # what equal blocks leave when combined by exclusive or
+
+_SUM_CHUNK = 4096  # bytes summed at a time: the lanes then stay in the first-level cache
+_EVEN_LANES = int.from_bytes(b"\0\0\0\0\xff\xff\xff\xff" * (_SUM_CHUNK // 8), "big")
+
+
+def target_size(delta: bytes) -> int:
+    """The size in bytes that `delta` announces for its target.
+
+    Raises:
+        MalformedDelta: it does not begin with one.
+    """
+    return _head(delta)[0]
+
+
+def apply(source: bytes, delta: bytes, *, limit: int = MAX_SIZE) -> bytes:
+    """What `delta` makes of `source`: at most `limit` bytes, not verified by the delta's own checksum.
+
+    Raises:
+        MalformedDelta: it is no delta, does not fit `source`, or its target is over `limit`.
+    """
+    size, at = _head(delta)
+    if size > limit:
+        raise MalformedDelta(f"delta of a target of {size} bytes, {limit} are allowed")
+    parts: list[bytes] = []
+    missing = size
+    while match := _SEGMENT.match(delta, at):
+        at = match.end()
+        length = _number(match[1])
+        if match[3] == b";":
+            if missing:
+                raise MalformedDelta(f"delta ends {missing} bytes before the {size} that it announced")
+            return b"".join(parts)
+        missing -= length
+        if missing < 0:
+            raise MalformedDelta(f"delta makes more than the {size} bytes that it announced")
+        if match[3]:
+            part = delta[at : at + length]
+            at += length
+        else:
+            offset = _number(match[2])
+            part = source[offset : offset + length]
+        if len(part) < length:
+            raise MalformedDelta(f"delta wants {length} bytes beyond the end, before byte {at}")
+        parts.append(part)
+    raise MalformedDelta(f"delta has no segment at byte {at}")
+
+
+def create(source: bytes, target: bytes, *, most: int | None = None) -> bytes | None:
+    """A delta that makes `target` out of `source`.
+
+    None when no delta of at most `most` bytes was found; the search stops as soon as that is clear.
+    """
+    segments = [_digits(len(target)) + b"\n"]
+    room = (_MAX_INT if most is None else most) - len(segments[0]) - 2
+    search = _Search(source, target)
+    done = reach = 0  # target[:done] is written; the last copy ended at source[reach]
+    while (run := search.after(done, reach, room)) is not None:
+        at, offset, length = run
+        segment = _literal(target[done:at]) + _digits(length) + b"@" + _digits(offset) + b","
+        segments.append(segment)
+        room -= len(segment)
+        if room < 0:
+            return None
+        done, reach = at + length, offset + length
+    if len(target) - done > room:
+        return None
+    segments += _literal(target[done:]), _digits(checksum(target)), b";"
+    delta = b"".join(segments)
+    return delta if most is None or len(delta) <= most else None
+
+
+def checksum(octets: bytes) -> int:
+    """The sum of the big-endian 32-bit words of `octets`, padded with NUL, modulo 2^32."""
+    # As one big integer a chunk is a row of 32-bit lanes. Every second lane alone has room for its carries,
+    # and what these do not account for is the sum of the others: three big operations a chunk.
+    octets += bytes(-len(octets) % _SUM_CHUNK)
+    total = even = 0
+    for at in range(0, len(octets), _SUM_CHUNK):
+        lanes = int.from_bytes(octets[at : at + _SUM_CHUNK], "big")
+        total += lanes
+        even += lanes & _EVEN_LANES
+    sums = even + ((total - even) >> 32)
+    count = -(-sums.bit_length() // 64)
+    pairs: tuple[int, ...] = struct.unpack(f">{count}Q", sums.to_bytes(count * 8, "big"))
+    return sum(pairs) & _MAX_INT
+
+
+class _Run(NamedTuple):
+    """`length` octets that stand at `at` in the target and at `offset` in the source."""
+
+    at: int
+    offset: int
+    length: int
+
+
+class _Search:
+    """Finds, in the order of the target, the runs that it shares with the source."""
+
+    def __init__(self, source: bytes, target: bytes) -> None:
+        self._source = source
+        self._target = target
+        self._near_misses = 0.0
+        self._index: _Index | None = None
+
+    def after(self, done: int, reach: int, room: int) -> _Run | None:
+        """The next shared run at or after target[done], where the last one ended at source[reach].
+
+        None: there is no further one, or none that begins within `room` bytes.
+        """
+        if len(self._target) - done < _BLOCK or len(self._source) < _BLOCK:
+            return None
+        run = self._aside(done, reach)
+        if (run is None or run.length < _DOUBTFUL) and self._near_misses < _NEAR_MISSES:
+            near = self._near(done, reach)
+            if near is None:
+                self._near_misses += 1
+            elif run is None or near.length > run.length:
+                self._near_misses = max(0.0, self._near_misses - 0.5)
+                run = near
+        if run is None and self._index is None and len(self._target) - done >= _INDEX_WORTH:
+            self._index = _Index(self._source)
+        if run is None and self._index is not None:
+            run = self._indexed(self._index, done, reach, room)
+        return run
+
+    def _aside(self, done: int, reach: int) -> _Run | None:
+        x, y = self._source[reach : reach + _ASIDE], self._target[done : done + _ASIDE]
+        size = min(len(x), len(y))
+        difference = int.from_bytes(x[:size], "big") ^ int.from_bytes(y[:size], "big")
+        skip = difference.to_bytes(size, "big").find(_EQUAL)
+        return None if skip < 0 else self._grown(done + skip, done + skip, reach + skip)
+
+    def _near(self, done: int, reach: int) -> _Run | None:
+        for skip, size, width in _PROBES:
+            anchor = self._target[done + skip : done + skip + size]
+            if len(anchor) < size:
+                break
+            offset = self._source.find(anchor, reach, reach + width)
+            if offset >= 0:
+                return self._grown(done, done + skip, offset)
+        return None
+
+    def _indexed(self, index: "_Index", done: int, reach: int, room: int) -> _Run | None:
+        target, found = self._target, index.offsets.get
+        # A run of a block and more is hit at most _SLACK behind its beginning, which then still counts.
+        last = min(len(target) - _BLOCK, done + room + _SLACK)
+        at, step, misses = done, 1, 0
+        while at <= last:
+            offset = found(target[at : at + _BLOCK])
+            if offset is not None:
+                near = index.near(offset, target[at : at + _BLOCK], reach + at - done)
+                return max((self._grown(done, at, each) for each in near), key=lambda run: run.length)
+            misses += 1
+            if misses == _PATIENCE and step < _MAX_STEP:
+                step += 2
+                misses = 0
+            at += step
+        return None
+
+    def _grown(self, done: int, at: int, offset: int) -> _Run:
+        """The whole run around target[at] and source[offset], back to target[done] at most."""
+        before = _shared_tail(self._source, offset, self._target, at, at - done)
+        after = _shared_head(self._source, offset, self._target, at)
+        return _Run(at - before, offset - before, before + after)
+
+
+class _Index:
+    """Where each aligned 16-octet block of the source stands."""
+
+    def __init__(self, source: bytes) -> None:
+        starts = range(0, len(source) - _BLOCK + 1, _BLOCK)
+        blocks = [block for (block,) in struct.iter_unpack("16s", source[: len(starts) * _BLOCK])]
+        self.offsets = dict(zip(blocks, starts, strict=True))  # of a block that stands twice, the last place
+        self._repeated: dict[bytes, list[int]] = {}
+        if len(self.offsets) < len(blocks):
+            for block, start in zip(blocks, starts, strict=True):
+                if self.offsets[block] != start:
+                    self._repeated.setdefault(block, []).append(start)
+
+    def near(self, offset: int, block: bytes, expected: int) -> list[int]:
+        """Up to _TRIES places of `block`, the last of which is `offset`, around `expected`."""
+        places = self._repeated.get(block)
+        if places is None:
+            return [offset]
+        middle = bisect_left(places, expected)
+        return [*places[max(0, middle - _TRIES // 2) : middle + _TRIES // 2], offset]
+
+
+def _shared_head(a: bytes, i: int, b: bytes, j: int) -> int:
+    """How many octets from a[i] and b[j] on are equal."""
+    size, step = 0, 64
+    while True:
+        x, y = a[i + size : i + size + step], b[j + size : j + size + step]
+        if x != y:
+            return size + _first_difference(x, y)
+        size += len(x)
+        if len(x) < step:
+            return size
+        step = min(step * 4, 2**20)
+
+
+def _first_difference(x: bytes, y: bytes) -> int:
+    """Where unequal `x` and `y` begin to differ; at most the length of the shorter."""
+    at = 0
+    while len(x) > 128:
+        half = len(x) // 2
+        if x[:half] == y[:half]:
+            at += half
+            x, y = x[half:], y[half:]
+        else:
+            x, y = x[:half], y[:half]
+    shorter = min(len(x), len(y))
+    difference = int.from_bytes(x[:shorter], "big") ^ int.from_bytes(y[:shorter], "big")
+    return at + shorter - (difference.bit_length() + 7) // 8
+
+
+def _shared_tail(a: bytes, i: int, b: bytes, j: int, most: int) -> int:
+    """How many octets before a[i] and b[j] are equal, up to `most`."""
+    most = min(most, i, j)
+    size = 0
+    while size < most:
+        step = min(64, most - size)
+        x, y = a[i - size - step : i - size], b[j - size - step : j - size]
+        if x != y:
+            difference = int.from_bytes(x, "little") ^ int.from_bytes(y, "little")
+            return size + step - (difference.bit_length() + 7) // 8
+        size += step
+    return size
+
+
+def _literal(octets: bytes) -> bytes:
+    return _digits(len(octets)) + b":" + octets if octets else b""
+
+
+def _head(delta: bytes) -> tuple[int, int]:
+    """(size of the target, offset of the first segment)"""
+    match = _HEAD.match(delta)
+    if match is None:
+        raise MalformedDelta("delta does not begin with the size of its target")
+    return _number(match[1]), match.end()
+
+
+def _number(token: bytes) -> int:
+    if len(token) > 6:
+        token = token.lstrip(b"0")  # stock reads leading zeros and never writes them
+    value = 0
+    for digit in token[:7]:
+        value = value << 6 | _VALUES[digit]
+    if value > _MAX_INT:
+        raise MalformedDelta(f"delta holds the integer {token[:20]!r}, over 32 bits")
+    return value
+
+
+def _digits(value: int) -> bytes:
+    if value > _MAX_INT:
+        raise ValueError(f"{value} does not fit the 32 bits of a delta's integer")
+    digits = bytearray()
+    while True:
+        digits.append(_DIGITS[value & 63])
+        value >>= 6
+        if not value:
+            digits.reverse()
+            return bytes(digits)
