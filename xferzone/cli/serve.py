@@ -17,10 +17,10 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import click
 
+from xferzone.cli.main import Settings
 from xferzone.cli.running import announced, listeners
 from xferzone.cli.supervise import Program, module, supervise
 from xferzone.errors import CannotServe
@@ -28,13 +28,6 @@ from xferzone.errors import CannotServe
 MAX_WORKERS = 256  # processes; more than any machine this was tried on has cores
 
 _log = logging.getLogger(__name__)
-
-
-class Chosen(Protocol):
-    """What these verbs need of the command line's context object."""
-
-    @property
-    def repository(self) -> Path: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +75,15 @@ def address(text: str) -> Address:
     help="Processes of 8 threads.",
 )
 @click.pass_obj
-def serve(chosen: Chosen, listen: Address, workers: int) -> None:
+def serve(settings: Settings, listen: Address, workers: int) -> None:
     """Serve the repository over HTTP: what fossil clones, syncs and pushes to.
 
     \b
     Example:
-        xferzone serve --listen 127.0.0.1:8080 --workers 2
+      xferzone serve --listen 127.0.0.1:8080 --workers 2
     """
     http = Endpoint("http", listen, "--listen")
-    _run(chosen.repository, "serve", [http], [_arbiter(chosen.repository, listen, workers)])
+    _run(settings.repository, "serve", [http], [_arbiter(settings.repository, listen, workers)])
 
 
 @click.command()
@@ -99,33 +92,33 @@ def serve(chosen: Chosen, listen: Address, workers: int) -> None:
     "--workers", type=click.IntRange(1, MAX_WORKERS), help="Answering processes.  [default: one a core]"
 )
 @click.pass_obj
-def dns(chosen: Chosen, listen: Address, workers: int | None) -> None:
+def dns(settings: Settings, listen: Address, workers: int | None) -> None:
     """Answer DNS questions, UDP and TCP, from the published zones.
 
     \b
     Example:
-        xferzone dns --listen 127.0.0.1:5300
+      xferzone dns --listen 127.0.0.1:5300
     """
     endpoint = Endpoint("dns", listen, "--listen")
-    _run(chosen.repository, "dns", [endpoint], _responder(chosen.repository, listen, workers or _cores()))
+    _run(settings.repository, "dns", [endpoint], _responder(settings.repository, listen, workers or _cores()))
 
 
 @click.command()
 @click.option("--http", type=address, default="127.0.0.1:8080", show_default=True, metavar="HOST:PORT")
 @click.option("--dns", type=address, default="127.0.0.1:5300", show_default=True, metavar="HOST:PORT")
 @click.pass_obj
-def up(chosen: Chosen, http: Address, dns: Address) -> None:
+def up(settings: Settings, http: Address, dns: Address) -> None:
     """Serve HTTP and DNS at once, and keep both alive until Ctrl-C.
 
     \b
     Example:
-        xferzone up --http 127.0.0.1:8080 --dns 127.0.0.1:5300
+      xferzone up --http 127.0.0.1:8080 --dns 127.0.0.1:5300
     """
     _run(
-        chosen.repository,
+        settings.repository,
         "up",
         [Endpoint("http", http, "--http"), Endpoint("dns", dns, "--dns")],
-        [_arbiter(chosen.repository, http, 1), *_responder(chosen.repository, dns, _cores())],
+        [_arbiter(settings.repository, http, 1), *_responder(settings.repository, dns, _cores())],
     )
 
 
