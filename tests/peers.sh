@@ -34,7 +34,7 @@ install_quietly() {
     printf '#!/bin/sh\nexit 101\n' >"$POLICY"
     chmod 755 "$POLICY"
     apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" </dev/null
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends "$@" </dev/null
 }
 
 if [ "${1-}" = --install ]; then # called by ourselves, as root
@@ -44,6 +44,7 @@ if [ "${1-}" = --install ]; then # called by ourselves, as root
 fi
 
 packages=$(lacking)
+packages=${packages% }
 [ -n "$packages" ] || exit 0
 if ! command -v apt-get >/dev/null 2>&1; then
     echo "the tests need the programs of these Debian packages: $packages" >&2
@@ -57,7 +58,7 @@ else
     echo "    sudo apt-get install -y --no-install-recommends $packages" >&2
     exit 2
 fi
-echo "installing $packages..."
+echo "installing $packages ..."
 # shellcheck disable=SC2086
 if ! $asroot sh "$0" --install $packages >&2; then
     echo "that failed; by hand:  sudo apt-get install -y --no-install-recommends $packages" >&2
