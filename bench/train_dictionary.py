@@ -15,8 +15,10 @@ import zstandard
 
 SIZE = 32_768  # bytes; 64 KiB gained 1 % more on manifests
 DICTIONARY_ID = 0x787A0001
-WORDS = """www mail ns1 ns2 api cdn shop blog dev test staging vpn ftp imap smtp pop autodiscover _dmarc _domainkey
-selector1 k1 host web db cache lb edge static img assets login auth portal intranet wiki git ci docs status""".split()
+WORDS = (
+    "www mail ns1 ns2 api cdn shop blog dev test staging vpn ftp imap smtp pop autodiscover _dmarc _domainkey selector1 "
+    "k1 host web db cache lb edge static img assets login auth portal intranet wiki git ci docs status"
+).split()
 DOMAINS = ["example.com", "example.net", "example.org", "corp.example", "test.example", "customer.example"]
 
 
@@ -52,9 +54,13 @@ def record(rng: random.Random) -> str:
 
 
 def zone(rng: random.Random) -> str:
-    soa = f"@ 3600 SOA ns1.example.com. hostmaster.example.com. {rng.randrange(2**31)} 7200 3600 1209600 300\n"
-    return soa + "@ 3600 NS ns1.example.net.\n@ 3600 NS ns2.example.net.\n" + "".join(
-        sorted(record(rng) for _ in range(rng.randrange(2, 60)))
+    soa = (
+        f"@ 3600 SOA ns1.example.com. hostmaster.example.com. {rng.randrange(2**31)} 7200 3600 1209600 300\n"
+    )
+    return (
+        soa
+        + "@ 3600 NS ns1.example.net.\n@ 3600 NS ns2.example.net.\n"
+        + "".join(sorted(record(rng) for _ in range(rng.randrange(2, 60))))
     )
 
 
@@ -65,10 +71,13 @@ def date(rng: random.Random) -> str:
 
 def manifest(rng: random.Random) -> str:
     name = f"{rng.choice(WORDS)}{rng.randrange(999)}.{rng.choice(DOMAINS)}"
-    comment = rng.choice(("set www A", "add mail MX 10", f"import\\s{name}", f"delete\\s{name}", "Create\\snew\\szone"))
+    comment = rng.choice(
+        ("set www A", "add mail MX 10", f"import\\s{name}", f"delete\\s{name}", "Create\\snew\\szone")
+    )
     parent = rng.choice((f"P {hexadecimal(rng, 64)}\n", f"T *branch * {name}/main\nT *sym-{name}/main *\n"))
     files = "".join(
-        f"F {name}.zone.d/{hexadecimal(rng, 32)}.zone {hexadecimal(rng, 64)}\n" for _ in range(rng.choice((0, 0, 0, 3)))
+        f"F {name}.zone.d/{hexadecimal(rng, 32)}.zone {hexadecimal(rng, 64)}\n"
+        for _ in range(rng.choice((0, 0, 0, 3)))
     )
     text = f"C {comment}\nD {date(rng)}\nF {name}.zone {hexadecimal(rng, 64)}\n{files}"
     text += f"{parent}U ops\n" if parent[0] == "P" else f"{parent}U root\n"

@@ -1,7 +1,7 @@
 """Refs in the repository itself, moved inside the transaction that stored what they name.
 
-    ref            branch ("example.com/main") -> check-in, serial, served indexes, number of its last move
-    publication    every move, numbered from 1 without gaps within a repository
+ref            branch ("example.com/main") -> check-in, serial, served indexes, number of its last move
+publication    every move, numbered from 1 without gaps within a repository
 """
 
 from collections.abc import Iterable

@@ -72,7 +72,7 @@ def _expanded(artifact: ArtifactId, size: int, stored: bytes, source: bytes | No
 def rechain(db: sqlite3.Connection, cache: ContentCache, old: int, new: int) -> None:
     """Store `old` as a delta against `new`, its successor, where that saves space and bounds allow it."""
     row = db.execute("SELECT size, content, source, stack FROM blob WHERE rid = ?", (old,)).fetchone()
-    if row is None or row[1] is None or row[2] is not None or not _SMALLEST <= row[0] or row[3] >= MAX_STACK:
+    if row is None or row[1] is None or row[2] is not None or not row[0] >= _SMALLEST or row[3] >= MAX_STACK:
         return
     base = db.execute("SELECT content, source, stack FROM blob WHERE rid = ?", (new,)).fetchone()
     # Only a whole artifact becomes a source: so no loop can form, and no stack below grows unseen.

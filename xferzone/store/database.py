@@ -56,7 +56,9 @@ class Store:
         """
         code = secrets.token_hex(20) if project_code is None else project_code
         if len(code) != 40 or set(code) - set("0123456789abcdef"):
-            raise UsageError(f"project code {code!r}: give 40 lower-case hex digits, or leave it out for a random one")
+            raise UsageError(
+                f"project code {code!r}: give 40 lower-case hex digits, or leave it out for a random one"
+            )
         if path.exists():
             raise UsageError(f"{path} exists already and was left as it is: give another name with -R")
         if not path.parent.is_dir():
@@ -78,7 +80,9 @@ class Store:
             XferzoneError: no repository of ours, or one that a newer release has written.
         """
         if not path.is_file():
-            raise NotFound(f"no repository at {path}: make one with `xferzone -R {path} init`, or name yours with -R")
+            raise NotFound(
+                f"no repository at {path}: make one with `xferzone -R {path} init`, or name yours with -R"
+            )
         store = cls(path)
         try:
             store._check_schema()
@@ -120,7 +124,9 @@ class Store:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, at: TracebackType | None
+    ) -> None:
         self.close()
 
     def _lay_out(self, project_code: str) -> None:
@@ -161,14 +167,18 @@ def _engine(path: Path, begin: str) -> Engine:
     uri = f"file:{quote(str(path.absolute()))}?mode=rw"
 
     def connect() -> sqlite3.Connection:
-        db = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+        db = sqlite3.connect(
+            uri, uri=True, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
+        )
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         if begin == "BEGIN":
             db.execute("PRAGMA query_only=ON")
         return db
 
-    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=8, max_overflow=MAX_READERS)
+    engine = create_engine(
+        "sqlite://", creator=connect, poolclass=QueuePool, pool_size=8, max_overflow=MAX_READERS
+    )
 
     # The driver is in autocommit mode, so that the kind of transaction is ours to choose.
     @event.listens_for(engine, "begin")

@@ -48,7 +48,9 @@ def put(writer: Writer, zone: str, row: IndexRow, content: bytes) -> None:
     )
     kept = writer.db.execute("SELECT zone, file FROM zone_index WHERE number = ?", (row.number,)).fetchone()
     if kept != (zone, values[2]):
-        raise XferzoneError(f"{zone}: a file's index number collides with another's: change the file by a comment")
+        raise XferzoneError(
+            f"{zone}: a file's index number collides with another's: change the file by a comment"
+        )
 
 
 def sweep(writer: Writer, zone: str, keep: set[int]) -> None:

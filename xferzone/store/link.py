@@ -47,7 +47,9 @@ def _link_checkin(writer: "Writer", rid: int, checkin: CheckIn) -> None:
     hand_down_branch(writer, rid)
     if parents:
         _rechain(writer, parents[0], rid, checkin)
-    for (child,) in db.execute("SELECT child FROM parent WHERE parent = ? AND position = 0", (rid,)).fetchall():
+    for (child,) in db.execute(
+        "SELECT child FROM parent WHERE parent = ? AND position = 0", (rid,)
+    ).fetchall():
         newer = artifacts.parse(chains.content(db, writer.cache, child))
         if isinstance(newer, CheckIn):
             _rechain(writer, chains.id_of(_raw(writer, rid)), child, newer)
@@ -122,7 +124,8 @@ def _branch(writer: "Writer", rid: int) -> str | None:
     if own is not None:
         return None if own[0] == "-" else own[1]
     row = writer.db.execute(
-        "SELECT parent, branch FROM parent JOIN checkin ON rid = parent WHERE child = ? AND position = 0", (rid,)
+        "SELECT parent, branch FROM parent JOIN checkin ON rid = parent WHERE child = ? AND position = 0",
+        (rid,),
     ).fetchone()
     if row is None or row[1] is None:
         return None

@@ -117,7 +117,7 @@ class Reader:
             yield id_of(raw)
 
     def phantoms(self, limit: int) -> list[ArtifactId]:
-        """At most `limit` artifacts that are named here but missing, oldest first; of a delta kept aside, its source."""
+        """At most `limit` artifacts that are named but missing, oldest first; of a delta kept aside, its source."""
         query = """SELECT hash FROM blob WHERE content IS NULL AND rid NOT IN (SELECT rid FROM aside)
                    ORDER BY rid LIMIT ?"""
         return [id_of(raw) for (raw,) in self.db.execute(query, (limit,))]
@@ -207,6 +207,14 @@ class Reader:
         ).fetchall()
         return [self._placed(*row) for row in rows]
 
+    def checkins(self, zone: str | None, limit: int) -> list[Placed]:
+        """At most `limit` check-ins on the branches of `zone` (None: of every zone), by date, newest first."""
+        query = """SELECT rid, hash, date_ms, branch, place FROM checkin JOIN blob USING (rid)
+                   WHERE (branch >= ? AND branch < ?) ORDER BY date_ms DESC, rid DESC LIMIT ?"""
+        low, high = ("", "\U0010ffff") if zone is None else (f"{zone}/", f"{zone}0")
+        rows = self.db.execute(query, (low, high, limit)).fetchall()
+        return [self._placed(*row) for row in rows]
+
     def invalid(self, branch: str) -> list[Placed]:
         """The branch's check-ins that are recorded invalid, in order of arrival."""
         rows = self.db.execute(
@@ -258,7 +266,9 @@ class Reader:
         """At most `limit` check-ins whose id begins with `prefix` (lower-case hex)."""
         low = bytes.fromhex(prefix + "0" * (len(prefix) % 2))
         high = bytes.fromhex(prefix + "f" * (len(prefix) % 2)) + b"\xff" * 32
-        query = "SELECT hash FROM blob JOIN checkin USING (rid) WHERE hash BETWEEN ? AND ? ORDER BY hash LIMIT ?"
+        query = (
+            "SELECT hash FROM blob JOIN checkin USING (rid) WHERE hash BETWEEN ? AND ? ORDER BY hash LIMIT ?"
+        )
         return [id_of(raw) for (raw,) in self.db.execute(query, (low, high, limit))]
 
     def invalid_reason(self, artifact: ArtifactId) -> str | None:
@@ -267,7 +277,9 @@ class Reader:
         return self._one(query, bytes.fromhex(artifact), str)
 
     def _placed(self, rid: int, raw: bytes, date_ms: int, branch: str | None, place: int) -> Placed:
-        query = "SELECT hash FROM parent JOIN blob ON blob.rid = parent.parent WHERE child = ? ORDER BY position"
+        query = (
+            "SELECT hash FROM parent JOIN blob ON blob.rid = parent.parent WHERE child = ? ORDER BY position"
+        )
         parents = tuple(id_of(parent) for (parent,) in self.db.execute(query, (rid,)))
         return Placed(id_of(raw), date_ms, branch, place, parents)
 

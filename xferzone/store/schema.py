@@ -1,27 +1,27 @@
 """The tables, and which of them can be made again from the others.
 
-    primary    setting       project-code, server-code, role, epoch
-               user          logins, secrets as Fossil stores them, capability letters
-               blob          an artifact: raw hash, size in bytes, zstd of its content or, with a `source`, of a
-                             Fossil delta against that artifact; content NULL: a phantom. A rid is a clone's
-                             position and never used twice. `stack`: how many deltas lie on this one at the deepest.
-               aside         deltas whose source has not come; no artifacts yet
-               ref           (zone, branch) -> check-in, the served indexes in owner order (8 bytes each, big endian)
-               publication   every move of a ref, numbered; a responder reads what came after a number
+primary    setting       project-code, server-code, role, epoch
+           user          logins, secrets as Fossil stores them, capability letters
+           blob          an artifact: raw hash, size in bytes, zstd of its content or, with a `source`, of a
+                         Fossil delta against that artifact; content NULL: a phantom. A rid is a clone's
+                         position and never used twice. `stack`: how many deltas lie on this one at the deepest.
+           aside         deltas whose source has not come; no artifacts yet
+           ref           (zone, branch) -> check-in, the served indexes in owner order (8 bytes each, big endian)
+           publication   every move of a ref, numbered; a responder reads what came after a number
 
-    derived    checkin       date, branch (inherited along first parents), place (below)
-               parent        position 0 is the first parent
-               tag           every tag set directly on an artifact, by whom; the newest date counts, then the lowest rid
-               awaited       artifacts that a check-in names and that are not here: it is complete when none is left
-               unclustered   public artifacts in no cluster
-               invalid       check-ins of a zone branch found invalid when publishing, with the reason
-               serial        law 3's serial of a check-in for a zone, where it was computed
-               zone_index    the served form of one zone file at one of the refs
+derived    checkin       date, branch (inherited along first parents), place (below)
+           parent        position 0 is the first parent
+           tag           every tag set directly on an artifact, by whom; the newest date counts, then the lowest rid
+           awaited       artifacts that a check-in names and that are not here: it is complete when none is left
+           unclustered   public artifacts in no cluster
+           invalid       check-ins of a zone branch found invalid when publishing, with the reason
+           serial        law 3's serial of a check-in for a zone, where it was computed
+           zone_index    the served form of one zone file at one of the refs
 
-    place      0  on a zone branch or one of its forks, not settled: publishing looks at these
-               1  an ancestor of a ref, or the ref itself
-               2  recorded invalid
-               3  on a branch that is no zone's: never looked at
+place      0  on a zone branch or one of its forks, not settled: publishing looks at these
+           1  an ancestor of a ref, or the ref itself
+           2  recorded invalid
+           3  on a branch that is no zone's: never looked at
 """
 
 from typing import Final

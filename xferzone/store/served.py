@@ -43,7 +43,9 @@ class Served:
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
-            raise NotFound(f"no repository at {path}: make one with `xferzone -R {path} init`, or name yours with -R")
+            raise NotFound(
+                f"no repository at {path}: make one with `xferzone -R {path} init`, or name yours with -R"
+            )
         uri = f"file:{quote(str(path.absolute()))}?mode=ro"
         self._db = sqlite3.connect(uri, uri=True, timeout=_BUSY_TIMEOUT, isolation_level=None)
 

@@ -1,8 +1,8 @@
 """The one writer: puts artifacts in, links them, keeps what cannot be read yet aside, makes clusters.
 
-    put        content ─> row ─> link ─> deltas that waited for it
-    put_delta  source here: apply, then as put;  else aside, and its source becomes a phantom
-    expect     a phantom: a row with a name and no content
+put        content ─> row ─> link ─> deltas that waited for it
+put_delta  source here: apply, then as put;  else aside, and its source becomes a phantom
+expect     a phantom: a row with a name and no content
 """
 
 import sqlite3
@@ -78,11 +78,15 @@ class Writer(Reader):
             return rid
         self._new_phantoms += 1
         if self._new_phantoms > MAX_NEW_PHANTOMS:
-            raise PeerError(f"over {MAX_NEW_PHANTOMS} artifacts named that are not here: send fewer at a time")
+            raise PeerError(
+                f"over {MAX_NEW_PHANTOMS} artifacts named that are not here: send fewer at a time"
+            )
         return self._new_row(artifact)
 
     def _new_row(self, artifact: ArtifactId) -> int:
-        made = self.db.execute("INSERT INTO blob (hash, size) VALUES (?, -1)", (bytes.fromhex(artifact),)).lastrowid
+        made = self.db.execute(
+            "INSERT INTO blob (hash, size) VALUES (?, -1)", (bytes.fromhex(artifact),)
+        ).lastrowid
         assert made is not None
         # Unclustered from the start, as in stock: a cluster that comes before its member takes the member out.
         self.db.execute("INSERT INTO unclustered VALUES (?)", (made,))
@@ -120,7 +124,10 @@ class Writer(Reader):
         """Settle where a check-in stands (store/schema.py, place)."""
         query = "UPDATE checkin SET place = ? WHERE rid = (SELECT rid FROM blob WHERE hash = ?)"
         self.db.execute(query, (place, bytes.fromhex(artifact)))
-        self.db.execute("DELETE FROM invalid WHERE rid = (SELECT rid FROM blob WHERE hash = ?)", (bytes.fromhex(artifact),))
+        self.db.execute(
+            "DELETE FROM invalid WHERE rid = (SELECT rid FROM blob WHERE hash = ?)",
+            (bytes.fromhex(artifact),),
+        )
 
     def record_invalid(self, artifact: ArtifactId, reason: str) -> None:
         """Settle a check-in as invalid, and say why."""

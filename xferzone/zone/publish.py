@@ -84,7 +84,9 @@ class _Run:
             self.writer.place(checkin.id, schema.ELSEWHERE)
         if self.pending:
             last = list(self.pending)[-1]
-            self.notices.append(f"{last[:16]} is on branch {fork}, which is not served. {self._way_back(fork)}")
+            self.notices.append(
+                f"{last[:16]} is on branch {fork}, which is not served. {self._way_back(fork)}"
+            )
 
     # -- forward along first parents
 
@@ -146,7 +148,9 @@ class _Run:
         serial = serial_of(self.writer, self.zone, checkin)
         step = 0 if previous is None or serial is None else (serial - previous) % 2**32
         if step > MAX_STEP and not self.serial_jump:
-            reason = f"the serial would step from {previous} to {serial}, over 2^30: publish it with --serial-jump"
+            reason = (
+                f"the serial would step from {previous} to {serial}, over 2^30: publish it with --serial-jump"
+            )
             raise ZoneInvalid([Fault("", 0, reason)])
         return made
 

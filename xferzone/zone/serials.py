@@ -13,23 +13,39 @@ from xferzone.store import serials as remembered
 from xferzone.zone import names, serial
 from xferzone.zone.files import is_zone_file
 
+
 def serial_of(writer: Writer, zone: str, checkin: ArtifactId) -> int | None:
+    """As serial_in, and remembered."""
+    computed = _computed(writer, zone, checkin)
+    for at, value in computed:
+        remembered.put(writer, zone, at, value)
+    return computed[-1][1] if computed else serial_in(writer, zone, checkin)
+
+
+def serial_in(reader: Reader, zone: str, checkin: ArtifactId) -> int | None:
     """The serial at which `checkin` serves `zone`; None: no version of the zone in its line has one."""
+    known = remembered.get(reader, zone, checkin)
+    return known.serial if known is not None else _computed(reader, zone, checkin)[-1][1]
+
+
+def _computed(reader: Reader, zone: str, checkin: ArtifactId) -> list[tuple[ArtifactId, int | None]]:
+    """The serials that are not remembered yet on the line down to `checkin`, oldest first."""
     line: list[ArtifactId] = []
     at: ArtifactId | None = checkin
     value: int | None = None
     while at is not None:
-        known = remembered.get(writer, zone, at)
+        known = remembered.get(reader, zone, at)
         if known is not None:
             value = known.serial
             break
         line.append(at)
-        parents = writer.checkin(at).parents
-        at = parents[0] if parents and writer.placed(parents[0]) else None
+        parents = reader.checkin(at).parents
+        at = parents[0] if parents and reader.placed(parents[0]) else None
+    serials = []
     for at in reversed(line):
-        value = serial.following(value, floor(writer, zone, at))
-        remembered.put(writer, zone, at, value)
-    return value
+        value = serial.following(value, floor(reader, zone, at))
+        serials.append((at, value))
+    return serials
 
 
 def floor(reader: Reader, zone: str, checkin: ArtifactId) -> int | None:

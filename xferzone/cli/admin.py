@@ -1,0 +1,142 @@
+"""The verbs about the repository itself: init, status, check, rebuild, stats."""
+
+import sys
+
+import click
+
+from xferzone.cli.common import SHORT, changing, now_ms, reading, show_json
+from xferzone.cli.main import Settings
+from xferzone.cli.running import listeners
+from xferzone.store import Store, inspect
+from xferzone.zone import rebuild as zone_rebuild
+from xferzone.zone import repository, state
+
+DEFAULT_ADMIN = "ops"
+
+
+@click.command()
+@click.option("--admin", metavar="LOGIN", default=DEFAULT_ADMIN, show_default=True, help="The first account.")
+@click.option("--project-code", metavar="HEX", help="40 hex digits; else random ones.")
+@click.pass_obj
+def init(settings: Settings, admin: str, project_code: str | None) -> None:
+    """Make a repository, with one account; its password is shown only here.
+
+    \b
+    Example:
+      xferzone -R zones.xferzone init --admin ops
+    """
+    secret = repository.make(settings.repository, admin=admin, project_code=project_code, now_ms=now_ms())
+    if settings.json:
+        show_json({"repository": str(settings.repository), "admin": admin, "password": secret})
+        return
+    click.echo(f"admin: {admin}\npassword: {secret}")
+    click.echo(
+        f"""made {settings.repository}; next, try:
+  xferzone -R {settings.repository} zone add example.com
+  xferzone -R {settings.repository} up
+  fossil clone --save-http-password http://{admin}:{secret}@127.0.0.1:8080/ z.fossil
+  dig @127.0.0.1 -p 5300 example.com SOA""",
+        err=True,
+    )
+
+
+@click.command()
+@click.pass_obj
+def status(settings: Settings) -> None:
+    """Which repository, what is published, what is not and why, who listens.
+
+    \b
+    Example:
+      xferzone status
+    """
+    with reading(settings) as (reader, refs):
+        found = state.status(reader, refs)
+    serving = listeners(settings.repository)
+    if settings.json:
+        show_json(
+            {
+                "repository": str(settings.repository),
+                "project": found.project,
+                "role": found.role,
+                "zones": found.zones,
+                "unpublished": [
+                    {"checkin": one.id, "branch": one.branch, "reason": one.reason}
+                    for one in found.unpublished
+                ],
+                "listeners": [
+                    {"what": one.what, "address": one.address, "verb": one.verb, "pid": one.pid}
+                    for one in serving
+                ],
+            }
+        )
+        return
+    click.echo(f"repository: {settings.repository}\nproject: {found.project}\nrole: {found.role}")
+    click.echo(f"published: {found.zones} zones, {found.branches} branches")
+    click.echo(f"not published: {len(found.unpublished)} check-ins")
+    for one in found.unpublished:
+        click.echo(f"  {one.id[:SHORT]} {one.branch}: {one.reason}")
+    click.echo("listening: " + ("nobody (start with `xferzone up`)" if not serving else ""), nl=not serving)
+    click.echo(", ".join(f"{one.what} {one.address} (xferzone {one.verb}, pid {one.pid})" for one in serving))
+
+
+@click.command()
+@click.pass_obj
+def check(settings: Settings) -> None:
+    """Read every artifact back and compare what was derived from them; exit 1 if anything is wrong.
+
+    \b
+    Example:
+      xferzone check
+    """
+    with reading(settings) as (reader, _):
+        faults = list(inspect.faults(reader))
+        counted = inspect.stats(reader)
+    if settings.json:
+        show_json({"artifacts": counted.artifacts, "faults": faults})
+    else:
+        for fault in faults:
+            click.echo(fault)
+        click.echo(f"{counted.artifacts} artifacts read, {len(faults)} faults", err=bool(faults))
+    sys.exit(1 if faults else 0)
+
+
+@click.command()
+@click.pass_obj
+def rebuild(settings: Settings) -> None:
+    """Derive everything again from the artifacts and refs.
+
+    \b
+    Example:
+      xferzone rebuild
+    """
+    with changing(settings) as (writer, refs):
+        count = zone_rebuild.rebuild(writer, refs, now_ms())
+    click.echo(f"{count} artifacts linked again", err=True)
+
+
+@click.command()
+@click.pass_obj
+def stats(settings: Settings) -> None:
+    """Counts and sizes.
+
+    \b
+    Example:
+      xferzone stats
+    """
+    with Store.open(settings.repository) as store, store.reader() as reader:
+        counted = inspect.stats(reader)
+    rows = {
+        "file": settings.repository.stat().st_size,
+        "artifacts": counted.artifacts,
+        "check-ins": counted.checkins,
+        "phantoms": counted.phantoms,
+        "unclustered": counted.unclustered,
+        "deltas": counted.deltas,
+        "content": counted.content,
+        "stored": counted.stored,
+        "indexes": counted.indexes,
+    }
+    if settings.json:
+        show_json(rows)
+    else:
+        click.echo("".join(f"{name}: {value}\n" for name, value in rows.items()), nl=False)

@@ -1,0 +1,196 @@
+"""What the verbs share: opening the repository, the options of all that write, printing."""
+
+import getpass
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from xferzone.cli.main import Settings
+from xferzone.errors import NotFound, RefConflict, UsageError
+from xferzone.hashing import ArtifactId
+from xferzone.refs import LocalRefs
+from xferzone.store import Reader, Store, Writer
+from xferzone.zone import history
+from xferzone.zone.edit import DEFAULT_BRANCH, Author, Commit, Edit
+from xferzone.zone.history import Difference
+
+MAX_INPUT = 64 * 1024 * 1024  # bytes of one file or of stdin, as zone/text reads them
+SHORT = 16  # digits of an id that people are shown
+_META = "xferzone.writing"
+_Command = TypeVar("_Command", bound=Callable[..., object])
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """The options of all that write."""
+
+    branch: str
+    message: str | None
+    dry_run: bool
+    login: str | None
+    serial_jump: bool
+
+    @classmethod
+    def given(cls) -> "Writing":
+        """As the command line of the running verb gives them."""
+        return cls(**click.get_current_context().meta[_META])
+
+
+class _DryRun(Exception):
+    """Rolls the transaction back, with success."""
+
+
+def writing(command: _Command) -> _Command:
+    """Give a verb -b, -m, --dry-run, --as and --serial-jump; Writing.given() reads them."""
+
+    def keep(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
+        assert parameter.name is not None
+        ctx.meta.setdefault(_META, {})[parameter.name] = value
+
+    def option(*words: str, default: object = None, is_flag: bool = False, text: str) -> None:
+        nonlocal command
+        added = click.option(
+            *words, default=default, is_flag=is_flag, expose_value=False, callback=keep, help=text
+        )
+        command = added(command)
+
+    option("--serial-jump", default=False, is_flag=True, text="Let the serial step over 2^30.")
+    option("--as", "login", text="The author's LOGIN; else XFERZONE_USER, else yours.")
+    option("--dry-run", default=False, is_flag=True, text="Show what would change, and store nothing.")
+    option("-m", "message", text="The check-in's comment TEXT.")
+    option(
+        "-b", "branch", default=DEFAULT_BRANCH, text=f"The zone's BRANCH; {DEFAULT_BRANCH} is the one served."
+    )
+    return command
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def author(login: str | None = None, *, serial_jump: bool = False) -> Author:
+    """Who commits: `login`, else XFERZONE_USER, else whoever runs this."""
+    try:
+        name = login or os.environ.get("XFERZONE_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        name = "unknown"
+    return Author(name, now_ms(), serial_jump)
+
+
+@contextmanager
+def reading(settings: Settings) -> Iterator[tuple[Reader, LocalRefs]]:
+    """A snapshot of the repository, and its refs."""
+    with Store.open(settings.repository) as store, store.reader() as reader:
+        yield reader, LocalRefs(reader)
+
+
+@contextmanager
+def changing(settings: Settings) -> Iterator[tuple[Writer, LocalRefs]]:
+    """The write transaction, and the refs in it."""
+    with Store.open(settings.repository) as store, store.writer() as writer:
+        yield writer, LocalRefs(writer)
+
+
+def commit(
+    settings: Settings, target: Callable[[LocalRefs], str], act: Callable[[Edit, Writer, LocalRefs], Commit]
+) -> None:
+    """Do `act` on the `target` branch, in one transaction, and print what it did.
+
+    Raises:
+        RefConflict: it lost a race against another check-in; the work is kept on a fork branch.
+    """
+    options = Writing.given()
+    try:
+        with changing(settings) as (writer, refs):
+            branch = target(refs)
+            zone = branch.partition("/")[0]
+            was = refs.get(branch)
+            edit = Edit(writer, refs, branch, author(options.login, serial_jump=options.serial_jump))
+            done = act(edit, writer, refs)
+            if options.dry_run:
+                _show_dry_run(writer, zone, None if was is None else was.checkin, done)
+                raise _DryRun
+            writer.make_clusters()
+    except _DryRun:
+        return
+    _show(settings, zone, done)
+    if done.fork is not None:
+        raise RefConflict(
+            done.branch, "where you began", f"a newer check-in (your work is kept on branch {done.fork})"
+        )
+
+
+def _show_dry_run(reader: Reader, zone: str, was: ArtifactId | None, done: Commit) -> None:
+    if done.checkin is not None and reader.placed(done.checkin) is not None:
+        show_difference(history.difference(reader, zone, was, done.checkin))
+    click.echo("dry run: nothing was stored", err=True)
+
+
+def _show(settings: Settings, zone: str, done: Commit) -> None:
+    for warning in done.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    if settings.json:
+        answer = {
+            "zone": zone,
+            "branch": done.branch,
+            "checkin": done.checkin,
+            "serial": done.serial,
+            "fork": done.fork,
+        }
+        show_json(answer)
+    elif done.checkin is None:
+        click.echo(f"{done.branch}: nothing changed", err=True)
+    else:
+        serial = "" if done.serial is None else f" serial {done.serial}"
+        click.echo(f"{done.fork or done.branch} {done.checkin[:SHORT]}{serial}")
+
+
+def show_json(value: object) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def show_difference(change: Difference) -> None:
+    """Lines gone with a minus, lines come with a plus."""
+    for line in change.gone:
+        click.echo(b"-" + line.rstrip(b"\n"))
+    for line in change.come:
+        click.echo(b"+" + line.rstrip(b"\n"))
+
+
+def when(date_ms: int) -> str:
+    """A date as people are shown it, in UTC."""
+    return datetime.fromtimestamp(date_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def read_input(file: str) -> bytes:
+    """The bytes of a file, or of stdin for "-".
+
+    Raises:
+        NotFound, UsageError: it cannot be read, or is larger than MAX_INPUT.
+    """
+    try:
+        if file == "-":
+            content = sys.stdin.buffer.read(MAX_INPUT + 1)
+        else:
+            with Path(file).open("rb") as opened:
+                content = opened.read(MAX_INPUT + 1)
+    except OSError as exc:
+        raise NotFound(f"{file} cannot be read: {exc.strerror}") from exc
+    if len(content) > MAX_INPUT:
+        raise UsageError(f"{file} is over {MAX_INPUT} bytes: split the zone")
+    return content
+
+
+def on_branch(zone: str) -> Callable[[LocalRefs], str]:
+    """For `commit`: the branch of `zone` that -b names."""
+    return lambda refs: f"{zone}/{Writing.given().branch}"

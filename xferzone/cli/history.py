@@ -1,0 +1,166 @@
+"""The verbs that look back: log, diff, blame, show."""
+
+import click
+import dns.rdatatype
+
+from xferzone.cli.common import SHORT, now_ms, reading, show_difference, show_json, when
+from xferzone.cli.main import Settings
+from xferzone.cli.records import zone_of
+from xferzone.errors import NotFound
+from xferzone.zone import changes, history, names, text
+from xferzone.zone.history import LogEntry
+from xferzone.zone.revision import resolve
+from xferzone.zone.serials import serial_in
+from xferzone.zone.served_text import with_serial
+
+DEFAULT_LENGTH = 20
+
+
+@click.command()
+@click.argument("name", metavar="[ZONE]", required=False)
+@click.option(
+    "-n", "count", metavar="N", default=DEFAULT_LENGTH, show_default=True, help="How many check-ins."
+)
+@click.pass_obj
+def log(settings: Settings, name: str | None, count: int) -> None:
+    """What happened, newest first: to a zone with its forks, or to everything.
+
+    \b
+    Example:
+      xferzone log example.com -n 5
+    """
+    zone = None if name is None else names.parse_zone(name)
+    with reading(settings) as (reader, refs):
+        entries = list(history.log(reader, refs, zone, count))
+    if zone is not None and not entries:
+        raise NotFound(f"{name} is not in this repository: `xferzone zone list` shows what is")
+    if settings.json:
+        show_json([_as_json(entry) for entry in entries])
+        return
+    for entry in entries:
+        click.echo(_as_text(entry))
+
+
+def _as_text(entry: LogEntry) -> str:
+    serial = "" if entry.serial is None else f" serial {entry.serial}"
+    state = (
+        "" if entry.state == "published" else f" [{entry.state}{': ' + entry.reason if entry.reason else ''}]"
+    )
+    merged = "".join(f" merges {parent[:SHORT]}" for parent in entry.parents[1:])
+    place = f"{when(entry.date_ms)} {entry.id[:SHORT]} {entry.branch}{serial}"
+    return f"{place} {entry.author}: {entry.comment}{merged}{state}"
+
+
+def _as_json(entry: LogEntry) -> dict[str, object]:
+    return {
+        "checkin": entry.id,
+        "branch": entry.branch,
+        "date": when(entry.date_ms),
+        "author": entry.author,
+        "comment": entry.comment,
+        "serial": entry.serial,
+        "parents": entry.parents,
+        "state": entry.state,
+        "reason": entry.reason,
+    }
+
+
+@click.command()
+@click.argument("name", metavar="ZONE")
+@click.argument("old", metavar="[REV]", required=False)
+@click.argument("new", metavar="[REV]", required=False)
+@click.pass_obj
+def diff(settings: Settings, name: str, old: str | None, new: str | None) -> None:
+    """Records that went (-) and came (+): in the last check-in, since REV, or between two.
+
+    \b
+    Examples:
+      xferzone diff example.com
+      xferzone diff example.com main~3
+      xferzone diff example.com before-move main
+    """
+    zone = names.parse_zone(name)
+    with reading(settings) as (reader, refs):
+        after = resolve(reader, refs, zone, new or "", now_ms())
+        if old is not None:
+            before = resolve(reader, refs, zone, old, now_ms())
+            change = history.difference(reader, zone, before, after)
+        else:
+            placed = reader.placed(after)
+            change = history.difference(
+                reader, zone, placed.parents[0] if placed and placed.parents else None, after
+            )
+    if settings.json:
+        show_json(
+            {"gone": [line.decode() for line in change.gone], "come": [line.decode() for line in change.come]}
+        )
+    else:
+        show_difference(change)
+
+
+@click.command()
+@click.argument("name", metavar="ZONE")
+@click.argument("owner", metavar="[NAME]", required=False)
+@click.pass_obj
+def blame(settings: Settings, name: str, owner: str | None) -> None:
+    """Who brought each record, in which check-in.
+
+    \b
+    Example:
+      xferzone blame example.com www.example.com
+    """
+    zone = names.parse_zone(name)
+    wanted = None if owner is None else changes.owner_in(changes.parse_name(owner), zone)
+    with reading(settings) as (reader, refs):
+        found = history.blame(reader, zone, resolve(reader, refs, zone, "", now_ms()), wanted)
+    if not found:
+        raise NotFound(f"there is no record {owner} in {zone}")
+    if settings.json:
+        rows = ((one.line.decode().rstrip(), one.id, when(one.date_ms), one.author) for one in found)
+        show_json([dict(zip(("record", "checkin", "date", "author"), row, strict=True)) for row in rows])
+        return
+    for one in found:
+        click.echo(f"{one.id[:SHORT]} {when(one.date_ms)} {one.author}: {one.line.decode().rstrip()}")
+
+
+@click.command()
+@click.argument("name")
+@click.argument("kind", metavar="[TYPE]", required=False)
+@click.option(
+    "--at", "revision", metavar="REV", default="", help="A version of the zone; else what is served."
+)
+@click.pass_obj
+def show(settings: Settings, name: str, kind: str | None, revision: str) -> None:
+    """The records of a name, as they are served.
+
+    \b
+    Examples:
+      xferzone show www.example.com
+      xferzone show www.example.com A --at main~1
+    """
+    asked = changes.parse_name(name)
+    rdtype = None if kind is None or kind.upper() == "ANY" else changes.parse_type(kind)
+    with reading(settings) as (reader, refs):
+        zone = zone_of(refs, asked)
+        checkin = resolve(reader, refs, zone, revision, now_ms())
+        owner = changes.owner_in(asked, zone)
+        serial = serial_in(reader, zone, checkin)
+        held = history.records_of(reader, zone, checkin, owner)
+    shown = [with_serial(record, serial) for record in held if rdtype in (None, record.rdtype)]
+    if not shown:
+        there = ", ".join(
+            sorted({dns.rdatatype.to_text(dns.rdatatype.RdataType.make(each.rdtype)) for each in held})
+        )
+        raise NotFound(f"{asked} has no such record in {zone}" + (f": it has {there}" if there else ""))
+    lines = [
+        (
+            asked.to_text(),
+            record.ttl,
+            *text.rdata_text(record.rdtype, record.rdata, None).decode().split(" ", 1),
+        )
+        for record in shown
+    ]
+    if settings.json:
+        show_json([dict(zip(("name", "ttl", "type", "data"), line, strict=True)) for line in lines])
+    else:
+        click.echo("".join(f"{name} {ttl} {kind} {data}\n" for name, ttl, kind, data in lines), nl=False)

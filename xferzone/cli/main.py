@@ -1,0 +1,163 @@
+"""The command line: global options, then a verb; each verb's module is imported when it is called.
+
+    xferzone [-R FILE] [--format text|json] [--version] VERB ...
+
+Data goes to stdout, all else to stderr. An error on purpose brings its own exit code (errors.py); click's usage
+errors exit 2.
+"""
+
+import importlib
+import os
+import sqlite3
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+import xferzone
+from xferzone.errors import XferzoneError
+
+DEFAULT_REPOSITORY = "zones.xferzone"
+
+#: verb -> module of xferzone.cli and the command in it; in the order of the help.
+VERBS = {
+    "init": "admin:init",
+    "zone": "zones:zone",
+    "set": "records:set_",
+    "add": "records:add",
+    "delete": "records:delete",
+    "apply": "records:apply",
+    "edit": "records:edit",
+    "reset": "records:reset",
+    "branch": "records:branch",
+    "tag": "records:tag",
+    "log": "history:log",
+    "diff": "history:diff",
+    "blame": "history:blame",
+    "show": "history:show",
+    "status": "admin:status",
+    "check": "admin:check",
+    "rebuild": "admin:rebuild",
+    "stats": "admin:stats",
+    "user": "users:user",
+    "serve": "serve:serve",
+    "dns": "serve:dns",
+    "up": "serve:up",
+    "help": "main:help_",
+}
+
+EXIT_CODES = """\b
+Exit codes:
+  0   done, or nothing to do
+  1   failed
+  2   the command was not understood
+  4   somebody else was first: look, and try again
+  5   no such zone, revision, name, user or repository
+  6   the zone is not valid; nothing was stored
+  7   refused by a safety threshold or a policy
+  69  the remote could not be reached or understood
+  75  the repository is busy: try again
+  77  not permitted
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the global options say."""
+
+    repository: Path
+    json: bool
+
+
+class Verbs(click.Group):
+    """The verbs above, imported on demand: sqlalchemy alone costs 0.2 s."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module, _, attribute = VERBS[cmd_name].partition(":")
+        command = getattr(importlib.import_module(f"xferzone.cli.{module}"), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES)
+@click.option(
+    "-R",
+    "--repository",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="XFERZONE_REPOSITORY",
+    default=DEFAULT_REPOSITORY,
+    show_default=True,
+    help="The repository file; XFERZONE_REPOSITORY names it too.",
+)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="How data is printed."
+)
+@click.version_option(xferzone.__version__, prog_name="xferzone")
+@click.pass_context
+def cli(ctx: click.Context, repository: Path, form: str) -> None:
+    """Version-controlled authoritative DNS that replicates by Fossil's sync protocol.
+
+    \b
+    Start here:
+      xferzone init                                     make ./zones.xferzone
+      xferzone zone add example.com                     a first zone
+      xferzone set www.example.com. A 300 192.0.2.1     a record
+      xferzone up                                       serve Fossil on 8080 and DNS on 5300, both on loopback
+    """
+    ctx.obj = Settings(repository, form == "json")
+
+
+@click.command("help")
+@click.argument("verb", nargs=-1)
+@click.pass_context
+def help_(ctx: click.Context, verb: tuple[str, ...]) -> None:
+    """Explain a verb.
+
+    \b
+    Example:
+      xferzone help zone add
+    """
+    parent = ctx.parent
+    assert parent is not None
+    command: click.Command = parent.command
+    at = parent
+    for word in verb:
+        found = command.get_command(at, word) if isinstance(command, click.Group) else None
+        if found is None:
+            raise click.UsageError(f"there is no verb {' '.join(verb)}: `xferzone --help` lists them")
+        command, at = found, click.Context(found, info_name=word, parent=at)
+    click.echo(command.get_help(at))
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Exit as exc:
+        code = exc.exit_code
+    except click.Abort:
+        code = 130
+    except click.ClickException as exc:
+        exc.show()
+        code = exc.exit_code
+    except XferzoneError as exc:
+        click.echo(f"xferzone: {exc}", err=True)
+        code = exc.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has what he wanted: `xferzone log | head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except sqlite3.DatabaseError as exc:
+        click.echo(
+            f"xferzone: the repository cannot be read or written: {exc}; `xferzone check` says more", err=True
+        )
+        code = 1
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code if isinstance(code, int) else 0)

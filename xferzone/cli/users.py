@@ -1,0 +1,167 @@
+"""xferzone user: add, list, caps, passwd, remove."""
+
+import sys
+
+import click
+
+from xferzone.cli.common import changing, reading, show_json
+from xferzone.cli.main import Settings
+from xferzone.errors import NotFound, UsageError
+from xferzone.store import Reader, User
+from xferzone.zone.repository import ADMIN_CAPS, password
+
+READ_CAPS = "go"  # clone and read; letters as stock has them
+WRITE_CAPS = "goi"
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzACD234567")
+_EVERYBODY = ("nobody", "anonymous")
+_RESERVED = ("developer", "reader")
+
+
+@click.group()
+def user() -> None:
+    """Accounts of this repository; `nobody` is everybody who does not log in.
+
+    \b
+    Examples:
+      xferzone user add alice --write
+      xferzone user caps nobody --read
+    """
+
+
+def _caps_options(command: click.decorators.FC) -> click.decorators.FC:
+    command = click.option("--admin", "level", flag_value=ADMIN_CAPS, help="Everything.")(command)
+    command = click.option("--write", "level", flag_value=WRITE_CAPS, help="Clone, pull and push.")(command)
+    return click.option("--read", "level", flag_value=READ_CAPS, help="Clone and pull.")(command)
+
+
+def _caps(letters: str | None, level: str | None, default: str | None) -> str:
+    if letters is not None and level is not None:
+        raise UsageError("give letters, or one of --read, --write and --admin")
+    caps = letters if letters is not None else level if level is not None else default
+    if caps is None:
+        raise UsageError("which rights? --read, --write, --admin, or letters as Fossil has them")
+    if unknown := set(caps) - _LETTERS:
+        raise UsageError(
+            f"{''.join(sorted(unknown))!r} are no capability letters: g clone, o read, i write, s everything"
+        )
+    return "".join(sorted(set(caps)))
+
+
+@user.command()
+@click.argument("login")
+@click.argument("letters", metavar="[CAPS]", required=False)
+@_caps_options
+@click.option("--password-stdin", is_flag=True, help="Read the password from the first line of stdin.")
+@click.pass_obj
+def add(settings: Settings, login: str, letters: str | None, level: str | None, password_stdin: bool) -> None:
+    """Make an account; prints its password, once. Without rights given it may write.
+
+    \b
+    Example:
+      xferzone user add alice --write
+    """
+    if not login or login in (*_EVERYBODY, *_RESERVED) or any(letter.isspace() for letter in login):
+        raise UsageError(f"{login!r} cannot be an account's name: it is reserved, empty or has blanks")
+    caps = _caps(letters, level, WRITE_CAPS)
+    secret = _from_stdin() if password_stdin else password()
+    with changing(settings) as (writer, _):
+        if writer.user(login) is not None:
+            raise UsageError(
+                f"there is a user {login} already: `xferzone user passwd {login}` changes the password"
+            )
+        writer.put_user(login, secret, caps)
+    _tell(settings, login, caps, None if password_stdin else secret)
+
+
+@user.command("list")
+@click.pass_obj
+def list_(settings: Settings) -> None:
+    """Accounts and their capability letters.
+
+    \b
+    Example:
+      xferzone user list
+    """
+    with reading(settings) as (reader, _):
+        users = reader.users()
+    if settings.json:
+        show_json([{"login": each.login, "caps": each.caps} for each in users])
+    else:
+        click.echo("".join(f"{each.login} {each.caps or '-'}\n" for each in users), nl=False)
+
+
+@user.command()
+@click.argument("login")
+@click.argument("letters", metavar="[CAPS]", required=False)
+@_caps_options
+@click.pass_obj
+def caps(settings: Settings, login: str, letters: str | None, level: str | None) -> None:
+    """Change what an account may do; "" takes everything away.
+
+    \b
+    Examples:
+      xferzone user caps nobody --read
+      xferzone user caps alice gi
+    """
+    with changing(settings) as (writer, _):
+        chosen = _caps(letters, level, None)
+        writer.set_caps(_known(writer, login), chosen)
+    _tell(settings, login, chosen, None)
+
+
+@user.command()
+@click.argument("login")
+@click.option("--password-stdin", is_flag=True, help="Read the password from the first line of stdin.")
+@click.pass_obj
+def passwd(settings: Settings, login: str, password_stdin: bool) -> None:
+    """Give an account a new password; prints it, once.
+
+    \b
+    Example:
+      xferzone user passwd alice
+    """
+    if login in _EVERYBODY:
+        raise UsageError(f"{login} has no password: `xferzone user caps {login}` says what everybody may do")
+    secret = _from_stdin() if password_stdin else password()
+    with changing(settings) as (writer, _):
+        known = _known(writer, login)
+        writer.put_user(login, secret, known.caps)
+    _tell(settings, login, known.caps, None if password_stdin else secret)
+
+
+@user.command()
+@click.argument("login")
+@click.pass_obj
+def remove(settings: Settings, login: str) -> None:
+    """Remove an account; what it committed stays.
+
+    \b
+    Example:
+      xferzone user remove alice
+    """
+    if login in _EVERYBODY:
+        raise UsageError(f"{login} cannot be removed: `xferzone user caps {login} ''` takes its rights away")
+    with changing(settings) as (writer, _):
+        writer.remove_user(_known(writer, login))
+
+
+def _known(reader: Reader, login: str) -> User:
+    found = reader.user(login)
+    if found is None:
+        raise NotFound(f"there is no user {login}: `xferzone user list` shows them, `user add` makes one")
+    return found
+
+
+def _from_stdin() -> str:
+    secret = sys.stdin.readline().rstrip("\r\n")
+    if not secret:
+        raise UsageError("the password on stdin is empty")
+    return secret
+
+
+def _tell(settings: Settings, login: str, caps: str, secret: str | None) -> None:
+    shown = {"login": login, "caps": caps} | ({} if secret is None else {"password": secret})
+    if settings.json:
+        show_json(shown)
+    else:
+        click.echo("".join(f"{name}: {value}\n" for name, value in shown.items()), nl=False)

@@ -1,0 +1,180 @@
+"""xferzone zone: add, list, remove, import, export, check."""
+
+import re
+from pathlib import Path
+
+import click
+
+from xferzone.cli.common import Writing, commit, now_ms, on_branch, read_input, reading, show_json, writing
+from xferzone.cli.main import Settings
+from xferzone.errors import NotFound, UsageError
+from xferzone.refs import LocalRefs
+from xferzone.store import Writer
+from xferzone.zone import edit, names, served_text
+from xferzone.zone.edit import DEFAULT_BRANCH, Commit, Edit
+from xferzone.zone.revision import resolve
+
+_ORIGIN = re.compile(rb"^\$ORIGIN[ \t]+(\S+\.)", re.MULTILINE | re.IGNORECASE)
+_FIRST_OWNER = re.compile(rb"^([^\s;$@]*\.)[ \t]", re.MULTILINE)
+_NEW_ZONE = """\
+@ 3600 SOA ns1 hostmaster 1 7200 3600 1209600 300
+@ 3600 NS ns1
+"""
+
+
+@click.group()
+def zone() -> None:
+    """Add, list, remove and exchange zones.
+
+    \b
+    Examples:
+      xferzone zone add example.com --from example.com.zone
+      dig @ns1.example.net example.com AXFR | xferzone zone add example.com --from -
+    """
+
+
+@zone.command()
+@click.argument("name", metavar="ZONE")
+@click.option("--from", "file", metavar="FILE|-", help="Its records: a zone file, or what `dig AXFR` prints.")
+@writing
+@click.pass_obj
+def add(settings: Settings, name: str, file: str | None) -> None:
+    """Begin to serve a zone.
+
+    Without --from it has an SOA and one name server, ns1 in the zone, for you to change.
+
+    \b
+    Example:
+      xferzone zone add example.com --from example.com.zone
+    """
+    zone_id = names.parse_zone(name)
+    content = _NEW_ZONE.encode() if file is None else read_input(file)
+
+    def act(change: Edit, writer: Writer, refs: LocalRefs) -> Commit:
+        ref = refs.get(change.branch)
+        if ref is not None and ref.numbers:
+            raise UsageError(
+                f"{change.branch} is there already: `xferzone zone import {name} FILE` replaces its records"
+            )
+        records, _ = edit.check(zone_id, content, _source(file, zone_id))
+        return change.replace(records, Writing.given().message or f"add zone {name}")
+
+    commit(settings, on_branch(names.parse_zone(name)), act)
+
+
+@zone.command("import")
+@click.argument("name", metavar="ZONE")
+@click.argument("file", metavar="FILE|-")
+@writing
+@click.pass_obj
+def import_(settings: Settings, name: str, file: str) -> None:
+    """Replace all records of a zone.
+
+    \b
+    Example:
+      xferzone zone import example.com example.com.zone
+    """
+    zone_id = names.parse_zone(name)
+    content = read_input(file)
+
+    def act(change: Edit, writer: Writer, refs: LocalRefs) -> Commit:
+        ref = refs.get(change.branch)
+        if ref is None or not ref.numbers:
+            raise NotFound(
+                f"{change.branch} is not served here: `xferzone zone add {name} --from {file}` adds it"
+            )
+        records, _ = edit.check(zone_id, content, _source(file, zone_id))
+        return change.replace(records, Writing.given().message or f"import {name}")
+
+    commit(settings, on_branch(names.parse_zone(name)), act)
+
+
+@zone.command()
+@click.argument("name", metavar="ZONE")
+@writing
+@click.pass_obj
+def remove(settings: Settings, name: str) -> None:
+    """Stop serving a zone; its history stays, and goes on when it is added again.
+
+    \b
+    Example:
+      xferzone zone remove example.com
+    """
+
+    def act(change: Edit, writer: Writer, refs: LocalRefs) -> Commit:
+        return change.remove(Writing.given().message or f"remove zone {name}")
+
+    commit(settings, on_branch(names.parse_zone(name)), act)
+
+
+@zone.command("list")
+@click.pass_obj
+def list_(settings: Settings) -> None:
+    """The zones that are served: name, serial, check-in.
+
+    \b
+    Example:
+      xferzone zone list
+    """
+    with reading(settings) as (_, refs):
+        served = [ref for ref in refs.list() if ref.numbers and ref.branch.endswith(f"/{DEFAULT_BRANCH}")]
+    rows = [
+        (names.zone_name(ref.branch.partition("/")[0]).to_text(), ref.serial, ref.checkin) for ref in served
+    ]
+    if settings.json:
+        show_json([{"zone": name, "serial": serial, "checkin": checkin} for name, serial, checkin in rows])
+    else:
+        click.echo("".join(f"{name} {serial} {checkin[:16]}\n" for name, serial, checkin in rows), nl=False)
+
+
+@zone.command()
+@click.argument("name", metavar="ZONE")
+@click.option("--at", "revision", metavar="REV", default="", help="A version of it; else what is served.")
+@click.pass_obj
+def export(settings: Settings, name: str, revision: str) -> None:
+    """Print a zone in canonical form, with the serial that is served and its comments.
+
+    \b
+    Example:
+      xferzone zone export example.com --at main~1
+    """
+    zone_id = names.parse_zone(name)
+    with reading(settings) as (reader, refs):
+        checkin = resolve(reader, refs, zone_id, revision, now_ms())
+        content = served_text.export(reader, zone_id, checkin)
+    click.get_binary_stream("stdout").write(content)
+
+
+@zone.command()
+@click.argument("file", metavar="FILE|-")
+@click.option("--zone", "name", metavar="ZONE", help="The zone's name; else the owner of the SOA record.")
+@click.pass_obj
+def check(settings: Settings, file: str, name: str | None) -> None:
+    """Say whether a zone file could be served, and what looks wrong in it. Needs no repository.
+
+    \b
+    Example:
+      xferzone zone check example.com.zone --zone example.com
+    """
+    content = read_input(file)
+    zone_id = names.parse_zone(name) if name is not None else _zone_of(content, file)
+    records, warnings = edit.check(zone_id, content, _source(file, zone_id))
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
+    if settings.json:
+        show_json({"zone": zone_id, "records": len(records), "warnings": warnings})
+    else:
+        click.echo(f"{names.zone_name(zone_id)} {len(records)} records, {len(warnings)} warnings")
+
+
+def _zone_of(content: bytes, file: str) -> str:
+    """The zone that a file is of: its $ORIGIN, the owner of its first record if absolute, else its own name."""
+    if (match := _ORIGIN.search(content) or _FIRST_OWNER.search(content)) is not None:
+        return names.parse_zone(match[1].decode("ascii", "replace"))
+    if file.endswith(".zone"):
+        return names.parse_zone(Path(file).name.removesuffix(".zone"))
+    raise UsageError(f"{file} does not say which zone it is: add --zone ZONE")
+
+
+def _source(file: str | None, zone_id: str) -> str:
+    return f"{zone_id}.zone" if file is None else "standard input" if file == "-" else file

@@ -1,0 +1,191 @@
+"""Changes to the records of one owner, and the lines that say them.
+
+    set NAME [TTL] TYPE RDATA...      replaces the RRset by one record
+    add NAME [TTL] TYPE RDATA...      one record more
+    delete NAME [TYPE [RDATA...]]     the name, an RRset or a record
+
+TTL may stand behind TYPE too. Without one it is the RRset's, else DEFAULT_TTL; one that is given goes for the
+whole RRset (RFC 2181 5.2). Comments stay with the record they belong to; a replaced record's go to the new one.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import dns.exception
+import dns.name
+import dns.rdatatype
+
+from xferzone.errors import NotFound, UsageError, XferzoneError
+from xferzone.zone import names, text
+from xferzone.zone.records import Record
+
+DEFAULT_TTL = 3600  # seconds
+_VERBS = ("set", "add", "delete")
+_WORD = re.compile(r'(?:"(?:\\.|[^"\\])*"|\\.|[^\s"\\])+')
+_TTL = re.compile(r"\d+|(\d+[wdhms])+", re.IGNORECASE)
+_UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change; `rdtype` and `rdata` None in a delete: all of them. `ttl` None: see above."""
+
+    verb: str
+    name: dns.name.Name
+    ttl: int | None
+    rdtype: int | None
+    rdata: bytes | None
+
+
+def parse_name(word: str) -> dns.name.Name:
+    """An absolute name, with or without its final dot.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        return dns.name.from_text(word, dns.name.root)
+    except (dns.exception.DNSException, ValueError) as exc:
+        raise UsageError(f"{word!r} is no domain name: {exc}") from exc
+
+
+def parse_type(kind: str) -> int:
+    """The number of a record type. Raises UsageError if it is none."""
+    try:
+        return int(dns.rdatatype.from_text(kind))
+    except (dns.exception.DNSException, ValueError) as exc:
+        raise UsageError(f"{kind!r} is no record type: A, AAAA, MX, TXT ... or TYPE12345") from exc
+
+
+def parse_change(verb: str, words: Sequence[str]) -> Change:
+    """The change that a command line's words say; `words` begin with NAME.
+
+    Raises:
+        UsageError, ZoneInvalid: they say none; which word, and what would do.
+    """
+    if not words:
+        raise UsageError(f"{verb} what? {verb} NAME [TTL] TYPE RDATA...")
+    name, rest = parse_name(words[0]), list(words[1:])
+    if verb == "delete" and not rest:
+        return Change(verb, name, None, None, None)
+    ttl, kind, rest = _ttl_and_type(verb, rest)
+    if verb == "delete":
+        if ttl is not None:
+            raise UsageError("delete takes no TTL: delete NAME [TYPE [RDATA...]]")
+        if not rest:
+            return Change(verb, name, None, parse_type(kind), None)
+    elif not rest:
+        raise UsageError(
+            f"{verb} {words[0]} {kind}: the record's data is missing: {verb} NAME [TTL] TYPE RDATA..."
+        )
+    rdtype, rdata = text.rdata_from_words(kind, rest, dns.name.root)
+    return Change(verb, name, ttl, rdtype, rdata)
+
+
+def parse_line(line: str) -> Change | None:
+    """The change in one line of a batch; None: an empty line or a comment. Raises as parse_change does."""
+    words = _WORD.findall(line)
+    if not words or words[0][0] in "#;":
+        return None
+    verb = words[0].lower()
+    if verb not in _VERBS:
+        raise UsageError(f"{words[0]!r} is none of set, add and delete")
+    return parse_change(verb, words[1:])
+
+
+def changed(records: Sequence[Record], owner: bytes, change: Change) -> list[Record]:
+    """The owner's records after the change.
+
+    Raises:
+        NotFound: it deletes what is not there; says what is.
+    """
+    if change.verb == "delete":
+        return _deleted(records, change)
+    assert change.rdtype is not None
+    assert change.rdata is not None
+    rrset = [record for record in records if record.rdtype == change.rdtype]
+    others = [record for record in records if record.rdtype != change.rdtype]
+    ttl = change.ttl if change.ttl is not None else min((record.ttl for record in rrset), default=DEFAULT_TTL)
+    if change.verb == "set":
+        above = tuple(comment for record in rrset for comment in record.above)
+        behind = [record.behind for record in rrset if record.behind]
+        new = Record(
+            owner, ttl, change.rdtype, change.rdata, above + tuple(behind[1:]), behind[0] if behind else b""
+        )
+        return [*others, new]
+    kept = [record._replace(ttl=ttl) for record in rrset]
+    if all(record.rdata != change.rdata for record in rrset):
+        kept.append(Record(owner, ttl, change.rdtype, change.rdata))
+    return others + kept
+
+
+def _deleted(records: Sequence[Record], change: Change) -> list[Record]:
+    kept = [
+        record
+        for record in records
+        if (change.rdtype is not None and record.rdtype != change.rdtype)
+        or (change.rdata is not None and record.rdata != change.rdata)
+    ]
+    if len(kept) == len(records):
+        there = sorted(
+            {dns.rdatatype.to_text(dns.rdatatype.RdataType.make(record.rdtype)) for record in records}
+        )
+        what = (
+            ""
+            if change.rdtype is None
+            else dns.rdatatype.to_text(dns.rdatatype.RdataType.make(change.rdtype)) + " "
+        )
+        held = f"it has {', '.join(there)}" if there else "there is no such name"
+        raise NotFound(f"{change.name} has no such {what}record: {held}")
+    return kept
+
+
+def _ttl_and_type(verb: str, words: list[str]) -> tuple[int | None, str, list[str]]:
+    """Take TTL, class IN and TYPE, in any order of the first two, off the front of `words`."""
+    ttl, kind = None, None
+    while words and (kind is None or ttl is None):
+        word = words[0]
+        if ttl is None and _TTL.fullmatch(word) and (kind is None or _ttl_may_follow(kind, words)):
+            ttl = _seconds(word)
+        elif word.upper() == "IN" and kind is None:
+            pass
+        elif kind is None:
+            kind = word
+        else:
+            break
+        words = words[1:]
+    if kind is None:
+        raise UsageError(f"the type is missing: {verb} NAME [TTL] TYPE RDATA...")
+    parse_type(kind)
+    return ttl, kind, words
+
+
+def _ttl_may_follow(kind: str, words: list[str]) -> bool:
+    """Whether a number behind TYPE is a TTL: the data must still be whole without it."""
+    if len(words) < 2:
+        return False
+    try:
+        text.rdata_from_words(kind, words, dns.name.root)
+    except XferzoneError:
+        return True
+    return False
+
+
+def _seconds(word: str) -> int:
+    if word.isdigit():
+        return int(word)
+    return sum(int(count) * _UNITS[unit.lower()] for count, unit in re.findall(r"(\d+)([a-zA-Z])", word))
+
+
+def owner_in(name: dns.name.Name, zone: str) -> bytes:
+    """The owner field of `name` in the zone.
+
+    Raises:
+        UsageError: it is not in the zone.
+    """
+    origin = names.zone_name(zone)
+    if not name.is_subdomain(origin):
+        raise UsageError(f"{name} is not in the zone {origin}")
+    labels = name.labels[: len(name.labels) - len(origin.labels)]
+    return names.owner_text(tuple(label.lower() for label in labels))

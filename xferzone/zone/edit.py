@@ -1,0 +1,253 @@
+"""Commits of our own: each appends one check-in to a zone branch and publishes it, in the caller's transaction.
+
+    change     some owners' records           (set, add, delete, apply)
+    replace    every record of the zone       (zone add, zone import, edit)
+    reset      the files of an older check-in
+    remove     no files: the zone is served no more, its line stays for the day it is added again
+    fork_off   the first check-in of a new branch;   mark, close: a control artifact
+
+A zone that was written by hand gets one check-in that only changes its form before the first that changes its
+records, so that the diff of the second shows just that. What could not be served is refused before anything is
+stored: the caller's transaction rolls back on the error.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from xferzone.artifacts import CheckIn, Control, FileCard, Tag
+from xferzone.errors import NotFound, Refused, UsageError, ZoneInvalid
+from xferzone.hashing import ArtifactId
+from xferzone.refs import LocalRefs, Move, Ref
+from xferzone.store import Writer, schema
+from xferzone.zone import changes, files, form, names, text, validate
+from xferzone.zone.changes import Change
+from xferzone.zone.publish import publish
+from xferzone.zone.records import Record
+
+DEFAULT_BRANCH = "main"
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who commits, when (milliseconds since 1970), and whether the serial may step over 2^30."""
+
+    login: str
+    now_ms: int
+    serial_jump: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What a commit did. `checkin` None: nothing changed, so nothing was stored. `fork`: where it went when it
+    lost a race, None when it was published. `warnings` are about the zone's content."""
+
+    branch: str
+    checkin: ArtifactId | None
+    serial: int | None
+    fork: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class Edit:
+    """One branch of one zone, about to be committed to."""
+
+    def __init__(self, writer: Writer, refs: LocalRefs, branch: str, author: Author) -> None:
+        split = names.split_ref(branch)
+        if split is None:
+            raise UsageError(f"{branch!r} is no zone branch: say ZONE/BRANCH, as in example.com/main")
+        self.zone = split[0]
+        self.branch = branch
+        self._writer, self._refs, self._author = writer, refs, author
+
+    def change(self, wanted: Sequence[Change], comment: str) -> Commit:
+        """Apply the changes in order, as one check-in.
+
+        Raises:
+            NotFound: no such zone, or a delete of what is not there.
+            ZoneInvalid: the zone could not be served.
+        """
+        ref = self._served()
+        ref = self._canonical(ref)
+        own = {
+            name: file
+            for name, file in self._writer.files(ref.checkin).items()
+            if files.is_zone_file(self.zone, name)
+        }
+        pieces = self._pieces(own)
+        edits = self._edited_owners(pieces, wanted)
+        if not edits:
+            return Commit(self.branch, None, ref.serial)
+        gone, come = files.recut(self.zone, [piece for piece, _ in pieces], edits)
+        kept = {name: file for name, file in own.items() if name not in gone}
+        kept |= {name: self._writer.put(content) for name, content in come}
+        if kept == own:
+            return Commit(self.branch, None, ref.serial)
+        return self._commit(kept, comment, ref.checkin)
+
+    def replace(self, records: Sequence[Record], comment: str, base: ArtifactId | None = None) -> Commit:
+        """Make `records` the zone's content, on top of `base` (None: of what is served).
+
+        Raises:
+            ZoneInvalid: the zone could not be served.
+        """
+        ref = self._refs.get(self.branch)
+        if ref is not None and ref.numbers and base in (None, ref.checkin):
+            ref = self._canonical(ref)
+            base = None
+        own = {name: self._writer.put(content) for name, content in files.cut(self.zone, records)}
+        parent = base or (None if ref is None else ref.checkin)
+        if parent is not None and own == self._writer.files(parent):
+            return Commit(self.branch, None, None if ref is None else ref.serial)
+        _, warnings = validate.faults(records, names.zone_name(self.zone))
+        return self._commit(own, comment, parent, warnings=tuple(map(str, warnings)))
+
+    def reset(self, to: ArtifactId, comment: str) -> Commit:
+        """Append a check-in with the files of `to`."""
+        ref = self._refs.get(self.branch)
+        own = self._writer.files(to)
+        if ref is not None and own == self._writer.files(ref.checkin):
+            return Commit(self.branch, None, ref.serial)
+        return self._commit(own, comment, None if ref is None else ref.checkin)
+
+    def remove(self, comment: str) -> Commit:
+        """Append an empty check-in: the zone is served no more. Raises NotFound if it is not served."""
+        ref = self._served()
+        checkin = self._writer.put(self._manifest({}, comment, ref.checkin, ()).encode())
+        self._writer.place(checkin, schema.PUBLISHED)
+        gone = Ref(self.branch, checkin, ref.serial, ())
+        self._refs.compare_and_set([Move(ref.checkin, gone, self._author.now_ms)])
+        return Commit(self.branch, checkin, ref.serial)
+
+    def fork_off(self, at: ArtifactId, comment: str) -> Commit:
+        """Begin the branch at check-in `at`, with its files. Raises UsageError if the branch is there."""
+        if self._refs.get(self.branch) is not None or self.branch in self._writer.branches():
+            raise UsageError(f"there is a branch {self.branch} already")
+        if self._writer.tagged(f"sym-{self.branch}"):
+            raise UsageError(f"{self.branch} is a tag: take another name")
+        old = self._writer.placed(at)
+        tags = [Tag("*", "branch", None, self.branch), Tag("*", f"sym-{self.branch}", None, None)]
+        if old is not None and old.branch is not None:
+            tags.append(Tag("-", f"sym-{old.branch}", None, None))
+        return self._commit(self._writer.files(at), comment, at, tuple(tags))
+
+    def mark(self, tag: str, at: ArtifactId) -> Commit:
+        """Tag check-in `at`. Raises UsageError if the name is a branch's."""
+        if tag in self._writer.branches():
+            raise UsageError(f"{tag} is a branch: take another name for the tag")
+        return self._control(Tag("+", f"sym-{tag}", at, None))
+
+    def close(self) -> Commit:
+        """Close the branch at its tip, for stock's lists; what is served stays."""
+        return self._control(Tag("+", "closed", self._served().checkin, None))
+
+    # -- the steps
+
+    def _served(self) -> Ref:
+        ref = self._refs.get(self.branch)
+        if ref is None or not ref.numbers:
+            raise NotFound(
+                f"{self.branch} is not served here: `xferzone zone list` shows what is, `zone add` adds one"
+            )
+        return ref
+
+    def _canonical(self, ref: Ref) -> Ref:
+        """The ref, after a check-in that only changes the form if its files were written by hand."""
+        own = self._writer.files(ref.checkin)
+        records = None
+        if form.ordered(self._writer, self.zone, self._zone_files(own)) is None:
+            records = form.read_all(self._writer, self.zone, own)
+        if records is None:
+            return ref
+        rewritten = {name: self._writer.put(content) for name, content in files.cut(self.zone, records)}
+        self._commit(rewritten, f"canonical form of {self.zone}", ref.checkin)
+        moved = self._refs.get(self.branch)
+        assert moved is not None
+        return moved
+
+    def _zone_files(self, everything: Mapping[str, ArtifactId]) -> dict[str, ArtifactId]:
+        return {name: file for name, file in everything.items() if files.is_zone_file(self.zone, name)}
+
+    def _commit(
+        self,
+        own: Mapping[str, ArtifactId],
+        comment: str,
+        parent: ArtifactId | None,
+        tags: tuple[Tag, ...] = (),
+        warnings: tuple[str, ...] = (),
+    ) -> Commit:
+        form.served_form(self._writer, self.zone, own)
+        if parent is None:
+            tags = (Tag("*", "branch", None, self.branch), Tag("*", f"sym-{self.branch}", None, None))
+        checkin = self._writer.put(self._manifest(own, comment, parent, tags).encode())
+        publish(self._writer, self._refs, self._author.now_ms, serial_jump=self._author.serial_jump)
+        ref = self._refs.get(self.branch)
+        if ref is not None and ref.checkin == checkin:
+            return Commit(self.branch, checkin, ref.serial, warnings=warnings)
+        placed = self._writer.placed(checkin)
+        if placed is not None and placed.branch != self.branch:
+            return Commit(self.branch, checkin, None, fork=placed.branch)
+        raise Refused(self._writer.invalid_reason(checkin) or f"{self.branch} could not be published")
+
+    def _manifest(
+        self, own: Mapping[str, ArtifactId], comment: str, parent: ArtifactId | None, tags: tuple[Tag, ...]
+    ) -> CheckIn:
+        before = 0 if parent is None else self._writer.checkin(parent).date_ms
+        return CheckIn(
+            comment=comment,
+            date_ms=max(self._author.now_ms, before + 1),
+            user=self._author.login,
+            files=tuple(FileCard(name, file) for name, file in own.items()),
+            parents=() if parent is None else (parent,),
+            tags=tags,
+        )
+
+    def _control(self, tag: Tag) -> Commit:
+        artifact = Control(date_ms=self._author.now_ms, tags=(tag,), user=self._author.login)
+        return Commit(self.branch, self._writer.put(artifact.encode()), None)
+
+    def _pieces(self, own: Mapping[str, ArtifactId]) -> list[tuple[files.Piece, bytes]]:
+        """The zone's canonical files in owner order, each with the key of its last owner."""
+        rows = form.ordered(self._writer, self.zone, own)
+        assert rows is not None
+        return [
+            (
+                files.Piece(
+                    name, self._writer.size(row.file), lambda file=row.file: self._writer.content(file)
+                ),
+                row.last,
+            )
+            for name, row in rows
+        ]
+
+    def _edited_owners(
+        self, pieces: Sequence[tuple[files.Piece, bytes]], wanted: Sequence[Change]
+    ) -> dict[bytes, list[Record]]:
+        """The new records of every owner that the changes touch and really change."""
+        origin = names.zone_name(self.zone)
+        before: dict[bytes, list[Record]] = {}
+        after: dict[bytes, list[Record]] = {}
+        for change in wanted:
+            owner = changes.owner_in(change.name, self.zone)
+            if owner not in before:
+                key = names.owner_key(owner)
+                piece = next((piece for piece, last in pieces if key <= last), None)
+                held = [] if piece is None else text.read(piece.load(), origin, file=piece.name)
+                before[owner] = [record for record in held if record.owner == owner]
+            after[owner] = changes.changed(after.get(owner, before[owner]), owner, change)
+        for owner in [owner for owner in after if after[owner] == before[owner]]:
+            del after[owner]
+        return after
+
+
+def check(zone: str, content: bytes, file: str) -> tuple[list[Record], list[str]]:
+    """The records of a zone file and what it is warned of.
+
+    Raises:
+        ZoneInvalid: it could not be served; every fault.
+    """
+    origin = names.zone_name(zone)
+    records = text.read(content, origin, file=file)
+    errors, warnings = validate.faults(records, origin)
+    if errors:
+        raise ZoneInvalid(errors)
+    return records, [str(warning) for warning in warnings]

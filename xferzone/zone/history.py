@@ -1,0 +1,151 @@
+"""What happened to a zone: its log, the difference between two versions, who wrote each record.
+
+All of it works on canonical lines (`www 300 A 192.0.2.1`), so that hand-written and canonical versions compare.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from xferzone.errors import ZoneInvalid
+from xferzone.hashing import ArtifactId
+from xferzone.refs import LocalRefs
+from xferzone.store import Reader, schema, serials
+from xferzone.store.reader import Placed
+from xferzone.zone import form, names, text
+from xferzone.zone.files import is_zone_file
+from xferzone.zone.records import Record
+from xferzone.zone.revision import line
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One check-in: `state` is served, published, invalid, waiting or fork; edits of date, author and comment count."""
+
+    id: ArtifactId
+    branch: str
+    date_ms: int
+    author: str
+    comment: str
+    serial: int | None
+    parents: tuple[ArtifactId, ...]
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Canonical lines that went and that came, each in canonical order, origin-relative."""
+
+    gone: tuple[bytes, ...]
+    come: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """A record of the zone, and the check-in on its first-parent line that brought it."""
+
+    line: bytes
+    id: ArtifactId
+    date_ms: int
+    author: str
+
+
+def log(reader: Reader, refs: LocalRefs, zone: str | None, limit: int) -> Iterator[LogEntry]:
+    """The newest check-ins of a zone, its forks included, or of all zones; by date, newest first."""
+    for placed in reader.checkins(zone, limit):
+        yield log_entry(reader, refs, placed)
+
+
+def log_entry(reader: Reader, refs: LocalRefs, placed: Placed) -> LogEntry:
+    """What the log says of one check-in."""
+    checkin, tags = reader.checkin(placed.id), reader.tags(placed.id)
+    branch = placed.branch or ""
+    home = names.fork_of(branch) or branch
+    known = serials.get(reader, home.partition("/")[0], placed.id)
+    ref = refs.get(branch)
+    states = {schema.PUBLISHED: "published", schema.INVALID: "invalid", schema.UNPLACED: "waiting"}
+    state = "fork" if names.fork_of(branch) else states.get(placed.place, "published")
+    return LogEntry(
+        id=placed.id,
+        branch=branch,
+        date_ms=placed.date_ms,
+        author=_edited(tags, "user", checkin.user),
+        comment=_edited(tags, "comment", checkin.comment),
+        serial=None if known is None else known.serial,
+        parents=placed.parents,
+        state="served" if ref is not None and ref.checkin == placed.id else state,
+        reason=reader.invalid_reason(placed.id) or "",
+    )
+
+
+def difference(reader: Reader, zone: str, old: ArtifactId | None, new: ArtifactId) -> Difference:
+    """What changed in the records from check-in `old` (None: nothing) to `new`; files they share are not read."""
+    before = {} if old is None else _zone_files(reader, zone, old)
+    after = _zone_files(reader, zone, new)
+    shared = set(before.values()) & set(after.values())
+    was = _lines(reader, zone, (file for file in before.values() if file not in shared))
+    now = _lines(reader, zone, (file for file in after.values() if file not in shared))
+    return Difference(_in_order(set(was) - set(now), was), _in_order(set(now) - set(was), now))
+
+
+def blame(reader: Reader, zone: str, tip: ArtifactId, owner: bytes | None) -> list[Blame]:
+    """Who brought each record of the zone at `tip` (of `owner` alone if given), in canonical order."""
+    lines = _lines(reader, zone, _zone_files(reader, zone, tip).values())
+    open_lines = {one for one, record in lines.items() if owner is None or record.owner == owner}
+    found: dict[bytes, Blame] = {}
+    newest = tip
+    for at in line(reader, tip):
+        if at == tip:
+            continue
+        came = set(difference(reader, zone, at, newest).come) & open_lines
+        found |= dict.fromkeys(came, _blamed(reader, newest))
+        open_lines -= came
+        newest = at
+        if not open_lines:
+            break
+    found |= dict.fromkeys(open_lines, _blamed(reader, newest))
+    return [
+        Blame(one, found[one].id, found[one].date_ms, found[one].author)
+        for one in _in_order(found.keys(), lines)
+    ]
+
+
+def _blamed(reader: Reader, checkin: ArtifactId) -> Blame:
+    manifest = reader.checkin(checkin)
+    return Blame(b"", checkin, manifest.date_ms, _edited(reader.tags(checkin), "user", manifest.user))
+
+
+def records_of(reader: Reader, zone: str, checkin: ArtifactId, owner: bytes) -> list[Record]:
+    """The owner's records at a check-in, canonical and in order; of a canonical zone just one file is read."""
+    own = _zone_files(reader, zone, checkin)
+    key = names.owner_key(owner)
+    rows = form.ordered(reader, zone, own)
+    held = own.values() if rows is None else [row.file for _, row in rows if row.first <= key <= row.last]
+    return [record for record in _lines(reader, zone, held).values() if record.owner == owner]
+
+
+def _zone_files(reader: Reader, zone: str, checkin: ArtifactId) -> dict[str, ArtifactId]:
+    return {name: file for name, file in reader.files(checkin).items() if is_zone_file(zone, name)}
+
+
+def _lines(reader: Reader, zone: str, own: Iterable[ArtifactId]) -> dict[bytes, Record]:
+    """Canonical lines of the files' records; a file that cannot be read (an invalid version) counts as empty."""
+    origin = names.zone_name(zone)
+    read: list[Record] = []
+    for file in own:
+        try:
+            read += text.read(reader.content(file), origin)
+        except ZoneInvalid:
+            continue
+    ordered, _ = text.normalised(read, origin)
+    return {text.line(record, origin): record for record in ordered}
+
+
+def _in_order(lines: Iterable[bytes], all_lines: Mapping[bytes, Record]) -> tuple[bytes, ...]:
+    wanted = set(lines)
+    return tuple(one for one in all_lines if one in wanted)
+
+
+def _edited(tags: Mapping[str, tuple[str, str | None]], name: str, written: str) -> str:
+    prefix, value = tags.get(name, ("-", None))
+    return written if prefix == "-" or value is None else value

@@ -1,0 +1,30 @@
+"""The text of a zone as it is served: canonical, every comment kept, the SOA with the serial of law 3."""
+
+import struct
+
+import dns.rdatatype
+
+from xferzone.hashing import ArtifactId
+from xferzone.store import Reader
+from xferzone.zone import form, names, text
+from xferzone.zone.records import Record
+from xferzone.zone.serials import serial_in
+
+
+def export(reader: Reader, zone: str, checkin: ArtifactId) -> bytes:
+    """Canonical text of `zone` at a check-in.
+
+    Raises:
+        ZoneInvalid: that version cannot be read.
+    """
+    serial = serial_in(reader, zone, checkin)
+    records = form.read_all(reader, zone, reader.files(checkin))
+    return text.write([with_serial(record, serial) for record in records], names.zone_name(zone))
+
+
+def with_serial(record: Record, serial: int | None) -> Record:
+    """The record, with `serial` in it if it is an SOA; None leaves it as it is."""
+    if record.rdtype != dns.rdatatype.SOA or serial is None:
+        return record
+    # RFC 1035 3.3.13: two names, then five 32-bit numbers, the serial first.
+    return record._replace(rdata=record.rdata[:-20] + struct.pack(">I", serial) + record.rdata[-16:])
