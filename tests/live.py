@@ -114,16 +114,17 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server of ours that answers: `http` and `dns` are its ports on 127.0.0.1, 0 where it has none."""
+    """A server of ours that answers: `http` and `dns` are its ports on `host`, 0 where it has none."""
 
     process: subprocess.Popen[bytes]
     http: int
     dns: int
     log: Path  # its stderr so far
+    host: str = "127.0.0.1"
 
     def url(self, login: str = "", password: str = "", path: str = "/") -> str:
         account = f"{login}:{password}@" if login else ""
-        return f"http://{account}127.0.0.1:{self.http}{path}"
+        return f"http://{account}{_place(self.host, self.http)}{path}"
 
     def dig(self, name: str, rdtype: str = "A", *options: str) -> list[str]:
         """Sorted lines of `dig +short`; an answer must come at the first try, within 2 s."""
@@ -131,7 +132,7 @@ class Server:
 
     def dig_all(self, name: str, rdtype: str = "A", *options: str) -> str:
         """Everything that dig prints."""
-        return dig(self.dns, name, rdtype, *options)
+        return dig(self.dns, name, rdtype, *options, host=self.host)
 
     def children(self) -> list[int]:
         """Its direct children's pids."""
@@ -147,22 +148,23 @@ def dig(port: int, name: str, rdtype: str = "A", *options: str, host: str = "127
 
 
 @contextlib.contextmanager
-def serving(repository: Path, verb: str = "up", *options: str, home: Path | None = None) -> Iterator[Server]:
-    """`xferzone VERB` (up, serve or dns) on free ports; ended by TERM, which it must take well."""
+def serving(repository: Path, verb: str = "up", *options: str, host: str = "127.0.0.1") -> Iterator[Server]:
+    """`xferzone VERB` (up, serve or dns) on free ports of `host`; ended by TERM, which it must take well."""
     http = free_port() if verb in ("up", "serve") else 0
     dns = free_port() if verb in ("up", "dns") else 0
     flags = {
-        "up": ("--http", f"127.0.0.1:{http}", "--dns", f"127.0.0.1:{dns}"),
-        "serve": ("--listen", f"127.0.0.1:{http}"),
-        "dns": ("--listen", f"127.0.0.1:{dns}"),
+        "up": ("--http", _place(host, http), "--dns", _place(host, dns)),
+        "serve": ("--listen", _place(host, http)),
+        "dns": ("--listen", _place(host, dns)),
     }
     argv = [*XFERZONE, "-R", str(repository), verb, *flags[verb], *options]
     log = repository.with_name(f"{repository.name}-{verb}-{http or dns}.log")
-    env = {**os.environ, "HOME": str(home or repository.parent), "PYTHONPATH": str(PROJECT)}
+    env = {**os.environ, "HOME": str(repository.parent), "PYTHONPATH": str(PROJECT)}
     with background(argv, env, log) as process:
-        assert within(PATIENCE_S, lambda: process.poll() is not None or _answers(http, dns)), log.read_text()
+        assert within(PATIENCE_S, lambda: process.poll() is not None or f"{verb}: ready" in log.read_text())
         assert process.poll() is None, log.read_text()
-        yield Server(process, http, dns, log)
+        assert _answers(host, http, dns), log.read_text()
+        yield Server(process, http, dns, log, host)
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE_S) == 0, log.read_text()
     assert "Traceback" not in log.read_text(), log.read_text()
@@ -174,7 +176,7 @@ def stock_server(person: Person, repository: Path) -> Iterator[str]:
     port = free_port()
     argv = ["fossil", "server", "--localhost", "--port", str(port), str(repository)]
     with background(argv, person.env, person.home / f"server-{port}.log") as process:
-        assert within(PATIENCE_S, lambda: process.poll() is not None or _answers(port, 0))
+        assert within(PATIENCE_S, lambda: process.poll() is not None or _answers("127.0.0.1", port, 0))
         assert process.poll() is None
         yield f"http://127.0.0.1:{port}/"
 
@@ -230,17 +232,23 @@ def within(seconds: float, fact: Callable[[], bool], *, every: float = 0.02) -> 
 _QUESTION = b"\x58\x5a\0\0\0\1\0\0\0\0\0\0\7version\4bind\0\0\x10\0\3"
 
 
-def _answers(http: int, dns: int) -> bool:
+def _answers(host: str, http: int, dns: int) -> bool:
     """Whether TCP connects on both ports (0: need not), and UDP gets any answer on `dns`."""
     try:
         for port in filter(None, (http, dns)):
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            socket.create_connection((host, port), timeout=1).close()
         if dns:
-            with socket.socket(type=socket.SOCK_DGRAM) as client:
-                client.settimeout(0.2)
-                client.connect(("127.0.0.1", dns))
+            with socket.socket(
+                socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM
+            ) as client:
+                client.settimeout(2)
+                client.connect((host, dns))
                 client.send(_QUESTION)
                 client.recv(512)
     except OSError:
         return False
     return True
+
+
+def _place(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

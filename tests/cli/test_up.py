@@ -1,0 +1,243 @@
+"""`serve`, `dns` and `up` as processes: what they refuse, that they answer, and that they live and end as one."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from tests.live import PATIENCE_S, PROJECT, XFERZONE, Done, Server, free_port, run, serving, within
+from xferzone.cli.serve import address
+
+ZONE = """\
+@ 3600 IN SOA ns1 hostmaster 1 7200 3600 1209600 3600
+@ 3600 IN NS ns1
+ns1 3600 IN A 192.0.2.1
+www 300 IN A 192.0.2.80
+"""
+
+
+def xferzone(repository: Path, *words: str, code: int = 0, stdin: str = "") -> Done:
+    env = {**os.environ, "HOME": str(repository.parent), "USER": "ops", "PYTHONPATH": str(PROJECT)}
+    return run(*XFERZONE, "-R", repository, *words, env=env, at=repository.parent, code=code, stdin=stdin)
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("up") / "zones.xferzone"
+    xferzone(path, "init")
+    xferzone(path, "zone", "add", "example.com", "--from", "-", stdin=ZONE)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("127.0.0.1:8080", "127.0.0.1:8080"),
+        ("localhost:1", "127.0.0.1:1"),
+        ("0.0.0.0:65535", "0.0.0.0:65535"),
+        ("[::1]:53", "[::1]:53"),
+        ("[2001:DB8:0::1]:53", "[2001:db8::1]:53"),
+    ],
+)
+def test_an_address_is_read_and_shown(text: str, shown: str) -> None:
+    assert str(address(text)) == shown
+
+
+NO_ADDRESSES = """
+: 8080 :8080 127.0.0.1 127.0.0.1: 127.0.0.1:0 127.0.0.1:65536 127.0.0.1:+80 127.0.0.1:8_0 127.0.0.1:٨٠
+::1:53 [::1] [::1]53 []:53 [127.0.0.1:53 example.com:53 256.0.0.1:53 127.1:53 http://127.0.0.1:80
+"""
+
+
+@pytest.mark.parametrize("text", ["", "127.0.0.1: 80", *NO_ADDRESSES.split()])
+def test_anything_else_is_a_usage_error(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        address(text)
+
+
+@pytest.mark.parametrize("verb", ["serve", "dns", "up"])
+def test_a_missing_repository_is_named_with_the_command_that_makes_one(tmp_path: Path, verb: str) -> None:
+    missing = tmp_path / "none.xferzone"
+    done = xferzone(missing, verb, code=5)
+    assert str(missing) in done.err
+    assert "init" in done.err
+    assert done.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+TAKEN = [
+    ("serve", "--listen", (), socket.SOCK_STREAM),
+    ("dns", "--listen", (), socket.SOCK_STREAM),
+    ("dns", "--listen", (), socket.SOCK_DGRAM),
+    ("up", "--http", ("--dns", "{}"), socket.SOCK_STREAM),
+    ("up", "--dns", ("--http", "{}"), socket.SOCK_STREAM),
+    ("up", "--dns", ("--http", "{}"), socket.SOCK_DGRAM),
+]
+
+
+@pytest.mark.parametrize(("verb", "option", "rest", "kind"), TAKEN)
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_taken_port_is_named_with_the_option_that_changes_it(
+    repository: Path, verb: str, option: str, rest: tuple[str, ...], kind: socket.SocketKind, host: str
+) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind) as holder:
+        # A stranger who would share the port is a stranger still.
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        holder.bind((host, 0))
+        if kind == socket.SOCK_STREAM:
+            holder.listen()
+        port = holder.getsockname()[1]
+        at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        others = [word.format(f"127.0.0.1:{free_port()}") for word in rest]
+        done = xferzone(repository, verb, option, at, *others, code=1)
+    assert f"{at} " in done.err
+    assert f"is taken; choose another with {option} HOST:PORT" in done.err
+    assert done.out == ""
+    assert "ready" not in done.err
+
+
+def test_an_address_of_another_machine_is_refused(repository: Path) -> None:
+    done = xferzone(repository, "serve", "--listen", "192.0.2.7:8080", code=1)
+    assert "192.0.2.7:8080 (http) is no address of this machine; choose another with --listen" in done.err
+
+
+def alive(pid: int) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    return False
+
+
+def descendants(pid: int) -> set[int]:
+    with contextlib.suppress(FileNotFoundError):
+        children = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return set(children).union(*map(descendants, children))
+    return set()
+
+
+def role(pid: int) -> str:
+    """Which part of the server a process is: the module it runs."""
+    with contextlib.suppress(FileNotFoundError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[3].decode().rpartition(".")[2]
+    return ""
+
+
+@pytest.fixture(scope="module")
+def server(repository: Path) -> Iterator[Server]:
+    with serving(repository) as running:
+        yield running
+
+
+def well(server: Server) -> bool:
+    """Whether HTTP and DNS answer, UDP and TCP."""
+    try:
+        test_both_answer(server)
+    except (AssertionError, OSError):
+        return False
+    return True
+
+
+@pytest.mark.interop
+def test_both_answer(server: Server) -> None:
+    assert server.dig("www.example.com") == ["192.0.2.80"]
+    assert server.dig("www.example.com", "A", "+tcp") == ["192.0.2.80"]
+    with urllib.request.urlopen(server.url(path="/healthz"), timeout=5) as reply:
+        assert reply.status == 200
+
+
+@pytest.mark.interop
+def test_it_is_an_arbiter_an_agent_and_an_answerer_a_core(server: Server) -> None:
+    roles = sorted(map(role, server.children()))
+    assert roles == ["agent", *["answerer"] * len(os.sched_getaffinity(0)), "arbiter"]
+    (arbiter,) = [pid for pid in server.children() if role(pid) == "arbiter"]
+    assert len(descendants(arbiter)) == 1
+
+
+@pytest.mark.interop
+def test_a_second_one_is_told_who_has_the_port(server: Server, repository: Path) -> None:
+    done = xferzone(repository, "dns", "--listen", f"127.0.0.1:{server.dns}", code=1)
+    assert f"is taken by `xferzone up`, pid {server.process.pid}" in done.err
+
+
+@pytest.mark.interop
+def test_status_tells_who_listens(server: Server, repository: Path) -> None:
+    told = xferzone(repository, "status").out
+    assert f"127.0.0.1:{server.http}" in told
+    assert f"127.0.0.1:{server.dns}" in told
+    assert str(server.process.pid) in told
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize("part", ["arbiter", "agent", "answerer"])
+def test_a_killed_part_is_back_within_a_second(server: Server, part: str) -> None:
+    before = set(server.children())
+    victim = next(pid for pid in before if role(pid) == part)
+    below = descendants(victim)
+    os.kill(victim, signal.SIGKILL)
+    assert within(1, lambda: part in map(role, set(server.children()) - before))
+    assert before - {victim} < set(server.children()), "another part was touched"
+    assert within(5, lambda: well(server))
+    assert not any(map(alive, below))
+
+
+@pytest.mark.interop
+def test_a_killed_worker_is_back_within_a_second(server: Server) -> None:
+    (arbiter,) = [pid for pid in server.children() if role(pid) == "arbiter"]
+    (worker,) = descendants(arbiter)
+    os.kill(worker, signal.SIGKILL)
+    assert within(1, lambda: worker not in descendants(arbiter) and len(descendants(arbiter)) == 1)
+    assert within(5, lambda: well(server))
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_one_signal_leaves_nobody_and_no_note(repository: Path, number: signal.Signals) -> None:
+    before = set(repository.parent.glob("*.run"))
+    with serving(repository) as server:
+        assert set(repository.parent.glob("*.run")) > before
+        everybody = descendants(server.process.pid)
+        server.process.send_signal(number)
+        assert server.process.wait(PATIENCE_S) == 0
+        assert len(everybody) >= 4
+        assert not any(map(alive, everybody))
+    assert set(repository.parent.glob("*.run")) == before
+
+
+@pytest.mark.interop
+def test_a_killed_up_leaves_nobody_and_the_next_takes_its_ports(repository: Path) -> None:
+    http, dns = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+    argv = [*XFERZONE, "-R", str(repository), "up", "--http", http, "--dns", dns]
+    for _ in range(2):
+        with subprocess.Popen(argv, cwd=PROJECT, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr is not None
+            assert any(line.startswith("up: ready") for line in process.stderr)
+            everybody = descendants(process.pid)
+            process.kill()
+            assert within(2, lambda gone=everybody: not any(map(alive, gone)))
+
+
+@pytest.mark.interop
+def test_serve_and_dns_run_alone(repository: Path) -> None:
+    with (
+        serving(repository, "serve", "--workers", "2") as http,
+        serving(repository, "dns", "--workers", "1") as dns,
+    ):
+        assert http.dns == dns.http == 0
+        assert within(5, lambda: len(descendants(http.process.pid)) == 3)
+        assert sorted(map(role, dns.children())) == ["agent", "answerer"]
+        assert dns.dig("www.example.com") == ["192.0.2.80"]
+        with urllib.request.urlopen(http.url(path="/healthz"), timeout=5) as reply:
+            assert int(reply.headers["Content-Length"]) == len(reply.read())
+
+
+@pytest.mark.interop
+def test_dns_answers_on_ipv6(repository: Path) -> None:
+    with serving(repository, "dns", host="::1") as server:
+        for way in ("+notcp", "+tcp"):
+            assert server.dig("www.example.com", "A", way) == ["192.0.2.80"]
