@@ -7,6 +7,7 @@ import socket
 import subprocess
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import click
@@ -114,6 +115,10 @@ def alive(pid: int) -> bool:
     return False
 
 
+def none_alive(pids: set[int]) -> bool:
+    return not any(map(alive, pids))
+
+
 def descendants(pid: int) -> set[int]:
     with contextlib.suppress(FileNotFoundError):
         children = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
@@ -183,7 +188,7 @@ def test_a_killed_part_is_back_within_a_second(server: Server, part: str) -> Non
     assert within(1, lambda: part in map(role, set(server.children()) - before))
     assert before - {victim} < set(server.children()), "another part was touched"
     assert within(5, lambda: well(server))
-    assert not any(map(alive, below))
+    assert none_alive(below)
 
 
 @pytest.mark.interop
@@ -205,7 +210,7 @@ def test_one_signal_leaves_nobody_and_no_note(repository: Path, number: signal.S
         server.process.send_signal(number)
         assert server.process.wait(PATIENCE_S) == 0
         assert len(everybody) >= 4
-        assert not any(map(alive, everybody))
+        assert none_alive(everybody)
     assert set(repository.parent.glob("*.run")) == before
 
 
@@ -219,7 +224,7 @@ def test_a_killed_up_leaves_nobody_and_the_next_takes_its_ports(repository: Path
             assert any(line.startswith("up: ready") for line in process.stderr)
             everybody = descendants(process.pid)
             process.kill()
-            assert within(2, lambda gone=everybody: not any(map(alive, gone)))
+            assert within(2, partial(none_alive, everybody))
 
 
 @pytest.mark.interop

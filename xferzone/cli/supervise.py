@@ -3,7 +3,7 @@
                  start                 reports (ready.py)
     waiting ---------------> starting --------------------> up
        ^                        |                            |
-       |   after 0 ... 10 s     |  ends, after an earlier    |  ends
+       |   after 0 to 10 s      |  ends, after an earlier    |  ends
        +------------------------+  process of it was up -----+
                                 |
                                 |  ends, and none was ever up
@@ -41,7 +41,7 @@ from xferzone import ready
 from xferzone.errors import CannotServe
 
 STEADY_S = 5.0  # seconds up after which earlier deaths are forgotten
-FIRST_PAUSE_S = 0.1  # seconds before a restart if the process was not steady
+FIRST_PAUSE_S = 0.1  # seconds before the restart after a second death in a row
 LONGEST_PAUSE_S = 10.0
 STOP_S = 5.0  # seconds between TERM and KILL; gunicorn lets requests in flight end meanwhile
 
@@ -246,7 +246,7 @@ def _bury(child: _Child, code: int) -> None:
     if not child.was_up:
         raise CannotServe(f"the {child.program.what} did not come up: it ended with {end}, see above")
     child.deaths = 0 if now - child.started >= STEADY_S else child.deaths + 1
-    pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (child.deaths - 1)) if child.deaths else 0.0
+    pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (child.deaths - 2)) if child.deaths > 1 else 0.0
     child.due = now + pause
     _log.warning("%s pid=%d ended with %s, starts again in %.1f s", child.program.what, pid, end, pause)
 
