@@ -16,6 +16,7 @@ CREATE TABLE blob (
     source INTEGER REFERENCES blob,
     stack INTEGER NOT NULL DEFAULT 0
 );
+CREATE TABLE large (rid INTEGER PRIMARY KEY REFERENCES blob, content BLOB NOT NULL);
 CREATE INDEX blob_source ON blob (source) WHERE source IS NOT NULL;
 CREATE INDEX blob_phantom ON blob (rid) WHERE content IS NULL;
 CREATE TABLE aside (

@@ -4,7 +4,7 @@ ref            branch ("example.com/main") -> check-in, serial, served indexes, 
 publication    every move, numbered from 1 without gaps within a repository
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from xferzone.errors import RefConflict
@@ -57,12 +57,12 @@ class LocalRefs:
         row = self._reader.db.execute(query, (branch,)).fetchone()
         return None if row is None else Ref(row[0], id_of(row[1]), row[2], unpack(row[3]))
 
-    def list(self) -> list[Ref]:
+    def list(self) -> Sequence[Ref]:
         """All refs, by branch."""
         query = "SELECT branch, hash, serial, indexes FROM ref JOIN blob ON rid = checkin ORDER BY branch"
         return [Ref(row[0], id_of(row[1]), row[2], unpack(row[3])) for row in self._reader.db.execute(query)]
 
-    def of_zone(self, zone: str) -> Iterable[Ref]:
+    def of_zone(self, zone: str) -> Sequence[Ref]:
         """The refs of all of a zone's branches, by branch."""
         query = """SELECT branch, hash, serial, indexes FROM ref JOIN blob ON rid = checkin
                    WHERE branch >= ? AND branch < ? ORDER BY branch"""
@@ -75,6 +75,18 @@ class LocalRefs:
                    WHERE branch = ? ORDER BY number DESC"""
         for number, name, raw, serial, time_ms in self._reader.db.execute(query, (branch,)):
             yield Publication(number, name, id_of(raw), serial, time_ms)
+
+    def epoch(self) -> str:
+        """Names this life of the repository: numbers of another one mean nothing here."""
+        return self._reader.setting("epoch") or ""
+
+    def since(self, number: int) -> Sequence[Publication]:
+        """The last move of each ref that moved after publication `number` (0: of every ref), in order."""
+        query = """SELECT number, publication.branch, hash, publication.serial, time_ms
+                   FROM publication JOIN ref ON ref.publication = number JOIN blob ON rid = publication.checkin
+                   WHERE number > ? ORDER BY number"""
+        rows = self._reader.db.execute(query, (number,)).fetchall()
+        return [Publication(row[0], row[1], id_of(row[2]), row[3], row[4]) for row in rows]
 
     def compare_and_set(self, moves: Iterable[Move]) -> None:
         """Make all the moves, or none.

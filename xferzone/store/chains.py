@@ -19,6 +19,7 @@ from xferzone.store.cache import ContentCache
 MAX_ARTIFACT = 64 * 1024 * 1024  # bytes; architecture.md 7
 MAX_STACK = 100  # deltas; a whole copy every hundred versions costs a 100 kB zone 0.3 kB a version
 _WORTH = 2  # a delta is kept if it is at most 1/_WORTH of the content
+_LARGE = 400  # bytes of a frame; larger ones have rows of their own (store/schema.py)
 _SMALLEST = 600  # bytes; below, zstd with the dictionary does as well as a delta of hashes
 
 
@@ -49,13 +50,28 @@ def content(db: sqlite3.Connection, cache: ContentCache, rid: int) -> bytes:
             break
         if len(chain) > MAX_STACK:
             raise CorruptArtifact(chain[0][0], f"its chain of deltas is longer than {MAX_STACK}, or a loop")
-        chain.append((artifact, row[1], row[2]))
+        chain.append((artifact, row[1], row[2] or large(db, at)))
         at = row[3]
     for artifact, size, stored in reversed(chain):
         found = _expanded(artifact, size, stored, found)
         cache.put(artifact, found)
     assert found is not None
     return found
+
+
+def large(db: sqlite3.Connection, rid: int) -> bytes:
+    """The frame of a row whose own content is empty; empty if it is lost, which no frame is."""
+    row = db.execute("SELECT content FROM large WHERE rid = ?", (rid,)).fetchone()
+    return b"" if row is None else bytes(row[0])
+
+
+def keep(db: sqlite3.Connection, rid: int, frame: bytes, source: int | None) -> None:
+    """Write down what row `rid` is stored as: a frame of its content, or of a delta against row `source`."""
+    own = frame if len(frame) <= _LARGE else b""
+    db.execute("UPDATE blob SET content = ?, source = ? WHERE rid = ?", (own, source, rid))
+    db.execute("DELETE FROM large WHERE rid = ?", (rid,))
+    if not own:
+        db.execute("INSERT INTO large VALUES (?, ?)", (rid, frame))
 
 
 def _expanded(artifact: ArtifactId, size: int, stored: bytes, source: bytes | None) -> bytes:
@@ -83,7 +99,7 @@ def rechain(db: sqlite3.Connection, cache: ContentCache, old: int, new: int) -> 
     if way_back is None:
         return
     stored = zstd.compress(way_back)
-    if len(stored) >= len(row[1]):
+    if len(stored) >= len(row[1] or large(db, old)):
         return
-    db.execute("UPDATE blob SET content = ?, source = ? WHERE rid = ?", (stored, new, old))
+    keep(db, old, stored, new)
     db.execute("UPDATE blob SET stack = ? WHERE rid = ?", (max(base[2], stack + 1), new))

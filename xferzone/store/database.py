@@ -133,7 +133,8 @@ class Store:
         with self._writing.begin() as connection:
             _migrate(connection)
             db = _driver(connection)
-            settings = {"project-code": project_code, "server-code": secrets.token_hex(20), "role": "primary"}
+            codes = {"project-code": project_code, "server-code": secrets.token_hex(20)}
+            settings = codes | {"role": "primary", "epoch": secrets.token_hex(8)}
             db.executemany("INSERT INTO setting VALUES (?, ?)", settings.items())
             db.execute(f"PRAGMA application_id={schema.APPLICATION_ID}")
 

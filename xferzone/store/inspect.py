@@ -69,6 +69,6 @@ def stats(reader: Reader) -> Stats:
         unclustered=one("SELECT count(*) FROM unclustered"),
         deltas=one("SELECT count(*) FROM blob WHERE source IS NOT NULL"),
         content=one("SELECT sum(size) FROM blob WHERE content IS NOT NULL"),
-        stored=one("SELECT sum(length(content)) FROM blob"),
+        stored=one("SELECT sum(length(content)) FROM blob") + one("SELECT sum(length(content)) FROM large"),
         indexes=one("SELECT sum(length(content)) FROM zone_index"),
     )

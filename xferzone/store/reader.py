@@ -162,7 +162,8 @@ class Reader:
                 return batch, rid
             try:
                 content = self.content(id_of(raw))
-                payload = content if source is None else zstd.expand(stored, chains.MAX_ARTIFACT)
+                frame = stored or chains.large(self.db, rid)
+                payload = content if source is None else zstd.expand(frame, chains.MAX_ARTIFACT)
             except CorruptArtifact:
                 continue
             batch.append(Sendable(id_of(raw), size, None if source is None else id_of(source), payload))

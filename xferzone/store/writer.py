@@ -139,8 +139,8 @@ class Writer(Reader):
     def _insert(self, artifact: ArtifactId, content: bytes) -> list[int]:
         """Store and link content that was not here; the rows of deltas that waited for it."""
         rid = self.rid(artifact) or self._new_row(artifact)
-        row = (len(content), zstd.compress(content), rid)
-        self.db.execute("UPDATE blob SET size = ?, content = ? WHERE rid = ?", row)
+        self.db.execute("UPDATE blob SET size = ? WHERE rid = ?", (len(content), rid))
+        chains.keep(self.db, rid, zstd.compress(content), None)
         self.db.execute("DELETE FROM aside WHERE rid = ?", (rid,))
         self.cache.put(artifact, content)
         link(self, rid, content)
