@@ -1,0 +1,92 @@
+"""The xfer cards: body text in, values out, and back. No I/O, no state.
+
+One module a family; each has its card classes and a PARSERS table. To add a card, write the class and put it in its
+family's table. Which cards may come from which side is the business of sync/.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from xferzone.cards import artifact, configuration, notice, session, unversioned
+from xferzone.cards.artifact import CFile, File, Gimme, IGot, Private
+from xferzone.cards.base import MAX_TOKENS, Card, Comment, Cursor, Parser, Unknown
+from xferzone.cards.configuration import Config, ReqConfig
+from xferzone.cards.notice import Error, Message
+from xferzone.cards.session import Clone, CloneSeqno, Cookie, Login, Pragma, Pull, Push
+from xferzone.cards.unversioned import UVFile, UVGimme, UVIGot
+from xferzone.errors import MalformedCard
+
+__all__ = [
+    "CFile",
+    "Card",
+    "Clone",
+    "CloneSeqno",
+    "Comment",
+    "Config",
+    "Cookie",
+    "Error",
+    "File",
+    "Gimme",
+    "IGot",
+    "Login",
+    "Message",
+    "Pragma",
+    "Private",
+    "Pull",
+    "Push",
+    "ReqConfig",
+    "UVFile",
+    "UVGimme",
+    "UVIGot",
+    "Unknown",
+    "encode_cards",
+    "parse_cards",
+]
+
+_PARSERS: Mapping[bytes, Parser] = {
+    **artifact.PARSERS,
+    **session.PARSERS,
+    **unversioned.PARSERS,
+    **configuration.PARSERS,
+    **notice.PARSERS,
+}
+#: After a wrong line of these nobody knows where the next card begins.
+_WITH_PAYLOAD = frozenset({b"file", b"cfile", b"uvfile", b"config"})
+
+
+def parse_cards(body: bytes) -> Iterator[Card]:
+    """Yield the cards of an uncompressed message body, in order; comments and blank lines mean nothing.
+
+    Lazy: cards before a bad one are yielded before the error is raised. A line whose operator nobody knows, or
+    whose arguments make no such card, comes as Unknown, and the line after it is read.
+
+    Raises:
+        MalformedCard: the same of a card with a payload, or a payload that the body does not hold.
+    """
+    cursor = Cursor(body)
+    while True:
+        run, cursor.offset = artifact.igots(body, cursor.offset)
+        yield from run
+        start = cursor.offset
+        line = cursor.next_line()
+        if line is None:
+            return
+        tokens = line.split(None, MAX_TOKENS)[:MAX_TOKENS]
+        if not tokens or line.startswith(b"#"):
+            continue
+        operator, *args = tokens
+        parser = _PARSERS.get(operator)
+        if parser is None:
+            yield Unknown(line)
+            continue
+        try:
+            card = parser(args, cursor)
+        except ValueError as exc:
+            if operator in _WITH_PAYLOAD:
+                raise MalformedCard(operator, start, str(exc), line) from exc
+            card = Unknown(line, str(exc))
+        yield card
+
+
+def encode_cards(cards: Iterable[Card]) -> bytes:
+    """The uncompressed message body that carries `cards`, in order."""
+    return b"".join(card.encode() for card in cards)

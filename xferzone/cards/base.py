@@ -1,0 +1,166 @@
+"""What every xfer card has in common: a line of tokens, then maybe a payload.
+
+    body    = (card | comment | blank line)*
+    card    = operator (blank+ token)* LF payload?      the last line may lack its LF
+    blank   = space | TAB | CR | VT | FF                also before the operator and before the LF
+    comment = "#" any octets LF                         only if "#" is the line's first octet
+
+At most six tokens count; text behind them is ignored. A payload begins right after the LF and is exactly as long
+as its line says; what follows it is the next line.
+
+No card reads a socket, a clock or a database: bytes in, frozen values out.
+Source: Fossil 2.21, www/sync.wiki section 3.1; src/xfer.c page_xfer(), src/blob.c blob_tokenize(), blob_is_int().
+"""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, TypeAlias
+
+from xferzone import escape
+
+MAX_TOKENS = 6  # the operator included; Fossil 2.21, src/xfer.c, the size of Xfer.aToken
+MAX_SIZE = 2**31 - 1  # bytes; the largest integer that blob_is_int() holds
+MAX_MTIME = 2**63 - 1  # seconds since 1970; the largest integer that blob_is_int64() holds
+
+_CODE = re.compile(rb"[0-9a-fA-F]{40}(?:[0-9a-fA-F]{24})?")
+
+
+class Cursor:
+    """A read position in one message body."""
+
+    __slots__ = ("_body", "offset")
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self.offset = 0  # bytes consumed so far
+
+    def next_line(self) -> bytes | None:
+        """The next line with its LF, which the last one may lack; None at the end of the body."""
+        start = self.offset
+        if start == len(self._body):
+            return None
+        end = self._body.find(b"\n", start)
+        self.offset = len(self._body) if end < 0 else end + 1
+        return self._body[start : self.offset]
+
+    def take(self, size: int) -> bytes:
+        """The next `size` bytes, whatever they hold.
+
+        Raises:
+            ValueError: fewer remain. (Stock hands out the rest and lets the hash check fail; saying so here
+                names the card at fault.)
+        """
+        payload = self._body[self.offset : self.offset + size]
+        if len(payload) < size:
+            raise ValueError(f"payload of {size} bytes, {len(payload)} remain")
+        self.offset += size
+        return payload
+
+
+class Card(ABC):
+    """One immutable card. Subclasses are frozen dataclasses with slots."""
+
+    __slots__ = ()
+    operator: ClassVar[bytes]
+
+    @abstractmethod
+    def encode(self) -> bytes:
+        """The card's line and payload, ready for the wire."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown(Card):
+    r"""A line that is no card we know: its operator is in no table, or its arguments are not that card's.
+
+    Stock does not tell the two apart: a client ends its session on either (`unknown command: [igot]`), a server
+    drops what it has written, answers `error bad\scommand:\s` and the escaped `line`, and goes on with the next.
+
+    Fields:
+        line: as it came, with its LF if it had one.
+        reason: what was wrong with its arguments; empty if the operator is unknown.
+    """
+
+    operator: ClassVar[bytes] = b""
+    line: bytes
+    reason: str = field(default="", compare=False)
+
+    @property
+    def name(self) -> str:
+        """The operator that nobody knows, fit to be printed."""
+        return self.line.split(None, 1)[0].decode("ascii", "backslashreplace")
+
+    def encode(self) -> bytes:
+        return self.line
+
+
+@dataclass(frozen=True, slots=True)
+class Comment(Card):
+    """A line that only people read; made to be sent, never parsed. `text` holds no LF."""
+
+    operator: ClassVar[bytes] = b"#"
+    text: str
+
+    def encode(self) -> bytes:
+        if "\n" in self.text:
+            raise ValueError("a comment is one line")
+        return b"# " + octets(self.text) + b"\n"
+
+
+#: Builds a card from its arguments (operator removed), taking any payload from the cursor. Raises ValueError when
+#: they do not make such a card.
+Parser: TypeAlias = Callable[[Sequence[bytes], Cursor], Card]
+
+
+def line(operator: bytes, *tokens: bytes | str | int) -> bytes:
+    """One card line. Raises ValueError where a receiver would read other tokens than these."""
+    words = [operator, *map(_token, tokens)]
+    joined = b" ".join(words)
+    if joined.split() != words or len(words) > MAX_TOKENS:
+        raise ValueError(f"a {operator.decode('ascii')} card cannot carry {tokens!r}")
+    return joined + b"\n"
+
+
+def parse_integer(token: bytes, largest: int = MAX_SIZE) -> int:
+    """A count, size or time in decimal, at most `largest`.
+
+    int() alone would also take "+5", "1_000" and "-5". Raises ValueError.
+    """
+    if not token.isdigit() or len(token) > 20 or (value := int(token)) > largest:
+        raise ValueError(f"{token[:30]!r} is not a number up to {largest}")
+    return value
+
+
+def parse_code(token: bytes) -> str:
+    """A project code: 40 or 64 hex digits of either case, of which only lower case will match. Or ValueError."""
+    if not _CODE.fullmatch(token):
+        raise ValueError(f"{token[:80]!r} is not a project code")
+    return token.decode("ascii")
+
+
+def expect(args: Sequence[bytes], *counts: int) -> None:
+    """Raise ValueError unless the number of arguments is one of `counts`."""
+    if len(args) not in counts:
+        raise ValueError(f"{len(args)} arguments, expected {' or '.join(map(str, counts))}")
+
+
+def text(token: bytes) -> str:
+    """An unescaped token as text; octets that are no UTF-8 become lone surrogates, which `octets` takes back."""
+    return token.decode("utf-8", "surrogateescape")
+
+
+def octets(text: str) -> bytes:
+    """The token that `text` was made of."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def escaped(text: str) -> bytes:
+    """`text` as one escaped token; ValueError if it is empty, since a token cannot be."""
+    if not text:
+        raise ValueError("a card cannot carry empty text")
+    return escape.encode(text)
+
+
+def _token(token: bytes | str | int) -> bytes:
+    return token if isinstance(token, bytes) else octets(str(token))

@@ -1,0 +1,206 @@
+r"""Cards that say who speaks, about which project, and in which manner.
+
+    login USER NONCE SIGNATURE            client only, first of all
+    pull SERVERCODE PROJECTCODE           client only
+    push SERVERCODE PROJECTCODE           a server's push card answers a clone
+    clone ?VERSION SEQNO?                 client only; both missing or VERSION < 2: a clone by igot and gimme
+    clone_seqno SEQNO                     server only; 0: all is sent
+    cookie TEXT                           kept by a client and sent back
+    pragma NAME ?ARG ...?                 at most four arguments; unknown names mean nothing
+
+How a login is proved, each hash a lower-case hex SHA1:
+
+    NONCE     = hash of every byte of the body behind the LF of the login line
+    SECRET    = hash of "PROJECTCODE/USER/PASSWORD", or the password if it is 40 hex digits itself
+    SIGNATURE = hash of NONCE SECRET
+
+Nothing in it ages: whoever sees a request can send it again.
+Source: Fossil 2.21, www/sync.wiki section 3.3; src/xfer.c page_xfer(), check_login(); src/sha1.c
+sha1_shared_secret(). Checked against tests/vectors/login.json.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Self
+
+from xferzone import escape
+from xferzone.cards.base import (
+    Card,
+    Cursor,
+    Parser,
+    escaped,
+    expect,
+    line,
+    octets,
+    parse_code,
+    parse_integer,
+    text,
+)
+
+_HASHED = re.compile(r"[0-9a-fA-F]{40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Login(Card):
+    """The sender claims to be `user`.
+
+    Fields:
+        user: unescaped.
+        nonce, signature: whatever was sent, in ASCII (other octets as \\xNN, so that they compare and never match).
+        end: how many bytes of the body stand before and in this line, so that body[end:] is what the nonce covers;
+            0 on a card that was not parsed. No part of the card's value.
+    """
+
+    operator: ClassVar[bytes] = b"login"
+    user: str
+    nonce: str
+    signature: str
+    end: int = field(default=0, compare=False)
+
+    def encode(self) -> bytes:
+        return line(self.operator, escaped(self.user), self.nonce, self.signature)
+
+    @classmethod
+    def parse(cls, args: Sequence[bytes], cursor: Cursor) -> Self:
+        expect(args, 3)
+        nonce, signature = (token.decode("ascii", "backslashreplace") for token in args[1:])
+        return cls(escape.decode_text(args[0]), nonce, signature, cursor.offset)
+
+
+@dataclass(frozen=True, slots=True)
+class Pull(Card):
+    """The sender wants artifacts of the project; `server_code` is any token and means nothing."""
+
+    operator: ClassVar[bytes] = b"pull"
+    server_code: str
+    project_code: str
+
+    def encode(self) -> bytes:
+        return line(self.operator, self.server_code, self.project_code)
+
+    @classmethod
+    def parse(cls, args: Sequence[bytes], cursor: Cursor) -> Self:
+        expect(args, 2)
+        return cls(text(args[0]), parse_code(args[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Push(Card):
+    """A client has artifacts to give; a server says which project is being cloned."""
+
+    operator: ClassVar[bytes] = b"push"
+    server_code: str
+    project_code: str
+
+    def encode(self) -> bytes:
+        return line(self.operator, self.server_code, self.project_code)
+
+    @classmethod
+    def parse(cls, args: Sequence[bytes], cursor: Cursor) -> Self:
+        expect(args, 2)
+        return cls(text(args[0]), parse_code(args[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Clone(Card):
+    """The sender wants everything, from position `seqno` of the server's choice on.
+
+    Both are None in the oldest form. A `seqno` of 0 also stands for what is no number: stock 2.21 begins at the
+    first artifact then, as for 1; later ones refuse it.
+    """
+
+    operator: ClassVar[bytes] = b"clone"
+    version: int | None = None
+    seqno: int | None = None
+
+    def encode(self) -> bytes:
+        if self.version is None or self.seqno is None:
+            return line(self.operator)
+        return line(self.operator, self.version, self.seqno)
+
+    @classmethod
+    def parse(cls, args: Sequence[bytes], cursor: Cursor) -> Self:
+        # Stock refuses no clone card: what is not of the newer form is of the oldest.
+        if len(args) != 2 or not args[0].isdigit():
+            return cls()
+        try:
+            seqno = parse_integer(args[1])
+        except ValueError:
+            seqno = 0
+        return cls(parse_integer(args[0]), seqno)
+
+
+@dataclass(frozen=True, slots=True)
+class CloneSeqno(Card):
+    """The position to ask for in the next clone card; 0: nothing is left."""
+
+    operator: ClassVar[bytes] = b"clone_seqno"
+    seqno: int
+
+    def encode(self) -> bytes:
+        return line(self.operator, self.seqno)
+
+    @classmethod
+    def parse(cls, args: Sequence[bytes], cursor: Cursor) -> Self:
+        expect(args, 1)
+        return cls(parse_integer(args[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class Cookie(Card):
+    """One token of the server's that a client brings back; `text` is not escaped and holds no blank."""
+
+    operator: ClassVar[bytes] = b"cookie"
+    text: str
+
+    def encode(self) -> bytes:
+        return line(self.operator, self.text)
+
+    @classmethod
+    def parse(cls, args: Sequence[bytes], cursor: Cursor) -> Self:
+        expect(args, 1)
+        return cls(text(args[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class Pragma(Card):
+    """Anything else that one side may tell the other; `args` are tokens, not unescaped, at most four."""
+
+    operator: ClassVar[bytes] = b"pragma"
+    name: str
+    args: tuple[str, ...] = ()
+
+    def encode(self) -> bytes:
+        return line(self.operator, self.name, *self.args)
+
+    @classmethod
+    def parse(cls, args: Sequence[bytes], cursor: Cursor) -> Self:
+        if not args:
+            raise ValueError("no name")
+        name, *rest = map(text, args)
+        return cls(name, tuple(rest))
+
+
+#: One row a card of this family; cards/__init__.py joins the families.
+PARSERS: Mapping[bytes, Parser] = {
+    card.operator: card.parse for card in (Login, Pull, Push, Clone, CloneSeqno, Cookie, Pragma)
+}
+
+
+def nonce(rest: bytes) -> str:
+    """What the login card before `rest`, the remainder of the body, must name as its nonce."""
+    return hashlib.sha1(rest).hexdigest()
+
+
+def shared_secret(project_code: str, login: str, password: str) -> str:
+    """What stock keeps instead of `password`; a password of 40 hex digits counts as such a secret already."""
+    if _HASHED.fullmatch(password):
+        return password
+    return hashlib.sha1(octets(f"{project_code}/{login}/{password}")).hexdigest()
+
+
+def signature(nonce: str, secret: str) -> str:
+    """What proves that the sender of `nonce` knows `secret`; compare it in constant time."""
+    return hashlib.sha1(octets(nonce + secret)).hexdigest()
