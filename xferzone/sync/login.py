@@ -1,0 +1,107 @@
+"""Who a request speaks for, and what that user may do.
+
+    login USER NONCE SIGNATURE          the first card, or the request speaks for nobody
+    NONCE      SHA1 of every byte after the card's line
+    SIGNATURE  SHA1 of NONCE and the secret that the repository keeps for USER
+
+    no login card, or USER nobody or anonymous      nobody's letters
+    any other user                                  nobody's, anonymous' and its own
+
+    read o i a s    write i a s    clone g a s    private x    unversioned y    admin a s    setup s
+    u, v            the letters of the users reader, developer; these two cannot log in
+
+Source: Fossil 2.21, src/xfer.c check_login() and check_tail_hash(), src/login.c login_set_capabilities();
+seen with `fossil http` and recorded in tests/vectors/rounds.
+"""
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from typing import Final
+
+from xferzone.cards import Login, parse_cards
+from xferzone.cards.session import signature
+from xferzone.errors import MalformedCard
+from xferzone.store.reader import Reader
+
+NOBODY: Final = "nobody"
+ANONYMOUS: Final = "anonymous"
+_INHERITED: Final = {"u": "reader", "v": "developer"}
+_NO_SECRET: Final = "0" * 40  # compared with where there is no secret, so that the answer takes as long
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What the sender of a request may do; `letters` are Fossil's capabilities, those of nobody included."""
+
+    login: str
+    letters: frozenset[str]
+
+    @property
+    def read(self) -> bool:
+        return not self.letters.isdisjoint("oias")
+
+    @property
+    def write(self) -> bool:
+        return not self.letters.isdisjoint("ias")
+
+    @property
+    def clone(self) -> bool:
+        return not self.letters.isdisjoint("gas")
+
+    @property
+    def private(self) -> bool:
+        return "x" in self.letters
+
+    @property
+    def admin(self) -> bool:
+        return not self.letters.isdisjoint("as")
+
+    @property
+    def setup(self) -> bool:
+        return "s" in self.letters
+
+
+def authenticate(reader: Reader, body: bytes) -> Rights | None:
+    """The rights of whoever sent `body`, card text; None: it opens with a login card that does not hold."""
+    card = _opening(body)
+    if card is None:
+        return Rights(NOBODY, _letters(reader, NOBODY))
+    # A view, not a slice: a body may be large.
+    if hashlib.sha1(memoryview(body)[card.end :]).hexdigest() != card.nonce:
+        return None
+    if card.user in (NOBODY, ANONYMOUS):
+        return Rights(card.user, _letters(reader, NOBODY))
+    if not _is_signed(reader, card):
+        return None
+    return Rights(card.user, _letters(reader, NOBODY, ANONYMOUS, card.user))
+
+
+def _opening(body: bytes) -> Login | None:
+    """The login card that `body` opens with, if any; comments may stand before it."""
+    try:
+        first = next(parse_cards(body), None)
+    except MalformedCard:
+        return None  # the round will say so
+    return first if isinstance(first, Login) else None
+
+
+def _is_signed(reader: Reader, card: Login) -> bool:
+    known = None
+    if card.user.isprintable() and card.user not in _INHERITED.values():
+        known = reader.user(card.user)
+    secret = known.secret if known is not None and known.secret else _NO_SECRET
+    matches = hmac.compare_digest(signature(card.nonce, secret), card.signature)
+    return matches and secret is not _NO_SECRET
+
+
+def _letters(reader: Reader, *logins: str) -> frozenset[str]:
+    """The letters of these users together, where they exist, and what their u and v stand for."""
+    own = {letter for login in logins for letter in _caps(reader, login)}
+    stand_ins = [login for letter, login in _INHERITED.items() if letter in own]
+    return frozenset(own.union(*(_caps(reader, login) for login in stand_ins)))
+
+
+def _caps(reader: Reader, login: str) -> str:
+    user = reader.user(login)
+    return "" if user is None else user.caps

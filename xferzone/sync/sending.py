@@ -1,0 +1,116 @@
+"""What a server sends of its artifacts, within the budget of one reply.
+
+    clone      cfile ... or file ...  clone_seqno N  push     from a position on; N = 0: all is sent
+    answer     file ...                                       what was asked for; igot in its place when over budget
+    ask        gimme ...                                      what is missing here
+    announce   igot ...                                       what the client is not known to have
+
+A delta is sent if its source is on the client for all we know: a client that lacks one asks for it, but stock stores
+it meanwhile, so one that asked for the source as well gets the artifact whole.
+Source: Fossil 2.21, src/xfer.c send_file(), send_compressed_file(), send_unclustered(), request_phantoms().
+"""
+
+from collections.abc import Collection, Iterable
+from itertools import islice
+from typing import Final
+
+from xferzone.cards import CFile, CloneSeqno, File, Gimme, IGot, Push
+from xferzone.cards.body import frame
+from xferzone.errors import CorruptArtifact, NotFound
+from xferzone.hashing import ArtifactId
+from xferzone.store.reader import Reader, Sendable
+from xferzone.sync.reply import Draft
+
+MAX_GIMMES: Final = 500  # cards a reply; Fossil 2.21, src/xfer.c, request_phantoms(&xfer, 500)
+CLONE_STEP: Final = 65_536  # bytes of content between two looks at the clock and the size
+CLONE_LEVEL: Final = 1  # of zlib
+
+_COMPRESSED: Final = 3  # the version of clone from which artifacts are sent compressed
+_FIRST: Final = 1  # the position where a clone begins
+_OVERHEAD: Final = 16  # times its content that a small artifact weighs, its card's line included
+
+
+class Sender:
+    """The artifacts of one reply."""
+
+    def __init__(self, reader: Reader, draft: Draft) -> None:
+        self._reader = reader
+        self._draft = draft
+        self.at_client: set[ArtifactId] = set()  # it said so, sent it, or is being sent it
+        self._named: set[ArtifactId] = set()  # in an igot card of this reply
+        self.sent = 0
+
+    def clone(self, version: int, position: int) -> None:
+        """Artifacts in order of position, at least one; stock stops for good where a round brings none."""
+        position = max(position, _FIRST)
+        before = self.sent
+        while position and ((left := self._draft.left()) or self.sent == before):
+            batch, position = self._reader.clone_batch(position, min(left // _OVERHEAD + 1, CLONE_STEP))
+            for sendable in batch:
+                self._draft.add(_cfile(sendable) if version >= _COMPRESSED else _file(sendable))
+            self.sent += len(batch)
+        # The client takes the position from here when it sees the push card: the order matters.
+        self._draft.add(CloneSeqno(position))
+        self._draft.add(self.push_card())
+
+    def push_card(self) -> Push:
+        """The card by which a clone learns its project."""
+        return Push(self._reader.setting("server-code") or "x", self._reader.project_code)
+
+    def answer(self, wanted: Collection[ArtifactId]) -> None:
+        """Send what the client asked for, in its order; what is not here is passed over."""
+        for artifact in wanted:
+            if artifact in self.at_client:
+                continue
+            if not self._draft.left():
+                self._announce_if_here(artifact)
+                continue
+            try:
+                content = self._reader.content(artifact)
+            except NotFound:
+                continue
+            except CorruptArtifact:
+                self._draft.complain(f"artifact {artifact} is damaged here and cannot be sent")
+                continue
+            self._draft.add(self._as_delta(artifact, wanted) or File(artifact, content))
+            self.at_client.add(artifact)
+            self.sent += 1
+
+    def ask(self, announced: Iterable[ArtifactId], wanted: Collection[ArtifactId]) -> None:
+        """Ask for missing artifacts: first for those that the client has announced, it surely has them."""
+        phantoms = self._reader.phantoms(MAX_GIMMES + len(wanted))
+        missing = dict.fromkeys((*announced, *phantoms))
+        for artifact in islice((one for one in missing if one not in wanted), MAX_GIMMES):
+            self._draft.add(Gimme(artifact))
+
+    def announce(self, artifacts: Iterable[ArtifactId]) -> None:
+        """Name what is here, except what the client has or has been told of."""
+        for artifact in artifacts:
+            if artifact not in self.at_client and artifact not in self._named:
+                self._named.add(artifact)
+                self._draft.add(IGot(artifact))
+
+    def _announce_if_here(self, artifact: ArtifactId) -> None:
+        if self._reader.has(artifact):
+            self.announce([artifact])
+
+    def _as_delta(self, artifact: ArtifactId, wanted: Collection[ArtifactId]) -> File | None:
+        try:
+            found = self._reader.delta(artifact)
+        except CorruptArtifact:
+            return None  # of the source; the artifact itself is sound
+        if found is None:
+            return None
+        source, payload = found
+        if source in wanted and source not in self.at_client:
+            return None
+        return File(artifact, payload, source)
+
+
+def _file(sendable: Sendable) -> File:
+    return File(sendable.id, sendable.payload, sendable.source)
+
+
+def _cfile(sendable: Sendable) -> CFile:
+    payload = frame(sendable.payload, level=CLONE_LEVEL)
+    return CFile(sendable.id, sendable.size, payload, sendable.source)

@@ -1,0 +1,1 @@
+"""The HTTP side: a falcon app, thin. Only this package knows falcon."""

@@ -1,0 +1,46 @@
+"""The falcon app of one repository.
+
+POST, type application/x-fossil*    web/xfer, at any path
+GET  /                              what this is
+GET  /healthz /readyz /metrics      web/health
+else                                404 for GET, 415 for POST, 405
+"""
+
+import logging
+from pathlib import Path
+
+import falcon
+
+from xferzone.web.health import Healthz, MetricsPage, Readyz
+from xferzone.web.metrics import Metrics
+from xferzone.web.pages import Front, elsewhere
+from xferzone.web.repository import Repository
+from xferzone.web.xfer import Sync, Zones
+
+log = logging.getLogger(__name__)
+
+
+def create_app(repository: Path, zones: Zones | None = None) -> falcon.App[falcon.Request, falcon.Response]:
+    """The app that serves the file `repository`, which is opened by the first request; make one in each process."""
+    shared, metrics = Repository(repository), Metrics()
+    app = falcon.App(middleware=[Sync(shared, metrics, zones or Zones())])
+    app.add_route("/", Front())
+    app.add_route("/healthz", Healthz())
+    app.add_route("/readyz", Readyz(shared))
+    app.add_route("/metrics", MetricsPage(shared, metrics))
+    app.add_sink(elsewhere)
+    app.add_error_handler(Exception, _unexpected)
+    app.set_error_serializer(_as_text)
+    return app
+
+
+def _as_text(_req: falcon.Request, resp: falcon.Response, exc: falcon.HTTPError) -> None:
+    resp.content_type = falcon.MEDIA_TEXT
+    resp.data = f"{exc.title}{': ' if exc.description else ''}{exc.description or ''}\n".encode()
+
+
+def _unexpected(req: falcon.Request, resp: falcon.Response, exc: Exception, _params: object) -> None:
+    log.error("%s %s failed", req.method, req.path, exc_info=exc)
+    resp.status = falcon.HTTP_500
+    resp.content_type = falcon.MEDIA_TEXT
+    resp.data = b"Something went wrong here; the server's log says what.\n"

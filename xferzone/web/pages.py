@@ -1,0 +1,49 @@
+"""What a browser, or a person with curl, is told. Plain HTML; nothing of what the repository holds."""
+
+from html import escape
+from typing import Final
+
+import falcon
+
+_FRONT: Final = """<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>xferzone</title>
+<style>body {{ max-width: 44rem; margin: 3rem auto; padding: 0 1rem; font: 1rem/1.5 sans-serif }}
+pre {{ padding: .8rem; background: #eee; overflow-x: auto }}</style>
+<h1>xferzone</h1>
+<p>DNS zones, kept in version control. This address speaks
+<a href="https://fossil-scm.org">Fossil</a>'s sync protocol: with a login of this server,</p>
+<pre>fossil clone --save-http-password {scheme}://LOGIN@{host}/ zones.fossil
+mkdir zones; cd zones
+fossil open ../zones.fossil</pre>
+<p>brings the zones and their history; <code>fossil branch ls</code> lists the zones' branches,
+<code>fossil update ZONE/main</code> goes to one, and what you commit there is served by DNS at once.</p>
+</html>
+"""
+_NOT_HERE: Final = (
+    "There is no page here.\n\n"
+    "This server speaks Fossil's sync protocol at this and every other path:\n"
+    "    fossil clone --save-http-password {scheme}://LOGIN@{host}{path} zones.fossil\n"
+)
+_ALLOWED: Final = ["GET", "HEAD", "POST"]
+
+
+class Front:
+    """GET /"""
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        resp.content_type = falcon.MEDIA_HTML
+        resp.data = _FRONT.format(scheme=escape(req.scheme), host=escape(req.netloc)).encode()
+
+
+def elsewhere(req: falcon.Request, resp: falcon.Response) -> None:
+    """Any path without a route of its own."""
+    if req.method == "POST":
+        raise falcon.HTTPUnsupportedMediaType(description="only application/x-fossil is taken here")
+    if req.method not in _ALLOWED:
+        raise falcon.HTTPMethodNotAllowed(_ALLOWED)
+    resp.status = falcon.HTTP_404
+    resp.content_type = falcon.MEDIA_TEXT
+    resp.data = _NOT_HERE.format(scheme=req.scheme, host=req.netloc, path=req.path).encode()

@@ -1,0 +1,30 @@
+"""The repository behind an app: opened by the first request of a process, never before a fork."""
+
+import threading
+from pathlib import Path
+
+from xferzone.errors import NotFound
+from xferzone.store import Store
+
+
+class Repository:
+    """One file, shared by the threads of a worker."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._opened: Store | None = None
+
+    def store(self) -> Store:
+        """The store, opened if it is not yet; one that cannot be opened is tried again by the next request.
+
+        Raises:
+            XferzoneError: there is none, or one that this release cannot read.
+        """
+        if not self.path.is_file():
+            # Connections that are open would go on reading a file that has no name any more.
+            raise NotFound(f"no repository at {self.path}")
+        with self._lock:
+            if self._opened is None:
+                self._opened = Store.open(self.path)
+            return self._opened

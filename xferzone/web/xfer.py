@@ -1,0 +1,165 @@
+"""Sync requests: every POST whose content type begins with application/x-fossil, whatever its path.
+
+    octets off the wire, bounded ─> cards/body, bounded ─> login ─> a Round in one transaction ─> commit ─> reply
+                                                                     └ pushed: zone/publish, clusters
+
+What people should read goes out as 200 with an error card: a stock client shows that, and of any other status only
+the number. Each reply has its length, since stock 2.21 takes a chunked one for an empty repository.
+Source: Fossil 2.21, src/http.c http_exchange(), src/cgi.c cgi_init().
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
+from typing import Final
+
+import falcon
+
+from xferzone.cards.body import DEBUG, FRAMED, UNCOMPRESSED, decode_body, encode_body, is_xfer
+from xferzone.errors import Busy, PeerError, XferzoneError
+from xferzone.refs import LocalRefs
+from xferzone.store import Reader, Writer
+from xferzone.sync.login import Rights, authenticate
+from xferzone.sync.reply import Reply, failure
+from xferzone.sync.server import RefNews, Round, Terms, may_write
+from xferzone.web.metrics import Metrics
+from xferzone.web.repository import Repository
+from xferzone.zone.publish import publish
+
+MAX_WIRE: Final = 64 * 1024 * 1024  # bytes of a request as it travels; architecture.md 7
+MAX_BODY: Final = 256 * 1024 * 1024  # bytes of it when expanded; architecture.md 7
+MAX_DRAINED: Final = 4 * MAX_WIRE  # bytes read and dropped, so that the client still hears why
+_STEP: Final = 1024 * 1024  # bytes read at a time
+
+log = logging.getLogger(__name__)
+
+
+def _publish(writer: Writer) -> list[str]:
+    return publish(writer, LocalRefs(writer), time.time_ns() // 1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Zones:
+    """What the app asks of zone/, each inside the round's own transaction.
+
+    Fields:
+        publish: settle what was pushed; what its sender should be told.
+        admit, refs_since: as Terms has them.
+    """
+
+    publish: Callable[[Writer], Sequence[str]] = _publish
+    admit: Callable[[Reader, bytes], str | None] = lambda _reader, _content: None
+    refs_since: Callable[[Reader, str, int], Sequence[RefNews]] = lambda _reader, _epoch, _seq: ()
+
+
+class Sync:
+    """Falcon middleware that answers sync requests before any route is looked at."""
+
+    def __init__(self, repository: Repository, metrics: Metrics, zones: Zones) -> None:
+        self._repository = repository
+        self._metrics = metrics
+        self._zones = zones
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        content_type = req.content_type or ""
+        if req.method != "POST" or not is_xfer(content_type):
+            return
+        began = time.monotonic()
+        raw = _read(req)
+        reply = self._reply(content_type, raw)
+        resp.content_type = _reply_type(content_type, reply)
+        resp.data = encode_body(resp.content_type, reply.cards)
+        resp.complete = True
+        seconds = time.monotonic() - began
+        self._metrics.count(reply, len(raw or b""), len(resp.data), seconds)
+        _log(reply, len(raw or b""), len(resp.data), seconds)
+
+    def _reply(self, content_type: str, raw: bytes | None) -> Reply:
+        try:
+            if raw is None:
+                raise PeerError(f"a request of over {MAX_WIRE} bytes: send less at a time")
+            return self._answer(decode_body(content_type, raw, limit=MAX_BODY))
+        except PeerError as exc:
+            return failure("refused", str(exc))
+        except Busy:
+            return failure("busy", "the repository is busy: try again")
+        except XferzoneError as exc:
+            log.error("xfer cannot be answered: %s", exc)
+            return failure("failed", "this server cannot read its repository: tell its administrator")
+
+    def _answer(self, body: bytes) -> Reply:
+        store = self._repository.store()
+        with store.reader() as reader:
+            rights = authenticate(reader, body)
+            if rights is None:
+                return failure("error", "login failed")
+            if not may_write(body, rights):
+                round_ = Round(reader, body, self._terms(reader, rights))
+                round_.receive()
+                return round_.finish()
+        with store.writer() as writer:
+            round_ = Round(writer, body, self._terms(writer, rights))
+            round_.receive()
+            notices: Sequence[str] = ()
+            if round_.pushed:
+                notices = self._zones.publish(writer)
+                writer.make_clusters()
+            return round_.finish(notices)
+
+    def _terms(self, reader: Reader, rights: Rights) -> Terms:
+        return Terms(
+            rights,
+            admit=partial(self._zones.admit, reader),
+            refs_since=partial(self._zones.refs_since, reader),
+        )
+
+
+def _read(req: falcon.Request) -> bytes | None:
+    """The octets of the request's body; None: more than MAX_WIRE, read to the end and dropped.
+
+    Raises:
+        falcon.HTTPBadRequest: it ends before the length that was announced.
+    """
+    announced = req.content_length
+    if announced is None:
+        # Without a length only a server that knows where a chunked body ends may be read to its end.
+        announced = MAX_DRAINED if req.env.get("wsgi.input_terminated") else 0
+    kept, came = BytesIO(), 0
+    while came < min(announced, MAX_DRAINED):
+        octets = req.stream.read(min(_STEP, announced - came))
+        if not octets:
+            break
+        came += len(octets)
+        if came <= MAX_WIRE:
+            kept.write(octets)
+    if req.content_length is not None and came < min(announced, MAX_DRAINED):
+        raise falcon.HTTPBadRequest(description=f"the body ends after {came} of {announced} bytes")
+    return kept.getvalue() if came <= MAX_WIRE else None
+
+
+def _reply_type(content_type: str, reply: Reply) -> str:
+    """A reply goes as its request came, except for a clone, whose artifacts are compressed one by one."""
+    asked = content_type.partition(";")[0].strip().lower()
+    if reply.as_clone or asked == UNCOMPRESSED:
+        return UNCOMPRESSED
+    return DEBUG if asked == DEBUG else FRAMED
+
+
+def _log(reply: Reply, came: int, went: int, seconds: float) -> None:
+    quiet = reply.outcome == "ok" and not reply.received
+    log.log(
+        logging.DEBUG if quiet else logging.INFO,
+        "xfer kind=%s outcome=%s user=%s received=%d sent=%d bytes_in=%d bytes_out=%d ms=%.1f%s",
+        reply.kind,
+        reply.outcome,
+        reply.login,
+        reply.received,
+        reply.sent,
+        came,
+        went,
+        1000 * seconds,
+        f" why={reply.why!r}" if reply.why else "",
+    )
