@@ -1,0 +1,252 @@
+"""The fields of fixed size that rdata is made of, and names: text to octets and back.
+
+    kind              text                               wire
+    Number            65535                              1, 2 or 4 octets
+    Interval          86400  1d                          4 octets
+    Moment            20260131235959                     4 octets
+    TypeField         MX  TYPE65280                      2 octets
+    Algorithm         13  ECDSAP256SHA256                1 octet
+    CertificateType   1  PKIX                            2 octets
+    Protocol          6  TCP                             1 octet
+    Address4, 6       192.0.2.1  2001:db8::1             4, 16 octets
+    Groups            00-00-5e-00-53-2a                  so many octets of hex with a separator
+    Name, LastName    mail  mail.example.net.  @         labels
+    A6Suffix          (none)                             prefix length, rest of an address
+
+A field raises ValueError, with a reason, for text or octets that are none of its kind; `present` raises it for
+octets that its text could not give back. Fields of open length are in openfields.py.
+
+Source: RFC 1035 3.3 and 5.1, RFC 2874, 4034, 4398, 6742, 7043.
+"""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+
+from xferzone.zone import octets, rdtypes
+from xferzone.zone.octets import shown
+from xferzone.zone.scan import Token
+
+MAX_NAME = 255  # octets of a name in wire form; RFC 1035 3.1
+
+#: A name's wire form from its text, or its text from its wire form.
+NameCodec = Callable[[bytes], bytes]
+
+_ALGORITHMS = b"""
+    RSAMD5 1 DH 2 DSA 3 ECC 4 RSASHA1 5 DSANSEC3SHA1 6 DSA-NSEC3-SHA1 6 RSASHA1NSEC3SHA1 7
+    RSASHA1-NSEC3-SHA1 7 RSASHA256 8 RSASHA512 10 ECCGOST 12 ECC-GOST 12 ECDSAP256SHA256 13
+    ECDSAP384SHA384 14 ED25519 15 ED448 16 INDIRECT 252 PRIVATEDNS 253 PRIVATEOID 254
+""".split()
+_ALGORITHM = dict(zip(_ALGORITHMS[::2], map(int, _ALGORITHMS[1::2]), strict=True))
+_CERTIFICATE = {
+    b"PKIX": 1,
+    b"SPKI": 2,
+    b"PGP": 3,
+    b"IPKIX": 4,
+    b"ISPKI": 5,
+    b"IPGP": 6,
+    b"ACPKIX": 7,
+    b"IACPKIX": 8,
+}
+_CERTIFICATE |= {b"URI": 253, b"OID": 254}
+
+
+class Words:
+    """The tokens of one record's rdata, taken from left to right."""
+
+    def __init__(self, tokens: Sequence[Token], name: NameCodec) -> None:
+        self.name = name
+        self._tokens = tokens
+        self._taken = 0
+
+    def token(self) -> Token:
+        if self._taken == len(self._tokens):
+            raise ValueError("something is missing at its end")
+        self._taken += 1
+        return self._tokens[self._taken - 1]
+
+    def word(self) -> bytes:
+        """The next token, which must be a word."""
+        token = self.token()
+        if token.quoted:
+            raise ValueError(f'"{shown(token.raw)}" must not stand in quotes')
+        return token.raw
+
+    def rest(self) -> list[Token]:
+        """All that are left; maybe none."""
+        left = list(self._tokens[self._taken :])
+        self._taken = len(self._tokens)
+        return left
+
+    def words(self) -> Iterator[bytes]:
+        """All that are left, which must be words; maybe none."""
+        while self._taken < len(self._tokens):
+            yield self.word()
+
+    def joined(self) -> bytes:
+        """The words that are left, as one; at least one."""
+        return b"".join([self.word(), *self.words()])
+
+    def end(self) -> None:
+        if self._taken < len(self._tokens):
+            raise ValueError(f"{shown(self._tokens[self._taken].raw)} is too much at its end")
+
+
+class Field(ABC):
+    """One field; instances are shared and hold no state."""
+
+    @abstractmethod
+    def parse(self, words: Words) -> bytes:
+        """The wire form of the next words."""
+
+    @abstractmethod
+    def end(self, wire: bytes, at: int) -> int:
+        """The offset behind the field that begins at `at`; it may lie behind the end of `wire`."""
+
+    @abstractmethod
+    def present(self, part: bytes, name: NameCodec) -> bytes:
+        """The canonical text of the field's octets, which `end` has bounded."""
+
+
+class Fixed(Field):
+    """A field of `size` octets that one word stands for."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def end(self, wire: bytes, at: int) -> int:
+        return at + self.size
+
+
+class Number(Fixed):
+    def parse(self, words: Words) -> bytes:
+        return octets.parse_number(words.word(), self.size)
+
+    def present(self, part: bytes, name: NameCodec) -> bytes:
+        return b"%d" % int.from_bytes(part, "big")
+
+
+class Interval(Number):
+    def parse(self, words: Words) -> bytes:
+        word = words.word()
+        if (seconds := octets.parse_interval(word)) >= 1 << 32:
+            raise ValueError(f"{shown(word)} is more than 2^32 - 1 seconds")
+        return seconds.to_bytes(4, "big")
+
+
+class Moment(Fixed):
+    def parse(self, words: Words) -> bytes:
+        return octets.parse_moment(words.word())
+
+    def present(self, part: bytes, name: NameCodec) -> bytes:
+        return octets.moment_text(part)
+
+
+class TypeField(Fixed):
+    def parse(self, words: Words) -> bytes:
+        return rdtypes.parse_type(words.word()).to_bytes(2, "big")
+
+    def present(self, part: bytes, name: NameCodec) -> bytes:
+        return rdtypes.type_text(int.from_bytes(part, "big"))
+
+
+class Algorithm(Number):
+    def parse(self, words: Words) -> bytes:
+        word = words.word()
+        number = _ALGORITHM.get(word.upper())
+        return octets.parse_number(word, 1) if number is None else bytes((number,))
+
+
+class CertificateType(Number):
+    """The type of a CERT, RFC 4398 2.1."""
+
+    def parse(self, words: Words) -> bytes:
+        word = words.word()
+        number = _CERTIFICATE.get(word.upper())
+        return octets.parse_number(word, 2) if number is None else number.to_bytes(2, "big")
+
+
+class Protocol(Number):
+    """The protocol of a WKS; of the names only TCP and UDP, others would depend on the host's /etc/protocols."""
+
+    def parse(self, words: Words) -> bytes:
+        word = words.word()
+        number = {b"TCP": 6, b"UDP": 17}.get(word.upper())
+        return octets.parse_number(word, 1) if number is None else bytes((number,))
+
+
+class Address4(Fixed):
+    def parse(self, words: Words) -> bytes:
+        return octets.parse_ipv4(words.word())
+
+    def present(self, part: bytes, name: NameCodec) -> bytes:
+        return octets.ipv4_text(part)
+
+
+class Address6(Fixed):
+    def parse(self, words: Words) -> bytes:
+        return octets.parse_ipv6(words.word())
+
+    def present(self, part: bytes, name: NameCodec) -> bytes:
+        return octets.ipv6_text(part)
+
+
+class Groups(Fixed):
+    """Octets in hex, `together` of them a group, groups parted by `separator`; never written."""
+
+    def __init__(self, size: int, together: int, separator: bytes) -> None:
+        super().__init__(size)
+        group = b"[0-9A-Fa-f]{%d}" % (2 * together)
+        self._shape = re.compile(group + b"(?:%b%b)" % (separator, group) + b"{%d}" % (size // together - 1))
+        self._separator = separator
+
+    def parse(self, words: Words) -> bytes:
+        word = words.word()
+        if not self._shape.fullmatch(word):
+            raise ValueError(
+                f"{shown(word)} is not {self.size} octets in hex, parted by {self._separator.decode()}"
+            )
+        return bytes.fromhex(word.replace(self._separator, b"").decode("ascii"))
+
+    def present(self, part: bytes, name: NameCodec) -> bytes:
+        raise ValueError("it is written in generic form")
+
+
+class Name(Field):
+    def parse(self, words: Words) -> bytes:
+        return words.name(words.word())
+
+    def end(self, wire: bytes, at: int) -> int:
+        start = at
+        while at < len(wire) and (length := wire[at]):
+            if length > 63:
+                raise ValueError("a name in it is compressed or damaged")
+            at += length + 1
+        if at + 1 - start > MAX_NAME:
+            raise ValueError("a name in it is longer than 255 octets")
+        return at + 1
+
+    def present(self, part: bytes, name: NameCodec) -> bytes:
+        return name(part)
+
+
+class LastName(Name):
+    """A name that may be missing at the end of the wire form."""
+
+    def end(self, wire: bytes, at: int) -> int:
+        return super().end(wire, at) if at < len(wire) else at
+
+
+class A6Suffix(Field):
+    """The prefix length of A6 and the octets of the address that it leaves; RFC 2874 3.1. No text."""
+
+    def parse(self, words: Words) -> bytes:
+        raise ValueError(r"write it as \# length hex")
+
+    def end(self, wire: bytes, at: int) -> int:
+        if not wire or wire[at] > 128:
+            raise ValueError("its prefix length is over 128")
+        return at + 1 + (128 - wire[at] + 7) // 8
+
+    def present(self, part: bytes, name: NameCodec) -> bytes:
+        raise ValueError("it is written in generic form")

@@ -1,0 +1,209 @@
+r"""Rdata between text and wire form, for every type.
+
+    LAYOUTS      type -> its fields                 read and checked here; canonical text comes from here alone
+    _LIBRARY     LOC APL NSAP HIP IPSECKEY AMTRELAY read by dnspython, checked by their layout, written as \#
+    any other    \# length hex                      read, kept and written as octets
+
+So text in canonical form, and the common types in any form, mean the same under every release of dnspython.
+The wire form that leaves this module is canonical: no compression, names in lower case where rdtypes.LOWERED asks.
+
+Source: the RFC of each type; RFC 3597 5 for \#.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from types import MappingProxyType
+
+import dns.exception
+import dns.name
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+
+from xferzone.zone import fields, openfields, rdtypes
+from xferzone.zone.fields import Field, NameCodec, Words
+from xferzone.zone.octets import shown
+from xferzone.zone.relative import NameReader
+from xferzone.zone.scan import Token
+from xferzone.zone.svcb import Params
+
+_GENERIC = Token(rb"\#")
+MAX_RDATA = 0xFFFF  # octets; RDLENGTH has 16 bits
+
+_U8, _U16, _U32 = fields.Number(1), fields.Number(2), fields.Number(4)
+_SECONDS, _MOMENT, _TYPE, _ALGORITHM = (
+    fields.Interval(4),
+    fields.Moment(4),
+    fields.TypeField(2),
+    fields.Algorithm(1),
+)
+_NAME, _STRING, _STRINGS, _TEXT = fields.Name(), openfields.String(), openfields.Strings(), openfields.Text(1)
+_HEX, _BASE64, _TYPES, _PARAMS = openfields.Hex(), openfields.Base64(), openfields.Types(), Params()
+_NODE = fields.Groups(8, 2, b":")
+
+_SIGNATURE = (_TYPE, _ALGORITHM, _U8, _SECONDS, _MOMENT, _MOMENT, _U16, _NAME, _BASE64)
+_KEY = (_U16, _U8, _ALGORITHM, _BASE64)
+_DS = (_U16, _ALGORITHM, _U8, openfields.Digest())
+_CERTIFICATE = (_U8, _U8, _U8, _HEX)
+_BINDING = (_U16, _NAME, _PARAMS)
+
+#: Type -> its fields, in order.
+LAYOUTS: Mapping[int, tuple[Field, ...]] = MappingProxyType(
+    dict.fromkeys(
+        [rdtypes.NS, rdtypes.MD, rdtypes.MF, rdtypes.CNAME, rdtypes.MB, rdtypes.MG, rdtypes.MR], (_NAME,)
+    )
+    | dict.fromkeys([rdtypes.PTR, rdtypes.DNAME, rdtypes.NSAP_PTR], (_NAME,))
+    | dict.fromkeys([rdtypes.MX, rdtypes.AFSDB, rdtypes.RT, rdtypes.KX, rdtypes.LP], (_U16, _NAME))
+    | dict.fromkeys([rdtypes.MINFO, rdtypes.RP, rdtypes.TALINK], (_NAME, _NAME))
+    | dict.fromkeys(
+        [rdtypes.TXT, rdtypes.SPF, rdtypes.NINFO, rdtypes.AVC, rdtypes.RESINFO, rdtypes.WALLET], (_STRINGS,)
+    )
+    | dict.fromkeys([rdtypes.RRSIG, rdtypes.SIG], _SIGNATURE)
+    | dict.fromkeys([rdtypes.DNSKEY, rdtypes.CDNSKEY, rdtypes.KEY], _KEY)
+    | dict.fromkeys([rdtypes.DS, rdtypes.CDS, rdtypes.DLV], _DS)
+    | dict.fromkeys([rdtypes.TLSA, rdtypes.SMIMEA], _CERTIFICATE)
+    | dict.fromkeys([rdtypes.SVCB, rdtypes.HTTPS], _BINDING)
+    | dict.fromkeys([rdtypes.DHCID, rdtypes.OPENPGPKEY, rdtypes.HHIT, rdtypes.BRID], (_BASE64,))
+    | {
+        rdtypes.A: (fields.Address4(4),),
+        rdtypes.AAAA: (fields.Address6(16),),
+        rdtypes.SOA: (_NAME, _NAME, _U32, _SECONDS, _SECONDS, _SECONDS, _SECONDS),
+        rdtypes.HINFO: (_STRING, _STRING),
+        rdtypes.X25: (_STRING,),
+        rdtypes.ISDN: (openfields.Strings(2),),
+        rdtypes.GPOS: (_STRING, _STRING, _STRING),
+        rdtypes.PX: (_U16, _NAME, _NAME),
+        rdtypes.SRV: (_U16, _U16, _U16, _NAME),
+        rdtypes.NAPTR: (_U16, _U16, _STRING, _STRING, _STRING, _NAME),
+        rdtypes.CAA: (_U8, openfields.Tag(), openfields.Text()),
+        rdtypes.URI: (_U16, _U16, _TEXT),
+        rdtypes.SSHFP: (_U8, _U8, _HEX),
+        rdtypes.CERT: (fields.CertificateType(2), _U16, _ALGORITHM, _BASE64),
+        rdtypes.NSEC: (_NAME, _TYPES),
+        rdtypes.NSEC3: (_U8, _U8, _U16, openfields.Salt(), openfields.Hash(), _TYPES),
+        rdtypes.NSEC3PARAM: (_U8, _U8, _U16, openfields.Salt()),
+        rdtypes.CSYNC: (_U32, _U16, _TYPES),
+        rdtypes.ZONEMD: (_U32, _U8, _U8, _HEX),
+        rdtypes.DSYNC: (_TYPE, _U8, _U16, _NAME),
+        rdtypes.NID: (_U16, _NODE),
+        rdtypes.L32: (_U16, fields.Address4(4)),
+        rdtypes.L64: (_U16, _NODE),
+        rdtypes.EUI48: (fields.Groups(6, 1, b"-"),),
+        rdtypes.EUI64: (fields.Groups(8, 1, b"-"),),
+        rdtypes.NXT: (_NAME, openfields.Opaque()),
+        rdtypes.A6: (fields.A6Suffix(), fields.LastName()),
+        rdtypes.LOC: (openfields.Opaque(16, 16),),
+        rdtypes.WKS: (fields.Address4(4), fields.Protocol(1), openfields.Services()),
+        rdtypes.NSAP: (openfields.Opaque(1),),
+        rdtypes.HIP: (openfields.Opaque(4),),
+        rdtypes.IPSECKEY: (openfields.Opaque(3),),
+        rdtypes.AMTRELAY: (openfields.Opaque(2),),
+    }
+)
+
+#: Types whose text dnspython reads, and which of their words are base64 (which it reads loosely before 2.8).
+_LIBRARY: Mapping[int, slice] = MappingProxyType(
+    dict.fromkeys([rdtypes.LOC, rdtypes.APL, rdtypes.NSAP, rdtypes.AMTRELAY], slice(0, 0))
+    | {rdtypes.HIP: slice(2, 3), rdtypes.IPSECKEY: slice(4, None)}
+)
+
+
+def parsed(rdtype: int, tokens: Sequence[Token], name: NameReader) -> bytes:
+    r"""The canonical wire form of rdata in presentation form or as `\# length hex`.
+
+    Raises:
+        ValueError: it is none of this type; the message says why.
+    """
+    _check_apart(rdtype, tokens)
+    words = Words(tokens, name)
+    if tokens and tokens[0] == _GENERIC:
+        wire = _generic(words)
+    elif rdtype in _LIBRARY:
+        wire = _read_by_library(rdtype, tokens, name)
+    elif rdtype in LAYOUTS:
+        wire = b"".join([field.parse(words) for field in LAYOUTS[rdtype]])
+        words.end()
+    else:
+        raise ValueError(r"write it as \# length hex")
+    return canonical(rdtype, wire)
+
+
+def canonical(rdtype: int, wire: bytes) -> bytes:
+    """Uncompressed rdata with its names in lower case where the type asks for it.
+
+    Raises:
+        ValueError: it is no rdata of this type; the message says why.
+    """
+    if len(wire) > MAX_RDATA:
+        raise ValueError(f"{len(wire)} octets, {MAX_RDATA} are allowed")
+    if rdtype not in LAYOUTS:
+        return wire
+    parts = []
+    at = 0
+    for field in LAYOUTS[rdtype]:
+        end = field.end(wire, at)
+        if end > len(wire):
+            raise ValueError("it is too short")
+        is_lowered = rdtype in rdtypes.LOWERED and isinstance(field, fields.Name)
+        parts.append(wire[at:end].lower() if is_lowered else wire[at:end])
+        at = end
+    if at < len(wire):
+        raise ValueError("it is too long")
+    return b"".join(parts)
+
+
+def presented(rdtype: int, wire: bytes, name: NameCodec) -> bytes | None:
+    r"""The canonical text of canonical rdata; None: it is written as `TYPEn \# length hex`."""
+    if rdtype not in rdtypes.PRESENTED:
+        return None
+    parts = []
+    at = 0
+    for field in LAYOUTS[rdtype]:
+        end = field.end(wire, at)
+        try:
+            parts.append(field.present(wire[at:end], name))
+        except ValueError:
+            return None
+        at = end
+    return b" ".join(filter(None, parts))
+
+
+def generic_text(wire: bytes) -> bytes:
+    r"""`\# length hex`, as RFC 3597 5 writes any rdata."""
+    return rb"\# %d %b" % (len(wire), wire.hex().encode("ascii")) if wire else rb"\# 0"
+
+
+def _check_apart(rdtype: int, tokens: Sequence[Token]) -> None:
+    """Raise ValueError where a word touches a quoted string; only SvcParams have a meaning for that."""
+    if rdtype in (rdtypes.SVCB, rdtypes.HTTPS):
+        return
+    for before, token in pairwise(tokens):
+        if token.glued and not (token.quoted and before.quoted):
+            raise ValueError(f"a blank is missing before {shown(token.raw)}")
+
+
+def _generic(words: Words) -> bytes:
+    words.word()
+    length = int.from_bytes(fields.Number(2).parse(words), "big")
+    digits = b"".join(words.words())
+    wire = openfields.hex_octets(digits) if digits else b""
+    if len(wire) != length:
+        raise ValueError(f"it has {len(wire)} octets, not {length} as it says")
+    return wire
+
+
+def _read_by_library(rdtype: int, tokens: Sequence[Token], name: NameReader) -> bytes:
+    if quoted := [token for token in tokens if token.quoted]:
+        raise ValueError(f'"{shown(quoted[0].raw)}" must not stand in quotes')
+    base64 = tokens[_LIBRARY[rdtype]]
+    if base64:
+        openfields.Base64().parse(Words(base64, name))
+    text = b" ".join([token.raw for token in tokens]).decode("ascii")
+    origin = dns.name.Name([*name.origin, b""])
+    try:
+        made = dns.rdata.from_text(
+            dns.rdataclass.IN, dns.rdatatype.RdataType.make(rdtype), text, origin, False
+        )
+        return bytes(made.to_wire(origin=origin) or b"")
+    except dns.exception.DNSException as exc:
+        raise ValueError(str(exc)) from exc

@@ -1,0 +1,132 @@
+r"""Zone text into entries: the lines that belong together, their tokens and their comments.
+
+    entry    = pieces, up to the line feed outside parentheses that ends it
+    piece    = blank | "(" | ")" | comment | token            inside parentheses a line feed is a blank too
+    blank    = space or tab; carriage returns before a line feed
+    comment  = ";" and all up to the line feed
+    token    = a word: printable ASCII without blanks, quotes, parentheses and ";"
+             | a quoted string: any octets but a line feed
+               in both a backslash takes what follows
+
+Nothing is unescaped here. Source: RFC 1035 5.1.
+"""
+
+import re
+from typing import NamedTuple
+
+MAX_ENTRY = 1_000_000  # bytes from an entry's begin to its end; architecture.md 7: 1 MB of text an owner
+
+_PIECE = re.compile(
+    rb"[ \t]+"
+    rb"|(?P<end>\r*\n)"
+    rb"|(?P<comment>;[^\n]*)"
+    rb'|"(?P<quoted>[^"\\\n]*(?:\\[^\n][^"\\\n]*)*)"'
+    rb"|(?P<word>(?:[!#-'*-:<-\[\]-~]+|\\[ -~])+)"
+    rb"|(?P<parenthesis>[()])"
+)
+
+
+class Token(NamedTuple):
+    """A word, or what stands between two quotes; `glued`: nothing parts it from the token before it."""
+
+    raw: bytes
+    quoted: bool = False
+    glued: bool = False
+
+
+class Entry(NamedTuple):
+    """One entry of a zone file.
+
+    Fields:
+        line: where it begins, 1-based.
+        end: the offset behind it; next_line: the number of the line there.
+        indented: it begins with a blank, so a record in it has the owner of the one before.
+        tokens: in order; empty for a blank line or one that is only a comment.
+        comments: each from its ";" on, without carriage returns and blanks at the end.
+        fault: why it cannot be understood; empty if it can. What `end` then says is where to go on.
+    """
+
+    line: int
+    end: int
+    next_line: int
+    indented: bool
+    tokens: list[Token]
+    comments: list[bytes]
+    fault: str = ""
+
+
+def entry(content: bytes, at: int, line: int) -> Entry:
+    """The entry that begins at offset `at`, in line `line`."""
+    scanner = _Scanner(content, at, line)
+    fault = scanner.run()
+    indented = content[at : at + 1] in (b" ", b"\t")
+    return Entry(line, scanner.at, scanner.line, indented, scanner.tokens, scanner.comments, fault)
+
+
+def comment_of(raw: bytes) -> bytes:
+    """A comment as it is kept: verbatim but for carriage returns and blanks at its end."""
+    return raw.replace(b"\r", b"").rstrip(b" \t")
+
+
+class _Scanner:
+    """The state of one entry while it is read."""
+
+    def __init__(self, content: bytes, at: int, line: int) -> None:
+        self.content, self.at, self.line = content, at, line
+        self.tokens: list[Token] = []
+        self.comments: list[bytes] = []
+
+    def run(self) -> str:
+        """Read to the end of the entry; the fault that stopped it, else nothing."""
+        content, start, depth = self.content, self.at, 0
+        token_end = -1
+        while self.at < len(content):
+            piece = _PIECE.match(content, self.at)
+            if piece is None:
+                return self._fault(_unreadable(content, self.at), depth)
+            kind = piece.lastgroup
+            if kind in ("word", "quoted"):
+                self.tokens.append(Token(piece[kind], kind == "quoted", token_end == self.at))
+                token_end = piece.end()
+            elif kind == "comment":
+                self.comments.append(comment_of(piece[kind]))
+            elif kind == "parenthesis":
+                depth += 1 if piece[kind] == b"(" else -1
+            self.at = piece.end()
+            if depth < 0:
+                return self._fault("a parenthesis is closed that was not opened", 0)
+            if self.at - start > MAX_ENTRY:
+                return self._fault(f"it is longer than {MAX_ENTRY} bytes", depth)
+            if kind == "end":
+                self.line += 1
+                if depth == 0:
+                    return ""
+        return "a parenthesis is opened and never closed" if depth else ""
+
+    def _fault(self, reason: str, depth: int) -> str:
+        """Go to where reading can go on: the next line, or nowhere from inside parentheses."""
+        newline = self.content.find(b"\n", self.at)
+        if depth or newline < 0:
+            self.at = len(self.content)
+        else:
+            self.at = newline + 1
+            self.line += 1
+        return reason
+
+
+def _unreadable(content: bytes, at: int) -> str:
+    """Why no piece begins at offset `at`."""
+    octet = content[at]
+    if octet == 0x5C and content[at + 1 : at + 2] >= b"\x80":
+        octet = content[at + 1]
+    if octet == 0x22:
+        return "a quoted string does not end on its line"
+    if octet == 0x5C:
+        return "a backslash escapes nothing"
+    if octet >= 0x80:
+        return (
+            f"byte 0x{octet:02x} outside quotes and comments: write it as \\DDD, or the name in its xn-- form"
+        )
+    if octet == 0x0D:
+        return "a carriage return inside the line"
+    return f"control character 0x{octet:02x} outside quotes and comments"
