@@ -14,7 +14,10 @@ from xferzone.zone.publish import publish
 NOW = 1_800_000_000_000  # milliseconds since 1970
 MAIN = "example.com/main"
 ZONE = "example.com"
-APEX = "@ 3600 SOA ns1.example.net. hostmaster.example.net. {serial} 7200 3600 1209600 300\n@ 3600 NS ns1.example.net.\n"
+APEX = """\
+@ 3600 SOA ns1.example.net. hostmaster.example.net. {serial} 7200 3600 1209600 300
+@ 3600 NS ns1.example.net.
+"""
 
 
 def zone_text(*lines: str, serial: int = 1) -> bytes:

@@ -51,7 +51,11 @@ def test_a_line_of_check_ins_is_published_at_its_end(project: Project) -> None:
 def test_a_check_in_without_its_files_waits_for_them(project: Project) -> None:
     first = begun(project)
     child = project.manifest(B, first)
-    other = Project(project.path.parent / "elsewhere") if (project.path.parent / "elsewhere").mkdir() is None else None
+    other = (
+        Project(project.path.parent / "elsewhere")
+        if (project.path.parent / "elsewhere").mkdir() is None
+        else None
+    )
     assert other is not None
     with project.store.reader() as reader:
         root = reader.content(first)
@@ -138,7 +142,7 @@ def test_every_server_makes_the_same_fork_artifact(project: Project, tmp_path: P
     (tmp_path / "other").mkdir()
     other = Project(tmp_path / "other")
     other.now += 60_000
-    with project.store.reader() as reader, other.writing() as (writer, refs):
+    with project.store.reader() as reader, other.writing() as (writer, _):
         for artifact in reversed(list(reader.artifacts())):
             content = reader.content(artifact)
             if not content.startswith(b"D "):
@@ -303,7 +307,9 @@ def test_any_order_of_arrival_ends_with_one_leaf_and_a_rising_serial(project: Pr
         parents = [rng.choice(tips)]
         if rng.random() < 0.3:
             parents.append(rng.choice(tips))
-        text = rng.choice([A, B, C, D, BROKEN, zone_text(f"h{step} 300 A 192.0.2.9", serial=rng.randrange(30))])
+        text = rng.choice(
+            [A, B, C, D, BROKEN, zone_text(f"h{step} 300 A 192.0.2.9", serial=rng.randrange(30))]
+        )
         made = project.manifest(text, *dict.fromkeys(parents))
         tips.append(artifact_id(made))
         held.append(made)
@@ -320,7 +326,7 @@ def test_any_order_of_arrival_ends_with_one_leaf_and_a_rising_serial(project: Pr
             assert project.served()[0] == served
     project.push(*held)
     with project.store.reader() as reader:
-        waits = [placed for placed in reader.unplaced()]
+        waits = reader.unplaced()
         bad = reader.invalid(MAIN)
     assert waits == []
     heads = [leaf for leaf in project.leaves() if leaf not in {placed.id for placed in bad}]

@@ -1,14 +1,14 @@
 """The verbs that look back: log, diff, blame, show."""
 
 import click
-import dns.rdatatype
 
 from xferzone.cli.common import SHORT, now_ms, reading, show_difference, show_json, when
 from xferzone.cli.main import Settings
 from xferzone.cli.records import zone_of
 from xferzone.errors import NotFound
-from xferzone.zone import changes, history, names, text
+from xferzone.zone import changes, history, names, rdtypes, text
 from xferzone.zone.history import LogEntry
+from xferzone.zone.records import Record
 from xferzone.zone.revision import resolve
 from xferzone.zone.serials import serial_in
 from xferzone.zone.served_text import with_serial
@@ -139,7 +139,7 @@ def show(settings: Settings, name: str, kind: str | None, revision: str) -> None
       xferzone show www.example.com A --at main~1
     """
     asked = changes.parse_name(name)
-    rdtype = None if kind is None or kind.upper() == "ANY" else changes.parse_type(kind)
+    rdtype = None if kind is None or kind.upper() == "ANY" else text.parse_type(kind)
     with reading(settings) as (reader, refs):
         zone = zone_of(refs, asked)
         checkin = resolve(reader, refs, zone, revision, now_ms())
@@ -164,3 +164,7 @@ def show(settings: Settings, name: str, kind: str | None, revision: str) -> None
         show_json([dict(zip(("name", "ttl", "type", "data"), line, strict=True)) for line in lines])
     else:
         click.echo("".join(f"{name} {ttl} {kind} {data}\n" for name, ttl, kind, data in lines), nl=False)
+
+
+def _type(record: Record) -> str:
+    return rdtypes.type_text(record.rdtype).decode("ascii")

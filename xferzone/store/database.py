@@ -22,7 +22,7 @@ from typing import Self
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import QueuePool
 
 from xferzone.errors import Busy, NotFound, UsageError, XferzoneError
@@ -130,6 +130,9 @@ class Store:
         self.close()
 
     def _lay_out(self, project_code: str) -> None:
+        with self._writing.connect() as connection:
+            # Outside of a transaction, and for good: the file remembers it.
+            _driver(connection).execute("PRAGMA journal_mode=WAL")
         with self._writing.begin() as connection:
             _migrate(connection)
             db = _driver(connection)
@@ -159,7 +162,7 @@ class Store:
                 if application_id != schema.APPLICATION_ID:
                     raise XferzoneError(foreign)
                 (revision,) = db.execute("SELECT version_num FROM alembic_version").fetchone()
-        except sqlite3.DatabaseError as exc:
+        except (sqlite3.DatabaseError, DBAPIError, TypeError) as exc:
             raise XferzoneError(f"{foreign} ({exc})") from exc
         return str(revision)
 
@@ -171,7 +174,6 @@ def _engine(path: Path, begin: str) -> Engine:
         db = sqlite3.connect(
             uri, uri=True, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
         )
-        db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         if begin == "BEGIN":
             db.execute("PRAGMA query_only=ON")

@@ -10,7 +10,7 @@ down: nothing after a `+` (which does not propagate) or a `-`. Source: spec arti
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from xferzone import artifacts
 from xferzone.artifacts import CheckIn, Cluster, Control, Tag
@@ -92,12 +92,21 @@ def _set_tags(writer: "Writer", rid: int, own: int, tags: Iterable[Tag], date_ms
         target = own if tag.target is None else writer.expect(tag.target)
         writer.db.execute(
             "INSERT OR IGNORE INTO tag VALUES (?, ?, ?, ?, ?, ?)",
-            (target, tag.name, rid, tag.prefix, tag.value, date_ms),
+            (target, _unicode(tag.name), rid, tag.prefix, _unicode(tag.value), date_ms),
         )
         if tag.name == "branch" and target != own:
             moved.append(target)
     for target in moved:
         hand_down_branch(writer, target)
+
+
+@overload
+def _unicode(text: str) -> str: ...
+@overload
+def _unicode(text: None) -> None: ...
+def _unicode(text: str | None) -> str | None:
+    """SQLite takes no bytes that are not UTF-8, which stock lets stand in names; they show as U+FFFD."""
+    return None if text is None else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def hand_down_branch(writer: "Writer", rid: int) -> None:

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 
 import dns.exception
 import dns.name
-import dns.rdatatype
 
 from xferzone.errors import NotFound, UsageError, XferzoneError
-from xferzone.zone import names, text
+from xferzone.zone import names, rdtypes, text
 from xferzone.zone.records import Record
 
 DEFAULT_TTL = 3600  # seconds
@@ -50,14 +49,6 @@ def parse_name(word: str) -> dns.name.Name:
         raise UsageError(f"{word!r} is no domain name: {exc}") from exc
 
 
-def parse_type(kind: str) -> int:
-    """The number of a record type. Raises UsageError if it is none."""
-    try:
-        return int(dns.rdatatype.from_text(kind))
-    except (dns.exception.DNSException, ValueError) as exc:
-        raise UsageError(f"{kind!r} is no record type: A, AAAA, MX, TXT ... or TYPE12345") from exc
-
-
 def parse_change(verb: str, words: Sequence[str]) -> Change:
     """The change that a command line's words say; `words` begin with NAME.
 
@@ -74,7 +65,7 @@ def parse_change(verb: str, words: Sequence[str]) -> Change:
         if ttl is not None:
             raise UsageError("delete takes no TTL: delete NAME [TYPE [RDATA...]]")
         if not rest:
-            return Change(verb, name, None, parse_type(kind), None)
+            return Change(verb, name, None, text.parse_type(kind), None)
     elif not rest:
         raise UsageError(
             f"{verb} {words[0]} {kind}: the record's data is missing: {verb} NAME [TTL] TYPE RDATA..."
@@ -157,7 +148,7 @@ def _ttl_and_type(verb: str, words: list[str]) -> tuple[int | None, str, list[st
         words = words[1:]
     if kind is None:
         raise UsageError(f"the type is missing: {verb} NAME [TTL] TYPE RDATA...")
-    parse_type(kind)
+    text.parse_type(kind)
     return ttl, kind, words
 
 

@@ -1,0 +1,51 @@
+"""Large repositories, as the benchmarks and the scale tests need them: made through the same code as a commit."""
+
+import random
+from pathlib import Path
+
+from xferzone.refs import LocalRefs
+from xferzone.store import Store
+from xferzone.zone import names, repository, text
+from xferzone.zone.edit import Author, Edit
+from xferzone.zone.records import Record
+
+START_MS = 1_780_000_000_000
+
+
+def apex(zone: str, serial: int) -> str:
+    return (
+        f"$ORIGIN {zone}.\n@ 3600 SOA ns1.example.net. hostmaster.example.net. {serial} 7200 3600 1209600 300\n"
+        "@ 3600 NS ns1.example.net.\n@ 3600 NS ns2.example.net.\n"
+    )
+
+
+def records(zone: str, count: int, rng: random.Random) -> list[Record]:
+    """SOA, NS and `count` addresses."""
+    lines = [apex(zone, 1)]
+    lines += [f"h{n} 300 A 10.{n >> 16 & 255}.{n >> 8 & 255}.{rng.randrange(256)}\n" for n in range(count)]
+    return text.read("".join(lines).encode(), names.zone_name(zone))
+
+
+def many_zones(path: Path, zones: int, versions: int, count: int = 5) -> None:
+    """A repository of `zones` small zones with `versions` check-ins each."""
+    rng = random.Random(1)
+    repository.make(path, admin="ops", project_code=None, now_ms=START_MS)
+    with Store.open(path) as store, store.writer() as writer:
+        refs = LocalRefs(writer)
+        for version in range(versions):
+            author = Author("ops", START_MS + 1_000 * (version + 1))
+            for number in range(zones):
+                zone = f"zone{number}.example"
+                Edit(writer, refs, f"{zone}/main", author).replace(
+                    records(zone, count, rng), f"version {version}"
+                )
+        writer.make_clusters()
+
+
+def one_zone(path: Path, count: int, zone: str = "big.example") -> None:
+    """A repository of one zone with `count` records."""
+    repository.make(path, admin="ops", project_code=None, now_ms=START_MS)
+    with Store.open(path) as store, store.writer() as writer:
+        edit = Edit(writer, LocalRefs(writer), f"{zone}/main", Author("ops", START_MS + 1_000))
+        edit.replace(records(zone, count, random.Random(1)), "import")
+        writer.make_clusters()
