@@ -31,7 +31,8 @@ def begun(project: Project) -> ArtifactId:
 
 
 def test_the_first_valid_check_in_of_a_branch_makes_the_zone(project: Project) -> None:
-    assert project.served() == (begun(project), 1)
+    first = begun(project)
+    assert project.served() == (first, 1)
 
 
 def test_a_child_of_what_is_served_is_served(project: Project) -> None:

@@ -148,17 +148,11 @@ def show(settings: Settings, name: str, kind: str | None, revision: str) -> None
         held = history.records_of(reader, zone, checkin, owner)
     shown = [with_serial(record, serial) for record in held if rdtype in (None, record.rdtype)]
     if not shown:
-        there = ", ".join(
-            sorted({dns.rdatatype.to_text(dns.rdatatype.RdataType.make(each.rdtype)) for each in held})
-        )
+        there = ", ".join(sorted({_type(each) for each in held}))
         raise NotFound(f"{asked} has no such record in {zone}" + (f": it has {there}" if there else ""))
     lines = [
-        (
-            asked.to_text(),
-            record.ttl,
-            *text.rdata_text(record.rdtype, record.rdata, None).decode().split(" ", 1),
-        )
-        for record in shown
+        (asked.to_text(), each.ttl, _type(each), text.rdata_text(each.rdtype, each.rdata, None).decode())
+        for each in shown
     ]
     if settings.json:
         show_json([dict(zip(("name", "ttl", "type", "data"), line, strict=True)) for line in lines])

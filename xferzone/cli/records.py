@@ -22,7 +22,7 @@ from xferzone.cli.common import (
     writing,
 )
 from xferzone.cli.main import Settings
-from xferzone.errors import NotFound, UsageError, XferzoneError
+from xferzone.errors import Fault, NotFound, UsageError, ZoneInvalid
 from xferzone.refs import LocalRefs
 from xferzone.store import Writer
 from xferzone.zone import changes, form, names, text
@@ -101,7 +101,9 @@ def apply(settings: Settings, name: str, file: str) -> None:
     for number, line in enumerate(read_input(file).decode("utf-8", "surrogateescape").splitlines(), 1):
         try:
             change = changes.parse_line(line)
-        except XferzoneError as exc:
+        except ZoneInvalid as exc:
+            raise ZoneInvalid([Fault(file, number, fault.reason) for fault in exc.faults]) from exc
+        except UsageError as exc:
             raise UsageError(f"{file} line {number}: {exc}") from exc
         if change is not None:
             wanted.append(change)

@@ -142,7 +142,7 @@ def export(settings: Settings, name: str, revision: str) -> None:
     with reading(settings) as (reader, refs):
         checkin = resolve(reader, refs, zone_id, revision, now_ms())
         content = served_text.export(reader, zone_id, checkin)
-    click.get_binary_stream("stdout").write(content)
+    click.echo(content, nl=False)
 
 
 @zone.command()

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 import dns.exception
 import dns.name
 
-from xferzone.errors import NotFound, UsageError, XferzoneError
+from xferzone.errors import Fault, NotFound, UsageError, XferzoneError, ZoneInvalid
 from xferzone.zone import names, rdtypes, text
 from xferzone.zone.records import Record
 
 DEFAULT_TTL = 3600  # seconds
+MAX_TTL = 2**31 - 1  # seconds
 _VERBS = ("set", "add", "delete")
 _WORD = re.compile(r'(?:"(?:\\.|[^"\\])*"|\\.|[^\s"\\])+')
 _TTL = re.compile(r"\d+|(\d+[wdhms])+", re.IGNORECASE)
@@ -70,7 +71,12 @@ def parse_change(verb: str, words: Sequence[str]) -> Change:
         raise UsageError(
             f"{verb} {words[0]} {kind}: the record's data is missing: {verb} NAME [TTL] TYPE RDATA..."
         )
-    rdtype, rdata = text.rdata_from_words(kind, rest, dns.name.root)
+    if ttl is not None and ttl > MAX_TTL:
+        raise ZoneInvalid([Fault("", 0, f"TTL {ttl} is over {MAX_TTL}, the most that RFC 2181 8 allows")])
+    try:
+        rdtype, rdata = text.rdata_from_words(kind, rest, dns.name.root)
+    except UsageError as exc:
+        raise ZoneInvalid([Fault("", 0, str(exc))]) from exc
     return Change(verb, name, ttl, rdtype, rdata)
 
 
@@ -119,14 +125,8 @@ def _deleted(records: Sequence[Record], change: Change) -> list[Record]:
         or (change.rdata is not None and record.rdata != change.rdata)
     ]
     if len(kept) == len(records):
-        there = sorted(
-            {dns.rdatatype.to_text(dns.rdatatype.RdataType.make(record.rdtype)) for record in records}
-        )
-        what = (
-            ""
-            if change.rdtype is None
-            else dns.rdatatype.to_text(dns.rdatatype.RdataType.make(change.rdtype)) + " "
-        )
+        there = sorted({rdtypes.type_text(record.rdtype).decode("ascii") for record in records})
+        what = "" if change.rdtype is None else rdtypes.type_text(change.rdtype).decode("ascii") + " "
         held = f"it has {', '.join(there)}" if there else "there is no such name"
         raise NotFound(f"{change.name} has no such {what}record: {held}")
     return kept

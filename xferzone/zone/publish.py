@@ -182,7 +182,7 @@ class _Run:
         for tip in list(self.pending.values()):
             if tip.id in inner or tip.place == schema.INVALID or not self._reaches_ref(tip):
                 continue
-            if tip.date_ms > self.now_ms + MAX_AHEAD_MS:
+            if tip.date_ms > self.now_ms + MAX_AHEAD_MS or self._off_the_line(tip)[1] == self.ref.checkin:
                 continue
             try:
                 served = self._form(tip.id)
