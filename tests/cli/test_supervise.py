@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-# Every stand-in writes a file named by its pid into argv[1]/NAME, reports, and waits to be ended.
+# Every stand-in writes a file named by its pid into `home`, reports, and waits to be ended.
 PLAIN = "note(); ready.report(); signal.pause()"
 STUBBORN = "signal.signal(signal.SIGTERM, signal.SIG_IGN); note(); ready.report(); time.sleep(60)"
 SILENT = "note(); signal.pause()"
@@ -22,33 +22,30 @@ SICKLY = "first = not home.exists(); note(); ready.report(); first and time.slee
 PARENT = """
 parent = os.getpid()
 if os.fork() == 0:
-    supervise.die_with(parent)
+    process.die_with(parent)
     note(); ready.report(); signal.pause()
 note(); signal.pause()
 """
 CHATTY = "note(); print('to stdout', repr(sys.stdin.read()), flush=True); ready.report(); signal.pause()"
 
-CHILD = """
-import os, pathlib, signal, sys, time
-from xferzone import ready
-from xferzone.cli import supervise
-home = pathlib.Path(sys.argv[1])
-def note():
-    home.mkdir(exist_ok=True)
-    (home / str(os.getpid())).touch()
-"""
-
 STOP_S = 2.0  # seconds; less than what users get
 
+# argv: a name, its code and its home for each program.
 DRIVER = f"""
-import sys
-from xferzone.cli import supervise
-from xferzone.errors import CannotServe
+import os, pathlib, signal, sys, time
+from xferzone import ready
+from xferzone.cli import process, supervise
+from xferzone.errors import CannotServe, NotFound
+
+def program(what, code, home):
+    def note():
+        home.mkdir(exist_ok=True)
+        (home / str(os.getpid())).touch()
+    return supervise.Program(what, lambda: exec(code, {{**globals(), "home": home, "note": note}}))
+
 supervise.STOP_S = {STOP_S}
-programs = [
-    supervise.Program(what, (sys.executable, "-c", code, place))
-    for what, code, place in zip(*[iter(sys.argv[1:])] * 3)
-]
+words = iter(sys.argv[1:])
+programs = [program(what, code, pathlib.Path(home)) for what, code, home in zip(words, words, words)]
 try:
     supervise.supervise(programs, lambda: print("all up", flush=True))
 except CannotServe as error:
@@ -62,7 +59,7 @@ class Supervised:
 
     def __init__(self, place: Path, programs: list[tuple[str, str]], **options: object) -> None:
         self.place = place
-        argv = [word for name, code in programs for word in (name, CHILD + code, str(place / name))]
+        argv = [word for name, code in programs for word in (name, code, str(place / name))]
         self.process = subprocess.Popen(
             [sys.executable, "-c", DRIVER, *argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -178,14 +175,33 @@ def test_a_program_that_never_came_up_stops_all(supervised: Callable[..., Superv
     assert both.nobody_is_left()
 
 
-def test_a_program_that_cannot_be_run_is_named(supervised: Callable[..., Supervised], tmp_path: Path) -> None:
-    driver = DRIVER.replace("sys.executable,", "'/no/such/program',")
-    done = subprocess.run(
-        [sys.executable, "-c", driver, "dns", "", str(tmp_path)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1
-    assert "dns: [Errno 2] No such file or directory: '/no/such/program'" in done.stderr
-    assert "it ended with exit code 127" in done.stderr
+@pytest.mark.parametrize(
+    ("code", "said", "status"),
+    [
+        ("raise NotFound('no zone here')", "dns: no zone here\n", 5),
+        ("1 / 0", "ZeroDivisionError: division by zero\n", 1),
+        ("sys.exit()", "", 0),
+        ("sys.exit('a reason')", "a reason\n", 1),
+        ("os.kill(os.getpid(), 9)", "", "SIGKILL"),
+    ],
+)
+def test_how_a_program_ended_is_told(
+    supervised: Callable[..., Supervised], code: str, said: str, status: int | str
+) -> None:
+    ended, stdout, stderr = supervised(dns=code).ended()
+    assert (ended, stdout) == (1, "")
+    end = status if isinstance(status, str) else f"exit code {status}"
+    assert stderr.endswith(f"{said}error: the dns did not come up: it ended with {end}, see above\n")
+
+
+def test_programs_are_told_apart_in_ps(supervised: Callable[..., Supervised]) -> None:
+    one = supervised(web=PLAIN)
+    one.wait_up()
+    (pid,) = one.pids("web")
+    assert Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0") == b"xferzone: web"
+    assert Path(f"/proc/{pid}/comm").read_text() == "xferzone: web\n"
+    one.process.terminate()
+    assert one.ended()[0] == 0
 
 
 def test_a_killed_supervisor_leaves_nobody(supervised: Callable[..., Supervised]) -> None:
@@ -252,7 +268,7 @@ def test_children_have_no_stdin_and_write_to_stderr_only(supervised: Callable[..
 
 
 def test_a_hangup_that_was_ignored_stays_ignored(tmp_path: Path) -> None:
-    argv = [sys.executable, "-c", DRIVER, "web", CHILD + PLAIN, str(tmp_path / "web")]
+    argv = [sys.executable, "-c", DRIVER, "web", PLAIN, str(tmp_path / "web")]
     nohup = subprocess.Popen(
         ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *argv],
         stdout=subprocess.PIPE,

@@ -127,9 +127,11 @@ def descendants(pid: int) -> set[int]:
 
 
 def role(pid: int) -> str:
-    """Which part of the server a process is: the module it runs."""
+    """Which part of a server a process is, by its title: "arbiter", "worker", "agent" or "answerer"."""
     with contextlib.suppress(FileNotFoundError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[3].decode().rpartition(".")[2]
+        words = Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0").split()
+        if words[:1] == ["xferzone:"]:
+            return words[2]
     return ""
 
 

@@ -1,15 +1,11 @@
-"""gunicorn for one repository: what `xferzone serve` and `up` run as a child.
+"""gunicorn for one repository: the child of `xferzone serve` and `up` that owns HTTP.
 
-    python -m xferzone.cli.arbiter --repository FILE --listen HOST:PORT --workers N
-
-    arbiter (this) ---- forks ----> worker: falcon app, THREADS threads
-                                    worker ...
+    supervisor ---- forks ----> arbiter (Server.run) ---- forks ----> worker: falcon app, THREADS threads
+                                                                      worker ...
 
 Operators may run plain gunicorn with deploy/gunicorn.conf.py instead; it names `application` below.
 """
 
-import argparse
-import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,10 +16,9 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
 from xferzone import ready
-from xferzone.cli.supervise import die_with
+from xferzone.cli import process
 
-# Imported before the fork, so that a new worker is up in milliseconds; the app itself is made in each worker,
-# for no SQLite connection may cross a fork.
+# The module is imported before any fork; the app is made in each worker, for no database may cross one.
 from xferzone.web.app import create_app
 
 if TYPE_CHECKING:  # the stubs' own name for it; nothing of the kind is there at run time
@@ -69,32 +64,23 @@ class Server(BaseApplication):
         self.cfg.set("post_worker_init", _report)
 
     def load(self) -> "_WSGIAppType":
-        return create_app(self._repository)
+        return _app(self._repository)
 
 
 def application() -> "_WSGIAppType":
     """The app for the repository that XFERZONE_REPOSITORY names, made anew in each worker."""
-    return create_app(Path(os.environ["XFERZONE_REPOSITORY"]))
+    return _app(Path(os.environ["XFERZONE_REPOSITORY"]))
 
 
-def main() -> None:
-    """Serve until a signal ends it."""
-    parser = argparse.ArgumentParser(prog="xferzone.cli.arbiter")
-    parser.add_argument("--repository", type=Path, required=True)
-    parser.add_argument("--listen", required=True)
-    parser.add_argument("--workers", type=int, default=1)
-    chosen = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    Server(chosen.repository, chosen.listen, chosen.workers).run()
+def _app(repository: Path) -> "_WSGIAppType":
+    # gunicorn's stubs promise an app any mapping, falcon's types take a dict; at run time it is a dict.
+    return create_app(repository)  # type: ignore[return-value]
 
 
 def _join_the_arbiter(_arbiter: Arbiter, worker: Worker) -> None:
-    die_with(worker.ppid)
+    process.die_with(worker.ppid)
+    process.entitle("xferzone: http worker")
 
 
 def _report(_worker: Worker) -> None:
     ready.report()
-
-
-if __name__ == "__main__":
-    main()

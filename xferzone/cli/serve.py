@@ -13,8 +13,9 @@ import errno
 import ipaddress
 import logging
 import os
+import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,23 +23,13 @@ import click
 
 from xferzone.cli.main import Settings
 from xferzone.cli.running import announced, listeners
-from xferzone.cli.supervise import Program, module, supervise
-from xferzone.errors import CannotServe
+from xferzone.cli.supervise import Program, supervise
+from xferzone.dnsd.listen import Address, parse_address
+from xferzone.errors import CannotServe, UsageError
 
 MAX_WORKERS = 256  # processes; more than any machine this was tried on has cores
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A numeric host and a port, 1 to 65535."""
-
-    host: ipaddress.IPv4Address | ipaddress.IPv6Address
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if self.host.version == 6 else f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +42,11 @@ class Endpoint:
 
 
 def address(text: str) -> Address:
-    """`127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`; no other names, for what they mean changes."""
-    host, _, port = text.rpartition(":")
-    if not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):
-        raise click.BadParameter(f"{text!r} does not end in a port, as 127.0.0.1:8080 and [::1]:8080 do")
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
-        raise click.BadParameter(f"{text!r}: an IPv6 address stands in brackets, as in [::1]:8080")
+    """What `--listen` takes: `127.0.0.1:8080`, `[::1]:8080` or `localhost:8080`."""
     try:
-        return Address(ipaddress.ip_address("127.0.0.1" if host == "localhost" else host), int(port))
-    except ValueError as error:
-        raise click.BadParameter(f"{text!r} does not begin with an IP address") from error
+        return parse_address(re.sub("^localhost:", "127.0.0.1:", text))
+    except UsageError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 @click.command()
@@ -83,7 +67,7 @@ def serve(settings: Settings, listen: Address, workers: int) -> None:
       xferzone serve --listen 127.0.0.1:8080 --workers 2
     """
     http = Endpoint("http", listen, "--listen")
-    _run(settings.repository, "serve", [http], [_arbiter(settings.repository, listen, workers)])
+    _run(settings.repository, "serve", [http], lambda: [_arbiter(settings.repository, listen, workers)])
 
 
 @click.command()
@@ -100,7 +84,8 @@ def dns(settings: Settings, listen: Address, workers: int | None) -> None:
       xferzone dns --listen 127.0.0.1:5300
     """
     endpoint = Endpoint("dns", listen, "--listen")
-    _run(settings.repository, "dns", [endpoint], _responder(settings.repository, listen, workers or _cores()))
+    answerers = workers or _cores()
+    _run(settings.repository, "dns", [endpoint], lambda: _responder(settings.repository, listen, answerers))
 
 
 @click.command()
@@ -118,20 +103,22 @@ def up(settings: Settings, http: Address, dns: Address) -> None:
         settings.repository,
         "up",
         [Endpoint("http", http, "--http"), Endpoint("dns", dns, "--dns")],
-        [_arbiter(settings.repository, http, 1), *_responder(settings.repository, dns, _cores())],
+        lambda: [_arbiter(settings.repository, http, 1), *_responder(settings.repository, dns, _cores())],
     )
 
 
-def _run(repository: Path, verb: str, endpoints: Sequence[Endpoint], programs: Sequence[Program]) -> None:
+def _run(
+    repository: Path, verb: str, endpoints: Sequence[Endpoint], programs: Callable[[], Sequence[Program]]
+) -> None:
     """Supervise `programs` until a signal ends them.
 
     Raises:
         XferzoneError: as Store.open.
         CannotServe: an endpoint cannot be had, or a program does not come up.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     from xferzone.store import Store  # takes a while to import, and `--help` has no use for it
 
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     # Before the servers do: what is no repository is refused here, and an older schema migrated by one alone.
     Store.open(repository).close()
     for endpoint in endpoints:
@@ -148,26 +135,25 @@ def _run(repository: Path, verb: str, endpoints: Sequence[Endpoint], programs: S
             where = ", ".join(f"{what} on {at}" for what, at in places)
             click.echo(f"{verb}: ready, {where}, pid {os.getpid()}; Ctrl-C ends it", err=True)
 
-        supervise(programs, when_up)
+        supervise(programs(), when_up)
 
 
 def _check(endpoint: Endpoint, repository: Path) -> None:
     """Bind and let go: TCP, for DNS also UDP; without SO_REUSEPORT, which would share it with a stranger."""
     at = endpoint.address
-    remedy = f"choose another with {endpoint.option} HOST:PORT"
-    if os.geteuid() == 0 and not at.host.is_loopback:
+    if os.geteuid() == 0 and not ipaddress.ip_address(at.host).is_loopback:
         _log.warning("running as root and listening on %s: use a user of its own", at)
     for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM) if endpoint.what == "dns" else (socket.SOCK_STREAM,):
-        with socket.socket(socket.AF_INET6 if at.host.version == 6 else socket.AF_INET, kind) as probe:
+        with socket.socket(at.family, kind) as probe:
             if kind == socket.SOCK_STREAM:
                 # Connections that ended a moment ago are no reason to refuse; a listener still is.
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((str(at.host), at.port))
+                probe.bind(socket.getaddrinfo(at.host, at.port, at.family, kind)[0][4])
             except OSError as error:
-                raise CannotServe(
-                    f"{at} ({endpoint.what}) {_reason(error, at, repository)}; {remedy}"
-                ) from error
+                reason = _reason(error, at, repository)
+                remedy = f"choose another with {endpoint.option} HOST:PORT"
+                raise CannotServe(f"{at} ({endpoint.what}) {reason}; {remedy}") from error
 
 
 def _reason(error: OSError, at: Address, repository: Path) -> str:
@@ -186,19 +172,21 @@ def _reason(error: OSError, at: Address, repository: Path) -> str:
 
 
 def _arbiter(repository: Path, at: Address, workers: int) -> Program:
-    return module("http server", "xferzone.cli.arbiter", *_common(repository, at), "--workers", str(workers))
+    from xferzone.cli.arbiter import Server
+
+    return Program("http arbiter", lambda: Server(repository, str(at), workers).run())
 
 
 def _responder(repository: Path, at: Address, answerers: int) -> list[Program]:
-    agent = module("dns agent", "xferzone.dnsd.agent", *_common(repository, at))
-    return [agent] + [
-        module(f"dns answerer {number}", "xferzone.dnsd.answerer", *_common(repository, at))
-        for number in range(1, answerers + 1)
+    from xferzone.dnsd import agent, answerer
+
+    return [
+        Program("dns agent", lambda: agent.main(repository, [at])),
+        *(
+            Program(f"dns answerer {number}", lambda: answerer.main(repository, [at]))
+            for number in range(1, answerers + 1)
+        ),
     ]
-
-
-def _common(repository: Path, at: Address) -> tuple[str, ...]:
-    return "--repository", str(repository.absolute()), "--listen", str(at)
 
 
 def _cores() -> int:

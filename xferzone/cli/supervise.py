@@ -1,6 +1,6 @@
 """Keep a few programs running, side by side, and end them all together.
 
-                 start                 reports (ready.py)
+                 fork                  reports (ready.py)
     waiting ---------------> starting --------------------> up
        ^                        |                            |
        |   after 0 to 10 s      |  ends, after an earlier    |  ends
@@ -12,18 +12,20 @@
 
     INT, TERM, HUP    each child gets TERM, after STOP_S seconds KILL     -> return
     a second one      KILL at once
-    we are killed     the kernel sends each child KILL (PR_SET_PDEATHSIG)
+    we are killed     the kernel sends each child KILL
 
 A program that dies is started again at once; one that keeps dying, after a pause that doubles with every
 death until it has stayed up for STEADY_S. The others are left alone. Children have process groups of their
 own, so that a Ctrl-C reaches us alone; stdin is /dev/null, stdout is our stderr. We adopt and reap what our
 children leave behind.
 
-Source: prctl(2), PR_SET_PDEATHSIG and PR_SET_CHILD_SUBREAPER; credentials(7) for process groups.
+Programs are functions, forked and not executed: what they need has been imported once, before. A new process is
+there in milliseconds, where an interpreter of its own would take most of a second to import the same again, and
+they share that memory. So nothing may be open in the parent that must not cross a fork: no thread, no database.
 """
 
 import contextlib
-import ctypes
+import gc
 import logging
 import os
 import selectors
@@ -31,37 +33,30 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NoReturn
 
-import xferzone
 from xferzone import ready
-from xferzone.errors import CannotServe
+from xferzone.cli import process
+from xferzone.errors import CannotServe, XferzoneError
 
 STEADY_S = 5.0  # seconds up after which earlier deaths are forgotten
 FIRST_PAUSE_S = 0.1  # seconds before the restart after a second death in a row
 LONGEST_PAUSE_S = 10.0
 STOP_S = 5.0  # seconds between TERM and KILL; gunicorn lets requests in flight end meanwhile
 
-_PR_SET_PDEATHSIG = 1
-_PR_SET_CHILD_SUBREAPER = 36
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to run: `what` it is called in messages, and its argv, the first an absolute path."""
+    """What to run in a process of its own: `what` it is called in messages and in `ps`; it ends when `run` does."""
 
     what: str
-    argv: tuple[str, ...]
-
-
-def module(what: str, name: str, *arguments: str) -> Program:
-    """`python -m NAME ARGUMENTS` under this interpreter; the working directory is never imported from."""
-    return Program(what, (sys.executable, "-P", "-m", name, *arguments))
+    run: Callable[[], object]
 
 
 def supervise(programs: Sequence[Program], when_up: Callable[[], None]) -> None:
@@ -78,13 +73,6 @@ def supervise(programs: Sequence[Program], when_up: Callable[[], None]) -> None:
             _keep(children, signals, when_up)
         finally:
             _stop(children, signals)
-
-
-def die_with(parent: int) -> None:
-    """Let the kernel kill this process when `parent`, which forked it, ends; now if it has already."""
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os.kill(os.getpid(), signal.SIGKILL)
 
 
 @dataclass(slots=True)
@@ -147,7 +135,7 @@ class _Signals:
 
     @contextlib.contextmanager
     def blocked(self) -> Iterator[None]:
-        """Between fork and exec a signal would be lost in our own handlers: hold it back."""
+        """Just after a fork a signal would be lost in our own handlers: hold it back."""
         before = signal.pthread_sigmask(signal.SIG_BLOCK, self._numbers)
         try:
             yield
@@ -155,8 +143,11 @@ class _Signals:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def restore_in_child(self) -> None:
+        """Let a child have its signals as if it had just been started, and not ours."""
         signal.set_wakeup_fd(-1)
-        for number in (*self._numbers, signal.SIGPIPE):
+        self._reader.close()
+        self._writer.close()
+        for number in self._numbers:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, self._numbers)
 
@@ -167,7 +158,9 @@ def _nothing(_number: int, _frame: object) -> None:
 
 def _keep(children: list[_Child], signals: _Signals, when_up: Callable[[], None]) -> None:
     # Orphans of a child, such as a worker whose arbiter was killed, come to us and do not stay zombies.
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    process.adopt_orphans()
+    gc.collect()
+    gc.freeze()  # so that no collector of a child touches, and thereby copies, the memory that all share
     told = False
     while True:
         for child in children:
@@ -200,28 +193,32 @@ def _start(child: _Child, signals: _Signals) -> None:
 
 
 def _become(program: Program, writer: int, parent: int, signals: _Signals) -> NoReturn:
-    """The forked half of `_start`: never returns, whatever happens."""
+    """The forked half of `_start`: runs `program` and never returns, whatever happens."""
+    code = 1
     try:
         os.setpgid(0, 0)
-        die_with(parent)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        process.die_with(parent)
+        process.entitle(f"xferzone: {program.what}")
+        with open(os.devnull) as nothing:  # noqa: PTH123
+            os.dup2(nothing.fileno(), 0)
         os.dup2(2, 1)
-        os.set_inheritable(writer, True)
+        os.environ[ready.VARIABLE] = str(writer)
         signals.restore_in_child()
-        os.execve(program.argv[0], program.argv, {**_environment(), ready.VARIABLE: str(writer)})
-    except OSError as error:
-        os.write(2, f"{program.what}: {error}\n".encode())
+        program.run()
+        code = 0
+    except XferzoneError as error:
+        print(f"{program.what}: {error}", file=sys.stderr)
+        code = error.exit_code
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:  # noqa: BLE001 - this is where the process ends, as the interpreter itself would end it
+        traceback.print_exc()
     finally:
-        os._exit(127)
-
-
-def _environment() -> dict[str, str]:
-    """Ours, with PYTHONPATH leading to this very package: `-P` would not find it in a bare checkout."""
-    root = Path(xferzone.__file__).resolve().parent.parent
-    if root.name == "site-packages":
-        return dict(os.environ)
-    known = os.environ.get("PYTHONPATH")
-    return {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{known}" if known else str(root)}
+        # Not sys.exit: the frames of the supervisor, which belong to the parent, must not be unwound here.
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def _reap(children: Sequence[_Child], bury: Callable[[_Child, int], None]) -> bool:
@@ -262,11 +259,11 @@ def _stop(children: Sequence[_Child], signals: _Signals) -> None:
         now = time.monotonic()
         # Adopted processes have lost who should end them: killed as soon as they are all that is left.
         if now >= kill_at or not any(child.pid for child in children):
-            for pid in _our_children(children):
+            for pid in _ours(children):
                 os.kill(pid, signal.SIGKILL)
             kill_at = now
         if now >= give_up_at:
-            _log.error("some processes do not end even when killed: %s", _our_children(children))
+            _log.error("some processes do not end even when killed: %s", _ours(children))
             return
         # What a killed process leaves behind becomes ours without a signal: look again soon.
         stop, _ = signals.wait(0.05 if now >= kill_at else kill_at - now, {})
@@ -279,19 +276,6 @@ def _forget(child: _Child, _code: int) -> None:
     child.read_report()
 
 
-def _our_children(children: Sequence[_Child]) -> list[int]:
-    """The processes that we alone may reap, so that no number among them can mean a stranger."""
-    try:
-        return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
-    except OSError:  # a kernel without that file
-        return [child.pid for child in children if child.pid]
-
-
-def _prctl(option: int, value: int) -> None:
-    """Linux's process controls; elsewhere children of a killed parent have to notice by themselves."""
-    if sys.platform != "linux":
-        return
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
-    if libc.prctl(option, value, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), f"prctl({option})")
+def _ours(children: Sequence[_Child]) -> list[int]:
+    known = process.children()
+    return [child.pid for child in children if child.pid] if known is None else known

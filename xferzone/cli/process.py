@@ -1,0 +1,66 @@
+"""What Linux offers a process beyond POSIX: death with the parent, adoption of orphans, a title.
+
+Elsewhere these do nothing: children of a killed parent then have to notice by themselves.
+
+Source: prctl(2), PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SET_NAME; proc(5), fields 48 and 49 of stat.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+from pathlib import Path
+
+_SET_PDEATHSIG = 1
+_SET_NAME = 15
+_SET_CHILD_SUBREAPER = 36
+_NAME_SIZE = 15  # bytes, what the kernel keeps of PR_SET_NAME
+
+
+def die_with(parent: int) -> None:
+    """Let the kernel kill this process when `parent`, which forked it, ends; now if it has already."""
+    _prctl(_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of whatever our children leave behind, so that we can end and reap it."""
+    _prctl(_SET_CHILD_SUBREAPER, 1)
+
+
+def children() -> list[int] | None:
+    """Our children, adopted ones too; None where the kernel does not tell.
+
+    Nobody else may reap them, so that no number among them can mean a stranger.
+    """
+    try:
+        return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+    except OSError:
+        return None
+
+
+def entitle(title: str) -> None:
+    """Show `title` as this process's command line in `ps`, and its first 15 bytes in `top`.
+
+    It is written over the arguments that the process began with, and cut to their length.
+    """
+    if sys.platform != "linux":
+        return
+    text = title.encode()
+    name = ctypes.create_string_buffer(text[:_NAME_SIZE])
+    _prctl(_SET_NAME, ctypes.addressof(name))
+    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    begin, end = int(fields[48 - 3]), int(fields[49 - 3])
+    if 0 < begin < end:  # a hardened kernel says 0
+        ctypes.memset(begin, 0, end - begin)
+        ctypes.memmove(begin, text, min(len(text), end - begin - 1))
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
+    if libc.prctl(option, value, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), f"prctl({option})")
