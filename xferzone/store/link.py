@@ -50,9 +50,8 @@ def _link_checkin(writer: "Writer", rid: int, checkin: CheckIn) -> None:
     for (child,) in db.execute(
         "SELECT child FROM parent WHERE parent = ? AND position = 0", (rid,)
     ).fetchall():
-        newer = artifacts.parse(chains.content(db, writer.cache, child))
-        if isinstance(newer, CheckIn):
-            _rechain(writer, chains.id_of(_raw(writer, rid)), child, newer)
+        newer = writer.checkin(chains.id_of(_raw(writer, child)))
+        _rechain(writer, chains.id_of(_raw(writer, rid)), child, newer)
 
 
 def _await_files(writer: "Writer", rid: int, checkin: CheckIn) -> None:
@@ -62,9 +61,8 @@ def _await_files(writer: "Writer", rid: int, checkin: CheckIn) -> None:
         _await(writer, rid, [checkin.baseline])
         if not writer.has(checkin.baseline):
             return
-        baseline = artifacts.parse(writer.content(checkin.baseline))
-        if isinstance(baseline, CheckIn):
-            cards = artifacts.delta_files(baseline.files, checkin.files)
+        if writer.placed(checkin.baseline) is not None:
+            cards = artifacts.delta_files(writer.checkin(checkin.baseline).files, checkin.files)
     _await(writer, rid, [card.id for card in cards if card.id is not None])
 
 
@@ -80,9 +78,9 @@ def _no_longer_awaited(writer: "Writer", rid: int) -> None:
     waiting = [checkin for (checkin,) in writer.db.execute(query, (rid,)).fetchall()]
     arrived = chains.id_of(_raw(writer, rid))
     for checkin in waiting:
-        parsed = artifacts.parse(chains.content(writer.db, writer.cache, checkin))
-        if isinstance(parsed, CheckIn) and parsed.baseline == arrived:
-            _await_files(writer, checkin, parsed)
+        manifest = writer.checkin(chains.id_of(_raw(writer, checkin)))
+        if manifest.baseline == arrived:
+            _await_files(writer, checkin, manifest)
 
 
 def _set_tags(writer: "Writer", rid: int, own: int, tags: Iterable[Tag], date_ms: int) -> None:
@@ -151,8 +149,8 @@ def _branch_tag(writer: "Writer", rid: int) -> tuple[str, str | None] | None:
 
 def _rechain(writer: "Writer", parent: ArtifactId, rid: int, checkin: CheckIn) -> None:
     """Keep the parent's manifest, and its versions of the files that changed, as deltas of the newer ones."""
-    older = artifacts.parse(writer.content(parent)) if writer.has(parent) else None
-    if not isinstance(older, CheckIn) or older.baseline or checkin.baseline:
+    older = writer.checkin(parent) if writer.placed(parent) is not None else None
+    if older is None or older.baseline or checkin.baseline:
         return
     was = {card.name: card.id for card in older.files}
     pairs = [(was[card.name], card.id) for card in checkin.files if was.get(card.name, card.id) != card.id]

@@ -15,6 +15,7 @@ from xferzone.store.chains import id_of
 
 _Value = TypeVar("_Value")
 
+_MANIFESTS = 64  # kept parsed: publishing and committing look at the same few several times
 _BATCH = 500  # ids bound in one statement; SQLite's oldest limit is 999
 
 
@@ -54,6 +55,7 @@ class Reader:
     def __init__(self, db: sqlite3.Connection, cache: ContentCache) -> None:
         self.db = db  # for the modules of store/ and refs/ only
         self.cache = cache
+        self._manifests: dict[ArtifactId, CheckIn] = {}  # parsed in this transaction
 
     # -- settings and users
 
@@ -178,9 +180,15 @@ class Reader:
         Raises:
             NotFound: it is not here, or no check-in.
         """
+        known = self._manifests.get(artifact)
+        if known is not None:
+            return known
         parsed = artifacts.parse(self.content(artifact))
         if not isinstance(parsed, CheckIn):
             raise NotFound(f"{artifact} is no check-in")
+        if len(self._manifests) >= _MANIFESTS:
+            self._manifests.clear()
+        self._manifests[artifact] = parsed
         return parsed
 
     def files(self, artifact: ArtifactId) -> dict[str, ArtifactId]:
