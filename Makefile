@@ -69,5 +69,5 @@ $(OLDEST)/developed: $(PROJECT)
 	@$(OLDEST)/bin/python -m pip --disable-pip-version-check install --quiet \
 	  --constraint $(OLDEST)/constraints.txt setuptools
 	@$(OLDEST)/bin/python -m pip --disable-pip-version-check install --quiet \
-	  --constraint $(OLDEST)/constraints.txt --no-build-isolation --editable '.[dev]'
+	  --constraint $(OLDEST)/constraints.txt --no-build-isolation --editable . hypothesis pytest pytest-timeout
 	@touch $@
