@@ -1,0 +1,157 @@
+r"""The serial of a check-in: what its text asks for, and what it gets (architecture.md law 3).
+
+    p  serial of the first parent          none: the line has no file of the zone yet
+    f  serial in the text, the floor       none: no SOA at the apex, or several that differ
+    serial = p           if there is no f
+             f           if there is no p
+             f           if 0 < (f - p) mod 2^32 < 2^31
+             p + 1       else, mod 2^32 and never 0
+
+Every replica, of whatever release, must find the same f in the same bytes. So this scanner is frozen: it stands
+alone, is not shared with the reader of zone text, and its answers are pinned by tests for damaged text as well.
+It never fails. In text that the reader takes it finds each SOA of the apex that is not made by $GENERATE (which
+the reader refuses), whether in one line or several, by SOA or TYPE6, in presentation form or as \#.
+
+Source: RFC 1035 5.1, RFC 1982 3 (serial arithmetic), RFC 3597 5.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+
+import dns.name
+
+_MODULUS = 1 << 32
+_HALF = 1 << 31
+
+_PIECE = re.compile(
+    rb"[ \t\r]+"
+    rb"|(?P<end>\n)"
+    rb"|;[^\n]*"
+    rb'|"(?P<quoted>[^"\\\n]*(?:\\[^\n][^"\\\n]*)*)"'
+    rb'|(?P<word>(?:[^ \t\r\n;"()\\]+|\\[^\n])+)'
+    rb"|(?P<parenthesis>[()])"
+    rb"|."
+)
+_PLAIN_LINE = re.compile(rb'[^\n;"()\\]*\n')  # read in one step: no piece of it needs a closer look
+_LABEL = re.compile(rb"((?:[^\\.]|\\[0-9]{3}|\\[^0-9])+)(\.|\Z)", re.DOTALL)
+_ESCAPE = re.compile(rb"\\([0-9]{3}|[^0-9])", re.DOTALL)
+_SOA = re.compile(rb"SOA|TYPE0{0,4}6")
+_MAX_DIGITS = 20
+
+_Labels = tuple[bytes, ...]
+
+
+def following(previous: int | None, floor: int | None) -> int | None:
+    """The serial of a check-in, from that of its first parent and the floor in its text; None: it has none."""
+    if floor is None:
+        return previous
+    if previous is None or 0 < (floor - previous) % _MODULUS < _HALF:
+        return floor
+    return (previous + 1) % _MODULUS or 1
+
+
+def scan(content: bytes, origin: dns.name.Name) -> int | None:
+    """The serial of the one SOA at the apex that `content`, read with `origin`, holds; None: none or several
+    with different serials."""
+    found = serials(content, origin)
+    return found.pop() if len(found) == 1 else None
+
+
+def serials(content: bytes, origin: dns.name.Name) -> set[int]:
+    """The serials of all SOA records at the apex; for a zone in several files, those of each belong together."""
+    last = _last_candidate(content.lower())
+    zone = tuple(label.lower() for label in origin.labels[:-1])
+    current, owner = zone, zone
+    found: set[int] = set()
+    if last < 0:
+        return found
+    for is_indented, tokens in _entries(content, last):
+        first = tokens[0]
+        if first[:1] == b"$" and not is_indented:
+            if first.upper() == b"$ORIGIN" and len(tokens) > 1:
+                current = _absolute(tokens[1], current)
+            elif first.upper() == b"$GENERATE" and len(tokens) > 2:
+                owner = _absolute(tokens[2], current)
+            continue
+        if not is_indented:
+            owner = _absolute(first, current)
+            tokens = tokens[1:]
+        serial = _serial(tokens) if owner == zone else None
+        if serial is not None:
+            found.add(serial)
+    return found
+
+
+def _last_candidate(lowered: bytes) -> int:
+    """Where the last word begins that may be the type of an SOA; -1: there is none."""
+    return max(lowered.rfind(b"soa"), lowered.rfind(b"type6"), lowered.rfind(b"type0"))
+
+
+def _entries(content: bytes, last: int) -> Iterator[tuple[bool, list[bytes]]]:
+    """The tokens of each entry that begins at or before `last`, and whether a blank stands before them."""
+    at = 0
+    while at <= last:
+        is_indented = content[at : at + 1] in (b" ", b"\t")
+        if plain := _PLAIN_LINE.match(content, at):
+            tokens, at = plain[0].split(), plain.end()
+        else:
+            tokens, at = _long_entry(content, at)
+        if tokens:
+            yield is_indented, tokens
+
+
+def _long_entry(content: bytes, at: int) -> tuple[list[bytes], int]:
+    """The tokens of the entry that begins at `at`, and where the next one begins."""
+    depth = 0
+    tokens: list[bytes] = []
+    while at < len(content) and (piece := _PIECE.match(content, at)):
+        at = piece.end()
+        kind = piece.lastgroup
+        if kind in ("word", "quoted"):
+            # The empty string stands for a quoted one: it is no name, number, class or type.
+            tokens.append(piece["word"] or b"")
+        elif kind == "parenthesis":
+            depth = max(0, depth + (1 if piece["parenthesis"] == b"(" else -1))
+        elif kind == "end" and depth == 0:
+            break
+    return tokens, at
+
+
+def _absolute(text: bytes, origin: _Labels) -> _Labels:
+    """The labels that a name means, in lower case; labels that no name has, for what is no name."""
+    if text == b"@":
+        return origin
+    if text == b".":
+        return ()
+    labels: list[bytes] = []
+    at = 0
+    while at < len(text) or not labels:
+        label = _LABEL.match(text, at)
+        if label is None:
+            return (b"",)
+        labels.append(_ESCAPE.sub(_octet, label[1]).lower())
+        at = label.end()
+    return tuple(labels) if label and label[2] else tuple(labels) + origin
+
+
+def _octet(escape: re.Match[bytes]) -> bytes:
+    return escape[1] if len(escape[1]) == 1 else bytes((int(escape[1]) & 0xFF,))
+
+
+def _serial(tokens: Sequence[bytes]) -> int | None:
+    """The serial, if the tokens behind an owner are an SOA's."""
+    at = 0
+    while at < len(tokens) and (tokens[at][:1].isdigit() or tokens[at].upper() in (b"IN", b"CLASS1")):
+        at += 1
+    if at == len(tokens) or not _SOA.fullmatch(tokens[at].upper()):
+        return None
+    rdata = tokens[at + 1 :]
+    if rdata[:1] == [rb"\#"]:
+        try:
+            wire = bytes.fromhex(b"".join(rdata[2:]).decode("ascii"))
+        except ValueError:
+            return None
+        return int.from_bytes(wire[-20:-16], "big") if len(wire) >= 22 else None
+    if len(rdata) < 3 or not rdata[2].isdigit() or len(rdata[2]) > _MAX_DIGITS:
+        return None
+    return int(rdata[2]) if int(rdata[2]) < _MODULUS else None
