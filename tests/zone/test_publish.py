@@ -298,6 +298,19 @@ def test_tags_of_a_pusher_never_move_a_ref(project: Project) -> None:
     assert ref.checkin in (first, artifact_id(child))
 
 
+@pytest.mark.parametrize("name", ["date", "parent", "closed", "hidden"])
+def test_a_check_in_that_comes_with_a_weapon_is_not_served(project: Project, name: str) -> None:
+    first = begun(project)
+    child = project.manifest(B, first)
+    weapon = Control(date_ms=NOW, tags=(Tag("+", name, artifact_id(child), "x"),), user="eve").encode()
+    (told,) = project.push(weapon, child)
+    assert f"it carries the tag {name}" in told
+    assert project.served()[0] == first
+    fair = project.manifest(C, first)
+    assert project.push(fair) == []
+    assert project.served()[0] == artifact_id(fair)
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_any_order_of_arrival_ends_with_one_leaf_and_a_rising_serial(project: Project, seed: int) -> None:
     rng = random.Random(seed)

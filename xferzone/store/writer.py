@@ -7,8 +7,8 @@ expect     a phantom: a row with a name and no content
 
 import sqlite3
 
-from xferzone import delta
-from xferzone.artifacts import Cluster
+from xferzone import artifacts, delta
+from xferzone.artifacts import Cluster, Control
 from xferzone.cards.session import shared_secret
 from xferzone.errors import CorruptArtifact, MalformedDelta, PeerError
 from xferzone.hashing import ArtifactId, artifact_id, is_named
@@ -162,4 +162,7 @@ class Writer(Reader):
             content = delta.apply(self.content(source), made, limit=chains.MAX_ARTIFACT)
         except (ValueError, MalformedDelta):
             return []
-        return self._insert(artifact, content) if is_named(artifact, content) else []
+        if not is_named(artifact, content) or isinstance(artifacts.parse(content), Control):
+            # A control artifact may need a right that whoever sends the source lacks: it must come whole.
+            return []
+        return self._insert(artifact, content)

@@ -28,6 +28,8 @@ from xferzone.zone.serials import serial_of
 
 MAX_AHEAD_MS = 5 * 60 * 1000  # how far a check-in's date may be ahead of our clock (law 4)
 MAX_STEP = 2**30  # a larger step of the serial needs --serial-jump (law 3)
+#: Tags that would stop or mislead everybody who commits on top with stock: closed leaf, wrong tip, other parents.
+_WEAPONS = frozenset({"date", "parent", "closed", "hidden"})
 MAX_TOLD = 10  # faults of one check-in that the pusher is shown
 
 
@@ -102,10 +104,10 @@ class _Run:
         return False
 
     def _line(self, start: Placed) -> list[Placed]:
-        """`start` and its heirs while there is just one; it ends before the first whose date forbids it."""
+        """`start` and its heirs while there is just one; it ends before the first that is unfit."""
         line: list[Placed] = []
         heirs = [start]
-        while len(heirs) == 1 and self._date_fault(heirs[0]) is None:
+        while len(heirs) == 1 and self._unfit(heirs[0]) is None:
             line.append(heirs[0])
             heirs = self._heirs(heirs[0].id)
         return line
@@ -228,7 +230,7 @@ class _Run:
         for checkin in [*self.pending.values(), *self.writer.invalid(self.branch)]:
             first, base = self._off_the_line(checkin)
             stays = (base is None) if self.ref is None else (base == self.ref.checkin)
-            if self._date_fault(first) is not None or not stays:
+            if self._unfit(first) is not None or not stays:
                 losers[first.id] = first
         for loser in losers.values():
             self._fork(loser)
@@ -246,19 +248,22 @@ class _Run:
     def _fork(self, loser: Placed) -> None:
         fork = f"{self.branch}-fork-{loser.id[:16]}"
         self.writer.put(fork_artifact(self.branch, loser.id, self.writer.checkin(loser.id)))
-        reason = self._date_fault(loser) or "somebody else was first"
+        reason = self._unfit(loser) or "somebody else was first"
         self.notices.append(f"{reason}: {loser.id[:16]} was moved to branch {fork}. {self._way_back(fork)}")
         for checkin in self.writer.unplaced():
             if checkin.branch == fork:
                 self.writer.place(checkin.id, schema.ELSEWHERE)
 
-    def _date_fault(self, checkin: Placed) -> str | None:
-        """Why the check-in's date keeps it, and all that follows it, from being served; None: it does not."""
+    def _unfit(self, checkin: Placed) -> str | None:
+        """Why the check-in, and all that follows it, can never be served, whatever a child mends; None: it can."""
         if checkin.date_ms > self.now_ms + MAX_AHEAD_MS:
             return "its date is over 5 minutes ahead of this server's clock"
         first = self.writer.placed(checkin.parents[0]) if checkin.parents else None
         if first is not None and first.date_ms >= checkin.date_ms:
             return "its date is not after its parent's"
+        for name, (prefix, _) in self.writer.tags(checkin.id).items():
+            if name in _WEAPONS and prefix != "-":
+                return f"it carries the tag {name}"
         return None
 
     # -- what people are told
