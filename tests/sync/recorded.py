@@ -60,7 +60,8 @@ def carried(body: bytes) -> list[tuple[File | CFile, bool]]:
 
 def contents(cards: Iterable[File | CFile], known: dict[ArtifactId, bytes]) -> dict[ArtifactId, bytes]:
     """What the cards carry, by id; deltas against each other, in any order, and against what is `known`."""
-    waiting, made = list(cards), {}
+    waiting = list(cards)
+    made: dict[ArtifactId, bytes] = {}
     while waiting:
         ready = [card for card in waiting if card.source is None or card.source in known | made]
         assert ready, f"no source for {waiting[0].artifact}"

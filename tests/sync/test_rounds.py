@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.sync import recorded
+from tests.sync.rounds import ask
 from xferzone.artifacts import parse
-from xferzone.cards import CloneSeqno, parse_cards
+from xferzone.cards import CFile, CloneSeqno, File, parse_cards
 from xferzone.hashing import ArtifactId
 from xferzone.store import Store
 from xferzone.sync.budget import Budget
 from xferzone.sync.login import authenticate
-from xferzone.sync.reply import Reply
-from xferzone.sync.server import Round, Terms, may_write
 
 HISTORY = recorded.public_history()
 USERS = {"nobody": "gjorz", "anonymous": "hz", "developer": "ei", "reader": "kptw"}
@@ -40,23 +39,6 @@ def hold(store: Store, artifacts: dict[ArtifactId, bytes]) -> None:
         for artifact, content in artifacts.items():
             writer.put(content, artifact)
         writer.make_clusters()
-
-
-def first(number: int) -> dict[ArtifactId, bytes]:
-    """What the server held when it held so many: artifacts arrived in the order of the last clone."""
-    return dict(list(HISTORY.items())[:number])
-
-
-def ask(store: Store, body: bytes, budget: Budget | None = None) -> Reply:
-    """One round, as web/xfer does it, without publishing."""
-    with store.reader() as reader:
-        rights = authenticate(reader, body)
-    assert rights is not None
-    terms = Terms(rights, budget or Budget())
-    with store.writer() if may_write(body, rights) else store.reader() as transaction:
-        round_ = Round(transaction, body, terms)
-        round_.receive()
-        return round_.finish()
 
 
 def delivered(*names: str) -> dict[ArtifactId, bytes]:
@@ -112,7 +94,8 @@ def test_a_pull_brings_the_cluster_first_and_then_its_members(store: Store) -> N
 def test_a_clone_of_many_rounds_brings_everything_and_each_round_something(store: Store) -> None:
     hold(store, HISTORY)
     rounds = recorded.scenario("clone-multi-round")
-    position, said, expected = 1, [], []
+    position = 1
+    said: list[list[tuple[File | CFile, bool]]] = []
     requests = [request for request, _ in rounds]
     while position:
         reply = ask(store, recorded.with_position(requests[min(len(said), 2)], position), Budget(bytes=4_000))
@@ -145,13 +128,15 @@ def test_a_clone_that_needs_a_login(store: Store) -> None:
         (recorded.without_private(request), reply)
         for request, reply in recorded.scenario("clone-login-required")
     ]
-    (_, brought), = [(request, reply) for request, reply in rounds if recorded.carried(reply)]
+    ((_, brought),) = [(request, reply) for request, reply in rounds if recorded.carried(reply)]
     secret = {card.artifact for card, private in recorded.carried(brought) if private}
     public = {artifact: content for artifact, content in HISTORY.items() if artifact not in secret}
     hold(store, public)
     for request, reply in rounds:
         words = recorded.said(reply, HISTORY)
-        expected = {word: count for word, count in words.items() if word[0] != "other" and word[1] not in secret}
+        expected = {
+            word: count for word, count in words.items() if word[0] != "other" and word[1] not in secret
+        }
         assert recorded.said(ask(store, request).cards, public) == expected
 
 

@@ -25,7 +25,7 @@ MAX_GIMMES: Final = 500  # cards a reply; Fossil 2.21, src/xfer.c, request_phant
 CLONE_STEP: Final = 65_536  # bytes of content between two looks at the clock and the size
 CLONE_LEVEL: Final = 1  # of zlib
 
-_COMPRESSED: Final = 3  # the version of clone from which artifacts are sent compressed
+COMPRESSED: Final = 3  # the version of clone from which artifacts are sent compressed
 _FIRST: Final = 1  # the position where a clone begins
 _OVERHEAD: Final = 16  # times its content that a small artifact weighs, its card's line included
 
@@ -47,7 +47,7 @@ class Sender:
         while position and ((left := self._draft.left()) or self.sent == before):
             batch, position = self._reader.clone_batch(position, min(left // _OVERHEAD + 1, CLONE_STEP))
             for sendable in batch:
-                self._draft.add(_cfile(sendable) if version >= _COMPRESSED else _file(sendable))
+                self._draft.add(_cfile(sendable) if version >= COMPRESSED else _file(sendable))
             self.sent += len(batch)
         # The client takes the position from here when it sees the push card: the order matters.
         self._draft.add(CloneSeqno(position))

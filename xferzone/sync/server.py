@@ -16,6 +16,12 @@
     config       admin    error not authorized to push configuration; the end
     private      -        the next artifact is left out: no private one is kept here
 
+Peers of our own kind may ask where the refs stand that have moved since move NUMBER; stock never sees the answer.
+
+    pragma xferzone 1 refs EPOCH NUMBER     asked; EPOCH names a life of the repository, which a restore ends
+    pragma xferzone 1 epoch EPOCH           first, if the epoch is another: forget all numbers
+    pragma xferzone-ref NAME HASH NUMBER    each in its order; NAME escaped, HASH "-": the zone was removed
+
 Unversioned files, configuration, tables and locks are answered as a server that holds none would: a stock client
 ends well and keeps what it has. A card of no known form restarts the reply with an error and the cards after it
 still count. There is no "# timestamp": a pusher's clock may be off, and stock then stops a commit.
@@ -23,7 +29,7 @@ still count. There is no "# timestamp": a pusher's clock may be off, and stock t
 Source: Fossil 2.21, src/xfer.c page_xfer(); tests/vectors/rounds; compared live in tests/web/test_as_stock.py.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Mapping, Sized
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -55,12 +61,13 @@ from xferzone.cards import (
 from xferzone.cards.body import unframe
 from xferzone.errors import CorruptArtifact, MalformedCard, MalformedDelta, PeerError
 from xferzone.hashing import ArtifactId
+from xferzone.refs import LocalRefs
 from xferzone.store.reader import Reader
 from xferzone.store.writer import Writer
 from xferzone.sync.budget import Budget
 from xferzone.sync.login import Rights
 from xferzone.sync.reply import Draft, Reply
-from xferzone.sync.sending import Sender
+from xferzone.sync.sending import COMPRESSED, Sender
 
 MAX_NAMED: Final = 500_000  # artifacts that one request may announce or ask for; ours: some 100 MB of memory
 MAX_EXPECTED: Final = (
@@ -70,24 +77,11 @@ MAX_SHOWN: Final = 1_000  # bytes of a line that is no card, shown to its sender
 
 _NO_FILES: Final = "da39a3ee5e6b4b0d3255bfef95601890afd80709"  # uv-hash of a client without unversioned files
 _NOT_PRIVATE: Final = "not authorized to sync private content"
-_SEQ_DIGITS: Final = 18  # more than any move's number has
-
-
-@dataclass(frozen=True, slots=True)
-class RefNews:
-    """Where a ref stands since move `seq`; `checkin` None: it is gone."""
-
-    name: str
-    checkin: ArtifactId | None
-    seq: int
+_MAX_DIGITS: Final = 18  # of the number of a move: what SQLite's integers hold
 
 
 def _admit_all(_content: bytes) -> str | None:
     return None
-
-
-def _no_refs(_epoch: str, _seq: int) -> Sequence[RefNews]:
-    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +92,13 @@ class Terms:
         rights: of whoever sent it.
         budget: of the reply.
         admit: why an artifact is not taken from a user without the setup capability; None: it is.
-        refs_since: the refs that moved since move `seq` of `epoch`, in the order of their moves; all refs if the
-            epoch is another.
+        refs: whose moves a peer of ours may ask for; None: it gets no answer.
     """
 
     rights: Rights
     budget: Budget = field(default_factory=Budget)
     admit: Callable[[bytes], str | None] = _admit_all
-    refs_since: Callable[[str, int], Sequence[RefNews]] = _no_refs
+    refs: LocalRefs | None = None
 
 
 def may_write(body: bytes, rights: Rights) -> bool:
@@ -125,8 +118,9 @@ class Round:
         self._sender = Sender(reader, self._draft)
         self._taken = 0  # cards
         self._pulling = self._pushing = self._cloning = False
-        self._as_stored = False  # the clone is of version 3
-        self._all_announced = False  # the client wants to know of everything that is here
+        self._as_stored = False  # the clone is of version 3 or later
+        self._oldest_clone = False  # the client names each artifact that it wants, and has to be told of all
+        self._catalogue = False  # the client wants to know of everything that is here
         self._next_is_private = False
         self._wanted: dict[ArtifactId, None] = {}  # by the client, in its order
         self._announced: dict[ArtifactId, None] = {}  # by the client, in its order
@@ -166,7 +160,7 @@ class Round:
             if self._pushing:
                 self._sender.ask(self._missing, self._wanted)
             if self._pulling:
-                everything = self._all_announced or (self._cloning and not self._wanted)
+                everything = self._catalogue or (self._oldest_clone and not self._wanted)
                 self._sender.announce(self._reader.artifacts() if everything else self._reader.unclustered())
         return Reply(
             self._draft.text(),
@@ -218,16 +212,16 @@ class Round:
         return ours
 
     def _clone(self, card: Clone) -> None:
+        self._cloning = True
         if not self._terms.rights.clone:
             # The client needs the project's code to log in with the next request.
             self._draft.fail(self._sender.push_card(), Error("not authorized to clone"))
             return
-        self._cloning = True
         if card.version is not None and card.seqno is not None and card.version >= 2:
-            self._as_stored = card.version >= 3
+            self._as_stored = card.version >= COMPRESSED
             self._sender.clone(card.version, card.seqno)
         else:
-            self._pulling = True
+            self._oldest_clone = self._pulling = True
             self._draft.add(self._sender.push_card())
 
     # -- artifacts
@@ -319,27 +313,39 @@ class Round:
             case "send-private", _ if not self._terms.rights.private:
                 self._draft.complain(_NOT_PRIVATE)
             case "send-catalog", _:
-                self._all_announced = True
+                self._catalogue = True
             case "uv-hash", [catalogue] if self._terms.rights.read and catalogue != _NO_FILES:
                 # Stock's uv-pull-only would let `fossil uv revert` delete the client's files.
                 self._draft.notice("unversioned files are not kept here, yours stay as they are")
             case "ci-lock", [_, _] if self._terms.rights.write:
                 self._draft.add(Pragma("avoid-delta-manifests"))
-            case "xferzone", ["1", "refs", epoch, seq] if self._terms.rights.read and seq.isdecimal():
-                self._tell_refs(epoch, int(seq[:_SEQ_DIGITS]))
+            case "xferzone", ["1", "refs", epoch, number] if self._terms.rights.read and _is_number(number):
+                self._tell_refs(epoch, int(number))
 
-    def _tell_refs(self, epoch: str, seq: int) -> None:
-        """Where refs stand: the name escaped, "-" for one that is gone; beyond the budget the client asks again."""
-        for ref in self._terms.refs_since(epoch, seq):
+    def _tell_refs(self, epoch: str, number: int) -> None:
+        """Where each ref stands that has moved since; beyond the budget the peer asks again from the last one."""
+        refs = self._terms.refs
+        if refs is None:
+            return
+        if epoch != refs.epoch():
+            # Numbers of another life of the repository mean nothing: the peer begins anew.
+            self._draft.add(Pragma("xferzone", ("1", "epoch", refs.epoch())))
+            number = 0
+        for move in refs.since(number):
             if not self._draft.left():
                 break
-            name = escape.encode(ref.name).decode("utf-8", "surrogateescape")
-            self._draft.add(Pragma("xferzone-ref", (name, ref.checkin or "-", str(ref.seq))))
+            name = escape.encode(move.branch).decode("utf-8", "surrogateescape")
+            stands = "-" if move.serial is None else move.checkin
+            self._draft.add(Pragma("xferzone-ref", (name, stands, str(move.number))))
 
     def _unknown(self, card: Card) -> None:
         """Answer a line that is no card, or one that only servers write, as stock does."""
         shown = card.encode()[:MAX_SHOWN].decode("utf-8", "surrogateescape")
         self._draft.restart(Error(f"bad command: {shown}"))
+
+
+def _is_number(token: str) -> bool:
+    return token.isascii() and token.isdigit() and len(token) <= _MAX_DIGITS
 
 
 def _text(card: File | CFile) -> bytes:

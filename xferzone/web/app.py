@@ -15,15 +15,15 @@ from xferzone.web.health import Healthz, MetricsPage, Readyz
 from xferzone.web.metrics import Metrics
 from xferzone.web.pages import Front, elsewhere
 from xferzone.web.repository import Repository
-from xferzone.web.xfer import Sync, Zones
+from xferzone.web.xfer import Sync
 
 log = logging.getLogger(__name__)
 
 
-def create_app(repository: Path, zones: Zones | None = None) -> falcon.App[falcon.Request, falcon.Response]:
+def create_app(repository: Path) -> falcon.App[falcon.Request, falcon.Response]:
     """The app that serves the file `repository`, which is opened by the first request; make one in each process."""
     shared, metrics = Repository(repository), Metrics()
-    app = falcon.App(middleware=[Sync(shared, metrics, zones or Zones())])
+    app = falcon.App(middleware=[Sync(shared, metrics)])
     app.add_route("/", Front())
     app.add_route("/healthz", Healthz())
     app.add_route("/readyz", Readyz(shared))

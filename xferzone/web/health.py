@@ -28,6 +28,8 @@ class Healthz:
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         _answer(resp, {"status": _OK})
 
+    on_head = on_get
+
 
 class Readyz:
     """GET /readyz"""
@@ -40,6 +42,8 @@ class Readyz:
         ready = all(found == _OK for found in checks.values())
         resp.status = falcon.HTTP_200 if ready else falcon.HTTP_503
         _answer(resp, {"status": _OK if ready else "not ready", "checks": checks})
+
+    on_head = on_get
 
     def _checks(self) -> dict[str, str]:
         try:
@@ -70,6 +74,8 @@ class MetricsPage:
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         resp.content_type = CONTENT_TYPE
         resp.data = self._metrics.exposition() + self._refs()
+
+    on_head = on_get
 
     def _refs(self) -> bytes:
         try:

@@ -27,7 +27,6 @@ _NOT_HERE: Final = (
     "This server speaks Fossil's sync protocol at this and every other path:\n"
     "    fossil clone --save-http-password {scheme}://LOGIN@{host}{path} zones.fossil\n"
 )
-_ALLOWED: Final = ["GET", "HEAD", "POST"]
 
 
 class Front:
@@ -37,13 +36,11 @@ class Front:
         resp.content_type = falcon.MEDIA_HTML
         resp.data = _FRONT.format(scheme=escape(req.scheme), host=escape(req.netloc)).encode()
 
+    on_head = on_get
 
-def elsewhere(req: falcon.Request, resp: falcon.Response) -> None:
+
+def elsewhere(req: falcon.Request, resp: falcon.Response, **_fields: object) -> None:
     """Any path without a route of its own."""
-    if req.method == "POST":
-        raise falcon.HTTPUnsupportedMediaType(description="only application/x-fossil is taken here")
-    if req.method not in _ALLOWED:
-        raise falcon.HTTPMethodNotAllowed(_ALLOWED)
     resp.status = falcon.HTTP_404
     resp.content_type = falcon.MEDIA_TEXT
     resp.data = _NOT_HERE.format(scheme=req.scheme, host=req.netloc, path=req.path).encode()

@@ -10,9 +10,7 @@ Source: Fossil 2.21, src/http.c http_exchange(), src/cgi.c cgi_init().
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
 from io import BytesIO
 from typing import Final
 
@@ -21,12 +19,13 @@ import falcon
 from xferzone.cards.body import DEBUG, FRAMED, UNCOMPRESSED, decode_body, encode_body, is_xfer
 from xferzone.errors import Busy, PeerError, XferzoneError
 from xferzone.refs import LocalRefs
-from xferzone.store import Reader, Writer
+from xferzone.store import Reader
 from xferzone.sync.login import Rights, authenticate
 from xferzone.sync.reply import Reply, failure
-from xferzone.sync.server import RefNews, Round, Terms, may_write
+from xferzone.sync.server import Round, Terms, may_write
 from xferzone.web.metrics import Metrics
 from xferzone.web.repository import Repository
+from xferzone.zone import policy
 from xferzone.zone.publish import publish
 
 MAX_WIRE: Final = 64 * 1024 * 1024  # bytes of a request as it travels; architecture.md 7
@@ -37,36 +36,21 @@ _STEP: Final = 1024 * 1024  # bytes read at a time
 log = logging.getLogger(__name__)
 
 
-def _publish(writer: Writer) -> list[str]:
-    return publish(writer, LocalRefs(writer), time.time_ns() // 1_000_000)
-
-
-@dataclass(frozen=True, slots=True)
-class Zones:
-    """What the app asks of zone/, each inside the round's own transaction.
-
-    Fields:
-        publish: settle what was pushed; what its sender should be told.
-        admit, refs_since: as Terms has them.
-    """
-
-    publish: Callable[[Writer], Sequence[str]] = _publish
-    admit: Callable[[Reader, bytes], str | None] = lambda _reader, _content: None
-    refs_since: Callable[[Reader, str, int], Sequence[RefNews]] = lambda _reader, _epoch, _seq: ()
-
-
 class Sync:
-    """Falcon middleware that answers sync requests before any route is looked at."""
+    """Falcon middleware that answers sync requests before any route is looked at; routes see GET and HEAD only."""
 
-    def __init__(self, repository: Repository, metrics: Metrics, zones: Zones) -> None:
+    def __init__(self, repository: Repository, metrics: Metrics) -> None:
         self._repository = repository
         self._metrics = metrics
-        self._zones = zones
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        content_type = req.content_type or ""
-        if req.method != "POST" or not is_xfer(content_type):
+        if req.method in ("GET", "HEAD"):
             return
+        content_type = req.content_type or ""
+        if req.method != "POST":
+            raise falcon.HTTPMethodNotAllowed(["GET", "HEAD", "POST"])
+        if not is_xfer(content_type):
+            raise falcon.HTTPUnsupportedMediaType(description=f"only {FRAMED} is taken here")
         began = time.monotonic()
         raw = _read(req)
         reply = self._reply(content_type, raw)
@@ -97,24 +81,22 @@ class Sync:
             if rights is None:
                 return failure("error", "login failed")
             if not may_write(body, rights):
-                round_ = Round(reader, body, self._terms(reader, rights))
+                round_ = Round(reader, body, _terms(reader, rights))
                 round_.receive()
                 return round_.finish()
         with store.writer() as writer:
-            round_ = Round(writer, body, self._terms(writer, rights))
+            round_ = Round(writer, body, _terms(writer, rights))
             round_.receive()
             notices: Sequence[str] = ()
             if round_.pushed:
-                notices = self._zones.publish(writer)
+                notices = publish(writer, LocalRefs(writer), time.time_ns() // 1_000_000)
                 writer.make_clusters()
             return round_.finish(notices)
 
-    def _terms(self, reader: Reader, rights: Rights) -> Terms:
-        return Terms(
-            rights,
-            admit=partial(self._zones.admit, reader),
-            refs_since=partial(self._zones.refs_since, reader),
-        )
+
+def _terms(reader: Reader, rights: Rights) -> Terms:
+    refs = LocalRefs(reader)
+    return Terms(rights, admit=lambda content: policy.refusal(reader, refs, content), refs=refs)
 
 
 def _read(req: falcon.Request) -> bytes | None:
@@ -149,9 +131,8 @@ def _reply_type(content_type: str, reply: Reply) -> str:
 
 
 def _log(reply: Reply, came: int, went: int, seconds: float) -> None:
-    quiet = reply.outcome == "ok" and not reply.received
     log.log(
-        logging.DEBUG if quiet else logging.INFO,
+        logging.INFO if reply.received or reply.why else logging.DEBUG,
         "xfer kind=%s outcome=%s user=%s received=%d sent=%d bytes_in=%d bytes_out=%d ms=%.1f%s",
         reply.kind,
         reply.outcome,

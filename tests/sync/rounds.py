@@ -1,0 +1,40 @@
+"""One round against a store, as web/xfer does it but without zones, for tests."""
+
+from collections.abc import Sequence
+
+from tests.sync.recorded import signed
+from xferzone.cards import Card, Pragma, encode_cards, parse_cards
+from xferzone.store import Store
+from xferzone.sync.budget import Budget
+from xferzone.sync.login import authenticate
+from xferzone.sync.reply import Reply
+from xferzone.sync.server import Round, Terms, may_write
+
+PROJECT = "0123456789abcdef0123456789abcdef01234567"
+PULL = b"pull x %s\n" % PROJECT.encode()
+PUSH = b"push x %s\n" % PROJECT.encode()
+VERSION = Pragma("client-version", ("22100", "20230226", "192424")).encode()
+
+
+def ask(store: Store, body: bytes, budget: Budget | None = None, notices: Sequence[str] = ()) -> Reply:
+    """The reply to card text `body`, whose login card, if any, holds; what a writer did is committed."""
+    with store.reader() as reader:
+        rights = authenticate(reader, body)
+    assert rights is not None
+    with store.writer() if may_write(body, rights) else store.reader() as transaction:
+        round_ = Round(transaction, body, Terms(rights, budget or Budget()))
+        round_.receive()
+        return round_.finish(notices)
+
+
+def cards(reply: Reply) -> list[Card]:
+    return list(parse_cards(reply.cards))
+
+
+def by(login: str, *parts: bytes | Card) -> bytes:
+    """A body of these parts, sent by `login`, whose password is `pw`."""
+    return signed(login, "pw", body(*parts), PROJECT)
+
+
+def body(*parts: bytes | Card) -> bytes:
+    return b"".join(part if isinstance(part, bytes) else encode_cards([part]) for part in parts)
