@@ -1,0 +1,47 @@
+"""A map bounded in bytes that forgets what nobody asks for, at the cost of a dict.
+
+    young      what was put lately; a reader looks here first
+    old        what was put before that; what a reader finds here he puts again
+    retired    what is being forgotten, FREED entries at a time
+
+When the young ones reach half of the bound, they become the old ones and the old ones retire. Freeing a whole
+generation at once would be felt as a pause; bit by bit it is gone before the next one retires.
+"""
+
+from typing import Final, Generic, TypeVar
+
+FREED: Final = 64  # entries
+
+_Value = TypeVar("_Value")
+
+
+class Generations(Generic[_Value]):
+    """A map bounded in bytes: what was not asked for while half of the bound was put into it is forgotten."""
+
+    __slots__ = ("_limit", "_retired", "_used", "old", "young")
+
+    def __init__(self, limit: int) -> None:
+        self.young: dict[bytes | int, _Value] = {}
+        self.old: dict[bytes | int, _Value] = {}
+        self._retired: dict[bytes | int, _Value] = {}
+        self._limit = limit // 2
+        self._used = 0  # bytes in `young`
+
+    def put(self, key: bytes | int, value: _Value, size: int) -> None:
+        """Keep a value of `size` bytes, key and overhead included."""
+        self.young[key] = value
+        self._used += size
+        if self._used > self._limit:
+            self._retired = self.old
+            self.old = self.young
+            self.young = {}
+            self._used = 0
+
+    def free(self) -> None:
+        """Let go of a little of what was forgotten; to be called about once in FREED puts."""
+        retired = self._retired
+        for _ in range(min(FREED, len(retired))):
+            retired.popitem()
+
+    def __len__(self) -> int:
+        return len(self.young) + len(self.old) + len(self._retired)

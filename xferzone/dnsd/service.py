@@ -1,0 +1,61 @@
+"""What keeps a server answering whatever a message holds and whatever happens to the repository.
+
+repository busy, damaged, gone    the views as they are go on answering
+an answer cannot be made          look at the repository again, try again, then SERVFAIL
+something is wrong                said in the log, at most once in QUIET seconds
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+from xferzone.dnsd.respond import failure
+from xferzone.dnsd.served import ServedZones
+
+QUIET: Final = 1.0  # seconds between two complaints
+
+_log = logging.getLogger(__name__)
+
+
+class Service:
+    """Answers of a process that never raise."""
+
+    def __init__(self, zones: ServedZones, respond: Callable[[bytes], bytes | None]) -> None:
+        self._zones = zones
+        self._respond = respond
+        self._untold = 0  # complaints since the last one that was logged
+        self._next = 0.0  # monotonic seconds
+
+    def refresh(self) -> None:
+        """Follow the repository, unless that was done a moment ago; to be called before each batch is answered."""
+        try:
+            self._zones.refresh()
+        except Exception as exc:  # noqa: BLE001 - a database has many ways to fail, and none may end us
+            self._complain("the repository cannot be read, the last good zones are served", exc)
+
+    def respond(self, message: bytes) -> bytes | None:
+        """The answer to a message; None: there is none."""
+        try:
+            return self._respond(message)
+        except Exception:  # noqa: BLE001 - see `failed`
+            return self.failed(message)
+
+    def failed(self, message: bytes) -> bytes | None:
+        """The answer to a message for which none could be made."""
+        try:
+            # A zone that has moved on twice since we looked has taken its old parts along.
+            self._zones.refresh(now=True)
+            return self._respond(message)
+        except Exception as exc:  # noqa: BLE001 - one message must not end the service for all
+            self._complain("a question was answered SERVFAIL", exc)
+            return failure(message)
+
+    def _complain(self, what: str, exc: Exception) -> None:
+        now = time.monotonic()
+        if now < self._next:
+            self._untold += 1
+            return
+        more = f" (and {self._untold} times more before)" if self._untold else ""
+        _log.error("%s: %s: %s%s", what, type(exc).__name__, exc, more)
+        self._untold, self._next = 0, now + QUIET

@@ -1,0 +1,323 @@
+"""DNS messages by hand: a question in, an answer out.
+
+    header      id 2, flags 2, QDCOUNT 2, ANCOUNT 2, NSCOUNT 2, ARCOUNT 2
+    flags       QR 8000 opcode 7800 AA 0400 TC 0200 RD 0100 RA 0080 Z 0040 AD 0020 CD 0010 RCODE 000F
+    question    name, type 2, class 2
+    record      name, type 2, class 2, TTL 4, RDLENGTH 2, RDATA
+    OPT         00, 00 29, UDP size 2, high bits of RCODE 1, version 1, DO and 15 zero bits 2, RDLENGTH 2, options
+
+Parsing is strict where a sloppy reading would be a guess: what the counts announce must be there and nothing
+else, and a question's name holds no pointers (nothing stands before it). Records other than OPT are walked over.
+What cannot be read is answered FORMERR, with the question if that was readable.
+
+Names compare and compress without regard to case. Since names in a zone are kept in lower case, the bytes after
+the question are the same for every spelling of it; the question itself goes back as it came.
+
+Source: RFC 1035 4.1, RFC 6891 6.1, RFC 3597 4 (only the types of RFC 1035 have their names compressed),
+RFC 2181 9 (TC), RFC 9471 (glue), RFC 4035 3.1.6 (CD is cleared).
+"""
+
+import struct
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from xferzone.zone.index import RRset
+
+NOERROR: Final = 0
+FORMERR: Final = 1
+SERVFAIL: Final = 2
+NXDOMAIN: Final = 3
+NOTIMP: Final = 4
+REFUSED: Final = 5
+YXDOMAIN: Final = 6
+BADVERS: Final = 16
+
+OUR_SIZE: Final = 1232  # bytes of a UDP answer at most, and what our OPT offers; DNS flag day 2020
+SMALLEST_SIZE: Final = 512  # bytes of a UDP answer that everybody takes, RFC 1035 2.3.4
+LARGEST_SIZE: Final = 65535  # bytes of a TCP answer
+
+QR: Final = 0x8000
+AA: Final = 0x0400
+TC: Final = 0x0200
+RD: Final = 0x0100
+OPCODES: Final = 0x7800
+DO: Final = 0x8000  # in the OPT record's flags
+
+_OPT: Final = 41
+_MAX_NAME: Final = 255
+_HEADER: Final = struct.Struct(">HHHHH")
+_SHORTEST_RECORD: Final = 11  # bytes
+_POINTER: Final = struct.Struct(">H")
+_TO_QUESTION: Final = b"\xc0\x0c"
+_OPT_RECORD: Final = struct.Struct(">BHHBBHH")
+_OPT_FIELDS: Final = struct.Struct(">HHBBHH")
+_OPTION_SIZE: Final = struct.Struct(">2xH")
+_TYPE_AND_CLASS: Final = struct.Struct(">HH")
+
+#: Types whose rdata may be compressed: octets before the names, and how many names. RFC 1035 3.3.
+_COMPRESSED: Final = {
+    2: (0, 1),  # NS
+    3: (0, 1),  # MD
+    4: (0, 1),  # MF
+    5: (0, 1),  # CNAME
+    6: (0, 2),  # SOA
+    7: (0, 1),  # MB
+    8: (0, 1),  # MG
+    9: (0, 1),  # MR
+    12: (0, 1),  # PTR
+    14: (0, 2),  # MINFO
+    15: (2, 1),  # MX
+}
+
+
+class Edns(NamedTuple):
+    """A question's OPT record: the UDP size that it offers in bytes, as given, and its DO bit."""
+
+    size: int
+    dnssec_ok: bool
+
+
+class Query(NamedTuple):
+    """A message to be answered.
+
+    Fields:
+        id: its two bytes.
+        question: name, type and class as they came; empty if they could not be read or were not just one.
+        name: wire form in lower case.
+        edns: None: no OPT that could be read.
+        fault: FORMERR, BADVERS, or NOERROR if it can be answered by what it asks.
+    """
+
+    id: bytes
+    flags: int
+    question: bytes = b""
+    name: bytes = b""
+    rdtype: int = 0
+    rdclass: int = 0
+    edns: Edns | None = None
+    fault: int = NOERROR
+
+    @property
+    def opcode(self) -> int:
+        return (self.flags & OPCODES) >> 11
+
+
+class Answer:
+    """What a view says, before it is fitted into a message.
+
+    Every RRset comes with its owner in wire form and lower case. `glue` must be there or the message is
+    truncated; of `additional`, as much is sent as fits. `own` is set if the question's name is one that the zone
+    itself has: nobody can make up more of those.
+    """
+
+    __slots__ = ("additional", "answer", "authoritative", "authority", "glue", "own", "rcode")
+
+    def __init__(self) -> None:
+        self.rcode = NOERROR
+        self.authoritative = True
+        self.own = False
+        self.answer: list[tuple[bytes, RRset]] = []
+        self.authority: list[tuple[bytes, RRset]] = []
+        self.glue: list[tuple[bytes, RRset]] = []
+        self.additional: list[tuple[bytes, RRset]] = []
+
+
+def parse(wire: bytes) -> Query | None:
+    """What the message asks; None: it deserves no answer, being one itself or shorter than a header."""
+    if len(wire) < 12 or wire[2] & 0x80:
+        return None
+    flags, *counts = _HEADER.unpack_from(wire, 2)
+    question = b""
+    rdtype = rdclass = 0
+    try:
+        at = 12
+        for _ in range(counts[0]):
+            start = at
+            at = _question_end(wire, at)
+            if counts[0] == 1:
+                question = wire[start:at]
+                rdtype, rdclass = _TYPE_AND_CLASS.unpack_from(wire, at - 4)
+        edns, version = _records(wire, at, counts[1:])
+    except (IndexError, struct.error, ValueError):
+        return Query(wire[:2], flags, question, question[:-4].lower(), rdtype, rdclass, None, FORMERR)
+    fault = FORMERR if counts[0] != 1 else BADVERS if version else NOERROR
+    return Query(wire[:2], flags, question, question[:-4].lower(), rdtype, rdclass, edns, fault)
+
+
+def size_limit(query: Query) -> int:
+    """Bytes that an answer by UDP may have: one of two sizes, so that few kinds of answers are cached."""
+    return OUR_SIZE if query.edns is not None and query.edns.size >= OUR_SIZE else SMALLEST_SIZE
+
+
+def error(query: Query, rcode: int) -> bytes:
+    """The answer that holds nothing but `rcode`."""
+    return _message(query, 0, rcode, (0, 0, 0), b"")
+
+
+def render(query: Query, answer: Answer, limit: int) -> bytes:
+    """The message that says `answer` in at most `limit` bytes.
+
+    RRsets are whole or left out; TC tells that a needed one is, and then nothing follows it.
+    """
+    body = _Body(query, limit)
+    flags = AA if answer.authoritative else 0
+    for section, rrsets in enumerate((answer.answer, answer.authority, answer.glue)):
+        if rrsets and not body.put(section, rrsets):
+            return _message(query, flags | TC, answer.rcode, body.counts, body.written)
+    if answer.additional:
+        body.put(2, answer.additional)
+    return _message(query, flags, answer.rcode, body.counts, body.written)
+
+
+def _question_end(wire: bytes, at: int) -> int:
+    start = at
+    while length := wire[at]:
+        if length > 63:
+            raise ValueError("a pointer or an unknown kind of label in a question")
+        at += length + 1
+    if at + 1 - start > _MAX_NAME or at + 5 > len(wire):
+        raise ValueError("a name of over 255 octets, or no type and class after it")
+    return at + 5
+
+
+def _records(wire: bytes, at: int, counts: Sequence[int]) -> tuple[Edns | None, int]:
+    """The OPT record, None if there is none, and its version, of the records from `at` to the end."""
+    edns = None
+    version = 0
+    for section, count in enumerate(counts):
+        for _ in range(count):
+            begin = at
+            at = _name_end(wire, at)
+            rdtype, size, _extended, opt_version, flags, length = _OPT_FIELDS.unpack_from(wire, at)
+            at += 10 + length
+            if rdtype != _OPT:
+                continue
+            if edns is not None or section != 2 or wire[begin]:
+                raise ValueError("OPT is there twice, or not in its place, or not at the root")
+            if length:
+                _check_options(wire[at - length : at])
+            edns = Edns(size, bool(flags & DO))
+            version = opt_version
+    if at != len(wire):
+        raise ValueError("a record is cut short, or something follows the last")
+    return edns, version
+
+
+def _name_end(wire: bytes, at: int) -> int:
+    while length := wire[at]:
+        if length >= 0xC0:
+            return at + 2
+        if length > 63:
+            raise ValueError("an unknown kind of label")
+        at += length + 1
+    return at + 1
+
+
+def _check_options(options: bytes) -> None:
+    at = 0
+    while at < len(options):
+        (size,) = _OPTION_SIZE.unpack_from(options, at)
+        at += 4 + size
+    if at != len(options):
+        raise ValueError("an option is cut short")
+
+
+def _message(query: Query, flags: int, rcode: int, counts: Sequence[int], body: bytes | bytearray) -> bytes:
+    flags |= QR | query.flags & (OPCODES | RD) | rcode & 15
+    answers, authorities, additionals = counts
+    opt = b""
+    if query.edns is not None:
+        additionals += 1
+        opt = _OPT_RECORD.pack(0, _OPT, OUR_SIZE, rcode >> 4, 0, DO if query.edns.dnssec_ok else 0, 0)
+    header = _HEADER.pack(flags, 1 if query.question else 0, answers, authorities, additionals)
+    return b"".join((query.id, header, query.question, body, opt))
+
+
+class _Body:
+    """The records of a message, written one RRset after the other until one does not fit."""
+
+    __slots__ = ("_name", "_places", "_room", "_start", "counts", "written")
+
+    def __init__(self, query: Query, limit: int) -> None:
+        self.counts = [0, 0, 0]
+        self.written = bytearray()
+        self._name = query.name
+        self._start = 12 + len(query.question)
+        self._room = limit - self._start - (0 if query.edns is None else _OPT_RECORD.size)
+        self._places: dict[bytes, int] = {}  # what has been written where, by wire form
+
+    def put(self, section: int, rrsets: Sequence[tuple[bytes, RRset]]) -> bool:
+        """Write RRsets into a section; whether all of them fitted. Nothing may be put after one that did not."""
+        written = self.written
+        for owner, rrset in rrsets:
+            mark = len(written)
+            if rrset.number * _SHORTEST_RECORD > self._room:
+                return False
+            rewriting = _COMPRESSED.get(rrset.rdtype)
+            if rewriting is not None:
+                self._put_compressed(owner, rrset.records, *rewriting)
+            elif owner == self._name:
+                written += rrset.records
+            else:
+                self._put_owned(owner, rrset.records)
+            if len(written) > self._room:
+                del written[mark:]
+                return False
+            self.counts[section] += rrset.number
+        return True
+
+    def _put_owned(self, owner: bytes, records: bytes) -> None:
+        at = 0
+        while at < len(records):
+            end = at + 12 + int.from_bytes(records[at + 10 : at + 12])
+            self._put_name(owner)
+            self.written += records[at + 2 : end]
+            at = end
+
+    def _put_compressed(self, owner: bytes, records: bytes, before: int, names: int) -> None:
+        written = self.written
+        at = 0
+        while at < len(records):
+            end = at + 12 + int.from_bytes(records[at + 10 : at + 12])
+            self._put_name(owner)
+            written += records[at + 2 : at + 12 + before]
+            begin = len(written) - before
+            at += 12 + before
+            for _ in range(names):
+                name_end = _name_end(records, at)
+                self._put_name(records[at:name_end])
+                at = name_end
+            written += records[at:end]
+            written[begin - 2 : begin] = (len(written) - begin).to_bytes(2)
+            at = end
+
+    def _put_name(self, name: bytes) -> None:
+        if name == self._name:
+            self.written += _TO_QUESTION
+            return
+        places = self._places
+        if not places:
+            _note(places, self._name, 12)
+        place = places.get(name)
+        if place is not None:
+            self.written += _POINTER.pack(0xC000 | place)
+            return
+        here = self._start + len(self.written)
+        at = 0
+        while name[at]:
+            place = places.get(name[at:])
+            if place is not None:
+                self.written += name[:at] + _POINTER.pack(0xC000 | place)
+                return
+            if here + at < 0x4000:
+                places[name[at:]] = here + at
+            at += name[at] + 1
+        self.written += name
+
+
+def _note(places: dict[bytes, int], name: bytes, place: int) -> None:
+    """Remember that `name` is written at `place`, and so its ends are."""
+    at = 0
+    while name[at]:
+        places[name[at:]] = place + at
+        at += name[at] + 1
