@@ -1,0 +1,373 @@
+"""Structural artifacts against stock's verdicts and stock's own check-ins, both ways."""
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+from typing import TypedDict
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xferzone.artifacts import (
+    MAX_STRUCTURAL,
+    CheckIn,
+    CherryPick,
+    Cluster,
+    Control,
+    FileCard,
+    Other,
+    Tag,
+    delta_files,
+    parse,
+    r_card,
+)
+from xferzone.hashing import ArtifactId, is_named
+
+FOLDER = Path(__file__).parents[1] / "vectors"
+
+
+class Verdict(TypedDict):
+    name: str
+    artifact_b64: str
+    sha3_256: str
+    accepted: bool
+
+
+class RCardFile(TypedDict):
+    name: str
+    hash: str
+    content_b64: str
+
+
+class RCard(TypedDict):
+    checkin: str
+    artifact_b64: str
+    files: list[RCardFile]
+    r_card: str
+
+
+class ClusterRow(TypedDict):
+    hash: str
+    artifact_b64: str
+    members: list[str]
+
+
+VERDICTS: list[Verdict] = json.loads((FOLDER / "artifacts.json").read_bytes())
+R_CARDS: list[RCard] = json.loads((FOLDER / "rcard.json").read_bytes())
+CLUSTERS: list[ClusterRow] = json.loads((FOLDER / "cluster.json").read_bytes())
+
+A, B, C = (ArtifactId(digit * 64) for digit in "abc")
+NOON = 1_704_110_400_000  # 2024-01-01T12:00:00
+
+
+def sealed(text: bytes) -> bytes:
+    return text + b"Z " + hashlib.md5(text, usedforsecurity=False).hexdigest().encode() + b"\n"
+
+
+def checkin(text: str) -> CheckIn:
+    parsed = parse(sealed(text.encode("utf-8", "surrogateescape")))
+    assert isinstance(parsed, CheckIn)
+    return parsed
+
+
+@pytest.mark.parametrize("row", VERDICTS, ids=lambda row: str(row["name"]))
+def test_our_verdict_is_stocks(row: Verdict) -> None:
+    content = base64.b64decode(row["artifact_b64"])
+    assert is_named(ArtifactId(row["sha3_256"]), content)
+    assert (parse(content) is not None) is row["accepted"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("minimal-checkin", CheckIn),
+        ("control", Control),
+        ("control-with-C", CheckIn),
+        ("cluster", Cluster),
+        ("pgp-wrapped", CheckIn),
+        ("wiki", Other),
+        ("ticket", Other),
+        ("technote", Other),
+        ("attachment", Other),
+        ("forum", Other),
+        ("forum-reply", Other),
+    ],
+)
+def test_the_kind_follows_from_the_cards(name: str, kind: type[object]) -> None:
+    (row,) = (row for row in VERDICTS if row["name"] == name)
+    parsed = parse(base64.b64decode(row["artifact_b64"]))
+    assert isinstance(parsed, kind)
+    if isinstance(parsed, Other):
+        assert parsed.kind == name.partition("-")[0]
+
+
+@pytest.mark.parametrize("row", R_CARDS, ids=lambda row: str(row["checkin"])[:10])
+def test_a_checkin_of_stock_is_read_and_written_again_to_the_byte(row: RCard) -> None:
+    content = base64.b64decode(row["artifact_b64"])
+    parsed = parse(content)
+    assert isinstance(parsed, CheckIn)
+    assert parsed.encode() == content
+    assert [(file.name, file.id) for file in parsed.files] == [
+        (file["name"], file["hash"]) for file in row["files"]
+    ]
+
+
+@pytest.mark.parametrize("row", R_CARDS, ids=lambda row: str(row["checkin"])[:10])
+def test_the_r_card_of_stock(row: RCard) -> None:
+    assert (
+        r_card((file["name"], base64.b64decode(file["content_b64"])) for file in row["files"])
+        == row["r_card"]
+    )
+
+
+def test_the_r_card_of_no_files() -> None:
+    assert r_card([]) == "d41d8cd98f00b204e9800998ecf8427e"
+
+
+@pytest.mark.parametrize("row", CLUSTERS, ids=lambda row: str(row["hash"])[:10])
+def test_a_cluster_of_stock_is_read_and_written_again_to_the_byte(row: ClusterRow) -> None:
+    content = base64.b64decode(row["artifact_b64"])
+    parsed = parse(content)
+    assert parsed == Cluster(tuple(map(ArtifactId, row["members"])))
+    assert Cluster(tuple(map(ArtifactId, reversed(row["members"])))).encode() == content
+
+
+def test_the_first_checkin_of_a_stock_repository() -> None:
+    root = CheckIn(
+        "initial empty check-in",
+        NOON,
+        "root",
+        tags=(Tag("*", "sym-trunk"), Tag("*", "branch", None, "trunk")),
+        r_card=r_card([]),
+    )
+    text = (
+        b"C initial\\sempty\\scheck-in\nD 2024-01-01T12:00:00.000\nR d41d8cd98f00b204e9800998ecf8427e\n"
+        b"T *branch * trunk\nT *sym-trunk *\nU root\n"
+    )
+    assert root.encode() == sealed(text)
+
+
+def test_a_checkin_with_every_card() -> None:
+    text = (
+        f"B {A}\nC two\\nlines\\sand\\\\more\nD 2024-01-01T12:00:00.123\n"
+        f"F a\\sb {A}\nF a! {B} x\nF gone\nF l {B} l\nF new {C} w old\\sname\nF x/y {C} x z\n"
+        f"N text/plain\nP {B} {C}\nQ +{A}\nQ -{B} {C}\nR {'0' * 32}\n"
+        f"T *branch * example.com/main\nT *sym-example.com/main *\nT +closed {B}\nT +note * a\\sb\nT -sym-old *\n"
+        "U o.p\\ss\n"
+    )
+    parsed = checkin(text)
+    assert parsed == CheckIn(
+        comment="two\nlines and\\more",
+        date_ms=NOON + 123,
+        user="o.p s",
+        files=(
+            FileCard("a b", A),
+            FileCard("a!", B, "x"),
+            FileCard("gone", None),
+            FileCard("l", B, "l"),
+            FileCard("new", C, "", "old name"),
+            FileCard("x/y", C, "x", "z"),
+        ),
+        parents=(B, C),
+        baseline=A,
+        tags=(
+            Tag("*", "branch", None, "example.com/main"),
+            Tag("*", "sym-example.com/main"),
+            Tag("+", "closed", B),
+            Tag("+", "note", None, "a b"),
+            Tag("-", "sym-old"),
+        ),
+        cherrypicks=(CherryPick("+", A), CherryPick("-", B, C)),
+        r_card="0" * 32,
+        mimetype="text/plain",
+    )
+    assert parsed.encode() == sealed(text.encode())
+
+
+def test_writing_sorts_by_octets_of_the_decoded_name() -> None:
+    names = ["a b", "a!", "B", "a", "z", "é", "\uffff", "\U00010000", "\udcff", "a/b", "a-b"]
+    made = CheckIn("x", NOON, "u", tuple(FileCard(name, A) for name in names)).encode()
+    parsed = parse(made)
+    assert isinstance(parsed, CheckIn)
+    octets = [file.name.encode("utf-8", "surrogateescape") for file in parsed.files]
+    assert octets == sorted(name.encode("utf-8", "surrogateescape") for name in names)
+
+
+def test_what_a_checkin_leaves_out() -> None:
+    assert checkin("D 2024-01-01T12:00:00\nR " + "0" * 32 + "\n") == CheckIn("", NOON, "", r_card="0" * 32)
+    assert checkin("C \nD 2024-01-01T12:00:00\nU\n") == CheckIn("", NOON, "anonymous")
+    assert checkin("C \nD 2024-01-01T12:00:00\nU \n").user == "anonymous"
+    assert b"C (no\\scomment)\n" in CheckIn("", NOON, "u").encode()
+
+
+def test_several_p_cards_are_one_list_of_parents() -> None:
+    assert checkin(f"D 2024-01-01\nP {A}\nP {B} {A}\n").parents == (A, B, A)
+
+
+def test_files_that_stock_would_not_keep_are_left_out() -> None:
+    names = [
+        "_FOSSIL_",
+        "_fossil_-WAL",
+        "a/.fslckout",
+        "a/_FOSSIL_-journal",
+        "b",
+        "b/.FSLCKOUT-shm",
+        "c_FOSSIL_",
+    ]
+    text = "C x\nD 2024-01-01\n" + "".join(f"F {name} {A}\n" for name in names)
+    assert [file.name for file in checkin(text).files] == ["b", "c_FOSSIL_"]
+    assert parse(sealed(f"D 2024-01-01\nF _FOSSIL_ {A}\nU x\n".encode())) is None
+
+
+def test_an_escaped_nul_ends_a_text_as_in_c() -> None:
+    parsed = checkin(f"C a\\0b\nD 2024-01-01\nF n\\0m {A}\nT +x\\0y * v\\0w\nU u\\0\n")
+    assert (parsed.comment, parsed.files[0].name, parsed.user) == ("a", "n", "u")
+    assert parsed.tags == (Tag("+", "x", None, "v"),)
+    assert parse(sealed(f"C x\nD 2024-01-01\nF n\\0a {A}\nF n\\0b {A}\n".encode())) is None
+
+
+def test_upper_case_is_kept_and_names_nothing() -> None:
+    parsed = checkin(f"C x\nD 2024-01-01\nF a {'A' * 64}\nP {'B' * 40}\n")
+    assert parsed.files[0].id == "A" * 64
+    assert parsed.parents == ("B" * 40,)
+
+
+def test_tags_of_a_control_artifact() -> None:
+    control = Control(
+        NOON, (Tag("+", "sym-b", B), Tag("*", "x", B, ""), Tag("-", "a z", A), Tag("+", "sym-b", A)), "u"
+    )
+    text = f"D 2024-01-01T12:00:00.000\nT *x {B} \nT +sym-b {A}\nT +sym-b {B}\nT -a\\sz {A}\nU u\n".encode()
+    assert control.encode() == sealed(text)
+    parsed = parse(sealed(text))
+    assert isinstance(parsed, Control)
+    assert set(parsed.tags) == set(control.tags)
+    assert (parsed.date_ms, parsed.user) == (NOON, "u")
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        CheckIn("x", NOON, "u", (FileCard("/a", A),)),
+        CheckIn("x", NOON, "u", (FileCard("a/../b", A),)),
+        CheckIn("x", NOON, "u", (FileCard("", A),)),
+        CheckIn("x", NOON, "u", (FileCard("a", A), FileCard("a", B))),
+        CheckIn("x", NOON, "u", (FileCard("a", None),)),
+        CheckIn("x", NOON, "u", (FileCard("a\0", A),)),
+        CheckIn("x", NOON, "u", (FileCard("a/.fslckout", A),)),
+        CheckIn("x", NOON, "u", tags=(Tag("+", "beef"),)),
+        CheckIn("x", NOON, "u", tags=(Tag("+", ""),)),
+        CheckIn("x", NOON, "u", tags=(Tag("", "x"),)),
+        CheckIn("x", NOON, "u", tags=(Tag("+", "x"), Tag("+", "x", None, "v"))),
+        CheckIn("x", NOON, ""),
+        CheckIn("x", 10**17, "u"),
+        Control(NOON, (), "u"),
+        Control(NOON, (Tag("+", "x"),), "u"),
+        Cluster(()),
+    ],
+)
+def test_what_no_reader_would_take_is_not_written(made: CheckIn | Control | Cluster) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 (each names its own reason; that it is refused is the fact)
+        made.encode()
+
+
+def test_a_signature_is_taken_off() -> None:
+    inner = sealed(b"C x\nD 2024-01-01\nU u\n")
+    head, tail = b"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n", b"-----BEGIN PGP SIGNATURE-----\nx\n"
+    assert parse(head + b"\n" + inner + tail) == parse(inner)
+    assert parse(head + b"\n" + inner) == parse(inner)
+    assert parse(head + b"\n" + inner + b"-----BEGIN PGP SIGNATURE-x\n\n\n" + tail) is None
+    assert parse(head + inner + tail) is None
+    assert parse(head + b"\n\n" + inner + tail) is None
+    assert parse(head) is None
+    assert parse(head + b"\n" + tail) is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"Z",
+        b"-",
+        b"Z \n",
+        b"C x\n",
+        sealed(b""),
+        b"@ 3600 SOA a b 1 2 3 4 5\n",
+        sealed(b"C a\0b\nD 2024-01-01\n"),
+    ],
+)
+def test_plain_blobs(content: bytes) -> None:
+    assert parse(content) is None
+
+
+def test_an_artifact_over_the_bound_is_a_plain_blob() -> None:
+    for size, verdict in ((MAX_STRUCTURAL, True), (MAX_STRUCTURAL + 1, False)):
+        padding = size - len(sealed(b"C \nD 2024-01-01\n"))
+        assert (parse(sealed(b"C " + b"x" * padding + b"\nD 2024-01-01\n")) is not None) is verdict
+
+
+def test_a_delta_manifest_changes_its_baseline() -> None:
+    baseline = [FileCard("a", A), FileCard("b", B), FileCard("é", A, "x")]
+    own = [FileCard("a", None), FileCard("b", C, "x", "a"), FileCard("aa", A), FileCard("never", None)]
+    assert delta_files(baseline, own) == (
+        FileCard("aa", A),
+        FileCard("b", C, "x", "a"),
+        FileCard("é", A, "x"),
+    )
+    assert delta_files(baseline, []) == tuple(baseline)
+    assert delta_files([FileCard("z", None), FileCard("a", A)], []) == (FileCard("a", A),)
+
+
+ids = st.binary(min_size=20, max_size=20).map(lambda raw: ArtifactId(raw.hex())) | st.sampled_from([A, B, C])
+texts = st.binary(max_size=12).map(lambda raw: raw.replace(b"\0", b"").decode("utf-8", "surrogateescape"))
+words = st.text("abz-/. _é\\\n", min_size=1, max_size=6)
+names = words.filter(lambda name: all(part not in ("", ".", "..") for part in name.split("/")))
+files = st.builds(FileCard, names, ids, st.sampled_from(["", "x", "l"]), st.none() | names)
+tags = st.builds(
+    Tag, st.sampled_from("*+-"), words.map(lambda name: "sym-" + name), st.none() | ids, st.none() | texts
+)
+checkins = st.builds(
+    CheckIn,
+    texts.map(lambda text: text or "x"),
+    st.integers(-(10**13), 10**14),
+    texts.map(lambda text: text or "u"),
+    st.lists(files, max_size=6, unique_by=lambda file: file.name).map(tuple),
+    st.lists(ids, max_size=3).map(tuple),
+    st.none() | ids,
+    st.lists(tags, max_size=4, unique_by=lambda tag: (tag.prefix, tag.name, tag.target)).map(tuple),
+    st.lists(st.builds(CherryPick, st.sampled_from("+-"), ids, st.none() | ids), max_size=3).map(tuple),
+    st.none() | st.just("0" * 32),
+    st.none() | texts,
+)
+
+
+@given(checkins)
+def test_any_checkin_comes_back(made: CheckIn) -> None:
+    parsed = parse(made.encode())
+    assert isinstance(parsed, CheckIn)
+    assert parsed.encode() == made.encode()
+    assert set(parsed.files) == set(made.files)
+    assert set(parsed.tags) == set(made.tags)
+    for field in ("comment", "date_ms", "user", "parents", "baseline", "r_card", "mimetype"):
+        assert getattr(parsed, field) == getattr(made, field)
+
+
+@given(checkins, st.data())
+def test_damage_leaves_a_plain_blob_and_damage_under_a_new_seal_never_a_crash(
+    made: CheckIn, data: st.DataObject
+) -> None:
+    content = bytearray(made.encode())
+    place = data.draw(st.integers(0, len(content) - 1))
+    patch = data.draw(st.binary(max_size=3))
+    if content[place : place + len(patch)] != patch:
+        content[place : place + len(patch)] = patch
+        assert parse(bytes(content)) is None
+        parse(sealed(bytes(content[:-35])))
+
+
+@given(st.binary(max_size=100))
+def test_any_octets_under_a_seal_are_an_artifact_or_a_plain_blob(octets: bytes) -> None:
+    parse(octets)
+    parse(sealed(b"C x\nD 2024-01-01\n" + octets))
+    parse(sealed(b"D 2024-01-01\nL x\nU u\nW 3\n" + octets))

@@ -1,0 +1,87 @@
+"""Structural artifacts: content in, what it means out, and back. No I/O, no state.
+
+    kind        cards it may have   cards it must have      what tells it
+    check-in    B C D F N P Q R T U     D                   B F Q R, else C or a parent
+    control     D T U                   D T U               none of all these
+    cluster     M                       M                   M
+    wiki        C D L N P U W           D L U W             L
+    ticket      D J K U                 D J K U             J K
+    attachment  A C D N U               A D                 A
+    technote    C D E N P T U W         D E W               E
+    forum       D G H I N P U W         D U W               G H I
+
+and Z each. The last card that tells a kind wins. Source: Fossil 2.21, www/fileformat.wiki; src/manifest.c.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+from xferzone.artifacts.checkin import CheckIn, CherryPick, FileCard, delta_files, parse_checkin, r_card
+from xferzone.artifacts.cluster import Cluster, parse_cluster
+from xferzone.artifacts.control import Control, Tag, parse_control
+from xferzone.artifacts.grammar import Cards, read
+from xferzone.artifacts.other import Other, parse_other
+
+__all__ = [
+    "MAX_STRUCTURAL",
+    "CheckIn",
+    "CherryPick",
+    "Cluster",
+    "Control",
+    "FileCard",
+    "Other",
+    "Tag",
+    "delta_files",
+    "parse",
+    "r_card",
+]
+
+MAX_STRUCTURAL = 4 * 2**20  # bytes; ours, a check-in of about 30,000 files; what is longer is a plain blob
+
+
+class _Kind(NamedTuple):
+    """A row of the table above; of `telling` one letter is enough."""
+
+    value: Callable[[Cards], CheckIn | Control | Cluster | Other]
+    allowed: frozenset[int]
+    required: frozenset[int]
+    telling: frozenset[int]
+
+
+def _kind(
+    value: Callable[[Cards], CheckIn | Control | Cluster | Other], allowed: str, required: str, telling: str
+) -> _Kind:
+    return _Kind(value, *(frozenset(letters.encode("ascii")) for letters in (allowed, required, telling)))
+
+
+#: What tells a kind is allowed in no other, but for C and P in check-ins: those are the last row.
+_KINDS = (
+    _kind(parse_cluster, "MZ", "MZ", "M"),
+    _kind(parse_control, "DTUZ", "DTUZ", "T"),
+    _kind(partial(parse_other, "wiki"), "CDLNPUWZ", "DLUWZ", "L"),
+    _kind(partial(parse_other, "ticket"), "DJKUZ", "DJKUZ", "K"),
+    _kind(partial(parse_other, "attachment"), "ACDNUZ", "ADZ", "A"),
+    _kind(partial(parse_other, "technote"), "CDENPTUWZ", "DEWZ", "E"),
+    _kind(partial(parse_other, "forum"), "DGHINPUWZ", "DUWZ", "GHI"),
+    _kind(parse_checkin, "BCDFNPQRTUZ", "DZ", "BCFPQR"),
+)
+
+
+def parse(content: bytes) -> CheckIn | Control | Cluster | Other | None:
+    """What `content` means to Fossil; None: nothing, it is a plain blob.
+
+    The verdict is stock's, but for what grammar.read() and MAX_STRUCTURAL refuse besides. Nothing is looked up:
+    what the artifact names may be missing, or be something else.
+    """
+    if not (content[:1].isupper() or content[:1] == b"-") or len(content) > MAX_STRUCTURAL:
+        return None
+    try:
+        cards = read(content)
+        letters = cards.letters
+        for kind in _KINDS:
+            if kind.required <= letters <= kind.allowed and kind.telling & letters:
+                return kind.value(cards)
+    except ValueError:
+        pass
+    return None

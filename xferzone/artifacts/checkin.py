@@ -1,0 +1,227 @@
+r"""Check-ins: manifests of one version of the files.
+
+    B ID                            baseline: F cards tell only what differs from that check-in
+    C COMMENT
+    D DATE
+    F NAME [ID [PERM [OLD]]]        ascending by decoded name; no ID: deleted, only with B
+    N MIMETYPE
+    P ID*                           parents; the first is the one that this version continues
+    Q (+|-)ID [ID]                  taken over or taken back from elsewhere
+    R MD5                           over names, sizes and contents of all files
+    T ...                           as in control artifacts, target "*" allowed
+    U LOGIN
+
+    PERM    x executable, l symbolic link, w or nothing: a plain file
+
+All but D is optional to readers. Source: Fossil 2.21, www/fileformat.wiki; src/manifest.c manifest_parse();
+src/checkin.c create_manifest(). Checked against tests/vectors/artifacts.json and rcard.json.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from operator import lt
+from typing import NamedTuple
+
+from xferzone import escape
+from xferzone.artifacts.control import Tag, parse_tags, parse_user, tag_cards, user_card
+from xferzone.artifacts.dates import format_date, parse_date
+from xferzone.artifacts.grammar import Cards, c_string, is_hex, is_path, parse_id, sealed, text
+from xferzone.hashing import ArtifactId
+
+#: An F card as most are: no escapes, no PERM, no component that begins with "." or "_".
+_PLAIN_FILE = re.compile(
+    r"^((?:[^/. _\\\n][^/ \\\n]*/)*+[^/. _\\\n][^/ \\\n]*) ([0-9a-f]{64}|[0-9a-f]{40})$", re.MULTILINE
+)
+_NO_COMMENT = "(no comment)"  # what stock writes in the place of none
+_MD5_DIGITS = 32
+#: Cards that make an artifact a check-in even if it has neither files nor parents.
+_TELLING = frozenset(b"BCQR")
+#: Stock leaves its own files out of a check-in that names them: file_is_reserved_name().
+_RESERVED = re.compile(rb"(?i)(?:\A|/)(?:_FOSSIL_|\.fslckout)(?:-wal|-shm|-journal)?\Z")
+
+
+class FileCard(NamedTuple):
+    """One file of a check-in.
+
+    Fields:
+        name: its path, unescaped.
+        id: its content; None in a delta manifest: the baseline has it, this check-in has not.
+        perm: "x", "l" or "".
+        old_name: what the first parent calls it; None: the same.
+    """
+
+    name: str
+    id: ArtifactId | None
+    perm: str = ""
+    old_name: str | None = None
+
+
+class CherryPick(NamedTuple):
+    """One Q card: the change of `target`, or all since `since`, taken over ("+") or taken back ("-")."""
+
+    sign: str
+    target: ArtifactId
+    since: ArtifactId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckIn:
+    """One version of the files, made by `user` at `date_ms`, milliseconds since 1970.
+
+    `comment` is empty and `user` is empty if the artifact says none. `files` are in order of their names' octets;
+    with a `baseline` they are changes to its files: see delta_files(). `parents` are as written, the first one
+    continued.
+    """
+
+    comment: str
+    date_ms: int
+    user: str
+    files: tuple[FileCard, ...] = ()
+    parents: tuple[ArtifactId, ...] = ()
+    baseline: ArtifactId | None = None
+    tags: tuple[Tag, ...] = ()
+    cherrypicks: tuple[CherryPick, ...] = ()
+    r_card: str | None = None
+    mimetype: str | None = None
+
+    def encode(self) -> bytes:
+        """The artifact, with files, tags and cherry-picks sorted. ValueError if no reader would take it for one."""
+        lines = [] if self.baseline is None else [b"B " + self.baseline.encode("ascii")]
+        lines.append(b"C " + escape.encode(self.comment or _NO_COMMENT))
+        lines.append(b"D " + format_date(self.date_ms))
+        lines += _file_cards(self.files, delta=self.baseline is not None)
+        if self.mimetype is not None:
+            lines.append(b"N " + escape.encode(self.mimetype))
+        if self.parents:
+            lines.append(b"P " + " ".join(self.parents).encode("ascii"))
+        lines += sorted(map(_pick_card, self.cherrypicks))
+        if self.r_card is not None:
+            lines.append(b"R " + self.r_card.encode("ascii"))
+        return sealed([*lines, *tag_cards(self.tags), user_card(self.user)])
+
+
+def parse_checkin(cards: Cards) -> CheckIn:
+    """The value of a check-in's cards. Raises ValueError."""
+    baseline, comment, mimetype, r_md5 = map(cards.first, (b"B", b"C", b"N", b"R"))
+    checkin = CheckIn(
+        comment=text(comment or b""),
+        date_ms=parse_date(cards.first(b"D") or b""),
+        user=parse_user(cards),
+        files=_parse_files(cards.many.get(b"F", ()), delta=baseline is not None),
+        parents=tuple([parse_id(parent) for card in cards.every(b"P") for parent in card]),
+        baseline=None if baseline is None else parse_id(baseline),
+        tags=parse_tags(cards.every(b"T")),
+        cherrypicks=tuple([_parse_pick(card) for card in cards.every(b"Q")]),
+        r_card=None if r_md5 is None else _parse_r_card(r_md5),
+        mimetype=None if mimetype is None else text(mimetype),
+    )
+    if not (checkin.files or checkin.parents or cards.letters & _TELLING):
+        raise ValueError("an F or P card that names nothing makes no check-in")
+    return checkin
+
+
+def delta_files(baseline: Iterable[FileCard], own: Iterable[FileCard]) -> tuple[FileCard, ...]:
+    """All files of a check-in whose F cards are `own` and whose baseline's are `baseline`, in order.
+
+    A baseline with a baseline of its own is not allowed and for the caller to see; its deletions are passed over.
+    """
+    files = {card.name: card for card in baseline}
+    files.update((card.name, card) for card in own)
+    kept = (card for card in files.values() if card.id is not None)
+    return tuple(sorted(kept, key=lambda card: _octets(card.name)))
+
+
+def r_card(files: Iterable[tuple[str, bytes]]) -> str:
+    """The argument of the R card: lower-case hex MD5 over (name, content) of all files, which come in F order."""
+    digest = hashlib.md5(usedforsecurity=False)
+    for name, content in files:
+        digest.update(b"%s %d\n" % (_octets(name), len(content)))
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _parse_files(cards: Sequence[bytes], *, delta: bool) -> tuple[FileCard, ...]:
+    joined = b"\n".join(cards)
+    if joined.isascii():
+        plain = _PLAIN_FILE.findall(joined.decode("ascii"))
+        names = [name for name, _ in plain]
+        if len(names) == len(cards) and all(map(lt, names, names[1:])):
+            return tuple([FileCard(name, ArtifactId(each)) for name, each in plain])
+    files: list[FileCard] = []
+    previous: bytes | None = None
+    for card in cards:
+        name, file = _parse_file(card.split(b" "), delta=delta)
+        if previous is not None and name <= previous:
+            raise ValueError("F cards are not in order")
+        if not _RESERVED.search(name):
+            files.append(file)
+            previous = name
+    return tuple(files)
+
+
+def _parse_file(card: Sequence[bytes], *, delta: bool) -> tuple[bytes, FileCard]:
+    """(the octets of its name, the card)"""
+    if len(card) > 4 or (len(card) < 2 and not delta):
+        raise ValueError("an F card of too many arguments or too few")
+    name, old_name = c_string(card[0]), c_string(card[3]) if len(card) > 3 else None
+    if not is_path(name) or not (old_name is None or is_path(old_name)):
+        raise ValueError(f"{name[:80]!r} is not the name of a file")
+    return name, FileCard(
+        name.decode("utf-8", "surrogateescape"),
+        parse_id(card[1]) if len(card) > 1 else None,
+        _perm(card[2]) if len(card) > 2 else "",
+        None if old_name is None else old_name.decode("utf-8", "surrogateescape"),
+    )
+
+
+def _file_cards(files: Sequence[FileCard], *, delta: bool) -> list[bytes]:
+    cards = {_octets(file.name): _file_card(file, delta=delta) for file in files}
+    if len(cards) < len(files):
+        raise ValueError("two files of one name")
+    return [cards[name] for name in sorted(cards)]
+
+
+def _file_card(file: FileCard, *, delta: bool) -> bytes:
+    if file.id is not None and not file.perm and file.old_name is None:
+        words = f"{file.name} {file.id}"
+        if words.isascii() and words.isprintable() and _PLAIN_FILE.fullmatch(words):
+            return b"F " + words.encode("ascii")
+    name = _octets(file.name)
+    if not is_path(name) or b"\0" in name or _RESERVED.search(name):
+        raise ValueError(f"{file.name!r} is not the name of a file")
+    if file.id is None:
+        if not delta:
+            raise ValueError(f"{file.name!r} has no content, and there is no baseline")
+        return b"F " + escape.encode(name)
+    card = b"F %s %s" % (escape.encode(name), file.id.encode("ascii"))
+    if file.old_name is not None:
+        return b"%s %s %s" % (card, file.perm.encode("ascii") or b"w", escape.encode(file.old_name))
+    return card + b" " + file.perm.encode("ascii") if file.perm else card
+
+
+def _perm(argument: bytes) -> str:
+    return "x" if b"x" in argument else "l" if b"l" in argument else ""
+
+
+def _parse_pick(card: Sequence[bytes]) -> CherryPick:
+    target, *since = card
+    if target[:1] not in (b"+", b"-"):
+        raise ValueError("a Q card without sign")
+    return CherryPick(chr(target[0]), parse_id(target[1:]), parse_id(since[0]) if since else None)
+
+
+def _pick_card(pick: CherryPick) -> bytes:
+    since = "" if pick.since is None else f" {pick.since}"
+    return f"Q {pick.sign}{pick.target}{since}".encode("ascii")
+
+
+def _parse_r_card(argument: bytes) -> str:
+    if len(argument) != _MD5_DIGITS or not is_hex(argument):
+        raise ValueError("the R card is no MD5")
+    return argument.decode("ascii")
+
+
+def _octets(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")

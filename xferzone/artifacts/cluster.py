@@ -1,0 +1,33 @@
+"""Clusters: artifacts that announce many others by one name.
+
+    M ID        one or more, in ascending order
+
+Source: Fossil 2.21, www/fileformat.wiki; src/manifest.c. Checked against tests/vectors/cluster.json.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from xferzone.artifacts.grammar import Cards, parse_id, sealed
+from xferzone.hashing import ArtifactId
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Names `members`, at least one, in ascending order; some may be clusters themselves."""
+
+    members: tuple[ArtifactId, ...]
+
+    def encode(self) -> bytes:
+        """The artifact, members sorted and each once. Raises ValueError if there are none."""
+        if not self.members:
+            raise ValueError("a cluster without members")
+        return sealed(b"M " + member.encode("ascii") for member in sorted(set(self.members)))
+
+
+def parse_cluster(cards: Cards) -> Cluster:
+    """The value of a cluster's cards. Raises ValueError."""
+    members = tuple([parse_id(member) for member in cards.many[b"M"]])
+    if any(later <= earlier for earlier, later in pairwise(members)):
+        raise ValueError("M cards are not in order")
+    return Cluster(members)
