@@ -19,6 +19,7 @@ from xferzone.errors import NotFound, Refused, UsageError, ZoneInvalid
 from xferzone.hashing import ArtifactId
 from xferzone.refs import LocalRefs, Move, Ref
 from xferzone.store import Writer, schema
+from xferzone.store.indexes import IndexRow
 from xferzone.zone import changes, files, form, names, text, validate
 from xferzone.zone.changes import Change
 from xferzone.zone.publish import publish
@@ -68,11 +69,7 @@ class Edit:
         """
         ref = self._served()
         ref = self._canonical(ref)
-        own = {
-            name: file
-            for name, file in self._writer.files(ref.checkin).items()
-            if files.is_zone_file(self.zone, name)
-        }
+        own = self._zone_files(self._writer.files(ref.checkin))
         pieces = self._pieces(own)
         edits = self._edited_owners(pieces, wanted)
         if not edits:
@@ -107,7 +104,7 @@ class Edit:
         own = self._writer.files(to)
         if ref is not None and own == self._writer.files(ref.checkin):
             return Commit(self.branch, None, ref.serial)
-        return self._commit(own, comment, None if ref is None else ref.checkin)
+        return self._commit(own, comment, None if ref is None else ref.checkin, as_cut=False)
 
     def remove(self, comment: str) -> Commit:
         """Append an empty check-in: the zone is served no more. Raises NotFound if it is not served."""
@@ -128,7 +125,7 @@ class Edit:
         tags = [Tag("*", "branch", None, self.branch), Tag("*", f"sym-{self.branch}", None, None)]
         if old is not None and old.branch is not None:
             tags.append(Tag("-", f"sym-{old.branch}", None, None))
-        return self._commit(self._writer.files(at), comment, at, tuple(tags))
+        return self._commit(self._writer.files(at), comment, at, tuple(tags), as_cut=False)
 
     def mark(self, tag: str, at: ArtifactId) -> Commit:
         """Tag check-in `at`. Raises UsageError if the name is a branch's."""
@@ -174,12 +171,20 @@ class Edit:
         parent: ArtifactId | None,
         tags: tuple[Tag, ...] = (),
         warnings: tuple[str, ...] = (),
+        *,
+        as_cut: bool = True,
     ) -> Commit:
-        form.served_form(self._writer, self.zone, own)
+        form.served_form(self._writer, self.zone, own, as_cut=as_cut)
         if parent is None:
             tags = (Tag("*", "branch", None, self.branch), Tag("*", f"sym-{self.branch}", None, None))
         checkin = self._writer.put(self._manifest(own, comment, parent, tags).encode())
-        publish(self._writer, self._refs, self._author.now_ms, serial_jump=self._author.serial_jump)
+        publish(
+            self._writer,
+            self._refs,
+            self._author.now_ms,
+            serial_jump=self._author.serial_jump,
+            as_cut=frozenset({checkin} if as_cut else ()),
+        )
         ref = self._refs.get(self.branch)
         if ref is not None and ref.checkin == checkin:
             return Commit(self.branch, checkin, ref.serial, warnings=warnings)
@@ -209,15 +214,12 @@ class Edit:
         """The zone's canonical files in owner order, each with the key of its last owner."""
         rows = form.ordered(self._writer, self.zone, own)
         assert rows is not None
-        return [
-            (
-                files.Piece(
-                    name, self._writer.size(row.file), lambda file=row.file: self._writer.content(file)
-                ),
-                row.last,
-            )
-            for name, row in rows
-        ]
+        return [(self._piece(name, row), row.last) for name, row in rows]
+
+    def _piece(self, name: str, row: IndexRow) -> files.Piece:
+        return files.Piece(
+            name, self._writer.size(row.file), lambda: self._writer.content(row.file), row.first
+        )
 
     def _edited_owners(
         self, pieces: Sequence[tuple[files.Piece, bytes]], wanted: Sequence[Change]

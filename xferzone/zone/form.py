@@ -1,6 +1,6 @@
 """The served form of a check-in: compiled indexes of its zone files, in owner order.
 
-    every file canonical, owners disjoint     one index a file; those known already are not read again
+    files as files.cut() makes them           one index a file; those known already are not read again
     anything else (written by hand)           the union is read, put in canonical form in memory, and cut;
                                               each piece of that has an index, under the piece's own hash
 
@@ -29,8 +29,13 @@ class Form:
     numbers: tuple[int, ...]
 
 
-def served_form(writer: Writer, zone: str, everything: Mapping[str, ArtifactId]) -> Form:
+def served_form(
+    writer: Writer, zone: str, everything: Mapping[str, ArtifactId], *, as_cut: bool = False
+) -> Form:
     """Check the zone's files among `everything` in a check-in, and compile what is not compiled yet.
+
+    `as_cut`: they are known to be what files.cut() makes; else that is checked, which reads them all if there are
+    several.
 
     Raises:
         ZoneInvalid: the zone must not be served; every fault found, by file and line.
@@ -38,7 +43,9 @@ def served_form(writer: Writer, zone: str, everything: Mapping[str, ArtifactId])
     own = {name: file for name, file in everything.items() if files.is_zone_file(zone, name)}
     if not own:
         raise ZoneInvalid([Fault("", 0, f"there is no file {files.first_name(zone)} in the check-in")])
-    rows = _canonical_rows(writer, zone, own)
+    rows = _canonical_rows(writer, zone, own, as_cut=as_cut)
+    if rows is not None and not as_cut and not _is_cut(writer, zone, own, rows):
+        rows = None
     if rows is None:
         rows = _written_by_hand(writer, zone, own)
     return Form(tuple(row.number for row in rows))
@@ -72,18 +79,20 @@ def read_all(reader: Reader, zone: str, everything: Mapping[str, ArtifactId]) ->
     return records
 
 
-def _canonical_rows(writer: Writer, zone: str, own: Mapping[str, ArtifactId]) -> list[IndexRow] | None:
+def _canonical_rows(
+    writer: Writer, zone: str, own: Mapping[str, ArtifactId], *, as_cut: bool
+) -> list[IndexRow] | None:
     """The indexes of files that are all canonical and disjoint; None: they are not."""
     known = indexes.of_zone(writer, zone)
     fresh = {name: file for name, file in own.items() if file not in known}
-    if len(fresh) > 1 and len(fresh) == len(own):
+    if len(fresh) > 1 and len(fresh) == len(own) and not as_cut:
         return None  # nothing is known: reading it all in one go is cheaper than finding out file by file
     origin = names.zone_name(zone)
     made: dict[ArtifactId, tuple[IndexRow, list[Record], str]] = {}
     for name, file in fresh.items():
         content = writer.content(file)
         records = text.read(content, origin, file=name)
-        if text.write(records, origin) != content:
+        if not as_cut and text.write(records, origin) != content:
             return None
         made[file] = (_row(zone, file, records, content, origin), records, name)
     rows = sorted(
@@ -96,6 +105,14 @@ def _canonical_rows(writer: Writer, zone: str, own: Mapping[str, ArtifactId]) ->
     for row, records, _ in made.values():
         indexes.put(writer, zone, row, compile_index(records, origin))
     return rows
+
+
+def _is_cut(reader: Reader, zone: str, own: Mapping[str, ArtifactId], rows: list[IndexRow]) -> bool:
+    """Whether canonical, disjoint files, their indexes in owner order, are what files.cut() makes of them."""
+    if len(rows) == 1 and reader.size(rows[0].file) < files.LIMITS.most:
+        return files.first_name(zone) in own
+    blocks = [block for row in rows for block in files.split(reader.content(row.file))]
+    return {name: artifact_id(content) for name, content in files.cut_blocks(zone, blocks)} == dict(own)
 
 
 def _written_by_hand(writer: Writer, zone: str, own: Mapping[str, ArtifactId]) -> list[IndexRow]:

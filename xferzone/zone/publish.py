@@ -33,12 +33,20 @@ _WEAPONS = frozenset({"date", "parent", "closed", "hidden"})
 MAX_TOLD = 10  # faults of one check-in that the pusher is shown
 
 
-def publish(writer: Writer, refs: LocalRefs, now_ms: int, *, serial_jump: bool = False) -> list[str]:
+def publish(
+    writer: Writer,
+    refs: LocalRefs,
+    now_ms: int,
+    *,
+    serial_jump: bool = False,
+    as_cut: frozenset[ArtifactId] = frozenset(),
+) -> list[str]:
     """Settle every unplaced check-in; what the people who pushed them should be told, in order.
 
     Args:
         now_ms: the clock, milliseconds since 1970.
         serial_jump: let serials step over 2^30.
+        as_cut: check-ins whose files are known to be cut by the rule, since the caller has just cut them.
     """
     notices: list[str] = []
     by_branch: dict[str, list[Placed]] = {}
@@ -52,7 +60,7 @@ def publish(writer: Writer, refs: LocalRefs, now_ms: int, *, serial_jump: bool =
             for checkin in by_branch[branch]:
                 writer.place(checkin.id, schema.ELSEWHERE)
             continue
-        run = _Run(writer, refs, now_ms, target, serial_jump, notices)
+        run = _Run(writer, refs, now_ms, target, serial_jump, as_cut, notices)
         if forks[branch] is None:
             run.settle(by_branch[branch])
         else:
@@ -64,10 +72,17 @@ class _Run:
     """One branch of one zone, being settled."""
 
     def __init__(
-        self, writer: Writer, refs: LocalRefs, now_ms: int, branch: str, serial_jump: bool, notices: list[str]
+        self,
+        writer: Writer,
+        refs: LocalRefs,
+        now_ms: int,
+        branch: str,
+        serial_jump: bool,
+        as_cut: frozenset[ArtifactId],
+        notices: list[str],
     ) -> None:
-        self.writer, self.refs, self.now_ms = writer, refs, now_ms
-        self.branch, self.serial_jump, self.notices = branch, serial_jump, notices
+        self.writer, self.refs, self.now_ms, self.branch = writer, refs, now_ms, branch
+        self.serial_jump, self.as_cut, self.notices = serial_jump, as_cut, notices
         self.zone = branch.partition("/")[0]
         self.ref = refs.get(branch)
         self.pending: dict[ArtifactId, Placed] = {}
@@ -145,7 +160,8 @@ class _Run:
         return True
 
     def _form(self, checkin: ArtifactId) -> form.Form:
-        made = form.served_form(self.writer, self.zone, self.writer.files(checkin))
+        own = self.writer.files(checkin)
+        made = form.served_form(self.writer, self.zone, own, as_cut=checkin in self.as_cut)
         previous = None if self.ref is None else self.ref.serial
         serial = serial_of(self.writer, self.zone, checkin)
         step = 0 if previous is None or serial is None else (serial - previous) % 2**32
