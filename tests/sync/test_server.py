@@ -128,7 +128,7 @@ FACTS: list[tuple[str, list[bytes | Card], list[Card]]] = [
     ("writer1", [file(b"new\n")], [Error("not authorized to write")]),
     ("writer1", [PULL, file(b"new\n")], [Error("not authorized to write")]),
     ("reader1", [PUSH], [Error("not authorized to write")]),
-    ("reader1", [PUSH, PULL], [Error("not authorized to write")]),
+    ("reader1", [PUSH, PULL], [Error("not authorized to write"), *HELD]),
     ("reader1", [PULL, PUSH], [Message("pull only - not authorized to push"), *HELD]),
     ("reader1", [PULL, PUSH, file(b"new\n")], [Error("not authorized to write")]),
     ("reader1", [PULL, PUSH, HELD[0], IGot(X)], [Message("pull only - not authorized to push"), *HELD]),

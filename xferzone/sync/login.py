@@ -5,7 +5,7 @@
     SIGNATURE  SHA1 of NONCE and the secret that the repository keeps for USER
 
     no login card, or USER nobody or anonymous      nobody's letters
-    any other user                                  nobody's, anonymous' and its own
+    any other user                                  nobody's and its own; not anonymous', unlike on stock's web pages
 
     read o i a s    write i a s    clone g a s    private x    unversioned y    admin a s    setup s
     u, v            the letters of the users reader, developer; these two cannot log in
@@ -74,7 +74,7 @@ def authenticate(reader: Reader, body: bytes) -> Rights | None:
         return Rights(card.user, _letters(reader, NOBODY))
     if not _is_signed(reader, card):
         return None
-    return Rights(card.user, _letters(reader, NOBODY, ANONYMOUS, card.user))
+    return Rights(card.user, _letters(reader, NOBODY, card.user))
 
 
 def _opening(body: bytes) -> Login | None:

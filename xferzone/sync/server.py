@@ -8,7 +8,7 @@
 
     card         needs    without it
     pull         read     error not authorized to read; the end
-    push         write    after a pull: message pull only - not authorized to push; else error, the end
+    push         write    after a pull: message pull only - not authorized to push; else error
     file, cfile  a push   error not authorized to write; the end
     igot         a push   means nothing
     gimme        a pull   means nothing
@@ -203,7 +203,7 @@ class Round:
             elif self._pulling:
                 self._draft.add(Message("pull only - not authorized to push"))
             else:
-                self._fail("not authorized to write")
+                self._draft.restart(Error("not authorized to write"))
 
     def _is_our_project(self, code: str) -> bool:
         ours = code == self._reader.project_code

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import falcon
 
+from xferzone.sync.budget import Budget
 from xferzone.web.health import Healthz, MetricsPage, Readyz
 from xferzone.web.metrics import Metrics
 from xferzone.web.pages import Front, elsewhere
@@ -20,10 +21,13 @@ from xferzone.web.xfer import Sync
 log = logging.getLogger(__name__)
 
 
-def create_app(repository: Path) -> falcon.App[falcon.Request, falcon.Response]:
-    """The app that serves the file `repository`, which is opened by the first request; make one in each process."""
+def create_app(repository: Path, budget: Budget | None = None) -> falcon.App[falcon.Request, falcon.Response]:
+    """The app that serves the file `repository`, which is opened by the first request; make one in each process.
+
+    `budget` bounds one reply; None: what stock allows.
+    """
     shared, metrics = Repository(repository), Metrics()
-    app = falcon.App(middleware=[Sync(shared, metrics)])
+    app = falcon.App(middleware=[Sync(shared, metrics, budget or Budget())])
     app.add_route("/", Front())
     app.add_route("/healthz", Healthz())
     app.add_route("/readyz", Readyz(shared))

@@ -20,6 +20,7 @@ from xferzone.cards.body import DEBUG, FRAMED, UNCOMPRESSED, decode_body, encode
 from xferzone.errors import Busy, PeerError, XferzoneError
 from xferzone.refs import LocalRefs
 from xferzone.store import Reader
+from xferzone.sync.budget import Budget
 from xferzone.sync.login import Rights, authenticate
 from xferzone.sync.reply import Reply, failure
 from xferzone.sync.server import Round, Terms, may_write
@@ -39,9 +40,10 @@ log = logging.getLogger(__name__)
 class Sync:
     """Falcon middleware that answers sync requests before any route is looked at; routes see GET and HEAD only."""
 
-    def __init__(self, repository: Repository, metrics: Metrics) -> None:
+    def __init__(self, repository: Repository, metrics: Metrics, budget: Budget) -> None:
         self._repository = repository
         self._metrics = metrics
+        self._budget = budget
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         if req.method in ("GET", "HEAD"):
@@ -81,11 +83,11 @@ class Sync:
             if rights is None:
                 return failure("error", "login failed")
             if not may_write(body, rights):
-                round_ = Round(reader, body, _terms(reader, rights))
+                round_ = Round(reader, body, self._terms(reader, rights))
                 round_.receive()
                 return round_.finish()
         with store.writer() as writer:
-            round_ = Round(writer, body, _terms(writer, rights))
+            round_ = Round(writer, body, self._terms(writer, rights))
             round_.receive()
             notices: Sequence[str] = ()
             if round_.pushed:
@@ -93,10 +95,9 @@ class Sync:
                 writer.make_clusters()
             return round_.finish(notices)
 
-
-def _terms(reader: Reader, rights: Rights) -> Terms:
-    refs = LocalRefs(reader)
-    return Terms(rights, admit=lambda content: policy.refusal(reader, refs, content), refs=refs)
+    def _terms(self, reader: Reader, rights: Rights) -> Terms:
+        refs = LocalRefs(reader)
+        return Terms(rights, self._budget, lambda content: policy.refusal(reader, refs, content), refs)
 
 
 def _read(req: falcon.Request) -> bytes | None:

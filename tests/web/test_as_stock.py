@@ -1,0 +1,225 @@
+"""Who may do what, and what an odd request gets: the same requests to stock's server and to ours, live, compared.
+
+Compared is what a client takes: every error and message, and where there is no error all cards as a multiset. What
+lies behind an error no client reads, so that ours may say more of it. Left out of replies: versions, comments,
+server codes, configuration; a position counts only as whether it is the end.
+
+    stock runs as `fossil server`, ours under gunicorn; both hold one project, one artifact and the same users.
+"""
+
+import hashlib
+import sqlite3
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.live import Person, serving, stock_server
+from tests.sync.recorded import said, signed
+from xferzone.artifacts import parse
+from xferzone.cards import (
+    Card,
+    CFile,
+    Clone,
+    Config,
+    Cookie,
+    Error,
+    File,
+    Gimme,
+    IGot,
+    Login,
+    Message,
+    Pragma,
+    Pull,
+    Push,
+    ReqConfig,
+    encode_cards,
+    parse_cards,
+)
+from xferzone.cards.body import DEBUG, frame
+from xferzone.cards.session import nonce, signature
+from xferzone.hashing import ArtifactId, artifact_id
+from xferzone.store import Store
+
+pytestmark = pytest.mark.interop
+
+PASSWORD = "pw"
+USERS = {
+    "none": "",
+    "cloner": "g",
+    "reader1": "o",
+    "writer1": "i",
+    "usual": "gio",
+    "admin": "a",
+    "owner": "s",
+    "secret": "xio",
+    "loose": "yo",
+    "asreader": "u",
+    "asdeveloper": "v",
+    "useless": "hzk",
+    "reader": "o",
+    "developer": "i",
+}
+ADMINS = ("admin", "owner")
+SENDERS = ["", *USERS, "nobody", "anonymous", "missing"]
+#: What nobody and anonymous may, in each of the worlds that are compared.
+WORLDS = {"closed": ("", ""), "open": ("gjorz", "hz"), "half": ("g", "o")}
+
+VERSION = Pragma("client-version", ("22100", "20230226", "192424"))
+X = artifact_id(b"nobody has this")
+
+
+@dataclass(frozen=True)
+class World:
+    """The two servers, and the project that both hold."""
+
+    stock: str
+    ours: str
+    project: str
+    held: dict[ArtifactId, bytes]
+
+    @property
+    def one(self) -> ArtifactId:
+        return next(iter(self.held))
+
+    def ask(self, url: str, body: bytes) -> list[Card]:
+        request = urllib.request.Request(url, data=body, headers={"Content-Type": DEBUG})
+        with urllib.request.urlopen(request, timeout=20) as reply:
+            return list(parse_cards(reply.read()))
+
+    def sent_by(self, login: str, cards: list[bytes | Card]) -> bytes:
+        rest = b"".join(card if isinstance(card, bytes) else card.encode() for card in [VERSION, *cards])
+        return signed(login, PASSWORD, rest, self.project) if login else rest
+
+    def operations(self, mark: str) -> dict[str, list[bytes | Card]]:
+        """What is tried, by name; `mark` makes what is pushed new."""
+        pull, push = Pull("x", self.project), Push("x", self.project)
+        new = f"new {mark}\n".encode()
+        file = File(artifact_id(new), new)
+        return {
+            "nothing": [],
+            "pull": [pull],
+            "pull all": [pull, Pragma("send-catalog")],
+            "gimme": [pull, Gimme(self.one)],
+            "gimme without pull": [Gimme(self.one)],
+            "gimme what is not there": [pull, Gimme(X)],
+            "push": [push],
+            "push announcement": [push, IGot(self.one)],
+            "push file": [push, file],
+            # Without the line feed that stock's own clients never send here, and its server takes for a card.
+            "push cfile": [push, CFile(file.artifact, len(new), frame(new)).encode().removesuffix(b"\n")],
+            "file without push": [file],
+            "announcement without push": [IGot(X)],
+            "pull, push": [pull, push, IGot(self.one)],
+            "push, pull": [push, pull, IGot(self.one)],
+            "pull, file": [pull, file],
+            "clone": [Clone(3, 1)],
+            "clone 2": [Clone(2, 1)],
+            "clone 1": [Clone(1, 1)],
+            "old clone": [Clone()],
+            "old clone, gimme": [Clone(), Gimme(self.one)],
+            "clone beyond the end": [Clone(3, 10**6)],
+            "other project": [Pull("x", "a" * 40)],
+            "other project, push": [Push("x", "a" * 40), file],
+            "configuration": [ReqConfig("/all")],
+            "configuration pushed": [Config("/config", b"1 'project-name' value 'x'")]
+            if mark not in ADMINS
+            else [],
+            "cookie": [Cookie("crumb"), pull],
+            "unversioned": [Pragma("uv-hash", (hashlib.sha1().hexdigest(),))],
+            "unlock": [Pragma("ci-unlock", ("b" * 40,))],
+            "unknown pragma": [Pragma("xyzzy", ("1", "2")), pull],
+            "unknown card": [pull, b"xyzzy a b\n"],
+            "odd gimme": [pull, b"gimme %s more\n" % X.encode()],
+            "odd pull": [b"pull x zz\n"],
+            "odd login": [b"login x\n", pull],
+            "cards of servers": [b"clone_seqno 4\n", b"message x\n"],
+        }
+
+
+@pytest.fixture(scope="module", params=WORLDS)
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    place = tmp_path_factory.mktemp(f"world-{request.param}")
+    person = Person(place / "home", "adm")
+    theirs, own = place / "stock.fossil", place / "own.xferzone"
+    person.fossil("new", "--date-override", "2026-01-01", theirs)
+    nobody, anonymous = WORLDS[request.param]
+    everybody = USERS | {"nobody": nobody, "anonymous": anonymous}
+    for login in USERS.keys() - {"reader", "developer"}:
+        person.fossil("user", "new", login, "", PASSWORD, "-R", theirs)
+    with sqlite3.connect(theirs) as db:
+        for login, caps in everybody.items():
+            db.execute("UPDATE user SET cap = ? WHERE login = ?", (caps, login))
+        (project,) = db.execute("SELECT value FROM config WHERE name = 'project-code'").fetchone()
+        (root,) = db.execute("SELECT uuid FROM blob").fetchone()
+    content = person.fossil("artifact", root, "-R", theirs).out.encode()
+    with Store.create(own, project) as store, store.writer() as writer:
+        for login, caps in everybody.items():
+            writer.put_user(login, PASSWORD if login not in ("nobody", "anonymous") else None, caps)
+        held = {writer.put(content, ArtifactId(root)): content}
+    assert parse(content) is not None
+    with stock_server(person, theirs) as stock, serving(own, "serve") as server:
+        yield World(stock, server.url(), project, held)
+
+
+def taken(cards: list[Card], held: dict[ArtifactId, bytes]) -> Counter[tuple[object, ...]]:
+    """What a client takes from a reply."""
+    told = [card for card in cards if isinstance(card, Error | Message)]
+    if any(isinstance(card, Error) for card in told):
+        return Counter((type(card).__name__, card.text) for card in told if isinstance(card, Error))
+    return said(encode_cards(cards), held)
+
+
+@pytest.mark.parametrize("sender", SENDERS)
+def test_what_a_user_may_do_and_is_told(world: World, sender: str) -> None:
+    for name, cards in world.operations(sender).items():
+        body = world.sent_by(sender, cards)
+        theirs, ours = (taken(world.ask(url, body), world.held) for url in (world.stock, world.ours))
+        assert ours == theirs, name
+
+
+def test_logins_that_do_not_hold(world: World) -> None:
+    rest = encode_cards([VERSION, Pull("x", world.project)])
+    once = nonce(rest)
+    bodies = {
+        "wrong password": signed("usual", "wrong", rest, world.project),
+        "empty password": signed("usual", "", rest, world.project),
+        "other project": signed("usual", PASSWORD, rest, "a" * 40),
+        "wrong nonce": Login("usual", "0" * 40, signature("0" * 40, "x")).encode() + rest,
+        "altered": signed("usual", PASSWORD, rest, world.project) + b"# more\n",
+        "no signature": Login("usual", once, "x").encode() + rest,
+        "nobody, wrong nonce": Login("nobody", "0" * 40, "x").encode() + rest,
+        "nobody, right nonce": Login("nobody", once, "x").encode() + rest,
+        "anonymous, right nonce": Login("anonymous", once, "x").encode() + rest,
+        "another's signature": signed("usual", PASSWORD, rest, world.project).replace(
+            b"login usual", b"login admin"
+        ),
+        "comment before": b"# hi\n" + signed("usual", PASSWORD, rest, world.project),
+    }
+    for name, body in bodies.items():
+        theirs, ours = (taken(world.ask(url, body), world.held) for url in (world.stock, world.ours))
+        assert ours == theirs, name
+
+
+def test_where_we_say_more_than_stock(world: World) -> None:
+    """Known differences: the reasons stand in sync/server.py."""
+    pull, push = Pull("x", world.project), Push("x", world.project)
+    hidden = b"hidden\n"
+    private: list[bytes | Card] = [push, b"private\n", File(artifact_id(hidden), hidden), IGot(X, True)]
+    body = world.sent_by("writer1", private)
+    for url in (world.stock, world.ours):
+        assert Error("not authorized to sync private content") in world.ask(url, body)
+    listed = world.sent_by("reader1", [pull])
+    assert IGot(artifact_id(hidden)) in world.ask(world.stock, listed)  # stock makes it public
+    assert IGot(artifact_id(hidden)) not in world.ask(world.ours, listed)
+    lock = world.sent_by("writer1", [pull, Pragma("ci-lock", (X, "b" * 40))])
+    assert Pragma("avoid-delta-manifests") in world.ask(world.ours, lock)
+    configured = world.sent_by("admin", [Config("/config", b"1 'project-name' value 'x'")])
+    assert taken(world.ask(world.stock, configured), {}) == Counter()
+    assert [type(card) for card in world.ask(world.ours, configured)] == [Message]
+    malformed = world.sent_by("writer1", [push, b"file zz 3\nabc"])
+    assert Error("malformed+file+line") in world.ask(world.stock, malformed)
+    (error,) = (card for card in world.ask(world.ours, malformed) if isinstance(card, Error))
+    assert error.text.startswith("malformed file line: ")

@@ -1,0 +1,356 @@
+"""What the app answers, status by status: sync requests on any path, pages, health; bounds; no surprises."""
+
+import json
+import logging
+import re
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import falcon.testing
+import pytest
+
+from tests.sync.recorded import signed
+from tests.web.conftest import PROJECT
+from xferzone.cards import (
+    Card,
+    Clone,
+    CloneSeqno,
+    Error,
+    File,
+    IGot,
+    Message,
+    Push,
+    encode_cards,
+    parse_cards,
+)
+from xferzone.cards.body import DEBUG, FRAMED, UNCOMPRESSED, decode_body, encode_body, frame
+from xferzone.hashing import artifact_id
+from xferzone.store import Store
+from xferzone.web import xfer
+from xferzone.web.app import create_app
+
+CODE = PROJECT.encode()
+PULL = b"pull x %s\n" % CODE
+PUSH = b"push x %s\n" % CODE
+NOT_TO_READ = [Error("not authorized to read")]
+
+
+def post(
+    client: falcon.testing.TestClient, text: bytes, content_type: str = FRAMED, path: str = "/"
+) -> falcon.testing.Result:
+    return client.simulate_post(path, body=encode_body(content_type, text), content_type=content_type)
+
+
+def said(result: falcon.testing.Result) -> list[Card]:
+    """The cards of a reply, which is well formed as stock 2.21 wants it."""
+    assert result.status_code == 200
+    content_type = result.headers["content-type"]
+    assert result.headers["content-length"] == str(len(result.content))
+    assert "transfer-encoding" not in result.headers
+    return list(parse_cards(decode_body(content_type, result.content, limit=10**7)))
+
+
+def by_ops(*parts: bytes | Card) -> bytes:
+    rest = b"".join(part if isinstance(part, bytes) else part.encode() for part in parts)
+    return signed("ops", "secret", rest, PROJECT)
+
+
+# -- sync requests
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/xfer", "/p/q/", "/healthz", "/metrics", "/a.b", "/%41%20b", "/x?y=z"]
+)
+def test_a_sync_request_is_answered_on_any_path(client: falcon.testing.TestClient, path: str) -> None:
+    assert said(post(client, PULL, path=path)) == NOT_TO_READ
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [
+        (FRAMED, FRAMED),
+        (DEBUG, DEBUG),
+        (UNCOMPRESSED, UNCOMPRESSED),
+        ("application/x-fossil; charset=utf-8", FRAMED),
+        ("application/x-fossil-debug;charset=utf-8", DEBUG),
+        ("Application/X-Fossil", FRAMED),
+        ("application/x-fossil-of-tomorrow", FRAMED),
+    ],
+)
+def test_a_reply_goes_as_its_request_came(
+    client: falcon.testing.TestClient, asked: str, answered: str
+) -> None:
+    result = post(client, PULL, asked)
+    assert said(result) == NOT_TO_READ
+    assert result.headers["content-type"] == answered
+
+
+@pytest.mark.parametrize("asked", [FRAMED, DEBUG, UNCOMPRESSED])
+def test_a_clone_goes_uncompressed(client: falcon.testing.TestClient, asked: str) -> None:
+    result = post(client, by_ops(Clone(3, 1)), asked)
+    assert [type(card) for card in said(result)] == [CloneSeqno, Push]
+    assert result.headers["content-type"] == UNCOMPRESSED
+    assert post(client, by_ops(Clone(2, 1)), asked).headers["content-type"] == asked
+
+
+@pytest.mark.parametrize("body", [b"", b"#\n", frame(b""), frame(b"# nothing\n"), frame(b"", level=0)])
+def test_a_request_for_nothing_gets_nothing(client: falcon.testing.TestClient, body: bytes) -> None:
+    assert said(client.simulate_post("/", body=body, content_type=FRAMED)) == []
+
+
+def test_text_that_is_not_framed_is_understood_under_any_type(client: falcon.testing.TestClient) -> None:
+    assert said(client.simulate_post("/", body=PULL, content_type=FRAMED)) == NOT_TO_READ
+
+
+def test_rubbish_is_a_bad_command(client: falcon.testing.TestClient) -> None:
+    (error,) = said(client.simulate_post("/", body=b"\x00\x00\x00\x09rubbish", content_type=FRAMED))
+    assert isinstance(error, Error)
+    assert error.text.startswith("bad command: ")
+
+
+def test_what_is_pushed_is_there_for_the_next_request(client: falcon.testing.TestClient) -> None:
+    content = b"hello\n"
+    new = File(artifact_id(content), content)
+    assert said(post(client, by_ops(PUSH, new))) == []
+    assert said(post(client, by_ops(PULL))) == [IGot(new.artifact)]
+
+
+def test_of_a_refused_push_nothing_is_there(client: falcon.testing.TestClient, store: Store) -> None:
+    good, bad = b"good\n", b"bad\n"
+    cards = [File(artifact_id(good), good), File(artifact_id(b"other"), bad)]
+    (error,) = said(post(client, by_ops(PUSH, *cards)))
+    assert error == Error(f"wrong hash on received artifact {artifact_id(b'other')}")
+    assert said(post(client, by_ops(PULL))) == []
+
+
+def test_a_hundred_new_artifacts_are_summed_up_in_a_cluster(client: falcon.testing.TestClient) -> None:
+    contents = [b"number %d\n" % number for number in range(100)]
+    said(post(client, by_ops(PUSH, *(File(artifact_id(content), content) for content in contents[:99]))))
+    assert len(said(post(client, by_ops(PULL)))) == 99
+    last = File(artifact_id(contents[99]), contents[99])
+    assert said(post(client, by_ops(PULL, PUSH, last)))[0] != IGot(last.artifact)
+    assert len(said(post(client, by_ops(PULL)))) == 1
+
+
+def test_a_wrong_password_is_told_and_logged(
+    client: falcon.testing.TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "xferzone.web"):
+        assert said(post(client, signed("ops", "wrong", PULL, PROJECT))) == [Error("login failed")]
+    assert "why='login failed'" in caplog.text
+
+
+def test_logs_hold_no_secret(client: falcon.testing.TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    content = b"www 300 A 192.0.2.1\n"
+    body = by_ops(PULL, PUSH, b"cookie crumble\n", File(artifact_id(content), content))
+    with caplog.at_level(logging.DEBUG, "xferzone"):
+        said(post(client, body))
+    words = body.split(b"\n")[0].split()[2:]
+    assert "kind=sync outcome=ok user=ops received=1" in caplog.text
+    assert not any(word.decode() in caplog.text for word in [*words, b"crumble", b"192.0.2.1"])
+
+
+# -- bounds
+
+
+def test_a_request_that_is_too_long_is_told_so(
+    client: falcon.testing.TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(xfer, "MAX_WIRE", 1000)
+    assert said(client.simulate_post("/", body=b"#" * 1000, content_type=DEBUG)) == []
+    (error,) = said(client.simulate_post("/", body=b"#" * 1001, content_type=DEBUG))
+    assert error == Error("a request of over 1000 bytes: send less at a time")
+
+
+def test_a_request_that_swells_too_much_is_told_so(
+    client: falcon.testing.TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(xfer, "MAX_BODY", 10_000)
+    (error,) = said(post(client, by_ops(PUSH, b"#" * 10_000)))
+    assert isinstance(error, Error)
+    assert "10000" in error.text
+
+
+def test_a_zip_bomb_is_stopped_at_the_bound(client: falcon.testing.TestClient) -> None:
+    packer = zlib.compressobj(9)
+    bomb = b"".join(packer.compress(bytes(2**24)) for _ in range(20)) + packer.flush()
+    body = (20 * 2**24).to_bytes(4, "big") + bomb
+    (error,) = said(client.simulate_post("/", body=body, content_type=FRAMED))
+    assert isinstance(error, Error)
+
+
+def test_a_body_cut_short_is_not_looked_at(client: falcon.testing.TestClient, store: Store) -> None:
+    content = b"hello\n"
+    body = by_ops(PUSH, File(artifact_id(content), content))
+    headers = {"Content-Type": DEBUG, "Content-Length": str(len(body) + 1)}
+    assert client.simulate_post("/", body=body, headers=headers).status_code == 400
+    with store.reader() as reader:
+        assert not reader.has(artifact_id(content))
+
+
+def test_a_busy_repository_asks_to_try_again(
+    client: falcon.testing.TestClient, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xferzone.store.database.BUSY_TIMEOUT", 0.05)
+    fresh = falcon.testing.TestClient(create_app(store.path))
+    with store.writer():
+        assert said(post(fresh, by_ops(PUSH))) == [Error("the repository is busy: try again")]
+        assert said(post(fresh, by_ops(PULL))) == []  # who only reads need not wait
+        assert said(post(fresh, PUSH)) == [Error("not authorized to write")]  # nor who may not write
+
+
+def test_a_repository_that_is_gone_is_told_without_naming_a_path(
+    client: falcon.testing.TestClient, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    said(post(client, PULL))
+    store.path.unlink()
+    (error,) = said(post(client, PULL))
+    assert error == Error("this server cannot read its repository: tell its administrator")
+    assert str(store.path) in caplog.text
+
+
+def test_a_bug_of_ours_is_a_500_without_a_trace_and_one_line_in_the_log(
+    client: falcon.testing.TestClient, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_args: object) -> None:
+        raise ZeroDivisionError("inner thoughts")
+
+    monkeypatch.setattr(xfer, "authenticate", broken)
+    result = post(client, PULL)
+    assert result.status_code == 500
+    assert "inner" not in result.text
+    (record,) = caplog.records
+    assert record.levelname == "ERROR"
+    assert record.exc_info is not None
+
+
+# -- everything else
+
+
+def test_the_front_page_says_how_to_clone_and_nothing_of_what_is_here(
+    client: falcon.testing.TestClient, store: Store
+) -> None:
+    result = client.simulate_get("/", host="dns.example.net", port=8080)
+    assert result.status_code == 200
+    assert result.headers["content-type"].startswith("text/html")
+    assert "fossil clone --save-http-password http://LOGIN@dns.example.net:8080/" in result.text
+    assert "<script" not in result.text
+    assert PROJECT not in result.text
+    head = client.simulate_head("/")
+    assert (head.status_code, head.content) == (200, b"")
+
+
+def test_a_host_header_cannot_write_the_front_page(client: falcon.testing.TestClient) -> None:
+    result = client.simulate_get("/", headers={"Host": "<b>evil"})
+    assert "<b>" not in result.text
+
+
+@pytest.mark.parametrize("path", ["/zones", "/xfer", "/robots.txt", "/healthz/more", "/a/b/c"])
+def test_other_paths_are_404_with_the_way(client: falcon.testing.TestClient, path: str) -> None:
+    result = client.simulate_get(path)
+    assert result.status_code == 404
+    assert "fossil clone" in result.text
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/zones"])
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS"])
+def test_other_methods_are_405(client: falcon.testing.TestClient, path: str, method: str) -> None:
+    result = client.simulate_request(method, path)
+    assert result.status_code == 405
+    assert result.headers["allow"] == "GET, HEAD, POST"
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/json", "application/fossil", ""])
+def test_other_posts_are_415(client: falcon.testing.TestClient, content_type: str) -> None:
+    result = client.simulate_post("/", body=PULL, headers={"Content-Type": content_type})
+    assert result.status_code == 415
+
+
+def test_health_is_200_while_the_process_answers(client: falcon.testing.TestClient, store: Store) -> None:
+    store.path.unlink()
+    result = client.simulate_get("/healthz")
+    assert (result.status_code, result.json) == (200, {"status": "ok"})
+
+
+def test_ready_means_that_the_database_can_be_read(client: falcon.testing.TestClient) -> None:
+    result = client.simulate_get("/readyz")
+    assert result.status_code == 200
+    assert result.json == {"status": "ok", "checks": {"db": "ok", "migrations": "ok"}}
+
+
+def _remove(path: Path) -> None:
+    path.unlink()
+
+
+def _replace(path: Path) -> None:
+    path.unlink()
+    path.write_bytes(b"no database at all" * 1000)
+
+
+@pytest.mark.parametrize(
+    ("damage", "opened_before", "reason"),
+    [
+        (_remove, False, "the repository file is not there"),
+        (_remove, True, "the repository file is not there"),
+        (_replace, False, "no xferzone repository"),
+    ],
+)
+def test_not_ready_is_503_and_says_why(
+    store: Store, damage: Callable[[Path], None], opened_before: bool, reason: str
+) -> None:
+    client = falcon.testing.TestClient(create_app(store.path))
+    if opened_before:
+        assert client.simulate_get("/readyz").status_code == 200
+    store.close()
+    damage(store.path)
+    result = client.simulate_get("/readyz")
+    assert result.status_code == 503
+    found = json.loads(result.text)
+    assert reason in found["checks"]["db"]
+    assert str(store.path) not in result.text
+
+
+def test_a_repository_that_comes_later_is_served(tmp_path: Path) -> None:
+    client = falcon.testing.TestClient(create_app(tmp_path / "z.xferzone"))
+    assert client.simulate_get("/readyz").status_code == 503
+    with Store.create(tmp_path / "z.xferzone"):
+        assert client.simulate_get("/readyz").status_code == 200
+
+
+def test_metrics_count_what_was_done(client: falcon.testing.TestClient) -> None:
+    content = b"hello\n"
+    new = File(artifact_id(content), content)
+    sent = [
+        by_ops(PUSH, new),
+        by_ops(Clone(3, 1)),
+        by_ops(PULL),
+        by_ops(PULL),
+        PULL,
+        by_ops(PUSH, b"file x\n"),
+    ]
+    for body in sent:
+        post(client, body, DEBUG)
+    result = client.simulate_get("/metrics")
+    assert result.headers["content-type"].startswith("text/plain")
+    found = dict(re.findall(r"^(xferzone_\S+) (\S+)$", result.text, re.MULTILINE))
+    assert found['xferzone_xfer_rounds_total{kind="push",outcome="ok"}'] == "1.0"
+    assert found['xferzone_xfer_rounds_total{kind="push",outcome="error"}'] == "1.0"
+    assert found['xferzone_xfer_rounds_total{kind="clone",outcome="ok"}'] == "1.0"
+    assert found['xferzone_xfer_rounds_total{kind="pull",outcome="ok"}'] == "2.0"
+    assert found['xferzone_xfer_rounds_total{kind="other",outcome="error"}'] == "1.0"
+    assert found['xferzone_xfer_artifacts_total{direction="in"}'] == "1.0"
+    assert found['xferzone_xfer_artifacts_total{direction="out"}'] == "1.0"
+    assert float(found['xferzone_xfer_bytes_total{direction="in"}']) == sum(map(len, sent))
+    assert found['xferzone_xfer_seconds_count{kind="push"}'] == "2.0"
+    assert found["xferzone_refs_published"] == "0"
+
+
+def test_two_apps_in_a_process_count_apart(client: falcon.testing.TestClient, store: Store) -> None:
+    post(client, by_ops(PULL))
+    other = falcon.testing.TestClient(create_app(store.path))
+    assert 'kind="pull"' not in other.simulate_get("/metrics").text
+
+
+def test_an_error_card_shows_as_one_line_whatever_it_says() -> None:
+    assert encode_cards([Error("a b\nc"), Message("d e")]) == b"error a\\sb\\nc\nmessage d\\se\n"

@@ -1,0 +1,359 @@
+"""Stock fossil against our server: what people do with it, and what it does by itself."""
+
+import sqlite3
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.live import Done, Person, Server, serving
+from tests.web.conftest import served
+from xferzone.store import Store
+from xferzone.sync.budget import Budget
+
+pytestmark = pytest.mark.interop
+
+
+@pytest.fixture
+def ann(tmp_path: Path) -> Person:
+    return Person(tmp_path / "ann", "ann")
+
+
+@pytest.fixture
+def bob(tmp_path: Path) -> Person:
+    return Person(tmp_path / "bob", "bob")
+
+
+def url(server: Server, login: str, path: str = "/") -> str:
+    return server.url(login, f"pw-{login}", path)
+
+
+def artifacts(clone: Path) -> set[str]:
+    """The artifacts that a stock repository holds."""
+    with sqlite3.connect(clone) as db:
+        return {row[0] for row in db.execute("SELECT uuid FROM blob WHERE size >= 0")}
+
+
+def ours(repository: Path) -> set[str]:
+    with Store.open(repository) as store, store.reader() as reader:
+        return set(reader.artifacts())
+
+
+def fill(repository: Path, count: int, size: int = 20) -> None:
+    """Put in so many blobs of about `size` bytes."""
+    with Store.open(repository) as store, store.writer() as writer:
+        for number in range(count):
+            writer.put((b"%d\n" % number) * (1 + size // len(b"%d\n" % number)))
+        writer.make_clusters()
+
+
+def sound(person: Person, clone: Path) -> None:
+    """The clone holds what its hashes say, and lacks nothing."""
+    assert "0 errors" in person.fossil("test-integrity", "-R", clone).out
+    with sqlite3.connect(clone) as db:
+        assert db.execute("SELECT count(*) FROM phantom").fetchone() == (0,)
+
+
+def write(work: Path, name: str, text: str) -> None:
+    (work / name).write_text(text)
+
+
+# -- through gunicorn
+
+
+@pytest.mark.parametrize("path", ["/", "/xfer", "/p/q"])
+def test_a_clone_holds_the_same_artifacts_whatever_the_path(project: Path, ann: Person, path: str) -> None:
+    fill(project, 30)
+    with serving(project, "serve") as server:
+        done = ann.clone(url(server, "rose", path), ann.home / "c.fossil")
+        assert "Error" not in done.out
+    assert artifacts(ann.home / "c.fossil") == ours(project)
+    sound(ann, ann.home / "c.fossil")
+
+
+def test_who_may_clone(project: Path, ann: Person) -> None:
+    with serving(project, "serve") as server:
+        for attempt in (
+            server.url(),
+            server.url("none", "pw-none"),
+            server.url("ann", "wrong"),
+            server.url("no", "x"),
+        ):
+            refused = ann.fossil("clone", "--once", attempt, ann.home / "no.fossil", code=1)
+            assert ("not authorized to clone" in refused.out) or ("login failed" in refused.out)
+            assert not (ann.home / "no.fossil").exists()
+        with Store.open(project) as store, store.writer() as writer:
+            writer.put_user("nobody", None, "g")
+        ann.fossil("clone", "--once", server.url(), ann.home / "yes.fossil")
+    assert artifacts(ann.home / "yes.fossil") == ours(project)
+
+
+def test_two_people_work_through_the_server(project: Path, ann: Person, bob: Person, tmp_path: Path) -> None:
+    with serving(project, "serve") as server:
+        work = {}
+        for person in (ann, bob):
+            clone = person.home / "c.fossil"
+            person.clone(url(server, person.name), clone)
+            work[person.name] = person.open(clone, tmp_path / f"work-{person.name}")
+        for number in range(10):
+            author, reader = (ann, bob) if number % 2 else (bob, ann)
+            write(work[author.name], f"f{number}.txt", f"by {author.name}\n" * (number + 1) * 30)
+            write(work[author.name], "both.txt", f"round {number}\n" * 200)
+            author.fossil("add", ".", at=work[author.name])
+            done = author.fossil("commit", "-m", f"round {number}", "--no-warnings", at=work[author.name])
+            assert "rror" not in done.out
+            reader.fossil("update", at=work[reader.name])
+            assert (work[reader.name] / "both.txt").read_text() == f"round {number}\n" * 200
+        ann.fossil("tag", "add", "rel-1", "tip", at=work["ann"])
+        ann.fossil("amend", "tip", "-m", "amended", at=work["ann"])
+        ann.fossil("branch", "new", "side", "tip", at=work["ann"])
+        ann.fossil("wiki", "create", "Page", work["ann"] / "both.txt", at=work["ann"])
+        ann.fossil("sync", at=work["ann"])
+        bob.fossil("update", "side", at=work["bob"])
+        write(work["bob"], "side.txt", "aside\n")
+        bob.fossil("add", "side.txt", at=work["bob"])
+        bob.fossil("commit", "-m", "on the side", "--no-warnings", at=work["bob"])
+        ann.fossil("update", "trunk", at=work["ann"])
+        ann.fossil("merge", "side", at=work["ann"])
+        ann.fossil("commit", "-m", "together", "--no-warnings", at=work["ann"])
+        bob.fossil("update", "trunk", at=work["bob"])
+        assert (work["bob"] / "side.txt").read_text() == "aside\n"
+        assert "rel-1" in bob.fossil("tag", "list", at=work["bob"]).out
+        assert "Page" in bob.fossil("wiki", "list", at=work["bob"]).out
+        assert "amended" in bob.fossil("timeline", at=work["bob"]).out
+        for person in (ann, bob):
+            person.fossil("sync", at=work[person.name])
+            sound(person, person.home / "c.fossil")
+            assert artifacts(person.home / "c.fossil") == ours(project)
+
+
+@pytest.mark.parametrize("clock", ["+30s", "-30s"])
+def test_a_clock_that_is_off_stops_nobody(project: Path, tmp_path: Path, clock: str) -> None:
+    ann = Person(tmp_path / "ann", "ann", clock)
+    with serving(project, "serve") as server:
+        ann.clone(url(server, "ann"), ann.home / "c.fossil")
+        work = ann.open(ann.home / "c.fossil", tmp_path / "work")
+        write(work, "a.txt", "a\n")
+        ann.fossil("add", "a.txt", at=work)
+        done = ann.fossil("commit", "-m", "a", at=work)
+    assert "skew" not in done.out + done.err
+    assert artifacts(ann.home / "c.fossil") == ours(project)
+
+
+def test_who_may_only_pull_keeps_working_and_is_told(project: Path, tmp_path: Path) -> None:
+    rose = Person(tmp_path / "rose", "rose")
+    with serving(project, "serve") as server:
+        before = ours(project)
+        rose.clone(url(server, "rose"), rose.home / "c.fossil")
+        work = rose.open(rose.home / "c.fossil", tmp_path / "work")
+        write(work, "a.txt", "a\n")
+        rose.fossil("add", "a.txt", at=work)
+        rose.fossil("commit", "-m", "a", "--no-warnings", at=work)
+        done = rose.fossil("push", at=work)
+        assert "Error: not authorized to write" in done.out
+        assert "Error" not in rose.fossil("sync", at=work).out
+        fill(project, 1)
+        rose.fossil("pull", at=work)
+    after = ours(project)
+    assert len(after) == len(before) + 1
+    assert after <= artifacts(rose.home / "c.fossil")
+
+
+def test_another_project_and_another_password(project: Path, ann: Person) -> None:
+    clone = ann.home / "c.fossil"
+    with serving(project, "serve") as server:
+        ann.clone(url(server, "ann"), clone)
+        asked = (url(server, "ann"), "--once", "-R", clone)
+        assert "Error: wrong project" in ann.fossil("pull", "--project-code", "a" * 40, *asked).out
+        wrong = ann.fossil("pull", server.url("ann", "wrong"), "--once", "-R", clone)
+        assert "Error: login failed" in wrong.out
+
+
+def test_any_worker_answers_any_round(project: Path, tmp_path: Path) -> None:
+    fill(project, 300)
+    people = [Person(tmp_path / f"p{number}", "ann") for number in range(8)]
+    with serving(project, "serve", "--workers", "3") as server, ThreadPoolExecutor(len(people)) as pool:
+        clones = [person.home / "c.fossil" for person in people]
+        list(
+            pool.map(
+                lambda pair: pair[0].clone(url(server, "ann"), pair[1]), zip(people, clones, strict=True)
+            )
+        )
+    assert all(artifacts(clone) == ours(project) for clone in clones)
+
+
+def test_replies_have_a_length_and_are_never_chunked(project: Path) -> None:
+    with serving(project, "serve") as server:
+        for version in ("--http1.0", "--http1.1"):
+            asked = [
+                "curl",
+                "-si",
+                version,
+                "-H",
+                "Content-Type: application/x-fossil-debug",
+                "-d",
+                "clone 3 1",
+            ]
+            head, _, body = subprocess.run(
+                [*asked, server.url()], stdout=subprocess.PIPE, check=True, timeout=20
+            ).stdout.partition(b"\r\n\r\n")
+            assert f"content-length: {len(body)}".encode() in head.lower()
+            assert b"chunked" not in head.lower()
+            assert body.startswith(b"push ")
+        chunked = [*asked, "-H", "Transfer-Encoding: chunked", server.url()]
+        done = subprocess.run(chunked, stdout=subprocess.PIPE, check=True, timeout=20)
+        assert done.stdout.endswith(body)
+
+
+# -- budgets and clusters
+
+
+def test_a_clone_in_many_rounds(project: Path, ann: Person) -> None:
+    fill(project, 400, size=500)
+    with served(project, Budget(bytes=20_000)) as server:
+        ann.clone(server.url("ann"), ann.home / "c.fossil")
+        assert len(server.bytes_in) > 4  # the texts are dull, and compressed
+    assert artifacts(ann.home / "c.fossil") == ours(project)
+    sound(ann, ann.home / "c.fossil")
+
+
+def test_a_pull_in_many_rounds(project: Path, ann: Person) -> None:
+    clone = ann.home / "c.fossil"
+    with served(project, Budget(bytes=20_000)) as server:
+        ann.clone(server.url("ann"), clone)
+        fill(project, 400, size=500)
+        before = len(server.bytes_in)
+        ann.fossil("pull", "-R", clone)
+        assert len(server.bytes_in) - before > 5
+    assert artifacts(clone) == ours(project)
+    sound(ann, clone)
+
+
+def test_a_push_of_more_than_a_request_holds(project: Path, ann: Person, tmp_path: Path) -> None:
+    with served(project) as server:
+        ann.clone(server.url("ann"), ann.home / "c.fossil")
+        work = ann.open(ann.home / "c.fossil", tmp_path / "work")
+        for number in range(20):
+            write(work, f"f{number}.txt", "".join(f"{number} {line}\n" for line in range(6_000)))
+        write(work, "large.txt", "".join(f"line {line} of it\n" for line in range(120_000)))
+        ann.fossil("add", ".", at=work)
+        before = len(server.bytes_in)
+        ann.fossil("commit", "-m", "much", "--no-warnings", at=work)
+        assert len(server.bytes_in) - before > 3
+    assert artifacts(ann.home / "c.fossil") == ours(project)
+
+
+def test_5000_artifacts_are_cloned_and_then_hardly_talked_about(
+    project: Path, ann: Person, bob: Person
+) -> None:
+    fill(project, 5_000)
+    clone = ann.home / "c.fossil"
+    with served(project) as server:
+        ann.clone(server.url("ann"), clone)
+        assert artifacts(clone) == ours(project)
+        ann.fossil("sync", "-R", clone)
+        server.bytes_in.clear()
+        done = ann.fossil("sync", "-R", clone)
+        assert "Round-trips: 1" in done.out
+        assert sum(server.bytes_in) < 20 * 70
+        # And a clone of that clone's owner, who has nothing of it yet, gets all of it by pulling.
+        bob.fossil("clone", "--once", server.url("bob"), bob.home / "c.fossil")
+        assert artifacts(bob.home / "c.fossil") == ours(project)
+
+
+# -- what is not kept here ends well
+
+
+def test_unversioned_files_stay_with_the_client(project: Path, ann: Person) -> None:
+    clone = ann.home / "c.fossil"
+    write(ann.home, "note.txt", "note\n")
+    with served(project) as server:
+        ann.clone(server.url("priv"), clone, "--unversioned")
+        ann.fossil("uv", "add", ann.home / "note.txt", "--as", "note.txt", "-R", clone)
+        for words in (["uv", "sync"], ["uv", "revert"], ["sync", "--unversioned"], ["uv", "sync", "-n"]):
+            done = ann.fossil(*words, "-R", clone)
+            assert "Error" not in done.out
+            assert "Server says: unversioned files are not kept here" in done.out
+            assert ann.fossil("uv", "cat", "note.txt", "-R", clone).out == "note\n"
+
+
+def test_private_branches_stay_with_the_client(project: Path, ann: Person, tmp_path: Path) -> None:
+    clone = ann.home / "c.fossil"
+    with served(project) as server:
+        ann.clone(server.url("priv"), clone, "--private")
+        work = ann.open(clone, tmp_path / "work")
+        write(work, "secret.txt", "secret\n")
+        ann.fossil("add", "secret.txt", at=work)
+        ann.fossil("commit", "-m", "hush", "--branch", "hidden", "--private", "--no-warnings", at=work)
+        before = ours(project)
+        done = ann.fossil("sync", "--private", at=work)
+        assert "Server says: private artifacts are not kept here" in done.out
+        assert ours(project) == before
+        ann.fossil("push", "--private", at=work)
+        ann.fossil("pull", "--private", at=work)
+        assert ours(project) == before
+        sound(ann, clone)
+
+
+def test_who_may_not_sync_private_branches_is_told_as_by_stock(project: Path, ann: Person) -> None:
+    clone = ann.home / "c.fossil"
+    with served(project) as server:
+        ann.clone(server.url("ann"), clone)
+        fill(project, 2)
+        done = ann.fossil("pull", "--private", "-R", clone)
+        assert "not authorized to sync private content" in done.out
+    assert artifacts(clone) == ours(project)  # unlike with stock, whose error comes first
+
+
+def test_configuration_stays_where_it_is(project: Path, ann: Person) -> None:
+    clone = ann.home / "c.fossil"
+    with served(project) as server:
+        ann.clone(server.url("ann"), clone)
+        done: Done = ann.fossil("config", "pull", "all", server.url("ann"), "-R", clone)
+        assert "Error" not in done.out
+        done = ann.fossil("config", "push", "project", server.url("ann"), "-R", clone)
+        assert "Error: not authorized to push configuration" in done.out
+        done = ann.fossil("config", "push", "project", server.url("ops"), "-R", clone)
+        assert "Server says: configuration is not taken" in done.out
+
+
+def test_two_commits_at_once_are_not_locked_out(
+    project: Path, ann: Person, bob: Person, tmp_path: Path
+) -> None:
+    with served(project) as server:
+        for person in (ann, bob):
+            person.clone(server.url(person.name), person.home / "c.fossil")
+            work = person.open(person.home / "c.fossil", tmp_path / person.name / "work")
+            write(work, f"{person.name}.txt", "x\n")
+            person.fossil("add", ".", at=work)
+        editor = {"VISUAL": "/bin/false", "EDITOR": "/bin/false"}
+        stopped = subprocess.run(
+            ["fossil", "commit", "--no-warnings"],
+            cwd=tmp_path / "ann" / "work",
+            env=ann.env | editor,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+        assert stopped.returncode != 0  # it had asked for the lock by then
+        bob.fossil("commit", "-m", "b", "--no-warnings", at=tmp_path / "bob" / "work")
+        ann.fossil("update", at=tmp_path / "ann" / "work")
+        ann.fossil("commit", "-m", "a", "--no-warnings", at=tmp_path / "ann" / "work")
+        bob.fossil("update", at=tmp_path / "bob" / "work")
+        assert (tmp_path / "bob" / "work" / "ann.txt").exists()
+    assert artifacts(bob.home / "c.fossil") == ours(project)
+
+
+def test_verily_and_a_lost_artifact(project: Path, ann: Person, bob: Person, tmp_path: Path) -> None:
+    with served(project) as server:
+        for person in (ann, bob):
+            person.clone(server.url(person.name), person.home / "c.fossil")
+        work = ann.open(ann.home / "c.fossil", tmp_path / "work")
+        write(work, "a.txt", "a\n")
+        ann.fossil("add", "a.txt", at=work)
+        ann.fossil("commit", "-m", "a", "--no-warnings", at=work)
+        done = bob.fossil("sync", "--verily", "-R", bob.home / "c.fossil")
+        assert "Error" not in done.out
+    assert artifacts(bob.home / "c.fossil") == ours(project)
