@@ -197,15 +197,17 @@ def test_one_edited_record_makes_one_new_file_nearly_always(capsys: pytest.Captu
     made = files.cut(ZONE, [record for records in zone.values() for record in records])
     news, loads = [], []
     everyone = list(zone)
+    loaded: list[str] = []
+    pieces = pieces_of(made, loaded, with_keys=True)
     for _ in range(1_000):
         owner = chance.choice(everyone)
         kind = chance.randrange(3)
         other = Record(owner, 3600, 1, chance.randbytes(4))
         edit = {owner: [other]} if kind == 0 else {owner: [*zone[owner], other]} if kind == 1 else {owner: []}
-        loaded: list[str] = []
-        gone, come = files.recut(ZONE, pieces_of(made, loaded, with_keys=True), edit)
+        gone, come = files.recut(ZONE, pieces, edit)
         news.append(len(come) + len([name for name in gone if name not in dict(come)]))
         loads.append(len(loaded))
+        loaded.clear()
     with capsys.disabled():
         print(
             f"\n1,000 edits of {len(made)} files: {news.count(1)} made one new file, {max(news)} at most;",

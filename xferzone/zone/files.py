@@ -32,6 +32,9 @@ MAX_OWNER = 1_000_000  # bytes of text of one owner; architecture.md 7
 #: An owner and the canonical text of its records.
 Block = tuple[bytes, bytes]
 
+#: Sort key of an owner, the owner, and its new text, empty if it goes.
+_Edit = tuple[bytes, bytes, bytes]
+
 _RECORD = re.compile(rb"(?:;[^\n]*\n)*([^ \n]+) [^\n]*\n")
 
 
@@ -90,7 +93,7 @@ def cut(zone_id: str, records: Iterable[Record]) -> list[tuple[str, bytes]]:
 def cut_blocks(zone_id: str, blocks: Sequence[Block], limits: Limits = LIMITS) -> list[tuple[str, bytes]]:
     """cut() for owners with their text, in canonical order."""
     made: list[tuple[str, bytes]] = []
-    ahead = _Ahead(iter(blocks), limits)
+    ahead = _Ahead([list(blocks)], limits)
     while block := ahead.first():
         name = name_of(zone_id, block[0]) if made else first_name(zone_id)
         made.append((name, ahead.next_file()))
@@ -132,42 +135,42 @@ def split(content: bytes) -> list[Block]:
 class _Ahead:
     """Blocks to come, of which as many are held as the next decision needs."""
 
-    def __init__(self, blocks: Iterator[Block], limits: Limits) -> None:
-        self._blocks, self._limits = blocks, limits
+    def __init__(self, chunks: Iterable[list[Block]], limits: Limits) -> None:
+        self._chunks, self._limits = iter(chunks), limits
         self._held: list[Block] = []
-        self._ranks: list[bytes] = []
 
     def first(self) -> Block | None:
         """The block at which the next file begins; None: all is cut."""
-        return self._held[0] if self._holds(0) else None
+        return self._held[0] if self._held or self._more() else None
 
     def next_file(self) -> bytes:
         """The content of the next file."""
         count = self._count()
         content = b"".join([written for _, written in self._held[:count]])
-        del self._held[:count], self._ranks[:count]
+        del self._held[:count]
         return content
 
     def _count(self) -> int:
         """How many of the blocks make the next file: the rule."""
+        least, most, held = self._limits.least, self._limits.most, self._held
         size, index = 0, 0
-        best: tuple[bytes, int] | None = None
-        while size < self._limits.most and self._holds(index):
-            if size >= self._limits.least and (best is None or self._ranks[index] < best[0]):
-                best = (self._ranks[index], index)
-            size += len(self._held[index][1])
+        best, lowest = 0, b""
+        while size < most and (index < len(held) or self._more()):
+            owner, written = held[index]
+            if size >= least and (not best or _rank(owner) < lowest):
+                best, lowest = index, _rank(owner)
+            size += len(written)
             index += 1
-        return best[1] if best and size >= self._limits.most else index
+        return best if best and size >= most else index
 
-    def _holds(self, index: int) -> bool:
-        """Hold the block at `index`, the next one if it is not held yet; False: there is none."""
-        if index == len(self._held):
-            block = next(self._blocks, None)
-            if block is None:
-                return False
-            self._held.append(block)
-            self._ranks.append(_rank(block[0]))
-        return True
+    def _more(self) -> bool:
+        """Hold at least one block more; False: there is none."""
+        before = len(self._held)
+        for chunk in self._chunks:
+            self._held += chunk
+            if len(self._held) > before:
+                return True
+        return False
 
 
 class _Recut:
@@ -180,7 +183,9 @@ class _Recut:
         # name -> content, as far as it is known
         self._old: dict[str, bytes | None] = {piece.name: None if piece.size else b"" for piece in pieces}
         self._pieces = [piece for piece in pieces if piece.size]
-        self._edits = sorted((names.owner_key(owner), owner, written) for owner, written in edited.items())
+        self._edits: list[_Edit] = sorted(
+            (names.owner_key(owner), owner, new) for owner, new in edited.items()
+        )
         self._keys = [key for key, _, _ in self._edits]
         self._next = 0  # the first edit that is not made yet
         self._starts = [0, *accumulate(piece.size for piece in self._pieces)]
@@ -220,28 +225,18 @@ class _Recut:
             self._made[first_name(self._zone_id)] = b""
         return None
 
-    def _merged(self, at: int, begins: dict[bytes, int]) -> Iterator[Block]:
-        """The blocks from piece `at` on with the edits in their places; notes at which owners old pieces begin."""
-        edits = iter(self._edits[self._next :])
-        edit = next(edits, None)
+    def _merged(self, at: int, begins: dict[bytes, int]) -> Iterator[list[Block]]:
+        """The blocks of each piece from `at` on, with the edits; notes at which owners old pieces begin."""
+        done = self._next
         for index in range(at, len(self._pieces)):
             blocks = self._blocks(index)
             begins[blocks[0][0]] = index
-            for owner, written in blocks:
-                key = names.owner_key(owner)
-                while edit and edit[0] < key:
-                    if edit[2]:
-                        yield edit[1], edit[2]
-                    edit = next(edits, None)
-                if edit and edit[0] == key:
-                    written = edit[2]
-                    edit = next(edits, None)
-                if written:
-                    yield owner, written
-        while edit:
-            if edit[2]:
-                yield edit[1], edit[2]
-            edit = next(edits, None)
+            is_last = index + 1 == len(self._pieces)
+            end = len(self._keys) if is_last else bisect_left(self._keys, self._first(index + 1), done)
+            yield _with_edits(blocks, self._edits[done:end]) if end > done else blocks
+            done = end
+        if not self._pieces:
+            yield _with_edits([], self._edits)
 
     def _is_reached(self, at: int) -> bool:
         """Whether an edit may change where the file that begins with piece `at` ends, or what is in it."""
@@ -254,8 +249,9 @@ class _Recut:
         distance = self._starts[place] - self._starts[at]
         if distance >= self._limits.most:
             return False
-        before = (len(written) for owner, written in self._blocks(place) if names.owner_key(owner) < key)
-        return distance + sum(before) < self._limits.most
+        blocks = self._blocks(place)
+        before = sum(len(written) for _, written in blocks[: _index_of(blocks, key)])
+        return distance + before < self._limits.most
 
     def _place(self, key: bytes) -> int:
         """The piece that an owner of this key falls into: the last that does not begin behind it."""
@@ -275,6 +271,20 @@ class _Recut:
             content = self._old[self._pieces[index].name] = self._pieces[index].load()
             self._loaded[index] = split(content)
         return self._loaded[index]
+
+
+def _index_of(blocks: Sequence[Block], key: bytes) -> int:
+    """Where in `blocks` the owner with this sort key is, or would be."""
+    return bisect_left(blocks, key, key=lambda block: names.owner_key(block[0]))
+
+
+def _with_edits(blocks: Sequence[Block], edits: Iterable[_Edit]) -> list[Block]:
+    made = list(blocks)
+    for key, owner, new in edits:
+        index = _index_of(made, key)
+        is_held = index < len(made) and made[index][0] == owner
+        made[index : index + is_held] = [(owner, new)] if new else []
+    return made
 
 
 def _rank(owner: bytes) -> bytes:
