@@ -199,7 +199,7 @@ def test_programs_are_told_apart_in_ps(supervised: Callable[..., Supervised]) ->
     one.wait_up()
     (pid,) = one.pids("web")
     assert Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0") == b"xferzone: web"
-    assert Path(f"/proc/{pid}/comm").read_text() == "xferzone: web\n"
+    assert Path(f"/proc/{pid}/comm").read_text() == "web\n"
     one.process.terminate()
     assert one.ended()[0] == 0
 

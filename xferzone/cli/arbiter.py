@@ -79,7 +79,7 @@ def _app(repository: Path) -> "_WSGIAppType":
 
 def _join_the_arbiter(_arbiter: Arbiter, worker: Worker) -> None:
     process.die_with(worker.ppid)
-    process.entitle("xferzone: http worker")
+    process.entitle("http worker")
 
 
 def _report(_worker: Worker) -> None:

@@ -40,15 +40,15 @@ def children() -> list[int] | None:
         return None
 
 
-def entitle(title: str) -> None:
-    """Show `title` as this process's command line in `ps`, and its first 15 bytes in `top`.
+def entitle(part: str) -> None:
+    """Show this process as "xferzone: PART" in `ps`, and as the first 15 bytes of PART in `top`.
 
-    It is written over the arguments that the process began with, and cut to their length.
+    The former is written over the arguments that the process began with, and cut to their length.
     """
     if sys.platform != "linux":
         return
-    text = title.encode()
-    name = ctypes.create_string_buffer(text[:_NAME_SIZE])
+    name = ctypes.create_string_buffer(part.encode()[:_NAME_SIZE])
+    text = f"xferzone: {part}".encode()
     _prctl(_SET_NAME, ctypes.addressof(name))
     fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
     begin, end = int(fields[48 - 3]), int(fields[49 - 3])

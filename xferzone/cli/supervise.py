@@ -198,7 +198,7 @@ def _become(program: Program, writer: int, parent: int, signals: _Signals) -> No
     try:
         os.setpgid(0, 0)
         process.die_with(parent)
-        process.entitle(f"xferzone: {program.what}")
+        process.entitle(program.what)
         with open(os.devnull) as nothing:  # noqa: PTH123
             os.dup2(nothing.fileno(), 0)
         os.dup2(2, 1)
