@@ -46,6 +46,7 @@ class Limits:
     most: int = 131_072
 
 
+#: What architecture.md says.
 LIMITS = Limits()
 
 
