@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from xferzone import delta
 from xferzone.artifacts import CheckIn, Cluster, Control, FileCard, Tag
-from xferzone.errors import CorruptArtifact, MalformedDelta, NotFound, UsageError, XferzoneError
+from xferzone.errors import Busy, CorruptArtifact, MalformedDelta, NotFound, UsageError, XferzoneError
 from xferzone.hashing import ArtifactId, artifact_id
-from xferzone.store import Store, Writer, inspect, schema
+from xferzone.store import Store, Writer, database, inspect, schema
 from xferzone.store.relink import relink
 
 # What `openssl dgst -sha3-256` prints for the three bytes "abc".
@@ -360,3 +360,13 @@ def test_the_schema_is_the_newest_that_the_migrations_make(store: Store) -> None
     versions_made = Path(schema.__file__).parents[1] / "migrations" / "versions"
     newest = max(path.name.partition("_")[0] for path in versions_made.glob("[0-9]*.py"))
     assert newest == schema.HEAD
+
+
+def test_a_writer_that_waits_too_long_says_so(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "BUSY_TIMEOUT", 0.1)
+    with store.writer(), Store(store.path) as other:
+        for _ in range(3):
+            with pytest.raises(Busy, match="another process"), other.writer():
+                pass
+    with Store(store.path) as other, other.writer() as writer:
+        writer.put(b"abc")

@@ -22,7 +22,7 @@ from typing import Self
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from xferzone.errors import Busy, NotFound, UsageError, XferzoneError
@@ -110,7 +110,8 @@ class Store:
             connection = self._writing.connect()
             try:
                 transaction = connection.begin()
-            except OperationalError as exc:
+            except sqlite3.OperationalError as exc:
+                connection.close()
                 raise Busy(f"{self.path} is being written by another process: try again") from exc
             with connection, transaction:
                 yield Writer(_driver(connection), self._cache)
