@@ -157,6 +157,24 @@ def test_a_target_over_the_limit_is_refused_before_it_is_made() -> None:
         delta.apply(b"", delta._digits(delta.MAX_SIZE + 1) + b"\n0;")
 
 
+def test_a_delta_of_endless_segments_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delta, "MAX_SEGMENTS", 10)
+    assert delta.apply(b"", b"0\n" + b"0@0," * 9 + b"0;") == b""
+    with pytest.raises(MalformedDelta, match="over 10 segments"):
+        delta.apply(b"", b"0\n" + b"0@0," * 10 + b"0;")
+
+
+@pytest.mark.parametrize(("bound", "value"), [("_MAX_RUNS", 2), ("_MAX_RUNS", 0), ("_MAX_BLOCKS", 7)])
+def test_a_search_cut_short_still_makes_the_target(
+    bound: str, value: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delta, bound, value)
+    for _, target, _ in EDITS:
+        made = delta.create(TEXT, target)
+        assert made is not None
+        assert delta.apply(TEXT, made) == target
+
+
 EDITS = [
     ("same", TEXT, 20),
     ("one digit", _text({700: b"host0700 300 A 10.0.2.189\n"}), 40),

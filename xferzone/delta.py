@@ -24,6 +24,7 @@ from typing import NamedTuple
 from xferzone.errors import MalformedDelta
 
 MAX_SIZE = 64 * 2**20  # bytes of a target; ours, the bound of one artifact
+MAX_SEGMENTS = 2**21  # of one delta; ours, one for every 32 bytes of the largest target: some 2 seconds
 
 _MAX_INT = 2**32 - 1
 _DIGITS = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz~"
@@ -50,6 +51,8 @@ _TRIES = 4  # places of one block that are compared, nearest to the last copy fi
 _PATIENCE = 1024  # look-ups without a hit after which the step grows by 2; odd steps meet every alignment
 _MAX_STEP = 31  # bytes
 _SLACK = _BLOCK * (_MAX_STEP + 1)  # bytes
+_MAX_RUNS = 100_000  # copies in one delta, behind which all is literal: 3 seconds for text made to be slow
+_MAX_BLOCKS = 2**18  # blocks in the index, some 50 MB; of a source over 4 MB only every second, third ... one
 _EQUAL = bytes(_BLOCK)  # what equal blocks leave when combined by exclusive or
 
 _SUM_CHUNK = 4096  # bytes summed at a time: the lanes then stay in the first-level cache
@@ -76,7 +79,10 @@ def apply(source: bytes, delta: bytes, *, limit: int = MAX_SIZE) -> bytes:
         raise MalformedDelta(f"delta of a target of {size} bytes, {limit} are allowed")
     parts: list[bytes] = []
     missing = size
-    while match := _SEGMENT.match(delta, at):
+    for _ in range(MAX_SEGMENTS):
+        match = _SEGMENT.match(delta, at)
+        if match is None:
+            raise MalformedDelta(f"delta has no segment at byte {at}")
         at = match.end()
         length = _number(match[1])
         if match[3] == b";":
@@ -95,7 +101,7 @@ def apply(source: bytes, delta: bytes, *, limit: int = MAX_SIZE) -> bytes:
         if len(part) < length:
             raise MalformedDelta(f"delta wants {length} bytes beyond the end, before byte {at}")
         parts.append(part)
-    raise MalformedDelta(f"delta has no segment at byte {at}")
+    raise MalformedDelta(f"delta has over {MAX_SEGMENTS} segments")
 
 
 def create(source: bytes, target: bytes, *, most: int | None = None) -> bytes | None:
@@ -107,7 +113,10 @@ def create(source: bytes, target: bytes, *, most: int | None = None) -> bytes | 
     room = (_MAX_INT if most is None else most) - len(segments[0]) - 2
     search = _Search(source, target)
     done = reach = 0  # target[:done] is written; the last copy ended at source[reach]
-    while (run := search.after(done, reach, room)) is not None:
+    for _ in range(_MAX_RUNS):
+        run = search.after(done, reach, room)
+        if run is None:
+            break
         at, offset, length = run
         segment = _literal(target[done:at]) + _digits(length) + b"@" + _digits(offset) + b","
         segments.append(segment)
@@ -221,8 +230,9 @@ class _Index:
     """Where each aligned 16-octet block of the source stands."""
 
     def __init__(self, source: bytes) -> None:
-        starts = range(0, len(source) - _BLOCK + 1, _BLOCK)
-        blocks = [block for (block,) in struct.iter_unpack("16s", source[: len(starts) * _BLOCK])]
+        step = _BLOCK * max(1, -(-len(source) // (_BLOCK * _MAX_BLOCKS)))
+        starts = range(0, len(source) - _BLOCK + 1, step)
+        blocks = [source[start : start + _BLOCK] for start in starts]
         self.offsets = dict(zip(blocks, starts, strict=True))  # of a block that stands twice, the last place
         self._repeated: dict[bytes, list[int]] = {}
         if len(self.offsets) < len(blocks):
