@@ -75,6 +75,7 @@ LOWERED = frozenset(
     )
 )
 
+_NAMES = {number: name.decode("ascii") for name, number in MNEMONICS.items()}
 _NUMBERED = re.compile(rb"TYPE([0-9]{1,5})")
 
 
@@ -96,6 +97,11 @@ def parse_type(text: bytes) -> int:
 def type_text(rdtype: int) -> bytes:
     """How canonical text writes a type, in a record's type field and inside rdata."""
     return PRESENTED.get(rdtype) or b"TYPE%d" % rdtype
+
+
+def type_name(rdtype: int) -> str:
+    """How messages for people name a type: by its mnemonic, if it has any."""
+    return _NAMES.get(rdtype) or f"TYPE{rdtype}"
 
 
 def is_stored(rdtype: int) -> bool:

@@ -70,7 +70,7 @@ def normalised(records: Iterable[Record], origin: dns.name.Name) -> tuple[list[R
 def ttl_warning(lowest: Record, origin: dns.name.Name) -> Fault:
     """The warning for an RRset whose TTLs differed; `lowest` is its record with the lowest."""
     name = owner_name(lowest.owner, origin)
-    kind = rdtypes.type_text(lowest.rdtype).decode("ascii")
+    kind = rdtypes.type_name(lowest.rdtype)
     return Fault(
         "", lowest.line, f"the TTLs of {name} {kind} differ: the lowest, {lowest.ttl}, is taken for all"
     )
