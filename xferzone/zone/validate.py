@@ -16,7 +16,7 @@ import dns.name
 
 from xferzone.errors import Fault
 from xferzone.zone import files, names, text
-from xferzone.zone.rdtypes import AAAA, CNAME, DNAME, DS, MX, NS, NSEC, RRSIG, SOA, SRV, A
+from xferzone.zone.rdtypes import AAAA, CNAME, DNAME, DS, MX, NS, NSEC, RRSIG, SOA, SRV, A, type_name
 from xferzone.zone.records import Record
 from xferzone.zone.relative import lowered_labels, wire_labels
 
