@@ -1,0 +1,46 @@
+"""What NSD, Knot and BIND agree on, about zones that nest, overlap and point into each other (peers/README.md)."""
+
+import json
+import lzma
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.dnsd.made import Said, question, said, view_of, zones_of
+from xferzone.dnsd.respond import respond
+from xferzone.dnsd.zones import Zones
+
+PEERS = Path(__file__).parent / "peers"
+
+
+def captured() -> Iterator[tuple[str, str, dict[str, Said]]]:
+    """Name, type, and what each server said."""
+    with lzma.open(PEERS / "answers.jsonl.xz", "rt") as file:
+        for line in file:
+            name, rdtype, answers = json.loads(line)
+            yield name, rdtype, {server: _said(*answer) for server, answer in answers.items()}
+
+
+def _said(rcode: str, authoritative: bool, *sections: list[str]) -> Said:
+    return Said(rcode, authoritative, *map(frozenset, sections))
+
+
+@pytest.fixture(scope="module", params=[1, 4, 1000], ids="{} parts".format)
+def zones(request: pytest.FixtureRequest) -> Zones:
+    texts = {path.stem: path.read_text() for path in (PEERS / "zones").glob("*.zone")}
+    return zones_of(*(view_of(text, f"{zone}.", parts=request.param) for zone, text in texts.items()))
+
+
+def test_where_the_three_agree_we_agree(zones: Zones) -> None:
+    agreed = 0
+    wrong = []
+    for name, rdtype, answers in captured():
+        settled = {answer.settled for answer in answers.values()}
+        if len(settled) == 1:
+            agreed += 1
+            ours = said(respond(question(name, rdtype), zones, tcp=False))
+            if ours.settled not in settled:
+                wrong.append((name, rdtype, ours, answers["nsd"]))
+    assert wrong == []
+    assert agreed > 900
