@@ -68,6 +68,7 @@ def _await_files(writer: "Writer", rid: int, checkin: CheckIn) -> None:
 
 def _await(writer: "Writer", rid: int, wanted: Iterable[ArtifactId]) -> None:
     needed = set(wanted)
+    # An id in upper case, which stock parses and never resolves, is not among those present: it never comes.
     missing = needed - writer.present(needed)
     rows = [(writer.expect(artifact), rid) for artifact in missing]
     writer.db.executemany("INSERT OR IGNORE INTO awaited VALUES (?, ?)", rows)
