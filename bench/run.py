@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ParamSpec
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -24,6 +25,7 @@ from xferzone.store import Store
 from xferzone.zone import changes
 from xferzone.zone.edit import Author, Edit
 
+P = ParamSpec("P")
 ROUNDS = 3
 COMMITS = 1_000
 MANY = 10_000
@@ -63,23 +65,22 @@ def latency(directory: Path) -> None:
 
 def large_zone(directory: Path) -> None:
     repository = directory / "large.xferzone"
-    row(f"import of a zone of {BIG:,} records", [timed(lambda: zones.one_zone(repository, BIG))], "s")
+    row(f"import of a zone of {BIG:,} records", [timed(zones.one_zone, repository, BIG)], "s")
     ops = Person(directory / "large")
     sets = [
-        timed(lambda n=n: ops.xferzone("-R", repository, "set", f"h{n}.big.example", "A", "192.0.2.1"))
-        for n in range(5)
+        timed(ops.xferzone, "-R", repository, "set", f"h{n}.big.example", "A", "192.0.2.1") for n in range(5)
     ]
     row("`xferzone set` in it, the process included", sets, "s")
-    exports = [timed(lambda: ops.xferzone("-R", repository, "zone", "export", "big.example"))]
+    exports = [timed(ops.xferzone, "-R", repository, "zone", "export", "big.example")]
     row("`xferzone zone export` of it", exports, "s")
 
 
 def many_zones(directory: Path) -> None:
     repository = directory / "many.xferzone"
-    row(f"{MANY:,} zones x 2 check-ins made", [timed(lambda: zones.many_zones(repository, MANY, 2))], "s")
+    row(f"{MANY:,} zones x 2 check-ins made", [timed(zones.many_zones, repository, MANY, 2)], "s")
     ops = Person(directory / "many")
     ops.xferzone("-R", repository, "user", "caps", "nobody", "--read")
-    lists = [timed(lambda: ops.xferzone("-R", repository, "zone", "list")) for _ in range(ROUNDS)]
+    lists = [timed(ops.xferzone, "-R", repository, "zone", "list") for _ in range(ROUNDS)]
     row("`xferzone zone list`", lists, "s", bound="<= 1 s")
     begun = time.perf_counter()
     with serving(repository) as server:
@@ -91,10 +92,8 @@ def many_zones(directory: Path) -> None:
         ours, theirs = [], []
         with stock_server(ops, stock) as url:
             for number in range(ROUNDS):
-                ours.append(
-                    timed(lambda n=number: ops.fossil("clone", server.url(), directory / f"ours-{n}"))
-                )
-                theirs.append(timed(lambda n=number: ops.fossil("clone", url, directory / f"theirs-{n}")))
+                ours.append(timed(ops.fossil, "clone", server.url(), directory / f"ours-{number}"))
+                theirs.append(timed(ops.fossil, "clone", url, directory / f"theirs-{number}"))
     row("stock clone of it from us", ours, "s", bound="<= 10 s", ratio=("fossil server", theirs))
 
 
@@ -117,9 +116,9 @@ def row(
     print(f"{what:52} {text}{'   goal ' + bound if bound else ''}", flush=True)
 
 
-def timed(act: Callable[[], object]) -> float:
+def timed(act: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> float:
     begun = time.perf_counter()
-    act()
+    act(*args, **kwargs)
     return time.perf_counter() - begun
 
 

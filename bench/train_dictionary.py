@@ -92,7 +92,9 @@ def control(rng: random.Random) -> str:
 def main() -> None:
     rng = random.Random(20261121)
     kinds = (zone, zone, manifest, manifest, manifest, control)
-    samples = [rng.choice(kinds)(rng).encode() for _ in range(8_000)]
+    samples: list[bytes | bytearray | memoryview[int]] = [
+        rng.choice(kinds)(rng).encode() for _ in range(8_000)
+    ]
     trained = zstandard.train_dictionary(SIZE, samples, dict_id=DICTIONARY_ID, level=3)
     Path(sys.argv[1]).write_bytes(trained.as_bytes())
 

@@ -88,7 +88,9 @@ class RefConflict(XferzoneError):
     exit_code = 4
 
     def __init__(self, ref: str, expected: str | None, actual: str | None) -> None:
-        super().__init__(f"{ref} is at {actual}, not at {expected}: somebody else was first; look and try again")
+        super().__init__(
+            f"{ref} is at {actual}, not at {expected}: somebody else was first; look and try again"
+        )
         self.ref = ref
         self.expected = expected
         self.actual = actual

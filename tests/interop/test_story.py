@@ -51,7 +51,8 @@ def story(tmp_path: Path) -> Iterator[Story]:
     assert made.splitlines()[0] == "admin: ops"
     password = made.splitlines()[1].removeprefix("password: ")
     # Two minutes ago: a person whose clock is slow could not commit on something newer than his clock.
-    add = [*XFERZONE, "-R", repository, "zone", "add", "example.com", "--from", tmp_path / "example.com.zone"]
+    file = tmp_path / "example.com.zone"
+    add = [*XFERZONE, "-R", str(repository), "zone", "add", "example.com", "--from", str(file)]
     run("faketime", "-f", "-120s", *add, env=admin.env, at=PROJECT)
     with serving(repository) as server:
         yield Story(tmp_path, server, password, repository)

@@ -52,12 +52,8 @@ def test_a_line_of_check_ins_is_published_at_its_end(project: Project) -> None:
 def test_a_check_in_without_its_files_waits_for_them(project: Project) -> None:
     first = begun(project)
     child = project.manifest(B, first)
-    other = (
-        Project(project.path.parent / "elsewhere")
-        if (project.path.parent / "elsewhere").mkdir() is None
-        else None
-    )
-    assert other is not None
+    (project.path.parent / "elsewhere").mkdir()
+    other = Project(project.path.parent / "elsewhere")
     with project.store.reader() as reader:
         root = reader.content(first)
     assert other.push(root, child) == []

@@ -8,7 +8,6 @@ errors exit 2.
 
 import importlib
 import os
-import sqlite3
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,11 +152,6 @@ def main() -> None:
         # Whoever read our output has what he wanted: `xferzone log | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
-    except sqlite3.DatabaseError as exc:
-        click.echo(
-            f"xferzone: the repository cannot be read or written: {exc}; `xferzone check` says more", err=True
-        )
-        code = 1
     except KeyboardInterrupt:
         code = 130
     sys.exit(code if isinstance(code, int) else 0)

@@ -71,8 +71,9 @@ class Agent:
         try:
             while await self._answer_one(reader, writer):
                 self._open[writer] = self._open.pop(writer, client)
-        except (OSError, EOFError, TimeoutError):
-            pass  # the peer has gone, or says nothing
+        except (OSError, EOFError, TimeoutError, asyncio.CancelledError):
+            # The peer has gone or says nothing, or we are ending: asyncio.streams would log the cancelling (3.11).
+            pass
         finally:
             self._open.pop(writer, None)
             writer.close()

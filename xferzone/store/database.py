@@ -94,7 +94,7 @@ class Store:
     @contextmanager
     def reader(self) -> Iterator[Reader]:
         """A read-only snapshot, from the first read to the end of the block."""
-        with self._reading.begin() as connection:
+        with self._explained("read"), self._reading.begin() as connection:
             yield Reader(_driver(connection), self._cache)
 
     @contextmanager
@@ -113,10 +113,21 @@ class Store:
             except sqlite3.OperationalError as exc:
                 connection.close()
                 raise Busy(f"{self.path} is being written by another process: try again") from exc
-            with connection, transaction:
+            with self._explained("written"), connection, transaction:
                 yield Writer(_driver(connection), self._cache)
         finally:
             self._turn.release()
+
+    @contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
+        """Let what SQLite finds wrong with the file or the disk be said in our words."""
+        try:
+            yield
+        except (sqlite3.DatabaseError, DBAPIError) as exc:
+            reason = exc.orig if isinstance(exc, DBAPIError) else exc
+            raise XferzoneError(
+                f"{self.path} cannot be {what}: {reason}; `xferzone check` says more"
+            ) from exc
 
     def close(self) -> None:
         self._reading.dispose()
