@@ -16,11 +16,10 @@ trap 'exit 143' HUP TERM
 
 step() { echo "$(date +%T) $*"; }
 fail() { step "FAILED: $*"; cat "$place/log" >&2; exit 1; }
-clean() { env -i PATH="$PATH" HOME="$place/home" LANG=C.UTF-8 ${PYTHON:+PYTHON="$PYTHON"} "$@"; }
 
 # Start `make run`; it must be ready within $1 seconds.
 start() {
-    clean setsid make run HTTP=127.0.0.1:18480 DNS=127.0.0.1:18453 </dev/null >"$place/log" 2>&1 &
+    env -i $clean setsid make run HTTP=127.0.0.1:18480 DNS=127.0.0.1:18453 </dev/null >"$place/log" 2>&1 &
     runner=$!
     waited=0
     until grep -q '^up: ready' "$place/log"; do
@@ -47,6 +46,8 @@ stop() {
 }
 
 mkdir "$place/home"
+# No word in here has blanks; it is split where it is used.
+clean="PATH=$PATH HOME=$place/home LANG=C.UTF-8 PYTHON=${PYTHON:-python3}"
 git clone -q "$project" "$place/clone"
 cd "$place/clone"
 step "cloned $(git rev-parse --short HEAD)"
@@ -59,5 +60,5 @@ grep -q "password $password\." "$place/log" || fail "the second run is another d
 stop
 [ -z "$(git status --porcelain)" ] || fail "the tree is not clean: $(git status --porcelain)"
 [ "${1-}" != no-tests ] || exit 0
-clean CI=true .ci/run
+env -i $clean CI=true .ci/run
 step "the tests passed"
