@@ -19,6 +19,7 @@ Source: RFC 1035 3.3 and 3.4.2, RFC 4034, 4509, 5155, 6605, 8659.
 import base64
 import binascii
 import re
+from collections.abc import Mapping
 
 from xferzone.zone import octets, rdtypes
 from xferzone.zone.fields import Field, NameCodec, Words
@@ -127,15 +128,19 @@ class Base64(Rest):
 
 
 class Digest(Hex):
-    """A digest, behind the octet that says which: 20 octets for SHA-1, 32 for SHA-256 and GOST, 48 for SHA-384."""
+    """A digest, behind the octet that says which: `sizes` of those that have one, at least `least` of any other."""
+
+    def __init__(self, sizes: Mapping[int, int], least: int = 0) -> None:
+        super().__init__(least)
+        self._sizes = sizes
 
     def end(self, wire: bytes, at: int) -> int:
-        size = {1: 20, 2: 32, 3: 32, 4: 48}.get(wire[at - 1])
+        size = self._sizes.get(wire[at - 1])
         if size not in (None, len(wire) - at):
             raise ValueError(
-                f"its digest has {len(wire) - at} octets, not {size} as digest type {wire[at - 1]} asks"
+                f"its digest has {len(wire) - at} octets, not {size} as type {wire[at - 1]} asks"
             )
-        return len(wire)
+        return super().end(wire, at)
 
 
 class Salt(String):

@@ -43,7 +43,12 @@ _NODE = fields.Groups(8, 2, b":")
 
 _SIGNATURE = (_TYPE, _ALGORITHM, _U8, _SECONDS, _MOMENT, _MOMENT, _U16, _NAME, _BASE64)
 _KEY = (_U16, _U8, _ALGORITHM, _BASE64)
-_DS = (_U16, _ALGORITHM, _U8, openfields.Digest())
+_DS = (
+    _U16,
+    _ALGORITHM,
+    _U8,
+    openfields.Digest({1: 20, 2: 32, 3: 32, 4: 48}),
+)  # SHA-1, SHA-256, GOST, SHA-384
 _CERTIFICATE = (_U8, _U8, _U8, _HEX)
 _BINDING = (_U16, _NAME, _PARAMS)
 
@@ -83,7 +88,7 @@ LAYOUTS: Mapping[int, tuple[Field, ...]] = MappingProxyType(
         rdtypes.NSEC3: (_U8, _U8, _U16, openfields.Salt(), openfields.Hash(), _TYPES),
         rdtypes.NSEC3PARAM: (_U8, _U8, _U16, openfields.Salt()),
         rdtypes.CSYNC: (_U32, _U16, _TYPES),
-        rdtypes.ZONEMD: (_U32, _U8, _U8, _HEX),
+        rdtypes.ZONEMD: (_U32, _U8, _U8, openfields.Digest({1: 48, 2: 64}, least=12)),  # SHA-384, SHA-512
         rdtypes.DSYNC: (_TYPE, _U8, _U16, _NAME),
         rdtypes.NID: (_U16, _NODE),
         rdtypes.L32: (_U16, fields.Address4(4)),
