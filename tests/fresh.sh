@@ -10,7 +10,7 @@ project=$(cd "$(dirname "$0")/.." && pwd)
 place=$(mktemp -d)
 runner=
 # Whatever happens, the demo goes: setsid made the runner a group of its own.
-trap '[ -z "$runner" ] || kill -KILL -- "-$runner" 2>/dev/null || true; rm -rf "$place"' EXIT
+trap '[ -z "$runner" ] || kill -s KILL -- "-$runner" 2>/dev/null || true; rm -rf "$place"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' HUP TERM
 
@@ -33,9 +33,9 @@ start() {
 
 # Ctrl-C: the terminal sends INT to the whole group.
 stop() {
-    kill -INT -- "-$runner"
+    kill -s INT -- "-$runner"
     waited=0
-    while kill -0 -- "-$runner" 2>/dev/null; do
+    while kill -s 0 -- "-$runner" 2>/dev/null; do
         [ "$waited" -lt 10 ] || fail "something still runs 10 s after Ctrl-C"
         sleep 1
         waited=$((waited + 1))
