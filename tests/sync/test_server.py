@@ -419,6 +419,22 @@ def test_what_is_not_admitted_is_refused_alone_unless_its_sender_may_set_up(stor
         assert {b"good\n", LONGER} <= here(store)
 
 
+def test_what_was_refused_or_kept_aside_is_not_asked_for_in_the_same_round(store: Store) -> None:
+    evil = file(b"evil\n")
+    aside = change(LONG, LONGER)
+    announced = [IGot(evil.artifact), IGot(aside.artifact)]
+    assert cards(ask(store, by("writer1", PUSH, *announced))) == [Gimme(card.artifact) for card in announced]
+    request = body(PUSH, evil, aside, *announced)
+    for _ in range(2):  # the second time all are known to be missing
+        with store.writer() as writer:
+            terms = Terms(
+                Rights("w", frozenset("i")), admit=lambda content: "no" if content == b"evil\n" else None
+            )
+            round_ = Round(writer, request, terms)
+            round_.receive()
+            assert cards(round_.finish()) == [Gimme(artifact_id(LONG)), Error("no")]
+
+
 def test_only_what_may_be_stored_needs_a_writer() -> None:
     writer, reader = Rights("w", frozenset("i")), Rights("r", frozenset("o"))
     assert may_write(by("w", PUSH), writer)

@@ -9,8 +9,13 @@ import pytest
 
 from tests.live import Done, Person, Server, serving
 from tests.web.conftest import served
+from xferzone.refs import LocalRefs
 from xferzone.store import Store
 from xferzone.sync.budget import Budget
+from xferzone.zone import repository
+from xferzone.zone.edit import Author, Edit
+from xferzone.zone.names import zone_name
+from xferzone.zone.text import read
 
 pytestmark = pytest.mark.interop
 
@@ -158,6 +163,26 @@ def test_who_may_only_pull_keeps_working_and_is_told(project: Path, tmp_path: Pa
     after = ours(project)
     assert len(after) == len(before) + 1
     assert after <= artifacts(rose.home / "c.fossil")
+
+
+def test_what_a_pusher_may_not_bring_is_told_and_does_not_go_round_in_circles(tmp_path: Path) -> None:
+    path = tmp_path / "z.xferzone"
+    repository.make(path, admin="ops", project_code=None, now_ms=1_780_000_000_000)
+    with Store.open(path) as store, store.writer() as writer:
+        writer.put_user("ann", "pw-ann", "gio")
+        author = Author("ops", 1_780_000_001_000)
+        text = b"@ 3600 SOA a b 1 2 3 4 5\n@ 3600 NS ns.example.net.\n"
+        records = read(text, zone_name("example.com"))
+        Edit(writer, LocalRefs(writer), "example.com/main", author).replace(records, "zone")
+    ann = Person(tmp_path / "ann", "ann")
+    with served(path) as server:
+        ann.clone(server.url("ann"), ann.home / "c.fossil")
+        work = ann.open(ann.home / "c.fossil", tmp_path / "work", "example.com/main")
+        server.bytes_in.clear()
+        done = ann.fossil("tag", "add", "--raw", "closed", "tip", at=work, seconds=20)
+        done = ann.fossil("sync", at=work, seconds=20)
+        assert "only an administrator may set the tag closed" in done.out + done.err
+        assert len(server.bytes_in) < 10
 
 
 def test_another_project_and_another_password(project: Path, ann: Person) -> None:

@@ -37,6 +37,7 @@ class Sender:
         self._reader = reader
         self._draft = draft
         self.at_client: set[ArtifactId] = set()  # it said so, sent it, or is being sent it
+        self.came: set[ArtifactId] = set()  # it sent it in this very request
         self._named: set[ArtifactId] = set()  # in an igot card of this reply
         self.sent = 0
 
@@ -77,10 +78,14 @@ class Sender:
             self.sent += 1
 
     def ask(self, announced: Iterable[ArtifactId], wanted: Collection[ArtifactId]) -> None:
-        """Ask for missing artifacts: first for those that the client has announced, it surely has them."""
-        phantoms = self._reader.phantoms(MAX_GIMMES + len(wanted))
+        """Ask for missing artifacts: first for those that the client has announced, it surely has them.
+
+        Never for what has just come, kept aside or refused: stock would send it again, round after round.
+        """
+        phantoms = self._reader.phantoms(MAX_GIMMES + len(wanted) + len(self.came))
         missing = dict.fromkeys((*announced, *phantoms))
-        for artifact in islice((one for one in missing if one not in wanted), MAX_GIMMES):
+        askable = (artifact for artifact in missing if artifact not in wanted and artifact not in self.came)
+        for artifact in islice(askable, MAX_GIMMES):
             self._draft.add(Gimme(artifact))
 
     def announce(self, artifacts: Iterable[ArtifactId]) -> None:

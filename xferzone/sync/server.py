@@ -70,9 +70,7 @@ from xferzone.sync.reply import Draft, Reply
 from xferzone.sync.sending import COMPRESSED, Sender
 
 MAX_NAMED: Final = 500_000  # artifacts that one request may announce or ask for; ours: some 100 MB of memory
-MAX_EXPECTED: Final = (
-    5_000  # of them remembered as missing; ten replies' worth, and the client announces them again
-)
+MAX_EXPECTED: Final = 5_000  # of them that are remembered as missing; the client announces the others again
 MAX_SHOWN: Final = 1_000  # bytes of a line that is no card, shown to its sender
 
 _NO_FILES: Final = "da39a3ee5e6b4b0d3255bfef95601890afd80709"  # uv-hash of a client without unversioned files
@@ -233,7 +231,7 @@ class Round:
         if self._next_is_private:
             self._next_is_private = False
             return
-        self._sender.at_client.add(card.artifact)
+        self._sender.came.add(card.artifact)
         if not self._reader.has(card.artifact):
             self._store(card.artifact, card.source, _text(card))
 
@@ -290,7 +288,7 @@ class Round:
         writer = self._reader
         assert isinstance(writer, Writer), "may_write was not asked"
         here = writer.present(self._announced)
-        self._sender.at_client.update(here)
+        self._sender.at_client.update(here, self._sender.came)
         self._missing = [artifact for artifact in self._announced if artifact not in here]
         for artifact in self._missing[:MAX_EXPECTED]:
             writer.expect(artifact)
