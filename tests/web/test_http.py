@@ -5,6 +5,7 @@ import logging
 import re
 import zlib
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import falcon.testing
@@ -173,7 +174,7 @@ def test_a_request_that_swells_too_much_is_told_so(
 
 
 def test_a_zip_bomb_is_stopped_at_the_bound(client: falcon.testing.TestClient) -> None:
-    packer = zlib.compressobj(9)
+    packer = zlib.compressobj(1)
     bomb = b"".join(packer.compress(bytes(2**24)) for _ in range(20)) + packer.flush()
     body = (20 * 2**24).to_bytes(4, "big") + bomb
     (error,) = said(client.simulate_post("/", body=body, content_type=FRAMED))
@@ -187,6 +188,19 @@ def test_a_body_cut_short_is_not_looked_at(client: falcon.testing.TestClient, st
     assert client.simulate_post("/", body=body, headers=headers).status_code == 400
     with store.reader() as reader:
         assert not reader.has(artifact_id(content))
+
+
+def test_without_a_length_the_body_counts_as_empty_unless_the_server_knows_its_end(store: Store) -> None:
+    app = create_app(store.path)
+
+    def asked(**more: object) -> bytes:
+        environ = falcon.testing.create_environ(method="POST", headers={"Content-Type": DEBUG})
+        environ.pop("CONTENT_LENGTH", None)
+        environ |= {"wsgi.input": BytesIO(PULL)} | more
+        return b"".join(app(environ, lambda *_args: None))  # type: ignore[arg-type]  # no writer asked
+
+    assert asked() == b""
+    assert asked(**{"wsgi.input_terminated": True}) == encode_cards(NOT_TO_READ)
 
 
 def test_a_busy_repository_asks_to_try_again(

@@ -2,6 +2,7 @@
 
 import sqlite3
 import subprocess
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -101,7 +102,7 @@ def test_two_people_work_through_the_server(project: Path, ann: Person, bob: Per
             clone = person.home / "c.fossil"
             person.clone(url(server, person.name), clone)
             work[person.name] = person.open(clone, tmp_path / f"work-{person.name}")
-        for number in range(10):
+        for number in range(6):
             author, reader = (ann, bob) if number % 2 else (bob, ann)
             write(work[author.name], f"f{number}.txt", f"by {author.name}\n" * (number + 1) * 30)
             write(work[author.name], "both.txt", f"round {number}\n" * 200)
@@ -206,6 +207,45 @@ def test_any_worker_answers_any_round(project: Path, tmp_path: Path) -> None:
             )
         )
     assert all(artifacts(clone) == ours(project) for clone in clones)
+
+
+def test_many_commit_at_once_and_nobody_is_turned_away(project: Path, tmp_path: Path) -> None:
+    people = [Person(tmp_path / f"p{number}", "ann") for number in range(6)]
+
+    def commit(person: Person) -> str:
+        clone = person.home / "c.fossil"
+        person.clone(url(server, "ann"), clone)
+        work = person.open(clone, person.home / "work")
+        said = ""
+        for number in range(3):
+            write(work, f"{person.home.name}-{number}.txt", f"{number}\n" * 500)
+            person.fossil("add", ".", at=work)
+            branch = ["--branch", person.home.name] if number == 0 else []
+            done = person.fossil("commit", "-m", "at once", "--no-warnings", *branch, at=work)
+            said += done.out + done.err
+        return said
+
+    with serving(project, "serve", "--workers", "2") as server, ThreadPoolExecutor(len(people)) as pool:
+        for said in pool.map(commit, people):
+            assert "rror" not in said
+            assert "busy" not in said
+        last = people[0]
+        last.fossil("sync", "-R", last.home / "c.fossil")
+    assert artifacts(last.home / "c.fossil") == ours(project)
+    sound(last, last.home / "c.fossil")
+
+
+def test_workers_count_together(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "counts").mkdir()
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "counts"))
+    with serving(project, "serve", "--workers", "2") as server:
+        for _ in range(8):
+            asked = urllib.request.Request(
+                server.url(), b"clone 3 1\n", {"Content-Type": "application/x-fossil-debug"}
+            )
+            urllib.request.urlopen(asked, timeout=20).close()
+        with urllib.request.urlopen(server.url(path="/metrics"), timeout=20) as reply:
+            assert b'xferzone_xfer_rounds_total{kind="clone",outcome="error"} 8.0' in reply.read()
 
 
 def test_replies_have_a_length_and_are_never_chunked(project: Path) -> None:

@@ -4,7 +4,7 @@
     xferzone_xfer_bytes_total{direction}         bodies as they travelled: in, out
     xferzone_xfer_artifacts_total{direction}     in: pushed to us, out: sent by us
     xferzone_xfer_seconds{kind}                  from the first byte read to the reply made
-    xferzone_refs_moved_total                    publications made by pushes
+    xferzone_refs_published                      branches of zones (from the repository, see health)
 
 Counters belong to a worker. With several of them set PROMETHEUS_MULTIPROC_DIR to an empty directory before the
 start: then each answer is the sum over all.

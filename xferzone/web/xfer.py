@@ -132,8 +132,10 @@ def _reply_type(content_type: str, reply: Reply) -> str:
 
 
 def _log(reply: Reply, came: int, went: int, seconds: float) -> None:
+    # A clone begins with a round that is refused, since stock sends no login in it.
+    refused = reply.outcome != "ok" and reply.kind != "clone"
     log.log(
-        logging.INFO if reply.received or reply.why else logging.DEBUG,
+        logging.INFO if reply.received or reply.sent or refused else logging.DEBUG,
         "xfer kind=%s outcome=%s user=%s received=%d sent=%d bytes_in=%d bytes_out=%d ms=%.1f%s",
         reply.kind,
         reply.outcome,
