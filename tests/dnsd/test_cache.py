@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.dnsd.made import question, serve, view_of, view_of_records, zones_of
-from tests.dnsd.test_answer import DIGEST, random_records
+from tests.dnsd.test_answer import DIGEST, many, random_records
 from tests.dnsd.test_respond import ZONE, damaged, sound
 from tests.dnsd.test_wire import A_IN, ONE_OPT, READ, UNREADABLE, WWW, message, opt
 from xferzone.dnsd.cache import Responder
@@ -68,6 +68,7 @@ NEVER = {
     "opcode": message(flags=0x2100),
     "version": message(more=opt(version=1), counts=ONE_OPT),
     "bits": message(more=opt(flags=0x4000), counts=ONE_OPT),
+    "low bits": message(more=opt(flags=0x8001), counts=ONE_OPT),
     "zero in a label": message(b"\3a\0b\7example\4test\0" + A_IN),
     "no such zone": message(b"\1x\0" + A_IN),
     "ds at an apex without a parent": message(b"\7example\4test\0\0\x2b\0\1"),
@@ -144,14 +145,28 @@ def test_ds_moves_to_a_new_zone_above() -> None:
 
 
 def test_two_names_that_end_at_a_zero_octet_alike_are_not_taken_for_each_other() -> None:
-    """A label holds what looks like the end of the question and an OPT record with the rest as its options."""
+    """A label holds what looks like the end of the question, and an OPT record with all the rest as an option."""
     zones, responder = counted()
-    zone_ = b"\7example\4test\0"
-    for rest in (b"\0\1\0\x0c", b"\0\2\0\x0c"):
-        hidden = b"ab\0\0\1\0\1" + b"\0\0\x29\x04\xd0\0\0\0\0\0\x1e" + rest
-        asked = message(bytes((len(hidden),)) + hidden + zone_ + A_IN, opt(), counts=ONE_OPT)
-        assert responder.respond(asked) == respond(asked, zones, tcp=False)
-        assert responder.respond(asked) == respond(asked, zones, tcp=False)
+    rest = 14 + 4 + 11  # the zone's name, type and class, the OPT that is really there
+    for code in (b"\0\1", b"\0\2"):
+        option = code + rest.to_bytes(2)
+        hidden = b"ab\0\0\1\0\1" + b"\0\0\x29\x04\xd0\0\0\0\0" + (rest + 4).to_bytes(2) + option
+        name = bytes((len(hidden),)) + hidden + b"\7example\4test\0"
+        asked = message(name + A_IN, opt(), counts=ONE_OPT)
+        for _ in range(2):
+            assert responder.respond(asked) == respond(asked, zones, tcp=False)
+
+
+def test_an_answer_that_fits_one_size_is_not_given_for_another() -> None:
+    zones = zones_of(view_of(ZONE + many('big 60 TXT "{:0100}"', 6), "example.test."))
+    responder = Responder(zones)
+    sizes = (0, 511, 512, 1231, 1232, 1233, 65535)
+    for size in (*sizes, *reversed(sizes)):
+        asked = question("big.example.test.", "TXT", size=size)
+        answer = responder.respond(asked)
+        assert answer == respond(asked, zones, tcp=False)
+        assert answer is not None
+        assert bool(answer[2] & 2) == (size < 1232)
 
 
 @settings(max_examples=300)
