@@ -21,7 +21,7 @@ run: $(VENV)/installed ## A demo in ./demo: Fossil clones and commits, DNS answe
 check: static unit ## What every commit must pass: style, types, layers, unit tests
 
 test: peers static oldest ## Everything; installs the Debian packages it lacks (fossil, dig, kdig, ...)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest  # one process: many of these tests look at the clock
 
 interop: peers $(VENV)/developed ## The tests that drive the real programs, alone
 	$(BIN)/python -m pytest -m interop
@@ -33,10 +33,10 @@ static: $(VENV)/developed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 unit: $(VENV)/developed
-	$(BIN)/python -m pytest -m "not interop and not scale"
+	$(BIN)/python -m pytest -n auto -m "not interop and not scale"
 
 # Text and wire of zones must not depend on the release of dnspython: the same tests under its floor.
 oldest: $(OLDEST)/developed
