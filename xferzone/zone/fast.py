@@ -25,7 +25,6 @@ _OCTETS = {b"%d" % value: bytes((value,)) for value in range(256)}
 _IPV6 = re.compile(rb"(?:[0-9a-fA-F]{1,4})?(?::(?:[0-9a-fA-F]{1,4})?){2,8}")
 _EIGHT = struct.Struct(">8H")
 _FIVE = struct.Struct(">5I")
-_THREE = struct.Struct(">3H")
 _PLAIN_WORDS = re.compile(rb"[!#-'*-:<-\[\]-~]+(?: [!#-'*-:<-\[\]-~]+)*")
 _CAA = re.compile(rb'([0-9]{1,3}) ([0-9A-Za-z]{1,255}) "([^"\\]*)"')
 _GENERIC = re.compile(rb"\\# ([0-9]{1,5})(?: ([0-9a-fA-F]+))?")
@@ -43,7 +42,7 @@ def parsers(name: NameReader) -> Mapping[bytes, tuple[int, RdataParser]]:
 
     def srv(text: bytes) -> bytes:
         priority, weight, port, target = text.split(b" ")
-        return _THREE.pack(_number(priority), _number(weight), _number(port)) + name(target).lower()
+        return _u16(priority) + _u16(weight) + _u16(port) + name(target).lower()
 
     def soa(text: bytes) -> bytes:
         mname, rname, *numbers = text.split(b" ")

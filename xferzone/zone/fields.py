@@ -7,16 +7,15 @@
     TypeField         MX  TYPE65280                      2 octets
     Algorithm         13  ECDSAP256SHA256                1 octet
     CertificateType   1  PKIX                            2 octets
-    Protocol          6  TCP                             1 octet
     Address4, 6       192.0.2.1  2001:db8::1             4, 16 octets
     Groups            00-00-5e-00-53-2a                  so many octets of hex with a separator
-    Name, LastName    mail  mail.example.net.  @         labels
-    A6Suffix          (none)                             prefix length, rest of an address
+    Name              mail  mail.example.net.  @         labels
 
 A field raises ValueError, with a reason, for text or octets that are none of its kind; `present` raises it for
-octets that its text could not give back. Fields of open length are in openfields.py.
+octets that its text could not give back. Fields of open length are in openfields.py, fields of types that hardly
+anyone uses in rarefields.py.
 
-Source: RFC 1035 3.3 and 5.1, RFC 2874, 4034, 4398, 6742, 7043.
+Source: RFC 1035 3.3 and 5.1, RFC 4034, 4398, 6742, 7043.
 """
 
 import re
@@ -71,6 +70,10 @@ class Words:
         if token.quoted:
             raise ValueError(f'"{shown(token.raw)}" must not stand in quotes')
         return token.raw
+
+    def taken(self, where: int) -> bytes:
+        """The word that was taken `where` steps before, -1 for the last."""
+        return self._tokens[self._taken + where].raw
 
     def rest(self) -> list[Token]:
         """All that are left; maybe none."""
@@ -166,15 +169,6 @@ class CertificateType(Number):
         return octets.parse_number(word, 2) if number is None else number.to_bytes(2, "big")
 
 
-class Protocol(Number):
-    """The protocol of a WKS; of the names only TCP and UDP, others would depend on the host's /etc/protocols."""
-
-    def parse(self, words: Words) -> bytes:
-        word = words.word()
-        number = {b"TCP": 6, b"UDP": 17}.get(word.upper())
-        return octets.parse_number(word, 1) if number is None else bytes((number,))
-
-
 class Address4(Fixed):
     def parse(self, words: Words) -> bytes:
         return octets.parse_ipv4(words.word())
@@ -228,25 +222,3 @@ class Name(Field):
 
     def present(self, part: bytes, name: NameCodec) -> bytes:
         return name(part)
-
-
-class LastName(Name):
-    """A name that may be missing at the end of the wire form."""
-
-    def end(self, wire: bytes, at: int) -> int:
-        return super().end(wire, at) if at < len(wire) else at
-
-
-class A6Suffix(Field):
-    """The prefix length of A6 and the octets of the address that it leaves; RFC 2874 3.1. No text."""
-
-    def parse(self, words: Words) -> bytes:
-        raise ValueError(r"write it as \# length hex")
-
-    def end(self, wire: bytes, at: int) -> int:
-        if not wire or wire[at] > 128:
-            raise ValueError("its prefix length is over 128")
-        return at + 1 + (128 - wire[at] + 7) // 8
-
-    def present(self, part: bytes, name: NameCodec) -> bytes:
-        raise ValueError("it is written in generic form")

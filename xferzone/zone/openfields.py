@@ -10,10 +10,9 @@
     Hex, Base64   c0ffee  wP/u                       the octets, to the end; in text maybe several words
     Digest        c0ffee                             Hex, of the length that the octet before it asks for
     Types         A MX TYPE65280                     windows of RFC 4034 4.1.2, to the end
-    Services      25 80                              a bit for each, to the end
     Opaque        (none)                             so many octets, to the end
 
-Source: RFC 1035 3.3 and 3.4.2, RFC 4034, 4509, 5155, 6605, 8659.
+Source: RFC 1035 3.3, RFC 4034, 4509, 5155, 6605, 8659.
 """
 
 import base64
@@ -27,7 +26,6 @@ from xferzone.zone.octets import shown
 from xferzone.zone.scan import Token
 
 _ALPHANUMERIC = re.compile(rb"[0-9A-Za-z]{1,255}")
-_MAX_BITMAP = 8192  # octets of a WKS: one bit for each of 65,536 ports
 
 
 class String(Field):
@@ -117,11 +115,7 @@ class Hex(Rest):
 
 class Base64(Rest):
     def parse(self, words: Words) -> bytes:
-        joined = words.joined()
-        try:
-            return binascii.a2b_base64(joined, strict_mode=True)
-        except binascii.Error as exc:
-            raise ValueError(f"{shown(joined)} is not base64: {exc}") from exc
+        return base64_octets(words.joined())
 
     def present(self, part: bytes, name: NameCodec) -> bytes:
         return _some(binascii.b2a_base64(part, newline=False))
@@ -201,25 +195,6 @@ class Types(Field):
         return b" ".join(texts)
 
 
-class Services(Rest):
-    """The ports of a WKS, by number: what a name means would depend on the host's /etc/services. Not written."""
-
-    def parse(self, words: Words) -> bytes:
-        ports = [int.from_bytes(octets.parse_number(word, 2), "big") for word in words.words()]
-        bitmap = bytearray(max(ports, default=-1) // 8 + 1)
-        for port in ports:
-            bitmap[port // 8] |= 0x80 >> port % 8
-        return bytes(bitmap)
-
-    def end(self, wire: bytes, at: int) -> int:
-        if len(wire) - at > _MAX_BITMAP:
-            raise ValueError("it is too long")
-        return len(wire)
-
-    def present(self, part: bytes, name: NameCodec) -> bytes:
-        raise ValueError("it is written in generic form")
-
-
 class Opaque(Rest):
     """Octets that are checked for their number only; text for them is read elsewhere or not at all."""
 
@@ -245,6 +220,14 @@ def hex_octets(digits: bytes) -> bytes:
         return binascii.unhexlify(digits)
     except binascii.Error as exc:
         raise ValueError(f"{shown(digits)} is not an even number of hex digits") from exc
+
+
+def base64_octets(text: bytes) -> bytes:
+    """The octets of padded base64; raises ValueError."""
+    try:
+        return binascii.a2b_base64(text, strict_mode=True)
+    except binascii.Error as exc:
+        raise ValueError(f"{shown(text)} is not base64: {exc}") from exc
 
 
 def _string(token: Token) -> bytes:
