@@ -33,8 +33,15 @@ www     IN A    192.0.2.80
 mail    IN A    192.0.2.25
 @       IN TXT  "v=spf1 mx -all"
 ZONE
-    "$xferzone" -R demo.new/zones.xferzone init --admin ops >demo.new/account
-    "$xferzone" -R demo.new/zones.xferzone zone add example.com --from demo.new/example.com.zone >&2
+    # What they say on stderr is for people who type them: shown only if they fail.
+    {
+        "$xferzone" -R demo.new/zones.xferzone init --admin ops >demo.new/account &&
+            "$xferzone" -R demo.new/zones.xferzone zone add example.com --from demo.new/example.com.zone --as ops
+    } >demo.new/said 2>&1 || {
+        cat demo.new/said >&2
+        exit 1
+    }
+    rm demo.new/said
     mkdir -p demo
     mv demo.new/* demo/
     rmdir demo.new
@@ -50,7 +57,7 @@ In another terminal, if fossil and dig are installed:
   mkdir try && cd try && export USER=\${USER:-ops}
   fossil clone --save-http-password http://ops:$password@$http/ z.fossil
   mkdir zone && cd zone && fossil open ../z.fossil example.com/main
-  sed -i 's/192.0.2.80/192.0.2.81/' example.com.zone
+  sed -i 's/192.0.2.80/192.0.2.181/' example.com.zone
   fossil commit -m "www moves"
   dig +short @$server -p $port www.example.com
 
