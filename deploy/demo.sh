@@ -54,14 +54,14 @@ The repository is demo/zones.xferzone; DNS answers on $dns, HTTP on http://$http
 In another terminal, if fossil and dig are installed:
 
   dig +short @$server -p $port www.example.com
-  mkdir try && cd try && export USER=\${USER:-ops}
+  cd "\$(mktemp -d)" && export USER=\${USER:-ops}
   fossil clone --save-http-password http://ops:$password@$http/ z.fossil
   mkdir zone && cd zone && fossil open ../z.fossil example.com/main
   sed -i 's/192.0.2.80/192.0.2.181/' example.com.zone
   fossil commit -m "www moves"
   dig +short @$server -p $port www.example.com
 
-Ctrl-C ends it; \`make run\` goes on where it was.
+Ctrl-C ends it; \`make run\` goes on where it was. Other addresses: make run HTTP=HOST:PORT DNS=HOST:PORT
 
 TEXT
 exec "$xferzone" -R demo/zones.xferzone up --http "$http" --dns "$dns"
