@@ -116,6 +116,27 @@ def test_every_version_reads_back_and_the_newest_is_whole(store: Store) -> None:
     assert found.stored < found.content / 40
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_versions_that_came_in_any_order_are_kept_as_deltas_too(
+    store: Store, tmp_path: Path, seed: int
+) -> None:
+    texts = versions(230)
+    with store.writer() as writer:
+        history(writer, texts)
+        contents = [writer.content(artifact) for artifact in writer.artifacts()]
+    if seed:
+        random.Random(seed).shuffle(contents)
+    with Store.create(tmp_path / "other") as other:
+        with other.writer() as writer:
+            for content in contents:
+                writer.put(content)
+        with Store(other.path) as again, again.reader() as reader:
+            assert list(inspect.faults(reader)) == []
+            assert inspect.stats(reader).deltas > 180
+            (deepest,) = reader.db.execute("SELECT max(stack) FROM blob").fetchone()
+            assert deepest <= 100
+
+
 def test_fifty_commits_to_a_100_kb_zone_add_less_than_100_kb(store: Store) -> None:
     texts = versions(51, lines=4_000)
     sizes = []

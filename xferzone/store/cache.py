@@ -5,6 +5,8 @@ from collections import OrderedDict
 
 from xferzone.hashing import ArtifactId
 
+MAX_SOUND = 500_000  # rows, some 50 MB
+
 
 class ContentCache:
     """At most `limit` bytes of verified contents; one larger than a quarter of that is not kept."""
@@ -13,6 +15,7 @@ class ContentCache:
         self._limit = limit
         self._size = 0
         self._contents: OrderedDict[ArtifactId, bytes] = OrderedDict()
+        self._sound: dict[int, int] = {}
         self._lock = threading.Lock()
 
     def get(self, artifact: ArtifactId) -> bytes | None:
@@ -33,3 +36,13 @@ class ContentCache:
             while self._size > self._limit:
                 _, dropped = self._contents.popitem(last=False)
                 self._size -= len(dropped)
+
+    def vouch(self, rid: int, checksum: int) -> None:
+        """Remember that what row `rid` stores, of this checksum, was read back and verified."""
+        if len(self._sound) >= MAX_SOUND:
+            self._sound.clear()
+        self._sound[rid] = checksum
+
+    def is_sound(self, rid: int, checksum: int) -> bool:
+        """Whether that was so, and what the row stores has not changed since."""
+        return self._sound.get(rid) == checksum

@@ -3,12 +3,14 @@
     v1 <- v2 <- v3          arrows point from a delta's source to what it makes; v3 is stored whole
     stack(v3) = 2           the deltas that lie on it at the deepest: reading v1 applies two
 
-The newest version of a file stays whole, so a tip is one read; the one before it becomes a delta against it in
-the transaction that links the newer. A version on which MAX_STACK deltas lie already stays whole instead, which
-bounds every read. Nothing here trusts the table: a chain is followed for at most MAX_STACK steps.
+The newest version of a file stays whole, so a tip is one read; the one before it becomes a delta against it in the
+transaction that links the newer, in whatever order they came. A version whose chain would be longer than MAX_STACK
+deltas stays whole instead, which bounds every read. Nothing here trusts the table: a chain is followed for at most
+MAX_STACK steps.
 """
 
 import sqlite3
+from zlib import crc32
 
 from xferzone import delta
 from xferzone.errors import CorruptArtifact, MalformedDelta, NotFound
@@ -35,7 +37,7 @@ def content(db: sqlite3.Connection, cache: ContentCache, rid: int) -> bytes:
         NotFound: a phantom, or no such row.
         CorruptArtifact: it, or one that its chain needs, cannot be read back.
     """
-    chain: list[tuple[ArtifactId, int, bytes]] = []
+    chain: list[tuple[int, ArtifactId, int, bytes]] = []
     at: int | None = rid
     found: bytes | None = None
     while at is not None:
@@ -44,19 +46,37 @@ def content(db: sqlite3.Connection, cache: ContentCache, rid: int) -> bytes:
         if row is None or row[2] is None:
             if not chain:
                 raise NotFound(f"artifact {artifact or rid} is not here")
-            raise CorruptArtifact(chain[-1][0], f"the source of its delta, {artifact or at}, is not here")
+            raise CorruptArtifact(chain[-1][1], f"the source of its delta, {artifact or at}, is not here")
         found = cache.get(artifact)
         if found is not None:
             break
         if len(chain) > MAX_STACK:
-            raise CorruptArtifact(chain[0][0], f"its chain of deltas is longer than {MAX_STACK}, or a loop")
-        chain.append((artifact, row[1], row[2] or large(db, at)))
+            raise CorruptArtifact(chain[0][1], f"its chain of deltas is longer than {MAX_STACK}, or a loop")
+        chain.append((at, artifact, row[1], row[2] or large(db, at)))
         at = row[3]
-    for artifact, size, stored in reversed(chain):
+    for at, artifact, size, stored in reversed(chain):
         found = _expanded(artifact, size, stored, found)
         cache.put(artifact, found)
+        cache.vouch(at, crc32(stored))
     assert found is not None
     return found
+
+
+def sound_delta(db: sqlite3.Connection, cache: ContentCache, rid: int, stored: bytes) -> bytes:
+    """The delta that row `rid` keeps in the frame `stored`, seen to make its artifact.
+
+    It is applied once in a process; later the frame is compared with what it was then. A clone takes versions
+    oldest first, each at the end of a chain: reading every one anew would apply each delta many times over.
+
+    Raises:
+        CorruptArtifact: as `content` does.
+    """
+    checksum = crc32(stored)
+    if not cache.is_sound(rid, checksum):
+        raw, size, source = db.execute("SELECT hash, size, source FROM blob WHERE rid = ?", (rid,)).fetchone()
+        _expanded(id_of(raw), size, stored, content(db, cache, source))
+        cache.vouch(rid, checksum)
+    return zstd.expand(stored, MAX_ARTIFACT)
 
 
 def large(db: sqlite3.Connection, rid: int) -> bytes:
@@ -88,18 +108,33 @@ def _expanded(artifact: ArtifactId, size: int, stored: bytes, source: bytes | No
 def rechain(db: sqlite3.Connection, cache: ContentCache, old: int, new: int) -> None:
     """Store `old` as a delta against `new`, its successor, where that saves space and bounds allow it."""
     row = db.execute("SELECT size, content, source, stack FROM blob WHERE rid = ?", (old,)).fetchone()
-    if row is None or row[1] is None or row[2] is not None or not row[0] >= _SMALLEST or row[3] >= MAX_STACK:
+    if row is None or row[1] is None or row[2] is not None or row[0] < _SMALLEST:
         return
-    base = db.execute("SELECT content, source, stack FROM blob WHERE rid = ?", (new,)).fetchone()
-    # Only a whole artifact becomes a source: so no loop can form, and no stack below grows unseen.
-    if base is None or base[0] is None or base[1] is not None:
+    stacks = _stacks(db, new)
+    height = row[3] + 1
+    # A loop is impossible: `old` is whole, so only a chain that ends at it could hold it.
+    if not stacks or height + len(stacks) - 1 > MAX_STACK or old in stacks:
         return
-    size, stack = row[0], row[3]
-    way_back = delta.create(content(db, cache, new), content(db, cache, old), most=size // _WORTH)
+    way_back = delta.create(content(db, cache, new), content(db, cache, old), most=row[0] // _WORTH)
     if way_back is None:
         return
     stored = zstd.compress(way_back)
     if len(stored) >= len(row[1] or large(db, old)):
         return
     keep(db, old, stored, new)
-    db.execute("UPDATE blob SET stack = ? WHERE rid = ?", (max(base[2], stack + 1), new))
+    for above, (rid, stack) in enumerate(stacks.items()):
+        if stack < height + above:
+            db.execute("UPDATE blob SET stack = ? WHERE rid = ?", (height + above, rid))
+
+
+def _stacks(db: sqlite3.Connection, rid: int) -> dict[int, int]:
+    """The rows from `rid` up to the whole one that its chain ends at, with their stacks; none if it is not here."""
+    found: dict[int, int] = {}
+    at: int | None = rid
+    while at is not None and at not in found:
+        row = db.execute("SELECT content IS NULL, source, stack FROM blob WHERE rid = ?", (at,)).fetchone()
+        if row is None or row[0] or len(found) > MAX_STACK:
+            return {}
+        found[at] = row[2]
+        at = row[1]
+    return found

@@ -45,13 +45,18 @@ def _link_checkin(writer: "Writer", rid: int, checkin: CheckIn) -> None:
     _await_files(writer, rid, checkin)
     _set_tags(writer, rid, rid, checkin.tags, checkin.date_ms)
     hand_down_branch(writer, rid)
-    if parents:
-        _rechain(writer, parents[0], rid, checkin)
-    for (child,) in db.execute(
-        "SELECT child FROM parent WHERE parent = ? AND position = 0", (rid,)
-    ).fetchall():
-        newer = writer.checkin(chains.id_of(_raw(writer, child)))
-        _rechain(writer, chains.id_of(_raw(writer, rid)), child, newer)
+    _rechain_around(writer, rid)
+
+
+def _rechain_around(writer: "Writer", rid: int) -> None:
+    """Keep what this check-in replaces, and what of it its children replace, as deltas of the newer."""
+    here = chains.id_of(_raw(writer, rid))
+    checkin = writer.checkin(here)
+    if checkin.parents:
+        _rechain(writer, checkin.parents[0], rid, checkin)
+    query = "SELECT child FROM parent WHERE parent = ? AND position = 0"
+    for (child,) in writer.db.execute(query, (rid,)).fetchall():
+        _rechain(writer, here, child, writer.checkin(chains.id_of(_raw(writer, child))))
 
 
 def _await_files(writer: "Writer", rid: int, checkin: CheckIn) -> None:
@@ -82,6 +87,9 @@ def _no_longer_awaited(writer: "Writer", rid: int) -> None:
         manifest = writer.checkin(chains.id_of(_raw(writer, checkin)))
         if manifest.baseline == arrived:
             _await_files(writer, checkin, manifest)
+        query = "SELECT 1 FROM awaited WHERE checkin = ?"
+        if writer.db.execute(query, (checkin,)).fetchone() is None:
+            _rechain_around(writer, checkin)
 
 
 def _set_tags(writer: "Writer", rid: int, own: int, tags: Iterable[Tag], date_ms: int) -> None:

@@ -9,7 +9,7 @@ from xferzone import artifacts, delta
 from xferzone.artifacts import CheckIn, FileCard
 from xferzone.errors import CorruptArtifact, NotFound, XferzoneError
 from xferzone.hashing import ArtifactId
-from xferzone.store import chains, zstd
+from xferzone.store import chains
 from xferzone.store.cache import ContentCache
 from xferzone.store.chains import id_of
 
@@ -163,9 +163,12 @@ class Reader:
             if budget <= 0 and batch:
                 return batch, rid
             try:
-                content = self.content(id_of(raw))
-                frame = stored or chains.large(self.db, rid)
-                payload = content if source is None else zstd.expand(frame, chains.MAX_ARTIFACT)
+                if source is None:
+                    payload = self.content(id_of(raw))
+                else:
+                    payload = chains.sound_delta(
+                        self.db, self.cache, rid, stored or chains.large(self.db, rid)
+                    )
             except CorruptArtifact:
                 continue
             batch.append(Sendable(id_of(raw), size, None if source is None else id_of(source), payload))

@@ -8,7 +8,7 @@ expect     a phantom: a row with a name and no content
 import sqlite3
 
 from xferzone import artifacts, delta
-from xferzone.artifacts import Cluster, Control
+from xferzone.artifacts import CheckIn, Cluster, Control
 from xferzone.cards.session import shared_secret
 from xferzone.errors import CorruptArtifact, MalformedDelta, PeerError
 from xferzone.hashing import ArtifactId, artifact_id, is_named
@@ -162,7 +162,12 @@ class Writer(Reader):
             content = delta.apply(self.content(source), made, limit=chains.MAX_ARTIFACT)
         except (ValueError, MalformedDelta):
             return []
-        if not is_named(artifact, content) or isinstance(artifacts.parse(content), Control):
-            # A control artifact may need a right that whoever sends the source lacks: it must come whole.
+        if not is_named(artifact, content) or _tags_others(content):
+            # What tags others may need a right that whoever sends the source lacks: it must come whole.
             return []
         return self._insert(artifact, content)
+
+
+def _tags_others(content: bytes) -> bool:
+    parsed = artifacts.parse(content)
+    return isinstance(parsed, CheckIn | Control) and any(tag.target is not None for tag in parsed.tags)
