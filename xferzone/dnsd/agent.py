@@ -29,6 +29,7 @@ from xferzone.dnsd.service import Service
 from xferzone.dnsd.start import arguments, run
 
 IDLE: Final = 10.0  # seconds; Knot's tcp-idle-timeout
+FAREWELL: Final = 1.0  # seconds
 MAX_CONNECTIONS: Final = 512  # at once; half of the descriptors that a process commonly may have
 MAX_PER_CLIENT: Final = 128
 
@@ -48,12 +49,12 @@ async def _serve(agent: "Agent", listen: Sequence[Address]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with contextlib.AsyncExitStack() as stack:
-        for address in listen:
-            await stack.enter_async_context(await asyncio.start_server(agent.talk, sock=tcp_socket(address)))
-        ready.report()
-        await stop.wait()
-        agent.end()
+    servers = [await asyncio.start_server(agent.talk, sock=tcp_socket(address)) for address in listen]
+    ready.report()
+    await stop.wait()
+    for server in servers:
+        server.close()
+    await agent.end()
 
 
 class Agent:
@@ -71,17 +72,26 @@ class Agent:
         try:
             while await self._answer_one(reader, writer):
                 self._open[writer] = self._open.pop(writer, client)
+            # What was answered before goes out first, if the peer takes it.
+            writer.close()
+            async with asyncio.timeout(IDLE):
+                await writer.wait_closed()
         except (OSError, EOFError, TimeoutError, asyncio.CancelledError):
-            # The peer has gone or says nothing, or we are ending: asyncio.streams would log the cancelling (3.11).
+            # The peer has gone, says nothing or takes nothing; or we are ending, and asyncio.streams would log
+            # the cancelling (3.11).
             pass
         finally:
+            writer.transport.abort()
             self._open.pop(writer, None)
-            writer.close()
 
-    def end(self) -> None:
-        """Close all connections once what was answered has gone out."""
-        for writer in list(self._open):
+    async def end(self) -> None:
+        """Close all connections, once what was answered has gone out or FAREWELL seconds have passed."""
+        for writer in self._open:
             writer.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL):
+                while self._open:
+                    await asyncio.sleep(0.01)
 
     async def _answer_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one message; whether to go on."""
