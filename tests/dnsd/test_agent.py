@@ -120,7 +120,10 @@ def test_a_change_shows_on_a_connection_that_is_open(world: World) -> None:
     talk(world, conversation)
 
 
-@pytest.mark.parametrize("message", [b"", b"short", ASKED[:2] + b"\x80" + ASKED[3:]])
+NO_QUESTIONS = {"empty": b"", "short": b"short", "an answer": ASKED[:2] + b"\x80" + ASKED[3:]}
+
+
+@pytest.mark.parametrize("message", NO_QUESTIONS.values(), ids=NO_QUESTIONS)
 def test_what_deserves_no_answer_ends_the_connection(world: World, message: bytes) -> None:
     async def conversation(connect: Connect) -> None:
         reader, writer = await connect()
