@@ -63,7 +63,8 @@ CREATE TABLE ref (
     checkin INTEGER NOT NULL REFERENCES blob,
     serial INTEGER,
     publication INTEGER NOT NULL,
-    indexes BLOB NOT NULL
+    indexes BLOB NOT NULL,
+    previous BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX ref_publication ON ref (publication);
 CREATE TABLE publication (

@@ -100,6 +100,15 @@ def test_an_invalid_check_in_becomes_a_fork_when_another_is_published(project: P
     assert project.leaves() == [artifact_id(good)]
 
 
+def test_a_branch_that_begins_invalid_is_mended_by_a_child(project: Project) -> None:
+    bad = project.manifest(BROKEN)
+    assert len(project.push(bad)) == 1
+    assert not project.has_ref()
+    mended = project.manifest(A, artifact_id(bad))
+    assert project.push(mended) == []
+    assert project.served() == (artifact_id(mended), 2)
+
+
 def test_the_invalid_end_of_a_line_leaves_the_valid_part_served(project: Project) -> None:
     one = project.manifest(B, begun(project))
     bad = project.manifest(BROKEN, artifact_id(one))

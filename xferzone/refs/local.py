@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from xferzone.errors import RefConflict
 from xferzone.hashing import ArtifactId
+from xferzone.store import indexes
 from xferzone.store.chains import id_of
 from xferzone.store.reader import Reader
 from xferzone.store.served import pack, unpack
@@ -111,7 +112,23 @@ class LocalRefs:
             "INSERT INTO publication (branch, checkin, serial, time_ms) VALUES (?, ?, ?, ?)",
             (ref.branch, rid, ref.serial, move.time_ms),
         ).lastrowid
+        before = self.get(ref.branch)
+        previous = pack(() if before is None else before.numbers)
         writer.db.execute(
-            "INSERT OR REPLACE INTO ref VALUES (?, ?, ?, ?, ?)",
-            (ref.branch, rid, ref.serial, number, pack(ref.numbers)),
+            "INSERT OR REPLACE INTO ref VALUES (?, ?, ?, ?, ?, ?)",
+            (ref.branch, rid, ref.serial, number, pack(ref.numbers), previous),
         )
+        self._sweep(writer, ref.branch.partition("/")[0])
+
+    def _sweep(self, writer: Writer, zone: str) -> None:
+        """Drop the indexes that none of the zone's refs stands on, or stood on before its last move."""
+        query = "SELECT indexes, previous FROM ref WHERE branch >= ? AND branch < ?"
+        used = writer.db.execute(query, (f"{zone}/", f"{zone}0")).fetchall()
+        indexes.sweep(writer, zone, {number for row in used for packed in row for number in unpack(packed)})
+
+    def repack(self, branch: str, numbers: tuple[int, ...], previous: tuple[int, ...]) -> None:
+        """Let a ref name indexes that were compiled again, without a move."""
+        writer = self._reader
+        assert isinstance(writer, Writer)
+        row = (pack(numbers), pack(previous), branch)
+        writer.db.execute("UPDATE ref SET indexes = ?, previous = ? WHERE branch = ?", row)

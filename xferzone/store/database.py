@@ -179,6 +179,13 @@ class Store:
         return str(revision)
 
 
+def newest_schema(db: sqlite3.Connection) -> None:
+    """Lay out an empty database as this release has it."""
+    engine = create_engine("sqlite://", creator=lambda: db)
+    with engine.begin() as connection:
+        _migrate(connection)
+
+
 def _engine(path: Path, begin: str) -> Engine:
     uri = f"file:{quote(str(path.absolute()))}?mode=rw"
 

@@ -8,7 +8,8 @@ primary    setting       project-code, server-code, role, epoch
            large         the frame of a blob whose content is empty there: tips are large and shrink to deltas, and
                          rows of their own leave no holes (50 commits to a 109 kB zone: 54 kB, with holes 237)
            aside         deltas whose source has not come; no artifacts yet
-           ref           (zone, branch) -> check-in, the served indexes in owner order (8 bytes each, big endian)
+           ref           (zone, branch) -> check-in, its indexes in owner order (8 bytes each, big endian), and those
+                     before its last move: responders may open them late
            publication   every move of a ref, numbered; a responder reads what came after a number
 
 derived    checkin       date, branch (inherited along first parents), place (below)
@@ -18,7 +19,7 @@ derived    checkin       date, branch (inherited along first parents), place (be
            unclustered   public artifacts in no cluster
            invalid       check-ins of a zone branch found invalid when publishing, with the reason
            serial        law 3's serial of a check-in for a zone, where it was computed
-           zone_index    the served form of one zone file at one of the refs
+           zone_index    the served form of one zone file that a ref stands on or stood on before its last move
 
 place      0  on a zone branch or one of its forks, not settled: publishing looks at these
            1  an ancestor of a ref, or the ref itself

@@ -24,6 +24,7 @@ from xferzone.zone import changes, files, form, names, text, validate
 from xferzone.zone.changes import Change
 from xferzone.zone.publish import publish
 from xferzone.zone.records import Record
+from xferzone.zone.serials import serial_of
 
 DEFAULT_BRANCH = "main"
 
@@ -111,7 +112,7 @@ class Edit:
         ref = self._served()
         checkin = self._writer.put(self._manifest({}, comment, ref.checkin, ()).encode())
         self._writer.place(checkin, schema.PUBLISHED)
-        gone = Ref(self.branch, checkin, ref.serial, ())
+        gone = Ref(self.branch, checkin, serial_of(self._writer, self.zone, checkin), ())
         self._refs.compare_and_set([Move(ref.checkin, gone, self._author.now_ms)])
         return Commit(self.branch, checkin, ref.serial)
 

@@ -21,10 +21,11 @@ from xferzone.artifacts import CheckIn, Control, FileCard, Tag
 from xferzone.errors import Fault, NotFound, ZoneInvalid
 from xferzone.hashing import ArtifactId
 from xferzone.refs import LocalRefs, Move, Ref
-from xferzone.store import Writer, indexes, schema
+from xferzone.store import Writer, schema
 from xferzone.store.reader import Placed
 from xferzone.zone import form, names
-from xferzone.zone.serials import serial_of
+from xferzone.zone.serial import following
+from xferzone.zone.serials import floor, serial_in, serial_of
 
 MAX_AHEAD_MS = 5 * 60 * 1000  # how far a check-in's date may be ahead of our clock (law 4)
 MAX_STEP = 2**30  # a larger step of the serial needs --serial-jump (law 3)
@@ -130,7 +131,8 @@ class _Run:
     def _starts(self) -> list[Placed]:
         if self.ref is not None:
             return self._heirs(self.ref.checkin)
-        return [checkin for checkin in self.pending.values() if self._is_start(checkin)]
+        known = [*self.writer.invalid(self.branch), *self.pending.values()]
+        return [checkin for checkin in known if self._is_start(checkin)]
 
     def _is_start(self, checkin: Placed) -> bool:
         if not checkin.parents:
@@ -153,24 +155,23 @@ class _Run:
         if checkin.id not in self.pending:
             return False
         try:
-            self._move(checkin.id, self._form(checkin.id))
+            self._move(checkin.id, self._form(checkin.id, serial_in(self.writer, self.zone, checkin.id)))
         except ZoneInvalid as exc:
             self._record_invalid(checkin.id, exc)
             return False
         return True
 
-    def _form(self, checkin: ArtifactId) -> form.Form:
-        own = self.writer.files(checkin)
-        made = form.served_form(self.writer, self.zone, own, as_cut=checkin in self.as_cut)
+    def _form(self, checkin: ArtifactId, serial: int | None) -> form.Form:
+        """The served form of a check-in that would be served with `serial`. Raises ZoneInvalid."""
         previous = None if self.ref is None else self.ref.serial
-        serial = serial_of(self.writer, self.zone, checkin)
         step = 0 if previous is None or serial is None else (serial - previous) % 2**32
         if step > MAX_STEP and not self.serial_jump:
             reason = (
                 f"the serial would step from {previous} to {serial}, over 2^30: publish it with --serial-jump"
             )
             raise ZoneInvalid([Fault("", 0, reason)])
-        return made
+        own = self.writer.files(checkin)
+        return form.served_form(self.writer, self.zone, own, as_cut=checkin in self.as_cut)
 
     def _move(self, to: ArtifactId, served: form.Form) -> None:
         was = self.ref
@@ -178,8 +179,6 @@ class _Run:
         self.refs.compare_and_set([Move(None if was is None else was.checkin, ref, self.now_ms)])
         self.ref = ref
         self._settle_ancestors(to)
-        used = {number for other in self.refs.of_zone(self.zone) for number in other.numbers}
-        indexes.sweep(self.writer, self.zone, used.union(() if was is None else was.numbers))
 
     def _settle_ancestors(self, tip: ArtifactId) -> None:
         queue = [tip]
@@ -203,7 +202,7 @@ class _Run:
             if tip.date_ms > self.now_ms + MAX_AHEAD_MS or self._off_the_line(tip)[1] == self.ref.checkin:
                 continue
             try:
-                served = self._form(tip.id)
+                served = self._form(tip.id, self._serial_if_appended(tip.id))
             except ZoneInvalid as exc:
                 self._record_invalid(tip.id, exc)
                 continue
@@ -223,6 +222,11 @@ class _Run:
                     seen.add(parent)
                     queue.append(placed)
         return False
+
+    def _serial_if_appended(self, tip: ArtifactId) -> int | None:
+        """The serial of the check-in that _append would make: its first parent is the ref, its text the tip's."""
+        assert self.ref is not None
+        return following(self.ref.serial, floor(self.writer, self.zone, tip))
 
     def _append(self, tip: Placed) -> ArtifactId:
         """A check-in on the branch whose first parent is the ref, and whose content is the tip's."""
