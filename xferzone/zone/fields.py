@@ -5,8 +5,7 @@
     Interval          86400  1d                          4 octets
     Moment            20260131235959                     4 octets
     TypeField         MX  TYPE65280                      2 octets
-    Algorithm         13  ECDSAP256SHA256                1 octet
-    CertificateType   1  PKIX                            2 octets
+    Mnemonic          13  ECDSAP256SHA256                1 or 2 octets
     Address4, 6       192.0.2.1  2001:db8::1             4, 16 octets
     Groups            00-00-5e-00-53-2a                  so many octets of hex with a separator
     Name              mail  mail.example.net.  @         labels
@@ -20,7 +19,7 @@ Source: RFC 1035 3.3 and 5.1, RFC 4034, 4398, 6742, 7043.
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from xferzone.zone import octets, rdtypes
 from xferzone.zone.octets import shown
@@ -31,23 +30,24 @@ MAX_NAME = 255  # octets of a name in wire form; RFC 1035 3.1
 #: A name's wire form from its text, or its text from its wire form.
 NameCodec = Callable[[bytes], bytes]
 
-_ALGORITHMS = b"""
-    RSAMD5 1 DH 2 DSA 3 ECC 4 RSASHA1 5 DSANSEC3SHA1 6 DSA-NSEC3-SHA1 6 RSASHA1NSEC3SHA1 7
-    RSASHA1-NSEC3-SHA1 7 RSASHA256 8 RSASHA512 10 ECCGOST 12 ECC-GOST 12 ECDSAP256SHA256 13
-    ECDSAP384SHA384 14 ED25519 15 ED448 16 INDIRECT 252 PRIVATEDNS 253 PRIVATEOID 254
-""".split()
-_ALGORITHM = dict(zip(_ALGORITHMS[::2], map(int, _ALGORITHMS[1::2]), strict=True))
-_CERTIFICATE = {
-    b"PKIX": 1,
-    b"SPKI": 2,
-    b"PGP": 3,
-    b"IPKIX": 4,
-    b"ISPKI": 5,
-    b"IPGP": 6,
-    b"ACPKIX": 7,
-    b"IACPKIX": 8,
-}
-_CERTIFICATE |= {b"URI": 253, b"OID": 254}
+
+def _table(text: bytes) -> Mapping[bytes, int]:
+    parts = text.split()
+    return dict(zip(parts[::2], map(int, parts[1::2]), strict=True))
+
+
+#: Of DNSSEC, as RFC 4034 A.1 and its successors name them, and as BIND and dnspython do.
+ALGORITHMS = _table(b"""
+    RSAMD5 1 DH 2 DSA 3 ECC 4 RSASHA1 5 DSANSEC3SHA1 6 DSA-NSEC3-SHA1 6 RSASHA1NSEC3SHA1 7 RSASHA1-NSEC3-SHA1 7
+    RSASHA256 8 RSASHA512 10 ECCGOST 12 ECC-GOST 12 ECDSAP256SHA256 13 ECDSAP384SHA384 14 ED25519 15 ED448 16
+    INDIRECT 252 PRIVATEDNS 253 PRIVATEOID 254
+""")
+#: Of CERT, RFC 4398 2.1.
+CERTIFICATES = _table(b"PKIX 1 SPKI 2 PGP 3 IPKIX 4 ISPKI 5 IPGP 6 ACPKIX 7 IACPKIX 8 URI 253 OID 254")
+#: Of WKS; other names would depend on the host's /etc/protocols.
+PROTOCOLS = _table(b"TCP 6 UDP 17")
+#: Of DSYNC, RFC 9859 2.1.
+SCHEMES = _table(b"NOTIFY 1")
 
 
 class Words:
@@ -153,20 +153,17 @@ class TypeField(Fixed):
         return rdtypes.type_text(int.from_bytes(part, "big"))
 
 
-class Algorithm(Number):
-    def parse(self, words: Words) -> bytes:
-        word = words.word()
-        number = _ALGORITHM.get(word.upper())
-        return octets.parse_number(word, 1) if number is None else bytes((number,))
+class Mnemonic(Number):
+    """A number for which names may stand, in any case; it is written as a number."""
 
-
-class CertificateType(Number):
-    """The type of a CERT, RFC 4398 2.1."""
+    def __init__(self, size: int, names: Mapping[bytes, int]) -> None:
+        super().__init__(size)
+        self._names = names
 
     def parse(self, words: Words) -> bytes:
         word = words.word()
-        number = _CERTIFICATE.get(word.upper())
-        return octets.parse_number(word, 2) if number is None else number.to_bytes(2, "big")
+        number = self._names.get(word.upper())
+        return octets.parse_number(word, self.size) if number is None else number.to_bytes(self.size, "big")
 
 
 class Address4(Fixed):
@@ -186,11 +183,14 @@ class Address6(Fixed):
 
 
 class Groups(Fixed):
-    """Octets in hex, `together` of them a group, groups parted by `separator`; never written."""
+    """Octets in hex, `together` of them a group, groups parted by `separator`; zeros that begin a group of several
+    octets may be left out. Never written."""
 
     def __init__(self, size: int, together: int, separator: bytes) -> None:
         super().__init__(size)
-        group = b"[0-9A-Fa-f]{%d}" % (2 * together)
+        self._digits = 2 * together
+        least = 1 if together > 1 else 2
+        group = b"[0-9A-Fa-f]{%d,%d}" % (least, self._digits)
         self._shape = re.compile(group + b"(?:%b%b)" % (separator, group) + b"{%d}" % (size // together - 1))
         self._separator = separator
 
@@ -200,7 +200,8 @@ class Groups(Fixed):
             raise ValueError(
                 f"{shown(word)} is not {self.size} octets in hex, parted by {self._separator.decode()}"
             )
-        return bytes.fromhex(word.replace(self._separator, b"").decode("ascii"))
+        groups = word.split(self._separator)
+        return bytes.fromhex(b"".join(group.rjust(self._digits, b"0") for group in groups).decode("ascii"))
 
     def present(self, part: bytes, name: NameCodec) -> bytes:
         raise ValueError("it is written in generic form")

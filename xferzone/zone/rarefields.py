@@ -7,7 +7,6 @@
     Names         rvs1 rvs2                               names to the end
     Gateway       .  192.0.2.1  2001:db8::1  name         as an octet before it says: 0, 1, 2, 3
     RelayType     1 2                                     AMTRELAY: flag and type of the relay in one octet
-    Protocol      6  TCP                                  WKS: 1 octet
     Services      25 80                                   WKS: a bit for each port, to the end
     A6Suffix      (none)                                  A6: prefix length, rest of an address
 
@@ -17,7 +16,7 @@ Source: RFC 1035 3.4.2, RFC 1706, 1876, 2874, 3123, 4025, 8005, 8777.
 import re
 
 from xferzone.zone import octets
-from xferzone.zone.fields import Address4, Address6, Field, Fixed, Name, NameCodec, Number, Words
+from xferzone.zone.fields import Address4, Address6, Field, Fixed, Name, NameCodec, Words
 from xferzone.zone.octets import shown
 from xferzone.zone.openfields import Base64, Rest, base64_octets, hex_octets
 
@@ -149,15 +148,6 @@ class MaybeBase64(Base64):
     def parse(self, words: Words) -> bytes:
         joined = b"".join(words.words())
         return base64_octets(joined) if joined else b""
-
-
-class Protocol(Number):
-    """The protocol of a WKS; of the names only TCP and UDP, others would depend on the host's /etc/protocols."""
-
-    def parse(self, words: Words) -> bytes:
-        word = words.word()
-        number = {b"TCP": 6, b"UDP": 17}.get(word.upper())
-        return octets.parse_number(word, 1) if number is None else bytes((number,))
 
 
 class Services(Rest, Unwritten):

@@ -28,7 +28,7 @@ _SECONDS, _MOMENT, _TYPE, _ALGORITHM = (
     fields.Interval(4),
     fields.Moment(4),
     fields.TypeField(2),
-    fields.Algorithm(1),
+    fields.Mnemonic(1, fields.ALGORITHMS),
 )
 _NAME, _STRING, _STRINGS, _TEXT = fields.Name(), openfields.String(), openfields.Strings(), openfields.Text(1)
 _HEX, _BASE64, _TYPES, _PARAMS = openfields.Hex(), openfields.Base64(), openfields.Types(), Params()
@@ -57,7 +57,8 @@ LAYOUTS: Mapping[int, tuple[Field, ...]] = MappingProxyType(
         [rdtypes.TXT, rdtypes.SPF, rdtypes.NINFO, rdtypes.AVC, rdtypes.RESINFO, rdtypes.WALLET], (_STRINGS,)
     )
     | dict.fromkeys([rdtypes.RRSIG, rdtypes.SIG], _SIGNATURE)
-    | dict.fromkeys([rdtypes.DNSKEY, rdtypes.CDNSKEY, rdtypes.KEY], _KEY)
+    | dict.fromkeys([rdtypes.DNSKEY, rdtypes.CDNSKEY, rdtypes.KEY, rdtypes.RKEY], _KEY)
+    | dict.fromkeys([rdtypes.EID, rdtypes.NIMLOC], (_HEX,))
     | dict.fromkeys([rdtypes.DS, rdtypes.CDS, rdtypes.DLV], _DS)
     | dict.fromkeys([rdtypes.TLSA, rdtypes.SMIMEA], _CERTIFICATE)
     | dict.fromkeys([rdtypes.SVCB, rdtypes.HTTPS], _BINDING)
@@ -76,13 +77,13 @@ LAYOUTS: Mapping[int, tuple[Field, ...]] = MappingProxyType(
         rdtypes.CAA: (_U8, openfields.Tag(), openfields.Text()),
         rdtypes.URI: (_U16, _U16, _TEXT),
         rdtypes.SSHFP: (_U8, _U8, _HEX),
-        rdtypes.CERT: (fields.CertificateType(2), _U16, _ALGORITHM, _BASE64),
+        rdtypes.CERT: (fields.Mnemonic(2, fields.CERTIFICATES), _U16, _ALGORITHM, _BASE64),
         rdtypes.NSEC: (_NAME, _TYPES),
         rdtypes.NSEC3: (_U8, _U8, _U16, openfields.Salt(), openfields.Hash(), _TYPES),
         rdtypes.NSEC3PARAM: (_U8, _U8, _U16, openfields.Salt()),
         rdtypes.CSYNC: (_U32, _U16, _TYPES),
         rdtypes.ZONEMD: (_U32, _U8, _U8, openfields.Digest({1: 48, 2: 64}, least=12)),  # SHA-384, SHA-512
-        rdtypes.DSYNC: (_TYPE, _U8, _U16, _NAME),
+        rdtypes.DSYNC: (_TYPE, fields.Mnemonic(1, fields.SCHEMES), _U16, _NAME),
         rdtypes.NID: (_U16, _NODE),
         rdtypes.L32: (_U16, fields.Address4(4)),
         rdtypes.L64: (_U16, _NODE),
@@ -95,7 +96,7 @@ LAYOUTS: Mapping[int, tuple[Field, ...]] = MappingProxyType(
         rdtypes.HIP: (rarefields.HostIdentity(), rarefields.Names()),
         rdtypes.IPSECKEY: (_U8, _U8, _ALGORITHM, rarefields.Gateway(-2), rarefields.MaybeBase64()),
         rdtypes.AMTRELAY: (_U8, rarefields.RelayType(1), rarefields.Gateway(-1, 0x7F)),
-        rdtypes.WKS: (fields.Address4(4), rarefields.Protocol(1), rarefields.Services()),
+        rdtypes.WKS: (fields.Address4(4), fields.Mnemonic(1, fields.PROTOCOLS), rarefields.Services()),
         rdtypes.A6: (rarefields.A6Suffix(), rarefields.LastName()),
     }
 )

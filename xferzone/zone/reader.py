@@ -36,6 +36,7 @@ _COMMON = re.compile(
 )
 _BLANK_LINES = re.compile(rb"[ \t\r\n]*\n")
 _PLAIN_OWNER = re.compile(rb"[a-z0-9_*-]{1,63}(?:\.[a-z0-9_*-]{1,63})*")
+_SIGNED = [b"ANY", b"TSIG"]  # class and type of the line that `dig AXFR -y` ends a transfer with: no record
 _BACKSLASH = 0x5C
 _CLASS = re.compile(rb"CH|CS|HS|NONE|CLASS[0-9]+")
 
@@ -90,6 +91,8 @@ class Reading:
         make = tuple.__new__  # what Record() calls in the end, at a third of the time
         while common := match(content, at):
             owner_text, before, behind, mnemonic, text = common.groups()
+            if before and behind:
+                break
             end = common.end()
             owner = owners.get(owner_text) if owner_text else self._owner
             known = parsers.get(mnemonic)
@@ -109,7 +112,7 @@ class Reading:
                     ttl = self._ttl(ttl_text, rdtype, wire)
             except ValueError:
                 break
-            if (before and behind) or end - at > MAX_ENTRY:
+            if end - at > MAX_ENTRY:
                 break
             above = self._above() if self._comments else ()
             append(make(Record, (owner, ttl, rdtype, wire, above, b"", line)))
@@ -138,6 +141,8 @@ class Reading:
 
     def _record(self, entry: Entry) -> None:
         tokens: Sequence[Token] = entry.tokens
+        if [token.raw.upper() for token in tokens[2:4]] == _SIGNED:
+            return
         if not entry.indented:
             self._owner = None
             self._owner = self._owner_of(_word(tokens[0]))

@@ -2,7 +2,7 @@ r"""Zone text into entries: the lines that belong together, their tokens and the
 
     entry    = pieces, up to the line feed outside parentheses that ends it
     piece    = blank | "(" | ")" | comment | token            inside parentheses a line feed is a blank too
-    blank    = space or tab; carriage returns before a line feed
+    blank    = space or tab; at the end of a line carriage returns too
     comment  = ";" and all up to the line feed
     token    = a word: printable ASCII without blanks, quotes, parentheses and ";"
              | a quoted string: any octets but a line feed
@@ -17,8 +17,8 @@ from typing import NamedTuple
 MAX_ENTRY = 1_000_000  # bytes from an entry's begin to its end; architecture.md 7: 1 MB of text an owner
 
 _PIECE = re.compile(
-    rb"[ \t]+"
-    rb"|(?P<end>\r*\n)"
+    rb"(?P<end>[ \t\r]*\n)"
+    rb"|[ \t]+"
     rb"|(?P<comment>;[^\n]*)"
     rb'|"(?P<quoted>[^"\\\n]*(?:\\[^\n][^"\\\n]*)*)"'
     rb"|(?P<word>(?:[!#-'*-:<-\[\]-~]+|\\[ -~])+)"

@@ -16,8 +16,9 @@ r"""SvcParams, the end of HTTPS and SVCB rdata, as one field.
     NNN  keyNNN            the octets as a character-string         the octets
 
 A comma or backslash inside a protocol id is escaped with a backslash before the value is escaped as a
-character-string: \\, and \\\\. Canonical text has the keys in ascending order and every value in quotes; keys
-that are not in the table are keyNNN for ever. What is not self-consistent (RFC 9460 2.4.3) is refused.
+character-string: \\, and \\\\. Canonical text has the keys in ascending order, every value in quotes, and keys from 7
+on as keyNNN for ever, since servers of today do not read all their names. What is not self-consistent (RFC 9460
+2.4.3) is refused.
 
 Source: RFC 9460 2.1, 2.2, 7, 8, A.1; RFC 9461 5; RFC 9540 4.
 """
@@ -33,6 +34,7 @@ from xferzone.zone.octets import shown
 
 _MANDATORY, _ALPN, _NO_DEFAULT_ALPN, _PORT, _IPV4HINT, _ECH, _IPV6HINT, _DOHPATH, _OHTTP = range(9)
 _NAMES = b"mandatory alpn no-default-alpn port ipv4hint ech ipv6hint dohpath ohttp".split()
+_WRITTEN = 7  # names of keys below it are written: those of RFC 9460, which every server reads
 _NUMBERED = re.compile(rb"key(0|[1-9][0-9]{0,4})")
 _ITEM = re.compile(rb"((?:[^\\,]|\\[\\,])*)(,|\Z)", re.DOTALL)
 _ITEM_ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
@@ -74,8 +76,8 @@ class Params(Field):
 
 
 def key_text(key: int) -> bytes:
-    """The name of a key, or keyNNN."""
-    return _NAMES[key] if key < len(_NAMES) else b"key%d" % key
+    """How a key is written."""
+    return _NAMES[key] if key < _WRITTEN else b"key%d" % key
 
 
 def _key(name: bytes) -> int:
