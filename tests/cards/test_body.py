@@ -2,6 +2,7 @@
 
 import base64
 import json
+import tracemalloc
 import zlib
 from pathlib import Path
 from typing import TypedDict
@@ -88,6 +89,33 @@ def test_a_bomb_is_refused_without_being_expanded() -> None:
         decode_body(FRAMED, bomb, limit=1000)
     # The same with a length that lies: stock fails to inflate it, and takes it for text.
     assert decode_body(FRAMED, b"\0\0\0\x09" + bomb[4:], limit=LIMIT) == b"\0\0\0\x09" + bomb[4:]
+
+
+@pytest.mark.parametrize("size", [65_535, 65_536, 65_537, 3_000_000])
+@pytest.mark.parametrize("level", [0, 1, 9])
+def test_long_texts_are_inflated_step_by_step(size: int, level: int) -> None:
+    for text in (bytes(size), b"".join(b"igot %064x\n" % number for number in range(size // 70))):
+        framed = frame(text, level=level)
+        assert unframe(framed, limit=len(text)) == text
+        assert unframe(framed + b"behind", limit=10**9) == text
+        with pytest.raises(PeerError):
+            unframe(framed, limit=len(text) - 1)
+        for cut in (framed[:-1], framed[: len(framed) // 2]):
+            with pytest.raises(ValueError, match="cut off"):
+                unframe(cut, limit=10**9)
+
+
+def test_a_long_text_is_not_in_memory_twice_while_it_is_inflated() -> None:
+    size = 20_000_000
+    framed = frame(bytes(size), level=9)
+    tracemalloc.start()
+    try:
+        text = unframe(framed, limit=size)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(text) == size
+    assert peak < 1.3 * size
 
 
 @pytest.mark.parametrize(

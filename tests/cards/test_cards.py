@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import xferzone.cards
 from xferzone.cards import (
     Card,
     CFile,
@@ -32,6 +33,7 @@ from xferzone.cards import (
     encode_cards,
     parse_cards,
 )
+from xferzone.cards.base import MAX_LINE
 from xferzone.errors import MalformedCard, PeerError
 from xferzone.hashing import ArtifactId
 
@@ -109,6 +111,8 @@ FORGIVEN: list[tuple[bytes, Sequence[Card]]] = [
     (b"clone 3 1 5\n", [Clone()]),
     (b"clone 3 -5\n", [Clone(3, 0)]),
     (b"clone 3 x\n", [Clone(3, 0)]),
+    (b"clone 3 99999999999\n", [Clone(3, 2**31 - 1)]),
+    (b"clone %s 1\n" % (b"9" * 5000), [Clone(2**31 - 1, 1)]),
     (b"pragma a 1 2 3 4 5 6\n", [Pragma("a", ("1", "2", "3", "4"))]),
     (b"login a b c\n", [Login("a", "b", "c")]),
     (b"login a \xff c\n", [Login("a", "\\xff", "c")]),
@@ -270,6 +274,26 @@ def test_long_rows_of_announcements_come_in_order_and_mixed_with_others() -> Non
         if number % 911 == 0:
             message += [Gimme(each), File(each, b"igot %s\n" % each.encode())]
     assert list(parse_cards(encode_cards(message))) == message
+
+
+def test_a_line_has_a_bound_and_a_payload_has_not() -> None:
+    longest = b"#" * (MAX_LINE - 1) + b"\n"
+    assert list(parse_cards(longest + b"private\n" + longest[:-1])) == [Private()]
+    payload = bytes(MAX_LINE * 2)
+    assert list(parse_cards(File(A, payload).encode() + b"private\n")) == [File(A, payload), Private()]
+    for body in (b"#" + longest, b"private\n" + bytes(MAX_LINE + 1), b" " * MAX_LINE + b"private\n"):
+        with pytest.raises(PeerError, match="a line of over 65536 bytes"):
+            list(parse_cards(body))
+
+
+@pytest.mark.parametrize(
+    "line", [b"\n", b"#\n", b"private\n", b"x\n", b"igot %s\n" % a, b"igot %s 1\n" % a, b"gimme %s\n" % a]
+)
+def test_lines_of_every_kind_count(line: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(xferzone.cards, "MAX_LINES", 1_000)
+    list(parse_cards(line * 999 + b"private\n"))
+    with pytest.raises(PeerError, match="over 1000 lines in one message"):
+        list(parse_cards(line * 1_000 + b"private\n"))
 
 
 def test_cards_are_read_one_by_one() -> None:

@@ -84,7 +84,7 @@ def said(body: bytes, known: dict[ArtifactId, bytes]) -> Counter[tuple[object, .
     """What a reply says, as a multiset.
 
     Left out: server codes, versions, comments and the configuration, which we do not keep. An artifact counts as its
-    content, however it was packed; a position only as whether it is the end.
+    content and the card it came in, whole or as a delta; a position only as whether it is the end.
     """
     cards = list(parse_cards(body))
     arrived = contents([card for card in cards if isinstance(card, File | CFile)], known)
@@ -96,7 +96,7 @@ def _word(card: Card, arrived: dict[ArtifactId, bytes]) -> tuple[object, ...] | 
         case Pragma(name="server-version") | Config():
             return None
         case File() | CFile():
-            return "artifact", card.artifact, arrived[card.artifact]
+            return type(card).__name__, card.artifact, arrived[card.artifact]
         case IGot() | Gimme():
             return type(card).__name__, card
         case Push():

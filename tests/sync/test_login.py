@@ -15,6 +15,8 @@ from xferzone.store import Store
 from xferzone.sync.login import Rights, authenticate
 
 PROJECT = "0123456789abcdef0123456789abcdef01234567"
+#: Joined by U+200D, with a soft hyphen, a blank of another kind, a control character: none of them "printable".
+ODD = ("\U0001f468\u200d\U0001f33e", "so\u00adft", "no\u00a0break", "a\x01b", "tab\tbed")
 REST = b"pull x " + PROJECT.encode() + b"\n# 00\n"
 
 
@@ -30,6 +32,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
             writer.put_user("odd user", "p w", "uv")
             writer.put_user("bare", None, "s")
             writer.put_user("hex", "0" * 40, "i")
+            for odd in ODD:
+                writer.put_user(odd, "secret", "o")
         yield store
 
 
@@ -59,6 +63,8 @@ def test_without_a_login_a_request_is_nobodys(store: Store) -> None:
         ("ann ", "secret", None),
         ("Ann", "secret", None),
         ("missing", "secret", None),
+        *((odd, "secret", "go") for odd in ODD),
+        ("\udcff", "secret", None),
         ("bare", "", None),
         ("reader", "", None),
         ("developer", "", None),

@@ -396,6 +396,18 @@ def test_a_clone_goes_on_with_what_stood_when_it_began_and_what_came_since(store
     ]
 
 
+def test_one_clone_card_of_many_is_answered(store: Store) -> None:
+    once = ask(store, by("cloner", Clone(3, 1)), Budget(bytes=1))
+    assert cards(ask(store, by("cloner", *[Clone(3, 1)] * 3, Clone()), Budget(bytes=1))) == cards(once)
+
+
+def test_a_request_of_rubbish_is_soon_refused(store: Store) -> None:
+    rubbish = [b"\xff%d\n" % number for number in range(server.MAX_UNKNOWN)]
+    assert cards(ask(store, by("writer1", PUSH, *rubbish))) == [Error("bad command: \udcff999\n")]
+    with pytest.raises(PeerError, match="over 1000 lines that are no cards"):
+        ask(store, by("writer1", PUSH, *rubbish, b"x\n"))
+
+
 def test_notices_are_messages_and_come_where_no_error_can_hide_them(store: Store) -> None:
     told = ["first line", "second", "second"]
     reply = ask(store, by("writer1", PUSH, file(b"new\n"), b"xyzzy\n"), notices=told)
@@ -494,6 +506,7 @@ def test_refs_are_told_to_peers_that_ask(store: Store) -> None:
     assert told(store, "o", asked + b"4\n") == []
     assert told(store, "o", b"pragma xferzone 1 refs - 4\n") == [anew, second, third, fourth]
     assert told(store, "o", asked + b"0\n", Budget(bytes=10)) == [second]
+    assert told(store, "o", (asked + b"3\n") * 3) == [fourth]
     for letters, request in (
         ("g", asked + b"0\n"),
         ("o", PULL),

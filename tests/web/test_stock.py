@@ -1,5 +1,6 @@
 """Stock fossil against our server: what people do with it, and what it does by itself."""
 
+import socket
 import sqlite3
 import subprocess
 import urllib.request
@@ -269,6 +270,21 @@ def test_replies_have_a_length_and_are_never_chunked(project: Path) -> None:
         chunked = [*asked, "-H", "Transfer-Encoding: chunked", server.url()]
         done = subprocess.run(chunked, stdout=subprocess.PIPE, check=True, timeout=20)
         assert done.stdout.endswith(body)
+
+
+@pytest.mark.parametrize("chunks", [b"zz\r\nabc", b"5\r\nab", b"-1\r\nabc\r\n0\r\n\r\n"])
+def test_a_body_in_broken_chunks_is_a_bad_request(project: Path, chunks: bytes) -> None:
+    head = (
+        b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n"
+        b"Content-Type: application/x-fossil\r\n\r\n"
+    )
+    with (
+        serving(project, "serve") as server,
+        socket.create_connection(("127.0.0.1", server.http), timeout=20) as client,
+    ):
+        client.sendall(head + chunks)
+        client.shutdown(socket.SHUT_WR)
+        assert client.recv(100).startswith(b"HTTP/1.1 400 ")
 
 
 # -- budgets and clusters

@@ -13,7 +13,7 @@ from xferzone.cards.configuration import Config, ReqConfig
 from xferzone.cards.notice import Error, Message
 from xferzone.cards.session import Clone, CloneSeqno, Cookie, Login, Pragma, Pull, Push
 from xferzone.cards.unversioned import UVFile, UVGimme, UVIGot
-from xferzone.errors import MalformedCard
+from xferzone.errors import MalformedCard, PeerError
 
 __all__ = [
     "CFile",
@@ -52,6 +52,10 @@ _PARSERS: Mapping[bytes, Parser] = {
 #: After a wrong line of these nobody knows where the next card begins.
 _WITH_PAYLOAD = frozenset({b"file", b"cfile", b"uvfile", b"config"})
 
+#: Lines of one message, comments and blank ones included: some hundred kilobytes on the wire can expand to a hundred
+#: million of them, which would keep a worker busy for minutes. Ours; a second's work.
+MAX_LINES = 1_000_000
+
 
 def parse_cards(body: bytes) -> Iterator[Card]:
     """Yield the cards of an uncompressed message body, in order; comments and blank lines mean nothing.
@@ -61,8 +65,10 @@ def parse_cards(body: bytes) -> Iterator[Card]:
 
     Raises:
         MalformedCard: the same of a card with a payload, or a payload that the body does not hold.
+        PeerError: over MAX_LINES lines, or one of over MAX_LINE bytes.
     """
     cursor = Cursor(body)
+    lines = 0
     while True:
         run, cursor.offset = artifact.igots(body, cursor.offset)
         yield from run
@@ -70,6 +76,9 @@ def parse_cards(body: bytes) -> Iterator[Card]:
         line = cursor.next_line()
         if line is None:
             return
+        lines += 1 + len(run)
+        if lines > MAX_LINES:
+            raise PeerError(f"over {MAX_LINES} lines in one message: send fewer at a time")
         tokens = line.split(None, MAX_TOKENS)[:MAX_TOKENS]
         if not tokens or line.startswith(b"#"):
             continue

@@ -14,7 +14,7 @@ xfer_accept_compressed_file(), send_file(), send_compressed_file(). Checked agai
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -128,7 +128,7 @@ class CFile(Card):
 PARSERS: Mapping[bytes, Parser] = {card.operator: card.parse for card in (IGot, Gimme, Private, File, CFile)}
 
 
-def igots(body: bytes, offset: int) -> tuple[Iterable[IGot], int]:
+def igots(body: bytes, offset: int) -> tuple[Sequence[IGot], int]:
     """The igot cards that stand in a row at `offset` and where they end; an announcement is little else.
 
     Only plain ones, of public artifacts, and not all of them if they are many: what remains is read as any card.
@@ -136,7 +136,7 @@ def igots(body: bytes, offset: int) -> tuple[Iterable[IGot], int]:
     match = _IGOTS.match(body, offset)
     if match is None:
         return (), offset
-    return map(IGot, map(ArtifactId, match[0].decode("ascii").split()[1::2])), match.end()
+    return list(map(IGot, map(ArtifactId, match[0].decode("ascii").split()[1::2]))), match.end()
 
 
 def _ids(artifact: ArtifactId, source: ArtifactId | None) -> bytes:

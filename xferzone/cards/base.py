@@ -19,8 +19,10 @@ from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
 
 from xferzone import escape
+from xferzone.errors import PeerError
 
 MAX_TOKENS = 6  # the operator included; Fossil 2.21, src/xfer.c, the size of Xfer.aToken
+MAX_LINE = 65_536  # bytes; ours: tokens are hashes, names and short texts, the rest is payload
 MAX_SIZE = 2**31 - 1  # bytes; the largest integer that blob_is_int() holds
 MAX_MTIME = 2**63 - 1  # seconds since 1970; the largest integer that blob_is_int64() holds
 
@@ -37,11 +39,17 @@ class Cursor:
         self.offset = 0  # bytes consumed so far
 
     def next_line(self) -> bytes | None:
-        """The next line with its LF, which the last one may lack; None at the end of the body."""
+        """The next line with its LF, which the last one may lack; None at the end of the body.
+
+        Raises:
+            PeerError: it is longer than MAX_LINE bytes. Nothing of it was copied.
+        """
         start = self.offset
         if start == len(self._body):
             return None
-        end = self._body.find(b"\n", start)
+        end = self._body.find(b"\n", start, start + MAX_LINE)
+        if end < 0 and len(self._body) - start > MAX_LINE:
+            raise PeerError(f"a line of over {MAX_LINE} bytes")
         self.offset = len(self._body) if end < 0 else end + 1
         return self._body[start : self.offset]
 

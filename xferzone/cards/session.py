@@ -27,6 +27,7 @@ from typing import ClassVar, Self
 
 from xferzone import escape
 from xferzone.cards.base import (
+    MAX_SIZE,
     Card,
     Cursor,
     Parser,
@@ -122,14 +123,11 @@ class Clone(Card):
 
     @classmethod
     def parse(cls, args: Sequence[bytes], cursor: Cursor) -> Self:
-        # Stock refuses no clone card: what is not of the newer form is of the oldest.
+        # Stock refuses no clone card: what is not of the newer form is of the oldest, what is too large the largest.
         if len(args) != 2 or not args[0].isdigit():
             return cls()
-        try:
-            seqno = parse_integer(args[1])
-        except ValueError:
-            seqno = 0
-        return cls(parse_integer(args[0]), seqno)
+        version, seqno = (min(int(arg[:20]), MAX_SIZE) if arg.isdigit() else 0 for arg in args)
+        return cls(version, seqno)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from typing import Final
 from xferzone.cards import Login, parse_cards
 from xferzone.cards.session import signature
 from xferzone.errors import MalformedCard
-from xferzone.store.reader import Reader
+from xferzone.store.reader import Reader, User
 
 NOBODY: Final = "nobody"
 ANONYMOUS: Final = "anonymous"
@@ -88,11 +88,18 @@ def _opening(body: bytes) -> Login | None:
 
 def _is_signed(reader: Reader, card: Login) -> bool:
     known = None
-    if card.user.isprintable() and card.user not in _INHERITED.values():
-        known = reader.user(card.user)
+    if card.user not in _INHERITED.values():
+        known = _user(reader, card.user)
     secret = known.secret if known is not None and known.secret else _NO_SECRET
     matches = hmac.compare_digest(signature(card.nonce, secret), card.signature)
     return matches and secret is not _NO_SECRET
+
+
+def _user(reader: Reader, login: str) -> User | None:
+    try:
+        return reader.user(login)
+    except UnicodeEncodeError:
+        return None  # octets that are no UTF-8: SQLite holds none such
 
 
 def _letters(reader: Reader, *logins: str) -> frozenset[str]:

@@ -71,6 +71,7 @@ from xferzone.sync.sending import COMPRESSED, Sender
 
 MAX_NAMED: Final = 500_000  # artifacts that one request may announce or ask for; ours: some 100 MB of memory
 MAX_EXPECTED: Final = 5_000  # of them that are remembered as missing; the client announces the others again
+MAX_UNKNOWN: Final = 1_000  # lines of one request that are no card; stock's clients send none
 MAX_SHOWN: Final = 1_000  # bytes of a line that is no card, shown to its sender
 
 _NO_FILES: Final = "da39a3ee5e6b4b0d3255bfef95601890afd80709"  # uv-hash of a client without unversioned files
@@ -124,6 +125,8 @@ class Round:
         self._announced: dict[ArtifactId, None] = {}  # by the client, in its order
         self._missing: list[ArtifactId] = []  # of those, what is not here
         self._received = 0
+        self._unknown = 0  # lines that are no card
+        self._told_refs = False
 
     @property
     def pushed(self) -> bool:
@@ -210,6 +213,8 @@ class Round:
         return ours
 
     def _clone(self, card: Clone) -> None:
+        if self._cloning:
+            return  # each brings an artifact at least: a request of many would have no budget
         self._cloning = True
         if not self._terms.rights.clone:
             # The client needs the project's code to log in with the next request.
@@ -323,8 +328,9 @@ class Round:
     def _tell_refs(self, epoch: str, number: int) -> None:
         """Where each ref stands that has moved since; beyond the budget the peer asks again from the last one."""
         refs = self._terms.refs
-        if refs is None:
+        if refs is None or self._told_refs:
             return
+        self._told_refs = True
         if epoch != refs.epoch():
             # Numbers of another life of the repository mean nothing: the peer begins anew.
             self._draft.add(Pragma("xferzone", ("1", "epoch", refs.epoch())))
@@ -336,8 +342,11 @@ class Round:
             stands = "-" if move.serial is None else move.checkin
             self._draft.add(Pragma("xferzone-ref", (name, stands, str(move.number))))
 
-    def _unknown(self, card: Card) -> None:
+    def _refuse_line(self, card: Card) -> None:
         """Answer a line that is no card, or one that only servers write, as stock does."""
+        self._unknown += 1
+        if self._unknown > MAX_UNKNOWN:
+            raise PeerError(f"over {MAX_UNKNOWN} lines that are no cards")
         shown = card.encode()[:MAX_SHOWN].decode("utf-8", "surrogateescape")
         self._draft.restart(Error(f"bad command: {shown}"))
 
@@ -378,9 +387,9 @@ _TAKERS: Mapping[type[Card], Callable[[Round, Any], None]] = {
     Cookie: Round._nothing,
     UVGimme: Round._nothing,
     UVFile: Round._nothing,
-    UVIGot: Round._unknown,
-    CloneSeqno: Round._unknown,
-    Message: Round._unknown,
-    Error: Round._unknown,
-    Unknown: Round._unknown,
+    UVIGot: Round._refuse_line,
+    CloneSeqno: Round._refuse_line,
+    Message: Round._refuse_line,
+    Error: Round._refuse_line,
+    Unknown: Round._refuse_line,
 }

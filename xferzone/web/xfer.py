@@ -30,7 +30,9 @@ from xferzone.zone import policy
 from xferzone.zone.publish import publish
 
 MAX_WIRE: Final = 64 * 1024 * 1024  # bytes of a request as it travels; architecture.md 7
-MAX_BODY: Final = 256 * 1024 * 1024  # bytes of it when expanded; architecture.md 7
+MAX_BODY: Final = (
+    2 * MAX_WIRE
+)  # bytes of it when expanded: an artifact and all names fit; a worker stays below 300 MB
 MAX_DRAINED: Final = 4 * MAX_WIRE  # bytes read and dropped, so that the client still hears why
 _STEP: Final = 1024 * 1024  # bytes read at a time
 
@@ -112,7 +114,7 @@ def _read(req: falcon.Request) -> bytes | None:
         announced = MAX_DRAINED if req.env.get("wsgi.input_terminated") else 0
     kept, came = BytesIO(), 0
     while came < min(announced, MAX_DRAINED):
-        octets = req.stream.read(min(_STEP, announced - came))
+        octets = _next(req, min(_STEP, announced - came))
         if not octets:
             break
         came += len(octets)
@@ -121,6 +123,17 @@ def _read(req: falcon.Request) -> bytes | None:
     if req.content_length is not None and came < min(announced, MAX_DRAINED):
         raise falcon.HTTPBadRequest(description=f"the body ends after {came} of {announced} bytes")
     return kept.getvalue() if came <= MAX_WIRE else None
+
+
+def _next(req: falcon.Request, size: int) -> bytes:
+    """The next octets of the body, at most `size`; empty at its end."""
+    try:
+        octets: bytes = req.stream.read(size)
+    except (
+        Exception
+    ) as exc:  # each server has errors of its own for a chunk without a size, or a client that left
+        raise falcon.HTTPBadRequest(description=f"the body cannot be read: {type(exc).__name__}") from exc
+    return octets
 
 
 def _reply_type(content_type: str, reply: Reply) -> str:
