@@ -1,66 +1,16 @@
 """The verbs as people type them: what they print, where, and with which exit code."""
 
-import io
 import json
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 import pytest
 
+from tests.cli.conftest import ZONE, Run
 from xferzone.cli import main as command_line
-from xferzone.cli.main import VERBS, cli, main
+from xferzone.cli.main import VERBS, cli
 from xferzone.store import Store
-
-ZONE = """\
-$TTL 1h
-@    SOA ns1.example.net. hostmaster.example.net. 5 7200 3600 1209600 300
-     NS ns1.example.net.
-www  300 A 192.0.2.1 ; the web server
-; mail goes here
-mail A 192.0.2.25
-"""
-
-
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ran]
-
-
-@pytest.fixture
-def xz(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command line in an empty directory; `stdin` is what it reads."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XFERZONE_USER", "ann")
-    monkeypatch.delenv("XFERZONE_REPOSITORY", raising=False)
-
-    def run(*words: str, stdin: str = "") -> Ran:
-        monkeypatch.setattr(sys, "argv", ["xferzone", *words])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.err
-        return Ran(int(ended.value.code or 0), printed.out, printed.err)
-
-    return run
-
-
-@pytest.fixture
-def zone(xz: Run, tmp_path: Path) -> Run:
-    """The same, beside a repository that has example.com."""
-    (tmp_path / "example.com.zone").write_text(ZONE)
-    assert xz("init").code == 0
-    assert xz("zone", "add", "example.com", "--from", "example.com.zone").code == 0
-    return xz
 
 
 def commands(command: click.Command, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:

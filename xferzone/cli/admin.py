@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from xferzone.cli.common import SHORT, changing, now_ms, reading, show_json
+from xferzone.cli.common import SHORT, changing, now_ms, printable, reading, show_json
 from xferzone.cli.main import Settings
 from xferzone.cli.running import listeners
 from xferzone.store import Store, inspect
@@ -74,7 +74,8 @@ def status(settings: Settings) -> None:
     click.echo(f"published: {found.zones} zones, {found.branches} branches")
     click.echo(f"not published: {len(found.unpublished)} check-ins")
     for one in found.unpublished:
-        click.echo(f"  {one.id[:SHORT]} {one.branch}: {one.reason}")
+        reason = one.reason.replace("\n", "; ")
+        click.echo(printable(f"  {one.id[:SHORT]} {one.branch}: {reason}"))
     click.echo("listening: " + ("nobody (start with `xferzone up`)" if not serving else ""), nl=not serving)
     click.echo(", ".join(f"{one.what} {one.address} (xferzone {one.verb}, pid {one.pid})" for one in serving))
 

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ from xferzone.hashing import ArtifactId
 from xferzone.refs import LocalRefs
 from xferzone.store import Reader, Store, Writer
 from xferzone.zone import history
-from xferzone.zone.edit import DEFAULT_BRANCH, Author, Commit, Edit
+from xferzone.zone.edit import DEFAULT_BRANCH, Author, Commit, Edit, check_utf8
 from xferzone.zone.history import Difference
 
 MAX_INPUT = 64 * 1024 * 1024  # bytes of one file or of stdin, as zone/text reads them
@@ -42,7 +42,41 @@ class Writing:
     @classmethod
     def given(cls) -> "Writing":
         """As the command line of the running verb gives them."""
-        return cls(**click.get_current_context().meta[_META])
+        given = cls(**click.get_current_context().meta[_META])
+        check_utf8(given.branch)
+        return given
+
+
+class WordsCommand(click.Command):
+    """A verb whose arguments may look like options: `TXT v=spf1 -all`, `TXT -from`.
+
+    A word is an option only if it is one of the verb's, written in full; all behind `--` is data.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        known = {
+            name: parameter
+            for parameter in self.get_params(ctx)
+            if isinstance(parameter, click.Option)
+            for name in parameter.opts
+        }
+        options: list[str] = []
+        words: list[str] = []
+        left = iter(args)
+        for word in left:
+            name, is_joined, _ = word.partition("=")
+            option = known.get(name if is_joined and word.startswith("--") else word)
+            if word == "--":
+                words += left
+            elif option is None:
+                words.append(word)
+            elif option.is_flag or name != word:
+                options.append(word)
+            elif (value := next(left, None)) is None:
+                raise click.BadOptionUsage(name, f"Option {name!r} requires an argument.", ctx)
+            else:
+                options += [word, value]
+        return super().parse_args(ctx, [*options, "--", *words])
 
 
 class _DryRun(Exception):
@@ -56,19 +90,31 @@ def writing(command: _Command) -> _Command:
         assert parameter.name is not None
         ctx.meta.setdefault(_META, {})[parameter.name] = value
 
-    def option(*words: str, default: object = None, is_flag: bool = False, text: str) -> None:
+    def option(
+        *words: str, default: object = None, is_flag: bool = False, metavar: str | None = None, text: str
+    ) -> None:
         nonlocal command
         added = click.option(
-            *words, default=default, is_flag=is_flag, expose_value=False, callback=keep, help=text
+            *words,
+            default=default,
+            is_flag=is_flag,
+            metavar=metavar,
+            expose_value=False,
+            callback=keep,
+            help=text,
         )
         command = added(command)
 
     option("--serial-jump", default=False, is_flag=True, text="Let the serial step over 2^30.")
-    option("--as", "login", text="The author's LOGIN; else XFERZONE_USER, else yours.")
+    option("--as", "login", metavar="LOGIN", text="The author; else XFERZONE_USER, else you.")
     option("--dry-run", default=False, is_flag=True, text="Show what would change, and store nothing.")
-    option("-m", "message", text="The check-in's comment TEXT.")
+    option("-m", "message", metavar="TEXT", text="The check-in's comment.")
     option(
-        "-b", "branch", default=DEFAULT_BRANCH, text=f"The zone's BRANCH; {DEFAULT_BRANCH} is the one served."
+        "-b",
+        "branch",
+        metavar="BRANCH",
+        default=DEFAULT_BRANCH,
+        text=f"The zone's branch; {DEFAULT_BRANCH} is the one served.",
     )
     return command
 
@@ -114,14 +160,16 @@ def commit(
         with changing(settings) as (writer, refs):
             branch = target(refs)
             zone = branch.partition("/")[0]
-            was = refs.get(branch)
             edit = Edit(writer, refs, branch, author(options.login, serial_jump=options.serial_jump))
+            was = refs.get(branch)
             done = act(edit, writer, refs)
             if options.dry_run:
-                _show_dry_run(writer, zone, None if was is None else was.checkin, done)
+                _show_dry_run(settings, writer, None if was is None else was.checkin, done)
                 raise _DryRun
             writer.make_clusters()
     except _DryRun:
+        if done.fork is not None:
+            raise RefConflict(done.branch, "where you began", "a newer check-in") from None
         return
     _show(settings, zone, done)
     if done.fork is not None:
@@ -130,15 +178,18 @@ def commit(
         )
 
 
-def _show_dry_run(reader: Reader, zone: str, was: ArtifactId | None, done: Commit) -> None:
-    if done.checkin is not None and reader.placed(done.checkin) is not None:
-        show_difference(history.difference(reader, zone, was, done.checkin))
+def _show_dry_run(settings: Settings, reader: Reader, was: ArtifactId | None, done: Commit) -> None:
+    change = Difference((), ())
+    if done.checkin is not None and done.tag is None:
+        placed = reader.placed(done.checkin)
+        parents = () if placed is None else placed.parents
+        before = was or (parents[0] if parents else None)
+        change = history.difference(reader, done.branch.partition("/")[0], before, done.checkin)
+    show_difference(settings, change)
     click.echo("dry run: nothing was stored", err=True)
 
 
 def _show(settings: Settings, zone: str, done: Commit) -> None:
-    for warning in done.warnings:
-        click.echo(f"warning: {warning}", err=True)
     if settings.json:
         answer = {
             "zone": zone,
@@ -147,20 +198,38 @@ def _show(settings: Settings, zone: str, done: Commit) -> None:
             "serial": done.serial,
             "fork": done.fork,
         }
-        show_json(answer)
+        show_json(answer if done.tag is None else answer | {"tag": done.tag})
     elif done.checkin is None:
-        click.echo(f"{done.branch}: nothing changed", err=True)
+        click.echo(f"{done.tag or done.branch}: nothing changed", err=True)
     else:
         serial = "" if done.serial is None else f" serial {done.serial}"
-        click.echo(f"{done.fork or done.branch} {done.checkin[:SHORT]}{serial}")
+        click.echo(f"{printable(done.tag or done.fork or done.branch)} {done.checkin[:SHORT]}{serial}")
+
+
+def show_warnings(warnings: Iterable[str]) -> None:
+    for warning in warnings:
+        click.echo(f"warning: {printable(warning)}", err=True)
 
 
 def show_json(value: object) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    # Comments that stock took may hold bytes that are no UTF-8.
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False).encode("utf-8", "replace"))
 
 
-def show_difference(change: Difference) -> None:
+def printable(text: str) -> str:
+    """What somebody else wrote, as one line of a terminal: without control characters that could steer it."""
+    return "".join(
+        letter if letter.isprintable() else " " if letter.isspace() else "\ufffd" for letter in text
+    )
+
+
+def show_difference(settings: Settings, change: Difference) -> None:
     """Lines gone with a minus, lines come with a plus."""
+    if settings.json:
+        show_json(
+            {"gone": [line.decode() for line in change.gone], "come": [line.decode() for line in change.come]}
+        )
+        return
     for line in change.gone:
         click.echo(b"-" + line.rstrip(b"\n"))
     for line in change.come:
@@ -185,10 +254,15 @@ def read_input(file: str) -> bytes:
             with Path(file).open("rb") as opened:
                 content = opened.read(MAX_INPUT + 1)
     except OSError as exc:
-        raise NotFound(f"{file} cannot be read: {exc.strerror}") from exc
+        raise NotFound(f"{source(file)} cannot be read: {exc.strerror}") from exc
     if len(content) > MAX_INPUT:
-        raise UsageError(f"{file} is over {MAX_INPUT} bytes: split the zone")
+        raise UsageError(f"{source(file)} is over {MAX_INPUT} bytes: split the zone")
     return content
+
+
+def source(file: str) -> str:
+    """What a file argument is called in messages."""
+    return "standard input" if file == "-" else file
 
 
 def on_branch(zone: str) -> Callable[[LocalRefs], str]:

@@ -2,7 +2,7 @@
 
 import click
 
-from xferzone.cli.common import SHORT, now_ms, reading, show_difference, show_json, when
+from xferzone.cli.common import SHORT, now_ms, printable, reading, show_difference, show_json, when
 from xferzone.cli.main import Settings
 from xferzone.cli.records import zone_of
 from xferzone.errors import NotFound
@@ -19,7 +19,13 @@ DEFAULT_LENGTH = 20
 @click.command()
 @click.argument("name", metavar="[ZONE]", required=False)
 @click.option(
-    "-n", "count", metavar="N", default=DEFAULT_LENGTH, show_default=True, help="How many check-ins."
+    "-n",
+    "count",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=DEFAULT_LENGTH,
+    show_default=True,
+    help="How many check-ins.",
 )
 @click.pass_obj
 def log(settings: Settings, name: str | None, count: int) -> None:
@@ -43,12 +49,11 @@ def log(settings: Settings, name: str | None, count: int) -> None:
 
 def _as_text(entry: LogEntry) -> str:
     serial = "" if entry.serial is None else f" serial {entry.serial}"
-    state = (
-        "" if entry.state == "published" else f" [{entry.state}{': ' + entry.reason if entry.reason else ''}]"
-    )
+    reason = entry.reason.replace("\n", "; ")
+    state = "" if entry.state == "published" else f" [{entry.state}{reason and ': '}{reason}]"
     merged = "".join(f" merges {parent[:SHORT]}" for parent in entry.parents[1:])
     place = f"{when(entry.date_ms)} {entry.id[:SHORT]} {entry.branch}{serial}"
-    return f"{place} {entry.author}: {entry.comment}{merged}{state}"
+    return printable(f"{place} {entry.author}: {entry.comment}{merged}{state}")
 
 
 def _as_json(entry: LogEntry) -> dict[str, object]:
@@ -90,12 +95,7 @@ def diff(settings: Settings, name: str, old: str | None, new: str | None) -> Non
             change = history.difference(
                 reader, zone, placed.parents[0] if placed and placed.parents else None, after
             )
-    if settings.json:
-        show_json(
-            {"gone": [line.decode() for line in change.gone], "come": [line.decode() for line in change.come]}
-        )
-    else:
-        show_difference(change)
+    show_difference(settings, change)
 
 
 @click.command()
@@ -114,13 +114,15 @@ def blame(settings: Settings, name: str, owner: str | None) -> None:
     with reading(settings) as (reader, refs):
         found = history.blame(reader, zone, resolve(reader, refs, zone, "", now_ms()), wanted)
     if not found:
-        raise NotFound(f"there is no record {owner} in {zone}")
+        what = "has no records" if owner is None else f"has no record of {owner}"
+        raise NotFound(f"{zone} {what}: `xferzone log {zone}` shows what happened to it")
     if settings.json:
         rows = ((one.line.decode().rstrip(), one.id, when(one.date_ms), one.author) for one in found)
         show_json([dict(zip(("record", "checkin", "date", "author"), row, strict=True)) for row in rows])
         return
     for one in found:
-        click.echo(f"{one.id[:SHORT]} {when(one.date_ms)} {one.author}: {one.line.decode().rstrip()}")
+        author = printable(one.author)
+        click.echo(f"{one.id[:SHORT]} {when(one.date_ms)} {author}: {one.line.decode().rstrip()}")
 
 
 @click.command()
@@ -141,7 +143,7 @@ def show(settings: Settings, name: str, kind: str | None, revision: str) -> None
     asked = changes.parse_name(name)
     rdtype = None if kind is None or kind.upper() == "ANY" else text.parse_type(kind)
     with reading(settings) as (reader, refs):
-        zone = zone_of(refs, asked)
+        zone = zone_of(refs, asked, removed=bool(revision))
         checkin = resolve(reader, refs, zone, revision, now_ms())
         owner = changes.owner_in(asked, zone)
         serial = serial_in(reader, zone, checkin)

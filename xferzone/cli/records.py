@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -11,13 +12,17 @@ import dns.name
 
 from xferzone.cli.common import (
     SHORT,
+    WordsCommand,
     Writing,
     commit,
     now_ms,
     on_branch,
+    printable,
     read_input,
     reading,
     show_json,
+    show_warnings,
+    source,
     when,
     writing,
 )
@@ -31,11 +36,8 @@ from xferzone.zone.changes import Change
 from xferzone.zone.edit import DEFAULT_BRANCH, Commit, Edit
 from xferzone.zone.revision import resolve
 
-# Data such as "-all" is no option; what looks like an option of ours still is.
-_WORDS = {"ignore_unknown_options": True}
 
-
-@click.command("set", context_settings=_WORDS)
+@click.command("set", cls=WordsCommand)
 @click.argument("name")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[TTL] TYPE RDATA...")
 @writing
@@ -53,7 +55,7 @@ def set_(settings: Settings, name: str, words: tuple[str, ...]) -> None:
     _change(settings, [changes.parse_change("set", (name, *words))], f"set {' '.join((name, *words))}")
 
 
-@click.command(context_settings=_WORDS)
+@click.command(cls=WordsCommand)
 @click.argument("name")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[TTL] TYPE RDATA...")
 @writing
@@ -68,7 +70,7 @@ def add(settings: Settings, name: str, words: tuple[str, ...]) -> None:
     _change(settings, [changes.parse_change("add", (name, *words))], f"add {' '.join((name, *words))}")
 
 
-@click.command(context_settings=_WORDS)
+@click.command(cls=WordsCommand)
 @click.argument("name")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[TYPE [RDATA...]]")
 @writing
@@ -91,25 +93,27 @@ def delete(settings: Settings, name: str, words: tuple[str, ...]) -> None:
 @writing
 @click.pass_obj
 def apply(settings: Settings, name: str, file: str) -> None:
-    """Do many changes as one check-in: lines of set, add and delete; # and ; begin comments.
+    """Do many changes as one check-in: lines of set, add and delete.
+
+    A line that begins with # or ; is a comment. Quotes are as in a zone file, and can be left out as on the
+    command line.
 
     \b
     Example:
       printf 'set www.example.com A 192.0.2.7\\ndelete old.example.com\\n' | xferzone apply example.com -
     """
+    zone = names.parse_zone(name)
     wanted: list[Change] = []
-    for number, line in enumerate(read_input(file).decode("utf-8", "surrogateescape").splitlines(), 1):
+    for number, line in enumerate(read_input(file).decode("utf-8", "surrogateescape").split("\n"), 1):
         try:
             change = changes.parse_line(line)
+            if change is not None:
+                changes.owner_in(change.name, zone)
+                wanted.append(change)
         except ZoneInvalid as exc:
-            raise ZoneInvalid([Fault(file, number, fault.reason) for fault in exc.faults]) from exc
+            raise ZoneInvalid([Fault(source(file), number, fault.reason) for fault in exc.faults]) from exc
         except UsageError as exc:
-            raise UsageError(f"{file} line {number}: {exc}") from exc
-        if change is not None:
-            wanted.append(change)
-    zone = names.parse_zone(name)
-    for change in wanted:
-        changes.owner_in(change.name, zone)
+            raise UsageError(f"{source(file)} line {number}: {exc}") from exc
 
     def act(edit: Edit, writer: Writer, refs: LocalRefs) -> Commit:
         return edit.change(wanted, Writing.given().message or f"apply {len(wanted)} changes to {name}")
@@ -138,18 +142,21 @@ def edit(settings: Settings, name: str) -> None:
             raise NotFound(f"{zone}/{options.branch} is not served here: `xferzone zone list` shows what is")
         base = ref.checkin
         before = text.write(form.read_all(reader, zone, reader.files(base)), names.zone_name(zone))
-    after, draft = _edited(before, f"{zone}.zone")
-    if after == before:
-        click.echo(f"{zone}/{options.branch}: nothing changed", err=True)
-        return
+    draft = Path(tempfile.mkdtemp(prefix="xferzone-")) / f"{zone}.zone"
+    draft.write_bytes(before)
+    after = _edited(draft)
 
     def act(change: Edit, writer: Writer, refs: LocalRefs) -> Commit:
-        records, _ = zone_edit.check(zone, after, str(draft))
+        records, warnings = zone_edit.check(zone, after, str(draft))
+        show_warnings(warnings)
         return change.replace(records, options.message or f"edit {name}", base)
 
-    commit(settings, on_branch(zone), act)
-    draft.unlink()
-    draft.parent.rmdir()
+    if after == before:
+        click.echo(f"{zone}/{options.branch}: nothing changed", err=True)
+    else:
+        commit(settings, on_branch(zone), act)
+    if not options.dry_run:
+        shutil.rmtree(draft.parent)
 
 
 @click.command()
@@ -168,7 +175,7 @@ def reset(settings: Settings, name: str, revision: str) -> None:
     zone = names.parse_zone(name)
 
     def act(edit: Edit, writer: Writer, refs: LocalRefs) -> Commit:
-        to = resolve(writer, refs, zone, revision, now_ms())
+        to = resolve(writer, refs, zone, revision, now_ms(), Writing.given().branch)
         return edit.reset(to, Writing.given().message or f"reset to {to[:SHORT]}")
 
     commit(settings, on_branch(zone), act)
@@ -182,7 +189,7 @@ def reset(settings: Settings, name: str, revision: str) -> None:
 @writing
 @click.pass_obj
 def branch(settings: Settings, name: str, new: str | None, revision: str, close: bool) -> None:
-    """List a zone's branches, begin one at REV, or close one.
+    """List a zone's branches, begin one at REV, or close one; a closed one is served on, where it was.
 
     \b
     Examples:
@@ -199,7 +206,7 @@ def branch(settings: Settings, name: str, new: str | None, revision: str, close:
     def act(edit: Edit, writer: Writer, refs: LocalRefs) -> Commit:
         if close:
             return edit.close()
-        at = resolve(writer, refs, zone, revision, now_ms())
+        at = resolve(writer, refs, zone, revision, now_ms(), Writing.given().branch)
         return edit.fork_off(at, Writing.given().message or f'Create new branch named "{chosen}"')
 
     commit(settings, lambda refs: chosen, act)
@@ -221,9 +228,8 @@ def tag(settings: Settings, name: str, tag_name: str, revision: str) -> None:
     zone = names.parse_zone(name)
 
     def act(edit: Edit, writer: Writer, refs: LocalRefs) -> Commit:
-        return edit.mark(
-            f"{zone}/{tag_name.removeprefix(f'{zone}/')}", resolve(writer, refs, zone, revision, now_ms())
-        )
+        at = resolve(writer, refs, zone, revision, now_ms(), Writing.given().branch)
+        return edit.mark(f"{zone}/{tag_name.removeprefix(f'{zone}/')}", at)
 
     commit(settings, on_branch(zone), act)
 
@@ -239,46 +245,59 @@ def _change(settings: Settings, wanted: list[Change], comment: str) -> None:
     commit(settings, target, act)
 
 
-def zone_of(refs: LocalRefs, name: dns.name.Name, branch: str = DEFAULT_BRANCH) -> str:
-    """The longest zone with that branch in the repository that contains `name`. Raises NotFound if none does."""
-    at = name
-    while True:
-        zone = names.zone_id(at)
+def zone_of(
+    refs: LocalRefs, name: dns.name.Name, branch: str = DEFAULT_BRANCH, *, removed: bool = False
+) -> str:
+    """The longest zone with that branch in the repository that contains `name`. Raises NotFound if none does.
+
+    `removed`: one that was served once counts too.
+    """
+    for depth in range(len(name.labels)):
+        try:
+            zone = names.zone_id(dns.name.Name(name.labels[depth:]))
+        except ValueError:
+            continue  # too long for a zone's name
         ref = refs.get(f"{zone}/{branch}")
-        if ref is not None and ref.numbers:
+        if ref is not None and (ref.numbers or removed):
             return zone
-        if at == dns.name.root:
-            raise NotFound(
-                f"no zone here contains {name}: `xferzone zone list` shows them, `zone add` adds one"
-            )
-        at = at.parent()
+    raise NotFound(f"no zone here contains {name}: `xferzone zone list` shows them, `zone add` adds one")
 
 
 def _list_branches(settings: Settings, zone: str) -> None:
     with reading(settings) as (reader, refs):
-        listed = [reader.placed(ref.checkin) for ref in refs.of_zone(zone)]
-        rows = [(each, reader.tags(each.id)) for each in listed if each is not None]
+        served = {ref.branch: ref for ref in refs.of_zone(zone)}
+        begun = [branch for branch in reader.branches() if branch.startswith(f"{zone}/")]
+        rows = []
+        for branch in sorted({*served, *begun}):
+            ref = served.get(branch)
+            tip = reader.branch_tip(branch) if ref is None else ref.checkin
+            placed = None if tip is None else reader.placed(tip)
+            if placed is not None:
+                closed = reader.tags(placed.id).get("closed", ("-",))[0] != "-"
+                rows.append((branch, placed, ref is not None and bool(ref.numbers), closed))
     if not rows:
         raise NotFound(f"{zone} is not in this repository: `xferzone zone list` shows what is")
     if settings.json:
-        show_json([{"branch": tip.branch, "checkin": tip.id, "closed": _closed(tags)} for tip, tags in rows])
-        return
-    for tip, tags in rows:
-        click.echo(f"{tip.branch} {tip.id[:SHORT]} {when(tip.date_ms)}{' closed' if _closed(tags) else ''}")
-
-
-def _closed(tags: dict[str, tuple[str, str | None]]) -> bool:
-    return tags.get("closed", ("-", None))[0] != "-"
-
-
-def _edited(before: bytes, file: str) -> tuple[bytes, Path]:
-    """What people make of the text in their editor, and where the draft lies until it is committed."""
-    draft = Path(tempfile.mkdtemp(prefix="xferzone-")) / file
-    draft.write_bytes(before)
-    command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
-    ended = subprocess.run([*shlex.split(command), str(draft)], check=False)
-    if ended.returncode != 0:
-        raise UsageError(
-            f"{command} ended with {ended.returncode}: nothing was stored; your text is in {draft}"
+        show_json(
+            [
+                {"branch": branch, "checkin": at.id, "served": is_served, "closed": is_closed}
+                for branch, at, is_served, is_closed in rows
+            ]
         )
-    return draft.read_bytes(), draft
+        return
+    for branch, at, is_served, is_closed in rows:
+        state = ("" if is_served else " not served") + (" closed" if is_closed else "")
+        click.echo(f"{printable(branch)} {at.id[:SHORT]} {when(at.date_ms)}{state}")
+
+
+def _edited(draft: Path) -> bytes:
+    """What people make of the draft in their editor."""
+    command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    try:
+        ended = subprocess.run([*shlex.split(command), str(draft)], check=False)
+        if ended.returncode == 0:
+            return draft.read_bytes()
+        reason = f"it ended with {ended.returncode}"
+    except (OSError, ValueError) as exc:
+        reason = str(exc)
+    raise UsageError(f"{command}: {reason}; nothing was stored, your text is in {draft}")

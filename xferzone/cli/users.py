@@ -8,13 +8,11 @@ from xferzone.cli.common import changing, reading, show_json
 from xferzone.cli.main import Settings
 from xferzone.errors import NotFound, UsageError
 from xferzone.store import Reader, User
-from xferzone.zone.repository import ADMIN_CAPS, password
+from xferzone.zone.repository import ADMIN_CAPS, EVERYBODY, check_login, password
 
 READ_CAPS = "go"  # clone and read; letters as stock has them
 WRITE_CAPS = "goi"
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzACD234567")
-_EVERYBODY = ("nobody", "anonymous")
-_RESERVED = ("developer", "reader")
 
 
 @click.group()
@@ -60,8 +58,7 @@ def add(settings: Settings, login: str, letters: str | None, level: str | None, 
     Example:
       xferzone user add alice --write
     """
-    if not login or login in (*_EVERYBODY, *_RESERVED) or any(letter.isspace() for letter in login):
-        raise UsageError(f"{login!r} cannot be an account's name: it is reserved, empty or has blanks")
+    check_login(login)
     caps = _caps(letters, level, WRITE_CAPS)
     secret = _from_stdin() if password_stdin else password()
     with changing(settings) as (writer, _):
@@ -120,7 +117,7 @@ def passwd(settings: Settings, login: str, password_stdin: bool) -> None:
     Example:
       xferzone user passwd alice
     """
-    if login in _EVERYBODY:
+    if login in EVERYBODY:
         raise UsageError(f"{login} has no password: `xferzone user caps {login}` says what everybody may do")
     secret = _from_stdin() if password_stdin else password()
     with changing(settings) as (writer, _):
@@ -139,14 +136,14 @@ def remove(settings: Settings, login: str) -> None:
     Example:
       xferzone user remove alice
     """
-    if login in _EVERYBODY:
+    if login in EVERYBODY:
         raise UsageError(f"{login} cannot be removed: `xferzone user caps {login} ''` takes its rights away")
     with changing(settings) as (writer, _):
         writer.remove_user(_known(writer, login))
 
 
 def _known(reader: Reader, login: str) -> User:
-    found = reader.user(login)
+    found = reader.user(login) if login.isprintable() else None
     if found is None:
         raise NotFound(f"there is no user {login}: `xferzone user list` shows them, `user add` makes one")
     return found

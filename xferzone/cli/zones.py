@@ -5,7 +5,18 @@ from pathlib import Path
 
 import click
 
-from xferzone.cli.common import Writing, commit, now_ms, on_branch, read_input, reading, show_json, writing
+from xferzone.cli.common import (
+    Writing,
+    commit,
+    now_ms,
+    on_branch,
+    read_input,
+    reading,
+    show_json,
+    show_warnings,
+    source,
+    writing,
+)
 from xferzone.cli.main import Settings
 from xferzone.errors import NotFound, UsageError
 from xferzone.refs import LocalRefs
@@ -56,10 +67,11 @@ def add(settings: Settings, name: str, file: str | None) -> None:
             raise UsageError(
                 f"{change.branch} is there already: `xferzone zone import {name} FILE` replaces its records"
             )
-        records, _ = edit.check(zone_id, content, _source(file, zone_id))
+        records, warnings = edit.check(zone_id, content, source(file or f"{zone_id}.zone"))
+        show_warnings(warnings)
         return change.replace(records, Writing.given().message or f"add zone {name}")
 
-    commit(settings, on_branch(names.parse_zone(name)), act)
+    commit(settings, on_branch(zone_id), act)
 
 
 @zone.command("import")
@@ -83,10 +95,11 @@ def import_(settings: Settings, name: str, file: str) -> None:
             raise NotFound(
                 f"{change.branch} is not served here: `xferzone zone add {name} --from {file}` adds it"
             )
-        records, _ = edit.check(zone_id, content, _source(file, zone_id))
+        records, warnings = edit.check(zone_id, content, source(file))
+        show_warnings(warnings)
         return change.replace(records, Writing.given().message or f"import {name}")
 
-    commit(settings, on_branch(names.parse_zone(name)), act)
+    commit(settings, on_branch(zone_id), act)
 
 
 @zone.command()
@@ -158,9 +171,8 @@ def check(settings: Settings, file: str, name: str | None) -> None:
     """
     content = read_input(file)
     zone_id = names.parse_zone(name) if name is not None else _zone_of(content, file)
-    records, warnings = edit.check(zone_id, content, _source(file, zone_id))
-    for warning in warnings:
-        click.echo(f"warning: {warning}", err=True)
+    records, warnings = edit.check(zone_id, content, source(file))
+    show_warnings(warnings)
     if settings.json:
         show_json({"zone": zone_id, "records": len(records), "warnings": warnings})
     else:
@@ -174,7 +186,3 @@ def _zone_of(content: bytes, file: str) -> str:
     if file.endswith(".zone"):
         return names.parse_zone(Path(file).name.removesuffix(".zone"))
     raise UsageError(f"{file} does not say which zone it is: add --zone ZONE")
-
-
-def _source(file: str | None, zone_id: str) -> str:
-    return f"{zone_id}.zone" if file is None else "standard input" if file == "-" else file

@@ -196,11 +196,14 @@ class Reader:
 
     def files(self, artifact: ArtifactId) -> dict[str, ArtifactId]:
         """The check-in's files by name, a delta manifest's baseline merged in. Raises as `checkin` does."""
+        return {card.name: card.id for card in self.file_cards(artifact) if card.id is not None}
+
+    def file_cards(self, artifact: ArtifactId) -> tuple[FileCard, ...]:
+        """The same with the permissions, in order of their names."""
         checkin = self.checkin(artifact)
-        cards: Iterable[FileCard] = checkin.files
-        if checkin.baseline is not None:
-            cards = artifacts.delta_files(self.checkin(checkin.baseline).files, checkin.files)
-        return {card.name: card.id for card in cards if card.id is not None}
+        if checkin.baseline is None:
+            return checkin.files
+        return artifacts.delta_files(self.checkin(checkin.baseline).files, checkin.files)
 
     def placed(self, artifact: ArtifactId) -> Placed | None:
         """What linking made of a check-in; None: it is not here, or no check-in."""
@@ -244,6 +247,12 @@ class Reader:
             (bytes.fromhex(artifact),),
         )
         return [id_of(raw) for (raw,) in rows]
+
+    def has_child(self, artifact: ArtifactId, branch: str) -> bool:
+        """Whether a check-in on `branch` names it as a parent, the first or another."""
+        query = """SELECT 1 FROM parent JOIN blob ON blob.rid = parent.parent
+                   JOIN checkin ON checkin.rid = parent.child WHERE hash = ? AND checkin.branch = ? LIMIT 1"""
+        return self.db.execute(query, (bytes.fromhex(artifact), branch)).fetchone() is not None
 
     def tags(self, artifact: ArtifactId) -> dict[str, tuple[str, str | None]]:
         """The tags that count directly on it: name -> (prefix, value). The newest date wins, then who came first."""

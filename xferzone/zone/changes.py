@@ -22,7 +22,7 @@ from xferzone.zone.records import Record
 DEFAULT_TTL = 3600  # seconds
 MAX_TTL = 2**31 - 1  # seconds
 _VERBS = ("set", "add", "delete")
-_WORD = re.compile(r'(?:"(?:\\.|[^"\\])*"|\\.|[^\s"\\])+')
+_WORD = re.compile(r'(?:"(?:\\.|[^"\\])*"|\\.|[^\s"\\])+', re.ASCII)
 _TTL = re.compile(r"\d+|(\d+[wdhms])+", re.IGNORECASE)
 _UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
@@ -82,9 +82,11 @@ def parse_change(verb: str, words: Sequence[str]) -> Change:
 
 def parse_line(line: str) -> Change | None:
     """The change in one line of a batch; None: an empty line or a comment. Raises as parse_change does."""
-    words = _WORD.findall(line)
-    if not words or words[0][0] in "#;":
+    if not line.strip() or line.strip()[0] in "#;":
         return None
+    if left := _WORD.sub("", line).strip():
+        raise UsageError("a quote is not closed" if '"' in left else "it ends with a backslash")
+    words = _WORD.findall(line)
     verb = words[0].lower()
     if verb not in _VERBS:
         raise UsageError(f"{words[0]!r} is none of set, add and delete")

@@ -6,27 +6,31 @@
     remove     no files: the zone is served no more, its line stays for the day it is added again
     fork_off   the first check-in of a new branch;   mark, close: a control artifact
 
+What a check-in holds beside the zone's own files (a README, scripts) stays as it is, but for remove.
+
 A zone that was written by hand gets one check-in that only changes its form before the first that changes its
 records, so that the diff of the second shows just that. What could not be served is refused before anything is
 stored: the caller's transaction rolls back on the error.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from xferzone.artifacts import CheckIn, Control, FileCard, Tag
 from xferzone.errors import NotFound, Refused, UsageError, ZoneInvalid
 from xferzone.hashing import ArtifactId
-from xferzone.refs import LocalRefs, Move, Ref
-from xferzone.store import Writer, schema
+from xferzone.refs import LocalRefs, Ref
+from xferzone.store import Writer
 from xferzone.store.indexes import IndexRow
 from xferzone.zone import changes, files, form, names, text, validate
 from xferzone.zone.changes import Change
-from xferzone.zone.publish import publish
+from xferzone.zone.publish import MAX_AHEAD_MS, publish, withdraw
 from xferzone.zone.records import Record
-from xferzone.zone.serials import serial_of
 
 DEFAULT_BRANCH = "main"
+#: What a name in a revision cannot hold (zone/revision.py), and what nobody can type.
+_UNFIT_IN_NAMES = re.compile(r"[~@\x00-\x20\x7f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +45,20 @@ class Author:
 @dataclass(frozen=True, slots=True)
 class Commit:
     """What a commit did. `checkin` None: nothing changed, so nothing was stored. `fork`: where it went when it
-    lost a race, None when it was published. `warnings` are about the zone's content."""
+    lost a race, None when it was published. `tag`: the name that `checkin` was given, which stood before."""
 
     branch: str
     checkin: ArtifactId | None
     serial: int | None
     fork: str | None = None
-    warnings: tuple[str, ...] = ()
+    tag: str | None = None
 
 
 class Edit:
     """One branch of one zone, about to be committed to."""
 
     def __init__(self, writer: Writer, refs: LocalRefs, branch: str, author: Author) -> None:
+        check_utf8(branch)
         split = names.split_ref(branch)
         if split is None:
             raise UsageError(f"{branch!r} is no zone branch: say ZONE/BRANCH, as in example.com/main")
@@ -80,7 +85,7 @@ class Edit:
         kept |= {name: self._writer.put(content) for name, content in come}
         if kept == own:
             return Commit(self.branch, None, ref.serial)
-        return self._commit(kept, comment, ref.checkin)
+        return self._commit(self._beside(ref.checkin, kept), comment, ref.checkin)
 
     def replace(self, records: Sequence[Record], comment: str, base: ArtifactId | None = None) -> Commit:
         """Make `records` the zone's content, on top of `base` (None: of what is served).
@@ -94,49 +99,62 @@ class Edit:
             base = None
         own = {name: self._writer.put(content) for name, content in files.cut(self.zone, records)}
         parent = base or (None if ref is None else ref.checkin)
-        if parent is not None and own == self._writer.files(parent):
+        if parent is None:
+            _check_new(self.branch)
+        elif own == self._zone_files(self._writer.files(parent)):
             return Commit(self.branch, None, None if ref is None else ref.serial)
-        _, warnings = validate.faults(records, names.zone_name(self.zone))
-        return self._commit(own, comment, parent, warnings=tuple(map(str, warnings)))
+        return self._commit(self._beside(parent, own), comment, parent)
 
     def reset(self, to: ArtifactId, comment: str) -> Commit:
-        """Append a check-in with the files of `to`."""
+        """Append a check-in with the files of `to`. Raises NotFound if the branch was never served."""
         ref = self._refs.get(self.branch)
-        own = self._writer.files(to)
-        if ref is not None and own == self._writer.files(ref.checkin):
+        if ref is None:
+            raise NotFound(
+                f"{self.branch} has never been served: `xferzone branch {self.zone} NAME REV` begins a branch"
+            )
+        if self._writer.files(to) == self._writer.files(ref.checkin):
             return Commit(self.branch, None, ref.serial)
-        return self._commit(own, comment, None if ref is None else ref.checkin, as_cut=False)
+        return self._commit(self._writer.file_cards(to), comment, ref.checkin, as_cut=False)
 
     def remove(self, comment: str) -> Commit:
         """Append an empty check-in: the zone is served no more. Raises NotFound if it is not served."""
         ref = self._served()
-        checkin = self._writer.put(self._manifest({}, comment, ref.checkin, ()).encode())
-        self._writer.place(checkin, schema.PUBLISHED)
-        gone = Ref(self.branch, checkin, serial_of(self._writer, self.zone, checkin), ())
-        self._refs.compare_and_set([Move(ref.checkin, gone, self._author.now_ms)])
+        checkin = self._writer.put(self._manifest((), comment, ref.checkin).encode())
+        withdraw(self._writer, self._refs, self.branch, checkin, self._author.now_ms)
         return Commit(self.branch, checkin, ref.serial)
 
     def fork_off(self, at: ArtifactId, comment: str) -> Commit:
-        """Begin the branch at check-in `at`, with its files. Raises UsageError if the branch is there."""
+        """Begin the branch at check-in `at`, with its files. Raises UsageError if the name cannot be had."""
+        _check_new(self.branch)
         if self._refs.get(self.branch) is not None or self.branch in self._writer.branches():
             raise UsageError(f"there is a branch {self.branch} already")
         if self._writer.tagged(f"sym-{self.branch}"):
             raise UsageError(f"{self.branch} is a tag: take another name")
-        old = self._writer.placed(at)
-        tags = [Tag("*", "branch", None, self.branch), Tag("*", f"sym-{self.branch}", None, None)]
-        if old is not None and old.branch is not None:
-            tags.append(Tag("-", f"sym-{old.branch}", None, None))
-        return self._commit(self._writer.files(at), comment, at, tuple(tags), as_cut=False)
+        return self._commit(self._writer.file_cards(at), comment, at, as_cut=False)
 
     def mark(self, tag: str, at: ArtifactId) -> Commit:
-        """Tag check-in `at`. Raises UsageError if the name is a branch's."""
+        """Tag check-in `at`. Raises UsageError if the name is a branch's, or another check-in's."""
+        _check_new(tag)
         if tag in self._writer.branches():
             raise UsageError(f"{tag} is a branch: take another name for the tag")
-        return self._control(Tag("+", f"sym-{tag}", at, None))
+        there = self._writer.tagged(f"sym-{tag}")
+        if there == [at]:
+            return Commit(self.branch, None, None, tag=tag)
+        if there:
+            raise UsageError(f"{tag} is a tag already, on {there[0]}: take another name")
+        self._control(Tag("+", f"sym-{tag}", at, None))
+        return Commit(self.branch, at, None, tag=tag)
 
     def close(self) -> Commit:
-        """Close the branch at its tip, for stock's lists; what is served stays."""
-        return self._control(Tag("+", "closed", self._served().checkin, None))
+        """Close the branch at its tip, for stock's lists; what is served stays. Raises NotFound: no such branch."""
+        ref = self._refs.get(self.branch)
+        tip = self._writer.branch_tip(self.branch) if ref is None else ref.checkin
+        if tip is None:
+            raise NotFound(f"there is no branch {self.branch}: `xferzone branch {self.zone}` lists them")
+        if self._writer.tags(tip).get("closed", ("-",))[0] != "-":
+            return Commit(self.branch, None, None)
+        self._control(Tag("+", "closed", tip, None))
+        return Commit(self.branch, tip, None if ref is None else ref.serial)
 
     # -- the steps
 
@@ -157,7 +175,8 @@ class Edit:
         if records is None:
             return ref
         rewritten = {name: self._writer.put(content) for name, content in files.cut(self.zone, records)}
-        self._commit(rewritten, f"canonical form of {self.zone}", ref.checkin)
+        cards = self._beside(ref.checkin, rewritten)
+        self._commit(cards, f"canonical form of {self.zone}", ref.checkin)
         moved = self._refs.get(self.branch)
         assert moved is not None
         return moved
@@ -165,20 +184,24 @@ class Edit:
     def _zone_files(self, everything: Mapping[str, ArtifactId]) -> dict[str, ArtifactId]:
         return {name: file for name, file in everything.items() if files.is_zone_file(self.zone, name)}
 
+    def _beside(self, parent: ArtifactId | None, own: Mapping[str, ArtifactId]) -> list[FileCard]:
+        """The zone's files, and all others as the parent has them."""
+        kept = [] if parent is None else self._writer.file_cards(parent)
+        others = [card for card in kept if not files.is_zone_file(self.zone, card.name)]
+        return others + [FileCard(name, file) for name, file in own.items()]
+
     def _commit(
         self,
-        own: Mapping[str, ArtifactId],
+        cards: Iterable[FileCard],
         comment: str,
         parent: ArtifactId | None,
-        tags: tuple[Tag, ...] = (),
-        warnings: tuple[str, ...] = (),
         *,
         as_cut: bool = True,
     ) -> Commit:
-        form.served_form(self._writer, self.zone, own, as_cut=as_cut)
-        if parent is None:
-            tags = (Tag("*", "branch", None, self.branch), Tag("*", f"sym-{self.branch}", None, None))
-        checkin = self._writer.put(self._manifest(own, comment, parent, tags).encode())
+        cards = [card._replace(old_name=None) for card in cards]
+        held = {card.name: card.id for card in cards if card.id is not None}
+        form.served_form(self._writer, self.zone, held, as_cut=as_cut)
+        checkin = self._writer.put(self._manifest(cards, comment, parent).encode())
         publish(
             self._writer,
             self._refs,
@@ -188,28 +211,44 @@ class Edit:
         )
         ref = self._refs.get(self.branch)
         if ref is not None and ref.checkin == checkin:
-            return Commit(self.branch, checkin, ref.serial, warnings=warnings)
+            return Commit(self.branch, checkin, ref.serial)
         placed = self._writer.placed(checkin)
         if placed is not None and placed.branch != self.branch:
             return Commit(self.branch, checkin, None, fork=placed.branch)
         raise Refused(self._writer.invalid_reason(checkin) or f"{self.branch} could not be published")
 
-    def _manifest(
-        self, own: Mapping[str, ArtifactId], comment: str, parent: ArtifactId | None, tags: tuple[Tag, ...]
-    ) -> CheckIn:
+    def _manifest(self, cards: Sequence[FileCard], comment: str, parent: ArtifactId | None) -> CheckIn:
         before = 0 if parent is None else self._writer.checkin(parent).date_ms
+        if before >= self._author.now_ms + MAX_AHEAD_MS:
+            raise Refused(
+                f"{self.branch}: the version before is dated over 5 minutes ahead of this machine's clock: "
+                "set the clock right"
+            )
         return CheckIn(
             comment=comment,
             date_ms=max(self._author.now_ms, before + 1),
             user=self._author.login,
-            files=tuple(FileCard(name, file) for name, file in own.items()),
+            files=tuple(cards),
             parents=() if parent is None else (parent,),
-            tags=tags,
+            tags=self._branch_tags(parent),
         )
 
-    def _control(self, tag: Tag) -> Commit:
+    def _branch_tags(self, parent: ArtifactId | None) -> tuple[Tag, ...]:
+        """What puts a child of `parent` on the branch; nothing where it inherits it.
+
+        It does not where an administrator has moved what is served to another branch (stock's amend --branch).
+        """
+        placed = None if parent is None else self._writer.placed(parent)
+        if placed is not None and placed.branch == self.branch:
+            return ()
+        tags = [Tag("*", "branch", None, self.branch), Tag("*", f"sym-{self.branch}", None, None)]
+        if placed is not None and placed.branch is not None:
+            tags.append(Tag("-", f"sym-{placed.branch}", None, None))
+        return tuple(tags)
+
+    def _control(self, tag: Tag) -> None:
         artifact = Control(date_ms=self._author.now_ms, tags=(tag,), user=self._author.login)
-        return Commit(self.branch, self._writer.put(artifact.encode()), None)
+        self._writer.put(artifact.encode())
 
     def _pieces(self, own: Mapping[str, ArtifactId]) -> list[tuple[files.Piece, bytes]]:
         """The zone's canonical files in owner order, each with the key of its last owner."""
@@ -252,5 +291,23 @@ def check(zone: str, content: bytes, file: str) -> tuple[list[Record], list[str]
     records = text.read(content, origin, file=file)
     errors, warnings = validate.faults(records, origin)
     if errors:
-        raise ZoneInvalid(errors)
-    return records, [str(warning) for warning in warnings]
+        raise ZoneInvalid([replace(fault, file=file) for fault in errors])
+    return records, [str(replace(warning, file=file)) for warning in warnings]
+
+
+def check_utf8(name: str) -> None:
+    """Raise UsageError if a branch cannot be called so: the command line takes any bytes, the repository does not."""
+    try:
+        name.encode()
+    except UnicodeEncodeError as exc:
+        raise UsageError(f"{name!r} is not UTF-8") from exc
+
+
+def _check_new(name: str) -> None:
+    """Raise UsageError if a branch or tag must not be called so."""
+    if (unfit := _UNFIT_IN_NAMES.search(name)) is not None:
+        raise UsageError(
+            f"{name!r}: a name may not hold {unfit[0]!r}, which means something else in a revision"
+        )
+    if names.fork_of(name) is not None:
+        raise UsageError(f"{name} is called as the losers of races are: take another name")

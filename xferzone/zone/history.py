@@ -16,10 +16,21 @@ from xferzone.zone.files import is_zone_file
 from xferzone.zone.records import Record
 from xferzone.zone.revision import line
 
+_STATES = {
+    schema.UNPLACED: "waiting",
+    schema.PUBLISHED: "published",
+    schema.INVALID: "invalid",
+    schema.ELSEWHERE: "other",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """One check-in: `state` is served, published, invalid, waiting or fork; edits of date, author and comment count."""
+    """One check-in; edits of its author and comment count.
+
+    `state` is served, removed (the zone is, by this one), published, invalid, waiting, fork, or other: on a branch
+    that is no zone's.
+    """
 
     id: ArtifactId
     branch: str
@@ -63,8 +74,9 @@ def log_entry(reader: Reader, refs: LocalRefs, placed: Placed) -> LogEntry:
     home = names.fork_of(branch) or branch
     known = serials.get(reader, home.partition("/")[0], placed.id)
     ref = refs.get(branch)
-    states = {schema.PUBLISHED: "published", schema.INVALID: "invalid", schema.UNPLACED: "waiting"}
-    state = "fork" if names.fork_of(branch) else states.get(placed.place, "published")
+    state = "fork" if home != branch and placed.place != schema.PUBLISHED else _STATES[placed.place]
+    if ref is not None and ref.checkin == placed.id:
+        state = "served" if ref.numbers else "removed"
     return LogEntry(
         id=placed.id,
         branch=branch,
@@ -73,7 +85,7 @@ def log_entry(reader: Reader, refs: LocalRefs, placed: Placed) -> LogEntry:
         comment=_edited(tags, "comment", checkin.comment),
         serial=None if known is None else known.serial,
         parents=placed.parents,
-        state="served" if ref is not None and ref.checkin == placed.id else state,
+        state=state,
         reason=reader.invalid_reason(placed.id) or "",
     )
 

@@ -17,7 +17,7 @@ crash at any point is caught up by the next run.
 
 from collections.abc import Iterable
 
-from xferzone.artifacts import CheckIn, Control, FileCard, Tag
+from xferzone.artifacts import CheckIn, Control, Tag
 from xferzone.errors import Fault, NotFound, ZoneInvalid
 from xferzone.hashing import ArtifactId
 from xferzone.refs import LocalRefs, Move, Ref
@@ -69,6 +69,13 @@ def publish(
     return notices
 
 
+def withdraw(writer: Writer, refs: LocalRefs, branch: str, to: ArtifactId, now_ms: int) -> None:
+    """Move the ref of `branch` to check-in `to`, its heir, which has no files: the zone is served no more."""
+    run = _Run(writer, refs, now_ms, branch)
+    run.move(to, form.Form(()))
+    run.fork_losers()
+
+
 class _Run:
     """One branch of one zone, being settled."""
 
@@ -78,26 +85,30 @@ class _Run:
         refs: LocalRefs,
         now_ms: int,
         branch: str,
-        serial_jump: bool,
-        as_cut: frozenset[ArtifactId],
-        notices: list[str],
+        serial_jump: bool = False,
+        as_cut: frozenset[ArtifactId] = frozenset(),
+        notices: list[str] | None = None,
     ) -> None:
         self.writer, self.refs, self.now_ms, self.branch = writer, refs, now_ms, branch
-        self.serial_jump, self.as_cut, self.notices = serial_jump, as_cut, notices
+        self.serial_jump, self.as_cut = serial_jump, as_cut
+        self.notices = [] if notices is None else notices
         self.zone = branch.partition("/")[0]
         self.ref = refs.get(branch)
         self.pending: dict[ArtifactId, Placed] = {}
+        self.passed: list[Placed] = []  # what a move or a fork may have left as a leaf of the branch
 
     def settle(self, arrived: list[Placed]) -> None:
         self.pending = {checkin.id: checkin for checkin in arrived}
         while self.pending and (self._forward() or self._merge()):
             pass
-        self._fork_losers()
+        self.fork_losers()
+        self._fork_leaves()
 
     def settle_fork(self, fork: str, arrived: list[Placed]) -> None:
         """Publish a merge made on a fork branch, else tell the way back."""
         self.pending = {checkin.id: checkin for checkin in arrived}
         self._merge()
+        self._fork_leaves()
         for checkin in self.pending.values():
             self.writer.place(checkin.id, schema.ELSEWHERE)
         if self.pending:
@@ -155,7 +166,7 @@ class _Run:
         if checkin.id not in self.pending:
             return False
         try:
-            self._move(checkin.id, self._form(checkin.id, serial_in(self.writer, self.zone, checkin.id)))
+            self.move(checkin.id, self._form(checkin.id, serial_in(self.writer, self.zone, checkin.id)))
         except ZoneInvalid as exc:
             self._record_invalid(checkin.id, exc)
             return False
@@ -173,7 +184,7 @@ class _Run:
         own = self.writer.files(checkin)
         return form.served_form(self.writer, self.zone, own, as_cut=checkin in self.as_cut)
 
-    def _move(self, to: ArtifactId, served: form.Form) -> None:
+    def move(self, to: ArtifactId, served: form.Form) -> None:
         was = self.ref
         ref = Ref(self.branch, to, serial_of(self.writer, self.zone, to), served.numbers)
         self.refs.compare_and_set([Move(None if was is None else was.checkin, ref, self.now_ms)])
@@ -187,6 +198,7 @@ class _Run:
             if placed is not None and placed.place != schema.PUBLISHED:
                 self.writer.place(at, schema.PUBLISHED)
                 self.pending.pop(at, None)
+                self.passed.append(placed)
                 queue.extend(placed.parents)
 
     # -- merges
@@ -206,7 +218,7 @@ class _Run:
             except ZoneInvalid as exc:
                 self._record_invalid(tip.id, exc)
                 continue
-            self._move(self._append(tip), served)
+            self.move(self._append(tip), served)
             return True
         return False
 
@@ -233,7 +245,7 @@ class _Run:
         assert self.ref is not None
         merged = self.writer.checkin(tip.id)
         before = self.writer.checkin(self.ref.checkin).date_ms
-        files = tuple(FileCard(name, file) for name, file in self.writer.files(tip.id).items())
+        files = tuple(card._replace(old_name=None) for card in self.writer.file_cards(tip.id))
         appended = CheckIn(
             comment=merged.comment or "merge",
             date_ms=max(self.now_ms, before + 1, merged.date_ms + 1),
@@ -245,7 +257,7 @@ class _Run:
 
     # -- losers
 
-    def _fork_losers(self) -> None:
+    def fork_losers(self) -> None:
         losers: dict[ArtifactId, Placed] = {}
         for checkin in [*self.pending.values(), *self.writer.invalid(self.branch)]:
             first, base = self._off_the_line(checkin)
@@ -273,6 +285,23 @@ class _Run:
         for checkin in self.writer.unplaced():
             if checkin.branch == fork:
                 self.writer.place(checkin.id, schema.ELSEWHERE)
+        merged = (self.writer.placed(parent) for parent in loser.parents)
+        self.passed.extend(placed for placed in merged if placed and placed.place == schema.PUBLISHED)
+
+    def _fork_leaves(self) -> None:
+        """Move what was merged by way of other branches alone: on this one it would stay a second leaf."""
+        for checkin in self.passed:
+            placed = self.writer.placed(checkin.id)
+            is_leaf = placed is not None and not self.writer.has_child(checkin.id, self.branch)
+            if (
+                is_leaf
+                and placed
+                and placed.branch == self.branch
+                and self.ref
+                and placed.id != self.ref.checkin
+            ):
+                self.writer.put(fork_artifact(self.branch, placed.id, self.writer.checkin(placed.id)))
+                self.passed.extend(filter(None, map(self.writer.placed, placed.parents)))
 
     def _unfit(self, checkin: Placed) -> str | None:
         """Why the check-in, and all that follows it, can never be served, whatever a child mends; None: it can."""
@@ -289,8 +318,13 @@ class _Run:
     # -- what people are told
 
     def _record_invalid(self, checkin: ArtifactId, exc: ZoneInvalid) -> None:
-        del self.pending[checkin]
-        self.writer.record_invalid(checkin, str(exc))
+        placed = self.pending.pop(checkin)
+        if placed.branch == self.branch:
+            self.writer.record_invalid(checkin, str(exc))
+        else:
+            self.writer.place(
+                checkin, schema.ELSEWHERE
+            )  # a merge on a fork: what is served moves on without it
         told = "; ".join(str(fault) for fault in exc.faults[:MAX_TOLD])
         more = f"; and {len(exc.faults) - MAX_TOLD} more" if len(exc.faults) > MAX_TOLD else ""
         self.notices.append(

@@ -1,7 +1,8 @@
 """Which check-in people mean.
 
 REV = [BASE][@DATE]["~" N]
-BASE   a branch (main, example.com/main), a tag, 4 or more hex digits of a check-in's hash; none: the zone's main
+BASE   a branch (main, example.com/main), a tag, 4 or more hex digits of a check-in's hash; none: the branch
+       that is worked on, which is main unless -b names another
 @DATE  the last check-in on its line at or before DATE: ISO 8601 in UTC (2026-11-21, 2026-11-21T10:00:00), or -2h
 ~N     N first parents back
 """
@@ -17,14 +18,16 @@ from xferzone.store import Reader
 from xferzone.zone.edit import DEFAULT_BRANCH
 
 MAX_CANDIDATES = 10
-_FORM = re.compile(r"(?P<base>[^@~]*)(?:@(?P<date>[^~]+))?(?:~(?P<back>\d{1,9}))?")
+_FORM = re.compile(r"(?P<base>[^@~\ud800-\udfff]*)(?:@(?P<date>[^~]+))?(?:~(?P<back>\d{1,9}))?")
 _HASH = re.compile(r"[0-9a-fA-F]{4,64}")
 _AGO = re.compile(r"-(\d{1,9})([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 
-def resolve(reader: Reader, refs: LocalRefs, zone: str, revision: str, now_ms: int) -> ArtifactId:
-    """The check-in that `revision` means in `zone`.
+def resolve(
+    reader: Reader, refs: LocalRefs, zone: str, revision: str, now_ms: int, branch: str = DEFAULT_BRANCH
+) -> ArtifactId:
+    """The check-in that `revision` means in `zone`, on `branch` if it names none.
 
     Raises:
         UsageError: it is no revision.
@@ -34,7 +37,7 @@ def resolve(reader: Reader, refs: LocalRefs, zone: str, revision: str, now_ms: i
     match = _FORM.fullmatch(revision)
     if match is None:
         raise UsageError(f"{revision!r} is no revision: BRANCH, TAG, hash digits, then maybe @DATE and ~N")
-    at = _base(reader, refs, zone, match["base"] or DEFAULT_BRANCH)
+    at = _base(reader, refs, zone, match["base"] or branch)
     if match["date"] is not None:
         at = _at_date(reader, at, _parse_date(match["date"], now_ms), revision)
     for _ in range(int(match["back"] or 0)):
@@ -54,8 +57,8 @@ def line(reader: Reader, tip: ArtifactId) -> Iterator[ArtifactId]:
 
 
 def _base(reader: Reader, refs: LocalRefs, zone: str, word: str) -> ArtifactId:
-    named = word if "/" in word else f"{zone}/{word}"
-    ref = refs.get(named)
+    named = f"{zone}/{word}"
+    ref = refs.get(named) or refs.get(word)
     if ref is not None:
         return ref.checkin
     found: list[tuple[str, Callable[[], list[ArtifactId]]]] = [

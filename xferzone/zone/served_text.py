@@ -4,6 +4,7 @@ import struct
 
 import dns.rdatatype
 
+from xferzone.errors import NotFound
 from xferzone.hashing import ArtifactId
 from xferzone.store import Reader
 from xferzone.zone import form, names, text
@@ -16,9 +17,14 @@ def export(reader: Reader, zone: str, checkin: ArtifactId) -> bytes:
 
     Raises:
         ZoneInvalid: that version cannot be read.
+        NotFound: the zone is not in it.
     """
     serial = serial_in(reader, zone, checkin)
     records = form.read_all(reader, zone, reader.files(checkin))
+    if not records:
+        raise NotFound(
+            f"{zone} has no records in {checkin[:16]}: `xferzone log {zone}` shows what happened to it"
+        )
     return text.write([with_serial(record, serial) for record in records], names.zone_name(zone))
 
 
