@@ -21,8 +21,9 @@ from typing import ClassVar, Self
 from xferzone.cards.base import Card, Cursor, Parser, expect, parse_integer
 from xferzone.hashing import ArtifactId, parse_artifact_id
 
-#: A run of the plainest igot lines. Bounded, so that a long run is still read lazily.
-_IGOTS = re.compile(rb"(?:igot (?:[0-9a-f]{64}|[0-9a-f]{40})\n){1,500}+")
+#: A run of the plainest igot lines. Bounded, so that a long run is still read lazily. Not possessive: before Python
+#: 3.11.5 (Debian 12 has 3.11.2) a possessive group with alternatives matches half an alternative, gh-106052.
+_IGOTS = re.compile(rb"(?:igot (?:[0-9a-f]{64}|[0-9a-f]{40})\n){1,500}")
 
 
 @dataclass(frozen=True, slots=True)
