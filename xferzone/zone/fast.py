@@ -14,7 +14,7 @@ import re
 import struct
 from collections.abc import Callable, Mapping
 
-from xferzone.zone import rdata, rdtypes
+from xferzone.zone import octets, rdata, rdtypes
 from xferzone.zone.relative import NameReader
 from xferzone.zone.scan import Token
 
@@ -27,6 +27,8 @@ _EIGHT = struct.Struct(">8H")
 _FIVE = struct.Struct(">5I")
 _PLAIN_WORDS = re.compile(rb"[!#-'*-:<-\[\]-~]+(?: [!#-'*-:<-\[\]-~]+)*")
 _CAA = re.compile(rb'([0-9]{1,3}) ([0-9A-Za-z]{1,255}) "([^"\\]*)"')
+_QUOTED_STRING = re.compile(rb'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
+_QUOTED_STRINGS = re.compile(b"%b(?: %b)*" % (_QUOTED_STRING.pattern, _QUOTED_STRING.pattern), re.DOTALL)
 _GENERIC = re.compile(rb"\\# ([0-9]{1,5})(?: ([0-9a-fA-F]+))?")
 
 
@@ -120,14 +122,20 @@ def _ipv6(text: bytes) -> bytes:
 
 
 def _strings(text: bytes) -> bytes:
-    if b"\\" in text or len(text) < 2 or text[0] != 0x22 or text[-1] != 0x22:
-        raise ValueError
-    inner = text[1:-1]
-    if b'"' not in inner and len(inner) < 256:
-        return bytes((len(inner),)) + inner
-    parts = inner.split(b'" "')
-    if any(b'"' in part or len(part) > 255 for part in parts):
-        raise ValueError
+    if b"\\" in text:
+        if not _QUOTED_STRINGS.fullmatch(text):
+            raise ValueError
+        parts = [octets.unescaped(part) for part in _QUOTED_STRING.findall(text)]
+    else:
+        if len(text) < 2 or text[0] != 0x22 or text[-1] != 0x22:
+            raise ValueError
+        inner = text[1:-1]
+        if b'"' not in inner and len(inner) < 256:
+            return bytes((len(inner),)) + inner
+        parts = inner.split(b'" "')
+        if any(b'"' in part for part in parts):
+            raise ValueError
+    # bytes() refuses the length of a string of more than 255 octets.
     return b"".join([bytes((len(part),)) + part for part in parts])
 
 

@@ -31,13 +31,13 @@ MAX_FAULTS = 20  # then reading stops
 MAX_GENERATED = 1_000_000  # records that one text may make with $GENERATE
 
 _COMMON = re.compile(
-    rb"([A-Za-z0-9_*./@-]*)[ \t]+(?:([0-9]{1,10})[ \t]+)?(?:[Ii][Nn][ \t]+(?:([0-9]{1,10})[ \t]+)?)?"
+    rb"([A-Za-z0-9_*./@\\-]*)[ \t]+(?:([0-9]{1,10})[ \t]+)?(?:[Ii][Nn][ \t]+(?:([0-9]{1,10})[ \t]+)?)?"
     rb"([A-Za-z][A-Za-z0-9]*)[ \t]+([^ \t\r\n](?:[^\n]*[^ \t\r\n])?)[ \t\r]*\n"
 )
 _BLANK_LINES = re.compile(rb"[ \t\r\n]*\n")
+_COMMENT_LINE = re.compile(rb"[ \t]*(;[^\n]*)\n")
 _PLAIN_OWNER = re.compile(rb"[a-z0-9_*-]{1,63}(?:\.[a-z0-9_*-]{1,63})*")
 _SIGNED = [b"ANY", b"TSIG"]  # class and type of the line that `dig AXFR -y` ends a transfer with: no record
-_BACKSLASH = 0x5C
 _CLASS = re.compile(rb"CH|CS|HS|NONE|CLASS[0-9]+")
 
 
@@ -64,12 +64,15 @@ class Reading:
     def read(self, content: bytes, line: int = 1, step: int = 1) -> None:
         """Read `content`, whose first line is `line`; `step` 0: all of it was generated in that line."""
         at = 0
-        while at < len(content) and len(self.faults) < MAX_FAULTS:
+        while at < len(content) and len(self.faults) < MAX_FAULTS and self._comment_size <= MAX_ENTRY:
             at, line = self._common_lines(content, at, line, step)
-            if blank := _BLANK_LINES.match(content, at):
+            if comment := _COMMENT_LINE.match(content, at):
+                self._wait([scan.comment_of(comment[1])], line)
+                at, line = comment.end(), line + step
+            elif blank := _BLANK_LINES.match(content, at):
                 line += step * content.count(b"\n", at, blank.end())
                 at = blank.end()
-            if at < len(content):
+            elif at < len(content):
                 entry = scan.entry(content, at, line)
                 self._entry(entry, is_generated=not step)
                 at, line = entry.end, entry.next_line if step else line
@@ -90,17 +93,20 @@ class Reading:
         match, append, owners, parsers = _COMMON.match, self.records.append, self._owners, self._parsers
         make = tuple.__new__  # what Record() calls in the end, at a third of the time
         while common := match(content, at):
-            owner_text, before, behind, mnemonic, text = common.groups()
-            if before and behind:
+            owner_text, before, after, mnemonic, text = common.groups()
+            if before and after:
                 break
-            end = common.end()
+            end, comment = common.end(), b""
+            if b";" in text and b'"' not in text and b"\\" not in text:
+                text, _, comment = text.partition(b";")
+                text, comment = text.rstrip(b" \t"), scan.comment_of(b";" + comment)
             owner = owners.get(owner_text) if owner_text else self._owner
             known = parsers.get(mnemonic)
-            ttl_text = before or behind
+            ttl_text = before or after
             try:
                 if owner is None:
                     owner = self._owner_of(owner_text)
-                if known is None or text[0] == _BACKSLASH:
+                if known is None or text[:1] == b"\\":
                     rdtype = _stored_type(mnemonic)
                     wire = fast.generic(rdtype, text)
                 else:
@@ -115,7 +121,7 @@ class Reading:
             if end - at > MAX_ENTRY:
                 break
             above = self._above() if self._comments else ()
-            append(make(Record, (owner, ttl, rdtype, wire, above, b"", line)))
+            append(make(Record, (owner, ttl, rdtype, wire, above, comment, line)))
             self._owner = owner
             at = end
             line += step
@@ -130,9 +136,9 @@ class Reading:
                 self._owner = None
                 raise ValueError(entry.fault)
             if not tokens:
-                self._wait(entry.comments)
+                self._wait(entry.comments, entry.line)
             elif tokens[0].raw.startswith(b"$") and not entry.indented and not is_generated:
-                self._wait(entry.comments)
+                self._wait(entry.comments, entry.line)
                 self._directive(tokens, entry.line)
             else:
                 self._record(entry)
@@ -156,7 +162,7 @@ class Reading:
         except ValueError as exc:
             raise ValueError(f"{shown(mnemonic)}: {exc}") from exc
         ttl = self._ttl(ttl_text, rdtype, wire)
-        self._wait(entry.comments[:-1])
+        self._wait(entry.comments[:-1], entry.line)
         behind = entry.comments[-1] if entry.comments else b""
         self.records.append(Record(self._owner, ttl, rdtype, wire, self._above(), behind, entry.line))
 
@@ -241,13 +247,13 @@ class Reading:
 
     # -- comments
 
-    def _wait(self, comments: Sequence[bytes]) -> None:
-        """Keep comments for the next record."""
+    def _wait(self, comments: Sequence[bytes], line: int) -> None:
+        """Keep comments for the next record; with more than a record may have, reading ends."""
+        is_over = self._comment_size > MAX_ENTRY
         self._comments += comments
         self._comment_size += sum(map(len, comments)) + len(comments)
-        if self._comment_size > MAX_ENTRY:
-            self._above()
-            raise ValueError(f"the comments above it are longer than {MAX_ENTRY} bytes")
+        if self._comment_size > MAX_ENTRY and not is_over:
+            self.faults.append(Fault("", line, f"comments of more than {MAX_ENTRY} bytes before a record"))
 
     def _above(self) -> tuple[bytes, ...]:
         """The comments that waited, which wait no longer."""

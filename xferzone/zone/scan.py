@@ -79,11 +79,17 @@ class _Scanner:
     def run(self) -> str:
         """Read to the end of the entry; the fault that stopped it, else nothing."""
         content, start, depth = self.content, self.at, 0
+        limit = start + MAX_ENTRY + 1  # so that no token can be long
         token_end = -1
         while self.at < len(content):
-            piece = _PIECE.match(content, self.at)
+            piece = _PIECE.match(content, self.at, limit)
             if piece is None:
-                return self._fault(_unreadable(content, self.at), depth)
+                reason = (
+                    _unreadable(content, self.at)
+                    if self.at < limit
+                    else f"it is longer than {MAX_ENTRY} bytes"
+                )
+                return self._fault(reason, depth)
             kind = piece.lastgroup
             if kind in ("word", "quoted"):
                 self.tokens.append(Token(piece[kind], kind == "quoted", token_end == self.at))
