@@ -391,3 +391,24 @@ def test_a_writer_that_waits_too_long_says_so(store: Store, monkeypatch: pytest.
                 pass
     with Store(store.path) as other, other.writer() as writer:
         writer.put(b"abc")
+
+
+def test_a_file_that_cannot_be_opened_is_not_called_a_stranger_s(tmp_path: Path) -> None:
+    path = tmp_path / "z.xferzone"
+    Store.create(path).close()
+    (tmp_path / "z.xferzone-wal").mkdir()  # as root the tests cannot be denied anything
+    with pytest.raises(XferzoneError, match=r"cannot be opened: unable to open .* its directory"):
+        Store.open(path)
+
+
+def test_a_full_disk_is_named_and_nothing_is_stored(store: Store) -> None:
+    before = count(store)
+
+    def write() -> None:
+        with store.writer() as writer:
+            writer.db.execute("PRAGMA max_page_count = 1")
+            writer.put(random.Random(1).randbytes(1_000_000))
+
+    with pytest.raises(XferzoneError, match="cannot be written: database or disk is full: make room"):
+        write()
+    assert count(store) == before

@@ -34,6 +34,15 @@ from xferzone.store.writer import Writer
 BUSY_TIMEOUT = 30  # seconds that a writer waits for the one before it
 CACHE_SIZE = 32 * 1024 * 1024  # bytes of expanded contents a process keeps
 MAX_READERS = 64  # connections; web runs 8 threads, tests a few more
+_MAY_WRITE = ": you must be allowed to write to the file and to its directory"
+_REMEDIES = {
+    sqlite3.SQLITE_CANTOPEN: _MAY_WRITE,
+    sqlite3.SQLITE_READONLY: _MAY_WRITE,
+    sqlite3.SQLITE_FULL: ": make room",
+    sqlite3.SQLITE_IOERR: ": is the disk full, or failing?",
+    sqlite3.SQLITE_CORRUPT: "; `xferzone check` says more",
+    sqlite3.SQLITE_NOTADB: "; restore it from a backup",
+}
 
 
 class Store:
@@ -53,6 +62,7 @@ class Store:
         Raises:
             UsageError: a bad code, or something is at `path` already.
             NotFound: its directory is not there.
+            XferzoneError: the disk is full, or the directory cannot be written.
         """
         code = secrets.token_hex(20) if project_code is None else project_code
         if len(code) != 40 or set(code) - set("0123456789abcdef"):
@@ -63,7 +73,8 @@ class Store:
             raise UsageError(f"{path} exists already and was left as it is: give another name with -R")
         if not path.parent.is_dir():
             raise NotFound(f"{path.parent} is no directory: make it first, or give another name with -R")
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as scratch:
+        scratch_in = tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent)
+        with _explained(path, "made"), scratch_in as scratch:
             made = Path(scratch) / path.name
             made.touch(mode=0o600)  # it will hold password secrets
             with cls(made) as store:
@@ -94,7 +105,7 @@ class Store:
     @contextmanager
     def reader(self) -> Iterator[Reader]:
         """A read-only snapshot, from the first read to the end of the block."""
-        with self._explained("read"), self._reading.begin() as connection:
+        with _explained(self.path, "read"), self._reading.begin() as connection:
             yield Reader(_driver(connection), self._cache)
 
     @contextmanager
@@ -107,27 +118,10 @@ class Store:
         if not self._turn.acquire(timeout=BUSY_TIMEOUT):
             raise Busy(f"{self.path} is being written by another thread: try again")
         try:
-            connection = self._writing.connect()
-            try:
-                transaction = connection.begin()
-            except sqlite3.OperationalError as exc:
-                connection.close()
-                raise Busy(f"{self.path} is being written by another process: try again") from exc
-            with self._explained("written"), connection, transaction:
+            with _explained(self.path, "written"), self._writing.begin() as connection:
                 yield Writer(_driver(connection), self._cache)
         finally:
             self._turn.release()
-
-    @contextmanager
-    def _explained(self, what: str) -> Iterator[None]:
-        """Let what SQLite finds wrong with the file or the disk be said in our words."""
-        try:
-            yield
-        except (sqlite3.DatabaseError, DBAPIError) as exc:
-            reason = exc.orig if isinstance(exc, DBAPIError) else exc
-            raise XferzoneError(
-                f"{self.path} cannot be {what}: {reason}; `xferzone check` says more"
-            ) from exc
 
     def close(self) -> None:
         self._reading.dispose()
@@ -167,16 +161,42 @@ class Store:
 
     def _revision(self) -> str:
         foreign = f"{self.path} is no xferzone repository: name yours with -R"
-        try:
-            with self._reading.begin() as connection:
-                db = _driver(connection)
-                (application_id,) = db.execute("PRAGMA application_id").fetchone()
-                if application_id != schema.APPLICATION_ID:
-                    raise XferzoneError(foreign)
-                (revision,) = db.execute("SELECT version_num FROM alembic_version").fetchone()
-        except (sqlite3.DatabaseError, DBAPIError, TypeError) as exc:
-            raise XferzoneError(f"{foreign} ({exc})") from exc
+        with _explained(self.path, "opened"):
+            try:
+                with self._reading.begin() as connection:
+                    db = _driver(connection)
+                    (application_id,) = db.execute("PRAGMA application_id").fetchone()
+                    if application_id != schema.APPLICATION_ID:
+                        raise XferzoneError(foreign)
+                    (revision,) = db.execute("SELECT version_num FROM alembic_version").fetchone()
+            except (sqlite3.DatabaseError, DBAPIError) as exc:
+                if _code(exc) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):  # no database, no such table
+                    raise XferzoneError(f"{foreign} ({_reason(exc)})") from exc
+                raise
+            except TypeError as exc:
+                raise XferzoneError(f"{foreign} (its schema has no revision)") from exc
         return str(revision)
+
+
+@contextmanager
+def _explained(path: Path, what: str) -> Iterator[None]:
+    """Let what SQLite and the system find wrong with the file or the disk be said in our words."""
+    try:
+        yield
+    except (sqlite3.DatabaseError, DBAPIError) as exc:
+        code = _code(exc)
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise Busy(f"{path} is being written by another process: try again") from exc
+        raise XferzoneError(f"{path} cannot be {what}: {_reason(exc)}{_REMEDIES.get(code, '')}") from exc
+
+
+def _reason(exc: Exception) -> BaseException:
+    return exc.orig if isinstance(exc, DBAPIError) and exc.orig is not None else exc
+
+
+def _code(exc: Exception) -> int:
+    """SQLite's primary result code; what it calls extended has more above the low byte."""
+    return int(getattr(_reason(exc), "sqlite_errorcode", 0)) & 0xFF
 
 
 def newest_schema(db: sqlite3.Connection) -> None:
