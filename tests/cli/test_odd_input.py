@@ -211,3 +211,25 @@ def test_faults_and_warnings_name_the_file(zone: Run, tmp_path: Path) -> None:
     (tmp_path / "bad").write_text("@ 60 SOA ns1 h 1 2 3 4 5\n@ 60 NS ns1\nw 60 CNAME a\nw 60 A 192.0.2.1\n")
     assert "bad line 4: " in zone("zone", "import", "example.com", "bad").err
     assert "warning: example.org.zone line 2: " in zone("zone", "add", "example.org").err
+
+
+SOA = "60 IN SOA a.x. b.x. 1 2 3 4 5\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "zone_name"),
+    [
+        (f"example.org. {SOA}example.org. 60 NS a.x.\n", "example.org."),
+        (f"www.example.org. 60 A 192.0.2.1\nexample.org. {SOA}example.org. 60 NS a.x.\n", "example.org."),
+        (f"@ {SOA}@ 60 NS a.x.\n$ORIGIN sub.example.com.\nx 60 A 192.0.2.1\n", "example.com."),
+        (f"$TTL 60\n$origin example.org.\n@ {SOA}@ NS a.x.\n", "example.org."),
+        (f"$ORIGIN org.\nexample {SOA}example 60 NS a.x.\n", "example.org."),
+        (f"$ORIGIN .\norg {SOA}org 60 NS a.x.\n", "org."),
+        (f"; dig\n. {SOA}. 60 NS a.x.\na.x. 60 A 192.0.2.1\n", "."),
+        ("@ SOA a.x. b.x. ( 1 2\n3 4 5 )\n 60 NS a.x.\n", "example.com."),
+    ],
+)
+def test_zone_check_finds_the_zone_s_name(xz: Run, tmp_path: Path, text: str, zone_name: str) -> None:
+    (tmp_path / "example.com.zone").write_text(text)
+    done = xz("zone", "check", "example.com.zone")
+    assert done.out.split(maxsplit=1)[:1] == [zone_name], done.err

@@ -25,8 +25,8 @@ from xferzone.zone import edit, names, served_text
 from xferzone.zone.edit import DEFAULT_BRANCH, Commit, Edit
 from xferzone.zone.revision import resolve
 
-_ORIGIN = re.compile(rb"^\$ORIGIN[ \t]+(\S+\.)", re.MULTILINE | re.IGNORECASE)
-_FIRST_OWNER = re.compile(rb"^([^\s;$@]*\.)[ \t]", re.MULTILINE)
+_ORIGIN = re.compile(rb"^\$ORIGIN[ \t]+(\S*\.)(?=\s)", re.MULTILINE | re.IGNORECASE)
+_SOA = re.compile(rb"^([^\s;]\S*)?[ \t]+(?:(?:\d\S*|IN)[ \t]+)*SOA\s", re.MULTILINE | re.IGNORECASE)
 _NEW_ZONE = """\
 @ 3600 SOA ns1 hostmaster 1 7200 3600 1209600 300
 @ 3600 NS ns1
@@ -160,7 +160,7 @@ def export(settings: Settings, name: str, revision: str) -> None:
 
 @zone.command()
 @click.argument("file", metavar="FILE|-")
-@click.option("--zone", "name", metavar="ZONE", help="The zone's name; else the owner of the SOA record.")
+@click.option("--zone", "name", metavar="ZONE", help="The zone; else what the file's SOA or name says.")
 @click.pass_obj
 def check(settings: Settings, file: str, name: str | None) -> None:
     """Say whether a zone file could be served, and what looks wrong in it. Needs no repository.
@@ -180,9 +180,16 @@ def check(settings: Settings, file: str, name: str | None) -> None:
 
 
 def _zone_of(content: bytes, file: str) -> str:
-    """The zone that a file is of: its $ORIGIN, the owner of its first record if absolute, else its own name."""
-    if (match := _ORIGIN.search(content) or _FIRST_OWNER.search(content)) is not None:
-        return names.parse_zone(match[1].decode("ascii", "replace"))
-    if file.endswith(".zone"):
+    """The zone that a file is of: the owner of its SOA record, completed by $ORIGIN, else by the file's own name."""
+    soa = _SOA.search(content)
+    owner = b"@" if soa is None else soa[1] or b"@"
+    origins = [] if soa is None else _ORIGIN.findall(content, 0, soa.start())
+    if owner.endswith(b"."):
+        said = owner
+    elif origins:
+        said = origins[-1] if owner == b"@" else owner + b"." + origins[-1].removeprefix(b".")
+    elif file.endswith(".zone"):
         return names.parse_zone(Path(file).name.removesuffix(".zone"))
-    raise UsageError(f"{file} does not say which zone it is: add --zone ZONE")
+    else:
+        raise UsageError(f"{source(file)} does not say which zone it is: add --zone ZONE")
+    return names.parse_zone(said.decode("ascii", "replace"))
