@@ -1,0 +1,35 @@
+"""Repositories of earlier schemas are opened, migrated and sound (tests/golden)."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from xferzone.refs import LocalRefs
+from xferzone.store import Store, inspect, schema
+from xferzone.zone import history
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+@pytest.mark.parametrize("golden", sorted(GOLDEN.glob("*.xferzone")), ids=lambda path: str(path.stem))
+def test_a_repository_of_every_schema_is_brought_up_to_date(golden: Path, tmp_path: Path) -> None:
+    path = tmp_path / "zones.xferzone"
+    shutil.copy(golden, path)
+    with Store.open(path) as store, store.reader() as reader:
+        assert reader.db.execute("SELECT version_num FROM alembic_version").fetchone() == (schema.HEAD,)
+        assert list(inspect.faults(reader)) == []
+        refs = LocalRefs(reader)
+        assert [(ref.branch, ref.serial) for ref in refs.list()] == [
+            ("example.com/main", 8),
+            ("example.com/test", 10),
+        ]
+        main = refs.get("example.com/main")
+        assert main is not None
+        (www,) = history.records_of(reader, "example.com", main.checkin, b"www")
+        assert www.rdata == bytes([192, 0, 2, 7])
+        assert reader.user("ann") is not None
+
+
+def test_there_is_one_for_every_schema() -> None:
+    assert (GOLDEN / f"schema-{schema.HEAD}.xferzone").is_file()
