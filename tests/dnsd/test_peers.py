@@ -44,3 +44,16 @@ def test_where_the_three_agree_we_agree(zones: Zones) -> None:
                 wrong.append((name, rdtype, ours, answers["nsd"]))
     assert wrong == []
     assert agreed > 900
+
+
+def test_we_add_what_knot_adds(zones: Zones) -> None:
+    compared = 0
+    wrong = []
+    for name, rdtype, answers in captured():
+        ours = said(respond(question(name, rdtype), zones, tcp=False))
+        if ours.settled == answers["knot"].settled:
+            compared += 1
+            if ours.additional != answers["knot"].additional:
+                wrong.append((name, rdtype, ours.additional, answers["knot"].additional))
+    assert wrong == []
+    assert compared > 1200

@@ -62,6 +62,7 @@ class Answerer:
         self._service = Service(zones, self._responder.respond)
         self._selector = selectors.DefaultSelector()
         self._bound: dict[Address, socket.socket] = {}
+        self._refused: set[Address] = set()  # told in the log already
         self._stopping = False
         self._woken, self._wake = socket.socketpair()
         self._bind()
@@ -128,10 +129,13 @@ class Answerer:
         for address in sorted(wanted - self._bound.keys()):
             try:
                 bound = udp_socket(address)
-            except CannotServe:
+            except CannotServe as exc:
                 # An address of a wildcard may not be usable yet, or be taken by somebody else.
                 if address in self._listen:
                     raise
+                if address not in self._refused:
+                    _log.warning("%s", exc)
+                self._refused.add(address)
                 continue
             self._bound[address] = bound
             self._selector.register(bound, selectors.EVENT_READ, datagrams(bound))
