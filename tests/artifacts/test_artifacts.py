@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypedDict
 
@@ -20,6 +21,7 @@ from xferzone.artifacts import (
     Other,
     Tag,
     delta_files,
+    hazard,
     parse,
     r_card,
 )
@@ -305,6 +307,74 @@ def test_an_artifact_over_the_bound_is_a_plain_blob() -> None:
     for size, verdict in ((MAX_STRUCTURAL, True), (MAX_STRUCTURAL + 1, False)):
         padding = size - len(sealed(b"C \nD 2024-01-01\n"))
         assert (parse(sealed(b"C " + b"x" * padding + b"\nD 2024-01-01\n")) is not None) is verdict
+
+
+def _sealed(text: bytes) -> bytes:
+    return text + b"Z " + hashlib.md5(text, usedforsecurity=False).hexdigest().encode() + b"\n"
+
+
+def _signed(content: bytes) -> bytes:
+    end = b"-----BEGIN PGP SIGNATURE-----\nx\n-----END PGP SIGNATURE-----\n"
+    return b"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA1\n\n" + content + end
+
+
+LOW, UP = b"a" * 40, b"A" * 40
+DATED = b"D 2026-01-01T00:00:00\n"
+UPPER = [
+    b"C x\n" + DATED + b"F f %s\n" % UP,
+    b"C x\n" + DATED + b"F a %s\nF f %s w old\n" % (LOW, b"0" * 63 + b"F"),
+    b"B %s\nC x\n" % UP + DATED,
+    b"C x\n" + DATED + b"P %s %s\n" % (LOW, UP),
+    b"C x\n" + DATED + b"T +closed %s\n" % UP,
+    DATED + b"T +closed %s\nU me\n" % UP,
+    b"M %s\nM %s\n" % (UP, LOW),
+    DATED + b"L x\nP %s\nU me\nW 1\na\n" % UP,
+    DATED + b"G %s\nI %s\nU me\nW 1\na\n" % (LOW, UP),
+]
+PADDING = b"".join(b"T +pad%07d %s\n" % (number, LOW) for number in range(MAX_STRUCTURAL // 55 + 1))
+
+
+@pytest.mark.parametrize("text", UPPER)
+@pytest.mark.parametrize("wrap", [bytes, _signed])
+def test_ids_in_upper_case_are_a_hazard(text: bytes, wrap: Callable[[bytes], bytes]) -> None:
+    content = wrap(_sealed(text))
+    assert parse(content) is not None
+    assert hazard(content) == "it names artifacts in upper case"
+    assert hazard(wrap(_sealed(text.lower()))) is None  # no card any more: a plain blob
+    assert (
+        hazard(wrap(_sealed(text.replace(b"A", b"a").replace(b"F\n", b"f\n").replace(b"F w", b"f w"))))
+        is None
+    )
+
+
+@pytest.mark.parametrize("wrap", [bytes, _signed])
+def test_what_stock_takes_for_cards_and_we_do_not_is_a_hazard(wrap: Callable[[bytes], bytes]) -> None:
+    long = wrap(_sealed(DATED + PADDING + b"U me\n"))
+    null = wrap(_sealed(DATED + b"T +closed\0%s\nU me\n" % LOW))
+    for content, reason in ((long, "longer than"), (null, "a NUL")):
+        assert parse(content) is None
+        assert reason in (hazard(content) or "")
+        # One octet off, and it is a plain blob for everybody.
+        assert hazard(content.replace(b"\nU me", b"\nU you")) is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\0",
+        _sealed(b""),
+        _sealed(b"no card\n"),
+        _sealed(b"X of tomorrow\n"),
+        _sealed(b"C x\n" + DATED + b"F FILE %s\nU %s\n" % (LOW, UP)),
+        _sealed(DATED + b"T +x %s %s\nU me\n" % (LOW, UP)),
+        _sealed(DATED + b"L x\nU me\nW 43\nP %s\n\n" % UP),
+        _sealed(DATED + b"L x\nU me\nW 3\n\0\0\0\n"),
+        bytes(MAX_STRUCTURAL + 1),
+    ],
+)
+def test_all_else_is_none(content: bytes) -> None:
+    assert hazard(content) is None
 
 
 def test_a_delta_manifest_changes_its_baseline() -> None:

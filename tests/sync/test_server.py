@@ -1,5 +1,6 @@
 """What each card does, who may send it, what it costs, and that no request breaks the server."""
 
+import hashlib
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -429,6 +430,18 @@ def test_what_is_not_admitted_is_refused_alone_unless_its_sender_may_set_up(stor
         assert cards(reply) == [*HELD, *([Error("no such thing here")] if refused else [])]
         assert (b"evil\n" in here(store)) != refused
         assert {b"good\n", LONGER} <= here(store)
+
+
+def test_what_would_harm_other_clients_is_refused_whoever_sends_it(store: Store) -> None:
+    upper = b"C x\nD 2026-01-01T00:00:00\nF a %s\nU me\n" % (b"A" * 40)
+    upper += b"Z %s\n" % hashlib.md5(upper, usedforsecurity=False).hexdigest().encode()
+    for sender in ("writer1", "admin"):
+        for form in (file(upper), change(LONG, upper)):
+            (error,) = cards(ask(store, by(sender, PUSH, file(LONG), form, file(b"good\n"))))
+            assert isinstance(error, Error)
+            assert error.text.startswith(f"artifact {artifact_id(upper)} is not taken")
+            assert upper not in here(store)
+            assert b"good\n" in here(store)
 
 
 def test_what_was_refused_or_kept_aside_is_not_asked_for_in_the_same_round(store: Store) -> None:

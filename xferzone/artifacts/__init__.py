@@ -20,7 +20,7 @@ from typing import NamedTuple
 from xferzone.artifacts.checkin import CheckIn, CherryPick, FileCard, delta_files, parse_checkin, r_card
 from xferzone.artifacts.cluster import Cluster, parse_cluster
 from xferzone.artifacts.control import Control, Tag, parse_control
-from xferzone.artifacts.grammar import Cards, read
+from xferzone.artifacts.grammar import Cards, is_sealed, read, upper_case_ids
 from xferzone.artifacts.other import Other, parse_other
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "Other",
     "Tag",
     "delta_files",
+    "hazard",
     "parse",
     "r_card",
 ]
@@ -85,3 +86,19 @@ def parse(content: bytes) -> CheckIn | Control | Cluster | Other | None:
     except ValueError:
         pass
     return None
+
+
+def hazard(content: bytes) -> str | None:
+    """Why the artifact should not be passed on to stock's readers, whoever made it; None: there is no reason.
+
+    An id in upper case that comes twice stops every stock clone for good: a phantom is made for each, and the second
+    breaks the table's rule ("UNIQUE constraint failed: blob.uuid"; seen with 2.21, whose own server so refuses it).
+    What stock takes for cards and `parse` does not could set tags past everybody who looks for them.
+    """
+    if not is_sealed(content):
+        return None
+    if len(content) > MAX_STRUCTURAL:
+        return f"it is of cards, and longer than {MAX_STRUCTURAL} bytes"
+    if parse(content) is None:
+        return "a NUL stands among its cards" if b"\0" in content else None
+    return "it names artifacts in upper case" if upper_case_ids(read(content)) else None

@@ -102,6 +102,31 @@ def read(content: bytes) -> Cards:
 
     Quick to refuse what does not look like an artifact. Raises ValueError.
     """
+    return _cards(_opened(content))
+
+
+def is_sealed(content: bytes) -> bool:
+    """Whether stock would look for cards in `content`: it begins like one and ends with a Z card that holds."""
+    try:
+        _opened(content)
+    except ValueError:
+        return False
+    return True
+
+
+def upper_case_ids(cards: Cards) -> bool:
+    """Whether a card names an artifact in upper case, which stock looks up in lower case and never finds."""
+    named = [
+        argument for letter in (b"B", b"G", b"I", b"P") for card in cards.every(letter) for argument in card
+    ]
+    named += [card[1] for card in cards.every(b"T")]
+    named += cards.many.get(b"M", ())
+    named += [argument for line in cards.many.get(b"F", ()) for argument in line.split(b" ")[1:2]]
+    return any(argument != argument.lower() for argument in named)
+
+
+def _opened(content: bytes) -> bytes:
+    """`content` without a signature around it, its first octets and its Z card checked. Raises ValueError."""
     if content.startswith(_SIGNED) and content.endswith(b"\n"):
         content = _unsigned(content)
     if len(content) < _SHORTEST or not content[:1].isupper() or content[1:2] != b" ":
@@ -112,7 +137,7 @@ def read(content: bytes) -> Cards:
     digest = hashlib.md5(content[:-_SEAL_SIZE], usedforsecurity=False).hexdigest()
     if seal[2:-1] != digest.encode("ascii"):
         raise ValueError("the Z card names another MD5")
-    return _cards(content)
+    return content
 
 
 def sealed(lines: Iterable[bytes]) -> bytes:

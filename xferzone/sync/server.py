@@ -33,7 +33,7 @@ from collections.abc import Callable, Iterable, Mapping, Sized
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from xferzone import delta, escape
+from xferzone import artifacts, delta, escape
 from xferzone.cards import (
     Card,
     CFile,
@@ -251,7 +251,7 @@ class Round:
                     self._received += 1
                     return
                 content = delta.apply(writer.content(source), payload)
-            refusal = None if self._terms.rights.setup else self._terms.admit(content)
+            refusal = self._refusal(artifact, content)
             if refusal is None:
                 writer.put(content, artifact)
                 self._received += 1
@@ -263,6 +263,11 @@ class Round:
             if exc.artifact == artifact:
                 raise PeerError(f"wrong hash on received artifact {artifact}") from exc
             raise PeerError(f"artifact {exc.artifact} is damaged here: send {artifact} whole") from exc
+
+    def _refusal(self, artifact: ArtifactId, content: bytes) -> str | None:
+        if (hazard := artifacts.hazard(content)) is not None:
+            return f"artifact {artifact} is not taken, it would do harm to other clients: {hazard}"
+        return None if self._terms.rights.setup else self._terms.admit(content)
 
     def _private(self, _card: Private) -> None:
         self._next_is_private = True
