@@ -233,3 +233,8 @@ def test_zone_check_finds_the_zone_s_name(xz: Run, tmp_path: Path, text: str, zo
     (tmp_path / "example.com.zone").write_text(text)
     done = xz("zone", "check", "example.com.zone")
     assert done.out.split(maxsplit=1)[:1] == [zone_name], done.err
+
+
+def test_a_long_command_line_is_not_kept_whole_as_comment(zone: Run) -> None:
+    assert zone("set", "example.com", "TXT", "x" * 5000).code == 0
+    assert len(zone("log", "example.com", "-n", "1").out) < 400

@@ -1,5 +1,6 @@
 """Commits of our own upon what stock users have left on the branch."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from tests.zone.project import MAIN, NOW, Project, zone_text
 from xferzone.artifacts import CheckIn, Control, FileCard, Tag
 from xferzone.errors import Refused
 from xferzone.hashing import ArtifactId, artifact_id
-from xferzone.zone import changes, publish
+from xferzone.zone import changes, publish, served_text
 from xferzone.zone.edit import Author, Commit, Edit
 
 
@@ -81,3 +82,22 @@ def test_a_clock_far_behind_the_last_version_is_named(project: Project) -> None:
         set_www(project, "192.0.2.1")
     project.now += 10_000
     assert set_www(project, "192.0.2.1").fork is None
+
+
+def test_a_batch_reads_each_file_of_a_large_zone_once(project: Project) -> None:
+    count = 9_000  # some four files
+    project.push(project.manifest(zone_text(*(f"h{n} 300 A 192.0.2.{n % 256}" for n in range(count)))))
+    wanted = [
+        changes.parse_change("set", [f"h{n}.example.com", "A", "198.51.100.1"]) for n in range(0, count, 3)
+    ]
+    wanted += [changes.parse_change("delete", [f"h{n}.example.com"]) for n in range(1, count, 3)]
+    began = time.process_time()
+    with project.writing() as (writer, refs):
+        done = Edit(writer, refs, MAIN, Author("ann", project.now)).change(wanted, "batch")
+    # 2 s where this was written; once a file for each owner it would be over 60.
+    assert time.process_time() - began < 20
+    with project.store.reader() as reader:
+        assert done.checkin is not None
+        lines = served_text.export(reader, "example.com", done.checkin).splitlines()
+    assert sum(line.endswith(b"198.51.100.1") for line in lines) == count // 3
+    assert len(lines) == 2 + count * 2 // 3

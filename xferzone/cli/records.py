@@ -36,6 +36,8 @@ from xferzone.zone.changes import Change
 from xferzone.zone.edit import DEFAULT_BRANCH, Commit, Edit
 from xferzone.zone.revision import resolve
 
+MAX_COMMENT = 200  # letters of a command line that are kept as a comment
+
 
 @click.command("set", cls=WordsCommand)
 @click.argument("name")
@@ -235,14 +237,20 @@ def tag(settings: Settings, name: str, tag_name: str, revision: str) -> None:
 
 
 def _change(settings: Settings, wanted: list[Change], comment: str) -> None:
+    """Commit the changes of one command line, which is the check-in's comment unless -m gives one."""
+
     def act(edit: Edit, writer: Writer, refs: LocalRefs) -> Commit:
-        return edit.change(wanted, Writing.given().message or comment)
+        return edit.change(wanted, Writing.given().message or _shortened(comment))
 
     def target(refs: LocalRefs) -> str:
         branch = Writing.given().branch
         return f"{zone_of(refs, wanted[0].name, branch)}/{branch}"
 
     commit(settings, target, act)
+
+
+def _shortened(comment: str) -> str:
+    return comment if len(comment) <= MAX_COMMENT else f"{comment[:MAX_COMMENT]}..."
 
 
 def zone_of(

@@ -14,6 +14,7 @@ stored: the caller's transaction rolls back on the error.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -265,20 +266,27 @@ class Edit:
         self, pieces: Sequence[tuple[files.Piece, bytes]], wanted: Sequence[Change]
     ) -> dict[bytes, list[Record]]:
         """The new records of every owner that the changes touch and really change."""
-        origin = names.zone_name(self.zone)
+        lasts = [last for _, last in pieces]
+        read: dict[int, dict[bytes, list[Record]]] = {}  # by owner, of each piece that a change may touch
         before: dict[bytes, list[Record]] = {}
         after: dict[bytes, list[Record]] = {}
         for change in wanted:
             owner = changes.owner_in(change.name, self.zone)
             if owner not in before:
-                key = names.owner_key(owner)
-                piece = next((piece for piece, last in pieces if key <= last), None)
-                held = [] if piece is None else text.read(piece.load(), origin, file=piece.name)
-                before[owner] = [record for record in held if record.owner == owner]
+                at = bisect_left(lasts, names.owner_key(owner))
+                if at < len(pieces) and at not in read:
+                    read[at] = self._by_owner(pieces[at][0])
+                before[owner] = read.get(at, {}).get(owner, [])
             after[owner] = changes.changed(after.get(owner, before[owner]), owner, change)
         for owner in [owner for owner in after if after[owner] == before[owner]]:
             del after[owner]
         return after
+
+    def _by_owner(self, piece: files.Piece) -> dict[bytes, list[Record]]:
+        held: dict[bytes, list[Record]] = {}
+        for record in text.read(piece.load(), names.zone_name(self.zone), file=piece.name):
+            held.setdefault(record.owner, []).append(record)
+        return held
 
 
 def check(zone: str, content: bytes, file: str) -> tuple[list[Record], list[str]]:
