@@ -10,9 +10,9 @@
       else      told the way back, once
 
 Arrival decides races: of two children of r the one that came first wins. What is passed on the way forward is not
-checked: only what is served must be valid. A branch without a ref begins with its
-first valid check-in that has no parent on it. Every decision is a function of the artifacts and the refs, so a
-crash at any point is caught up by the next run.
+checked: only what is served must be valid. A branch without a ref begins with its first valid check-in that has no
+parent on it. Every decision is a function of the artifacts and the refs, so a crash at any point is caught up by the
+next run.
 """
 
 from collections.abc import Iterable
@@ -102,7 +102,6 @@ class _Run:
         while self.pending and (self._forward() or self._merge()):
             pass
         self.fork_losers()
-        self._fork_leaves()
 
     def settle_fork(self, fork: str, arrived: list[Placed]) -> None:
         """Publish a merge made on a fork branch, else tell the way back."""
@@ -266,6 +265,7 @@ class _Run:
                 losers[first.id] = first
         for loser in losers.values():
             self._fork(loser)
+        self._fork_leaves()
 
     def _off_the_line(self, checkin: Placed) -> tuple[Placed, ArtifactId | None]:
         """The first check-in down to `checkin` that is not on the ref's line, and what it was made from."""
@@ -292,14 +292,13 @@ class _Run:
         """Move what was merged by way of other branches alone: on this one it would stay a second leaf."""
         for checkin in self.passed:
             placed = self.writer.placed(checkin.id)
-            is_leaf = placed is not None and not self.writer.has_child(checkin.id, self.branch)
             if (
-                is_leaf
-                and placed
-                and placed.branch == self.branch
-                and self.ref
-                and placed.id != self.ref.checkin
+                placed is None
+                or placed.branch != self.branch
+                or self.writer.has_child(placed.id, self.branch)
             ):
+                continue
+            if self.ref is not None and placed.id != self.ref.checkin:
                 self.writer.put(fork_artifact(self.branch, placed.id, self.writer.checkin(placed.id)))
                 self.passed.extend(filter(None, map(self.writer.placed, placed.parents)))
 
@@ -322,9 +321,8 @@ class _Run:
         if placed.branch == self.branch:
             self.writer.record_invalid(checkin, str(exc))
         else:
-            self.writer.place(
-                checkin, schema.ELSEWHERE
-            )  # a merge on a fork: what is served moves on without it
+            # A merge on a fork: what is served moves on without it.
+            self.writer.place(checkin, schema.ELSEWHERE)
         told = "; ".join(str(fault) for fault in exc.faults[:MAX_TOLD])
         more = f"; and {len(exc.faults) - MAX_TOLD} more" if len(exc.faults) > MAX_TOLD else ""
         self.notices.append(
