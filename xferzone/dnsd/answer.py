@@ -53,6 +53,8 @@ def answer(name: bytes, rdtype: int, view: View) -> Answer:
     found = view.search(name)
     made.own = found.kind is _EXACT
     following = _step(made, found, name, rdtype, view)
+    if following is None:
+        return made
     seen = {name}
     while following is not None and following not in seen and len(seen) < MAX_STEPS:
         seen.add(following)

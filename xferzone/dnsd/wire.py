@@ -126,22 +126,28 @@ def parse(wire: bytes) -> Query | None:
     """What the message asks; None: it deserves no answer, being one itself or shorter than a header."""
     if len(wire) < 12 or wire[2] & 0x80:
         return None
-    flags, *counts = _HEADER.unpack_from(wire, 2)
-    question = b""
+    flags, questions, *counts = _HEADER.unpack_from(wire, 2)
+    question = name = b""
     rdtype = rdclass = 0
+    edns = None
+    fault = FORMERR
     try:
-        at = 12
-        for _ in range(counts[0]):
-            start = at
+        at = _question_end(wire, 12) if questions else 12
+        if questions == 1:
+            question = wire[12:at]
+            name = question[:-4].lower()
+            rdtype, rdclass = _TYPE_AND_CLASS.unpack_from(wire, at - 4)
+        for _ in range(questions - 1):
             at = _question_end(wire, at)
-            if counts[0] == 1:
-                question = wire[start:at]
-                rdtype, rdclass = _TYPE_AND_CLASS.unpack_from(wire, at - 4)
-        edns, version = _records(wire, at, counts[1:])
+        if at == len(wire) and not any(counts):
+            version = 0
+        else:
+            edns, version = _records(wire, at, counts)
+        if questions == 1:
+            fault = BADVERS if version else NOERROR
     except (IndexError, struct.error, ValueError):
-        return Query(wire[:2], flags, question, question[:-4].lower(), rdtype, rdclass, None, FORMERR)
-    fault = FORMERR if counts[0] != 1 else BADVERS if version else NOERROR
-    return Query(wire[:2], flags, question, question[:-4].lower(), rdtype, rdclass, edns, fault)
+        pass  # FORMERR, with what was read so far
+    return Query(wire[:2], flags, question, name, rdtype, rdclass, edns, fault)
 
 
 def size_limit(query: Query) -> int:
