@@ -238,3 +238,16 @@ def test_zone_check_finds_the_zone_s_name(xz: Run, tmp_path: Path, text: str, zo
 def test_a_long_command_line_is_not_kept_whole_as_comment(zone: Run) -> None:
     assert zone("set", "example.com", "TXT", "x" * 5000).code == 0
     assert len(zone("log", "example.com", "-n", "1").out) < 400
+
+
+@pytest.mark.parametrize(
+    "name", ["", "@", "a..example.com", "ü.example.com", "a b.example.com", "a" * 64, "\udcff"]
+)
+def test_what_is_no_name(zone: Run, name: str) -> None:
+    for words in (
+        ("set", name, "A", "192.0.2.1"),
+        ("show", name),
+        ("delete", name),
+        ("blame", "example.com", name),
+    ):
+        assert zone(*words).code == 2, words

@@ -157,7 +157,9 @@ def edit(settings: Settings, name: str) -> None:
         click.echo(f"{zone}/{options.branch}: nothing changed", err=True)
     else:
         commit(settings, on_branch(zone), act)
-    if not options.dry_run:
+    if options.dry_run:
+        click.echo(f"your text is in {draft}", err=True)
+    else:
         shutil.rmtree(draft.parent)
 
 

@@ -44,10 +44,15 @@ def parse_name(word: str) -> dns.name.Name:
     Raises:
         UsageError: it is none.
     """
+    if not word.isascii():
+        raise UsageError(f"{word[:80]!r} is not ASCII; write an international name in its xn-- form")
     try:
-        return dns.name.from_text(word, dns.name.root)
+        if word == "@":
+            raise ValueError("names are absolute here: write the zone's")
+        labels, _ = names.parsed_name(word.encode("ascii"))
+        return dns.name.Name([*labels, b""])
     except (dns.exception.DNSException, ValueError) as exc:
-        raise UsageError(f"{word!r} is no domain name: {exc}") from exc
+        raise UsageError(f"{word[:80]!r} is no domain name: {exc}") from exc
 
 
 def parse_change(verb: str, words: Sequence[str]) -> Change:
