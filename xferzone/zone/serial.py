@@ -38,7 +38,11 @@ _ESCAPE = re.compile(rb"\\([0-9]{3}|[^0-9])", re.DOTALL)
 _SOA = re.compile(rb"SOA|TYPE0{0,4}6")
 _MAX_DIGITS = 20
 
+_MAX_LABELS = 127  # a name of more is longer than 255 octets
+_MAX_TEXT = 4 * 255  # bytes of a name that is not
+
 _Labels = tuple[bytes, ...]
+_NO_NAME = (b"",)
 
 
 def following(previous: int | None, floor: int | None) -> int | None:
@@ -118,20 +122,23 @@ def _long_entry(content: bytes, at: int) -> tuple[list[bytes], int]:
 
 
 def _absolute(text: bytes, origin: _Labels) -> _Labels:
-    """The labels that a name means, in lower case; labels that no name has, for what is no name."""
+    """The labels that a name means, in lower case; for what is no name, labels that no zone has."""
     if text == b"@":
         return origin
     if text == b".":
         return ()
     labels: list[bytes] = []
     at = 0
-    while at < len(text) or not labels:
+    is_absolute = False
+    while len(text) <= _MAX_TEXT and (at < len(text) or not labels):
         label = _LABEL.match(text, at)
         if label is None:
-            return (b"",)
+            return _NO_NAME
         labels.append(_ESCAPE.sub(_octet, label[1]).lower())
         at = label.end()
-    return tuple(labels) if label and label[2] else tuple(labels) + origin
+        is_absolute = bool(label[2])
+    made = tuple(labels) + (() if is_absolute else origin)
+    return made if labels and len(made) <= _MAX_LABELS else _NO_NAME
 
 
 def _octet(escape: re.Match[bytes]) -> bytes:

@@ -92,15 +92,19 @@ def _sortable() -> Callable[[Record], _Sortable]:
 
 
 def _merged(same: Sequence[Record], ttl: int) -> Record:
-    """One record for several that differ in TTL and comments only; a comment that they share is kept once."""
+    """One record for several that differ in TTL and comments only."""
     first = same[0]
     if len(same) == 1 or not any(record.above or record.behind for record in same):
         return first if first.ttl == ttl else first._replace(ttl=ttl)
     behind, *others = dict.fromkeys(record.behind for record in same if record.behind) or [b""]
-    known = {behind, *first.above}
-    more = [comment for record in same[1:] for comment in record.above] + others
-    above = first.above + tuple(dict.fromkeys(comment for comment in more if comment not in known))
-    return first._replace(ttl=ttl, above=above, behind=behind)
+    above = b"\n"
+    # A block of comments that stands in another already is not repeated: hence the longest first.
+    blocks = sorted({record.above for record in same}, key=lambda block: (-len(block), block))
+    for block in [*blocks, *((comment,) for comment in others)]:
+        text = b"".join([comment + b"\n" for comment in block])
+        if b"\n" + text not in above:
+            above += text
+    return first._replace(ttl=ttl, above=tuple(above.split(b"\n")[1:-1]), behind=behind)
 
 
 def _writers(name: NameCodec) -> Mapping[int, Callable[[bytes], bytes]]:
