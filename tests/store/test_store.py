@@ -412,3 +412,19 @@ def test_a_full_disk_is_named_and_nothing_is_stored(store: Store) -> None:
     with pytest.raises(XferzoneError, match="cannot be written: database or disk is full: make room"):
         write()
     assert count(store) == before
+
+
+def test_a_clone_gets_no_delta_against_what_it_has_passed(store: Store) -> None:
+    # The newer version's row is older: it was announced first, and came when a clone was past it.
+    old, new = versions(2)
+    with store.writer() as writer:
+        writer.expect(artifact_id(new))
+        writer.put(b"what the clone began with")
+    with store.writer() as writer:
+        history(writer, [old, new])
+        passed = writer.rid(artifact_id(new))
+        assert passed is not None
+        sent, _ = writer.clone_batch(passed + 1, 10**9)
+    ids = {one.id for one in sent}
+    assert artifact_id(old) in ids
+    assert all(one.source is None or one.source in ids for one in sent)

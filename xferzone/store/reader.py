@@ -153,25 +153,27 @@ class Reader:
         artifact is left out: the clone goes on without it, and `check` names it.
         """
         rows = self.db.execute(
-            """SELECT blob.rid, blob.hash, blob.size, blob.content, source.hash
+            """SELECT blob.rid, blob.hash, blob.size, blob.content, blob.source, source.hash
                FROM blob LEFT JOIN blob AS source ON source.rid = blob.source
                WHERE blob.rid >= ? AND blob.content IS NOT NULL ORDER BY blob.rid""",
             (position,),
         )
         batch: list[Sendable] = []
-        for rid, raw, size, stored, source in rows:
+        for rid, raw, size, stored, source_rid, source in rows:
             if budget <= 0 and batch:
                 return batch, rid
+            # A source behind us may have been a phantom when the clone passed it: stock never gets over that.
+            sent_later = source is not None and source_rid >= position
             try:
-                if source is None:
-                    payload = self.content(id_of(raw))
-                else:
+                if sent_later:
                     payload = chains.sound_delta(
                         self.db, self.cache, rid, stored or chains.large(self.db, rid)
                     )
+                else:
+                    payload = self.content(id_of(raw))
             except CorruptArtifact:
                 continue
-            batch.append(Sendable(id_of(raw), size, None if source is None else id_of(source), payload))
+            batch.append(Sendable(id_of(raw), size, id_of(source) if sent_later else None, payload))
             budget -= len(payload)
         return batch, 0
 

@@ -162,8 +162,9 @@ class Writer(Reader):
             content = delta.apply(self.content(source), made, limit=chains.MAX_ARTIFACT)
         except (ValueError, MalformedDelta):
             return []
-        if not is_named(artifact, content) or _tags_others(content):
-            # What tags others may need a right that whoever sends the source lacks: it must come whole.
+        if not is_named(artifact, content) or _tags_others(content) or artifacts.hazard(content) is not None:
+            # What tags others may need a right that whoever sends the source lacks: it must come whole, where the
+            # server looks at it. What harms stock is refused there, too.
             return []
         return self._insert(artifact, content)
 

@@ -133,6 +133,11 @@ class Round:
         """Whether a push was accepted, even one of announcements only: publishing is due."""
         return self._pushing
 
+    @property
+    def has_all(self) -> bool:
+        """Whether nothing that the client announced is missing any more: a cluster made now is not soon out of date."""
+        return not self._missing
+
     def receive(self) -> None:
         """Do what the cards ask.
 

@@ -94,7 +94,8 @@ class Sync:
             notices: Sequence[str] = ()
             if round_.pushed:
                 notices = publish(writer, LocalRefs(writer), time.time_ns() // 1_000_000)
-                writer.make_clusters()
+                if round_.has_all:
+                    writer.make_clusters()
             return round_.finish(notices)
 
     def _terms(self, reader: Reader, rights: Rights) -> Terms:

@@ -30,7 +30,9 @@ def refusal(reader: Reader, refs: LocalRefs, content: bytes) -> str | None:
 
 def _reason(reader: Reader, refs: LocalRefs, tag: Tag) -> str | None:
     assert tag.target is not None
-    symbol = tag.name.removeprefix(_SYM) if tag.name.startswith(_SYM) else None
+    # As the store keeps names: SQLite takes no octets that are not UTF-8.
+    name = tag.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    symbol = name.removeprefix(_SYM) if name.startswith(_SYM) else None
     published = reader.placed(tag.target)
     on_chain = published is not None and published.place == schema.PUBLISHED
     if symbol is not None and refs.get(symbol) is not None:
