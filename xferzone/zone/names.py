@@ -43,8 +43,8 @@ _PRESENTED = [
 ]
 _NEEDS_ESCAPE = re.compile(rb"[^.!#%&\'*+,\-/0-9:<=>?A-Z\[\]^_`a-z{|}~]")
 _BARE = re.compile(rb"[^!#$%&\'*+,\-/0-9:<=>?@A-Z\[\]^_`a-z{|}~]")  # nowhere in a name unless escaped
-_NAME_TOKEN = re.compile(rb"((?:[^\\.]|\\(?:[0-9]{3}|[^0-9]))*)(\.|\Z)", re.DOTALL)
-_ESCAPE = re.compile(rb"\\([0-9]{3}|[^0-9])", re.DOTALL)
+_NAME_TOKEN = re.compile(rb"((?:[^\\.]|\\(?:[0-9]{3}|[ -/:-~]))*)(\.|\Z)", re.DOTALL)
+_ESCAPE = re.compile(rb"\\([0-9]{3}|[ -/:-~])")
 _KEY_ESCAPE = re.compile(rb"\x01([\x01\x02])")
 
 
@@ -225,8 +225,6 @@ def _parsed_label(raw: bytes) -> bytes:
 
 def _octet(escape: re.Match[bytes]) -> bytes:
     if len(escape[1]) == 1:
-        if escape[1][0] >= 0x80:
-            raise ValueError("it holds a character that is not ASCII")
         return escape[1]
     value = int(escape[1])
     if value > 255:

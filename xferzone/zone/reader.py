@@ -8,8 +8,8 @@
     $INCLUDE, other directives           refused
     [owner] [TTL] [IN] type rdata        a record; TTL and class in either order
 
-An owner left out is the one before (at the start of the text: the zone's). A TTL left out is the $TTL, else the
-last one given, else the minimum of the SOA above or of the record itself. Common lines take a fast path (fast.py).
+An owner left out is the one before. A TTL left out is the $TTL, else the last one given, else the minimum of the SOA
+above or of the record itself. Common lines take a fast path (fast.py).
 
 Source: RFC 1035 5.1, RFC 2308 4, RFC 3597 5; the order of TTLs is dnspython's.
 """
@@ -51,9 +51,8 @@ class Reading:
         self._zone_end = b"." + names.labels_text(self._zone) + b"." if self._zone else b"."
         self._zone_size = len(wire_name(self._zone)) + 1  # and the length octet of an owner's first label
         self._enter(self._zone)
-        self._owner: bytes | None = (
-            b"@"  # None: it was refused, so records that leave theirs out are passed over
-        )
+        # b"": there is none yet; None: it was refused, so records that leave theirs out are passed over
+        self._owner: bytes | None = b""
         self._default: int | None = None  # $TTL
         self._last: int | None = None  # the TTL given last
         self._minimum: int | None = None  # of an SOA read before any $TTL
@@ -104,7 +103,7 @@ class Reading:
             known = parsers.get(mnemonic)
             ttl_text = before or after
             try:
-                if owner is None:
+                if not owner:
                     owner = self._owner_of(owner_text)
                 if known is None or text[:1] == b"\\":
                     rdtype = _stored_type(mnemonic)
@@ -153,8 +152,12 @@ class Reading:
             self._owner = None
             self._owner = self._owner_of(_word(tokens[0]))
             tokens = tokens[1:]
+        elif tokens[0].raw.startswith(b"$"):
+            raise ValueError(f"{shown(tokens[0].raw)} must stand at the begin of its line")
         if self._owner is None:
             return
+        if not self._owner:
+            raise ValueError("it has no owner, and there is no record above it")
         ttl_text, mnemonic, tokens = _head(tokens)
         rdtype = _stored_type(mnemonic)
         try:

@@ -42,7 +42,7 @@ _MAX_LABELS = 127  # a name of more is longer than 255 octets
 _MAX_TEXT = 4 * 255  # bytes of a name that is not
 
 _Labels = tuple[bytes, ...]
-_NO_NAME = (b"",)
+_NO_NAME: _Labels = (b"",)
 
 
 def following(previous: int | None, floor: int | None) -> int | None:
@@ -65,7 +65,7 @@ def serials(content: bytes, origin: dns.name.Name) -> set[int]:
     """The serials of all SOA records at the apex; for a zone in several files, those of each belong together."""
     last = _last_candidate(content.lower())
     zone = tuple(label.lower() for label in origin.labels[:-1])
-    current, owner = zone, zone
+    current, owner = zone, _NO_NAME
     found: set[int] = set()
     if last < 0:
         return found
