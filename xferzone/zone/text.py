@@ -87,6 +87,11 @@ def line(record: Record, origin: dns.name.Name) -> bytes:
     return writer.LineWriter(lowered_labels(origin)).line(record)
 
 
+def lines(records: Iterable[Record], origin: dns.name.Name) -> list[bytes]:
+    """line() of each record; much faster for many."""
+    return list(map(writer.LineWriter(lowered_labels(origin)).line, records))
+
+
 def rdata_text(rdtype: int, wire: bytes, origin: dns.name.Name | None) -> bytes:
     r"""The canonical text of rdata, names relative to `origin` (None: absolute); `\# length hex` where the type
     has no presentation form. A record so written has the type TYPEn, see rdtypes.type_text."""
