@@ -1,9 +1,16 @@
 """The HTTP server's settings: gunicorn takes them, and the operator's file says the same."""
 
+import os
 import runpy
+import sys
+import urllib.request
 from pathlib import Path
 
+import pytest
+
+from tests.live import PATIENCE_S, background, free_port, within
 from xferzone.cli.arbiter import SETTINGS, Server
+from xferzone.store import Store
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 
@@ -26,3 +33,23 @@ def test_gunicorn_takes_them(tmp_path: Path) -> None:
     assert server.cfg.address == [("::1", 8080)]
     assert server.cfg.workers == 3
     assert server.cfg.control_socket_disable is True
+
+
+@pytest.mark.interop
+def test_plain_gunicorn_runs_with_the_operators_file(tmp_path: Path) -> None:
+    repository, log, port = tmp_path / "zones.xferzone", tmp_path / "log", free_port()
+    Store.create(repository).close()
+    argv = [sys.executable, "-m", "gunicorn", "-c", str(PROJECT / "deploy" / "gunicorn.conf.py")]
+    env = {
+        "PATH": os.environ["PATH"],
+        "HOME": "/nonexistent",
+        "PYTHONPATH": str(PROJECT),
+        "XFERZONE_REPOSITORY": str(repository),
+    }
+    with background([*argv, "-b", f"127.0.0.1:{port}"], env, log) as process:
+        assert within(PATIENCE_S, lambda: log.read_text().count("Booting worker") == 2)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as reply:
+            assert reply.status == 200
+        process.terminate()
+        assert process.wait(PATIENCE_S) == 0
+    assert "ERROR" not in log.read_text(), log.read_text()
