@@ -26,7 +26,7 @@ test: peers static oldest ## Everything; installs the Debian packages it lacks (
 interop: peers $(VENV)/developed ## The tests that drive the real programs, alone
 	$(BIN)/python -m pytest -m interop
 
-bench: $(VENV)/developed ## Measure; prints ratios to what the real programs reach in the same run
+bench: peers $(VENV)/developed ## Measure; prints ratios to what the real programs reach in the same run
 	$(BIN)/python bench/run.py
 
 static: $(VENV)/developed
