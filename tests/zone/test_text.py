@@ -366,6 +366,7 @@ REFUSED = [
     ("a 5 ANY A 1.1.1.1", 1, "ANY is not a type that a record in a zone can have"),
     ("; x\n  5 A 1.1.1.1\nb 5 A 1.1.1.2", 2, "it has no owner, and there is no record above it"),
     ("$ORIGIN b\n\t5 MX 10 a", 2, "it has no owner"),
+    ("a 5 ANY TSIG hmac-sha256. 1 300 0 1 NOERROR 0", 1, "ANY is not a type"),
     ("a 5", 1, "it has no record type"),
     ("a", 1, "it has no record type"),
     ("a IN", 1, "it has no record type"),

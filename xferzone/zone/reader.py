@@ -37,7 +37,7 @@ _COMMON = re.compile(
 _BLANK_LINES = re.compile(rb"[ \t\r\n]*\n")
 _COMMENT_LINE = re.compile(rb"[ \t]*(;[^\n]*)\n")
 _PLAIN_OWNER = re.compile(rb"[a-z0-9_*-]{1,63}(?:\.[a-z0-9_*-]{1,63})*")
-_SIGNED = [b"ANY", b"TSIG"]  # class and type of the line that `dig AXFR -y` ends a transfer with: no record
+_SIGNED = [b"0", b"ANY", b"TSIG"]  # TTL, class, type of the line that `dig -y` ends a transfer with: no record
 _CLASS = re.compile(rb"CH|CS|HS|NONE|CLASS[0-9]+")
 
 
@@ -146,7 +146,7 @@ class Reading:
 
     def _record(self, entry: Entry) -> None:
         tokens: Sequence[Token] = entry.tokens
-        if [token.raw.upper() for token in tokens[2:4]] == _SIGNED:
+        if [token.raw.upper() for token in tokens[1:4]] == _SIGNED:
             return
         if not entry.indented:
             self._owner = None
