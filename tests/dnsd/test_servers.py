@@ -230,7 +230,7 @@ def test_a_commit_shows_at_once(server: Server) -> None:
         while said(server.udp(asked)).answer != wanted:
             assert time.perf_counter() - begin < 1
         took.append(time.perf_counter() - begin)
-    assert sorted(took)[-2] < 0.05
+    assert sorted(took)[len(took) // 2] < 0.05
     assert server.dig("+tcp", "+short", "www.example.net") == "192.0.2.41\n"
 
 
