@@ -147,7 +147,7 @@ def test_a_killed_child_is_back_within_a_second_and_the_others_stay(
     both.process.terminate()
     code, _, stderr = both.ended()
     assert code == 0
-    assert f"web pid={first} ended with SIGKILL, starts again in 0.0 s" in stderr
+    assert f"web pid={first} ended with signal 9, starts again in 0.0 s" in stderr
 
 
 def test_a_child_that_dies_again_and_again_is_tried_ever_more_rarely(
@@ -182,7 +182,8 @@ def test_a_program_that_never_came_up_stops_all(supervised: Callable[..., Superv
         ("1 / 0", "ZeroDivisionError: division by zero\n", 1),
         ("sys.exit()", "", 0),
         ("sys.exit('a reason')", "a reason\n", 1),
-        ("os.kill(os.getpid(), 9)", "", "SIGKILL"),
+        ("os.kill(os.getpid(), 9)", "", "signal 9"),
+        ("os.kill(os.getpid(), 40)", "", "signal 40"),
     ],
 )
 def test_how_a_program_ended_is_told(
@@ -192,6 +193,25 @@ def test_how_a_program_ended_is_told(
     assert (ended, stdout) == (1, "")
     end = status if isinstance(status, str) else f"exit code {status}"
     assert stderr.endswith(f"{said}error: the dns did not come up: it ended with {end}, see above\n")
+
+
+def test_nothing_of_a_child_survives_when_nobody_reads_its_errors(tmp_path: Path) -> None:
+    # The child's traceback cannot be written; it must end all the same, and not go on as a second supervisor.
+    words = [
+        "web",
+        PLAIN,
+        str(tmp_path / "web"),
+        "dns",
+        "time.sleep(0.5); note(); 1 / 0",
+        str(tmp_path / "dns"),
+    ]
+    process = subprocess.Popen([sys.executable, "-c", DRIVER, *words], stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    process.stderr.close()
+    assert process.wait(10) != 0
+    pids = [int(entry.name) for home in ("web", "dns") for entry in (tmp_path / home).iterdir()]
+    assert len(pids) == 2
+    assert not any(map(alive, pids))
 
 
 def test_programs_are_told_apart_in_ps(supervised: Callable[..., Supervised]) -> None:

@@ -180,16 +180,32 @@ def _keep(children: list[_Child], signals: _Signals, when_up: Callable[[], None]
 
 
 def _start(child: _Child, signals: _Signals) -> None:
+    try:
+        child.pid, child.report = _forked(child.program, signals)
+    except OSError as error:  # the machine is out of processes or descriptors, which passes
+        if not child.was_up:
+            raise CannotServe(f"the {child.program.what} cannot be started: {error.strerror}") from error
+        _log.error("%s cannot be started: %s", child.program.what, error.strerror)
+        child.due = time.monotonic() + LONGEST_PAUSE_S
+    child.started = time.monotonic()
+
+
+def _forked(program: Program, signals: _Signals) -> tuple[int, int]:
+    """A new process that runs `program`: its pid, and our end of its ready pipe."""
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
     parent = os.getpid()
-    with signals.blocked():
-        child.pid = os.fork()
-        if child.pid == 0:
-            _become(child.program, writer, parent, signals)
-    os.close(writer)
-    child.report = reader
-    child.started = time.monotonic()
+    try:
+        with signals.blocked():
+            pid = os.fork()
+            if pid == 0:
+                _become(program, writer, parent, signals)
+    except OSError:
+        os.close(reader)
+        raise
+    finally:
+        os.close(writer)
+    return pid, reader
 
 
 def _become(program: Program, writer: int, parent: int, signals: _Signals) -> NoReturn:
@@ -217,8 +233,10 @@ def _become(program: Program, writer: int, parent: int, signals: _Signals) -> No
         traceback.print_exc()
     finally:
         # Not sys.exit: the frames of the supervisor, which belong to the parent, must not be unwound here.
-        sys.stderr.flush()
-        os._exit(code)
+        try:
+            sys.stderr.flush()
+        finally:
+            os._exit(code)
 
 
 def _reap(children: Sequence[_Child], bury: Callable[[_Child, int], None]) -> bool:
@@ -239,7 +257,7 @@ def _bury(child: _Child, code: int) -> None:
     now = time.monotonic()
     child.read_report()  # it may have reported and died before we looked
     pid, child.pid = child.pid, 0
-    end = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+    end = f"exit code {code}" if code >= 0 else f"signal {-code}"
     if not child.was_up:
         raise CannotServe(f"the {child.program.what} did not come up: it ended with {end}, see above")
     child.deaths = 0 if now - child.started >= STEADY_S else child.deaths + 1
