@@ -105,8 +105,9 @@ class Fault:
     reason: str
 
     def __str__(self) -> str:
-        place = f"{self.file} line {self.line}: " if self.line else f"{self.file}: " if self.file else ""
-        return place + self.reason
+        line = f"line {self.line}" if self.line else ""
+        place = f"{self.file} {line}".strip()
+        return f"{place}: {self.reason}" if place else self.reason
 
 
 class ZoneInvalid(XferzoneError):

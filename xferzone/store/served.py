@@ -16,7 +16,7 @@ from xferzone.store import zstd
 
 MAX_INDEX = 256 * 1024 * 1024  # bytes of one compiled zone file
 _SERVED_BRANCH = "main"
-_BUSY_TIMEOUT = 1  # seconds; a responder rather goes on with what it has
+_BUSY_TIMEOUT = 0.05  # seconds; a responder rather goes on with what it has
 
 
 @dataclass(frozen=True, slots=True)
