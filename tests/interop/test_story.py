@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.live import PROJECT, XFERZONE, Person, Server, run, serving, within
+from tests.zone.project import Project, zone_text
 
 pytestmark = pytest.mark.interop
 
@@ -182,3 +183,14 @@ def test_a_merge_with_the_fork_branch_publishes_both_changes(story: Story, where
 def test_the_time_of_others_does_not_matter_to_a_clone(story: Story) -> None:
     ann, _ = story.person("ann", "-3600s")
     assert "skew" not in ann.fossil("sync", "-R", ann.home / "z.fossil").err
+
+
+def test_what_is_pending_is_published_when_the_servers_start(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    first = project.manifest(zone_text("www 300 A 192.0.2.1"), date_ms=1_700_000_000_000)
+    with project.writing() as (writer, _):
+        writer.put(first)
+    assert not project.has_ref()
+    project.store.close()
+    with serving(project.path, "dns") as server:
+        assert server.dig("www.example.com") == ["192.0.2.1"]

@@ -15,6 +15,7 @@ import logging
 import os
 import re
 import socket
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,11 +117,16 @@ def _run(
         XferzoneError: as Store.open.
         CannotServe: an endpoint cannot be had, or a program does not come up.
     """
-    from xferzone.store import Store  # takes a while to import, and `--help` has no use for it
+    # These take a while to import, and `--help` has no use for them.
+    from xferzone.refs import LocalRefs
+    from xferzone.store import Store
+    from xferzone.zone.publish import publish
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     # Before the servers do: what is no repository is refused here, and an older schema migrated by one alone.
-    Store.open(repository).close()
+    with Store.open(repository) as store, store.writer() as writer:
+        for notice in publish(writer, LocalRefs(writer), time.time_ns() // 1_000_000):
+            _log.warning("%s", notice)
     for endpoint in endpoints:
         _check(endpoint, repository)
 
