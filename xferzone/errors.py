@@ -13,7 +13,6 @@
     +-- ZoneInvalid         6 zone text or content; carries every fault found
     +-- Refused             7 a safety threshold or policy says no
     +-- Busy               75 the repository stayed locked; try again
-    +-- Denied             77 the user may not do that
 
 Catch the leaf you can act on. `ValueError`, `TypeError` and `AssertionError`
 mean a bug of ours and are caught only where a parser's ValueError becomes one
@@ -130,9 +129,3 @@ class Busy(XferzoneError):
     """The repository stayed locked for as long as we were willing to wait."""
 
     exit_code = 75
-
-
-class Denied(XferzoneError):
-    """The user lacks the right; the message names both."""
-
-    exit_code = 77

@@ -102,10 +102,7 @@ class Writer(Reader):
             self.put(Cluster(tuple(loose[:count])).encode())
             del loose[:count]
 
-    # -- settings and users
-
-    def set_setting(self, name: str, value: str) -> None:
-        self.db.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, value))
+    # -- users
 
     def put_user(self, login: str, password: str | None, caps: str) -> None:
         """Make or replace an account; `password` None: no password, so it cannot log in."""
