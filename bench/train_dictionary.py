@@ -15,8 +15,47 @@ import zstandard
 
 SIZE = 32_768  # bytes; 64 KiB gained 1 % more on manifests
 DICTIONARY_ID = 0x787A0001
-WORDS = """www mail ns1 ns2 api cdn shop blog dev test staging vpn ftp imap smtp pop autodiscover _dmarc _domainkey
-selector1 k1 host web db cache lb edge static img assets login auth portal intranet wiki git ci docs status""".split()  # noqa: SIM905
+WORDS = [
+    "www",
+    "mail",
+    "ns1",
+    "ns2",
+    "api",
+    "cdn",
+    "shop",
+    "blog",
+    "dev",
+    "test",
+    "staging",
+    "vpn",
+    "ftp",
+    "imap",
+    "smtp",
+    "pop",
+    "autodiscover",
+    "_dmarc",
+    "_domainkey",
+    "selector1",
+    "k1",
+    "host",
+    "web",
+    "db",
+    "cache",
+    "lb",
+    "edge",
+    "static",
+    "img",
+    "assets",
+    "login",
+    "auth",
+    "portal",
+    "intranet",
+    "wiki",
+    "git",
+    "ci",
+    "docs",
+    "status",
+]
 DOMAINS = ["example.com", "example.net", "example.org", "corp.example", "test.example", "customer.example"]
 
 

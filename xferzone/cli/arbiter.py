@@ -74,7 +74,7 @@ def application() -> "_WSGIAppType":
 
 def _app(repository: Path) -> "_WSGIAppType":
     # gunicorn's stubs promise an app any mapping, falcon's types take a dict; at run time it is a dict.
-    return create_app(repository)  # type: ignore[return-value]
+    return create_app(repository)  # type: ignore[return-value]  # as said above
 
 
 def _join_the_arbiter(_arbiter: Arbiter, worker: Worker) -> None:

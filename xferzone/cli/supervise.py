@@ -36,6 +36,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
 from xferzone import ready
@@ -215,7 +216,7 @@ def _become(program: Program, writer: int, parent: int, signals: _Signals) -> No
         os.setpgid(0, 0)
         process.die_with(parent)
         process.entitle(program.what)
-        with open(os.devnull) as nothing:  # noqa: PTH123
+        with Path(os.devnull).open() as nothing:
             os.dup2(nothing.fileno(), 0)
         os.dup2(2, 1)
         os.environ[ready.VARIABLE] = str(writer)

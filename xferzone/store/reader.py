@@ -90,7 +90,7 @@ class Reader:
         for start in range(0, len(wanted), _BATCH):
             batch = wanted[start : start + _BATCH]
             marks = ",".join("?" * len(batch))
-            query = f"SELECT hash FROM blob WHERE content IS NOT NULL AND hash IN ({marks})"  # noqa: S608
+            query = f"SELECT hash FROM blob WHERE content IS NOT NULL AND hash IN ({marks})"  # noqa: S608 only question marks are put in
             here.update(id_of(raw) for (raw,) in self.db.execute(query, batch))
         return here
 
