@@ -2,10 +2,13 @@
 
 put        content ─> row ─> link ─> deltas that waited for it
 put_delta  source here: apply, then as put;  else aside, and its source becomes a phantom
+put_all    either, for all that one reply brought
 expect     a phantom: a row with a name and no content
 """
 
 import sqlite3
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from xferzone import artifacts, delta
 from xferzone.artifacts import CheckIn, Cluster, Control
@@ -18,9 +21,17 @@ from xferzone.store.link import link
 from xferzone.store.reader import Reader, User
 
 MAX_NEW_PHANTOMS = 100_000  # a transaction; architecture.md 7
-MAX_ASIDE = 10_000  # deltas without their source, in the whole repository
+MAX_ASIDE = 40_000  # deltas without their source, in the whole repository
 CLUSTER_FROM = 100  # unclustered artifacts; Fossil 2.21 makes none below (spec xfer 5)
 CLUSTER_SIZE = 800  # members, unless at most CLUSTER_FROM remain after them
+
+
+class Received(NamedTuple):
+    """An artifact as it came: its content, or what makes it out of `source`."""
+
+    artifact: ArtifactId
+    source: ArtifactId | None
+    payload: bytes
 
 
 class Writer(Reader):
@@ -66,6 +77,14 @@ class Writer(Reader):
         row = (self.expect(artifact), self.expect(source), zstd.compress(made))
         self.db.execute("INSERT OR REPLACE INTO aside VALUES (?, ?, ?)", row)
         return False
+
+    def put_all(self, received: Sequence[Received]) -> None:
+        """Store what came, as `put` and `put_delta` do, and raising what they raise."""
+        for artifact, source, payload in received:
+            if source is None:
+                self.put(payload, artifact)
+            else:
+                self.put_delta(artifact, source, payload)
 
     def expect(self, artifact: ArtifactId) -> int:
         """The row of an artifact, made a phantom if it is not known.
