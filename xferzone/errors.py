@@ -12,6 +12,7 @@
     +-- RefConflict         4 a ref was moved by somebody else first
     +-- ZoneInvalid         6 zone text or content; carries every fault found
     +-- Refused             7 a safety threshold or policy says no
+    +-- Denied             77 the other side does not let us
     +-- Busy               75 the repository stayed locked; try again
 
 Catch the leaf you can act on. `ValueError`, `TypeError` and `AssertionError`
@@ -123,6 +124,12 @@ class Refused(XferzoneError):
     """A safety threshold or a policy says no; the message names the setting and the flag."""
 
     exit_code = 7
+
+
+class Denied(XferzoneError):
+    """The other side does not let us: a wrong password, a right that the account lacks, a policy of its own."""
+
+    exit_code = 77
 
 
 class Busy(XferzoneError):

@@ -1,6 +1,6 @@
 """Opening and making a repository file, and the two kinds of transaction on it.
 
-    Store.create ─> temporary file, migrations, link to its name    nothing half made is ever seen under it
+    Store.making ─> a file beside it, migrations, link to its name    nothing half made is ever seen under it
     Store.open   ─> application id, schema revision ─> migrations, when the file is older
     store.reader()   BEGIN              one snapshot, read only
     store.writer()   BEGIN IMMEDIATE    the one writer; COMMIT at the end, ROLLBACK on an exception
@@ -12,7 +12,6 @@ go straight to the driver's connection: a hot read costs 9 us there and 21 us th
 
 import secrets
 import sqlite3
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +28,7 @@ from xferzone.errors import Busy, NotFound, UsageError, XferzoneError
 from xferzone.store import schema
 from xferzone.store.cache import ContentCache
 from xferzone.store.reader import Reader
+from xferzone.store.scratch import finished
 from xferzone.store.writer import Writer
 
 BUSY_TIMEOUT = 30  # seconds that a writer waits for the one before it
@@ -69,18 +69,29 @@ class Store:
             raise UsageError(
                 f"project code {code!r}: give 40 lower-case hex digits, or leave it out for a random one"
             )
+        with cls.making(path) as store, store.writer() as writer:
+            writer.set_setting("project-code", code)
+        return cls(path)
+
+    @classmethod
+    @contextmanager
+    def making(cls, path: Path) -> Iterator[Self]:
+        """A new repository without a project code, at `path` when the block has ended well; else nothing is left.
+
+        Raises:
+            UsageError: something is at `path` already.
+            NotFound: its directory is not there.
+            XferzoneError: the disk is full, or the directory cannot be written.
+        """
         if path.exists():
             raise UsageError(f"{path} exists already and was left as it is: give another name with -R")
         if not path.parent.is_dir():
             raise NotFound(f"{path.parent} is no directory: make it first, or give another name with -R")
-        scratch_in = tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent)
-        with _explained(path, "made"), scratch_in as scratch:
-            made = Path(scratch) / path.name
+        with _explained(path, "made"), finished(path) as made:
             made.touch(mode=0o600)  # it will hold password secrets
             with cls(made) as store:
-                store._lay_out(code)
-            _publish_file(made, path)
-        return cls(path)
+                store._lay_out()
+                yield store
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -135,15 +146,18 @@ class Store:
     ) -> None:
         self.close()
 
-    def _lay_out(self, project_code: str) -> None:
+    def _lay_out(self) -> None:
         with self._writing.connect() as connection:
             # Outside of a transaction, and for good: the file remembers it.
             _driver(connection).execute("PRAGMA journal_mode=WAL")
         with self._writing.begin() as connection:
             _migrate(connection)
             db = _driver(connection)
-            codes = {"project-code": project_code, "server-code": secrets.token_hex(20)}
-            settings = codes | {"role": "primary", "epoch": secrets.token_hex(8)}
+            settings = {
+                "server-code": secrets.token_hex(20),
+                "role": schema.PRIMARY,
+                "epoch": secrets.token_hex(8),
+            }
             db.executemany("INSERT INTO setting VALUES (?, ?)", settings.items())
             db.execute(f"PRAGMA application_id={schema.APPLICATION_ID}")
 
@@ -245,11 +259,3 @@ def _migrate(connection: Connection) -> None:
     config.set_main_option("script_location", "xferzone.migrations:.")
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
-
-
-def _publish_file(made: Path, path: Path) -> None:
-    """Give the finished file its name; a link, unlike a rename, refuses to replace what is there."""
-    try:
-        path.hardlink_to(made)
-    except FileExistsError as exc:
-        raise UsageError(f"{path} exists already and was left as it is: give another name with -R") from exc

@@ -9,7 +9,7 @@ from xferzone import artifacts, delta
 from xferzone.artifacts import CheckIn, FileCard
 from xferzone.errors import CorruptArtifact, NotFound, XferzoneError
 from xferzone.hashing import ArtifactId
-from xferzone.store import chains
+from xferzone.store import chains, schema
 from xferzone.store.cache import ContentCache
 from xferzone.store.chains import id_of
 
@@ -68,6 +68,11 @@ class Reader:
         if code is None:
             raise XferzoneError("the repository has lost its project code: restore it from a backup")
         return code
+
+    @property
+    def role(self) -> str:
+        """Who moves this repository's refs: a value of `store/schema.py`."""
+        return self.setting("role") or schema.PRIMARY
 
     def user(self, login: str) -> User | None:
         row = self.db.execute("SELECT login, secret, caps FROM user WHERE login = ?", (login,)).fetchone()

@@ -11,6 +11,8 @@ primary    setting       project-code, server-code, role, epoch
            ref           (zone, branch) -> check-in, its indexes in owner order (8 bytes each, big endian), and those
                      before its last move: responders may open them late
            publication   every move of a ref, numbered; a responder reads what came after a number
+           remote        repositories that this one syncs with, and up to which move their refs are known
+           unsent        what was made here and has not been pushed; empty in a primary
 
 derived    checkin       date, branch (inherited along first parents), place (below)
            parent        position 0 is the first parent
@@ -29,8 +31,13 @@ place      0  on a zone branch or one of its forks, not settled: publishing look
 
 from typing import Final
 
-HEAD: Final = "0001"  # the newest revision in migrations/versions; a test compares
+HEAD: Final = "0002"  # the newest revision in migrations/versions; a test compares
 APPLICATION_ID: Final = 0x787A6F6E  # "xzon", in the file's header
+
+#: Values of the setting "role" (architecture.md law 5).
+PRIMARY: Final = "primary"
+CLONE: Final = "clone"
+MIRROR: Final = "mirror"
 
 UNPLACED: Final = 0
 PUBLISHED: Final = 1

@@ -59,6 +59,15 @@ class Writer(Reader):
                 waiting.extend(self._bring_in(waiting.pop()))
         return name
 
+    def put_own(self, content: bytes) -> ArtifactId:
+        """Store what is made here; a clone remembers that it is to be pushed."""
+        name = artifact_id(content)
+        if not self.has(name):
+            self.put(content, name)
+            if self.role != schema.PRIMARY:
+                self.db.execute("INSERT OR IGNORE INTO unsent VALUES (?)", (self.rid(name),))
+        return name
+
     def put_delta(self, artifact: ArtifactId, source: ArtifactId, made: bytes) -> bool:
         """Store what the delta `made` makes of `source`; False: kept aside until the source comes.
 
@@ -121,7 +130,10 @@ class Writer(Reader):
             self.put(Cluster(tuple(loose[:count])).encode())
             del loose[:count]
 
-    # -- users
+    # -- settings and users
+
+    def set_setting(self, name: str, value: str) -> None:
+        self.db.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, value))
 
     def put_user(self, login: str, password: str | None, caps: str) -> None:
         """Make or replace an account; `password` None: no password, so it cannot log in."""

@@ -1,0 +1,57 @@
+"""A file that gets its name when it is finished. A kill leaves the directory it is made in; the next sweeps it."""
+
+import fcntl
+import glob
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from xferzone.errors import UsageError
+
+
+@contextmanager
+def finished(path: Path) -> Iterator[Path]:
+    """Where to make the file; it is linked to `path` when the block ends well, and gone if it does not.
+
+    Raises:
+        UsageError: meanwhile somebody else made something at `path`; it was left as it is.
+    """
+    prefix = f".{path.name}-unfinished-"
+    _sweep(path.parent, prefix)
+    directory, lock = _locked(path.parent, prefix)
+    try:
+        yield directory / path.name
+        # A link, unlike a rename, refuses to replace what is there.
+        path.hardlink_to(directory / path.name)
+    except FileExistsError as exc:
+        raise UsageError(f"{path} exists already and was left as it is: give another name with -R") from exc
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+        os.close(lock)
+
+
+def _locked(parent: Path, prefix: str) -> tuple[Path, int]:
+    """A new directory and the lock on it, by which others see that whoever works in it lives."""
+    while True:
+        directory = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        lock = os.open(directory, os.O_RDONLY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if directory.is_dir():  # nobody swept it before it was locked
+            return directory, lock
+        os.close(lock)
+
+
+def _sweep(parent: Path, prefix: str) -> None:
+    """Remove what those have left that were killed."""
+    for left in parent.glob(f"{glob.escape(prefix)}*"):
+        lock = os.open(left, os.O_RDONLY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(left, ignore_errors=True)
+        except BlockingIOError:
+            pass  # it lives
+        finally:
+            os.close(lock)
