@@ -16,8 +16,19 @@ PLAIN = "note(); ready.report(); signal.pause()"
 STUBBORN = "signal.signal(signal.SIGTERM, signal.SIG_IGN); note(); ready.report(); time.sleep(60)"
 SILENT = "note(); signal.pause()"
 BROKEN = "note(); sys.exit(3)"
-# Comes up the first time, then dies at once for ever.
-SICKLY = "first = not home.exists(); note(); ready.report(); first and time.sleep(0.5); sys.exit(3)"
+# Comes up the first time, then dies at once for ever, before it is up or after.
+SICKLY = "first = not home.exists(); note(); first and (ready.report(), time.sleep(0.5)); sys.exit(3)"
+SICKLY_UP = "first = not home.exists(); note(); ready.report(); first and time.sleep(0.5); sys.exit(3)"
+# Says that it lives, until it gets USR1.
+BEATING = """
+note()
+hangs = []
+signal.signal(signal.SIGUSR1, lambda *_: hangs.append(True))
+pulse = ready.Pulse()
+while True:
+    hangs or pulse.beat()
+    time.sleep(0.05)
+"""
 # A server with a worker of its own, as gunicorn's arbiter; the worker ends with it.
 PARENT = """
 parent = os.getpid()
@@ -29,6 +40,7 @@ note(); signal.pause()
 CHATTY = "note(); print('to stdout', repr(sys.stdin.read()), flush=True); ready.report(); signal.pause()"
 
 STOP_S = 2.0  # seconds; less than what users get
+HUNG_S = 0.5
 
 # argv: a name, its code and its home for each program.
 DRIVER = f"""
@@ -44,6 +56,8 @@ def program(what, code, home):
     return supervise.Program(what, lambda: exec(code, {{**globals(), "home": home, "note": note}}))
 
 supervise.STOP_S = {STOP_S}
+supervise.HUNG_S = {HUNG_S}
+ready.BEAT_S = {HUNG_S / 5}
 words = iter(sys.argv[1:])
 programs = [program(what, code, pathlib.Path(home)) for what, code, home in zip(words, words, words)]
 try:
@@ -165,6 +179,70 @@ def test_a_child_that_dies_again_and_again_is_tried_ever_more_rarely(
     pauses = [line.split()[-2] for line in stderr.splitlines() if "ended with exit code 3" in line]
     assert pauses[:4] == ["0.0", "0.1", "0.2", "0.4"]
     assert both.nobody_is_left()
+
+
+def test_what_comes_up_again_and_dies_again_is_never_missing_for_long(
+    supervised: Callable[..., Supervised],
+) -> None:
+    one = supervised(dns=SICKLY_UP)
+    one.wait_up()
+    assert eventually(lambda: len(one.pids("dns")) == 8)
+    one.process.terminate()
+    code, _, stderr = one.ended()
+    assert code == 0
+    pauses = [line.split()[-2] for line in stderr.splitlines() if "ended with exit code 3" in line]
+    assert pauses[:7] == ["0.0", "0.1", "0.2", "0.4", "0.4", "0.4", "0.4"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGUSR1], ids=["stopped", "in a loop"])
+def test_what_hangs_is_killed_and_comes_back(
+    supervised: Callable[..., Supervised], number: signal.Signals
+) -> None:
+    both = supervised(dns=BEATING, other=BEATING, web=PLAIN)
+    both.wait_up()
+    (first,) = both.pids("dns")
+    others = both.pids("web") | both.pids("other")
+    os.kill(first, number)
+    assert eventually(lambda: len(both.pids("dns")) == 2)
+    assert not Path(f"/proc/{first}").exists()
+    time.sleep(2 * HUNG_S)
+    assert both.pids("web") | both.pids("other") == others, "one that lives was killed"
+    assert len(both.pids("dns")) == 2
+    both.process.terminate()
+    code, _, stderr = both.ended()
+    assert code == 0
+    assert f"dns pid={first} has said nothing for {HUNG_S:.0f} s: killed" in stderr
+    assert both.nobody_is_left()
+
+
+def test_nobody_is_taken_to_hang_for_what_a_stopped_supervisor_did_not_hear(
+    supervised: Callable[..., Supervised],
+) -> None:
+    one = supervised(dns=BEATING)
+    one.wait_up()
+    (child,) = one.pids("dns")
+    both = (child, one.process.pid)
+    for number in (signal.SIGSTOP, signal.SIGCONT):
+        for pid in both if number == signal.SIGSTOP else reversed(both):
+            os.kill(pid, number)
+        time.sleep(2 * HUNG_S)
+    assert one.pids("dns") == {child}
+    one.process.terminate()
+    assert one.ended() == (0, "stopped\n", "")
+
+
+def test_restarts_leave_no_descriptors_behind(supervised: Callable[..., Supervised]) -> None:
+    both = supervised(web=PLAIN, dns=BEATING)
+    both.wait_up()
+    held = Path(f"/proc/{both.process.pid}/fd")
+    before = len(list(held.iterdir()))
+    for number in range(2, 5):
+        for name in ("web", "dns"):
+            os.kill(next(pid for pid in both.pids(name) if alive(pid)), signal.SIGKILL)
+            assert eventually(lambda name=name, number=number: len(both.pids(name)) == number)  # type: ignore[misc]
+    assert eventually(lambda: len(list(held.iterdir())) == before)
+    both.process.terminate()
+    assert both.ended()[0] == 0
 
 
 def test_a_program_that_never_came_up_stops_all(supervised: Callable[..., Supervised]) -> None:

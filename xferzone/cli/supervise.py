@@ -10,12 +10,14 @@
                                 v
                      all are ended, CannotServe
 
+    up, but silent    once it has said that it will tell again and again that it lives (ready.py): KILL after HUNG_S
     INT, TERM, HUP    each child gets TERM, after STOP_S seconds KILL     -> return
     a second one      KILL at once
     we are killed     the kernel sends each child KILL
 
 A program that dies is started again at once; one that keeps dying, after a pause that doubles with every
-death until it has stayed up for STEADY_S. The others are left alone. Children have process groups of their
+death until it has stayed up for STEADY_S. The pause of one that had come up stays short: what it serves must not be
+missing for a second. The others are left alone. Children have process groups of their
 own, so that a Ctrl-C reaches us alone; stdin is /dev/null, stdout is our stderr. We adopt and reap what our
 children leave behind.
 
@@ -46,6 +48,8 @@ from xferzone.errors import CannotServe, XferzoneError
 STEADY_S = 5.0  # seconds up after which earlier deaths are forgotten
 FIRST_PAUSE_S = 0.1  # seconds before the restart after a second death in a row
 LONGEST_PAUSE_S = 10.0
+LONGEST_PAUSE_UP_S = 0.4  # the same for one that had come up
+HUNG_S = 5.0  # seconds without a sign of life; more than a disk or a busy machine takes
 STOP_S = 5.0  # seconds between TERM and KILL; gunicorn lets requests in flight end meanwhile
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -83,16 +87,32 @@ class _Child:
     started: float = 0.0  # monotonic seconds, as `due`
     due: float = 0.0
     deaths: int = 0  # in a row, none of them steady
+    up: bool = False  # this process
     was_up: bool = False  # this process or an earlier one
-    report: int = -1  # our end of its ready pipe; -1: has reported, or waiting
+    pipe: int = -1  # our end of its ready pipe; -1: closed
+    silent: float | None = None  # seconds without a sign of life; None: it has not promised any
 
-    def read_report(self) -> None:
-        """Take note of what came through the pipe, and close it; never waits."""
-        if self.report >= 0:
-            with contextlib.suppress(BlockingIOError):
-                self.was_up = os.read(self.report, 1) == b"\n" or self.was_up
-            os.close(self.report)
-            self.report = -1
+    def hear(self) -> None:
+        """Take note of what came through the pipe; never waits."""
+        if self.pipe < 0:
+            return
+        try:
+            told = os.read(self.pipe, 4096)
+        except BlockingIOError:
+            return
+        if ready.BEAT in told:
+            self.silent = 0.0
+        if told:
+            self.up = self.was_up = True
+        else:
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        """Let go of the pipe."""
+        if self.pipe >= 0:
+            os.close(self.pipe)
+            self.pipe = -1
+        self.silent = None
 
 
 class _Signals:
@@ -163,26 +183,47 @@ def _keep(children: list[_Child], signals: _Signals, when_up: Callable[[], None]
     gc.collect()
     gc.freeze()  # so that no collector of a child touches, and thereby copies, the memory that all share
     told = False
+    looked = time.monotonic()
     while True:
         for child in children:
             if not child.pid and child.due <= time.monotonic():
-                _start(child, signals)
-        waiting = [child.due for child in children if not child.pid]
-        pause = max(0.0, min(waiting) - time.monotonic()) if waiting else None
-        stop, readable = signals.wait(pause, {child.report: child for child in children if child.report >= 0})
+                _start(child, children, signals)
+        pauses = [child.due - time.monotonic() for child in children if not child.pid]
+        if any(child.silent is not None for child in children):
+            pauses.append(ready.BEAT_S)
+        pause = max(0.0, min(pauses)) if pauses else None
+        stop, readable = signals.wait(pause, {child.pipe: child for child in children if child.pipe >= 0})
         for child in readable:
-            child.read_report()
+            child.hear()
         if stop:
             return
         _reap(children, _bury)
+        now = time.monotonic()
+        # Not more than a beat at a time: while we were stopped ourselves, or all of the machine was, so were they.
+        _kill_hung(children, min(now - looked, ready.BEAT_S))
+        looked = now
         if not told and all(child.was_up for child in children):
             told = True
             when_up()
 
 
-def _start(child: _Child, signals: _Signals) -> None:
+def _kill_hung(children: Sequence[_Child], passed: float) -> None:
+    """End those that have not been heard from for too long, `passed` seconds after the last look."""
+    for child in children:
+        if child.silent is None:
+            continue
+        child.silent += passed
+        if child.silent >= HUNG_S:
+            _log.error("%s pid=%d has said nothing for %.0f s: killed", child.program.what, child.pid, HUNG_S)
+            os.kill(child.pid, signal.SIGKILL)
+            child.silent = 0.0  # one that does not end even so is killed again
+
+
+def _start(child: _Child, children: Sequence[_Child], signals: _Signals) -> None:
     try:
-        child.pid, child.report = _forked(child.program, signals)
+        child.pid, child.pipe = _forked(
+            child.program, [each.pipe for each in children if each.pipe >= 0], signals
+        )
     except OSError as error:  # the machine is out of processes or descriptors, which passes
         if not child.was_up:
             raise CannotServe(f"the {child.program.what} cannot be started: {error.strerror}") from error
@@ -191,16 +232,17 @@ def _start(child: _Child, signals: _Signals) -> None:
     child.started = time.monotonic()
 
 
-def _forked(program: Program, signals: _Signals) -> tuple[int, int]:
-    """A new process that runs `program`: its pid, and our end of its ready pipe."""
+def _forked(program: Program, pipes: Sequence[int], signals: _Signals) -> tuple[int, int]:
+    """A new process that runs `program`: its pid, and our end of its ready pipe; `pipes`, the others', it has not."""
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
+    os.set_blocking(writer, False)
     parent = os.getpid()
     try:
         with signals.blocked():
             pid = os.fork()
             if pid == 0:
-                _become(program, writer, parent, signals)
+                _become(program, writer, [reader, *pipes], parent, signals)
     except OSError:
         os.close(reader)
         raise
@@ -209,10 +251,14 @@ def _forked(program: Program, signals: _Signals) -> tuple[int, int]:
     return pid, reader
 
 
-def _become(program: Program, writer: int, parent: int, signals: _Signals) -> NoReturn:
+def _become(
+    program: Program, writer: int, readers: Sequence[int], parent: int, signals: _Signals
+) -> NoReturn:
     """The forked half of `_start`: runs `program` and never returns, whatever happens."""
     code = 1
     try:
+        for pipe in readers:
+            os.close(pipe)
         os.setpgid(0, 0)
         process.die_with(parent)
         process.entitle(program.what)
@@ -256,13 +302,17 @@ def _reap(children: Sequence[_Child], bury: Callable[[_Child, int], None]) -> bo
 
 def _bury(child: _Child, code: int) -> None:
     now = time.monotonic()
-    child.read_report()  # it may have reported and died before we looked
+    child.hear()  # it may have reported and died before we looked
+    was_up = child.up
+    child.hang_up()
+    child.up = False
     pid, child.pid = child.pid, 0
     end = f"exit code {code}" if code >= 0 else f"signal {-code}"
     if not child.was_up:
         raise CannotServe(f"the {child.program.what} did not come up: it ended with {end}, see above")
     child.deaths = 0 if now - child.started >= STEADY_S else child.deaths + 1
-    pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (child.deaths - 2)) if child.deaths > 1 else 0.0
+    longest = LONGEST_PAUSE_UP_S if was_up else LONGEST_PAUSE_S
+    pause = min(longest, FIRST_PAUSE_S * 2 ** (child.deaths - 2)) if child.deaths > 1 else 0.0
     child.due = now + pause
     _log.warning("%s pid=%d ended with %s, starts again in %.1f s", child.program.what, pid, end, pause)
 
@@ -292,7 +342,7 @@ def _stop(children: Sequence[_Child], signals: _Signals) -> None:
 
 def _forget(child: _Child, _code: int) -> None:
     child.pid = 0
-    child.read_report()
+    child.hang_up()
 
 
 def _ours(children: Sequence[_Child]) -> list[int]:

@@ -50,8 +50,12 @@ async def _serve(agent: "Agent", listen: Sequence[Address]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     servers = [await asyncio.start_server(agent.talk, sock=tcp_socket(address)) for address in listen]
-    ready.report()
-    await stop.wait()
+    pulse = ready.Pulse()
+    while not stop.is_set():
+        pulse.beat()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ready.BEAT_S):
+                await stop.wait()
     for server in servers:
         server.close()
     await agent.end()

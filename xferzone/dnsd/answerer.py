@@ -4,7 +4,8 @@
          ^                                                                                      |
          +------------------ a full batch: the same socket again, else all -------------------- +
 
-    every TICK      collect what the last second made, and keep the collector away from what stays
+    every TICK      a sign of life to the supervisor; collect what the last second made, and keep the collector
+                    away from what stays
     every RESCAN    local addresses that came or went, where a wildcard is listened on
     TERM, INT       the batch in hand is answered, then the end
 
@@ -49,8 +50,7 @@ def main(repository: Path, listen: Sequence[Address]) -> None:
         XferzoneError: the repository or an address cannot be had.
     """
     with closing(open_zones(repository)) as zones, Answerer(zones, listen) as answerer:
-        ready.report()
-        answerer.serve()
+        answerer.serve(ready.Pulse())
 
 
 class Answerer:
@@ -85,8 +85,9 @@ class Answerer:
         for each in (self._woken, self._wake, *self._bound.values()):
             each.close()
 
-    def serve(self) -> None:
+    def serve(self, pulse: ready.Pulse) -> None:
         """Answer until told to stop."""
+        pulse.beat()
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -98,6 +99,7 @@ class Answerer:
                     self._answer(key.data)
             now = time.monotonic()
             if now >= tick:
+                pulse.beat()
                 gc.collect(0)
                 gc.freeze()
                 tick = now + TICK
