@@ -512,14 +512,15 @@ def test_refs_are_told_to_peers_that_ask(store: Store) -> None:
     third = Pragma("xferzone-ref", ("gone.test/main", "-", "3"))
     fourth = Pragma("xferzone-ref", ("example.com/main", artifact_id(TWO), "4"))
     anew = Pragma("xferzone", ("1", "epoch", epoch))
+    all_told = Pragma("xferzone", ("1", "told", "4"))
 
     asked = f"pragma xferzone 1 refs {epoch} ".encode()
-    assert told(store, "o", asked + b"0\n") == [second, third, fourth]
-    assert told(store, "o", asked + b"3\n") == [fourth]
-    assert told(store, "o", asked + b"4\n") == []
-    assert told(store, "o", b"pragma xferzone 1 refs - 4\n") == [anew, second, third, fourth]
+    assert told(store, "o", asked + b"0\n") == [second, third, fourth, all_told]
+    assert told(store, "o", asked + b"3\n") == [fourth, all_told]
+    assert told(store, "o", asked + b"4\n") == [all_told]
+    assert told(store, "o", b"pragma xferzone 1 refs - 4\n") == [anew, second, third, fourth, all_told]
     assert told(store, "o", asked + b"0\n", Budget(bytes=10)) == [second]
-    assert told(store, "o", (asked + b"3\n") * 3) == [fourth]
+    assert told(store, "o", (asked + b"3\n") * 3) == [fourth, all_told]
     for letters, request in (
         ("g", asked + b"0\n"),
         ("o", PULL),

@@ -21,6 +21,7 @@ Peers of our own kind may ask where the refs stand that have moved since move NU
     pragma xferzone 1 refs EPOCH NUMBER     asked; EPOCH names a life of the repository, which a restore ends
     pragma xferzone 1 epoch EPOCH           first, if the epoch is another: forget all numbers
     pragma xferzone-ref NAME HASH NUMBER    each in its order; NAME escaped, HASH "-": the zone was removed
+    pragma xferzone 1 told NUMBER           last, if there was room for all: this is how things stand, after this push
 
 Unversioned files, configuration, tables and locks are answered as a server that holds none would: a stock client
 ends well and keeps what it has. A card of no known form restarts the reply with an error and the cards after it
@@ -126,7 +127,9 @@ class Round:
         self._missing: list[ArtifactId] = []  # of those, what is not here
         self._received = 0
         self._unknown = 0  # lines that are no card
-        self._told_refs = False
+        self._asked_refs: tuple[str, int] | None = (
+            None  # epoch and number of the last move that the client knows
+        )
 
     @property
     def pushed(self) -> bool:
@@ -161,6 +164,8 @@ class Round:
         for text in notices:
             self._draft.notice(text)
         if not self._draft.failed:
+            if self._asked_refs is not None:
+                self._tell_refs(*self._asked_refs)
             if self._pulling:
                 self._sender.answer(self._wanted)
             if self._pushing:
@@ -333,24 +338,25 @@ class Round:
             case "ci-lock", [_, _] if self._terms.rights.write:
                 self._draft.add(Pragma("avoid-delta-manifests"))
             case "xferzone", ["1", "refs", epoch, number] if self._terms.rights.read and _is_number(number):
-                self._tell_refs(epoch, int(number))
+                self._asked_refs = epoch, int(number)
 
     def _tell_refs(self, epoch: str, number: int) -> None:
         """Where each ref stands that has moved since; beyond the budget the peer asks again from the last one."""
         refs = self._terms.refs
-        if refs is None or self._told_refs:
+        if refs is None:
             return
-        self._told_refs = True
         if epoch != refs.epoch():
             # Numbers of another life of the repository mean nothing: the peer begins anew.
             self._draft.add(Pragma("xferzone", ("1", "epoch", refs.epoch())))
             number = 0
         for move in refs.since(number):
             if not self._draft.left():
-                break
+                return
             name = escape.encode(move.branch).decode("utf-8", "surrogateescape")
             stands = "-" if move.serial is None else move.checkin
             self._draft.add(Pragma("xferzone-ref", (name, stands, str(move.number))))
+            number = move.number
+        self._draft.add(Pragma("xferzone", ("1", "told", str(number))))
 
     def _refuse_line(self, card: Card) -> None:
         """Answer a line that is no card, or one that only servers write, as stock does."""
