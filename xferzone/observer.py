@@ -1,0 +1,33 @@
+"""What whoever watches a sync is told while it runs; nothing else reports rounds."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What has gone and come so far: rounds, artifacts, and bytes of bodies on the wire."""
+
+    rounds: int = 0
+    sent: int = 0
+    received: int = 0
+    bytes_out: int = 0
+    bytes_in: int = 0
+
+
+class Observer(Protocol):
+    """Watches one sync."""
+
+    def round_ended(self, so_far: Traffic) -> None:
+        """A request was answered, and what came is kept."""
+
+    def said(self, message: str) -> None:
+        """The people at the other end want this to be read."""
+
+
+class Quiet:
+    """Tells nobody."""
+
+    def round_ended(self, so_far: Traffic) -> None: ...
+
+    def said(self, message: str) -> None: ...

@@ -1,0 +1,434 @@
+"""The client's end of xfer: requests out, replies in; no network and no loop (sync/driver.py has both).
+
+    clone 3 N ...                            until the server says position 0; then, as any later time:
+    pull, push                               what the session is for
+    pragma xferzone 1 refs EPOCH NUMBER      stock passes it over; ours tell where their refs stand
+    cookie                                   what the server gave last
+    gimme ...                                what is named and not here, each asked for at most MAX_ASKED times
+    file ...                                 what was made here; then what the server asked for; within the budget
+    igot ...                                 what no cluster sums up and the server is not known to have
+
+    request(reader) ─> body          None: nothing is left to be said
+    receive(text)   ─> cards noted   no database: while a clone goes on, the next request can be made at once
+    keep(writer)    ─> artifacts stored, in the caller's transaction
+
+A login goes with every request but the first of a clone, where the project code that it is made with is not known.
+Source: spec xfer 4; Fossil 2.21, src/xfer.c client_sync(). Seen against `fossil server` in tests/interop.
+"""
+
+import secrets
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+from xferzone import escape
+from xferzone.cards import (
+    Card,
+    CFile,
+    Clone,
+    CloneSeqno,
+    Comment,
+    Config,
+    Cookie,
+    Error,
+    File,
+    Gimme,
+    IGot,
+    Login,
+    Message,
+    Pragma,
+    Private,
+    Pull,
+    Push,
+    UVFile,
+    UVIGot,
+    encode_cards,
+    parse_cards,
+)
+from xferzone.cards.body import unframe
+from xferzone.cards.session import nonce, shared_secret, signature
+from xferzone.errors import CorruptArtifact, MalformedDelta, PeerError
+from xferzone.hashing import ArtifactId, parse_artifact_id
+from xferzone.observer import Traffic
+from xferzone.store import Reader, Writer
+from xferzone.store.chains import MAX_ARTIFACT
+from xferzone.store.remotes import forget_unsent, unsent
+from xferzone.store.writer import Received
+
+MAX_REQUEST: Final = 250_000  # bytes of artifacts in one request; Fossil's max-upload default
+MAX_ASKED: Final = 3  # times that one artifact is asked for in vain
+MAX_SENT: Final = 2  # times that one artifact is sent to a server that asks for it again
+MAX_EXPECTED: Final = (
+    50_000  # artifacts of one reply that are remembered as missing; servers announce others again
+)
+MAX_REFS: Final = 1_000_000  # that a server may tell of in one session
+MAX_MESSAGES: Final = 100  # of a session that are kept for people
+_FEWEST_GIMMES: Final = 200  # in one request; Fossil 2.21, twice as many as came last time if that is more
+_AT_ONCE: Final = 32 * 1024 * 1024  # bytes of expanded artifacts that are stored together
+
+_VERSION: Final = Pragma(
+    "client-version", ("22100", "20230226", "192424")
+)  # the release whose protocol this is
+_CLONE: Final = 3  # the version of clone from which artifacts come compressed
+_ANY_CODE: Final = "0" * 40  # a server code; servers pass it over
+_PULL_ONLY: Final = "pull only "  # how the message begins by which a server refuses a push and goes on
+_MAX_DIGITS: Final = 18  # of the number of a move
+_SHOWN: Final = 100  # bytes of what a server says wrong
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whom requests speak for; `password` as people type it, or 40 hex digits (spec xfer 3.2)."""
+
+    login: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """Which way artifacts go."""
+
+    pull: bool
+    push: bool
+
+
+class ClientSession:
+    """One sync or clone with one server.
+
+    Fields, for whoever looks when it is over:
+        project_code: None until a clone has learnt it.
+        messages: what the server wants people to read, in order.
+        errors: why the server ended the session; empty: it did not.
+        is_denied: it takes no push from this account.
+        told: branch -> where the server's ref stands, None if it was removed; those that moved since `number`.
+        is_ours: the server is an xferzone, so `told` counts.
+        epoch, number: up to which move of the server's refs `told` goes.
+        cookie: the token to be brought back next time.
+    """
+
+    def __init__(
+        self,
+        project_code: str | None,
+        purpose: Purpose,
+        account: Account | None = None,
+        since: tuple[str, int] = ("", 0),
+        cookie: str = "",
+    ) -> None:
+        """`project_code` None: clone. `since`: epoch and number of the last move of the server's refs known here."""
+        self.project_code = project_code
+        self.traffic = Traffic()
+        self.messages: list[str] = []
+        self.errors: list[str] = []
+        self.is_denied = False
+        self.told: dict[str, ArtifactId | None] = {}
+        self.is_ours = False
+        self.epoch, self.number = since
+        self.cookie = cookie
+        self._purpose = purpose
+        self._account = account
+        self._position = 1 if project_code is None else 0  # in a clone: where to go on
+        self._has_met = False  # a request that is no clone's has been made
+        self._misses_refs = False  # the server had no room to tell of all
+        self._skips_next = False  # the next artifact is private
+        # What the last reply brought, until it is kept.
+        self._came: list[File | CFile] = []
+        self._announced: list[ArtifactId] = []
+        # What the server wants and has.
+        self._wanted: dict[ArtifactId, None] = {}
+        self._sent: Counter[ArtifactId] = Counter()
+        self._unconfirmed: list[ArtifactId] = []  # sent with the last request
+        self._at_server: set[ArtifactId] = set()
+        # What is missing here.
+        self._asked: dict[ArtifactId, int] = {}  # how often in vain
+        self._missing_before: set[ArtifactId] = set()
+        self._last_received = 0
+
+    @property
+    def sent(self) -> Collection[ArtifactId]:
+        return self._sent
+
+    @property
+    def absent(self) -> list[ArtifactId]:
+        """Artifacts that the server announced, or that what it sent names, and that did not come."""
+        return [artifact for artifact in self._asked if artifact not in self._missing_before]
+
+    @property
+    def is_cloning(self) -> bool:
+        """Whether the next request can be made before what came is kept."""
+        return self._position > 0 and not self.errors
+
+    @property
+    def has_news(self) -> bool:
+        """Whether the last reply brought anything for `keep`."""
+        return bool(self._came or self._announced or self._unconfirmed)
+
+    # -- requests
+
+    def request(self, reader: Reader | None) -> bytes | None:
+        """Card text of the next request; None: nothing is left to be said. `reader`: None while `is_cloning`."""
+        if self.errors:
+            return None
+        if self.is_cloning:
+            return self._signed([_VERSION, Clone(_CLONE, self._position)])
+        assert reader is not None, "only a clone goes on without the store"
+        if not self._has_met and not self.traffic.rounds:
+            self._missing_before = set(reader.phantoms(MAX_EXPECTED))
+        gimmes = self._gimmes(reader)
+        files = list(self._files(reader))
+        if self._has_met and not (gimmes or files or self._misses_refs):
+            return None
+        self._has_met = True
+        return self._signed([*self._opening(), *gimmes, *files, *self._announcements(reader)])
+
+    def _opening(self) -> Iterator[Card]:
+        assert self.project_code is not None
+        yield _VERSION
+        if self._purpose.pull:
+            yield Pull(_ANY_CODE, self.project_code)
+        if self._pushes:
+            yield Push(_ANY_CODE, self.project_code)
+        yield Pragma("xferzone", ("1", "refs", self.epoch or "-", str(self.number)))
+        if self.cookie:
+            yield Cookie(self.cookie)
+
+    @property
+    def _pushes(self) -> bool:
+        return self._purpose.push and not self.is_denied
+
+    def _gimmes(self, reader: Reader) -> list[Card]:
+        if not self._purpose.pull:
+            return []
+        given_up = sum(count >= MAX_ASKED for count in self._asked.values())
+        budget = max(_FEWEST_GIMMES, 2 * self._last_received)
+        missing = reader.phantoms(budget + given_up)
+        wanted = [artifact for artifact in missing if self._asked.get(artifact, 0) < MAX_ASKED][:budget]
+        for artifact in wanted:
+            self._asked[artifact] = self._asked.get(artifact, 0) + 1
+        return [Gimme(artifact) for artifact in wanted]
+
+    def _files(self, reader: Reader) -> Iterator[File]:
+        """What was made here, then what the server wants; what is over the budget waits for the next request."""
+        if not self._pushes:
+            return
+        own = [artifact for artifact in unsent(reader) if artifact not in self._sent]
+        left = MAX_REQUEST
+        for artifact in dict.fromkeys([*own, *self._wanted]):
+            if left <= 0:
+                return
+            self._wanted.pop(artifact, None)
+            if self._sent[artifact] >= MAX_SENT or not reader.has(artifact):
+                continue
+            found = self._file(reader, artifact)
+            left -= len(found.payload)
+            self._sent[artifact] += 1
+            self._unconfirmed.append(artifact)
+            self.traffic.sent += 1
+            yield found
+
+    def _file(self, reader: Reader, artifact: ArtifactId) -> File:
+        found = reader.delta(artifact)
+        # A server that lacks the source, too, would have to keep the delta aside.
+        if found is None or found[0] in self._wanted:
+            return File(artifact, reader.content(artifact))
+        source, delta = found
+        return File(artifact, delta, source)
+
+    def _announcements(self, reader: Reader) -> Iterator[IGot]:
+        if not self._pushes:
+            return
+        waiting = set(unsent(reader))
+        for artifact in reader.unclustered():
+            if artifact not in self._at_server and artifact not in self._sent and artifact not in waiting:
+                self._at_server.add(artifact)  # it is told once
+                yield IGot(artifact)
+
+    def _signed(self, cards: Iterable[Card]) -> bytes:
+        # The comment makes each message another one, as stock's do.
+        body = encode_cards([*cards, Comment(secrets.token_hex(20).upper())])
+        if self._account is None or self.project_code is None:
+            return body
+        secret = shared_secret(self.project_code, self._account.login, self._account.password)
+        proof = nonce(body)
+        return Login(self._account.login, proof, signature(proof, secret)).encode() + body
+
+    # -- replies
+
+    def receive(self, text: bytes) -> None:
+        """Note the cards of a reply.
+
+        Raises:
+            PeerError: the server breaks the protocol. Nothing of the reply may be kept.
+        """
+        self.traffic.rounds += 1
+        cloning, self._position = self._position, 0
+        knew_project = self.project_code is not None
+        for card in parse_cards(text):
+            taker = _TAKERS.get(type(card))
+            if taker is None or (isinstance(card, Push | CloneSeqno) and not cloning):
+                raise PeerError(
+                    f"the server sends a card that means nothing here: {card.encode()[:_SHOWN]!r}"
+                )
+            taker(self, card)
+            if self.errors:
+                break
+        self._last_received = len(self._came)
+        self.traffic.received += len(self._came)
+        if cloning:
+            self._go_on_cloning(cloning, is_first=not knew_project)
+
+    def _go_on_cloning(self, position: int, is_first: bool) -> None:
+        if is_first and self.errors and self.project_code is not None and self._account is not None:
+            # Refused without a login, which only now can be made.
+            self.errors.clear()
+            self._position = position
+            return
+        if self.errors:
+            return
+        if self.project_code is None:
+            raise PeerError("the server does not say which project it is")
+        if self._position and not self._came:
+            raise PeerError(f"the server sends nothing for position {position} of the clone")
+
+    def _take_push(self, card: Push) -> None:
+        if self.project_code not in (None, card.project_code):
+            raise PeerError(
+                f"the server is project {card.project_code} now, before it was {self.project_code}"
+            )
+        self.project_code = card.project_code
+
+    def _take_seqno(self, card: CloneSeqno) -> None:
+        self._position = card.seqno
+
+    def _take_file(self, card: File | CFile) -> None:
+        if self._skips_next:
+            self._skips_next = False
+        else:
+            self._came.append(card)
+            self._asked.pop(card.artifact, None)
+
+    def _take_private(self, _card: Private) -> None:
+        self._skips_next = True
+
+    def _take_igot(self, card: IGot) -> None:
+        if not card.private:
+            self._announced.append(card.artifact)
+            if card.artifact in self._asked:
+                self._asked[card.artifact] = 0  # over its budget: it is to be had
+
+    def _take_gimme(self, card: Gimme) -> None:
+        self._wanted[card.artifact] = None
+
+    def _take_message(self, card: Message) -> None:
+        if card.text.startswith(_PULL_ONLY):
+            self.is_denied = True
+        if len(self.messages) < MAX_MESSAGES:
+            self.messages.append(card.text)
+
+    def _take_error(self, card: Error) -> None:
+        self.errors.append(card.text)
+
+    def _take_cookie(self, card: Cookie) -> None:
+        self.cookie = card.text
+
+    def _take_pragma(self, card: Pragma) -> None:
+        match card.name, card.args:
+            case "xferzone", ["1", "epoch", epoch]:
+                self.epoch, self.number = epoch, 0
+                self.told.clear()
+            case "xferzone", ["1", "told", number]:
+                self.number = _number(number)
+                self.is_ours, self._misses_refs = True, False
+            case "xferzone-ref", [name, stands, number]:
+                if len(self.told) >= MAX_REFS:
+                    raise PeerError(f"the server tells of over {MAX_REFS} refs")
+                branch = escape.decode_text(name.encode("utf-8", "surrogateescape"))
+                self.told[branch] = None if stands == "-" else _artifact(stands)
+                self.number = _number(number)
+                self._misses_refs = True
+
+    def _pass_over(self, _card: Card) -> None:
+        """Take a card about what is not kept here."""
+
+    # -- keeping
+
+    def keep(self, writer: Writer) -> None:
+        """Store what the last reply brought.
+
+        Raises:
+            PeerError: an artifact that is not what its name says. Nothing of the reply may be kept.
+        """
+        came, self._came = self._came, []
+        for batch in _batches(came):
+            try:
+                writer.put_all(batch)
+            except (CorruptArtifact, MalformedDelta) as exc:
+                raise PeerError(
+                    f"the server sends an artifact that is not what its name says: {exc}"
+                ) from exc
+        self._at_server.update(self._announced, (card.artifact for card in came))
+        if self._purpose.pull:
+            here = writer.present(self._announced)
+            missing = (artifact for artifact in self._announced if artifact not in here)
+            for artifact in islice(missing, MAX_EXPECTED):
+                writer.expect(artifact)
+        self._announced = []
+        if not (self.errors or self.is_denied):
+            forget_unsent(writer, self._unconfirmed)
+        self._unconfirmed = []
+
+
+def _batches(cards: Iterable[File | CFile]) -> Iterator[list[Received]]:
+    """The artifacts of the cards, expanded, some at a time: all of a large reply may not fit into memory."""
+    batch: list[Received] = []
+    size = 0
+    for card in cards:
+        batch.append(Received(card.artifact, card.source, _payload(card)))
+        size += len(batch[-1].payload)
+        if size >= _AT_ONCE:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _payload(card: File | CFile) -> bytes:
+    if isinstance(card, File):
+        return card.payload
+    try:
+        return unframe(card.payload, limit=MAX_ARTIFACT)
+    except ValueError as exc:
+        raise PeerError(f"the server sends artifact {card.artifact} damaged: {exc}") from exc
+
+
+def _artifact(token: str) -> ArtifactId:
+    try:
+        return parse_artifact_id(token.encode())
+    except ValueError as exc:
+        raise PeerError(f"the server tells of a ref that stands nowhere: {exc}") from exc
+
+
+def _number(token: str) -> int:
+    if not (token.isascii() and token.isdigit() and len(token) <= _MAX_DIGITS):
+        raise PeerError(f"the server counts its moves in no numbers: {token[:_SHOWN]!r}")
+    return int(token)
+
+
+#: One row a card that a server may send. Any, since the key is the proof that a method gets the card it wants.
+_TAKERS: Mapping[type[Card], Callable[[ClientSession, Any], None]] = {
+    Push: ClientSession._take_push,
+    CloneSeqno: ClientSession._take_seqno,
+    File: ClientSession._take_file,
+    CFile: ClientSession._take_file,
+    Private: ClientSession._take_private,
+    IGot: ClientSession._take_igot,
+    Gimme: ClientSession._take_gimme,
+    Message: ClientSession._take_message,
+    Error: ClientSession._take_error,
+    Cookie: ClientSession._take_cookie,
+    Pragma: ClientSession._take_pragma,
+    Config: ClientSession._pass_over,
+    UVIGot: ClientSession._pass_over,
+    UVFile: ClientSession._pass_over,
+}

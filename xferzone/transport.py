@@ -1,0 +1,171 @@
+"""How a request reaches another repository: octets and their content type go, others come back.
+
+    http://HOST/PATH   one POST a request to just that path; nothing is appended to it, as stock does
+    https://...        the same; certificates are checked by the system's authorities, or SSL_CERT_FILE
+
+HTTP_PROXY, HTTPS_PROXY and NO_PROXY count. Redirects are followed, never from https to http.
+Source: spec xfer 1; Fossil 2.21, src/http.c http_exchange().
+"""
+
+import time
+from collections.abc import Callable
+from io import BytesIO
+from typing import Final, Protocol
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import urllib3
+
+import xferzone
+from xferzone.errors import PeerError, UsageError
+
+MAX_REPLY: Final = (
+    128 * 1024 * 1024
+)  # bytes on the wire: stock's budget is 5 MB, but one artifact may overshoot
+MAX_REPLY_S: Final = 900.0  # until a reply has come to its end
+CONNECT_S: Final = 15.0
+SILENCE_S: Final = 300.0  # that a server may think: a push of 10,000 zones takes stock or us over a minute
+MAX_REDIRECTS: Final = 10
+_STEP: Final = 1024 * 1024  # bytes read at a time
+_REDIRECTS: Final = frozenset({301, 302, 307, 308})  # 303 would make a GET of it
+_SHOWN: Final = 200  # characters of a foreign reply
+
+
+class Transport(Protocol):
+    """A way to one other repository."""
+
+    @property
+    def name(self) -> str:
+        """Where it leads, for messages; without a password."""
+
+    def exchange(self, content_type: str, octets: bytes) -> tuple[str, bytes]:
+        """Content type and octets of the answer. Raises PeerError: there was none to be had."""
+
+
+class HTTP:
+    """To a repository behind an http or https URL."""
+
+    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
+        """`url` without login and password. Raises UsageError: no such URL."""
+        self._pool = _pool(parse_url(url))
+        self.name = url
+        self._url = url  # where it has moved to, after a redirect
+        self._clock = clock
+        self._headers = {"User-Agent": f"xferzone/{xferzone.__version__}", "Connection": "close"}
+
+    def exchange(self, content_type: str, octets: bytes) -> tuple[str, bytes]:
+        url = self._url
+        for _ in range(MAX_REDIRECTS):
+            response = self._post(url, content_type, octets)
+            with response:
+                if response.status not in _REDIRECTS:
+                    self._url = url
+                    return self._taken(response)
+                url = self._moved(url, response.headers.get("Location", ""))
+        raise PeerError(f"{self.name} redirects over {MAX_REDIRECTS} times")
+
+    def _post(self, url: str, content_type: str, octets: bytes) -> urllib3.BaseHTTPResponse:
+        try:
+            return self._pool.request(
+                "POST",
+                url,
+                body=octets,
+                headers=self._headers | {"Content-Type": content_type},
+                timeout=urllib3.Timeout(connect=CONNECT_S, read=SILENCE_S),
+                redirect=False,
+                retries=False,
+                preload_content=False,
+            )
+        except (urllib3.exceptions.HTTPError, OSError) as exc:
+            raise PeerError(f"{self.name} cannot be reached: {_reason(exc)}") from exc
+
+    def _taken(self, response: urllib3.BaseHTTPResponse) -> tuple[str, bytes]:
+        octets = self._read(response)
+        content_type = response.headers.get("Content-Type", "")
+        if response.status != 200:
+            raise PeerError(f"{self.name} answers {response.status} {response.reason}{_shown(octets)}")
+        if content_type and not content_type.strip().lower().startswith("application/x-fossil"):
+            raise PeerError(
+                f"{self.name} is no Fossil repository, it answers with {content_type}{_shown(octets)}"
+            )
+        return content_type, octets
+
+    def _read(self, response: urllib3.BaseHTTPResponse) -> bytes:
+        deadline = self._clock() + MAX_REPLY_S
+        kept = BytesIO()
+        try:
+            while octets := response.read(_STEP, decode_content=False):
+                kept.write(octets)
+                if kept.tell() > MAX_REPLY:
+                    raise PeerError(f"{self.name} sends over {MAX_REPLY} bytes in one reply")
+                if self._clock() > deadline:
+                    raise PeerError(f"{self.name} is still sending after {MAX_REPLY_S:.0f} s")
+        except (urllib3.exceptions.HTTPError, OSError) as exc:
+            raise PeerError(f"{self.name} broke off its reply: {_reason(exc)}") from exc
+        return kept.getvalue()
+
+    def _moved(self, url: str, location: str) -> str:
+        moved = urljoin(url, location)
+        try:
+            there = parse_url(moved)
+        except UsageError as exc:
+            raise PeerError(f"{self.name} redirects to {location[:_SHOWN]!r}: {exc}") from exc
+        if urlsplit(url).scheme == "https" and there.scheme != "https":
+            raise PeerError(f"{self.name} redirects to {location[:_SHOWN]!r}, where nothing is encrypted")
+        return moved
+
+
+def parse_url(url: str) -> SplitResult:
+    """The parts of an http or https URL.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as exc:
+        raise UsageError(f"{url!r} is no URL: {exc}") from exc
+    if parts.scheme not in ("http", "https") or not host:
+        raise UsageError(f"{url!r} is no http or https URL: give one, such as https://dns.example.net/")
+    return parts
+
+
+def credentials(url: str) -> tuple[str, str | None, str | None]:
+    """The URL without its password and login, the login, and the password; None: the URL has none.
+
+    Raises:
+        UsageError: it is no URL.
+    """
+    parts = parse_url(url)
+    bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="")
+    return (
+        bare.geturl(),
+        None if parts.username is None else unquote(parts.username),
+        None if parts.password is None else unquote(parts.password),
+    )
+
+
+def _pool(parts: SplitResult) -> urllib3.PoolManager:
+    proxy = getproxies().get(parts.scheme)
+    if proxy and not proxy_bypass(parts.hostname or ""):
+        return urllib3.ProxyManager(proxy)
+    return urllib3.PoolManager()
+
+
+def _reason(exc: BaseException) -> str:
+    """The innermost cause that says something: urllib3 wraps what the system says in names of its own objects."""
+    cause: BaseException = exc
+    while (inner := cause.__cause__ or cause.__context__) is not None and isinstance(inner, OSError):
+        cause = inner
+    if isinstance(cause, TimeoutError) or isinstance(exc, urllib3.exceptions.TimeoutError):
+        return "no answer in time"
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror
+    return str(cause)
+
+
+def _shown(octets: bytes) -> str:
+    """The beginning of a foreign reply, as part of a message."""
+    text = " ".join(octets[:_SHOWN].decode("utf-8", "replace").split())
+    return f": {text}" if text else ""
