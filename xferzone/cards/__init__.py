@@ -5,6 +5,7 @@ family's table. Which cards may come from which side is the business of sync/.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import BinaryIO
 
 from xferzone.cards import artifact, configuration, notice, session, unversioned
 from xferzone.cards.artifact import CFile, File, Gimme, IGot, Private
@@ -57,11 +58,12 @@ _WITH_PAYLOAD = frozenset({b"file", b"cfile", b"uvfile", b"config"})
 MAX_LINES = 1_000_000
 
 
-def parse_cards(body: bytes) -> Iterator[Card]:
+def parse_cards(body: bytes | BinaryIO) -> Iterator[Card]:
     """Yield the cards of an uncompressed message body, in order; comments and blank lines mean nothing.
 
-    Lazy: cards before a bad one are yielded before the error is raised. A line whose operator nobody knows, or
-    whose arguments make no such card, comes as Unknown, and the line after it is read.
+    A file is read from where it stands, a little ahead. Lazy: cards before a bad one are yielded before the error
+    is raised. A line whose operator nobody knows, or whose arguments make no such card, comes as Unknown, and the
+    line after it is read.
 
     Raises:
         MalformedCard: the same of a card with a payload, or a payload that the body does not hold.
@@ -70,7 +72,7 @@ def parse_cards(body: bytes) -> Iterator[Card]:
     cursor = Cursor(body)
     lines = 0
     while True:
-        run, cursor.offset = artifact.igots(body, cursor.offset)
+        run = artifact.igots(cursor)
         yield from run
         start = cursor.offset
         line = cursor.next_line()

@@ -89,7 +89,10 @@ class File(Card):
     source: ArtifactId | None = None
 
     def encode(self) -> bytes:
-        return b"file %s %d\n%s" % (_ids(self.artifact, self.source), len(self.payload), self.payload)
+        return b"".join(self.pieces())
+
+    def pieces(self) -> Sequence[bytes]:
+        return b"file %s %d\n" % (_ids(self.artifact, self.source), len(self.payload)), self.payload
 
     @classmethod
     def parse(cls, args: Sequence[bytes], cursor: Cursor) -> Self:
@@ -113,9 +116,12 @@ class CFile(Card):
     source: ArtifactId | None = None
 
     def encode(self) -> bytes:
+        return b"".join(self.pieces())
+
+    def pieces(self) -> Sequence[bytes]:
         end = b"" if self.payload.endswith(b"\n") else b"\n"
         ids = _ids(self.artifact, self.source)
-        return b"cfile %s %d %d\n%s%s" % (ids, self.size, len(self.payload), self.payload, end)
+        return b"cfile %s %d %d\n" % (ids, self.size, len(self.payload)), self.payload, end
 
     @classmethod
     def parse(cls, args: Sequence[bytes], cursor: Cursor) -> Self:
@@ -129,15 +135,12 @@ class CFile(Card):
 PARSERS: Mapping[bytes, Parser] = {card.operator: card.parse for card in (IGot, Gimme, Private, File, CFile)}
 
 
-def igots(body: bytes, offset: int) -> tuple[Sequence[IGot], int]:
-    """The igot cards that stand in a row at `offset` and where they end; an announcement is little else.
+def igots(cursor: Cursor) -> Sequence[IGot]:
+    """The igot cards that stand in a row at the cursor, which moves on; an announcement is little else.
 
     Only plain ones, of public artifacts, and not all of them if they are many: what remains is read as any card.
     """
-    match = _IGOTS.match(body, offset)
-    if match is None:
-        return (), offset
-    return list(map(IGot, map(ArtifactId, match[0].decode("ascii").split()[1::2]))), match.end()
+    return list(map(IGot, map(ArtifactId, cursor.run(_IGOTS).decode("ascii").split()[1::2])))
 
 
 def _ids(artifact: ArtifactId, source: ArtifactId | None) -> bytes:

@@ -16,7 +16,8 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, TypeAlias
+from io import BytesIO
+from typing import BinaryIO, ClassVar, TypeAlias
 
 from xferzone import escape
 from xferzone.errors import PeerError
@@ -26,32 +27,43 @@ MAX_LINE = 65_536  # bytes; ours: tokens are hashes, names and short texts, the 
 MAX_SIZE = 2**31 - 1  # bytes; the largest integer that blob_is_int() holds
 MAX_MTIME = 2**63 - 1  # seconds since 1970; the largest integer that blob_is_int64() holds
 
+_STEP = 2 * MAX_LINE  # bytes read at a time
+
 _CODE = re.compile(rb"[0-9a-fA-F]{40}(?:[0-9a-fA-F]{24})?")
 
 
 class Cursor:
-    """A read position in one message body."""
+    """A read position in one message body, of which no more than a window and one payload are in memory."""
 
-    __slots__ = ("_body", "offset")
+    __slots__ = ("_at", "_behind", "_body", "_window")
 
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-        self.offset = 0  # bytes consumed so far
+    def __init__(self, body: bytes | BinaryIO) -> None:
+        self._body = BytesIO(body) if isinstance(body, bytes) else body
+        self._window = b""
+        self._at = 0  # of the next octet, in the window
+        self._behind = 0  # bytes of the body before the window
+
+    @property
+    def offset(self) -> int:
+        """Bytes consumed so far."""
+        return self._behind + self._at
 
     def next_line(self) -> bytes | None:
         """The next line with its LF, which the last one may lack; None at the end of the body.
 
         Raises:
-            PeerError: it is longer than MAX_LINE bytes. Nothing of it was copied.
+            PeerError: it is longer than MAX_LINE bytes.
         """
-        start = self.offset
-        if start == len(self._body):
-            return None
-        end = self._body.find(b"\n", start, start + MAX_LINE)
-        if end < 0 and len(self._body) - start > MAX_LINE:
-            raise PeerError(f"a line of over {MAX_LINE} bytes")
-        self.offset = len(self._body) if end < 0 else end + 1
-        return self._body[start : self.offset]
+        end = self._window.find(b"\n", self._at, self._at + MAX_LINE)
+        if end < 0:
+            self._look_ahead()
+            end = self._window.find(b"\n", self._at, self._at + MAX_LINE)
+        if end < 0:
+            if len(self._window) - self._at > MAX_LINE:
+                raise PeerError(f"a line of over {MAX_LINE} bytes")
+            end = len(self._window) - 1
+        start, self._at = self._at, end + 1
+        return self._window[start : self._at] or None
 
     def take(self, size: int) -> bytes:
         """The next `size` bytes, whatever they hold.
@@ -60,11 +72,35 @@ class Cursor:
             ValueError: fewer remain. (Stock hands out the rest and lets the hash check fail; saying so here
                 names the card at fault.)
         """
-        payload = self._body[self.offset : self.offset + size]
-        if len(payload) < size:
-            raise ValueError(f"payload of {size} bytes, {len(payload)} remain")
-        self.offset += size
-        return payload
+        taken = self._window[self._at : self._at + size]
+        if len(taken) == size:
+            self._at += size
+            return taken
+        payload = BytesIO()
+        length = payload.write(taken)
+        self._behind, self._window, self._at = self._behind + len(self._window), b"", 0
+        while length < size and (octets := self._body.read(min(size - length, _STEP))):
+            length += payload.write(octets)
+            self._behind += len(octets)
+        if length < size:
+            raise ValueError(f"payload of {size} bytes, {length} remain")
+        return payload.getvalue()
+
+    def run(self, pattern: re.Pattern[bytes]) -> bytes:
+        """What `pattern` matches right here, as far as it is in memory; empty where it does not match."""
+        if self._at == len(self._window):
+            self._look_ahead()
+        match = pattern.match(self._window, self._at)
+        if match is None:
+            return b""
+        self._at = match.end()
+        return match[0]
+
+    def _look_ahead(self) -> None:
+        """Have more than MAX_LINE bytes in the window, or all that remain."""
+        self._behind += self._at
+        self._window = self._window[self._at :] + self._body.read(_STEP)
+        self._at = 0
 
 
 class Card(ABC):
@@ -76,6 +112,10 @@ class Card(ABC):
     @abstractmethod
     def encode(self) -> bytes:
         """The card's line and payload, ready for the wire."""
+
+    def pieces(self) -> Sequence[bytes]:
+        """The same in order, a large payload not copied."""
+        return (self.encode(),)
 
 
 @dataclass(frozen=True, slots=True)
