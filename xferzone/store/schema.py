@@ -26,7 +26,7 @@ derived    checkin       date, branch (inherited along first parents), place (be
 place      0  on a zone branch or one of its forks, not settled: publishing looks at these
            1  an ancestor of a ref, or the ref itself
            2  recorded invalid
-           3  on a branch that is no zone's: never looked at
+           3  on a branch that is no zone's: never looked at; in a clone also what its refs have not passed
 """
 
 from typing import Final

@@ -10,7 +10,8 @@ What a check-in holds beside the zone's own files (a README, scripts) stays as i
 
 A zone that was written by hand gets one check-in that only changes its form before the first that changes its
 records, so that the diff of the second shows just that. What could not be served is refused before anything is
-stored: the caller's transaction rolls back on the error.
+stored: the caller's transaction rolls back on the error. In a clone all of it is kept in mind for the next push; where
+a primary makes a fork of what lost a race, a clone stores nothing. In a mirror nothing is committed.
 """
 
 import re
@@ -19,10 +20,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from xferzone.artifacts import CheckIn, Control, FileCard, Tag
-from xferzone.errors import NotFound, Refused, UsageError, ZoneInvalid
+from xferzone.errors import NotFound, RefConflict, Refused, UsageError, ZoneInvalid
 from xferzone.hashing import ArtifactId
 from xferzone.refs import LocalRefs, Ref
-from xferzone.store import Writer
+from xferzone.store import Writer, schema
 from xferzone.store.indexes import IndexRow
 from xferzone.zone import changes, files, form, names, text, validate
 from xferzone.zone.changes import Change
@@ -63,6 +64,10 @@ class Edit:
         split = names.split_ref(branch)
         if split is None:
             raise UsageError(f"{branch!r} is no zone branch: say ZONE/BRANCH, as in example.com/main")
+        if writer.role == schema.MIRROR:
+            raise Refused(
+                "this is a mirror: commit in its remote, or make it a primary with `xferzone promote`"
+            )
         self.zone = split[0]
         self.branch = branch
         self._writer, self._refs, self._author = writer, refs, author
@@ -83,7 +88,7 @@ class Edit:
             return Commit(self.branch, None, ref.serial)
         gone, come = files.recut(self.zone, [piece for piece, _ in pieces], edits)
         kept = {name: file for name, file in own.items() if name not in gone}
-        kept |= {name: self._writer.put(content) for name, content in come}
+        kept |= {name: self._writer.put_own(content) for name, content in come}
         if kept == own:
             return Commit(self.branch, None, ref.serial)
         return self._commit(self._beside(ref.checkin, kept), comment, ref.checkin)
@@ -98,7 +103,7 @@ class Edit:
         if ref is not None and ref.numbers and base in (None, ref.checkin):
             ref = self._canonical(ref)
             base = None
-        own = {name: self._writer.put(content) for name, content in files.cut(self.zone, records)}
+        own = {name: self._writer.put_own(content) for name, content in files.cut(self.zone, records)}
         parent = base or (None if ref is None else ref.checkin)
         if parent is None:
             _check_new(self.branch)
@@ -120,7 +125,7 @@ class Edit:
     def remove(self, comment: str) -> Commit:
         """Append an empty check-in: the zone is served no more. Raises NotFound if it is not served."""
         ref = self._served()
-        checkin = self._writer.put(self._manifest((), comment, ref.checkin).encode())
+        checkin = self._writer.put_own(self._manifest((), comment, ref.checkin).encode())
         withdraw(self._writer, self._refs, self.branch, checkin, self._author.now_ms)
         return Commit(self.branch, checkin, ref.serial)
 
@@ -175,7 +180,7 @@ class Edit:
             records = form.read_all(self._writer, self.zone, own)
         if records is None:
             return ref
-        rewritten = {name: self._writer.put(content) for name, content in files.cut(self.zone, records)}
+        rewritten = {name: self._writer.put_own(content) for name, content in files.cut(self.zone, records)}
         cards = self._beside(ref.checkin, rewritten)
         self._commit(cards, f"canonical form of {self.zone}", ref.checkin)
         moved = self._refs.get(self.branch)
@@ -202,7 +207,7 @@ class Edit:
         cards = [card._replace(old_name=None) for card in cards]
         held = {card.name: card.id for card in cards if card.id is not None}
         form.served_form(self._writer, self.zone, held, as_cut=as_cut)
-        checkin = self._writer.put(self._manifest(cards, comment, parent).encode())
+        checkin = self._writer.put_own(self._manifest(cards, comment, parent).encode())
         publish(
             self._writer,
             self._refs,
@@ -216,7 +221,10 @@ class Edit:
         placed = self._writer.placed(checkin)
         if placed is not None and placed.branch != self.branch:
             return Commit(self.branch, checkin, None, fork=placed.branch)
-        raise Refused(self._writer.invalid_reason(checkin) or f"{self.branch} could not be published")
+        reason = self._writer.invalid_reason(checkin)
+        if reason is None and self._writer.role != schema.PRIMARY:
+            raise RefConflict(self.branch, parent, None if ref is None else ref.checkin)
+        raise Refused(reason or f"{self.branch} could not be published")
 
     def _manifest(self, cards: Sequence[FileCard], comment: str, parent: ArtifactId | None) -> CheckIn:
         before = 0 if parent is None else self._writer.checkin(parent).date_ms
@@ -249,7 +257,7 @@ class Edit:
 
     def _control(self, tag: Tag) -> None:
         artifact = Control(date_ms=self._author.now_ms, tags=(tag,), user=self._author.login)
-        self._writer.put(artifact.encode())
+        self._writer.put_own(artifact.encode())
 
     def _pieces(self, own: Mapping[str, ArtifactId]) -> list[tuple[files.Piece, bytes]]:
         """The zone's canonical files in owner order, each with the key of its last owner."""

@@ -13,6 +13,9 @@ Arrival decides races: of two children of r the one that came first wins. What i
 checked: only what is served must be valid. A branch without a ref begins with its first valid check-in that has no
 parent on it. Every decision is a function of the artifacts and the refs, so a crash at any point is caught up by the
 next run.
+
+Only a primary does all of that. In a clone refs go forward alone, over check-ins that were made in it; what else there
+is waits for its remote to say where it belongs (zone/follow.py). So a clone makes no fork and appends no merge.
 """
 
 from collections.abc import Iterable
@@ -21,7 +24,7 @@ from xferzone.artifacts import CheckIn, Control, Tag
 from xferzone.errors import Fault, NotFound, ZoneInvalid
 from xferzone.hashing import ArtifactId
 from xferzone.refs import LocalRefs, Move, Ref
-from xferzone.store import Writer, schema
+from xferzone.store import Writer, lines, schema
 from xferzone.store.reader import Placed
 from xferzone.zone import form, names
 from xferzone.zone.serial import following
@@ -49,6 +52,8 @@ def publish(
         serial_jump: let serials step over 2^30.
         as_cut: check-ins whose files are known to be cut by the rule, since the caller has just cut them.
     """
+    if writer.role != schema.PRIMARY:
+        return _keep(writer) + advance(writer, refs, now_ms, serial_jump=serial_jump, as_cut=as_cut)
     notices: list[str] = []
     by_branch: dict[str, list[Placed]] = {}
     for checkin in writer.unplaced():
@@ -69,11 +74,35 @@ def publish(
     return notices
 
 
+def advance(
+    writer: Writer,
+    refs: LocalRefs,
+    now_ms: int,
+    *,
+    serial_jump: bool = False,
+    as_cut: frozenset[ArtifactId] = frozenset(),
+) -> list[str]:
+    """In a clone: publish what was made here, where it goes on from what is served; settle all else as not published.
+
+    Returns what whoever made it should be told, in order. Arguments as of `publish`.
+    """
+    notices: list[str] = []
+    own: dict[str, list[Placed]] = {}
+    for checkin in lines.unsent(writer):
+        if names.split_ref(checkin.branch or "") is not None and names.fork_of(checkin.branch or "") is None:
+            own.setdefault(checkin.branch or "", []).append(checkin)
+    for branch, made in own.items():
+        _Run(writer, refs, now_ms, branch, serial_jump, as_cut, notices).go_ahead(made)
+    lines.set_aside(writer)
+    return notices
+
+
 def withdraw(writer: Writer, refs: LocalRefs, branch: str, to: ArtifactId, now_ms: int) -> None:
     """Move the ref of `branch` to check-in `to`, its heir, which has no files: the zone is served no more."""
     run = _Run(writer, refs, now_ms, branch)
     run.move(to, form.Form(()))
-    run.fork_losers()
+    if writer.role == schema.PRIMARY:
+        run.fork_losers()
 
 
 class _Run:
@@ -102,6 +131,18 @@ class _Run:
         while self.pending and (self._forward() or self._merge()):
             pass
         self.fork_losers()
+
+    def go_ahead(self, made: list[Placed]) -> None:
+        """Publish of what was made in this clone what follows the ref by first parents."""
+        self.pending = {checkin.id: checkin for checkin in made if checkin.place != schema.INVALID}
+        while self.pending and self._forward():
+            pass
+        self.notices += [
+            f"{self.branch}: check-in {checkin.id[:16]} is kept but not served here, since it does not follow "
+            "what is served. Push it: the primary says what becomes of it."
+            for checkin in self.pending.values()
+            if checkin.place == schema.UNPLACED
+        ]
 
     def settle_fork(self, fork: str, arrived: list[Placed]) -> None:
         """Publish a merge made on a fork branch, else tell the way back."""
@@ -347,12 +388,21 @@ def fork_artifact(branch: str, loser: ArtifactId, checkin: CheckIn) -> bytes:
 
 def resettle(writer: Writer, refs: LocalRefs) -> None:
     """Mark every ancestor of every ref published, after places were lost (rebuild)."""
-    for ref in refs.list():
-        queue = [ref.checkin]
-        for at in queue:
-            placed = writer.placed(at)
-            if placed is None:
-                raise NotFound(f"{ref.branch} points to {at}, which is no check-in: restore from a backup")
-            if placed.place != schema.PUBLISHED:
-                writer.place(at, schema.PUBLISHED)
-                queue.extend(placed.parents)
+    standing = refs.list()
+    for ref in standing:
+        if writer.placed(ref.checkin) is None:
+            raise NotFound(
+                f"{ref.branch} points to {ref.checkin}, which is no check-in: restore from a backup"
+            )
+    lines.settle(writer, [ref.checkin for ref in standing])
+
+
+def _keep(writer: Writer) -> list[str]:
+    """In a clone: what people who pushed check-ins that were not made in it are told."""
+    own = {checkin.id for checkin in lines.unsent(writer)}
+    kept = [c for c in writer.unplaced() if c.id not in own and names.split_ref(c.branch or "") is not None]
+    if not kept:
+        return []
+    named = ", ".join(f"{checkin.id[:16]} on {checkin.branch}" for checkin in kept[:MAX_TOLD])
+    more = f" and {len(kept) - MAX_TOLD} more" if len(kept) > MAX_TOLD else ""
+    return [f"kept: {named}{more}. This repository is a {writer.role}: it serves them when its remote does."]

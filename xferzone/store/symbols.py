@@ -1,0 +1,51 @@
+"""Symbols as stock finds them: `sym-NAME` tags, handed down along first parents, and the dates that edits gave.
+
+A tag is handed down by a `*` until a check-in has a tag of that name of its own, whatever it says. Of several tags of
+a name set directly on one check-in the newest counts, then who came first.
+Source: spec artifacts 7; Fossil 2.21, src/tag.c tag_propagate(), src/name.c symbolic_name_to_rid().
+"""
+
+from xferzone.artifacts.dates import parse_date
+from xferzone.hashing import ArtifactId
+from xferzone.store.chains import id_of
+from xferzone.store.reader import Reader
+
+
+def branch_tips(reader: Reader) -> dict[str, ArtifactId]:
+    """By name, where stock finds each symbol that holds a "/": of the check-ins that carry it, the latest.
+
+    What was made here and has not been pushed is left out.
+    """
+    rows = reader.db.execute(
+        """WITH RECURSIVE
+           direct AS (SELECT name, target, prefix FROM (
+               SELECT name, target, prefix,
+                      row_number() OVER (PARTITION BY target, name ORDER BY date_ms DESC, source) AS rank
+               FROM tag WHERE name > 'sym-' AND name < 'sym.' AND instr(name, '/')) WHERE rank = 1),
+           carried(name, rid, spreads) AS (
+               SELECT name, target, prefix = '*' FROM direct WHERE prefix <> '-' UNION
+               SELECT name, child, 1 FROM carried JOIN parent ON parent = carried.rid AND position = 0
+               WHERE spreads AND NOT EXISTS (SELECT 1 FROM tag WHERE target = child AND tag.name = carried.name))
+           SELECT carried.name, rid, max(date_ms),
+                  (SELECT value FROM tag WHERE target = rid AND tag.name = 'date' ORDER BY tag.date_ms DESC, source)
+           FROM carried JOIN checkin USING (rid) WHERE rid NOT IN (SELECT rid FROM unsent)
+           GROUP BY carried.name,
+                    CASE WHEN EXISTS (SELECT 1 FROM tag WHERE target = rid AND tag.name = 'date') THEN rid END"""
+    ).fetchall()
+    latest: dict[str, tuple[int, int]] = {}
+    for name, rid, date_ms, edit in rows:
+        dated = (edited_date(date_ms, edit), rid)
+        latest[name] = max(dated, latest.get(name, dated))
+    found = {}
+    for name, (_, rid) in latest.items():
+        (raw,) = reader.db.execute("SELECT hash FROM blob WHERE rid = ?", (rid,)).fetchone()
+        found[name.removeprefix("sym-")] = id_of(raw)
+    return found
+
+
+def edited_date(date_ms: int, edit: str | None) -> int:
+    """The date of a check-in, milliseconds since 1970, from its own and the value of its `date` tag."""
+    try:
+        return date_ms if edit is None else parse_date(edit.strip().replace(" ", "T").encode())
+    except ValueError:
+        return date_ms

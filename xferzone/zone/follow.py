@@ -1,0 +1,213 @@
+"""Where a clone's refs stand after a sync: at the remote's tips, with what was committed here on top (law 5).
+
+    remote's tip        the ref here
+      its heir          goes there                       (as after a pull)
+      on its line       stays: what is ahead was made here, and is not there yet
+      aside of it       goes there, the one move that is not forward; what is left behind is named
+    then                forward again, as far as check-ins made here lead on from it
+
+The remote's tip is what it says (`pragma xferzone-ref`). A stock remote says nothing: there it is the latest check-in
+that carries the branch's symbol and was not made here since the last push. One without any files removes the zone, as
+`zone remove` does. What a remote moved to a fork branch while its ref stood still was ours: the ref goes back to where
+the line leaves the branch.
+
+A mirror's refs go forward only. A primary is its own authority: what it pulled is published as what is pushed to it.
+Nothing here makes an artifact, but a primary's publishing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from xferzone.errors import ZoneInvalid
+from xferzone.hashing import ArtifactId
+from xferzone.refs import LocalRefs, Move, Ref
+from xferzone.store import Reader, Writer, lines, schema, symbols
+from xferzone.zone import names
+from xferzone.zone.form import served_form
+from xferzone.zone.publish import advance, publish
+from xferzone.zone.serials import serial_of
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A ref that moved. `old` None: the branch is new here; `serial` None: no version of it has one."""
+
+    branch: str
+    old: ArtifactId | None
+    new: ArtifactId
+    serial: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Diverged:
+    """Check-ins that a branch has left behind, oldest first, and the branch that the first of them is on now."""
+
+    branch: str
+    checkins: tuple[ArtifactId, ...]
+    now_on: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A branch whose ref stays, though the remote's is at `checkin` (None: not known), and why."""
+
+    branch: str
+    checkin: ArtifactId | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What following did, each by branch.
+
+    Fields:
+        incomplete: the remote's tip, or what it comes from, is not all here: ask for these refs again.
+        invalid: the remote's tip cannot be served here; the last good one is.
+        notices: what publishing told.
+    """
+
+    moved: tuple[Moved, ...] = ()
+    diverged: tuple[Diverged, ...] = ()
+    incomplete: tuple[Kept, ...] = ()
+    invalid: tuple[Kept, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+def follow(
+    writer: Writer, refs: LocalRefs, told: Mapping[str, ArtifactId | None] | None, now_ms: int
+) -> Followed:
+    """Move the refs after a sync, in its last transaction.
+
+    Args:
+        told: where the remote's refs that moved stand now, by branch; None: the zone was removed there. None
+            instead of a mapping: the remote is stock and says nothing.
+        now_ms: the clock, milliseconds since 1970.
+    """
+    before = {ref.branch: ref for ref in refs.list()}
+    run = _Run(writer, refs, now_ms, before, is_stock=told is None)
+    if writer.role != schema.PRIMARY:
+        run.go(symbols.branch_tips(writer) if told is None else run.wanted(told))
+        notices = advance(writer, refs, now_ms)
+    else:
+        notices = publish(writer, refs, now_ms)
+    moved = (_moved(before.get(ref.branch), ref) for ref in refs.list())
+    return Followed(
+        moved=tuple(filter(None, moved)),
+        diverged=tuple(run.diverged),
+        incomplete=tuple(run.incomplete),
+        invalid=tuple(run.invalid),
+        notices=tuple(notices),
+    )
+
+
+def _moved(was: Ref | None, ref: Ref) -> Moved | None:
+    old = None if was is None else was.checkin
+    return None if old == ref.checkin else Moved(ref.branch, old, ref.checkin, ref.serial)
+
+
+@dataclass
+class _Run:
+    """One call of `follow`, in a repository that is no primary."""
+
+    writer: Writer
+    refs: LocalRefs
+    now_ms: int
+    before: Mapping[str, Ref]
+    is_stock: bool
+    diverged: list[Diverged] = field(default_factory=list)
+    incomplete: list[Kept] = field(default_factory=list)
+    invalid: list[Kept] = field(default_factory=list)
+
+    def wanted(self, told: Mapping[str, ArtifactId | None]) -> dict[str, ArtifactId]:
+        """The remote's tip of each branch that it told of, or whose work from here it moved to a fork."""
+        tips = {}
+        for branch, tip in told.items():
+            found = tip or _removal(self.writer, branch)
+            if found is not None:
+                tips[branch] = found
+            elif (ref := self.before.get(branch)) is not None and ref.numbers:
+                reason = "the zone was removed there, by a check-in that has not come"
+                self.incomplete.append(Kept(branch, None, reason))
+        for branch, at in lines.off_their_branch(self.writer):
+            base = lines.last_on(self.writer, at, branch) if branch not in told else None
+            if base is not None and self._is_on_fork(branch, at):
+                tips[branch] = base
+        return tips
+
+    def go(self, wanted: Mapping[str, ArtifactId]) -> None:
+        """Move each ref to where it belongs."""
+        tips = {branch: tip for branch, tip in sorted(wanted.items()) if self._is_news(branch, tip)}
+        broken = lines.broken(self.writer, tips.values())
+        moves: list[Move] = []
+        left: list[Diverged] = []
+        for branch, tip in tips.items():
+            if tip in broken:
+                self.incomplete.append(Kept(branch, tip, "it, or what it comes from, is not all here"))
+                continue
+            behind = self._left_behind(branch, tip)
+            move = None if behind is None else self._move(branch, tip)
+            if move is not None:
+                moves.append(move)
+            if move is not None and behind:
+                placed = self.writer.placed(behind[0])
+                left.append(Diverged(branch, tuple(behind), (placed and placed.branch) or branch))
+        self.refs.compare_and_set(moves)
+        lines.let_go(self.writer, (checkin for one in left for checkin in one.checkins))
+        lines.settle(self.writer, [move.to.checkin for move in moves])
+        self.diverged += left
+
+    def _is_news(self, branch: str, tip: ArtifactId) -> bool:
+        is_zone_s = names.split_ref(branch) is not None and names.fork_of(branch) is None
+        ref = self.before.get(branch)
+        return is_zone_s and (ref is None or ref.checkin != tip)
+
+    def _left_behind(self, branch: str, tip: ArtifactId) -> list[ArtifactId] | None:
+        """What a move to `tip` leaves behind, oldest first; None: the ref stays."""
+        ref = self.before.get(branch)
+        if ref is None or lines.leads_to(self.writer, tip, ref.checkin):
+            return []
+        if self.writer.role == schema.MIRROR:
+            self.invalid.append(Kept(branch, tip, "it does not come after what is served here"))
+            return None
+        behind = lines.beyond(self.writer, ref.checkin, tip)
+        if lines.leads_to(self.writer, ref.checkin, tip) and self._is_ahead(branch, ref, behind):
+            return None
+        return behind
+
+    def _is_ahead(self, branch: str, ref: Ref, behind: list[ArtifactId]) -> bool:
+        """Whether what leads from the remote's tip to the ref is work that the remote may still take."""
+        if self.is_stock:
+            return lines.are_unsent(self.writer, behind)
+        return not self._is_on_fork(branch, ref.checkin)
+
+    def _is_on_fork(self, branch: str, checkin: ArtifactId) -> bool:
+        placed = self.writer.placed(checkin)
+        return placed is not None and names.fork_of(placed.branch or "") == branch
+
+    def _move(self, branch: str, tip: ArtifactId) -> Move | None:
+        """The move of the ref to `tip`; None: it cannot be served, which is noted."""
+        zone = branch.partition("/")[0]
+        held = self.writer.files(tip)
+        try:
+            # Without any files it takes the zone away.
+            numbers = served_form(self.writer, zone, held).numbers if held else ()
+        except ZoneInvalid as exc:
+            self.invalid.append(Kept(branch, tip, str(exc)))
+            return None
+        ref = self.before.get(branch)
+        serial = serial_of(self.writer, zone, tip)
+        expected = None if ref is None else ref.checkin
+        return Move(expected, Ref(branch, tip, serial, numbers), self.now_ms)
+
+
+def _removal(reader: Reader, branch: str) -> ArtifactId | None:
+    """The check-in that took the zone away: the first of the last ones on the branch that hold no files."""
+    found = next((at for at in lines.of_branch(reader, branch) if not reader.files(at)), None)
+    at = found
+    while at is not None:
+        placed = reader.placed(at)
+        if placed is None or placed.branch != branch or reader.files(at):
+            break
+        found = at
+        at = placed.parents[0] if placed.parents else None
+    return found
