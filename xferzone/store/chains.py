@@ -10,6 +10,7 @@ MAX_STACK steps.
 """
 
 import sqlite3
+from collections.abc import Collection
 from zlib import crc32
 
 from xferzone import delta
@@ -17,6 +18,7 @@ from xferzone.errors import CorruptArtifact, MalformedDelta, NotFound
 from xferzone.hashing import ArtifactId, is_named
 from xferzone.store import zstd
 from xferzone.store.cache import ContentCache
+from xferzone.store.many import selected
 
 MAX_ARTIFACT = 64 * 1024 * 1024  # bytes; architecture.md 7
 MAX_STACK = 100  # deltas; a whole copy every hundred versions costs a 100 kB zone 0.3 kB a version
@@ -103,6 +105,21 @@ def _expanded(artifact: ArtifactId, size: int, stored: bytes, source: bytes | No
     if not is_named(artifact, made):
         raise CorruptArtifact(artifact, "its content does not hash to its name")
     return made
+
+
+def rechain_all(
+    db: sqlite3.Connection, cache: ContentCache, pairs: Collection[tuple[ArtifactId, ArtifactId]]
+) -> None:
+    """`rechain` each older version, with its successor, of those that are here and may gain by it."""
+    query = f"""SELECT hash, rid FROM blob
+                WHERE content IS NOT NULL AND source IS NULL AND size >= {_SMALLEST} AND hash IN (?)"""  # noqa: S608 our own number
+    older = dict(selected(db, query, {bytes.fromhex(old) for old, _ in pairs}))
+    pairs = [pair for pair in pairs if bytes.fromhex(pair[0]) in older]
+    query = "SELECT hash, rid FROM blob WHERE content IS NOT NULL AND hash IN (?)"
+    newer = dict(selected(db, query, {bytes.fromhex(new) for _, new in pairs}))
+    for old, new in pairs:
+        if bytes.fromhex(new) in newer:
+            rechain(db, cache, older[bytes.fromhex(old)], newer[bytes.fromhex(new)])
 
 
 def rechain(db: sqlite3.Connection, cache: ContentCache, old: int, new: int) -> None:

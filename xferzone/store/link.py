@@ -1,110 +1,157 @@
-"""What artifacts mean to each other, written down when one arrives, in whatever order they come.
+"""What artifacts mean to each other, written down when they arrive, in whatever order and number they come.
 
     check-in   its row, its parents, what it awaits (files, parents, baseline), its T cards
     control    its tags on their targets
     cluster    its members leave the unclustered set
     all        every id named that is not here becomes a phantom
 
-A check-in's branch is the value of the newest `branch` tag set directly on it, else what its first parent hands
-down: nothing after a `+` (which does not propagate) or a `-`. Source: spec artifacts 7; Fossil 2.21, src/tag.c.
+What came with one reply is linked together, with a few statements for all of it.
 """
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, overload
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple, overload
 
 from xferzone import artifacts
-from xferzone.artifacts import CheckIn, Cluster, Control, Tag
+from xferzone.artifacts import CheckIn, Cluster, Control, Other, Tag
+from xferzone.errors import CorruptArtifact, NotFound
 from xferzone.hashing import ArtifactId
-from xferzone.store import chains, schema
+from xferzone.store import branches, chains
+from xferzone.store.many import selected
 
 if TYPE_CHECKING:
     from xferzone.store.writer import Writer
 
-
-def link(writer: "Writer", rid: int, content: bytes) -> None:
-    """Derive what the artifact in row `rid`, whose content has just come, says."""
-    parsed = artifacts.parse(content)
-    if isinstance(parsed, CheckIn):
-        _link_checkin(writer, rid, parsed)
-    elif isinstance(parsed, Control):
-        _set_tags(writer, rid, rid, parsed.tags, parsed.date_ms)
-    elif isinstance(parsed, Cluster):
-        members = [(writer.expect(member),) for member in parsed.members]
-        writer.db.executemany("DELETE FROM unclustered WHERE rid = ?", members)
-    _no_longer_awaited(writer, rid)
+Parsed = CheckIn | Control | Cluster | Other | None
 
 
-def _link_checkin(writer: "Writer", rid: int, checkin: CheckIn) -> None:
-    db = writer.db
-    db.execute("INSERT INTO checkin (rid, date_ms) VALUES (?, ?)", (rid, checkin.date_ms))
-    # A hostile manifest may repeat a parent: once is enough.
-    parents = list(dict.fromkeys(checkin.parents))
-    rows = [(rid, position, writer.expect(parent)) for position, parent in enumerate(parents)]
-    db.executemany("INSERT INTO parent VALUES (?, ?, ?)", rows)
-    _await(writer, rid, parents)
-    _await_files(writer, rid, checkin)
-    _set_tags(writer, rid, rid, checkin.tags, checkin.date_ms)
-    hand_down_branch(writer, rid)
-    _rechain_around(writer, rid)
+class Arrived(NamedTuple):
+    """An artifact whose content has just come to row `rid`, and what that says."""
+
+    rid: int
+    artifact: ArtifactId
+    parsed: Parsed
 
 
-def _rechain_around(writer: "Writer", rid: int) -> None:
-    """Keep what this check-in replaces, and what of it its children replace, as deltas of the newer."""
-    here = chains.id_of(_raw(writer, rid))
-    checkin = writer.checkin(here)
-    if checkin.parents:
-        _rechain(writer, checkin.parents[0], rid, checkin)
-    query = "SELECT child FROM parent WHERE parent = ? AND position = 0"
-    for (child,) in writer.db.execute(query, (rid,)).fetchall():
-        _rechain(writer, here, child, writer.checkin(chains.id_of(_raw(writer, child))))
-
-
-def _await_files(writer: "Writer", rid: int, checkin: CheckIn) -> None:
-    """Note the files that are missing; behind a missing baseline they are not known yet."""
-    cards = checkin.files
-    if checkin.baseline is not None:
-        _await(writer, rid, [checkin.baseline])
-        if not writer.has(checkin.baseline):
-            return
-        if writer.placed(checkin.baseline) is not None:
-            cards = artifacts.delta_files(writer.checkin(checkin.baseline).files, checkin.files)
-    _await(writer, rid, [card.id for card in cards if card.id is not None])
-
-
-def _await(writer: "Writer", rid: int, wanted: Iterable[ArtifactId]) -> None:
-    needed = set(wanted)
-    # An id in upper case, which stock parses and never resolves, is not among those present: it never comes.
-    missing = needed - writer.present(needed)
-    rows = [(writer.expect(artifact), rid) for artifact in missing]
-    writer.db.executemany("INSERT OR IGNORE INTO awaited VALUES (?, ?)", rows)
-
-
-def _no_longer_awaited(writer: "Writer", rid: int) -> None:
-    query = "DELETE FROM awaited WHERE wanted = ? RETURNING checkin"
-    waiting = [checkin for (checkin,) in writer.db.execute(query, (rid,)).fetchall()]
-    arrived = chains.id_of(_raw(writer, rid))
-    for checkin in waiting:
-        manifest = writer.checkin(chains.id_of(_raw(writer, checkin)))
-        if manifest.baseline == arrived:
-            _await_files(writer, checkin, manifest)
-        query = "SELECT 1 FROM awaited WHERE checkin = ?"
-        if writer.db.execute(query, (checkin,)).fetchone() is None:
-            _rechain_around(writer, checkin)
-
-
-def _set_tags(writer: "Writer", rid: int, own: int, tags: Iterable[Tag], date_ms: int) -> None:
-    """Write down the T cards of artifact `rid`; `own` is what a target of "*" means."""
-    moved = []
-    for tag in tags:
-        target = own if tag.target is None else writer.expect(tag.target)
-        writer.db.execute(
-            "INSERT OR IGNORE INTO tag VALUES (?, ?, ?, ?, ?, ?)",
-            (target, _unicode(tag.name), rid, tag.prefix, _unicode(tag.value), date_ms),
+def link(writer: "Writer", arrived: Sequence[Arrived], waited: Collection[int] = ()) -> None:
+    """Derive what the artifacts say; `waited` are the check-ins here that awaited one of them."""
+    db, manifests = writer.db, _Manifests(writer, arrived)
+    checkins = {rid: parsed for rid, _, parsed in arrived if isinstance(parsed, CheckIn)}
+    tags = [
+        (rid, tag, parsed.date_ms)
+        for rid, _, parsed in arrived
+        if isinstance(parsed, CheckIn | Control)
+        for tag in parsed.tags
+    ]
+    members = [each for _, _, parsed in arrived if isinstance(parsed, Cluster) for each in parsed.members]
+    needed = {rid: manifests.needs(checkin) for rid, checkin in checkins.items()}
+    needed |= manifests.needs_behind_baselines(waited)
+    rids = writer.expect_all(
+        dict.fromkeys(
+            chain(
+                chain.from_iterable(needed.values()),
+                (tag.target for _, tag, _ in tags if tag.target is not None),
+                members,
+            )
         )
+    )
+    # A hostile manifest may repeat a parent: once is enough.
+    parents = [
+        (rid, position, rids[parent])
+        for rid, checkin in checkins.items()
+        for position, parent in enumerate(dict.fromkeys(checkin.parents))
+    ]
+    db.executemany("INSERT INTO parent VALUES (?, ?, ?)", parents)
+    here = writer.present({each for ids in needed.values() for each in ids})
+    # An id in upper case, which stock parses and never resolves, is not among those present: it never comes.
+    missing = [(rids[each], rid) for rid, ids in needed.items() for each in ids if each not in here]
+    db.executemany("INSERT OR IGNORE INTO awaited VALUES (?, ?)", missing)
+    db.executemany("DELETE FROM unclustered WHERE rid = ?", [(rids[each],) for each in members])
+    tagged = _set_tags(writer, tags, rids)
+    branches.hand_down(db, {rid: checkin.date_ms for rid, checkin in checkins.items()}, tagged)
+    waiting = {rid for (rid,) in selected(db, "SELECT checkin FROM awaited WHERE checkin IN (?)", waited)}
+    _rechain(writer, manifests, [*checkins, *(rid for rid in waited if rid not in waiting)])
+
+
+class _Manifests:
+    """The check-ins that have just come, and the others that are asked for."""
+
+    def __init__(self, writer: "Writer", arrived: Iterable[Arrived]) -> None:
+        self._writer = writer
+        self._arrived = {artifact: parsed for _, artifact, parsed in arrived}
+
+    def get(self, artifact: ArtifactId) -> CheckIn | None:
+        """The check-in; None: it is not here, cannot be read, or is none."""
+        found = self._arrived.get(artifact)
+        if artifact not in self._arrived:
+            with suppress(NotFound, CorruptArtifact):
+                return self._writer.checkin(artifact)
+        return found if isinstance(found, CheckIn) else None
+
+    def needs(self, checkin: CheckIn) -> list[ArtifactId]:
+        """What a check-in names: parents, baseline, files; the files behind a missing baseline are not known yet."""
+        cards, named = checkin.files, list(checkin.parents)
+        if checkin.baseline is not None:
+            named.append(checkin.baseline)
+            baseline = self.get(checkin.baseline)
+            cards = cards if baseline is None else artifacts.delta_files(baseline.files, cards)
+        named += [card.id for card in cards if card.id is not None]
+        return named
+
+    def needs_behind_baselines(self, waited: Collection[int]) -> dict[int, list[ArtifactId]]:
+        """What those of the check-ins in rows `waited` need whose baseline has just come."""
+        rows = selected(self._writer.db, "SELECT rid, hash FROM blob WHERE rid IN (?)", waited)
+        manifests = {rid: self._writer.checkin(chains.id_of(raw)) for rid, raw in rows}
+        return {rid: self.needs(each) for rid, each in manifests.items() if each.baseline in self._arrived}
+
+
+def replaced(older: CheckIn, newer: CheckIn) -> list[tuple[ArtifactId, ArtifactId]]:
+    """The files of a check-in that one made from it has other versions of, each with the newer."""
+    if older.baseline or newer.baseline:
+        return []
+    was = {card.name: card.id for card in older.files}
+    found = []
+    for name, new, _, old_name in newer.files:
+        old = was.get(old_name or name)
+        if old is not None and new is not None and old != new:
+            found.append((old, new))
+    return found
+
+
+def _rechain(writer: "Writer", manifests: _Manifests, touched: Collection[int]) -> None:
+    """Keep what these check-ins replace, and what of them their children replace, as deltas of the newer."""
+    query = "SELECT child, parent FROM parent WHERE position = 0 AND child IN (?)"
+    edges = dict(selected(writer.db, query, touched))
+    edges.update(selected(writer.db, query.replace("child IN", "parent IN"), touched))
+    around = {*edges, *edges.values()}
+    rows = selected(writer.db, "SELECT rid, hash FROM blob WHERE content IS NOT NULL AND rid IN (?)", around)
+    ids = {rid: chains.id_of(raw) for rid, raw in rows}
+    pairs: dict[tuple[ArtifactId, ArtifactId], None] = {}
+    for child, parent in edges.items():
+        if child not in ids or parent not in ids:
+            continue
+        older, newer = manifests.get(ids[parent]), manifests.get(ids[child])
+        if older is not None and newer is not None:
+            pairs.update(dict.fromkeys(replaced(older, newer)))
+            pairs[ids[parent], ids[child]] = None
+    chains.rechain_all(writer.db, writer.cache, list(pairs))
+
+
+def _set_tags(
+    writer: "Writer", tags: Iterable[tuple[int, Tag, int]], rids: Mapping[ArtifactId, int]
+) -> set[int]:
+    """Write down T cards, of artifact, tag and date; the other artifacts that have a `branch` tag of them."""
+    rows = []
+    tagged = set()
+    for own, tag, date_ms in tags:
+        # A target of "*" is the artifact that the card is in.
+        target = own if tag.target is None else rids[tag.target]
+        rows.append((target, _unicode(tag.name), own, tag.prefix, _unicode(tag.value), date_ms))
         if tag.name == "branch" and target != own:
-            moved.append(target)
-    for target in moved:
-        hand_down_branch(writer, target)
+            tagged.add(target)
+    writer.db.executemany("INSERT OR IGNORE INTO tag VALUES (?, ?, ?, ?, ?, ?)", rows)
+    return tagged
 
 
 @overload
@@ -114,64 +161,3 @@ def _unicode(text: None) -> None: ...
 def _unicode(text: str | None) -> str | None:
     """SQLite takes no bytes that are not UTF-8, which stock lets stand in names; they show as U+FFFD."""
     return None if text is None else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def hand_down_branch(writer: "Writer", rid: int) -> None:
-    """Set the branch of a check-in, and of all that inherit it along first parents."""
-    db = writer.db
-    queue = [rid]
-    while queue:
-        at = queue.pop()
-        row = db.execute("SELECT branch, place FROM checkin WHERE rid = ?", (at,)).fetchone()
-        branch = _branch(writer, at)
-        if row is None or (row[0] == branch and branch is not None):
-            continue
-        # What moved to another branch is looked at again; what a ref stands on stays where it is (law 4).
-        place = schema.PUBLISHED if row[1] == schema.PUBLISHED else schema.UNPLACED
-        db.execute("UPDATE checkin SET branch = ?, place = ? WHERE rid = ?", (branch, place, at))
-        db.execute("DELETE FROM invalid WHERE rid = ?", (at,))
-        if row[0] != branch:
-            heirs = db.execute("SELECT child FROM parent WHERE parent = ? AND position = 0", (at,))
-            queue.extend(child for (child,) in heirs)
-
-
-def _branch(writer: "Writer", rid: int) -> str | None:
-    own = _branch_tag(writer, rid)
-    if own is not None:
-        return None if own[0] == "-" else own[1]
-    row = writer.db.execute(
-        "SELECT parent, branch FROM parent JOIN checkin ON rid = parent WHERE child = ? AND position = 0",
-        (rid,),
-    ).fetchone()
-    if row is None or row[1] is None:
-        return None
-    handed = _branch_tag(writer, row[0])
-    return None if handed is not None and handed[0] == "+" else str(row[1])
-
-
-def _branch_tag(writer: "Writer", rid: int) -> tuple[str, str | None] | None:
-    """Prefix and value of the branch tag that counts directly on the check-in; None: it has none."""
-    query = "SELECT prefix, value FROM tag WHERE target = ? AND name = 'branch' ORDER BY date_ms DESC, source LIMIT 1"
-    row = writer.db.execute(query, (rid,)).fetchone()
-    return None if row is None else (row[0], row[1])
-
-
-def _rechain(writer: "Writer", parent: ArtifactId, rid: int, checkin: CheckIn) -> None:
-    """Keep the parent's manifest, and its versions of the files that changed, as deltas of the newer ones."""
-    older = writer.checkin(parent) if writer.placed(parent) is not None else None
-    if older is None or older.baseline or checkin.baseline:
-        return
-    was = {card.name: card.id for card in older.files}
-    pairs = [(was[card.name], card.id) for card in checkin.files if was.get(card.name, card.id) != card.id]
-    pairs.append((parent, chains.id_of(_raw(writer, rid))))
-    for old, new in pairs:
-        if old is not None and new is not None and writer.has(new):
-            old_rid, new_rid = writer.rid(old), writer.rid(new)
-            if old_rid is not None and new_rid is not None:
-                chains.rechain(writer.db, writer.cache, old_rid, new_rid)
-
-
-def _raw(writer: "Writer", rid: int) -> bytes:
-    (raw,) = writer.db.execute("SELECT hash FROM blob WHERE rid = ?", (rid,)).fetchone()
-    assert isinstance(raw, bytes)
-    return raw

@@ -3,10 +3,13 @@
 import sqlite3
 from contextlib import closing
 
+from xferzone import artifacts
 from xferzone.store import chains, schema
 from xferzone.store.database import newest_schema
-from xferzone.store.link import link
+from xferzone.store.link import Arrived, link
 from xferzone.store.writer import Writer
+
+_BATCH = 2_000  # artifacts linked together, whose manifests are in memory
 
 
 def relink(writer: Writer) -> int:
@@ -25,7 +28,11 @@ def relink(writer: Writer) -> int:
         if table in schema.DERIVED:
             writer.db.execute(statement)
     writer.db.execute("INSERT INTO unclustered SELECT rid FROM blob")
-    rows = writer.db.execute("SELECT rid FROM blob WHERE content IS NOT NULL ORDER BY rid").fetchall()
-    for (rid,) in rows:
-        link(writer, rid, chains.content(writer.db, writer.cache, rid))
+    rows = writer.db.execute("SELECT rid, hash FROM blob WHERE content IS NOT NULL ORDER BY rid").fetchall()
+    for start in range(0, len(rows), _BATCH):
+        batch = []
+        for rid, raw in rows[start : start + _BATCH]:
+            parsed = artifacts.parse(chains.content(writer.db, writer.cache, rid))
+            batch.append(Arrived(rid, chains.id_of(raw), parsed))
+        link(writer, batch)
     return len(rows)

@@ -7,7 +7,7 @@ expect     a phantom: a row with a name and no content
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from xferzone import artifacts, delta
@@ -17,7 +17,7 @@ from xferzone.errors import CorruptArtifact, MalformedDelta, PeerError
 from xferzone.hashing import ArtifactId, artifact_id, is_named
 from xferzone.store import chains, schema, zstd
 from xferzone.store.cache import ContentCache
-from xferzone.store.link import link
+from xferzone.store.link import Arrived, link
 from xferzone.store.reader import Reader, User
 
 MAX_NEW_PHANTOMS = 100_000  # a transaction; architecture.md 7
@@ -111,6 +111,10 @@ class Writer(Reader):
             )
         return self._new_row(artifact)
 
+    def expect_all(self, artifacts: Iterable[ArtifactId]) -> dict[ArtifactId, int]:
+        """`expect`, for many at once."""
+        return {artifact: self.expect(artifact) for artifact in artifacts}
+
     def _new_row(self, artifact: ArtifactId) -> int:
         made = self.db.execute(
             "INSERT INTO blob (hash, size) VALUES (?, -1)", (bytes.fromhex(artifact),)
@@ -171,7 +175,9 @@ class Writer(Reader):
         chains.keep(self.db, rid, zstd.compress(content), None)
         self.db.execute("DELETE FROM aside WHERE rid = ?", (rid,))
         self.cache.put(artifact, content)
-        link(self, rid, content)
+        query = "DELETE FROM awaited WHERE wanted = ? RETURNING checkin"
+        waited = [checkin for (checkin,) in self.db.execute(query, (rid,)).fetchall()]
+        link(self, [Arrived(rid, artifact, artifacts.parse(content))], waited)
         return [waiting for (waiting,) in self.db.execute("SELECT rid FROM aside WHERE source = ?", (rid,))]
 
     def _bring_in(self, rid: int) -> list[int]:

@@ -1,0 +1,100 @@
+"""Which branch each check-in is on: set when it comes, handed down along first parents, in whatever order they come.
+
+It is the value of the newest `branch` tag set directly on it, else what its first parent hands down: nothing after a
+`+` (which does not propagate) or a `-`. Source: spec artifacts 7; Fossil 2.21, src/tag.c.
+
+    wave     new check-ins, and those whose branch tag has changed; each after its parent
+    next     the heirs of those whose branch is another now; until there are none
+"""
+
+import sqlite3
+from collections.abc import Collection, Iterator, Mapping
+
+from xferzone.store import schema
+from xferzone.store.many import selected
+
+
+def hand_down(db: sqlite3.Connection, new: Mapping[int, int], tagged: Collection[int]) -> None:
+    """Write down the check-ins `new`, row -> date, on their branches, and set those of all that inherit from them.
+
+    `tagged` are artifacts whose branch tag may have changed. The parents and tags of all stand in their tables.
+    """
+    wave: Collection[int] = {*new, *tagged}
+    while wave:
+        changed = _settle(db, wave, new)
+        new = {}
+        heirs = selected(db, "SELECT child FROM parent WHERE position = 0 AND parent IN (?)", changed)
+        wave = {child for (child,) in heirs} - set(wave)
+
+
+def _settle(db: sqlite3.Connection, wave: Collection[int], new: Mapping[int, int]) -> list[int]:
+    """Set the branches of the check-ins of one wave; those whose branch is another now."""
+    query = "SELECT child, parent FROM parent WHERE position = 0 AND child IN (?)"
+    parents: dict[int, int] = dict(selected(db, query, wave))
+    around = {*wave, *parents.values()}
+    stood = {
+        rid: (branch, place)
+        for rid, branch, place in selected(
+            db, "SELECT rid, branch, place FROM checkin WHERE rid IN (?)", around
+        )
+    }
+    stood |= dict.fromkeys(new, (None, schema.UNPLACED))
+    branches = {rid: branch for rid, (branch, _) in stood.items()}
+    tags = _branch_tags(db, around)
+    for rid in _parents_first(wave, parents):
+        if rid in stood:
+            branches[rid] = _branch(rid, parents.get(rid), branches, tags)
+    changed = [rid for rid in wave if rid in stood and branches[rid] != stood[rid][0]]
+    db.executemany(
+        "INSERT INTO checkin (rid, date_ms, branch) VALUES (?, ?, ?)",
+        [(rid, date_ms, branches[rid]) for rid, date_ms in new.items()],
+    )
+    moved = [rid for rid in changed if rid not in new]
+    # What moved to another branch is looked at again; what a ref stands on stays where it is (law 4).
+    places = {
+        rid: schema.PUBLISHED if stood[rid][1] == schema.PUBLISHED else schema.UNPLACED for rid in moved
+    }
+    query = "UPDATE checkin SET branch = ?, place = ? WHERE rid = ?"
+    db.executemany(query, [(branches[rid], places[rid], rid) for rid in moved])
+    db.executemany("DELETE FROM invalid WHERE rid = ?", [(rid,) for rid in moved])
+    return [*moved, *new]
+
+
+def _branch(
+    rid: int,
+    parent: int | None,
+    branches: Mapping[int, str | None],
+    tags: Mapping[int, tuple[str, str | None]],
+) -> str | None:
+    own = tags.get(rid)
+    if own is not None:
+        return None if own[0] == "-" else own[1]
+    handed = None if parent is None else branches.get(parent)
+    if handed is None or parent is None or tags.get(parent, ("",))[0] == "+":
+        return None
+    return handed
+
+
+def _branch_tags(db: sqlite3.Connection, rids: Collection[int]) -> dict[int, tuple[str, str | None]]:
+    """Prefix and value of the branch tag that counts directly on each artifact that has one."""
+    rows = selected(
+        db,
+        "SELECT target, date_ms, source, prefix, value FROM tag WHERE name = 'branch' AND target IN (?)",
+        rids,
+    )
+    # The newest counts; of one date the one that came first.
+    rows.sort(key=lambda row: (row[1], -row[2]))
+    return {target: (prefix, value) for target, _, _, prefix, value in rows}
+
+
+def _parents_first(wave: Collection[int], parents: Mapping[int, int]) -> Iterator[int]:
+    """The rows of `wave`, each after its first parent if that is one of them."""
+    done: set[int] = set()
+    for start in wave:
+        line = []
+        at: int | None = start
+        while at is not None and at in wave and at not in done:
+            done.add(at)
+            line.append(at)
+            at = parents.get(at)
+        yield from reversed(line)
