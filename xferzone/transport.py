@@ -154,15 +154,13 @@ def _pool(parts: SplitResult) -> urllib3.PoolManager:
 
 
 def _reason(exc: BaseException) -> str:
-    """The innermost cause that says something: urllib3 wraps what the system says in names of its own objects."""
-    cause: BaseException = exc
-    while (inner := cause.__cause__ or cause.__context__) is not None and isinstance(inner, OSError):
-        cause = inner
-    if isinstance(cause, TimeoutError) or isinstance(exc, urllib3.exceptions.TimeoutError):
-        return "no answer in time"
+    """What the system says, where it says something: urllib3 wraps that in names of its own objects."""
+    cause: BaseException | None = exc
+    while cause is not None and not (isinstance(cause, OSError) and cause.strerror):
+        cause = cause.__cause__ or cause.__context__
     if isinstance(cause, OSError) and cause.strerror:
         return cause.strerror
-    return str(cause)
+    return "no answer in time" if isinstance(exc, urllib3.exceptions.TimeoutError) else str(exc)
 
 
 def _shown(octets: bytes) -> str:

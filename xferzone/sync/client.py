@@ -146,6 +146,10 @@ class ClientSession:
         self._last_received = 0
 
     @property
+    def pulls(self) -> bool:
+        return self._purpose.pull
+
+    @property
     def sent(self) -> Collection[ArtifactId]:
         return self._sent
 
@@ -323,7 +327,7 @@ class ClientSession:
     def _take_message(self, card: Message) -> None:
         if card.text.startswith(_PULL_ONLY):
             self.is_denied = True
-        if len(self.messages) < MAX_MESSAGES:
+        elif len(self.messages) < MAX_MESSAGES:
             self.messages.append(card.text)
 
     def _take_error(self, card: Error) -> None:

@@ -1,0 +1,393 @@
+"""xferzone clone, sync, pull, push, remote: other repositories."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from xferzone.cli import passwords
+from xferzone.cli.common import SHORT, changing, now_ms, printable, reading, show_json
+from xferzone.cli.main import Settings
+from xferzone.cli.progress import size, watching
+from xferzone.errors import Denied, NotFound, PeerError, RefConflict, UsageError, XferzoneError
+from xferzone.refs import LocalRefs
+from xferzone.store import Reader, Store, Writer, schema
+from xferzone.store.remotes import ORIGIN, Remote, put_remote, remotes, remove_remote, unsent
+from xferzone.sync import driver
+from xferzone.sync.client import ClientSession, Purpose
+from xferzone.transport import HTTP, credentials
+from xferzone.zone.follow import Followed, follow
+from xferzone.zone.repository import EVERYBODY
+
+MAX_SHOWN = 20  # refs or artifacts that are listed one by one; JSON has all
+_PULL, _PUSH, _BOTH = (
+    Purpose(pull=True, push=False),
+    Purpose(pull=False, push=True),
+    Purpose(pull=True, push=True),
+)
+_DONE = {_PULL: "pulled from", _PUSH: "pushed to", _BOTH: "synced with"}
+_NOT_ALLOWED = ("login failed", "not authorized")  # how errors begin that are about rights, here and in stock
+_Command = TypeVar("_Command", bound=Callable[..., object])
+
+
+@dataclass(frozen=True, slots=True)
+class _Sync:
+    """A sync that is over."""
+
+    where: str
+    session: ClientSession
+    seconds: float
+    followed: Followed
+
+
+def _password_options(command: _Command) -> _Command:
+    save = click.option(
+        "--save-password", is_flag=True, help="Keep the password in FILE.passwords, for you alone to read."
+    )
+    given = click.option(
+        "--password-file", metavar="FILE", help="The password is its first line; - is stdin."
+    )
+    return given(save(command))
+
+
+@click.command()
+@click.argument("url")
+@click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@_password_options
+@click.pass_obj
+def clone(
+    settings: Settings, url: str, file: Path | None, password_file: str | None, save_password: bool
+) -> None:
+    """Copy a repository from URL into FILE, else into the one -R names; `sync` then knows where it came from.
+
+    A password in the URL is not remembered. XFERZONE_PASSWORD may hold it, too.
+
+    \b
+    Examples:
+      xferzone clone https://ops@dns.example.net/ zones.xferzone
+      xferzone clone --save-password --password-file secret https://ops@dns.example.net/
+    """
+    path = file or settings.repository
+    account = passwords.account(path, url, password_file)
+    with Store.making(path) as store:
+        session = ClientSession(None, _PULL, account)
+        remote = Remote(ORIGIN, passwords.without_password(url))
+        done = _run(store, remote, session, _begin_clone)
+        if session.errors:
+            raise _refusal(done)
+    if save_password and account is not None:
+        passwords.save(path, url, account.password)
+    _show(settings, done, "cloned")
+    _complain(done)
+
+
+@click.command()
+@click.argument("remote", metavar="[URL|NAME]", required=False)
+@click.option("--pull", "purpose", flag_value=_PULL, type=click.UNPROCESSED, help="Take only, send nothing.")
+@click.option("--push", "purpose", flag_value=_PUSH, type=click.UNPROCESSED, help="Send only, take nothing.")
+@_password_options
+@click.pass_obj
+def sync(
+    settings: Settings,
+    remote: str | None,
+    purpose: Purpose | None,
+    password_file: str | None,
+    save_password: bool,
+) -> None:
+    """Exchange what is new with a remote: the one named, else origin, where this repository was cloned from.
+
+    \b
+    Examples:
+      xferzone sync
+      xferzone sync --pull https://dns.example.net/
+    """
+    _sync(settings, remote, purpose or _BOTH, password_file, save_password)
+
+
+@click.command()
+@click.argument("remote", metavar="[URL|NAME]", required=False)
+@_password_options
+@click.pass_obj
+def pull(settings: Settings, remote: str | None, password_file: str | None, save_password: bool) -> None:
+    """Take what is new at a remote; `sync --pull`.
+
+    \b
+    Example:
+      xferzone pull
+    """
+    _sync(settings, remote, _PULL, password_file, save_password)
+
+
+@click.command()
+@click.argument("remote", metavar="[URL|NAME]", required=False)
+@_password_options
+@click.pass_obj
+def push(settings: Settings, remote: str | None, password_file: str | None, save_password: bool) -> None:
+    """Send to a remote what was committed here; `sync --push`.
+
+    \b
+    Example:
+      xferzone push
+    """
+    _sync(settings, remote, _PUSH, password_file, save_password)
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def remote(ctx: click.Context) -> None:
+    """Repositories that `sync` knows by a name.
+
+    \b
+    Examples:
+      xferzone remote
+      xferzone remote add backup https://ops@backup.example.net/
+    """
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_)
+
+
+@remote.command("list")
+@click.pass_obj
+def list_(settings: Settings) -> None:
+    """Names and URLs.
+
+    \b
+    Example:
+      xferzone remote list
+    """
+    with reading(settings) as (reader, _):
+        known = remotes(reader)
+    if settings.json:
+        show_json([{"name": each.name, "url": each.url} for each in known])
+    else:
+        click.echo("".join(f"{each.name} {each.url}\n" for each in known), nl=False)
+
+
+@remote.command()
+@click.argument("name")
+@click.argument("url")
+@click.pass_obj
+def add(settings: Settings, name: str, url: str) -> None:
+    """Remember URL, without its password, as NAME.
+
+    \b
+    Example:
+      xferzone remote add backup https://ops@backup.example.net/
+    """
+    if not name.isprintable() or any(letter in " /:@" for letter in name) or not name:
+        raise UsageError(f"{name!r} cannot be a remote's name: leave out blanks, slashes, colons and @")
+    shown = passwords.without_password(url)
+    with changing(settings) as (writer, _):
+        if any(each.name == name for each in remotes(writer)):
+            raise UsageError(f"there is a remote {name} already: `xferzone remote remove {name}` forgets it")
+        put_remote(writer, Remote(name, shown))
+    if settings.json:
+        show_json({"name": name, "url": shown})
+    else:
+        click.echo(f"{name} {shown}")
+
+
+@remote.command()
+@click.argument("name")
+@click.pass_obj
+def remove(settings: Settings, name: str) -> None:
+    """Forget a remote; what came from it stays.
+
+    \b
+    Example:
+      xferzone remote remove backup
+    """
+    with changing(settings) as (writer, _):
+        remove_remote(writer, _named(writer, name))
+
+
+def _sync(
+    settings: Settings, named: str | None, purpose: Purpose, password_file: str | None, save_password: bool
+) -> None:
+    with Store.open(settings.repository) as store:
+        with store.reader() as reader:
+            known = _named(reader, named)
+            project = reader.project_code
+        url = named if named is not None and "://" in named else known.url
+        account = passwords.account(settings.repository, url, password_file)
+        session = ClientSession(project, purpose, account, (known.epoch, known.number), known.cookie)
+        done = _run(store, known, session)
+        if session.errors:
+            raise _refusal(done)
+        if save_password and account is not None:
+            passwords.save(settings.repository, url, account.password)
+        _show(settings, done, _DONE[purpose])
+        _complain(done)
+        with store.reader() as reader:
+            _check_pushed(reader, done, purpose)
+
+
+def _run(
+    store: Store,
+    remote: Remote,
+    session: ClientSession,
+    begin: Callable[[Writer, ClientSession], None] | None = None,
+) -> _Sync:
+    """Drive the session, then let the refs follow what came; `begin` completes a repository before that."""
+    address, _, _ = credentials(remote.url)
+    began = time.monotonic()
+    with watching(address) as observer:
+        driver.run(store, HTTP(address), session, observer)
+    followed = Followed()
+    if not session.errors:
+        with store.writer() as writer:
+            if begin is not None:
+                begin(writer, session)
+            followed = _follow(writer, remote, session)
+    return _Sync(address, session, time.monotonic() - began, followed)
+
+
+def _begin_clone(writer: Writer, session: ClientSession) -> None:
+    assert session.project_code is not None
+    writer.set_setting("project-code", session.project_code)
+    writer.set_setting("role", schema.CLONE)
+    for login in EVERYBODY:
+        writer.put_user(login, None, "")
+
+
+def _follow(writer: Writer, remote: Remote, session: ClientSession) -> Followed:
+    followed = Followed()
+    epoch, number = remote.epoch, remote.number
+    if session.pulls:
+        followed = follow(writer, LocalRefs(writer), session.told if session.is_ours else None, now_ms())
+        if not followed.incomplete:
+            epoch, number = session.epoch, session.number
+    if remote.name:
+        put_remote(writer, Remote(remote.name, remote.url, epoch, number, session.cookie))
+    return followed
+
+
+def _named(reader: Reader, named: str | None) -> Remote:
+    """The remote of that name or URL; None: origin. One of an unknown URL has no name.
+
+    Raises:
+        NotFound: none is called so.
+    """
+    known = {each.name: each for each in remotes(reader)}
+    if named is not None and "://" in named:
+        url = passwords.without_password(named)
+        return next((each for each in known.values() if each.url == url), Remote("", url))
+    if (found := known.get(named or ORIGIN)) is not None:
+        return found
+    if named is None:
+        raise NotFound("with whom? give a URL or a name, or `xferzone remote add origin URL`")
+    raise NotFound(f"there is no remote {named}: `xferzone remote` lists them, `remote add` makes one")
+
+
+def _show(settings: Settings, done: _Sync, verb: str) -> None:
+    traffic, followed = done.session.traffic, done.followed
+    if settings.json:
+        show_json(_account_of(done))
+        return
+    for moved in followed.moved[:MAX_SHOWN]:
+        serial = "" if moved.serial is None else f" serial {moved.serial}"
+        click.echo(f"{printable(moved.branch)} {moved.new[:SHORT]}{serial}")
+    if len(followed.moved) > MAX_SHOWN:
+        click.echo(f"... and {len(followed.moved) - MAX_SHOWN} more branches")
+    click.echo(
+        f"{verb} {done.where}: received {traffic.received:,} artifacts, sent {traffic.sent:,}; {traffic.rounds} "
+        f"{'round' if traffic.rounds == 1 else 'rounds'}, {size(traffic.bytes_in)} in, {size(traffic.bytes_out)} out, "
+        f"{done.seconds:.1f} s"
+    )
+
+
+def _account_of(done: _Sync) -> Mapping[str, object]:
+    session, followed = done.session, done.followed
+    return {
+        "remote": done.where,
+        "rounds": session.traffic.rounds,
+        "received": session.traffic.received,
+        "sent": session.traffic.sent,
+        "bytes_in": session.traffic.bytes_in,
+        "bytes_out": session.traffic.bytes_out,
+        "seconds": round(done.seconds, 3),
+        "moved": [
+            {"branch": each.branch, "from": each.old, "to": each.new, "serial": each.serial}
+            for each in followed.moved
+        ],
+        "diverged": [
+            {"branch": each.branch, "checkins": list(each.checkins), "now_on": each.now_on}
+            for each in followed.diverged
+        ],
+        "invalid": [
+            {"branch": each.branch, "checkin": each.checkin, "reason": each.reason}
+            for each in followed.invalid
+        ],
+        "incomplete": [
+            {"branch": each.branch, "checkin": each.checkin, "reason": each.reason}
+            for each in followed.incomplete
+        ],
+        "absent": session.absent,
+        "messages": session.messages,
+    }
+
+
+def _complain(done: _Sync) -> None:
+    """Tell what went wrong with what came.
+
+    Raises:
+        RefConflict: work of ours lost a race.
+        XferzoneError: not all has come.
+    """
+    followed = done.followed
+    for kept in (*followed.invalid, *followed.incomplete)[:MAX_SHOWN]:
+        reason = kept.reason.replace("\n", "; ")
+        click.echo(printable(f"{kept.branch} stays where it was: {reason}"), err=True)
+    for notice in followed.notices[:MAX_SHOWN]:
+        click.echo(printable(notice), err=True)
+    for lost in followed.diverged:
+        ids = ", ".join(checkin[:SHORT] for checkin in lost.checkins[:MAX_SHOWN])
+        click.echo(
+            printable(f"{lost.branch}: somebody else was first; your {ids} is on branch {lost.now_on} now"),
+            err=True,
+        )
+    absent = done.session.absent
+    if absent:
+        ids = ", ".join(absent[:MAX_SHOWN])
+        raise XferzoneError(f"{done.where} has named {len(absent)} artifacts and not sent them: {ids}")
+    if followed.diverged:
+        lost = followed.diverged[0]
+        moved = {each.branch: each.new for each in followed.moved}
+        raise RefConflict(lost.branch, lost.checkins[-1], moved.get(lost.branch))
+
+
+def _check_pushed(reader: Reader, done: _Sync, purpose: Purpose) -> None:
+    """See that what was to be pushed has arrived, and was not beaten in a race.
+
+    Raises:
+        Denied, RefConflict
+    """
+    session = done.session
+    left = unsent(reader)
+    tries = left or not purpose.pull or reader.role == schema.PRIMARY
+    if session.is_denied and tries:
+        raise Denied(
+            f"{done.where} takes no pushes from this account; {len(left)} artifacts stay here unsent"
+        )
+    if purpose.pull:
+        return
+    placed = filter(None, map(reader.placed, session.sent))
+    for branch in {checkin.branch for checkin in placed}:
+        tip = session.told.get(branch or "")
+        ref = LocalRefs(reader).get(branch or "")
+        if tip is not None and ref is not None and not reader.has(tip):
+            click.echo(f"`xferzone pull` brings what {done.where} has there", err=True)
+            raise RefConflict(ref.branch, ref.checkin, tip)
+
+
+def _refusal(done: _Sync) -> XferzoneError:
+    """What the server's error cards come to."""
+    text = printable("; ".join(done.session.errors))
+    if text.startswith(_NOT_ALLOWED) or done.session.sent:
+        return Denied(f"{done.where} refuses: {text}")
+    if text.startswith("wrong project"):
+        return PeerError(f"{done.where} holds another project than this repository")
+    return PeerError(f"{done.where} says: {text}")
