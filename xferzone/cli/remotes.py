@@ -29,7 +29,10 @@ _PULL, _PUSH, _BOTH = (
     Purpose(pull=True, push=True),
 )
 _DONE = {_PULL: "pulled from", _PUSH: "pushed to", _BOTH: "synced with"}
-_NOT_ALLOWED = ("login failed", "not authorized")  # how errors begin that are about rights, here and in stock
+_LOGIN_FAILED, _NOT_ALLOWED = (
+    "login failed",
+    "not authorized",
+)  # how errors about rights begin, here and in stock
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
 
@@ -386,6 +389,8 @@ def _check_pushed(reader: Reader, done: _Sync, purpose: Purpose) -> None:
 def _refusal(done: _Sync) -> XferzoneError:
     """What the server's error cards come to."""
     text = printable("; ".join(done.session.errors))
+    if text == _LOGIN_FAILED:
+        return Denied(f"{done.where}: {text}: is it the password, or is another project there?")
     if text.startswith(_NOT_ALLOWED) or done.session.sent:
         return Denied(f"{done.where} refuses: {text}")
     if text.startswith("wrong project"):

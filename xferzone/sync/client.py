@@ -74,6 +74,7 @@ _VERSION: Final = Pragma(
 _CLONE: Final = 3  # the version of clone from which artifacts come compressed
 _ANY_CODE: Final = "0" * 40  # a server code; servers pass it over
 _PULL_ONLY: Final = "pull only "  # how the message begins by which a server refuses a push and goes on
+_NO_WRITING: Final = "not authorized to write"  # how the error begins by which it answers artifacts
 _MAX_DIGITS: Final = 18  # of the number of a move
 _SHOWN: Final = 100  # bytes of what a server says wrong
 
@@ -331,7 +332,11 @@ class ClientSession:
             self.messages.append(card.text)
 
     def _take_error(self, card: Error) -> None:
-        self.errors.append(card.text)
+        if card.text.startswith(_NO_WRITING) and self._pushes and self._purpose.pull:
+            self.is_denied = True
+            self._has_met = False  # what it would have sent is asked for again, without a push
+        else:
+            self.errors.append(card.text)
 
     def _take_cookie(self, card: Cookie) -> None:
         self.cookie = card.text
