@@ -11,6 +11,7 @@ MAX_STACK steps.
 
 import sqlite3
 from collections.abc import Collection
+from typing import NamedTuple
 from zlib import crc32
 
 from xferzone import delta
@@ -21,9 +22,13 @@ from xferzone.store.cache import ContentCache
 from xferzone.store.many import selected
 
 MAX_ARTIFACT = 64 * 1024 * 1024  # bytes; architecture.md 7
+MAX_CHAINED = (
+    16 * 1024 * 1024
+)  # bytes; larger versions stay whole: two and a delta would be in memory at once
 MAX_STACK = 100  # deltas; a whole copy every hundred versions costs a 100 kB zone 0.3 kB a version
-_WORTH = 2  # a delta is kept if it is at most 1/_WORTH of the content
+WORTH = 2  # a delta is kept if it is at most 1/WORTH of the content
 _LARGE = 400  # bytes of a frame; larger ones have rows of their own (store/schema.py)
+_BOUND = 262_144  # bytes of a frame that is given to SQLite as a parameter
 _SMALLEST = 600  # bytes; below, zstd with the dictionary does as well as a delta of hashes
 
 
@@ -54,9 +59,10 @@ def content(db: sqlite3.Connection, cache: ContentCache, rid: int) -> bytes:
             break
         if len(chain) > MAX_STACK:
             raise CorruptArtifact(chain[0][1], f"its chain of deltas is longer than {MAX_STACK}, or a loop")
-        chain.append((at, artifact, row[1], row[2] or large(db, at)))
+        chain.append((at, artifact, row[1], row[2]))
         at = row[3]
-    for at, artifact, size, stored in reversed(chain):
+    for at, artifact, size, own in reversed(chain):
+        stored = own or large(db, at)  # only now: a hundred large frames would be too much at once
         found = _expanded(artifact, size, stored, found)
         cache.put(artifact, found)
         cache.vouch(at, crc32(stored))
@@ -83,8 +89,36 @@ def sound_delta(db: sqlite3.Connection, cache: ContentCache, rid: int, stored: b
 
 def large(db: sqlite3.Connection, rid: int) -> bytes:
     """The frame of a row whose own content is empty; empty if it is lost, which no frame is."""
-    row = db.execute("SELECT content FROM large WHERE rid = ?", (rid,)).fetchone()
-    return b"" if row is None else bytes(row[0])
+    try:
+        # Past a row's value SQLite would hold a copy of its own.
+        with db.blobopen("large", "content", rid, readonly=True) as frame:
+            return frame.read()
+    except sqlite3.OperationalError:
+        return b""  # no such row, or one that holds no blob
+
+
+class Row(NamedTuple):
+    """What the blob table says of an artifact; `frame` goes to another table if it is large."""
+
+    rid: int
+    raw: bytes
+    size: int
+    frame: bytes
+    source: int | None
+    stack: int
+
+
+def insert(db: sqlite3.Connection, rows: Collection[Row]) -> None:
+    """Store artifacts that have no rows yet."""
+    query = "INSERT INTO blob (rid, hash, size, content, source, stack) VALUES (?, ?, ?, ?, ?, ?)"
+    db.executemany(
+        query, [(*row[:3], row.frame if len(row.frame) <= _LARGE else b"", *row[4:]) for row in rows]
+    )
+    frames = [(row.rid, row.frame) for row in rows if len(row.frame) > _LARGE]
+    db.executemany("INSERT INTO large VALUES (?, ?)", [each for each in frames if len(each[1]) <= _BOUND])
+    for rid, frame in frames:
+        if len(frame) > _BOUND:
+            _insert_large(db, rid, frame)
 
 
 def keep(db: sqlite3.Connection, rid: int, frame: bytes, source: int | None) -> None:
@@ -93,7 +127,14 @@ def keep(db: sqlite3.Connection, rid: int, frame: bytes, source: int | None) -> 
     db.execute("UPDATE blob SET content = ?, source = ? WHERE rid = ?", (own, source, rid))
     db.execute("DELETE FROM large WHERE rid = ?", (rid,))
     if not own:
-        db.execute("INSERT INTO large VALUES (?, ?)", (rid, frame))
+        _insert_large(db, rid, frame)
+
+
+def _insert_large(db: sqlite3.Connection, rid: int, frame: bytes) -> None:
+    # Bound as a parameter the frame would be in memory three times.
+    db.execute("INSERT INTO large VALUES (?, zeroblob(?))", (rid, len(frame)))
+    with db.blobopen("large", "content", rid) as row:
+        row.write(frame)
 
 
 def _expanded(artifact: ArtifactId, size: int, stored: bytes, source: bytes | None) -> bytes:
@@ -125,23 +166,34 @@ def rechain_all(
 def rechain(db: sqlite3.Connection, cache: ContentCache, old: int, new: int) -> None:
     """Store `old` as a delta against `new`, its successor, where that saves space and bounds allow it."""
     row = db.execute("SELECT size, content, source, stack FROM blob WHERE rid = ?", (old,)).fetchone()
-    if row is None or row[1] is None or row[2] is not None or row[0] < _SMALLEST:
+    if row is None or row[1] is None or row[2] is not None or not _SMALLEST <= row[0] <= MAX_CHAINED:
         return
     stacks = _stacks(db, new)
     height = row[3] + 1
     # A loop is impossible: `old` is whole, so only a chain that ends at it could hold it.
     if not stacks or height + len(stacks) - 1 > MAX_STACK or old in stacks:
         return
-    way_back = delta.create(content(db, cache, new), content(db, cache, old), most=row[0] // _WORTH)
+    way_back = delta.create(content(db, cache, new), content(db, cache, old), most=row[0] // WORTH)
     if way_back is None:
         return
     stored = zstd.compress(way_back)
     if len(stored) >= len(row[1] or large(db, old)):
         return
     keep(db, old, stored, new)
-    for above, (rid, stack) in enumerate(stacks.items()):
+    raise_stacks(db, new, height)
+
+
+def raise_stacks(db: sqlite3.Connection, rid: int, height: int) -> None:
+    """Note that `height` deltas lie on row `rid`."""
+    for above, (at, stack) in enumerate(_stacks(db, rid).items()):
         if stack < height + above:
-            db.execute("UPDATE blob SET stack = ? WHERE rid = ?", (height + above, rid))
+            db.execute("UPDATE blob SET stack = ? WHERE rid = ?", (height + above, at))
+
+
+def depth(db: sqlite3.Connection, rid: int) -> int:
+    """How many deltas lead to row `rid` from what is whole; more than are allowed, if that cannot be told."""
+    stacks = _stacks(db, rid)
+    return len(stacks) - 1 if stacks else MAX_STACK
 
 
 def _stacks(db: sqlite3.Connection, rid: int) -> dict[int, int]:

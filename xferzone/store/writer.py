@@ -7,31 +7,26 @@ expect     a phantom: a row with a name and no content
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import count
 
-from xferzone import artifacts, delta
-from xferzone.artifacts import CheckIn, Cluster, Control
+from xferzone.artifacts import Cluster
 from xferzone.cards.session import shared_secret
-from xferzone.errors import CorruptArtifact, MalformedDelta, PeerError
-from xferzone.hashing import ArtifactId, artifact_id, is_named
+from xferzone.errors import PeerError
+from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.store import chains, schema, zstd
 from xferzone.store.cache import ContentCache
+from xferzone.store.incoming import Batch, Received
 from xferzone.store.link import Arrived, link
+from xferzone.store.many import selected
 from xferzone.store.reader import Reader, User
 
 MAX_NEW_PHANTOMS = 100_000  # a transaction; architecture.md 7
-MAX_ASIDE = 40_000  # deltas without their source, in the whole repository
+MAX_ASIDE = 200_000  # deltas without their source, in the whole repository
+MAX_ASIDE_BYTES = 64 * 1024 * 1024  # of them, compressed
 CLUSTER_FROM = 100  # unclustered artifacts; Fossil 2.21 makes none below (spec xfer 5)
 CLUSTER_SIZE = 800  # members, unless at most CLUSTER_FROM remain after them
-
-
-class Received(NamedTuple):
-    """An artifact as it came: its content, or what makes it out of `source`."""
-
-    artifact: ArtifactId
-    source: ArtifactId | None
-    payload: bytes
 
 
 class Writer(Reader):
@@ -48,15 +43,8 @@ class Writer(Reader):
             CorruptArtifact: it does not hash to `artifact`. Nothing was stored.
             PeerError: over MAX_ARTIFACT bytes.
         """
-        if len(content) > chains.MAX_ARTIFACT:
-            raise PeerError(f"an artifact of {len(content)} bytes; the most is {chains.MAX_ARTIFACT}")
         name = artifact_id(content) if artifact is None else artifact
-        if artifact is not None and not is_named(artifact, content):
-            raise CorruptArtifact(artifact, "the content that came does not hash to its name")
-        if not self.has(name):
-            waiting = self._insert(name, content)
-            while waiting:
-                waiting.extend(self._bring_in(waiting.pop()))
+        self.put_all([Received(name, None, content)])
         return name
 
     def put_own(self, content: bytes) -> ArtifactId:
@@ -75,25 +63,24 @@ class Writer(Reader):
             MalformedDelta, CorruptArtifact: the delta does not make `artifact`. Nothing was stored.
             PeerError: too many deltas wait already.
         """
-        if self.has(artifact):
-            return True
-        if self.has(source):
-            self.put(delta.apply(self.content(source), made, limit=chains.MAX_ARTIFACT), artifact)
-            return True
-        (kept,) = self.db.execute("SELECT count(*) FROM aside").fetchone()
-        if kept >= MAX_ASIDE:
-            raise PeerError(f"over {MAX_ASIDE} deltas wait for their source already: send {artifact} whole")
-        row = (self.expect(artifact), self.expect(source), zstd.compress(made))
-        self.db.execute("INSERT OR REPLACE INTO aside VALUES (?, ?, ?)", row)
-        return False
+        self.put_all([Received(artifact, source, made)])
+        return self.has(artifact)
 
     def put_all(self, received: Sequence[Received]) -> None:
-        """Store what came, as `put` and `put_delta` do, and raising what they raise."""
-        for artifact, source, payload in received:
-            if source is None:
-                self.put(payload, artifact)
-            else:
-                self.put_delta(artifact, source, payload)
+        """Store what came, as `put` and `put_delta` do, and raising what they raise: then nothing of it is stored."""
+        here = self.present({each.artifact for each in received})
+        left = [each for each in received if each.artifact not in here]
+        while left:
+            batch = Batch(self, left, self._kept_aside_for(left))
+            batch.verify()
+            self.db.executemany(
+                "DELETE FROM aside WHERE rid = ?", [(self.rid(each),) for each in batch.refused]
+            )
+            if not batch.verified:
+                break
+            self._store(batch)
+            left = batch.left
+        self._keep_aside(left)
 
     def expect(self, artifact: ArtifactId) -> int:
         """The row of an artifact, made a phantom if it is not known.
@@ -101,28 +88,30 @@ class Writer(Reader):
         Raises:
             PeerError: over MAX_NEW_PHANTOMS of them in this transaction.
         """
-        rid = self.rid(artifact)
-        if rid is not None:
-            return rid
-        self._new_phantoms += 1
+        return self.expect_all([artifact])[artifact]
+
+    def expect_all(self, artifacts: Collection[ArtifactId]) -> dict[ArtifactId, int]:
+        """`expect`, for many at once."""
+        raws = {artifact: bytes.fromhex(artifact) for artifact in artifacts}
+        rids = dict(selected(self.db, "SELECT hash, rid FROM blob WHERE hash IN (?)", list(raws.values())))
+        new = [raw for raw in dict.fromkeys(raws.values()) if raw not in rids]
+        self._new_phantoms += len(new)
         if self._new_phantoms > MAX_NEW_PHANTOMS:
             raise PeerError(
                 f"over {MAX_NEW_PHANTOMS} artifacts named that are not here: send fewer at a time"
             )
-        return self._new_row(artifact)
-
-    def expect_all(self, artifacts: Iterable[ArtifactId]) -> dict[ArtifactId, int]:
-        """`expect`, for many at once."""
-        return {artifact: self.expect(artifact) for artifact in artifacts}
-
-    def _new_row(self, artifact: ArtifactId) -> int:
-        made = self.db.execute(
-            "INSERT INTO blob (hash, size) VALUES (?, -1)", (bytes.fromhex(artifact),)
-        ).lastrowid
-        assert made is not None
+        made = dict(zip(new, self._next_rids(), strict=False))
+        self.db.executemany(
+            "INSERT INTO blob (rid, hash, size) VALUES (?, ?, -1)", [(rid, raw) for raw, rid in made.items()]
+        )
         # Unclustered from the start, as in stock: a cluster that comes before its member takes the member out.
-        self.db.execute("INSERT INTO unclustered VALUES (?)", (made,))
-        return made
+        self.db.executemany("INSERT INTO unclustered VALUES (?)", [(rid,) for rid in made.values()])
+        rids |= made
+        return {artifact: rids[raw] for artifact, raw in raws.items()}
+
+    def _next_rids(self) -> Iterator[int]:
+        row = self.db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'blob'").fetchone()
+        return count(1 if row is None else row[0] + 1)
 
     def make_clusters(self) -> None:
         """Sum up the unclustered artifacts in clusters where there are many. Source: spec xfer 5."""
@@ -166,43 +155,85 @@ class Writer(Reader):
         self.place(artifact, schema.INVALID)
         self.db.execute("INSERT OR REPLACE INTO invalid VALUES (?, ?)", (self.rid(artifact), reason))
 
-    # -- the steps of put
+    # -- the steps of put_all
 
-    def _insert(self, artifact: ArtifactId, content: bytes) -> list[int]:
-        """Store and link content that was not here; the rows of deltas that waited for it."""
-        rid = self.rid(artifact) or self._new_row(artifact)
-        self.db.execute("UPDATE blob SET size = ? WHERE rid = ?", (len(content), rid))
-        chains.keep(self.db, rid, zstd.compress(content), None)
-        self.db.execute("DELETE FROM aside WHERE rid = ?", (rid,))
-        self.cache.put(artifact, content)
-        query = "DELETE FROM awaited WHERE wanted = ? RETURNING checkin"
-        waited = [checkin for (checkin,) in self.db.execute(query, (rid,)).fetchall()]
-        link(self, [Arrived(rid, artifact, artifacts.parse(content))], waited)
-        return [waiting for (waiting,) in self.db.execute("SELECT rid FROM aside WHERE source = ?", (rid,))]
+    def _store(self, batch: Batch) -> None:
+        """Store and link what is verified, in order of arrival."""
+        db = self.db
+        came = sorted(batch.verified, key=batch.place)
+        raws = [bytes.fromhex(each.artifact) for each in came]
+        rids = {each.artifact: rid for each, rid in zip(came, self._next_rids(), strict=False)}
+        was = dict(selected(db, "SELECT hash, rid FROM blob WHERE hash IN (?)", raws))
+        waited = self._leave_phantoms({old: rids[chains.id_of(raw)] for raw, old in was.items()})
+        outside = {each.source for each in came if each.source is not None} - rids.keys()
+        sources = rids | self.expect_all(outside)
+        heights = dict.fromkeys(sources.values(), 0)
+        for each in reversed(batch.verified):  # what hangs on others before these
+            if each.source is not None:
+                source = sources[each.source]
+                heights[source] = max(heights[source], heights[rids[each.artifact]] + 1)
+        rows = [
+            chains.Row(
+                rid, raw, each.size, each.frame, sources[each.source] if each.source else None, heights[rid]
+            )
+            for each, raw, rid in zip(came, raws, rids.values(), strict=True)
+        ]
+        chains.insert(db, rows)
+        for artifact in outside:
+            chains.raise_stacks(db, sources[artifact], heights[sources[artifact]])
+        new = [(rid,) for raw, rid in zip(raws, rids.values(), strict=True) if raw not in was]
+        db.executemany("INSERT INTO unclustered VALUES (?)", new)
+        link(self, [Arrived(rids[each.artifact], each.artifact, each.parsed) for each in came], waited)
 
-    def _bring_in(self, rid: int) -> list[int]:
-        """Apply a delta kept aside, whose source has come; a bad one is dropped and its artifact stays a phantom."""
-        row = self.db.execute(
-            """SELECT blob.hash, source.hash, aside.delta FROM aside JOIN blob USING (rid)
-               JOIN blob AS source ON source.rid = aside.source WHERE aside.rid = ?""",
-            (rid,),
-        ).fetchone()
-        if row is None:
-            return []
-        artifact, source = chains.id_of(row[0]), chains.id_of(row[1])
-        self.db.execute("DELETE FROM aside WHERE rid = ?", (rid,))
-        try:
-            made = zstd.expand(row[2], chains.MAX_ARTIFACT)
-            content = delta.apply(self.content(source), made, limit=chains.MAX_ARTIFACT)
-        except (ValueError, MalformedDelta):
-            return []
-        if not is_named(artifact, content) or _tags_others(content) or artifacts.hazard(content) is not None:
-            # What tags others may need a right that whoever sends the source lacks: it must come whole, where the
-            # server looks at it. What harms stock is refused there, too.
-            return []
-        return self._insert(artifact, content)
+    def _leave_phantoms(self, moved: Mapping[int, int]) -> set[int]:
+        """Phantoms give way, old row -> new; the check-ins that awaited them.
 
+        Each artifact takes a new row when it comes, so that what a clone has passed stays passed.
+        """
+        db, query = self.db, "DELETE FROM awaited WHERE wanted IN (?) RETURNING checkin"
+        waited = {checkin for (checkin,) in selected(db, query, moved)}
+        ways = [(new, old) for old, new in moved.items()]
+        db.executemany("UPDATE parent SET parent = ? WHERE parent = ?", ways)
+        db.executemany("UPDATE tag SET target = ? WHERE target = ?", ways)
+        db.executemany("UPDATE unclustered SET rid = ? WHERE rid = ?", ways)
+        db.executemany("UPDATE aside SET source = ? WHERE source = ?", ways)
+        gone = [(old,) for old in moved]
+        db.executemany("DELETE FROM aside WHERE rid = ?", gone)
+        db.executemany("DELETE FROM blob WHERE rid = ?", gone)
+        return waited
 
-def _tags_others(content: bytes) -> bool:
-    parsed = artifacts.parse(content)
-    return isinstance(parsed, CheckIn | Control) and any(tag.target is not None for tag in parsed.tags)
+    def _kept_aside_for(self, received: Collection[Received]) -> list[Received]:
+        """The deltas kept aside that wait for one of these, or for one of those that do."""
+        query = """SELECT blob.rid, blob.hash, source.hash, delta FROM aside JOIN blob USING (rid)
+                   JOIN blob AS source ON source.rid = aside.source WHERE aside.source IN (?)"""
+        rids = selected(
+            self.db,
+            "SELECT rid FROM blob WHERE content IS NULL AND hash IN (?)",
+            [bytes.fromhex(each.artifact) for each in received],
+        )
+        found: dict[int, Received] = {}
+        wave = {rid for (rid,) in rids}
+        while wave:
+            rows = [row for row in selected(self.db, query, wave) if row[0] not in found]
+            for rid, raw, source, made in rows:
+                with suppress(ValueError):  # damaged: it stays a phantom
+                    payload = zstd.expand(made, chains.MAX_ARTIFACT)
+                    found[rid] = Received(chains.id_of(raw), chains.id_of(source), payload)
+            wave = {row[0] for row in rows}
+        return list(found.values())
+
+    def _keep_aside(self, received: Collection[Received]) -> None:
+        """Keep deltas whose source is not here; what was aside before is there already."""
+        if not received:
+            return
+        (kept, size) = self.db.execute("SELECT count(*), total(length(delta)) FROM aside").fetchone()
+        rids = self.expect_all({name for each in received for name in each[:2] if name is not None})
+        rows = []
+        for artifact, source, payload in received:
+            assert source is not None
+            frame = zstd.compress(payload)
+            kept, size = kept + 1, size + len(frame)
+            if kept > MAX_ASIDE or size > MAX_ASIDE_BYTES:
+                raise PeerError(f"too many deltas wait for their source already: send {artifact} whole")
+            rows.append((rids[artifact], rids[source], frame))
+        self.db.executemany("INSERT OR REPLACE INTO aside VALUES (?, ?, ?)", rows)

@@ -1,0 +1,186 @@
+"""Artifacts that came together: each verified, and the form that it is kept in.
+
+    content                                           kept whole
+    delta, its source among them or here              applied; kept as that delta if that leads to an older version
+    delta, its source neither                         left over, to be kept aside
+
+Every source is expanded once, however many versions hang on it, and no longer than they need it. A delta is known to
+lead to an older version by a check-in that replaces one by the other, or by its source coming later: a server sends
+what it stores, and only when it sends what it stores does it send a delta before its source.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from xferzone import artifacts, delta
+from xferzone.artifacts import CheckIn, Control
+from xferzone.errors import CorruptArtifact, MalformedDelta, PeerError
+from xferzone.hashing import ArtifactId, is_named
+from xferzone.store import zstd
+from xferzone.store.chains import MAX_ARTIFACT, MAX_STACK, WORTH, depth
+from xferzone.store.link import Parsed, replaced
+from xferzone.store.reader import Reader
+
+MAX_HELD = (
+    64 * 1024 * 1024
+)  # bytes of expanded contents at a time; what hangs on others is taken in a next batch
+
+
+class Received(NamedTuple):
+    """An artifact as it came: its content, or what makes it out of `source`."""
+
+    artifact: ArtifactId
+    source: ArtifactId | None
+    payload: bytes
+
+
+class Verified(NamedTuple):
+    """An artifact whose content hashes to its name, the frame that it is kept in, and what it says.
+
+    `source`: of the delta in the frame; None: it holds the content.
+    """
+
+    artifact: ArtifactId
+    size: int
+    frame: bytes
+    source: ArtifactId | None
+    parsed: Parsed
+
+
+class Batch:
+    """Artifacts that are not here, on their way in.
+
+    Fields:
+        verified: those that can be stored.
+        refused: of those kept aside before, the ones that must come again, whole.
+    """
+
+    def __init__(self, reader: Reader, received: Iterable[Received], were_aside: Iterable[Received]) -> None:
+        self.verified: list[Verified] = []
+        self.refused: list[ArtifactId] = []
+        self._reader = reader
+        self._left = {each.artifact: each for each in (*were_aside, *received)}
+        self._were_aside = {each.artifact for each in were_aside} - {each.artifact for each in received}
+        self._places = {artifact: place for place, artifact in enumerate(self._left)}
+        self._hanging: dict[ArtifactId, list[Received]] = {}  # on each source
+        for each in self._left.values():
+            if each.source is not None:
+                self._hanging.setdefault(each.source, []).append(each)
+        self._checkins: dict[ArtifactId, CheckIn] = {}
+        self._replaced: set[tuple[ArtifactId, ArtifactId]] = set()  # older and newer version of a file
+
+    def place(self, taken: Verified) -> int:
+        """Where it came, to sort by."""
+        return self._places[taken.artifact]
+
+    @property
+    def left(self) -> list[Received]:
+        """Those whose source is not here, or had to be left for the next batch."""
+        return list(self._left.values())
+
+    def verify(self) -> None:
+        """Take all that can be.
+
+        Raises:
+            CorruptArtifact, MalformedDelta: something is not what its name says.
+            PeerError: it is too large.
+        """
+        here = self._reader.present(set(self._hanging) - set(self._left))
+        structural: list[tuple[ArtifactId, bytes]] = []
+        blobs: list[tuple[ArtifactId, bytes]] = []
+        for artifact, source, content in self.left:
+            if source is None:
+                parsed = self._take(artifact, content, zstd.compress(content), None)
+                self._reader.cache.put(artifact, content)
+                (blobs if parsed is None else structural).append((artifact, content))
+        # Check-ins come first: they tell which file is an older version of which.
+        for artifact, content in structural:
+            self._follow(artifact, content, 0)
+        checkins = {artifact for artifact in here if self._reader.placed(artifact) is not None}
+        self._follow_from(checkins)
+        self._note_replaced()
+        for artifact, content in blobs:
+            self._follow(artifact, content, 0)
+        self._follow_from(here - checkins)
+
+    def _follow_from(self, sources: Iterable[ArtifactId]) -> None:
+        for source in sources:
+            rid = self._reader.rid(source)
+            assert rid is not None
+            self._follow(source, self._reader.content(source), depth(self._reader.db, rid))
+
+    def _note_replaced(self) -> None:
+        for checkin in self._checkins.values():
+            older = self._checkin(checkin.parents[0]) if checkin.parents else None
+            if older is not None:
+                self._replaced.update(replaced(older, checkin))
+
+    def _checkin(self, artifact: ArtifactId) -> CheckIn | None:
+        found = self._checkins.get(artifact)
+        if found is None and self._reader.placed(artifact) is not None:
+            found = self._reader.checkin(artifact)
+        return found
+
+    def _take(self, artifact: ArtifactId, content: bytes, frame: bytes, source: ArtifactId | None) -> Parsed:
+        if len(content) > MAX_ARTIFACT:
+            raise PeerError(f"an artifact of {len(content)} bytes; the most is {MAX_ARTIFACT}")
+        if not is_named(artifact, content):
+            raise CorruptArtifact(artifact, "the content that came does not hash to its name")
+        parsed = artifacts.parse(content)
+        self.verified.append(Verified(artifact, len(content), frame, source, parsed))
+        del self._left[artifact]
+        if isinstance(parsed, CheckIn):
+            self._checkins[artifact] = parsed
+        return parsed
+
+    def _follow(self, source: ArtifactId, content: bytes, below: int) -> None:
+        """Take all that hangs on `source`, which lies `below` deltas under what is whole."""
+        ways = [(source, content, below)]
+        held = len(content)
+        while ways:
+            source, content, below = ways.pop()
+            held -= len(content)
+            for each in self._hanging.pop(source, ()):
+                made = self._applied(each, content)
+                if made is None:
+                    continue
+                is_delta = (
+                    below < MAX_STACK
+                    and self._is_older(each, source)
+                    and WORTH * len(each.payload) <= len(made)
+                )
+                frame = zstd.compress(each.payload if is_delta else made)
+                self._take(each.artifact, made, frame, source if is_delta else None)
+                if each.artifact in self._hanging and held + len(made) <= MAX_HELD:
+                    ways.append((each.artifact, made, below + 1 if is_delta else 0))
+                    held += len(made)
+
+    def _applied(self, each: Received, content: bytes) -> bytes | None:
+        """What the delta makes of its source's content; None: it is refused."""
+        if each.artifact not in self._were_aside:
+            return delta.apply(content, each.payload, limit=MAX_ARTIFACT)
+        try:
+            made = delta.apply(content, each.payload, limit=MAX_ARTIFACT)
+        except MalformedDelta:
+            made = b""
+        if not is_named(each.artifact, made) or _tags_others(made) or artifacts.hazard(made) is not None:
+            # What tags others may need a right that whoever sends the source lacks: it must come whole, where the
+            # server looks at it. What harms stock is refused there, too.
+            self.refused.append(each.artifact)
+            del self._left[each.artifact]
+            return None
+        return made
+
+    def _is_older(self, each: Received, source: ArtifactId) -> bool:
+        """Whether the artifact is an older version of its source."""
+        if (each.artifact, source) in self._replaced:
+            return True
+        newer = self._checkins.get(source)
+        if newer is not None and each.artifact in newer.parents:
+            return True
+        return self._places.get(source, -1) > self._places[each.artifact]
+
+
+def _tags_others(content: bytes) -> bool:
+    parsed = artifacts.parse(content)
+    return isinstance(parsed, CheckIn | Control) and any(tag.target is not None for tag in parsed.tags)
