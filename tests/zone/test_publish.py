@@ -10,6 +10,7 @@ from xferzone.artifacts import Control, Tag
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.refs import LocalRefs
 from xferzone.zone.policy import refusal
+from xferzone.zone.rebuild import rebuild
 
 A = zone_text("www 300 A 192.0.2.1")
 B = zone_text("www 300 A 192.0.2.2")
@@ -314,6 +315,51 @@ def test_a_check_in_that_comes_with_a_weapon_is_not_served(project: Project, nam
     fair = project.manifest(C, first)
     assert project.push(fair) == []
     assert project.served()[0] == artifact_id(fair)
+
+
+@pytest.fixture
+def mended_elsewhere(project: Project) -> tuple[Project, ArtifactId, ArtifactId]:
+    """An invalid check-in on the branch, and a child of it on another branch that puts it right."""
+    first = begun(project)
+    oops = project.manifest(BROKEN, first)
+    project.push(oops)
+    assert project.push(project.manifest(B, artifact_id(oops), branch="example.com/test")) == []
+    return project, first, artifact_id(oops)
+
+
+def test_what_is_mended_on_another_branch_is_still_invalid_on_its_own(
+    mended_elsewhere: tuple[Project, ArtifactId, ArtifactId],
+) -> None:
+    project, first, oops = mended_elsewhere
+    told = project.push(beside := project.manifest(C, first))
+    assert f"{oops[:16]} was moved to branch {MAIN}-fork-{oops[:16]}" in told[0]
+    assert project.served()[0] == artifact_id(beside)
+
+
+def test_what_is_mended_on_another_branch_may_be_mended_on_its_own(
+    mended_elsewhere: tuple[Project, ArtifactId, ArtifactId],
+) -> None:
+    project, _, oops = mended_elsewhere
+    assert project.push(child := project.manifest(C, oops)) == []
+    assert project.served()[0] == artifact_id(child)
+
+
+def test_what_is_mended_on_another_branch_is_invalid_after_a_rebuild(
+    mended_elsewhere: tuple[Project, ArtifactId, ArtifactId],
+) -> None:
+    project, _, oops = mended_elsewhere
+    with project.writing() as (writer, refs):
+        rebuild(writer, refs, project.now)
+        assert [checkin.id for checkin in writer.invalid(MAIN)] == [oops]
+
+
+def test_what_another_branch_has_passed_needs_an_administrator_too(
+    mended_elsewhere: tuple[Project, ArtifactId, ArtifactId],
+) -> None:
+    project, _, oops = mended_elsewhere
+    with project.writing() as (writer, refs):
+        weapon = Control(date_ms=NOW, tags=(Tag("+", "date", oops, "2030-01-01"),), user="bob").encode()
+        assert refusal(writer, refs, weapon)
 
 
 @pytest.mark.parametrize("seed", range(20))

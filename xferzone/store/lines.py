@@ -57,13 +57,33 @@ def leads_to(reader: Reader, tip: ArtifactId, at: ArtifactId) -> bool:
     return reader.db.execute(query, (bytes.fromhex(tip), rid, rid)).fetchone() is not None
 
 
-def beyond(reader: Reader, tip: ArtifactId, base: ArtifactId) -> list[ArtifactId]:
-    """The ancestors of `tip`, itself included, that are none of `base`, by date, oldest first."""
+def beyond(reader: Reader, tip: ArtifactId, base: ArtifactId | None) -> list[ArtifactId]:
+    """The ancestors of `tip`, itself included, that are none of `base` (None: all), by date, oldest first."""
     query = f"""WITH RECURSIVE {_ANCESTORS.format(name="up")}, {_ANCESTORS.format(name="known")}
                 SELECT hash FROM checkin JOIN blob USING (rid)
                 WHERE rid IN (SELECT rid FROM up) AND rid NOT IN (SELECT rid FROM known) ORDER BY date_ms, rid"""  # noqa: S608 nothing but our own text
-    rows = reader.db.execute(query, (bytes.fromhex(tip), bytes.fromhex(base)))
+    rows = reader.db.execute(query, (bytes.fromhex(tip), bytes.fromhex(base or "")))
     return [id_of(raw) for (raw,) in rows]
+
+
+def passed_leaves(reader: Reader) -> list[Placed]:
+    """Check-ins that refs have passed, that no ref stands on, and that have no child on their branch."""
+    query = """SELECT hash FROM checkin AS leaf JOIN blob USING (rid)
+               WHERE place = 1 AND rid NOT IN (SELECT checkin FROM ref) AND NOT EXISTS (
+                   SELECT 1 FROM parent JOIN checkin ON checkin.rid = child
+                   WHERE parent = leaf.rid AND checkin.branch IS leaf.branch)"""
+    found = [reader.placed(id_of(raw)) for (raw,) in reader.db.execute(query).fetchall()]
+    return [placed for placed in found if placed is not None]
+
+
+def is_passed(reader: Reader, checkin: ArtifactId) -> bool:
+    """Whether a ref has the check-in among its ancestors, or stands on it."""
+    query = """WITH RECURSIVE down(rid, place) AS (
+                   SELECT rid, place FROM checkin JOIN blob USING (rid) WHERE hash = ?
+                   UNION SELECT checkin.rid, checkin.place FROM down JOIN parent ON parent = down.rid
+                   JOIN checkin ON checkin.rid = child WHERE down.place <> 1)
+               SELECT 1 FROM down WHERE place = 1"""
+    return reader.db.execute(query, (bytes.fromhex(checkin),)).fetchone() is not None
 
 
 def settle(writer: Writer, tips: Iterable[ArtifactId]) -> None:

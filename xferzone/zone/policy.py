@@ -10,7 +10,7 @@ They would hide or move what is served from people who work with stock Fossil; t
 from xferzone import artifacts
 from xferzone.artifacts import CheckIn, Control, Tag
 from xferzone.refs import LocalRefs
-from xferzone.store import Reader, schema
+from xferzone.store import Reader, lines
 
 _GUARDED = frozenset({"parent", "date", "branch", "closed", "hidden"})
 _SYM = "sym-"
@@ -33,10 +33,9 @@ def _reason(reader: Reader, refs: LocalRefs, tag: Tag) -> str | None:
     # As the store keeps names: SQLite takes no octets that are not UTF-8.
     name = tag.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     symbol = name.removeprefix(_SYM) if name.startswith(_SYM) else None
-    published = reader.placed(tag.target)
-    on_chain = published is not None and published.place == schema.PUBLISHED
+    on_chain = tag.name in _GUARDED and lines.is_passed(reader, tag.target)
     if symbol is not None and refs.get(symbol) is not None:
         return f"only an administrator may move the branch name {symbol}"
-    if on_chain and tag.name in _GUARDED:
+    if on_chain:
         return f"only an administrator may set the tag {tag.name} on the published check-in {tag.target[:16]}"
     return None

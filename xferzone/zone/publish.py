@@ -235,11 +235,14 @@ class _Run:
         queue = [tip]
         for at in queue:
             placed = self.writer.placed(at)
-            if placed is not None and placed.place != schema.PUBLISHED:
+            if placed is None or placed.place == schema.PUBLISHED:
+                continue
+            # What is invalid on another branch is mended there by nothing that happens here.
+            if placed.place != schema.INVALID or placed.branch == self.branch:
                 self.writer.place(at, schema.PUBLISHED)
                 self.pending.pop(at, None)
                 self.passed.append(placed)
-                queue.extend(placed.parents)
+            queue.extend(placed.parents)
 
     # -- merges
 
@@ -395,6 +398,14 @@ def resettle(writer: Writer, refs: LocalRefs) -> None:
                 f"{ref.branch} points to {ref.checkin}, which is no check-in: restore from a backup"
             )
     lines.settle(writer, [ref.checkin for ref in standing])
+    for leaf in lines.passed_leaves(writer):
+        # It was passed by another branch alone: publishing says again what it is on its own.
+        if names.split_ref(leaf.branch or "") is not None and names.fork_of(leaf.branch or "") is None:
+            own = refs.get(leaf.branch or "")
+            for at in lines.beyond(writer, leaf.id, None if own is None else own.checkin):
+                placed = writer.placed(at)
+                if placed is not None and placed.branch == leaf.branch:
+                    writer.place(at, schema.UNPLACED)
 
 
 def _keep(writer: Writer) -> list[str]:
