@@ -27,8 +27,7 @@ MAX_CHAINED = (
 )  # bytes; larger versions stay whole: two and a delta would be in memory at once
 MAX_STACK = 100  # deltas; a whole copy every hundred versions costs a 100 kB zone 0.3 kB a version
 WORTH = 2  # a delta is kept if it is at most 1/WORTH of the content
-_MAX_CHAINED = 16 * 1024 * 1024  # bytes of a content; what is larger stays whole: a delta takes both into memory
-LARGE = 400  # bytes of a frame; larger ones have rows of their own (store/schema.py)
+_LARGE = 400  # bytes of a frame; larger ones have rows of their own (store/schema.py)
 _BOUND = 262_144  # bytes of a frame that is given to SQLite as a parameter
 _SMALLEST = 600  # bytes; below, zstd with the dictionary does as well as a delta of hashes
 
