@@ -22,9 +22,7 @@ from xferzone.store.cache import ContentCache
 from xferzone.store.many import selected
 
 MAX_ARTIFACT = 64 * 1024 * 1024  # bytes; architecture.md 7
-MAX_CHAINED = (
-    16 * 1024 * 1024
-)  # bytes; larger versions stay whole: two and a delta would be in memory at once
+_MAX_CHAINED = 16 * 1024 * 1024  # bytes; what is larger stays whole: a delta takes both into memory
 MAX_STACK = 100  # deltas; a whole copy every hundred versions costs a 100 kB zone 0.3 kB a version
 WORTH = 2  # a delta is kept if it is at most 1/WORTH of the content
 _LARGE = 400  # bytes of a frame; larger ones have rows of their own (store/schema.py)
@@ -166,7 +164,7 @@ def rechain_all(
 def rechain(db: sqlite3.Connection, cache: ContentCache, old: int, new: int) -> None:
     """Store `old` as a delta against `new`, its successor, where that saves space and bounds allow it."""
     row = db.execute("SELECT size, content, source, stack FROM blob WHERE rid = ?", (old,)).fetchone()
-    if row is None or row[1] is None or row[2] is not None or not _SMALLEST <= row[0] <= MAX_CHAINED:
+    if row is None or row[1] is None or row[2] is not None or not _SMALLEST <= row[0] <= _MAX_CHAINED:
         return
     stacks = _stacks(db, new)
     height = row[3] + 1
