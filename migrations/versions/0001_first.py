@@ -1,11 +1,9 @@
 """The first schema; store/schema.py draws it."""
 
-from alembic import op
-
 revision = "0001"
 down_revision = None
 
-_TABLES = """
+SQL = """
 CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE user (login TEXT PRIMARY KEY, secret TEXT NOT NULL, caps TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE blob (
@@ -92,11 +90,12 @@ CREATE TABLE serial (
     zone TEXT NOT NULL,
     serial INTEGER,
     PRIMARY KEY (checkin, zone)
-) WITHOUT ROWID;
+) WITHOUT ROWID
 """
 
 
 def upgrade() -> None:
-    for statement in _TABLES.split(";\n"):
-        if statement.strip():
-            op.execute(statement)
+    from alembic import op
+
+    for statement in SQL.split(";\n"):
+        op.execute(statement)

@@ -33,3 +33,16 @@ def test_a_repository_of_every_schema_is_brought_up_to_date(golden: Path, tmp_pa
 
 def test_there_is_one_for_every_schema() -> None:
     assert (GOLDEN / f"schema-{schema.HEAD}.xferzone").is_file()
+
+
+def test_a_new_repository_is_laid_out_as_migrations_leave_an_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "old.xferzone"
+    shutil.copy(GOLDEN / "schema-0001.xferzone", path)
+    laid_out = []
+    for store in (Store.open(path), Store.create(tmp_path / "new.xferzone")):
+        with store, store.reader() as reader:
+            rows = reader.db.execute(
+                "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"
+            )
+            laid_out.append([(name, " ".join(sql.replace("( ", "(").split())) for name, sql in rows])
+    assert laid_out[0] == laid_out[1]

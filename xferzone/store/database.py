@@ -24,6 +24,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
+from xferzone import migrations
 from xferzone.errors import Busy, NotFound, UsageError, XferzoneError
 from xferzone.store import schema
 from xferzone.store.cache import ContentCache
@@ -151,8 +152,8 @@ class Store:
             # Outside of a transaction, and for good: the file remembers it.
             _driver(connection).execute("PRAGMA journal_mode=WAL")
         with self._writing.begin() as connection:
-            _migrate(connection)
             db = _driver(connection)
+            newest_schema(db)
             settings = {
                 "server-code": secrets.token_hex(20),
                 "role": schema.PRIMARY,
@@ -215,9 +216,8 @@ def _code(exc: Exception) -> int:
 
 def newest_schema(db: sqlite3.Connection) -> None:
     """Lay out an empty database as this release has it."""
-    engine = create_engine("sqlite://", creator=lambda: db)
-    with engine.begin() as connection:
-        _migrate(connection)
+    for statement in migrations.statements():
+        db.execute(statement)
 
 
 def _engine(path: Path, begin: str) -> Engine:
