@@ -14,8 +14,9 @@ bind = "127.0.0.1:8080"
 workers = 2
 
 # Threads: with sync workers `timeout` would be a limit on a whole request, and would cut slow clones short.
-worker_class = "gthread"
-threads = 8
+# Many, since most only wait: for a slow client, or for their turn to write.
+worker_class = "xferzone.cli.worker.Worker"  # gthread, with a bound on slow clients
+threads = 64
 timeout = 120
 
 # Requests in flight get this long when the server is stopped or reloaded.

@@ -97,7 +97,8 @@ def test_a_clone_goes_uncompressed(client: falcon.testing.TestClient, asked: str
 
 @pytest.mark.parametrize("body", [b"", b"#\n", frame(b""), frame(b"# nothing\n"), frame(b"", level=0)])
 def test_a_request_for_nothing_gets_nothing(client: falcon.testing.TestClient, body: bytes) -> None:
-    assert said(client.simulate_post("/", body=body, content_type=FRAMED)) == []
+    headers = {"Content-Type": FRAMED, "Content-Length": str(len(body))}
+    assert said(client.simulate_post("/", body=body, headers=headers)) == []
 
 
 def test_text_that_is_not_framed_is_understood_under_any_type(client: falcon.testing.TestClient) -> None:
@@ -190,17 +191,24 @@ def test_a_body_cut_short_is_not_looked_at(client: falcon.testing.TestClient, st
         assert not reader.has(artifact_id(content))
 
 
-def test_without_a_length_the_body_counts_as_empty_unless_the_server_knows_its_end(store: Store) -> None:
+def test_without_a_length_a_request_is_refused_unless_the_server_knows_its_end(store: Store) -> None:
     app = create_app(store.path)
 
     def asked(**more: object) -> bytes:
         environ = falcon.testing.create_environ(method="POST", headers={"Content-Type": DEBUG})
         environ.pop("CONTENT_LENGTH", None)
         environ |= {"wsgi.input": BytesIO(PULL)} | more
-        return b"".join(app(environ, lambda *_args: None))  # type: ignore[arg-type]  # no writer asked
+        reply = app(environ, lambda *_args: None)  # type: ignore[arg-type]  # no writer asked
+        octets = b"".join(reply)
+        getattr(reply, "close", lambda: None)()
+        return octets
 
-    assert asked() == b""
-    assert asked(**{"wsgi.input_terminated": True}) == encode_cards(NOT_TO_READ)
+    refused = b"411 Length Required: a sync request says how long it is\n"
+    assert asked() == refused
+    assert asked(**{"wsgi.input_terminated": True}) == refused
+    assert asked(HTTP_TRANSFER_ENCODING="chunked") == refused
+    chunked = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
+    assert asked(**chunked) == encode_cards(NOT_TO_READ)
 
 
 def test_a_busy_repository_asks_to_try_again(

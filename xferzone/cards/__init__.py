@@ -5,7 +5,7 @@ family's table. Which cards may come from which side is the business of sync/.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import BinaryIO
+from typing import IO
 
 from xferzone.cards import artifact, configuration, notice, session, unversioned
 from xferzone.cards.artifact import CFile, File, Gimme, IGot, Private
@@ -58,7 +58,7 @@ _WITH_PAYLOAD = frozenset({b"file", b"cfile", b"uvfile", b"config"})
 MAX_LINES = 1_000_000
 
 
-def parse_cards(body: bytes | BinaryIO) -> Iterator[Card]:
+def parse_cards(body: bytes | IO[bytes]) -> Iterator[Card]:
     """Yield the cards of an uncompressed message body, in order; comments and blank lines mean nothing.
 
     A file is read from where it stands, a little ahead. Lazy: cards before a bad one are yielded before the error

@@ -17,7 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import BinaryIO, ClassVar, TypeAlias
+from typing import IO, ClassVar, TypeAlias
 
 from xferzone import escape
 from xferzone.errors import PeerError
@@ -37,7 +37,7 @@ class Cursor:
 
     __slots__ = ("_at", "_behind", "_body", "_window")
 
-    def __init__(self, body: bytes | BinaryIO) -> None:
+    def __init__(self, body: bytes | IO[bytes]) -> None:
         self._body = BytesIO(body) if isinstance(body, bytes) else body
         self._window = b""
         self._at = 0  # of the next octet, in the window

@@ -13,7 +13,7 @@ Source: Fossil 2.21, src/http.c http_exchange(), src/cgi.c cgi_init(), src/blob.
 import zlib
 from collections.abc import Sequence
 from io import SEEK_END, BytesIO
-from typing import BinaryIO
+from typing import IO
 
 from xferzone.errors import PeerError
 
@@ -41,7 +41,7 @@ def decode_body(content_type: str, raw: bytes, *, limit: int) -> bytes:
     return raw if expand_body(content_type, BytesIO(raw), into, limit=limit) else into.getvalue()
 
 
-def expand_body(content_type: str, raw: BinaryIO, into: BinaryIO, *, limit: int) -> bool:
+def expand_body(content_type: str, raw: IO[bytes], into: IO[bytes], *, limit: int) -> bool:
     """Write the text of a body into an empty file; True: `raw` is that text, whatever was written. As `decode_body`."""
     size = raw.seek(0, SEEK_END)
     raw.seek(0)
@@ -58,10 +58,18 @@ def expand_body(content_type: str, raw: BinaryIO, into: BinaryIO, *, limit: int)
     return True
 
 
-def stated_size(content_type: str, raw: BinaryIO) -> int:
+def stated_size(content_type: str, raw: IO[bytes]) -> int:
     """How many bytes of text a body may expand to, by what it states itself; 0 where it states nothing."""
     raw.seek(0)
     return 0 if _is_plain(content_type) else int.from_bytes(raw.read(_LENGTH_SIZE), "big")
+
+
+def opened(text: bytes | IO[bytes]) -> IO[bytes]:
+    """A text to be read from its first octet; of a file, the same file."""
+    if isinstance(text, bytes):
+        return BytesIO(text)
+    text.seek(0)
+    return text
 
 
 def encode_body(content_type: str, text: bytes) -> bytes:
@@ -69,7 +77,7 @@ def encode_body(content_type: str, text: bytes) -> bytes:
     return text if _is_plain(content_type) else frame(text, level=_BODY_LEVEL)
 
 
-def write_body(content_type: str, pieces: Sequence[bytes], into: BinaryIO) -> None:
+def write_body(content_type: str, pieces: Sequence[bytes], into: IO[bytes]) -> None:
     """The same of a text in pieces, written."""
     if _is_plain(content_type):
         into.writelines(pieces)
@@ -102,7 +110,7 @@ def _is_plain(content_type: str) -> bool:
     return content_type.partition(";")[0].strip().lower() in (DEBUG, UNCOMPRESSED)
 
 
-def _frame(pieces: Sequence[bytes], into: BinaryIO, level: int) -> None:
+def _frame(pieces: Sequence[bytes], into: IO[bytes], level: int) -> None:
     packer = zlib.compressobj(level)
     into.write(sum(map(len, pieces)).to_bytes(_LENGTH_SIZE, "big"))
     for piece in pieces:
@@ -112,7 +120,7 @@ def _frame(pieces: Sequence[bytes], into: BinaryIO, level: int) -> None:
     into.write(packer.flush())
 
 
-def _unframe(framed: BinaryIO, into: BinaryIO, limit: int) -> None:
+def _unframe(framed: IO[bytes], into: IO[bytes], limit: int) -> None:
     stated = int.from_bytes(framed.read(_LENGTH_SIZE), "big")
     try:
         length, whole = _inflate(framed, into, min(stated, limit) + 1)
@@ -126,7 +134,7 @@ def _unframe(framed: BinaryIO, into: BinaryIO, limit: int) -> None:
         raise ValueError("a zlib stream that is cut off")
 
 
-def _inflate(stream: BinaryIO, into: BinaryIO, most: int) -> tuple[int, bool]:
+def _inflate(stream: IO[bytes], into: IO[bytes], most: int) -> tuple[int, bool]:
     """How much of what `stream` expands to was written, at most `most` bytes, and whether it was read to its end."""
     inflater, length = zlib.decompressobj(), 0
     while not inflater.eof and (left := most - length):

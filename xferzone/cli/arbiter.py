@@ -24,12 +24,12 @@ from xferzone.web.app import create_app
 if TYPE_CHECKING:  # the stubs' own name for it; nothing of the kind is there at run time
     from gunicorn._types import _WSGIAppType
 
-THREADS = 8
+THREADS = 64  # web/room.MAX_REQUESTS of them for sync requests, the others for pages
 
 # deploy/gunicorn.conf.py repeats these, with their reasons, for those who read it there.
 SETTINGS: Mapping[str, object] = {
     # Threads: with sync workers `timeout` is a limit on a whole request, here only on a worker that hangs.
-    "worker_class": "gthread",
+    "worker_class": "xferzone.cli.worker.Worker",
     "threads": THREADS,
     "timeout": 120,
     # Less than the supervisor waits: requests in flight get that long, then the worker goes.

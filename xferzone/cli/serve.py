@@ -57,7 +57,7 @@ def address(text: str) -> Address:
     type=click.IntRange(1, MAX_WORKERS),
     default=1,
     show_default=True,
-    help="Processes of 8 threads.",
+    help="Processes that answer HTTP.",
 )
 @click.pass_obj
 def serve(settings: Settings, listen: Address, workers: int) -> None:

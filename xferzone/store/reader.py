@@ -15,7 +15,7 @@ from xferzone.store.chains import id_of
 
 _Value = TypeVar("_Value")
 
-_MANIFESTS = 64  # kept parsed: publishing and committing look at the same few several times
+_KEPT_CARDS = 100_000  # of manifests kept parsed, some 30 MB: each is looked at several times
 _BATCH = 500  # ids bound in one statement; SQLite's oldest limit is 999
 
 
@@ -39,6 +39,22 @@ class Sendable:
 
 
 @dataclass(frozen=True, slots=True)
+class Batch:
+    """Artifacts of a clone, in order of position.
+
+    Fields:
+        position: of the first that is not among them; 0 when all have been passed.
+        too_large: that one is larger than was asked for.
+        damaged: those passed over, since they cannot be read.
+    """
+
+    sendables: list[Sendable]
+    position: int
+    too_large: bool
+    damaged: list[ArtifactId]
+
+
+@dataclass(frozen=True, slots=True)
 class Placed:
     """A linked check-in: where it stands (store/schema.py, place), on which branch, from which parents."""
 
@@ -56,6 +72,7 @@ class Reader:
         self.db = db  # for the modules of store/ and refs/ only
         self.cache = cache
         self._manifests: dict[ArtifactId, CheckIn] = {}  # parsed in this transaction
+        self._cards = 0  # of these, some ten a manifest besides its files
 
     # -- settings and users
 
@@ -151,36 +168,40 @@ class Reader:
         made = delta.create(chains.content(self.db, self.cache, row[0]), content, most=len(content) - 51)
         return None if made is None else (id_of(row[1]), made)
 
-    def clone_batch(self, position: int, budget: int) -> tuple[list[Sendable], int]:
-        """Artifacts from `position` on, oldest first, and the next position; 0 when all have been sent.
+    def clone_batch(self, position: int, budget: int, largest: int = chains.MAX_ARTIFACT) -> Batch:
+        """Artifacts from `position` on, oldest first, up to the first of over `largest` bytes.
 
         At least one if any is left, so that a small `budget` (bytes of payload) still moves. A damaged
         artifact is left out: the clone goes on without it, and `check` names it.
         """
         rows = self.db.execute(
-            """SELECT blob.rid, blob.hash, blob.size, blob.content, blob.source, source.hash
+            """SELECT blob.rid, blob.hash, blob.size, blob.content, source.hash
                FROM blob LEFT JOIN blob AS source ON source.rid = blob.source
                WHERE blob.rid >= ? AND blob.content IS NOT NULL ORDER BY blob.rid""",
             (position,),
         )
         batch: list[Sendable] = []
-        for rid, raw, size, stored, source_rid, source in rows:
-            if budget <= 0 and batch:
-                return batch, rid
-            # A source behind us may have been a phantom when the clone passed it: stock never gets over that.
-            sent_later = source is not None and source_rid >= position
+        damaged: list[ArtifactId] = []
+        for rid, raw, size, stored, source in rows:
+            if not 0 <= size <= chains.MAX_ARTIFACT:
+                damaged.append(id_of(raw))
+                continue
+            if size > largest or (budget <= 0 and batch):
+                return Batch(batch, rid, size > largest, damaged)
+            # Its source is among what was sent, or will be: an artifact gets its position when it comes.
             try:
-                if sent_later:
+                if source is not None:
                     payload = chains.sound_delta(
                         self.db, self.cache, rid, stored or chains.large(self.db, rid)
                     )
                 else:
                     payload = self.content(id_of(raw))
             except CorruptArtifact:
+                damaged.append(id_of(raw))
                 continue
-            batch.append(Sendable(id_of(raw), size, id_of(source) if sent_later else None, payload))
+            batch.append(Sendable(id_of(raw), size, id_of(source) if source else None, payload))
             budget -= len(payload)
-        return batch, 0
+        return Batch(batch, 0, False, damaged)
 
     # -- structure
 
@@ -196,10 +217,16 @@ class Reader:
         parsed = artifacts.parse(self.content(artifact))
         if not isinstance(parsed, CheckIn):
             raise NotFound(f"{artifact} is no check-in")
-        if len(self._manifests) >= _MANIFESTS:
-            self._manifests.clear()
-        self._manifests[artifact] = parsed
+        self.remember(artifact, parsed)
         return parsed
+
+    def remember(self, artifact: ArtifactId, parsed: CheckIn) -> None:
+        """Keep a manifest that is here, or soon will be, parsed for a while."""
+        if self._cards > _KEPT_CARDS:
+            self._manifests.clear()
+            self._cards = 0
+        self._manifests[artifact] = parsed
+        self._cards += len(parsed.files) + 10
 
     def files(self, artifact: ArtifactId) -> dict[str, ArtifactId]:
         """The check-in's files by name, a delta manifest's baseline merged in. Raises as `checkin` does."""

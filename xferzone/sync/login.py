@@ -17,9 +17,10 @@ seen with `fossil http` and recorded in tests/vectors/rounds.
 import hashlib
 import hmac
 from dataclasses import dataclass
-from typing import Final
+from typing import IO, Final
 
 from xferzone.cards import Login, parse_cards
+from xferzone.cards.body import opened
 from xferzone.cards.session import signature
 from xferzone.errors import MalformedCard
 from xferzone.store.reader import Reader, User
@@ -27,6 +28,7 @@ from xferzone.store.reader import Reader, User
 NOBODY: Final = "nobody"
 ANONYMOUS: Final = "anonymous"
 _INHERITED: Final = {"u": "reader", "v": "developer"}
+_STEP: Final = 65_536  # bytes hashed at a time
 _NO_SECRET: Final = "0" * 40  # compared with where there is no secret, so that the answer takes as long
 
 
@@ -62,13 +64,14 @@ class Rights:
         return "s" in self.letters
 
 
-def authenticate(reader: Reader, body: bytes) -> Rights | None:
+def authenticate(reader: Reader, body: bytes | IO[bytes]) -> Rights | None:
     """The rights of whoever sent `body`, card text; None: it opens with a login card that does not hold."""
-    card = _opening(body)
+    text = opened(body)
+    card = _opening(text)
     if card is None:
         return Rights(NOBODY, _letters(reader, NOBODY))
-    # A view, not a slice: a body may be large.
-    if hashlib.sha1(memoryview(body)[card.end :]).hexdigest() != card.nonce:
+    text.seek(card.end)
+    if _hash(text) != card.nonce:
         return None
     if card.user in (NOBODY, ANONYMOUS):
         return Rights(card.user, _letters(reader, NOBODY))
@@ -77,13 +80,21 @@ def authenticate(reader: Reader, body: bytes) -> Rights | None:
     return Rights(card.user, _letters(reader, NOBODY, card.user))
 
 
-def _opening(body: bytes) -> Login | None:
-    """The login card that `body` opens with, if any; comments may stand before it."""
+def _opening(text: IO[bytes]) -> Login | None:
+    """The login card that the text opens with, if any; comments may stand before it."""
     try:
-        first = next(parse_cards(body), None)
+        first = next(parse_cards(text), None)
     except MalformedCard:
         return None  # the round will say so
     return first if isinstance(first, Login) else None
+
+
+def _hash(text: IO[bytes]) -> str:
+    """What a nonce must be: the hash of all that is left to read."""
+    hashed = hashlib.sha1()
+    while octets := text.read(_STEP):
+        hashed.update(octets)
+    return hashed.hexdigest()
 
 
 def _is_signed(reader: Reader, card: Login) -> bool:

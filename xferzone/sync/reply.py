@@ -8,9 +8,11 @@
 Source: Fossil 2.21, src/xfer.c page_xfer(): cgi_reset_content() before each error.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xferzone.cards import Card, Error, Message
+from xferzone.hashing import ArtifactId
 from xferzone.sync.budget import Budget
 
 MAX_ERRORS = 20  # cards; a client shows only the first
@@ -21,7 +23,7 @@ class Reply:
     """What goes back for one request, and what to remember of it.
 
     Fields:
-        cards: card text.
+        pieces: card text, in order.
         as_clone: its artifacts are compressed already: it travels as it is.
         kind: what was asked: clone, pull, push, sync, or other.
         outcome: what came of it: ok; error, an error card is in it; refused, and nothing of the request was kept;
@@ -29,9 +31,10 @@ class Reply:
         why: the error that is all of the reply, else empty.
         received, sent: artifacts.
         login: who is meant to have sent it.
+        damaged: artifacts that should be in it and cannot be read here.
     """
 
-    cards: bytes
+    pieces: Sequence[bytes]
     kind: str
     outcome: str
     login: str = "nobody"
@@ -39,18 +42,24 @@ class Reply:
     sent: int = 0
     as_clone: bool = False
     why: str = ""
+    damaged: Sequence[ArtifactId] = ()
+
+    @property
+    def cards(self) -> bytes:
+        """Card text."""
+        return b"".join(self.pieces)
 
 
 def failure(outcome: str, text: str) -> Reply:
     """A reply that is one error card."""
-    return Reply(Error(text).encode(), "other", outcome, why=text)
+    return Reply(Error(text).pieces(), "other", outcome, why=text)
 
 
 class Draft:
     """The cards of a reply, and how much of the budget they leave."""
 
     def __init__(self, budget: Budget) -> None:
-        self._budget = budget
+        self.budget = budget
         self._deadline = budget.deadline()
         self._cards: list[bytes] = []
         self._size = 0
@@ -60,9 +69,9 @@ class Draft:
         self.spoilt = False  # an error stands among the cards
 
     def add(self, card: Card) -> None:
-        encoded = card.encode()
-        self._cards.append(encoded)
-        self._size += len(encoded)
+        pieces = card.pieces()
+        self._cards.extend(pieces)
+        self._size += sum(map(len, pieces))
 
     def notice(self, text: str) -> None:
         """Tell the people at the other end; one notice of a text is enough."""
@@ -90,15 +99,16 @@ class Draft:
 
     def left(self) -> int:
         """Bytes that may still be added before the next artifact; 0 when that or the time is used up."""
-        if self._budget.clock() >= self._deadline:
+        if self.budget.clock() >= self._deadline:
             return 0
-        return max(0, self._budget.bytes - self._size)
+        return max(0, self.budget.bytes - self._size)
 
     @property
     def outcome(self) -> str:
         return "error" if self.spoilt or self._errors else "ok"
 
-    def text(self) -> bytes:
+    def pieces(self) -> Sequence[bytes]:
+        """All of it, in order."""
         notices = [card.encode() for card in self._notices]
         errors = [Error(text).encode() for text in self._errors]
-        return b"".join([*notices, *self._cards, *errors])
+        return [*notices, *self._cards, *errors]

@@ -10,7 +10,7 @@ it meanwhile, so one that asked for the source as well gets the artifact whole.
 Source: Fossil 2.21, src/xfer.c send_file(), send_compressed_file(), send_unclustered(), request_phantoms().
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
 from typing import Final
 
@@ -19,6 +19,7 @@ from xferzone.cards.body import frame
 from xferzone.errors import CorruptArtifact, NotFound
 from xferzone.hashing import ArtifactId
 from xferzone.store.reader import Reader, Sendable
+from xferzone.sync.budget import TooLarge
 from xferzone.sync.reply import Draft
 
 MAX_GIMMES: Final = 500  # cards a reply; Fossil 2.21, src/xfer.c, request_phantoms(&xfer, 500)
@@ -39,17 +40,29 @@ class Sender:
         self.at_client: set[ArtifactId] = set()  # it said so, sent it, or is being sent it
         self.came: set[ArtifactId] = set()  # it sent it in this very request
         self._named: set[ArtifactId] = set()  # in an igot card of this reply
+        self.damaged: list[ArtifactId] = []  # here, and cannot be sent
         self.sent = 0
 
     def clone(self, version: int, position: int) -> None:
-        """Artifacts in order of position, at least one; stock stops for good where a round brings none."""
+        """Artifacts in order of position, at least one; stock stops for good where a round brings none.
+
+        Raises:
+            TooLarge: the first is over the budget's `artifact`.
+        """
         position = max(position, _FIRST)
         before = self.sent
         while position and ((left := self._draft.left()) or self.sent == before):
-            batch, position = self._reader.clone_batch(position, min(left // _OVERHEAD + 1, CLONE_STEP))
-            for sendable in batch:
+            largest = self._draft.budget.artifact
+            batch = self._reader.clone_batch(position, min(left // _OVERHEAD + 1, CLONE_STEP), largest)
+            for sendable in batch.sendables:
                 self._draft.add(_cfile(sendable) if version >= COMPRESSED else _file(sendable))
-            self.sent += len(batch)
+            self.sent += len(batch.sendables)
+            self._leave_out(batch.damaged)
+            position = batch.position
+            if batch.too_large:
+                if self.sent == before:
+                    raise TooLarge
+                break  # the next request begins with it
         # The client takes the position from here when it sees the push card: the order matters.
         self._draft.add(CloneSeqno(position))
         self._draft.add(self.push_card())
@@ -59,18 +72,20 @@ class Sender:
         return Push(self._reader.setting("server-code") or "x", self._reader.project_code)
 
     def answer(self, wanted: Collection[ArtifactId]) -> None:
-        """Send what the client asked for, in its order; what is not here is passed over."""
+        """Send what the client asked for, in its order; what is not here is passed over. Raises TooLarge."""
         for artifact in wanted:
             if artifact in self.at_client:
                 continue
             if not self._draft.left():
                 self._announce_if_here(artifact)
                 continue
+            self._draft.budget.admit(self._reader.size(artifact))
             try:
                 content = self._reader.content(artifact)
             except NotFound:
                 continue
             except CorruptArtifact:
+                self.damaged.append(artifact)
                 self._draft.complain(f"artifact {artifact} is damaged here and cannot be sent")
                 continue
             self._draft.add(self._as_delta(artifact, wanted) or File(artifact, content))
@@ -94,6 +109,14 @@ class Sender:
             if artifact not in self.at_client and artifact not in self._named:
                 self._named.add(artifact)
                 self._draft.add(IGot(artifact))
+
+    def _leave_out(self, damaged: Sequence[ArtifactId]) -> None:
+        """Say what a clone does without; an error card would end it, and the rest with it."""
+        self.damaged.extend(damaged)
+        for artifact in damaged:
+            self._draft.notice(
+                f"artifact {artifact} is damaged here and was left out: tell the administrator"
+            )
 
     def _announce_if_here(self, artifact: ArtifactId) -> None:
         if self._reader.has(artifact):

@@ -32,7 +32,8 @@ Source: Fossil 2.21, src/xfer.c page_xfer(); tests/vectors/rounds; compared live
 
 from collections.abc import Callable, Iterable, Mapping, Sized
 from dataclasses import dataclass, field
-from typing import Any, Final
+from io import BytesIO
+from typing import IO, Any, Final
 
 from xferzone import artifacts, delta, escape
 from xferzone.cards import (
@@ -59,7 +60,7 @@ from xferzone.cards import (
     UVIGot,
     parse_cards,
 )
-from xferzone.cards.body import unframe
+from xferzone.cards.body import FRAMED, opened, stated_size, unframe
 from xferzone.errors import CorruptArtifact, MalformedCard, MalformedDelta, PeerError
 from xferzone.hashing import ArtifactId
 from xferzone.refs import LocalRefs
@@ -75,6 +76,7 @@ MAX_EXPECTED: Final = 5_000  # of them that are remembered as missing; the clien
 MAX_UNKNOWN: Final = 1_000  # lines of one request that are no card; stock's clients send none
 MAX_SHOWN: Final = 1_000  # bytes of a line that is no card, shown to its sender
 
+_STEP: Final = 65_536  # bytes looked through at a time
 _NO_FILES: Final = "da39a3ee5e6b4b0d3255bfef95601890afd80709"  # uv-hash of a client without unversioned files
 _NOT_PRIVATE: Final = "not authorized to sync private content"
 _MAX_DIGITS: Final = 18  # of the number of a move: what SQLite's integers hold
@@ -101,18 +103,25 @@ class Terms:
     refs: LocalRefs | None = None
 
 
-def may_write(body: bytes, rights: Rights) -> bool:
+def may_write(body: bytes | IO[bytes], rights: Rights) -> bool:
     """Whether a round over `body` needs a Writer: without the right to push, or a push card, nothing is stored."""
-    return rights.write and Push.operator in body
+    if not rights.write:
+        return False
+    text, tail = opened(body), b""
+    while octets := text.read(_STEP):
+        if Push.operator in (window := tail + octets):
+            return True
+        tail = window[-len(Push.operator) :]
+    return False
 
 
 class Round:
     """One request being answered: `receive`, then `finish`, each once."""
 
-    def __init__(self, reader: Reader, body: bytes, terms: Terms) -> None:
+    def __init__(self, reader: Reader, body: bytes | IO[bytes], terms: Terms) -> None:
         """`reader` is a Writer where `may_write` asks for one; `body` is card text."""
         self._reader = reader
-        self._body = body
+        self._body = opened(body)
         self._terms = terms
         self._draft = Draft(terms.budget)
         self._sender = Sender(reader, self._draft)
@@ -146,6 +155,7 @@ class Round:
 
         Raises:
             PeerError: a wrong hash, a bad delta, or more than a bound allows. Nothing of the request may be kept.
+            TooLarge: an artifact that came is over the budget's `artifact`; as little may be kept.
         """
         try:
             for card in parse_cards(self._body):
@@ -174,13 +184,14 @@ class Round:
                 everything = self._catalogue or (self._oldest_clone and not self._wanted)
                 self._sender.announce(self._reader.artifacts() if everything else self._reader.unclustered())
         return Reply(
-            self._draft.text(),
+            self._draft.pieces(),
             self._kind(),
             self._draft.outcome,
             login=self._terms.rights.login,
             received=self._received,
             sent=self._sender.sent,
             as_clone=self._as_stored,
+            damaged=self._sender.damaged,
         )
 
     def _kind(self) -> str:
@@ -248,7 +259,17 @@ class Round:
             return
         self._sender.came.add(card.artifact)
         if not self._reader.has(card.artifact):
-            self._store(card.artifact, card.source, _text(card))
+            self._store(card.artifact, card.source, self._text(card))
+
+    def _text(self, card: File | CFile) -> bytes:
+        """The content or delta that the card carries."""
+        if isinstance(card, File):
+            return card.payload
+        self._terms.budget.admit(min(stated_size(FRAMED, BytesIO(card.payload)), delta.MAX_SIZE))
+        try:
+            return unframe(card.payload, limit=delta.MAX_SIZE)
+        except ValueError as exc:
+            raise PeerError(f"artifact {card.artifact} came damaged: {exc}") from exc
 
     def _store(self, artifact: ArtifactId, source: ArtifactId | None, payload: bytes) -> None:
         writer = self._reader
@@ -260,6 +281,9 @@ class Round:
                     writer.put_delta(artifact, source, payload)
                     self._received += 1
                     return
+                self._terms.budget.admit(
+                    max(writer.size(source), min(delta.target_size(payload), delta.MAX_SIZE))
+                )
                 content = delta.apply(writer.content(source), payload)
             refusal = self._refusal(artifact, content)
             if refusal is None:
@@ -369,16 +393,6 @@ class Round:
 
 def _is_number(token: str) -> bool:
     return token.isascii() and token.isdigit() and len(token) <= _MAX_DIGITS
-
-
-def _text(card: File | CFile) -> bytes:
-    """The content or delta that the card carries."""
-    if isinstance(card, File):
-        return card.payload
-    try:
-        return unframe(card.payload, limit=delta.MAX_SIZE)
-    except ValueError as exc:
-        raise PeerError(f"artifact {card.artifact} came damaged: {exc}") from exc
 
 
 def _bound(ids: Sized, what: str) -> None:

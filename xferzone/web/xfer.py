@@ -3,38 +3,42 @@
     octets off the wire, bounded ─> cards/body, bounded ─> login ─> a Round in one transaction ─> commit ─> reply
                                                                      └ pushed: zone/publish, clusters
 
+What large requests cost in memory and time is bounded by web/room, slow clients by web/patience.
+
 What people should read goes out as 200 with an error card: a stock client shows that, and of any other status only
 the number. Each reply has its length, since stock 2.21 takes a chunked one for an empty repository.
 Source: Fossil 2.21, src/http.c http_exchange(), src/cgi.c cgi_init().
 """
 
+import contextlib
 import logging
+import socket
 import time
 from collections.abc import Sequence
-from io import BytesIO
-from typing import Final
+from dataclasses import replace
+from io import SEEK_END
+from typing import IO, Final, Self
 
 import falcon
 
-from xferzone.cards.body import DEBUG, FRAMED, UNCOMPRESSED, decode_body, encode_body, is_xfer
+from xferzone.cards.body import DEBUG, FRAMED, UNCOMPRESSED, expand_body, is_xfer, stated_size, write_body
 from xferzone.errors import Busy, PeerError, XferzoneError
 from xferzone.refs import LocalRefs
 from xferzone.store import Reader
-from xferzone.sync.budget import Budget
+from xferzone.sync.budget import Budget, TooLarge
 from xferzone.sync.login import Rights, authenticate
 from xferzone.sync.reply import Reply, failure
 from xferzone.sync.server import Round, Terms, may_write
 from xferzone.web.metrics import Metrics
+from xferzone.web.patience import PATIENCE, STEP, STEP_S
 from xferzone.web.repository import Repository
+from xferzone.web.room import SMALL, Room
 from xferzone.zone import policy
 from xferzone.zone.publish import publish
 
 MAX_WIRE: Final = 64 * 1024 * 1024  # bytes of a request as it travels; architecture.md 7
-MAX_BODY: Final = (
-    2 * MAX_WIRE
-)  # bytes of it when expanded: an artifact and all names fit; a worker stays below 300 MB
+MAX_BODY: Final = 2 * MAX_WIRE  # bytes of it when expanded: an artifact and all names fit
 MAX_DRAINED: Final = 4 * MAX_WIRE  # bytes read and dropped, so that the client still hears why
-_STEP: Final = 1024 * 1024  # bytes read at a time
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +50,7 @@ class Sync:
         self._repository = repository
         self._metrics = metrics
         self._budget = budget
+        self._room = Room(repository.path)
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         if req.method in ("GET", "HEAD"):
@@ -56,74 +61,144 @@ class Sync:
         if not is_xfer(content_type):
             raise falcon.HTTPUnsupportedMediaType(description=f"only {FRAMED} is taken here")
         began = time.monotonic()
-        raw = _read(req)
-        reply = self._reply(content_type, raw)
-        resp.content_type = _reply_type(content_type, reply)
-        resp.data = encode_body(resp.content_type, reply.cards)
+        with contextlib.ExitStack() as held:
+            out = held.enter_context(self._room.file())
+            reply, came = self._exchange(req, content_type, out, held)
+            resp.content_type = _reply_type(content_type, reply)
+            resp.content_length = went = out.seek(0, SEEK_END)
+            resp.stream = _Sending(out, _connection(req), held.pop_all())
         resp.complete = True
         seconds = time.monotonic() - began
-        self._metrics.count(reply, len(raw or b""), len(resp.data), seconds)
-        _log(reply, len(raw or b""), len(resp.data), seconds)
+        self._metrics.count(reply, came, went, seconds)
+        _log(reply, came, went, seconds)
 
-    def _reply(self, content_type: str, raw: bytes | None) -> Reply:
+    def _exchange(
+        self, req: falcon.Request, content_type: str, out: IO[bytes], held: contextlib.ExitStack
+    ) -> tuple[Reply, int]:
+        """The reply, written to `out`, and how many bytes came; what is held until it is sent goes to `held`."""
+        came = 0
         try:
-            if raw is None:
-                raise PeerError(f"a request of over {MAX_WIRE} bytes: send less at a time")
-            return self._answer(decode_body(content_type, raw, limit=MAX_BODY))
+            held.enter_context(self._room.place())
+            with self._room.file() as raw:
+                came = _receive(req, raw)
+                if came > MAX_WIRE:
+                    raise PeerError(f"a request of over {MAX_WIRE} bytes: send less at a time")
+                return self._reply(content_type, raw, out), came
         except PeerError as exc:
-            return failure("refused", str(exc))
+            reply = failure("refused", str(exc))
         except Busy:
-            return failure("busy", "the repository is busy: try again")
+            reply = failure("busy", "the repository is busy: try again")
         except XferzoneError as exc:
             log.error("xfer cannot be answered: %s", exc)
-            return failure("failed", "this server cannot read its repository: tell its administrator")
+            reply = failure("failed", "this server cannot read its repository: tell its administrator")
+        except OSError as exc:
+            log.error("xfer cannot be answered, for want of a file: %s", exc)
+            reply = failure("failed", "this server has no room for the request: tell its administrator")
+        out.seek(0)
+        out.truncate()
+        write_body(_reply_type(content_type, reply), reply.pieces, out)
+        return reply, came
 
-    def _answer(self, body: bytes) -> Reply:
-        store = self._repository.store()
-        with store.reader() as reader:
-            rights = authenticate(reader, body)
+    def _reply(self, content_type: str, raw: IO[bytes], out: IO[bytes]) -> Reply:
+        """The reply to the body in `raw`, written to `out`; in the room, if it needs that."""
+        if max(raw.seek(0, SEEK_END), stated_size(content_type, raw)) <= SMALL:
+            with contextlib.suppress(TooLarge):
+                return self._round(content_type, raw, out, replace(self._budget, artifact=SMALL))
+        with self._room.alone():
+            return self._round(content_type, raw, out, self._budget)
+
+    def _round(self, content_type: str, raw: IO[bytes], out: IO[bytes], budget: Budget) -> Reply:
+        with self._room.file() as expanded:
+            as_it_came = expand_body(content_type, raw, expanded, limit=MAX_BODY)
+            text = raw if as_it_came else expanded
+            store = self._repository.store()
+            with store.reader() as reader:
+                rights = authenticate(reader, text)
             if rights is None:
-                return failure("error", "login failed")
-            if not may_write(body, rights):
-                round_ = Round(reader, body, self._terms(reader, rights))
+                return self._written(failure("error", "login failed"), content_type, out)
+            if not may_write(text, rights):
+                with self._room.seat(), store.reader() as reader:
+                    round_ = Round(reader, text, self._terms(reader, rights, budget))
+                    round_.receive()
+                    return self._written(round_.finish(), content_type, out)
+            with store.writer() as writer:
+                round_ = Round(writer, text, self._terms(writer, rights, budget))
                 round_.receive()
-                return round_.finish()
-        with store.writer() as writer:
-            round_ = Round(writer, body, self._terms(writer, rights))
-            round_.receive()
-            notices: Sequence[str] = ()
-            if round_.pushed:
-                notices = publish(writer, LocalRefs(writer), time.time_ns() // 1_000_000)
-                if round_.has_all:
-                    writer.make_clusters()
-            return round_.finish(notices)
+                notices: Sequence[str] = ()
+                if round_.pushed:
+                    notices = publish(writer, LocalRefs(writer), time.time_ns() // 1_000_000)
+                    if round_.has_all:
+                        writer.make_clusters()
+                reply = round_.finish(notices)
+        with self._room.seat():
+            return self._written(reply, content_type, out)
 
-    def _terms(self, reader: Reader, rights: Rights) -> Terms:
+    def _written(self, reply: Reply, content_type: str, out: IO[bytes]) -> Reply:
+        """The reply without its text, which goes to `out`."""
+        write_body(_reply_type(content_type, reply), reply.pieces, out)
+        return replace(reply, pieces=())
+
+    def _terms(self, reader: Reader, rights: Rights, budget: Budget) -> Terms:
         refs = LocalRefs(reader)
-        return Terms(rights, self._budget, lambda content: policy.refusal(reader, refs, content), refs)
+        return Terms(rights, budget, lambda content: policy.refusal(reader, refs, content), refs)
 
 
-def _read(req: falcon.Request) -> bytes | None:
-    """The octets of the request's body; None: more than MAX_WIRE, read to the end and dropped.
+class _Sending:
+    """A reply's octets in steps, each of which the client must take in time."""
+
+    def __init__(
+        self, octets: IO[bytes], connection: socket.socket | None, held: contextlib.ExitStack
+    ) -> None:
+        octets.seek(0)
+        self._octets = octets
+        self._connection = connection
+        self._held = held
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> bytes:
+        step = self._octets.read(STEP)
+        if not step:
+            raise StopIteration
+        if self._connection is not None:
+            PATIENCE.begin(self._connection, STEP_S)  # for the step before this is over
+        return step
+
+    def close(self) -> None:
+        """Let go of all that was held; the server calls it, however the sending ended."""
+        if self._connection is not None:
+            PATIENCE.end(self._connection)
+        self._held.close()
+
+
+def _receive(req: falcon.Request, raw: IO[bytes]) -> int:
+    """Write the octets of the request's body to `raw`; how many came.
+
+    Over MAX_WIRE they are read to the end and dropped.
 
     Raises:
+        falcon.HTTPLengthRequired: nobody knows where it ends.
         falcon.HTTPBadRequest: it ends before the length that was announced.
     """
     announced = req.content_length
     if announced is None:
-        # Without a length only a server that knows where a chunked body ends may be read to its end.
-        announced = MAX_DRAINED if req.env.get("wsgi.input_terminated") else 0
-    kept, came = BytesIO(), 0
+        # Only a server that knows where a chunked body ends may be read to its end.
+        if not (req.env.get("wsgi.input_terminated") and req.get_header("Transfer-Encoding")):
+            raise falcon.HTTPLengthRequired(description="a sync request says how long it is")
+        announced = MAX_DRAINED
+    came, connection = 0, _connection(req)
     while came < min(announced, MAX_DRAINED):
-        octets = _next(req, min(_STEP, announced - came))
+        with PATIENCE.over(connection, STEP_S):
+            octets = _next(req, min(STEP, announced - came))
         if not octets:
             break
         came += len(octets)
         if came <= MAX_WIRE:
-            kept.write(octets)
+            raw.write(octets)
     if req.content_length is not None and came < min(announced, MAX_DRAINED):
         raise falcon.HTTPBadRequest(description=f"the body ends after {came} of {announced} bytes")
-    return kept.getvalue() if came <= MAX_WIRE else None
+    return came
 
 
 def _next(req: falcon.Request, size: int) -> bytes:
@@ -137,6 +212,12 @@ def _next(req: falcon.Request, size: int) -> bytes:
     return octets
 
 
+def _connection(req: falcon.Request) -> socket.socket | None:
+    """Where the request came in; None: this is not gunicorn."""
+    connection = req.env.get("gunicorn.socket")
+    return connection if isinstance(connection, socket.socket) else None
+
+
 def _reply_type(content_type: str, reply: Reply) -> str:
     """A reply goes as its request came, except for a clone, whose artifacts are compressed one by one."""
     asked = content_type.partition(";")[0].strip().lower()
@@ -146,6 +227,8 @@ def _reply_type(content_type: str, reply: Reply) -> str:
 
 
 def _log(reply: Reply, came: int, went: int, seconds: float) -> None:
+    for artifact in reply.damaged:
+        log.error("artifact %s is damaged and was not sent: `xferzone check` says more", artifact[:12])
     # A clone begins with a round that is refused, since stock sends no login in it.
     refused = reply.outcome != "ok" and reply.kind != "clone"
     log.log(
