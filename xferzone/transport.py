@@ -3,12 +3,14 @@
     http://HOST/PATH   one POST a request to just that path; nothing is appended to it, as stock does
     https://...        the same; certificates are checked by the system's authorities, or SSL_CERT_FILE
 
-HTTP_PROXY, HTTPS_PROXY and NO_PROXY count. Redirects are followed, never from https to http.
+HTTP_PROXY, HTTPS_PROXY and NO_PROXY count. Redirects are followed, never from https to http, and, unlike stock's, not
+to another host where requests carry a login: whoever gets one can send it again, to where it was meant for.
 Source: spec xfer 1; Fossil 2.21, src/http.c http_exchange().
 """
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Final, Protocol
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
@@ -20,15 +22,29 @@ import xferzone
 from xferzone.errors import PeerError, UsageError
 
 MAX_REPLY: Final = (
-    128 * 1024 * 1024
-)  # bytes on the wire: stock's budget is 5 MB, but one artifact may overshoot
-MAX_REPLY_S: Final = 900.0  # until a reply has come to its end
-CONNECT_S: Final = 15.0
-SILENCE_S: Final = 300.0  # that a server may think: a push of 10,000 zones takes stock or us over a minute
+    80 * 1024 * 1024
+)  # bytes on the wire: stock's budget of 5 MB, and one artifact may overshoot
 MAX_REDIRECTS: Final = 10
 _STEP: Final = 1024 * 1024  # bytes read at a time
 _REDIRECTS: Final = frozenset({301, 302, 307, 308})  # 303 would make a GET of it
 _SHOWN: Final = 200  # characters of a foreign reply
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a server is waited for, in seconds.
+
+    Fields:
+        silence: between two pieces of what it sends; a push of 10,000 zones lets stock or us think for over a minute.
+        reply: until a reply has come to its end.
+    """
+
+    connect: float = 15
+    silence: float = 300
+    reply: float = 900
+
+
+PATIENCE: Final = Patience()
 
 
 class Transport(Protocol):
@@ -45,11 +61,20 @@ class Transport(Protocol):
 class HTTP:
     """To a repository behind an http or https URL."""
 
-    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
-        """`url` without login and password. Raises UsageError: no such URL."""
+    def __init__(
+        self,
+        url: str,
+        *,
+        with_login: bool = False,
+        patience: Patience = PATIENCE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`url` without login and password; `with_login`: requests carry one. Raises UsageError: no such URL."""
         self._pool = _pool(parse_url(url))
         self.name = url
         self._url = url  # where it has moved to, after a redirect
+        self._with_login = with_login
+        self._patience = patience
         self._clock = clock
         self._headers = {"User-Agent": f"xferzone/{xferzone.__version__}", "Connection": "close"}
 
@@ -71,7 +96,7 @@ class HTTP:
                 url,
                 body=octets,
                 headers=self._headers | {"Content-Type": content_type},
-                timeout=urllib3.Timeout(connect=CONNECT_S, read=SILENCE_S),
+                timeout=urllib3.Timeout(connect=self._patience.connect, read=self._patience.silence),
                 redirect=False,
                 retries=False,
                 preload_content=False,
@@ -80,38 +105,59 @@ class HTTP:
             raise PeerError(f"{self.name} cannot be reached: {_reason(exc)}") from exc
 
     def _taken(self, response: urllib3.BaseHTTPResponse) -> tuple[str, bytes]:
-        octets = self._read(response)
         content_type = response.headers.get("Content-Type", "")
         if response.status != 200:
-            raise PeerError(f"{self.name} answers {response.status} {response.reason}{_shown(octets)}")
+            raise PeerError(
+                f"{self.name} answers {response.status} {response.reason}{self._beginning(response)}"
+            )
         if content_type and not content_type.strip().lower().startswith("application/x-fossil"):
             raise PeerError(
-                f"{self.name} is no Fossil repository, it answers with {content_type}{_shown(octets)}"
+                f"{self.name} is no Fossil repository, it answers with {content_type}{self._beginning(response)}"
             )
-        return content_type, octets
+        coding = response.headers.get("Content-Encoding", "identity")
+        if coding.strip().lower() != "identity":
+            raise PeerError(
+                f"{self.name} answers in {coding}, which it was not asked for: is a proxy between?"
+            )
+        return content_type, self._read(response)
 
     def _read(self, response: urllib3.BaseHTTPResponse) -> bytes:
-        deadline = self._clock() + MAX_REPLY_S
+        deadline = self._clock() + self._patience.reply
         kept = BytesIO()
+        while octets := self._piece(response, _STEP):
+            kept.write(octets)
+            if kept.tell() > MAX_REPLY:
+                raise PeerError(f"{self.name} sends over {MAX_REPLY} bytes in one reply")
+            if self._clock() > deadline:
+                raise PeerError(f"{self.name} is still sending after {self._patience.reply:.0f} s")
+        return kept.getvalue()
+
+    def _beginning(self, response: urllib3.BaseHTTPResponse) -> str:
+        """The beginning of a foreign reply, as part of a message."""
+        text = " ".join(self._piece(response, _SHOWN).decode("utf-8", "replace").split())
+        return f": {text}" if text else ""
+
+    def _piece(self, response: urllib3.BaseHTTPResponse, size: int) -> bytes:
+        """What has come, at most `size` bytes; empty at the end."""
         try:
-            while octets := response.read(_STEP, decode_content=False):
-                kept.write(octets)
-                if kept.tell() > MAX_REPLY:
-                    raise PeerError(f"{self.name} sends over {MAX_REPLY} bytes in one reply")
-                if self._clock() > deadline:
-                    raise PeerError(f"{self.name} is still sending after {MAX_REPLY_S:.0f} s")
+            return response.read1(size, decode_content=False)
         except (urllib3.exceptions.HTTPError, OSError) as exc:
             raise PeerError(f"{self.name} broke off its reply: {_reason(exc)}") from exc
-        return kept.getvalue()
 
     def _moved(self, url: str, location: str) -> str:
         moved = urljoin(url, location)
+        shown = f"{self.name} redirects to {location[:_SHOWN]!r}"
         try:
             there = parse_url(moved)
         except UsageError as exc:
-            raise PeerError(f"{self.name} redirects to {location[:_SHOWN]!r}: {exc}") from exc
-        if urlsplit(url).scheme == "https" and there.scheme != "https":
-            raise PeerError(f"{self.name} redirects to {location[:_SHOWN]!r}, where nothing is encrypted")
+            raise PeerError(f"{shown}: {exc}") from exc
+        here = urlsplit(url)
+        if here.scheme == "https" and there.scheme != "https":
+            raise PeerError(f"{shown}, where nothing is encrypted")
+        if self._with_login and here.hostname != there.hostname:
+            raise PeerError(
+                f"{shown}, another host, which gets no login from here: give its URL if it is right"
+            )
         return moved
 
 
@@ -125,10 +171,23 @@ def parse_url(url: str) -> SplitResult:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError as exc:
-        raise UsageError(f"{url!r} is no URL: {exc}") from exc
+        # Not what exactly is wrong: that may quote a part of the password.
+        raise UsageError(
+            f"{shown_url(url)!r} is no URL: / ? # and @ in a login or password are written %2F %3F %23 and %40"
+        ) from exc
     if parts.scheme not in ("http", "https") or not host:
-        raise UsageError(f"{url!r} is no http or https URL: give one, such as https://dns.example.net/")
+        raise UsageError(
+            f"{shown_url(url)!r} is no http or https URL: give one, such as https://dns.example.net/"
+        )
     return parts
+
+
+def shown_url(text: str) -> str:
+    """What may be a URL, without what may be a login and password in it."""
+    scheme, colons, rest = text.partition("://")
+    if not colons:
+        scheme, rest = "", text
+    return f"{scheme}{colons}{rest.rpartition('@')[2]}"
 
 
 def credentials(url: str) -> tuple[str, str | None, str | None]:
@@ -141,8 +200,8 @@ def credentials(url: str) -> tuple[str, str | None, str | None]:
     bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="")
     return (
         bare.geturl(),
-        None if parts.username is None else unquote(parts.username),
-        None if parts.password is None else unquote(parts.password),
+        None if parts.username is None else unquote(parts.username, errors="surrogateescape"),
+        None if parts.password is None else unquote(parts.password, errors="surrogateescape"),
     )
 
 
@@ -161,9 +220,3 @@ def _reason(exc: BaseException) -> str:
     if isinstance(cause, OSError) and cause.strerror:
         return cause.strerror
     return "no answer in time" if isinstance(exc, urllib3.exceptions.TimeoutError) else str(exc)
-
-
-def _shown(octets: bytes) -> str:
-    """The beginning of a foreign reply, as part of a message."""
-    text = " ".join(octets[:_SHOWN].decode("utf-8", "replace").split())
-    return f": {text}" if text else ""

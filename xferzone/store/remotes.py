@@ -31,13 +31,22 @@ class Remote:
 def remotes(reader: Reader) -> list[Remote]:
     """All of them, by name."""
     rows = reader.db.execute("SELECT name, url, epoch, number, cookie FROM remote ORDER BY name")
-    return [Remote(*row) for row in rows]
+    return [Remote(name, url, epoch, number, _token(cookie)) for name, url, epoch, number, cookie in rows]
 
 
 def put_remote(writer: Writer, remote: Remote) -> None:
     """Make or replace it."""
-    row = (remote.name, remote.url, remote.epoch, remote.number, remote.cookie)
+    row = (remote.name, remote.url, remote.epoch, remote.number, _letters(remote.cookie))
     writer.db.execute("INSERT OR REPLACE INTO remote VALUES (?, ?, ?, ?, ?)", row)
+
+
+def _letters(token: str) -> str:
+    """A token whose octets need be no UTF-8, which SQLite would refuse: a letter an octet."""
+    return token.encode("utf-8", "surrogateescape").decode("latin-1")
+
+
+def _token(letters: str) -> str:
+    return letters.encode("latin-1").decode("utf-8", "surrogateescape")
 
 
 def remove_remote(writer: Writer, remote: Remote) -> None:

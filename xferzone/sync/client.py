@@ -16,12 +16,12 @@ A login goes with every request but the first of a clone, where the project code
 Source: spec xfer 4; Fossil 2.21, src/xfer.c client_sync(). Seen against `fossil server` in tests/interop.
 """
 
+import re
 import secrets
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from xferzone import escape
 from xferzone.cards import (
@@ -54,16 +54,22 @@ from xferzone.hashing import ArtifactId, parse_artifact_id
 from xferzone.observer import Traffic
 from xferzone.store import Reader, Writer
 from xferzone.store.chains import MAX_ARTIFACT
+from xferzone.store.incoming import Received
 from xferzone.store.remotes import forget_unsent, unsent
-from xferzone.store.writer import Received
 
 MAX_REQUEST: Final = 250_000  # bytes of artifacts in one request; Fossil's max-upload default
-MAX_ASKED: Final = 3  # times that one artifact is asked for in vain
+MAX_ASKED: Final = 3  # times that an artifact is asked for in vain; one that was missing before, once
+MAX_VAIN: Final = 3  # requests in a row that ask and bring nothing new
 MAX_SENT: Final = 2  # times that one artifact is sent to a server that asks for it again
 MAX_EXPECTED: Final = (
     50_000  # artifacts of one reply that are remembered as missing; servers announce others again
 )
-MAX_REFS: Final = 1_000_000  # that a server may tell of in one session
+MAX_EXPANDED: Final = (
+    1024 * 1024 * 1024
+)  # bytes of the artifacts of one reply; stock's budget is 5 MB of them packed
+MAX_WANTED: Final = 50_000  # artifacts that a server waits for; stock asks for 500 at a time
+MAX_REFS: Final = 250_000  # that a server may tell of in one session
+MAX_REF_NAME: Final = 300  # bytes; a zone's name has at most 200
 MAX_MESSAGES: Final = 100  # of a session that are kept for people
 _FEWEST_GIMMES: Final = 200  # in one request; Fossil 2.21, twice as many as came last time if that is more
 _AT_ONCE: Final = 32 * 1024 * 1024  # bytes of expanded artifacts that are stored together
@@ -76,6 +82,8 @@ _ANY_CODE: Final = "0" * 40  # a server code; servers pass it over
 _PULL_ONLY: Final = "pull only "  # how the message begins by which a server refuses a push and goes on
 _NO_WRITING: Final = "not authorized to write"  # how the error begins by which it answers artifacts
 _MAX_DIGITS: Final = 18  # of the number of a move
+_EPOCH: Final = re.compile("[0-9a-zA-Z]{1,64}")
+_TOGETHER: Final = 50_000  # announced artifacts that are looked up together
 _SHOWN: Final = 100  # bytes of what a server says wrong
 
 
@@ -143,12 +151,19 @@ class ClientSession:
         self._at_server: set[ArtifactId] = set()
         # What is missing here.
         self._asked: dict[ArtifactId, int] = {}  # how often in vain
+        self._vain = 0  # requests that asked, since something new came
+        self._came_before: set[ArtifactId] = set()  # and is not here: a delta without its source
         self._missing_before: set[ArtifactId] = set()
         self._last_received = 0
 
     @property
     def pulls(self) -> bool:
         return self._purpose.pull
+
+    @property
+    def has_account(self) -> bool:
+        """Whether requests carry a login."""
+        return self._account is not None
 
     @property
     def sent(self) -> Collection[ArtifactId]:
@@ -203,27 +218,34 @@ class ClientSession:
         return self._purpose.push and not self.is_denied
 
     def _gimmes(self, reader: Reader) -> list[Card]:
-        if not self._purpose.pull:
+        if not self._purpose.pull or self._vain >= MAX_VAIN:
             return []
-        given_up = sum(count >= MAX_ASKED for count in self._asked.values())
+        given_up = sum(map(self._is_given_up, self._asked))
         budget = max(_FEWEST_GIMMES, 2 * self._last_received)
         missing = reader.phantoms(budget + given_up)
-        wanted = [artifact for artifact in missing if self._asked.get(artifact, 0) < MAX_ASKED][:budget]
+        wanted = [artifact for artifact in missing if not self._is_given_up(artifact)][:budget]
         for artifact in wanted:
             self._asked[artifact] = self._asked.get(artifact, 0) + 1
+        self._vain += bool(wanted)
         return [Gimme(artifact) for artifact in wanted]
+
+    def _is_given_up(self, artifact: ArtifactId) -> bool:
+        times = self._asked.get(artifact, 0)
+        return times >= MAX_ASKED or (times > 0 and artifact in self._missing_before)
 
     def _files(self, reader: Reader) -> Iterator[File]:
         """What was made here, then what the server wants; what is over the budget waits for the next request."""
         if not self._pushes:
             return
         own = [artifact for artifact in unsent(reader) if artifact not in self._sent]
+        here = reader.present(self._wanted)
+        self._wanted = {artifact: None for artifact in self._wanted if artifact in here}
         left = MAX_REQUEST
         for artifact in dict.fromkeys([*own, *self._wanted]):
             if left <= 0:
                 return
             self._wanted.pop(artifact, None)
-            if self._sent[artifact] >= MAX_SENT or not reader.has(artifact):
+            if self._sent[artifact] >= MAX_SENT:
                 continue
             found = self._file(reader, artifact)
             left -= len(found.payload)
@@ -260,7 +282,7 @@ class ClientSession:
 
     # -- replies
 
-    def receive(self, text: bytes) -> None:
+    def receive(self, text: bytes | IO[bytes]) -> None:
         """Note the cards of a reply.
 
         Raises:
@@ -311,7 +333,6 @@ class ClientSession:
             self._skips_next = False
         else:
             self._came.append(card)
-            self._asked.pop(card.artifact, None)
 
     def _take_private(self, _card: Private) -> None:
         self._skips_next = True
@@ -319,11 +340,10 @@ class ClientSession:
     def _take_igot(self, card: IGot) -> None:
         if not card.private:
             self._announced.append(card.artifact)
-            if card.artifact in self._asked:
-                self._asked[card.artifact] = 0  # over its budget: it is to be had
 
     def _take_gimme(self, card: Gimme) -> None:
-        self._wanted[card.artifact] = None
+        if len(self._wanted) < MAX_WANTED:
+            self._wanted[card.artifact] = None
 
     def _take_message(self, card: Message) -> None:
         if card.text.startswith(_PULL_ONLY):
@@ -344,6 +364,8 @@ class ClientSession:
     def _take_pragma(self, card: Pragma) -> None:
         match card.name, card.args:
             case "xferzone", ["1", "epoch", epoch]:
+                if not _EPOCH.fullmatch(epoch):
+                    raise PeerError(f"the server names an epoch that is none: {epoch[:_SHOWN]!r}")
                 self.epoch, self.number = epoch, 0
                 self.told.clear()
             case "xferzone", ["1", "told", number]:
@@ -352,8 +374,7 @@ class ClientSession:
             case "xferzone-ref", [name, stands, number]:
                 if len(self.told) >= MAX_REFS:
                     raise PeerError(f"the server tells of over {MAX_REFS} refs")
-                branch = escape.decode_text(name.encode("utf-8", "surrogateescape"))
-                self.told[branch] = None if stands == "-" else _artifact(stands)
+                self.told[_branch(name)] = None if stands == "-" else _artifact(stands)
                 self.number = _number(number)
                 self._misses_refs = True
 
@@ -369,32 +390,59 @@ class ClientSession:
             PeerError: an artifact that is not what its name says. Nothing of the reply may be kept.
         """
         came, self._came = self._came, []
+        names = {card.artifact for card in came}
+        news = names - writer.present(names) - self._came_before
         for batch in _batches(came):
-            try:
-                writer.put_all(batch)
-            except (CorruptArtifact, MalformedDelta) as exc:
-                raise PeerError(
-                    f"the server sends an artifact that is not what its name says: {exc}"
-                ) from exc
-        self._at_server.update(self._announced, (card.artifact for card in came))
-        if self._purpose.pull:
-            here = writer.present(self._announced)
-            missing = (artifact for artifact in self._announced if artifact not in here)
-            for artifact in islice(missing, MAX_EXPECTED):
-                writer.expect(artifact)
-        self._announced = []
+            _put(writer, batch)
+        here = writer.present(names)
+        for artifact in here:
+            self._asked.pop(artifact, None)
+        self._came_before |= names - here
+        self._at_server |= here
+        if news:
+            self._vain = 0
+        self._note_announced(writer, is_over_budget=bool(news))
         if not (self.errors or self.is_denied):
             forget_unsent(writer, self._unconfirmed)
         self._unconfirmed = []
+
+    def _note_announced(self, writer: Writer, *, is_over_budget: bool) -> None:
+        """Remember what the server has, as far as it is here, and what is to be asked for."""
+        announced, self._announced = self._announced, []
+        room = MAX_EXPECTED if self._purpose.pull else 0
+        for start in range(0, len(announced), _TOGETHER):
+            some = announced[start : start + _TOGETHER]
+            here = writer.present(some)
+            self._at_server |= here
+            missing = [artifact for artifact in some if artifact not in here]
+            writer.expect_all(missing[:room])
+            room -= len(missing[:room])
+            if is_over_budget:
+                # What was asked for is announced instead: it is to be had.
+                self._asked.update((artifact, 0) for artifact in missing if artifact in self._asked)
+
+
+def _put(writer: Writer, batch: Sequence[Received]) -> None:
+    try:
+        writer.put_all(batch)
+    except MalformedDelta as exc:
+        raise PeerError(f"the server sends a delta that is none: {exc}") from exc
+    except CorruptArtifact as exc:
+        if all(exc.artifact != each.artifact for each in batch):
+            raise  # it is one of ours, a delta's source
+        raise PeerError(f"the server sends an artifact that is not what its name says: {exc}") from exc
 
 
 def _batches(cards: Iterable[File | CFile]) -> Iterator[list[Received]]:
     """The artifacts of the cards, expanded, some at a time: all of a large reply may not fit into memory."""
     batch: list[Received] = []
-    size = 0
+    size = total = 0
     for card in cards:
         batch.append(Received(card.artifact, card.source, _payload(card)))
         size += len(batch[-1].payload)
+        total += len(batch[-1].payload)
+        if total > MAX_EXPANDED:
+            raise PeerError(f"the server sends over {MAX_EXPANDED} bytes of artifacts in one reply")
         if size >= _AT_ONCE:
             yield batch
             batch, size = [], 0
@@ -407,8 +455,20 @@ def _payload(card: File | CFile) -> bytes:
         return card.payload
     try:
         return unframe(card.payload, limit=MAX_ARTIFACT)
+    except PeerError as exc:
+        raise PeerError(f"the server sends artifact {card.artifact}, which is too large: {exc}") from exc
     except ValueError as exc:
         raise PeerError(f"the server sends artifact {card.artifact} damaged: {exc}") from exc
+
+
+def _branch(token: str) -> str:
+    octets = token.encode("utf-8", "surrogateescape")
+    if len(octets) > MAX_REF_NAME:
+        raise PeerError(f"the server tells of a ref whose name is too long: {token[:_SHOWN]!r}")
+    try:
+        return escape.decode(octets).decode("utf-8")
+    except ValueError as exc:
+        raise PeerError(f"the server tells of a ref whose name is no UTF-8: {octets!r}") from exc
 
 
 def _artifact(token: str) -> ArtifactId:

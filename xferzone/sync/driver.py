@@ -6,9 +6,13 @@ reply is on its way when the last one is being kept.
 
 import queue
 import threading
-from typing import Final
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from tempfile import SpooledTemporaryFile
+from typing import IO, Final
 
-from xferzone.cards.body import FRAMED, decode_body, encode_body
+from xferzone.cards.body import FRAMED, encode_body, expand_body
 from xferzone.errors import PeerError
 from xferzone.observer import Observer
 from xferzone.store import Store
@@ -18,24 +22,35 @@ from xferzone.transport import Transport
 MAX_ROUNDS: Final = (
     1_000  # of one sync: 5 GB by stock's budget; a server that never ends is told from one that works
 )
-MAX_TEXT: Final = 256 * 1024 * 1024  # bytes of one reply when expanded; architecture.md 7
+MAX_ROUND_S: Final = (
+    1_000.0  # seconds; looking up the name, connecting, redirects and the reply's head included
+)
+MAX_TEXT: Final = 128 * 1024 * 1024  # bytes of one reply when expanded, as of a request to a server of ours
+_IN_MEMORY: Final = 8 * 1024 * 1024  # bytes of that; what is more lies in a file
 
 
-def run(store: Store, transport: Transport, session: ClientSession, observer: Observer) -> None:
-    """Sync until the session is over.
+def run(
+    store: Store,
+    transport: Transport,
+    session: ClientSession,
+    observer: Observer,
+    patience: float = MAX_ROUND_S,
+) -> None:
+    """Sync until the session is over, each round of which may take `patience` seconds.
 
     Raises:
         PeerError: the server cannot be reached, breaks the protocol, or goes on for over MAX_ROUNDS rounds. What
             earlier rounds brought stays.
     """
-    line = _Line(transport, session)
+    line = _Line(transport, session, patience)
     with store.reader() as reader:
         body = session.request(reader)
     assert body is not None
     line.send(body)
     for _ in range(MAX_ROUNDS):
         heard = len(session.messages)
-        session.receive(line.reply())
+        with line.reply() as text:
+            session.receive(text)
         for message in session.messages[heard:]:
             observer.said(message)
         if session.is_cloning:
@@ -59,8 +74,9 @@ def run(store: Store, transport: Transport, session: ClientSession, observer: Ob
 class _Line:
     """One request at a time under way in a thread; an interrupt does not wait for it."""
 
-    def __init__(self, transport: Transport, session: ClientSession) -> None:
+    def __init__(self, transport: Transport, session: ClientSession, patience: float) -> None:
         self._transport = transport
+        self._patience = patience
         self._traffic = session.traffic
         self._replies: queue.SimpleQueue[tuple[str, bytes] | Exception] = queue.SimpleQueue()
 
@@ -69,14 +85,27 @@ class _Line:
         self._traffic.bytes_out += len(octets)
         threading.Thread(target=self._exchange, args=(octets,), daemon=True).start()
 
-    def reply(self) -> bytes:
+    @contextmanager
+    def reply(self) -> Iterator[IO[bytes]]:
         """Card text of the answer; raises what the exchange has raised."""
-        answer = self._replies.get()
+        name = self._transport.name
+        try:
+            answer = self._replies.get(timeout=self._patience)
+        except queue.Empty:
+            raise PeerError(
+                f"{name} has not come to the end of a reply within {self._patience:.0f} s"
+            ) from None
         if isinstance(answer, Exception):
             raise answer
         content_type, octets = answer
         self._traffic.bytes_in += len(octets)
-        return decode_body(content_type, octets, limit=MAX_TEXT)
+        raw = BytesIO(octets)
+        with SpooledTemporaryFile(_IN_MEMORY) as text:
+            try:
+                is_plain = expand_body(content_type, raw, text, limit=MAX_TEXT)
+            except PeerError as exc:
+                raise PeerError(f"{name} sends a reply that is too large: {exc}") from exc
+            yield raw if is_plain else text
 
     def _exchange(self, octets: bytes) -> None:
         try:
