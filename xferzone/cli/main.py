@@ -151,7 +151,11 @@ def main() -> None:
         exc.show()
         code = exc.exit_code
     except XferzoneError as exc:
-        click.echo(f"xferzone: {exc}", err=True)
+        from xferzone.cli.common import (
+            printable,  # what a remote or a zone file says may be part of the message
+        )
+
+        click.echo("\n".join(map(printable, f"xferzone: {exc}".split("\n"))), err=True)
         code = exc.exit_code
     except BrokenPipeError:
         # Whoever read our output has what he wanted: `xferzone log | head`.

@@ -6,15 +6,17 @@ the URL > --password-file > XFERZONE_PASSWORD > what --save-password kept > a qu
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import click
 
 from xferzone.errors import NotFound, UsageError
 from xferzone.sync.client import Account
-from xferzone.transport import credentials
+from xferzone.transport import credentials, parse_url
 
 VARIABLE = "XFERZONE_PASSWORD"
+MAX_PASSWORD = 10_000  # bytes of a line in a file that is taken for one
 
 
 def account(repository: Path, url: str, password_file: str | None) -> Account | None:
@@ -48,21 +50,24 @@ def without_password(url: str) -> str:
     bare, login, _ = credentials(url)
     if login is None:
         return bare
-    userinfo = url.partition("://")[2].partition("@")[0].partition(":")[0]
-    return bare.replace("://", f"://{userinfo}@", 1)
+    written = parse_url(url).netloc.rpartition("@")[0].partition(":")[0]
+    return bare.replace("://", f"://{written}@", 1)
 
 
 def save(repository: Path, url: str, password: str) -> None:
     """Keep the password for `url`."""
     kept = _saved(repository) | {without_password(url): password}
     file = _file(repository)
-    scratch = file.with_name(f"{file.name}.new")
-    with os.fdopen(
-        os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
-    ) as out:
-        json.dump(kept, out, indent=2)
-        out.write("\n")
-    scratch.replace(file)
+    # Made anew, for its owner alone: in a directory that others write to, one may lie there already.
+    descriptor, scratch = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+            json.dump(kept, out, indent=2)
+            out.write("\n")
+        Path(scratch).replace(file)
+    except BaseException:
+        Path(scratch).unlink()
+        raise
 
 
 def _saved(repository: Path) -> dict[str, str]:
@@ -82,10 +87,14 @@ def _file(repository: Path) -> Path:
 
 def _first_line(file: str) -> str:
     try:
-        text = sys.stdin.readline() if file == "-" else Path(file).read_text("utf-8")
-    except (OSError, ValueError) as exc:
-        raise NotFound(f"the password file {file} cannot be read: {exc}") from exc
-    password = text.partition("\n")[0].rstrip("\r")
+        if file == "-":
+            line = sys.stdin.buffer.readline(MAX_PASSWORD)
+        else:
+            with Path(file).open("rb") as opened:
+                line = opened.readline(MAX_PASSWORD)
+    except OSError as exc:
+        raise NotFound(f"the password file {file} cannot be read: {exc.strerror}") from exc
+    password = line.rstrip(b"\r\n").decode("utf-8", "surrogateescape")
     if not password:
         raise UsageError(f"the first line of the password file {file} is empty")
     return password

@@ -1,6 +1,6 @@
-"""What Linux offers a process beyond POSIX: death with the parent, adoption of orphans, a title.
+"""What a system offers a process: an end in order, and, on Linux, death with the parent, adoption of orphans, a title.
 
-Elsewhere these do nothing: children of a killed parent then have to notice by themselves.
+Elsewhere the latter do nothing: children of a killed parent then have to notice by themselves.
 
 Source: prctl(2), PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SET_NAME; proc(5), fields 48 and 49 of stat.
 """
@@ -9,7 +9,11 @@ import ctypes
 import os
 import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 _SET_PDEATHSIG = 1
 _SET_NAME = 15
@@ -38,6 +42,24 @@ def children() -> list[int] | None:
         return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
     except OSError:
         return None
+
+
+@contextmanager
+def ending_in_order() -> Iterator[None]:
+    """Let TERM and HUP end the program as INT does, by an exception, so that what is half done is cleared away."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # a thread gets no signals
+        return
+    before = {number: signal.signal(number, _end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, action in before.items():
+            signal.signal(number, action)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + number)
 
 
 def entitle(part: str) -> None:

@@ -11,6 +11,7 @@ import click
 from xferzone.cli import passwords
 from xferzone.cli.common import SHORT, changing, now_ms, printable, reading, show_json
 from xferzone.cli.main import Settings
+from xferzone.cli.process import ending_in_order
 from xferzone.cli.progress import size, watching
 from xferzone.errors import Denied, NotFound, PeerError, RefConflict, UsageError, XferzoneError
 from xferzone.refs import LocalRefs
@@ -18,7 +19,7 @@ from xferzone.store import Reader, Store, Writer, schema
 from xferzone.store.remotes import ORIGIN, Remote, put_remote, remotes, remove_remote, unsent
 from xferzone.sync import driver
 from xferzone.sync.client import ClientSession, Purpose
-from xferzone.transport import HTTP, credentials
+from xferzone.transport import HTTP, credentials, shown_url
 from xferzone.zone.follow import Followed, follow
 from xferzone.zone.repository import EVERYBODY
 
@@ -75,7 +76,7 @@ def clone(
     """
     path = file or settings.repository
     account = passwords.account(path, url, password_file)
-    with Store.making(path) as store:
+    with ending_in_order(), Store.making(path) as store:
         session = ClientSession(None, _PULL, account)
         remote = Remote(ORIGIN, passwords.without_password(url))
         done = _run(store, remote, session, _begin_clone)
@@ -217,7 +218,8 @@ def _sync(
         url = named if named is not None and "://" in named else known.url
         account = passwords.account(settings.repository, url, password_file)
         session = ClientSession(project, purpose, account, (known.epoch, known.number), known.cookie)
-        done = _run(store, known, session)
+        with ending_in_order():
+            done = _run(store, known, session)
         if session.errors:
             raise _refusal(done)
         if save_password and account is not None:
@@ -238,7 +240,7 @@ def _run(
     address, _, _ = credentials(remote.url)
     began = time.monotonic()
     with watching(address) as observer:
-        driver.run(store, HTTP(address), session, observer)
+        driver.run(store, HTTP(address, with_login=session.has_account), session, observer)
     followed = Followed()
     if not session.errors:
         with store.writer() as writer:
@@ -282,7 +284,9 @@ def _named(reader: Reader, named: str | None) -> Remote:
         return found
     if named is None:
         raise NotFound("with whom? give a URL or a name, or `xferzone remote add origin URL`")
-    raise NotFound(f"there is no remote {named}: `xferzone remote` lists them, `remote add` makes one")
+    raise NotFound(
+        f"there is no remote {shown_url(named)}: `xferzone remote` lists them, `remote add` makes one"
+    )
 
 
 def _show(settings: Settings, done: _Sync, verb: str) -> None:
