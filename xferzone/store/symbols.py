@@ -27,7 +27,8 @@ def branch_tips(reader: Reader) -> dict[str, ArtifactId]:
                SELECT name, child, 1 FROM carried JOIN parent ON parent = carried.rid AND position = 0
                WHERE spreads AND NOT EXISTS (SELECT 1 FROM tag WHERE target = child AND tag.name = carried.name))
            SELECT carried.name, rid, max(date_ms),
-                  (SELECT value FROM tag WHERE target = rid AND tag.name = 'date' ORDER BY tag.date_ms DESC, source)
+                  (SELECT iif(prefix = '-', NULL, value) FROM tag WHERE target = rid AND tag.name = 'date'
+                   ORDER BY tag.date_ms DESC, source LIMIT 1)
            FROM carried JOIN checkin USING (rid) WHERE rid NOT IN (SELECT rid FROM unsent)
            GROUP BY carried.name,
                     CASE WHEN EXISTS (SELECT 1 FROM tag WHERE target = rid AND tag.name = 'date') THEN rid END"""

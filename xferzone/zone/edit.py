@@ -3,7 +3,7 @@
     change     some owners' records           (set, add, delete, apply)
     replace    every record of the zone       (zone add, zone import, edit)
     reset      the files of an older check-in
-    remove     no files: the zone is served no more, its line stays for the day it is added again
+    remove     no files: the zone is served no more, its line stays for the day it is added again; in a primary alone
     fork_off   the first check-in of a new branch;   mark, close: a control artifact
 
 What a check-in holds beside the zone's own files (a README, scripts) stays as it is, but for remove.
@@ -123,7 +123,17 @@ class Edit:
         return self._commit(self._writer.file_cards(to), comment, ref.checkin, as_cut=False)
 
     def remove(self, comment: str) -> Commit:
-        """Append an empty check-in: the zone is served no more. Raises NotFound if it is not served."""
+        """Append an empty check-in: the zone is served no more.
+
+        Raises:
+            NotFound: it is not served.
+            Refused: this is a clone, whose primary would not take that by a push.
+        """
+        if self._writer.role != schema.PRIMARY:
+            raise Refused(
+                f"this is a clone: a zone is removed in the repository it follows (`xferzone zone remove {self.zone}` "
+                "there, then sync here)"
+            )
         ref = self._served()
         checkin = self._writer.put_own(self._manifest((), comment, ref.checkin).encode())
         withdraw(self._writer, self._refs, self.branch, checkin, self._author.now_ms)

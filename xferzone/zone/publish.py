@@ -398,7 +398,7 @@ def resettle(writer: Writer, refs: LocalRefs) -> None:
                 f"{ref.branch} points to {ref.checkin}, which is no check-in: restore from a backup"
             )
     lines.settle(writer, [ref.checkin for ref in standing])
-    for leaf in lines.passed_leaves(writer):
+    for leaf in lines.passed_leaves(writer) if writer.role == schema.PRIMARY else ():
         # It was passed by another branch alone: publishing says again what it is on its own.
         if names.split_ref(leaf.branch or "") is not None and names.fork_of(leaf.branch or "") is None:
             own = refs.get(leaf.branch or "")
