@@ -21,10 +21,13 @@ from xferzone.artifacts import (
     Other,
     Tag,
     delta_files,
+    grammar,
     hazard,
     parse,
     r_card,
 )
+from xferzone.artifacts.checkin import parse_checkin
+from xferzone.artifacts.plain import plain_checkin
 from xferzone.hashing import ArtifactId, is_named
 
 FOLDER = Path(__file__).parents[1] / "vectors"
@@ -434,6 +437,46 @@ def test_damage_leaves_a_plain_blob_and_damage_under_a_new_seal_never_a_crash(
         content[place : place + len(patch)] = patch
         assert parse(bytes(content)) is None
         parse(sealed(bytes(content[:-35])))
+
+
+plain_checkins = st.builds(
+    CheckIn,
+    texts.map(lambda text: text or "x"),
+    st.integers(-(10**13), 10**14),
+    texts.map(lambda text: text or "u"),
+    st.lists(files, max_size=4, unique_by=lambda file: file.name).map(tuple),
+    st.lists(ids, max_size=3).map(tuple),
+    tags=st.lists(tags, max_size=3, unique_by=lambda tag: (tag.prefix, tag.name, tag.target)).map(tuple),
+    r_card=st.none() | st.just("0" * 32),
+)
+
+
+@given(plain_checkins, st.data())
+def test_the_short_way_to_read_a_checkin_leads_where_the_long_one_does(
+    made: CheckIn, data: st.DataObject
+) -> None:
+    content = bytearray(made.encode())
+    place = data.draw(st.integers(0, len(content) - 36))
+    patch = data.draw(
+        st.sampled_from([b"", b" ", b"\n", b"\0", b"F", b"P", b"T", b"A", b"9", b"\\", b"\nZ "])
+    )
+    content[place : place + len(patch)] = patch
+    text = sealed(bytes(content[:-35]))
+    short = verdict(plain_checkin, text)
+    assert short is None or short == verdict(lambda octets: parse_checkin(grammar.read(octets)), text)
+
+
+def verdict(read: Callable[[bytes], CheckIn | None], text: bytes) -> CheckIn | str | None:
+    try:
+        return read(text)
+    except ValueError:
+        return "none"
+
+
+def test_nearly_every_checkin_is_read_the_short_way() -> None:
+    by_id = ArtifactId("0" * 64)
+    made = CheckIn("www moves", 1_700_000_000_000, "ops", (FileCard("example.com.zone", by_id),), (by_id,))
+    assert plain_checkin(made.encode()) == made
 
 
 @given(st.binary(max_size=100))

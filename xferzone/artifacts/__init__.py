@@ -22,6 +22,7 @@ from xferzone.artifacts.cluster import Cluster, parse_cluster
 from xferzone.artifacts.control import Control, Tag, parse_control
 from xferzone.artifacts.grammar import Cards, is_sealed, read, upper_case_ids
 from xferzone.artifacts.other import Other, parse_other
+from xferzone.artifacts.plain import plain_checkin
 
 __all__ = [
     "MAX_STRUCTURAL",
@@ -78,6 +79,8 @@ def parse(content: bytes) -> CheckIn | Control | Cluster | Other | None:
     if not (content[:1].isupper() or content[:1] == b"-") or len(content) > MAX_STRUCTURAL:
         return None
     try:
+        if (checkin := plain_checkin(content)) is not None:
+            return checkin
         cards = read(content)
         letters = cards.letters
         for kind in _KINDS:

@@ -110,7 +110,7 @@ def parse_checkin(cards: Cards) -> CheckIn:
         comment=text(comment or b""),
         date_ms=parse_date(cards.first(b"D") or b""),
         user=parse_user(cards),
-        files=_parse_files(cards.many.get(b"F", ()), delta=baseline is not None),
+        files=parse_files(cards.many.get(b"F", ()), delta=baseline is not None),
         parents=tuple([parse_id(parent) for card in cards.every(b"P") for parent in card]),
         baseline=None if baseline is None else parse_id(baseline),
         tags=parse_tags(cards.every(b"T")),
@@ -143,7 +143,8 @@ def r_card(files: Iterable[tuple[str, bytes]]) -> str:
     return digest.hexdigest()
 
 
-def _parse_files(cards: Sequence[bytes], *, delta: bool) -> tuple[FileCard, ...]:
+def parse_files(cards: Sequence[bytes], *, delta: bool) -> tuple[FileCard, ...]:
+    """The files of F cards, of each what follows the letter and its space. Raises ValueError."""
     joined = b"\n".join(cards)
     if joined.isascii():
         plain = _PLAIN_FILE.findall(joined.decode("ascii"))

@@ -149,22 +149,34 @@ def _expanded(artifact: ArtifactId, size: int, stored: bytes, source: bytes | No
 def rechain_all(
     db: sqlite3.Connection, cache: ContentCache, pairs: Collection[tuple[ArtifactId, ArtifactId]]
 ) -> None:
-    """`rechain` each older version, with its successor, of those that are here and may gain by it."""
-    query = f"""SELECT hash, rid FROM blob
-                WHERE content IS NOT NULL AND source IS NULL AND size >= {_SMALLEST} AND hash IN (?)"""  # noqa: S608 our own number
-    older = dict(selected(db, query, {bytes.fromhex(old) for old, _ in pairs}))
-    pairs = [pair for pair in pairs if bytes.fromhex(pair[0]) in older]
+    """Store older versions as deltas against their successors, where that saves space and bounds allow it.
+
+    `pairs` are an older and a newer version each, the oldest first.
+    """
+    query = f"""SELECT hash, rid FROM blob WHERE content IS NOT NULL AND source IS NULL
+                AND size BETWEEN {_SMALLEST} AND {_MAX_CHAINED} AND hash IN (?)"""  # noqa: S608 our own numbers
+    older: dict[bytes, int] = dict(selected(db, query, {bytes.fromhex(old) for old, _ in pairs}))
+    raws = [(bytes.fromhex(old), bytes.fromhex(new)) for old, new in pairs]
     query = "SELECT hash, rid FROM blob WHERE content IS NOT NULL AND hash IN (?)"
-    newer = dict(selected(db, query, {bytes.fromhex(new) for _, new in pairs}))
-    for old, new in pairs:
-        if bytes.fromhex(new) in newer:
-            rechain(db, cache, older[bytes.fromhex(old)], newer[bytes.fromhex(new)])
+    newer = dict(selected(db, query, {new for old, new in raws if old in older}))
+    for old, new in raws:
+        if old in older and new in newer:
+            _turn_round(db, cache, older[old], newer[new])
+            _rechain(db, cache, older[old], newer[new])
 
 
-def rechain(db: sqlite3.Connection, cache: ContentCache, old: int, new: int) -> None:
-    """Store `old` as a delta against `new`, its successor, where that saves space and bounds allow it."""
+def _turn_round(db: sqlite3.Connection, cache: ContentCache, old: int, new: int) -> None:
+    """Store the newer version whole if it came as a delta of the older one."""
+    (source,) = db.execute("SELECT source FROM blob WHERE rid = ?", (new,)).fetchone()
+    if source == old:
+        keep(db, new, zstd.compress(content(db, cache, new)), None)
+        query = "UPDATE blob SET stack = (SELECT coalesce(max(stack) + 1, 0) FROM blob WHERE source = ?) WHERE rid = ?"
+        db.execute(query, (old, old))
+
+
+def _rechain(db: sqlite3.Connection, cache: ContentCache, old: int, new: int) -> None:
     row = db.execute("SELECT size, content, source, stack FROM blob WHERE rid = ?", (old,)).fetchone()
-    if row is None or row[1] is None or row[2] is not None or not _SMALLEST <= row[0] <= _MAX_CHAINED:
+    if row is None or row[1] is None or row[2] is not None:
         return
     stacks = _stacks(db, new)
     height = row[3] + 1

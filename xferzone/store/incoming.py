@@ -4,9 +4,9 @@
     delta, its source among them or here              applied; kept as that delta if that leads to an older version
     delta, its source neither                         left over, to be kept aside
 
-Every source is expanded once, however many versions hang on it, and no longer than they need it. A delta is known to
-lead to an older version by a check-in that replaces one by the other, or by its source coming later: a server sends
-what it stores, and only when it sends what it stores does it send a delta before its source.
+Every source is expanded once, however many versions hang on it, and no longer than they need it. A delta is taken to
+lead to an older version if a check-in replaces that by its source, or if it came before its source: servers send a
+clone what they store. Where that was wrong, linking puts it right (chains.py).
 """
 
 from collections.abc import Iterable
@@ -131,6 +131,7 @@ class Batch:
         del self._left[artifact]
         if isinstance(parsed, CheckIn):
             self._checkins[artifact] = parsed
+            self._reader.remember(artifact, parsed)
         return parsed
 
     def _follow(self, source: ArtifactId, content: bytes, below: int) -> None:
@@ -157,12 +158,14 @@ class Batch:
 
     def _applied(self, each: Received, content: bytes) -> bytes | None:
         """What the delta makes of its source's content; None: it is refused."""
-        if each.artifact not in self._were_aside:
-            return delta.apply(content, each.payload, limit=MAX_ARTIFACT)
         try:
             made = delta.apply(content, each.payload, limit=MAX_ARTIFACT)
-        except MalformedDelta:
+        except MalformedDelta as exc:
+            if each.artifact not in self._were_aside:
+                raise MalformedDelta(f"{exc}, for artifact {each.artifact}") from exc
             made = b""
+        if each.artifact not in self._were_aside:
+            return made
         if not is_named(each.artifact, made) or _tags_others(made) or artifacts.hazard(made) is not None:
             # What tags others may need a right that whoever sends the source lacks: it must come whole, where the
             # server looks at it. What harms stock is refused there, too.
@@ -178,7 +181,7 @@ class Batch:
         newer = self._checkins.get(source)
         if newer is not None and each.artifact in newer.parents:
             return True
-        return self._places.get(source, -1) > self._places[each.artifact]
+        return each.artifact in self._were_aside or self._places.get(source, -1) > self._places[each.artifact]
 
 
 def _tags_others(content: bytes) -> bool:

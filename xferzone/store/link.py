@@ -11,6 +11,7 @@ What came with one reply is linked together, with a few statements for all of it
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, overload
 
 from xferzone import artifacts
@@ -127,14 +128,14 @@ def _rechain(writer: "Writer", manifests: _Manifests, touched: Collection[int]) 
     around = {*edges, *edges.values()}
     rows = selected(writer.db, "SELECT rid, hash FROM blob WHERE content IS NOT NULL AND rid IN (?)", around)
     ids = {rid: chains.id_of(raw) for rid, raw in rows}
-    pairs: dict[tuple[ArtifactId, ArtifactId], None] = {}
+    steps = []
     for child, parent in edges.items():
-        if child not in ids or parent not in ids:
-            continue
-        older, newer = manifests.get(ids[parent]), manifests.get(ids[child])
-        if older is not None and newer is not None:
-            pairs.update(dict.fromkeys(replaced(older, newer)))
-            pairs[ids[parent], ids[child]] = None
+        if child in ids and parent in ids:
+            older, newer = manifests.get(ids[parent]), manifests.get(ids[child])
+            if older is not None and newer is not None:
+                steps.append((newer.date_ms, [*replaced(older, newer), (ids[parent], ids[child])]))
+    steps.sort(key=itemgetter(0))
+    pairs = dict.fromkeys(pair for _, step in steps for pair in step)
     chains.rechain_all(writer.db, writer.cache, list(pairs))
 
 
