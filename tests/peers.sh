@@ -11,8 +11,10 @@ fossil   fossil
 dig      bind9-dnsutils
 kdig     knot-dnsutils
 faketime faketime
+nginx    nginx-light
 '
 POLICY=/usr/sbin/policy-rc.d
+PATH=$PATH:/usr/sbin # where nginx is
 
 # Package names of the programs that are not on PATH, on one line.
 lacking() {
