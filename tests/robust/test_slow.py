@@ -1,0 +1,111 @@
+"""Clients that take their time: they hold a thread, not the server."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.live import Server, serving, within
+from tests.robust.site import LOGIN, PULL, PUSH, ask, begun, by_ops, healthy, made, post, workers
+from xferzone.cards import Error, File, IGot
+from xferzone.cards.body import FRAMED
+from xferzone.hashing import artifact_id
+from xferzone.store import Store
+from xferzone.web.patience import Patience
+from xferzone.web.room import MAX_REQUESTS
+
+CONTENT = b"slowly\n" * 1000
+SLOW = 20
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    return made(tmp_path / "z.xferzone")
+
+
+@pytest.fixture
+def server(repository: Path) -> Iterator[Server]:
+    with serving(repository, "serve") as server:
+        yield server
+
+
+def test_slow_bodies_stop_nobody_else(server: Server) -> None:
+    body = by_ops(PUSH, File(artifact_id(CONTENT), CONTENT))
+    with contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(begun(server, body, 10)) for _ in range(SLOW)]
+        assert ask(server, by_ops(PULL)) == []
+        assert healthy(server, 2)
+        for connection in slow:
+            connection.sendall(body[-10:])
+            assert connection.recv(100).startswith(b"HTTP/1.0 200 ")
+    assert ask(server, by_ops(PULL)) == [IGot(artifact_id(CONTENT))]
+
+
+def test_beyond_a_bound_slow_bodies_stop_sync_requests_but_no_page(server: Server) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(MAX_REQUESTS):
+            stack.enter_context(begun(server, by_ops(PULL), 10))
+
+        def is_busy() -> bool:
+            return list(ask(server, by_ops(PULL))) == [Error("the repository is busy: try again")]
+
+        assert within(10, is_busy)
+        assert healthy(server, 2)
+    assert within(10, lambda: not is_busy())
+
+
+def test_who_waits_for_the_write_lock_delays_no_page_and_no_pull(server: Server, repository: Path) -> None:
+    pushes = []
+    with Store.open(repository) as store, store.writer():
+        for number in range(SLOW):
+            content = b"%d\n" % number
+            body = by_ops(PUSH, File(artifact_id(content), content))
+            pushes.append(threading.Thread(target=ask, args=(server, body)))
+            pushes[-1].start()
+        assert healthy(server, 2)
+        assert ask(server, by_ops(PULL)) == []
+        assert all(push.is_alive() for push in pushes)
+    for push in pushes:
+        push.join(60)
+    assert len(ask(server, by_ops(PULL))) == SLOW
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_time_that_is_over_ends_a_connection_whoever_waits_for_it(reads: bool) -> None:
+    patience = Patience()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(30)
+        thread = threading.Timer(0.1, patience.enforce)
+        thread.start()
+        with patience.over(ours, 0.05):
+            if reads:
+                assert ours.recv(1) == b""
+            else:
+                with pytest.raises(BrokenPipeError):
+                    ours.sendall(bytes(10**7))
+        thread.join()
+
+
+def test_who_was_in_time_is_left_alone() -> None:
+    patience = Patience()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        with patience.over(ours, -1):
+            pass
+        patience.enforce()
+        theirs.send(b"x")
+        assert ours.recv(1) == b"x"
+
+
+def test_a_request_without_a_length_is_told_so(server: Server) -> None:
+    for head in (b"POST / HTTP/1.1\r\nHost: x\r\n", b"POST / HTTP/1.0\r\n"):
+        with socket.create_connection(("127.0.0.1", server.http), timeout=30) as connection:
+            connection.sendall(head + f"Content-Type: {FRAMED}\r\n\r\n".encode())
+            assert b" 411 " in connection.recv(100)
+    assert post(server, b"").cards == []
+    assert len(workers(server)) == 1
+    assert LOGIN not in server.log.read_text().split("ready")[1]
