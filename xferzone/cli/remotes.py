@@ -360,6 +360,9 @@ def _complain(done: _Sync) -> None:
     if absent:
         ids = ", ".join(absent[:MAX_SHOWN])
         raise XferzoneError(f"{done.where} has named {len(absent)} artifacts and not sent them: {ids}")
+    if followed.incomplete:
+        branches = ", ".join(kept.branch for kept in followed.incomplete[:MAX_SHOWN])
+        raise XferzoneError(f"{done.where} tells of check-ins that it has not sent, for {branches}")
     if followed.diverged:
         lost = followed.diverged[0]
         moved = {each.branch: each.new for each in followed.moved}

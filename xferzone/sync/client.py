@@ -171,8 +171,9 @@ class ClientSession:
 
     @property
     def absent(self) -> list[ArtifactId]:
-        """Artifacts that the server announced, or that what it sent names, and that did not come."""
-        return [artifact for artifact in self._asked if artifact not in self._missing_before]
+        """Artifacts that the server announced, or that what it sent names, and that did not come, or not whole."""
+        missing = (artifact for artifact in self._asked if artifact not in self._missing_before)
+        return list(dict.fromkeys([*missing, *sorted(self._came_before)]))
 
     @property
     def is_cloning(self) -> bool:
@@ -195,6 +196,7 @@ class ClientSession:
         assert reader is not None, "only a clone goes on without the store"
         if not self._has_met and not self.traffic.rounds:
             self._missing_before = set(reader.phantoms(MAX_EXPECTED))
+        self._came_before -= reader.present(self._came_before)
         gimmes = self._gimmes(reader)
         files = list(self._files(reader))
         if self._has_met and not (gimmes or files or self._misses_refs):
