@@ -4,6 +4,7 @@ import struct
 
 import dns.flags
 import dns.message
+import dns.name
 import dns.opcode
 import dns.rcode
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.dnsd.made import question, said, view_of, zones_of
-from tests.dnsd.test_wire import A_IN, ONE_OPT, READ, UNREADABLE, WWW, message, opt
+from tests.dnsd.test_wire import A_IN, ONE_OPT, READ, UNREADABLE, WWW, message, opt, tsig
 from xferzone.dnsd import wire
 from xferzone.dnsd.respond import failure, respond
 from xferzone.dnsd.wire import parse
@@ -54,9 +55,30 @@ def test_what_can_be_read_is_answered(wire_: bytes) -> None:
 def test_opcodes(opcode: int) -> None:
     answer = respond(message(flags=opcode << 11), ZONES, tcp=False)
     assert answer is not None
-    expected = {0: "NOERROR", 4: "REFUSED", 5: "REFUSED"}.get(opcode, "NOTIMP")
+    expected = {0: "NOERROR", 4: "NOTAUTH", 5: "FORMERR"}.get(opcode, "NOTIMP")
     assert dns.rcode.to_text(dns.rcode.Rcode(answer[3] & 15)) == expected
     assert (answer[2] >> 3) & 15 == opcode
+    assert int.from_bytes(answer[4:6]) == (0 if expected == "NOTIMP" else 1)
+
+
+@pytest.mark.parametrize("opcode", ["NOTIFY", "UPDATE"])
+@pytest.mark.parametrize(
+    ("zone", "rdclass", "expected"),
+    [
+        ("example.test.", 1, "REFUSED"),
+        ("www.example.test.", 1, "NOTAUTH"),
+        ("test.", 1, "NOTAUTH"),
+        ("example.test.", 3, "NOTAUTH"),
+    ],
+)
+def test_nobody_may_notify_or_update(opcode: str, zone: str, rdclass: int, expected: str) -> None:
+    name = dns.name.from_text(zone).to_wire() or b""
+    asked = message(
+        name + struct.pack(">HH", 6, rdclass), flags=dns.opcode.to_flags(dns.opcode.from_text(opcode))
+    )
+    answer = respond(asked, ZONES, tcp=False)
+    assert answer is not None
+    assert dns.rcode.to_text(dns.rcode.Rcode(answer[3] & 15)) == expected
 
 
 @pytest.mark.parametrize("opcode", [1, 2, 3, 6, 15])
@@ -64,6 +86,20 @@ def test_an_unknown_opcode_is_not_implemented_however_its_message_looks(opcode: 
     answer = respond(message(b"\3ww", flags=opcode << 11), ZONES, tcp=False)
     assert answer is not None
     assert answer[3] & 15 == wire.NOTIMP
+
+
+@pytest.mark.parametrize("opcode", [0, 3, 4])
+def test_a_newer_version_of_edns_is_bad_with_any_opcode(opcode: int) -> None:
+    asked = message(more=opt(version=1), flags=opcode << 11, counts=ONE_OPT)
+    assert rcode(respond(asked, ZONES, tcp=False)) == "BADVERS"
+
+
+@pytest.mark.parametrize("tcp", [False, True])
+def test_a_signed_question_is_told_that_its_key_is_unknown(tcp: bool) -> None:
+    answer = respond(message(more=tsig(), counts=ONE_OPT), ZONES, tcp=tcp)
+    assert answer is not None
+    assert answer[3] & 15 == wire.NOTAUTH
+    assert answer.endswith(struct.pack(">HHHHH", 300, 0, 0x0815, 17, 0))
 
 
 @pytest.mark.parametrize("rdclass", [0, 2, 3, 4, 254, 255, 1000])
@@ -74,8 +110,13 @@ def test_classes_other_than_in_are_refused(rdclass: int) -> None:
 
 @pytest.mark.parametrize("tcp", [False, True])
 @pytest.mark.parametrize("rdtype", ["AXFR", "IXFR"])
-def test_transfers_are_refused(rdtype: str, tcp: bool) -> None:
-    assert rcode(respond(question("example.test.", rdtype), ZONES, tcp=tcp)) == "REFUSED"
+@pytest.mark.parametrize(
+    ("zone", "expected"),
+    [("example.test.", "REFUSED"), ("www.example.test.", "NOTAUTH"), ("test.", "NOTAUTH")],
+)
+def test_nobody_may_transfer(zone: str, expected: str, rdtype: str, tcp: bool) -> None:
+    expected = "NOTIMP" if rdtype == "AXFR" and not tcp else expected
+    assert rcode(respond(question(zone, rdtype), ZONES, tcp=tcp)) == expected
 
 
 @pytest.mark.parametrize("name", [".", "test.", "other.test.", "xexample.test.", "example.test.x."])
@@ -197,9 +238,10 @@ def test_any_datagram_gets_an_answer_that_fits_it_or_none(wire_: bytes) -> None:
             continue
         assert answer[:2] == wire_[:2]
         assert answer[2] & 0xF8 == 0x80 | wire_[2] & 0x78
-        assert len(answer) <= (65535 if tcp else wire.size_limit(query))
-        assert answer[12:].startswith(query.question)
-        assert int.from_bytes(answer[4:6]) == (1 if query.question else 0)
+        assert len(answer) <= (65535 if tcp else wire.size_offered(query))
+        echoed = query.question if query.opcode in (0, 4, 5) else b""
+        assert answer[12:].startswith(echoed)
+        assert int.from_bytes(answer[4:6]) in (0, 1)
         if query.opcode == 0 and query.rdclass != 0:
             decoded = dns.message.from_wire(answer)
             assert (decoded.edns >= 0) == (query.edns is not None)

@@ -134,7 +134,8 @@ def test_many_questions_on_one_connection(server: Server) -> None:
     [
         ("+noedns", False),
         ("+bufsize=512", False),
-        ("+bufsize=1231", False),
+        ("+bufsize=900", False),
+        ("+bufsize=1231", True),
         ("+bufsize=1232", True),
         ("+bufsize=4096", True),
     ],
@@ -195,8 +196,8 @@ def test_what_is_not_a_question_for_addresses(
 def test_a_transfer_is_refused(server: Server) -> None:
     assert "Transfer failed" in server.dig("example.com", "AXFR")
     assert "REFUSED" in server.kdig("example.com", "AXFR")
-    for kind in ("AXFR", "IXFR"):
-        assert said(server.udp(question("example.com.", kind))).rcode == "REFUSED"
+    for kind, rcode in (("AXFR", "NOTIMP"), ("IXFR", "REFUSED")):
+        assert said(server.udp(question("example.com.", kind))).rcode == rcode
 
 
 def test_malformed_datagrams_do_no_harm(server: Server) -> None:

@@ -4,7 +4,10 @@ import struct
 
 import dns.message
 import dns.name
+import dns.rcode
+import dns.rdata
 import pytest
+from dns.rdtypes.ANY.TSIG import TSIG
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,6 +39,12 @@ def record(owner: bytes = WWW, rdtype: int = 1, rdata: bytes = b"abcd") -> bytes
     return owner + struct.pack(">HHLH", rdtype, 1, 0, len(rdata)) + rdata
 
 
+def tsig(key: bytes = b"\3key\0", *, rdclass: int = 255, mac: bytes = b"m" * 32, more: bytes = b"") -> bytes:
+    rdata = b"\x0bhmac-sha256\0" + (1_800_000_000).to_bytes(6) + struct.pack(">HH", 300, len(mac)) + mac
+    rdata += struct.pack(">HHH", 0x0815, 0, len(more)) + more
+    return key + struct.pack(">HHLH", 250, rdclass, 0, len(rdata)) + rdata
+
+
 ONE_OPT = (1, 0, 0, 1)
 LONGEST = b"".join(bytes((size,)) + b"x" * size for size in (63, 63, 63, 61)) + b"\0"
 TOO_LONG = b"".join(bytes((size,)) + b"x" * size for size in (63, 63, 63, 62)) + b"\0"
@@ -63,6 +72,8 @@ READ = [
     ("longest name", message(LONGEST + A_IN), None, False),
     ("the root", message(b"\0" + A_IN), None, False),
     ("zero in a label", message(b"\3a\0b\0" + A_IN), None, False),
+    ("something behind", message(more=b"x"), None, False),
+    ("something behind opt", message(more=opt() + b"x", counts=ONE_OPT), Edns(1232, False), False),
 ]
 
 #: What cannot be read, and whether the question still can.
@@ -84,8 +95,6 @@ UNREADABLE = [
     ("label of 64", message(b"\x40" + b"x" * 64 + b"\0" + A_IN), False),
     ("extended label", message(b"\x41\1\0" + A_IN), False),
     ("name of 256", message(TOO_LONG + A_IN), False),
-    ("garbage behind", message(more=b"x"), True),
-    ("garbage behind opt", message(more=opt() + b"x", counts=ONE_OPT), True),
     ("missing record", message(counts=ONE_OPT), True),
     ("record cut", message(more=record()[:-1], counts=ONE_OPT), True),
     ("record without rdlength", message(more=WWW + A_IN, counts=ONE_OPT), True),
@@ -94,6 +103,14 @@ UNREADABLE = [
     ("opt not at the root", message(more=opt(owner=b"\1a\0"), counts=ONE_OPT), True),
     ("opt at a pointer to the root", message(more=opt(owner=b"\xc0\x1c"), counts=ONE_OPT), True),
     ("option cut", message(more=opt(options=b"\0\3\0\5abc"), counts=ONE_OPT), True),
+    ("tsig among answers", message(more=tsig(), counts=(1, 1, 0, 0)), True),
+    ("tsig of class IN", message(more=tsig(rdclass=1), counts=ONE_OPT), True),
+    ("tsig before opt", message(more=tsig() + opt(), counts=(1, 0, 0, 2)), True),
+    ("tsig twice", message(more=tsig() + tsig(), counts=(1, 0, 0, 2)), True),
+    ("tsig cut", message(more=tsig()[:-1], counts=ONE_OPT), True),
+    ("tsig of two octets", message(more=record(b"\3key\0", 250, b"ab"), counts=ONE_OPT), True),
+    ("tsig at a pointer to itself", message(more=tsig(b"\xc0\x22"), counts=ONE_OPT), True),
+    ("tsig at a pointer in a circle", message(more=tsig(b"\1x\xc0\x22"), counts=ONE_OPT), True),
     ("option without size", message(more=opt(options=b"\0\3\0"), counts=ONE_OPT), True),
 ]
 
@@ -116,6 +133,33 @@ def test_what_cannot_be_read_is_a_format_error(wire_: bytes, asked: bool) -> Non
     assert query is not None
     assert query.fault == wire.FORMERR
     assert query.question == (WWW + A_IN if asked else b"")
+
+
+@pytest.mark.parametrize("key", [b"\3key\0", b"\3key\xc0\x10", b"\xc0\x0c", b"\0"])
+@pytest.mark.parametrize("more", [b"", opt()])
+def test_nobody_has_a_key_that_we_know(key: bytes, more: bytes) -> None:
+    query = parse(message(more=more + tsig(key, more=b"other"), counts=(1, 0, 0, 2 if more else 1)))
+    assert query is not None
+    assert query.fault == wire.NOTAUTH
+    answer = wire.error(query, wire.NOTAUTH)
+    assert answer[:2] == b"\x47\x11"
+    assert int.from_bytes(answer[10:12]) == (2 if more else 1)
+    name = {b"\3key\0": "key.", b"\3key\xc0\x10": "key.example.test.", b"\0": "."}.get(
+        key, "www.example.test."
+    )
+    at = len(answer) - len(answer.split(WWW + A_IN, 1)[1]) + (11 if more else 0)
+    owner, size = dns.name.from_wire(answer, at)
+    rdata = dns.rdata.from_wire("ANY", "TSIG", answer, at + size + 10, len(answer) - at - size - 10)
+    assert owner == dns.name.from_text(name)
+    assert isinstance(rdata, TSIG)
+    assert (rdata.algorithm.to_text(), rdata.time_signed, rdata.fudge) == ("hmac-sha256.", 1_800_000_000, 300)
+    assert (rdata.mac, rdata.original_id, rdata.error, rdata.other) == (b"", 0x0815, dns.rcode.BADKEY, b"")
+
+
+def test_a_tsig_that_leaves_no_room_is_answered_without_one() -> None:
+    query = parse(message(LONGEST + A_IN, tsig(LONGEST), counts=ONE_OPT))
+    assert query is not None
+    assert (query.fault, query.tsig) == (wire.NOTAUTH, b"")
 
 
 @pytest.mark.parametrize("wire_", [b"", b"x", message()[:11], message(flags=0x8100), message(flags=0xFFFF)])

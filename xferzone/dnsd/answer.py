@@ -3,24 +3,25 @@
     OUTSIDE    stop; only after CNAME or DNAME, what was gathered is the answer
     CUT        referral, with AA only after CNAME or DNAME; but DS of the cut itself is answered here
     DNAME      DNAME and a CNAME made of it, go on there; YXDOMAIN if that would be too long a name
-    EXACT      CNAME, unless that or ANY was asked for: go on there
+    EXACT      CNAME, unless what was asked for may stand beside it (CNAME, RRSIG, NSEC, ANY): go on there
                the type: done
                else NODATA: SOA
     WILDCARD   as EXACT, with the name asked for as owner
     MISSING    NXDOMAIN: SOA
 
 ANY gets one RRset, the one of the lowest type, by UDP and TCP (RFC 8482 4.1; NSD and Knot give one, too). The
-addresses of hosts in the zone go with NS, MX and SRV records. A positive answer carries no NS records, as
+addresses of hosts in the zone go with NS, MX, SRV, SVCB and HTTPS records. A positive answer carries no NS records, as
 Knot's does not: resolvers have them from the referral.
 
 Source: RFC 1034 4.3.2, RFC 2308 2 and 3, RFC 4592, RFC 6604 3 (the last name decides the rcode), RFC 6672 3,
-RFC 4035 3.1.4.1 (DS), RFC 9471 (glue).
+RFC 9460 4.1 (SVCB), RFC 4035 2.5 (what a CNAME may have beside it) and 3.1.4.1 (DS), RFC 9471 (glue).
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 from xferzone.dnsd.view import Found, Kind, View
-from xferzone.dnsd.wire import NXDOMAIN, YXDOMAIN, Answer
+from xferzone.dnsd.wire import NXDOMAIN, YXDOMAIN, Answer, name_end
 from xferzone.zone import index
 from xferzone.zone.index import RRset
 
@@ -40,11 +41,15 @@ _CNAME: Final = 5
 _AAAA: Final = 28
 _DNAME: Final = 39
 _DS: Final = 43
+_RRSIG: Final = 46
+_NSEC: Final = 47
 _ANY: Final = 255
+_BESIDE_CNAME: Final = (_CNAME, _ANY, _RRSIG, _NSEC)
 _MAX_NAME: Final = 255  # octets
 
-#: Where in the rdata the name of a host begins whose addresses the asker will want next.
-_HOSTS: Final = {_NS: 0, 15: 2, 33: 6}
+#: Where in the rdata the name of a host begins whose addresses the asker will want next: NS, MX, SRV, SVCB, HTTPS.
+_HOSTS: Final = {_NS: 0, 15: 2, 33: 6, 64: 2, 65: 2}
+_SERVICES: Final = (64, 65)
 
 
 def answer(name: bytes, rdtype: int, view: View) -> Answer:
@@ -66,7 +71,7 @@ def _step(made: Answer, found: Found, name: bytes, rdtype: int, view: View) -> b
     """Add what is `found` at `name`; the name to go on with, None at the end."""
     kind, _owner, node = found
     if kind is _EXACT or kind is _WILDCARD:
-        if node[0] & index.CNAME and rdtype not in (_CNAME, _ANY):
+        if node[0] & index.CNAME and rdtype not in _BESIDE_CNAME:
             return _follow_cname(made, node, name)
         _add_type(made, node, name, rdtype, view)
         return None
@@ -96,8 +101,8 @@ def _add_type(made: Answer, node: bytes, name: bytes, rdtype: int, view: View) -
         made.authority.append((view.origin, view.negative_soa))
         return
     made.answer.append((name, rrset))
-    if rdtype in _HOSTS:
-        _add_hosts(made, rrset, view)
+    if rrset.rdtype in _HOSTS:
+        _add_hosts(made, name, rrset, view)
 
 
 def _any(node: bytes, view: View) -> RRset | None:
@@ -139,17 +144,34 @@ def _is_below(name: bytes, owner: bytes) -> bool:
     return name[at:] == owner
 
 
-def _add_hosts(made: Answer, rrset: RRset, view: View) -> None:
-    offset = _HOSTS[rrset.rdtype]
+def _add_hosts(made: Answer, owner: bytes, rrset: RRset, view: View) -> None:
     # Several services of one host name it several times: its addresses go once.
-    for host in dict.fromkeys(rdata[offset:] for rdata in rrset.rdatas()):
+    for host in dict.fromkeys(_hosts(owner, rrset)):
         made.additional.extend(_addresses(host, view))
 
 
+def _hosts(owner: bytes, rrset: RRset) -> Iterator[bytes]:
+    offset = _HOSTS[rrset.rdtype]
+    for rdata in rrset.rdatas():
+        if rrset.rdtype not in _SERVICES:
+            yield rdata[offset:]
+            continue
+        host = rdata[offset : name_end(rdata, offset)].lower()
+        if host != b"\0":
+            yield host
+        elif rdata[:offset] != b"\0\0":  # that is: here; as an alias it leads nowhere
+            yield owner
+
+
 def _addresses(host: bytes, view: View) -> list[tuple[bytes, RRset]]:
-    """The A and AAAA RRsets that the zone holds for a host, as data or as glue."""
+    """The A and AAAA RRsets that the zone holds for a host, as data, a wildcard's too, or as glue."""
     key = view.key(host)
-    node = None if key is None else view.node(key)
-    if node is None:
+    if key is None:
         return []
+    node = view.node(key)
+    if node is None:
+        found = view.search(host)
+        if found.kind is not _WILDCARD:
+            return []
+        node = found.node
     return [(host, rrset) for rrset in index.rrsets(node) if rrset.rdtype in (_A, _AAAA)]

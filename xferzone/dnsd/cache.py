@@ -10,7 +10,8 @@
 
 A message has a normal form if it is *plain*: QR, opcode, TC and Z are 0, one question of class IN with an
 uncompressed name, and then nothing or one OPT (version 0, no bits but DO, options that can be read).
-So neither spellings nor cookies nor sizes multiply entries, and each holds as long as its view is live.
+So neither spellings nor cookies nor sizes multiply entries, and each holds as long as its view is live. Who offers
+between 512 and 1232 bytes has what is kept for 512, unless that is truncated: then his answer is made for him.
 
 An entry is in one of two parts by whether the zone itself has the name asked for: of these there are as many as
 the zone is large, of all others (NXDOMAIN, wildcards, below DNAME and cuts) as many as people like to invent.
@@ -32,6 +33,7 @@ _ONE_QUESTION: Final = b"\0\1\0\0\0\0\0\0"
 _AND_OPT: Final = b"\0\1\0\0\0\0\0\1"
 _SHORTEST: Final = 15  # bytes from the flags to the end of a question about the root
 _NOT_PLAIN: Final = 0xFA  # QR, opcode, TC: in the first byte of the flags
+_TC: Final = 0x02  # in the same
 _Z: Final = 0x40  # in the second
 _IN: Final = b"\0\1"
 _OPT: Final = b"\0\0\x29"  # the root, type OPT
@@ -67,7 +69,8 @@ class Responder:
             entry = self._found(normal)
             if entry is not None:
                 kept = entry[0]
-                return wire[:2] + kept[:10] + message[10:end] + kept[end:]
+                if not kept[0] & _TC or not _offers_more(message[end:]):
+                    return wire[:2] + kept[:10] + message[10:end] + kept[end:]
         query = parse(wire)
         if query is None:
             return None
@@ -118,6 +121,11 @@ def _normal_form(message: bytes) -> tuple[bytes, int]:
         return _NONE
     flags = b"\1\0" if message[0] & 1 else b"\0\0"
     return flags + counts + message[10 : end - 4].lower() + message[end - 4 : end] + opt, end
+
+
+def _offers_more(opt: bytes) -> bool:
+    """Whether an answer that was truncated for 512 bytes may have more by that OPT record."""
+    return _SMALL < opt[3:5] < _LARGE
 
 
 def _normal_opt(opt: bytes) -> bytes:

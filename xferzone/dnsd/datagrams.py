@@ -23,7 +23,9 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 SLOTS: Final = 64  # datagrams in a batch
-ROOM: Final = 4096  # bytes of a message; the rest of a longer one is lost, and it is answered FORMERR
+ROOM: Final = (
+    4096  # bytes of a message; the rest of a longer one is lost; FORMERR if its counts announced that
+)
 
 _NAME_ROOM: Final = 28  # bytes of a sockaddr_in6, the longest we meet
 _NAME_SIZES: Final = {socket.AF_INET: 16, socket.AF_INET6: 28}

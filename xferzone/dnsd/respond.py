@@ -1,16 +1,20 @@
 """A message in, a message out: the slow path, right for every datagram that can come.
 
     shorter than a header, or QR set          nothing
-    opcode  NOTIFY, UPDATE                    REFUSED, until such rights can be given
-            any other but QUERY               NOTIMP
-    cannot be read, or not just one question  FORMERR
     EDNS version above 0                      BADVERS
-    class not IN                              REFUSED
-    AXFR, IXFR                                REFUSED
+    opcode not QUERY, NOTIFY, UPDATE          NOTIMP, without what may be no question
+    cannot be read, or not just one question  FORMERR
+    signed by TSIG                            NOTAUTH: no key is known
+    UPDATE of what is no SOA                  FORMERR
+    class not IN, of QUERY                    REFUSED
+    AXFR by UDP                               NOTIMP
+    AXFR, IXFR, NOTIFY, UPDATE                REFUSED, until such rights can be given
+        of what is no zone served             NOTAUTH
     no served zone contains the name          REFUSED
     else                                      what the deepest such zone says; for DS at its apex the next above
 
-Source: RFC 1035 4.1.1, RFC 6891 6.1.3 (BADVERS), RFC 4035 3.1.4.1 (DS); docs/dns-answers.md for the choices.
+Source: RFC 1035 4.1.1, RFC 6891 6.1.3 (BADVERS), RFC 8945 5.2.1 (TSIG), RFC 2136 3.1 (UPDATE), RFC 5936 2.2.1 and 4.2
+(AXFR), RFC 4035 3.1.4.1 (DS); docs/dns-answers.md for the choices.
 """
 
 from typing import Final, NamedTuple
@@ -22,10 +26,14 @@ from xferzone.dnsd.wire import Query
 from xferzone.dnsd.zones import Zones
 
 _IN: Final = 1
+_TC: Final = dns.TC >> 8  # in the third byte of a message
+_SOA: Final = 6
 _DS: Final = 43
-_TRANSFERS: Final = (251, 252)  # IXFR, AXFR
+_IXFR: Final = 251
+_AXFR: Final = 252
 _QUERY: Final = 0
-_REFUSED_OPCODES: Final = (4, 5)  # NOTIFY, UPDATE
+_NOTIFY: Final = 4
+_UPDATE: Final = 5
 
 
 class Response(NamedTuple):
@@ -59,24 +67,40 @@ def response(query: Query, zones: Zones, *, tcp: bool) -> Response:
     Raises:
         XferzoneError: a part of the zone cannot be read.
     """
-    fault = _fault(query)
+    fault = _fault(query, zones, tcp)
     if fault != dns.NOERROR:
-        return Response(dns.error(query, fault))
+        # What stands behind the header of an opcode that is none of ours need not be a question.
+        asked = query._replace(question=b"") if fault == dns.NOTIMP and query.opcode != _QUERY else query
+        return Response(dns.error(asked, fault))
     view = zones.find(query.name, query.rdtype)
     if view is None:
         return Response(dns.error(query, dns.REFUSED))
     made = answer(query.name, query.rdtype, view)
-    message = dns.render(query, made, dns.LARGEST_SIZE if tcp else dns.size_limit(query))
+    limit = dns.LARGEST_SIZE if tcp else dns.size_limit(query)
+    message = dns.render(query, made, limit)
     # DS at an apex is answered by that zone itself for want of one above; one may come.
     holds = query.rdtype != _DS or query.name != view.origin
+    if message[2] & _TC and not tcp and limit < dns.size_offered(query):
+        message = dns.render(query, made, dns.size_offered(query))
+        holds = False  # for those who offer another size
     return Response(message, view if holds else None, made.own)
 
 
-def _fault(query: Query) -> int:
-    if query.opcode != _QUERY and query.opcode not in _REFUSED_OPCODES:
+def _fault(query: Query, zones: Zones, tcp: bool) -> int:
+    opcode = query.opcode
+    if query.fault == dns.BADVERS:
+        return dns.BADVERS
+    if opcode not in (_QUERY, _NOTIFY, _UPDATE):
         return dns.NOTIMP
     if query.fault != dns.NOERROR:
         return query.fault
-    if query.opcode != _QUERY or query.rdclass != _IN or query.rdtype in _TRANSFERS:
-        return dns.REFUSED
-    return dns.NOERROR
+    if opcode == _QUERY:
+        if query.rdclass != _IN:
+            return dns.REFUSED
+        if query.rdtype not in (_IXFR, _AXFR):
+            return dns.NOERROR
+        if query.rdtype == _AXFR and not tcp:
+            return dns.NOTIMP
+    elif opcode == _UPDATE and query.rdtype != _SOA:
+        return dns.FORMERR
+    return dns.REFUSED if query.rdclass == _IN and zones.has(query.name) else dns.NOTAUTH

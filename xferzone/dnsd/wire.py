@@ -5,16 +5,19 @@
     question    name, type 2, class 2
     record      name, type 2, class 2, TTL 4, RDLENGTH 2, RDATA
     OPT         00, 00 29, UDP size 2, high bits of RCODE 1, version 1, DO and 15 zero bits 2, RDLENGTH 2, options
+    TSIG        key, 00 FA, 00 FF, TTL 0, RDLENGTH 2, algorithm, time 6, fudge 2, MAC size 2, MAC, ID 2, error 2,
+                size 2, other
 
-Parsing is strict where a sloppy reading would be a guess: what the counts announce must be there and nothing
-else, and a question's name holds no pointers (nothing stands before it). Records other than OPT are walked over.
-What cannot be read is answered FORMERR, with the question if that was readable.
+Parsing is strict where a sloppy reading would be a guess: what the counts announce must be there, and a question's
+name holds no pointers (nothing stands before it). Records other than OPT and TSIG are walked over, and so is what
+stands behind the last. What cannot be read is answered FORMERR, with the question if that was readable. We have no
+keys, so whoever signs with one is told that it is unknown: a TSIG without MAC, its error BADKEY.
 
 Names compare and compress without regard to case. Since names in a zone are kept in lower case, the bytes after
 the question are the same for every spelling of it; the question itself goes back as it came.
 
 Source: RFC 1035 4.1, RFC 6891 6.1, RFC 3597 4 (only the types of RFC 1035 have their names compressed),
-RFC 2181 9 (TC), RFC 9471 (glue), RFC 4035 3.1.6 (CD is cleared).
+RFC 2181 9 (TC), RFC 9471 (glue), RFC 4035 3.1.6 (CD is cleared), RFC 8945 4.2, 5.1 and 5.2 (TSIG).
 """
 
 import struct
@@ -30,6 +33,7 @@ NXDOMAIN: Final = 3
 NOTIMP: Final = 4
 REFUSED: Final = 5
 YXDOMAIN: Final = 6
+NOTAUTH: Final = 9
 BADVERS: Final = 16
 
 OUR_SIZE: Final = 1232  # bytes of a UDP answer at most, and what our OPT offers; DNS flag day 2020
@@ -44,6 +48,9 @@ OPCODES: Final = 0x7800
 DO: Final = 0x8000  # in the OPT record's flags
 
 _OPT: Final = 41
+_TSIG: Final = 250
+_CLASS_ANY: Final = 255
+_BADKEY: Final = 17
 _MAX_NAME: Final = 255
 _HEADER: Final = struct.Struct(">HHHHH")
 _SHORTEST_RECORD: Final = 11  # bytes
@@ -52,6 +59,9 @@ _TO_QUESTION: Final = b"\xc0\x0c"
 _OPT_RECORD: Final = struct.Struct(">BHHBBHH")
 _OPT_FIELDS: Final = struct.Struct(">HHBBHH")
 _OPTION_SIZE: Final = struct.Struct(">2xH")
+_RECORD_FIELDS: Final = struct.Struct(">HHLH")
+_TSIG_TIME: Final = 8  # bytes, with the fudge
+_TSIG_END: Final = struct.Struct(">HHH")
 _TYPE_AND_CLASS: Final = struct.Struct(">HH")
 
 #: Types whose rdata may be compressed: octets before the names, and how many names. RFC 1035 3.3.
@@ -85,7 +95,8 @@ class Query(NamedTuple):
         question: name, type and class as they came; empty if they could not be read or were not just one.
         name: wire form in lower case.
         edns: None: no OPT that could be read.
-        fault: FORMERR, BADVERS, or NOERROR if it can be answered by what it asks.
+        tsig: the record that goes with the answer NOTAUTH; empty: it is not signed, or there is no room for that.
+        fault: FORMERR, BADVERS, NOTAUTH (signed), or NOERROR if it can be answered by what it asks.
     """
 
     id: bytes
@@ -96,6 +107,7 @@ class Query(NamedTuple):
     rdclass: int = 0
     edns: Edns | None = None
     fault: int = NOERROR
+    tsig: bytes = b""
 
     @property
     def opcode(self) -> int:
@@ -129,7 +141,7 @@ def parse(wire: bytes) -> Query | None:
     flags, questions, *counts = _HEADER.unpack_from(wire, 2)
     question = name = b""
     rdtype = rdclass = 0
-    edns = None
+    edns = tsig = None
     fault = FORMERR
     try:
         at = _question_end(wire, 12) if questions else 12
@@ -139,20 +151,26 @@ def parse(wire: bytes) -> Query | None:
             rdtype, rdclass = _TYPE_AND_CLASS.unpack_from(wire, at - 4)
         for _ in range(questions - 1):
             at = _question_end(wire, at)
-        if at == len(wire) and not any(counts):
-            version = 0
-        else:
-            edns, version = _records(wire, at, counts)
+        version = 0
+        if any(counts):
+            edns, version, tsig = _records(wire, at, counts)
         if questions == 1:
-            fault = BADVERS if version else NOERROR
+            fault = BADVERS if version else NOERROR if tsig is None else NOTAUTH
     except (IndexError, struct.error, ValueError):
         pass  # FORMERR, with what was read so far
-    return Query(wire[:2], flags, question, name, rdtype, rdclass, edns, fault)
+    if tsig is None or 12 + len(question) + _OPT_RECORD.size + len(tsig) > SMALLEST_SIZE:
+        tsig = b""
+    return Query(wire[:2], flags, question, name, rdtype, rdclass, edns, fault, tsig)
 
 
 def size_limit(query: Query) -> int:
-    """Bytes that an answer by UDP may have: one of two sizes, so that few kinds of answers are cached."""
-    return OUR_SIZE if query.edns is not None and query.edns.size >= OUR_SIZE else SMALLEST_SIZE
+    """Bytes that an answer by UDP should have: one of two sizes, so that few kinds of answers are cached."""
+    return OUR_SIZE if size_offered(query) == OUR_SIZE else SMALLEST_SIZE
+
+
+def size_offered(query: Query) -> int:
+    """Bytes that an answer by UDP may have."""
+    return SMALLEST_SIZE if query.edns is None else min(max(SMALLEST_SIZE, query.edns.size), OUR_SIZE)
 
 
 def error(query: Query, rcode: int) -> bytes:
@@ -186,16 +204,22 @@ def _question_end(wire: bytes, at: int) -> int:
     return at + 5
 
 
-def _records(wire: bytes, at: int, counts: Sequence[int]) -> tuple[Edns | None, int]:
-    """The OPT record, None if there is none, and its version, of the records from `at` to the end."""
-    edns = None
+def _records(wire: bytes, at: int, counts: Sequence[int]) -> tuple[Edns | None, int, bytes | None]:
+    """The OPT record of the records from `at` on, its version, and the answer to a TSIG; None: there is none."""
+    edns = tsig = None
     version = 0
     for section, count in enumerate(counts):
         for _ in range(count):
             begin = at
-            at = _name_end(wire, at)
+            at = name_end(wire, at)
             rdtype, size, _extended, opt_version, flags, length = _OPT_FIELDS.unpack_from(wire, at)
             at += 10 + length
+            if tsig is not None:
+                raise ValueError("something follows TSIG")
+            if rdtype == _TSIG:
+                if section != 2 or size != _CLASS_ANY:
+                    raise ValueError("TSIG is not in its place, or its class is wrong")
+                tsig = _bad_key(wire, begin, wire[at - length : at])
             if rdtype != _OPT:
                 continue
             if edns is not None or section != 2 or wire[begin]:
@@ -204,12 +228,45 @@ def _records(wire: bytes, at: int, counts: Sequence[int]) -> tuple[Edns | None, 
                 _check_options(wire[at - length : at])
             edns = Edns(size, bool(flags & DO))
             version = opt_version
-    if at != len(wire):
-        raise ValueError("a record is cut short, or something follows the last")
-    return edns, version
+    if at > len(wire):
+        raise ValueError("a record is cut short")
+    return edns, version, tsig
 
 
-def _name_end(wire: bytes, at: int) -> int:
+def _bad_key(wire: bytes, begin: int, rdata: bytes) -> bytes:
+    """The TSIG record that says that the key of the one at `begin`, of that rdata, is unknown."""
+    key = _expanded(wire, begin)
+    _expanded(rdata, 0)
+    at = name_end(rdata, 0)
+    signed = rdata[: at + _TSIG_TIME]
+    at += _TSIG_TIME + 2 + int.from_bytes(rdata[at + _TSIG_TIME : at + _TSIG_TIME + 2])
+    original, _error, other = _TSIG_END.unpack_from(rdata, at)
+    if at + _TSIG_END.size + other != len(rdata):
+        raise ValueError("TSIG is cut short, or something follows it")
+    rdata = signed + b"\0\0" + _TSIG_END.pack(original, _BADKEY, 0)
+    return key + _RECORD_FIELDS.pack(_TSIG, _CLASS_ANY, 0, len(rdata)) + rdata
+
+
+def _expanded(wire: bytes, at: int) -> bytes:
+    """The name at `at`, without pointers; those that are there lead backwards."""
+    name = b""
+    begin = at
+    while length := wire[at]:
+        if length >= 0xC0:
+            at = (length & 0x3F) << 8 | wire[at + 1]
+            if at >= begin:
+                raise ValueError("a pointer that does not lead backwards")
+            begin = at
+        elif length > 63 or len(name) + length + 2 > _MAX_NAME:
+            raise ValueError("an unknown kind of label, or a name of over 255 octets")
+        else:
+            name += wire[at : at + length + 1]
+            at += length + 1
+    return name + b"\0"
+
+
+def name_end(wire: bytes, at: int) -> int:
+    """Where the name at `at` ends."""
     while length := wire[at]:
         if length >= 0xC0:
             return at + 2
@@ -235,6 +292,9 @@ def _message(query: Query, flags: int, rcode: int, counts: Sequence[int], body: 
     if query.edns is not None:
         additionals += 1
         opt = _OPT_RECORD.pack(0, _OPT, OUR_SIZE, rcode >> 4, 0, DO if query.edns.dnssec_ok else 0, 0)
+    if rcode == NOTAUTH and query.tsig:
+        additionals += 1
+        opt += query.tsig
     header = _HEADER.pack(flags, 1 if query.question else 0, answers, authorities, additionals)
     return b"".join((query.id, header, query.question, body, opt))
 
@@ -290,9 +350,9 @@ class _Body:
             begin = len(written) - before
             at += 12 + before
             for _ in range(names):
-                name_end = _name_end(records, at)
-                self._put_name(records[at:name_end])
-                at = name_end
+                end_of_name = name_end(records, at)
+                self._put_name(records[at:end_of_name])
+                at = end_of_name
             written += records[at:end]
             written[begin - 2 : begin] = (len(written) - begin).to_bytes(2)
             at = end

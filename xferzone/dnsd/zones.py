@@ -55,6 +55,10 @@ class Zones:
             entry.view = entry.opened()
         return entry.view
 
+    def has(self, name: bytes) -> bool:
+        """Whether the zone of that name is served."""
+        return name in self._entries
+
     def put(self, name: bytes, opened: Callable[[], View]) -> None:
         """Serve a zone, or serve it anew; `opened` makes its view when somebody asks."""
         entry = self._entries.get(name)
