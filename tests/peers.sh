@@ -12,9 +12,12 @@ dig      bind9-dnsutils
 kdig     knot-dnsutils
 faketime faketime
 nginx    nginx-light
+nsd      nsd
+knotd    knot
+named    bind9
 '
 POLICY=/usr/sbin/policy-rc.d
-PATH=$PATH:/usr/sbin # where nginx is
+PATH=$PATH:/usr/sbin # where servers are
 
 # Package names of the programs that are not on PATH, on one line.
 lacking() {

@@ -9,18 +9,19 @@ import pytest
 
 SCRIPT = Path(__file__).with_name("peers.sh")
 PROGRAMS = ("fossil", "dig", "kdig", "faketime")
+SERVERS = ("nginx", "nsd", "knotd", "named")  # looked for in /usr/sbin, too, where this machine may have them
 LINE = "sudo apt-get install -y --no-install-recommends"
 
 
 def peers(place: Path, *programs: str) -> subprocess.CompletedProcess[str]:
-    """Run it where only the shell's own tools, `programs` that do nothing and a login without rights are."""
+    """Run it where only the shell's own tools, `programs` and SERVERS that do nothing and a login without rights are."""
     place.mkdir()
     for tool in ("sh", "cat"):
         found = shutil.which(tool)
         assert found is not None
         (place / tool).symlink_to(found)
     (place / "id").write_text("#!/bin/sh\necho 1000\n")
-    for program in programs:
+    for program in (*programs, *SERVERS):
         (place / program).write_text("#!/bin/sh\nexit 1\n")
     for file in place.iterdir():
         if not file.is_symlink():
