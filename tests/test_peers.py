@@ -14,7 +14,7 @@ LINE = "sudo apt-get install -y --no-install-recommends"
 
 
 def peers(place: Path, *programs: str) -> subprocess.CompletedProcess[str]:
-    """Run it where only the shell's own tools, `programs` and SERVERS that do nothing and a login without rights are."""
+    """Run it where only the shell's tools, `programs` and SERVERS that do nothing, and a login without rights are."""
     place.mkdir()
     for tool in ("sh", "cat"):
         found = shutil.which(tool)
