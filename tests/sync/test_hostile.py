@@ -273,6 +273,10 @@ REFUSED: dict[str, tuple[Attack, str]] = {
         text(b"".join(cfile(bytes(60 * 2**20) + bytes([n])) for n in range(2)) * 9),
         f"over {client.MAX_EXPANDED} bytes of artifacts in one reply",
     ),
+    "too many artifacts": (
+        text(b"".join(file(b"%d" % number) for number in range(client.MAX_ARTIFACTS + 1))),
+        f"over {client.MAX_ARTIFACTS} artifacts in one reply",
+    ),
     "an artifact over 64 MiB": (octets(frame(file(bytes(64 * 2**20 + 1)), level=1)), "bytes"),
     "a wrong hash": (text(file(ONE) + file(LONG, ABSENT)), f"artifact {ABSENT}"),
     "a wrong hash in a cfile": (text(cfile(LONG, ABSENT)), f"artifact {ABSENT}"),

@@ -64,6 +64,7 @@ MAX_SENT: Final = 2  # times that one artifact is sent to a server that asks for
 MAX_EXPECTED: Final = (
     50_000  # artifacts of one reply that are remembered as missing; servers announce others again
 )
+MAX_ARTIFACTS: Final = 200_000  # in one reply; stock's budget of 5 MB has room for some 50,000 of a few bytes
 MAX_EXPANDED: Final = (
     1024 * 1024 * 1024
 )  # bytes of the artifacts of one reply; stock's budget is 5 MB of them packed
@@ -83,7 +84,7 @@ _PULL_ONLY: Final = "pull only "  # how the message begins by which a server ref
 _NO_WRITING: Final = "not authorized to write"  # how the error begins by which it answers artifacts
 _MAX_DIGITS: Final = 18  # of the number of a move
 _EPOCH: Final = re.compile("[0-9a-zA-Z]{1,64}")
-_TOGETHER: Final = 50_000  # announced artifacts that are looked up together
+_TOGETHER: Final = 50_000  # artifacts that are looked up or stored together
 _SHOWN: Final = 100  # bytes of what a server says wrong
 
 
@@ -333,6 +334,8 @@ class ClientSession:
     def _take_file(self, card: File | CFile) -> None:
         if self._skips_next:
             self._skips_next = False
+        elif len(self._came) >= MAX_ARTIFACTS:
+            raise PeerError(f"the server sends over {MAX_ARTIFACTS} artifacts in one reply")
         else:
             self._came.append(card)
 
@@ -445,7 +448,7 @@ def _batches(cards: Iterable[File | CFile]) -> Iterator[list[Received]]:
         total += len(batch[-1].payload)
         if total > MAX_EXPANDED:
             raise PeerError(f"the server sends over {MAX_EXPANDED} bytes of artifacts in one reply")
-        if size >= _AT_ONCE:
+        if size >= _AT_ONCE or len(batch) >= _TOGETHER:
             yield batch
             batch, size = [], 0
     if batch:

@@ -99,8 +99,9 @@ class _Line:
             raise answer
         content_type, octets = answer
         self._traffic.bytes_in += len(octets)
-        raw = BytesIO(octets)
-        with SpooledTemporaryFile(_IN_MEMORY) as text:
+        del answer  # in memory once, and no longer than it is read
+        with BytesIO(octets) as raw, SpooledTemporaryFile(_IN_MEMORY) as text:
+            del octets
             try:
                 is_plain = expand_body(content_type, raw, text, limit=MAX_TEXT)
             except PeerError as exc:
