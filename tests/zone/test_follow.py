@@ -13,7 +13,7 @@ from xferzone.artifacts import Control, Tag
 from xferzone.errors import Refused, XferzoneError
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.refs import LocalRefs
-from xferzone.store import schema
+from xferzone.store import indexes, schema
 from xferzone.store.remotes import forget_unsent, unsent
 from xferzone.zone import changes, names, text
 from xferzone.zone.edit import Author, Commit, Edit
@@ -343,6 +343,26 @@ def test_of_a_stock_remote_the_latest_with_the_symbol_is_followed(primary: Proje
     followed = clone.pull()
     assert clone.served()[0] == artifact_id(early)
     assert followed.diverged[0].checkins == (artifact_id(late),)
+
+
+def test_a_tag_of_a_stock_remote_is_no_branch(primary: Project, tmp_path: Path) -> None:
+    first = begun(primary)
+    keep(primary, Control(NOW, (Tag("+", "sym-example.com/v1", first, None),), "ops").encode())
+    clone = stock(primary, tmp_path / "clone")
+    clone.pull()
+    assert refs_of(clone).keys() == {MAIN}
+
+
+def test_what_refs_of_one_zone_stand_on_is_there_after_one_pull(primary: Project, clone: Copy) -> None:
+    first = begun(primary)
+    clone.pull()
+    primary.push(primary.manifest(B, first), primary.manifest(C, first, branch="example.com/test"))
+    clone.pull()
+    with clone.store.reader() as reader:
+        known = indexes.of_zone(reader, "example.com").values()
+        standing = {number for ref in LocalRefs(reader).list() for number in ref.numbers}
+    assert len(standing) == 2
+    assert standing <= {row.number for row in known}
 
 
 def test_an_invalid_tip_of_a_stock_remote_is_kept_and_reported(primary: Project, tmp_path: Path) -> None:

@@ -103,6 +103,9 @@ class LocalRefs:
                 raise RefConflict(move.to.branch, move.expected, actual)
         for move in wanted:
             self._move(move)
+        # Last, for what one move drops another may have been compiled for.
+        for zone in {move.to.branch.partition("/")[0] for move in wanted}:
+            self._sweep(zone)
 
     def _move(self, move: Move) -> None:
         writer = self._reader
@@ -118,10 +121,11 @@ class LocalRefs:
             "INSERT OR REPLACE INTO ref VALUES (?, ?, ?, ?, ?, ?)",
             (ref.branch, rid, ref.serial, number, pack(ref.numbers), previous),
         )
-        self._sweep(writer, ref.branch.partition("/")[0])
 
-    def _sweep(self, writer: Writer, zone: str) -> None:
+    def _sweep(self, zone: str) -> None:
         """Drop the indexes that none of the zone's refs stands on, or stood on before its last move."""
+        writer = self._reader
+        assert isinstance(writer, Writer)
         query = "SELECT indexes, previous FROM ref WHERE branch >= ? AND branch < ?"
         used = writer.db.execute(query, (f"{zone}/", f"{zone}0")).fetchall()
         indexes.sweep(writer, zone, {number for row in used for packed in row for number in unpack(packed)})

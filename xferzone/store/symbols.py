@@ -12,16 +12,17 @@ from xferzone.store.reader import Reader
 
 
 def branch_tips(reader: Reader) -> dict[str, ArtifactId]:
-    """By name, where stock finds each symbol that holds a "/": of the check-ins that carry it, the latest.
+    """By name, where stock finds each branch that holds a "/": of the check-ins that carry its symbol, the latest.
 
-    What was made here and has not been pushed is left out.
+    A symbol that no check-in has for its branch is a tag. What was made here and has not been pushed is left out.
     """
     rows = reader.db.execute(
         """WITH RECURSIVE
            direct AS (SELECT name, target, prefix FROM (
                SELECT name, target, prefix,
                       row_number() OVER (PARTITION BY target, name ORDER BY date_ms DESC, source) AS rank
-               FROM tag WHERE name > 'sym-' AND name < 'sym.' AND instr(name, '/')) WHERE rank = 1),
+               FROM tag WHERE name > 'sym-' AND name < 'sym.' AND instr(name, '/')
+                          AND EXISTS (SELECT 1 FROM checkin WHERE branch = substr(tag.name, 5))) WHERE rank = 1),
            carried(name, rid, spreads) AS (
                SELECT name, target, prefix = '*' FROM direct WHERE prefix <> '-' UNION
                SELECT name, child, 1 FROM carried JOIN parent ON parent = carried.rid AND position = 0
