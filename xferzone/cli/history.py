@@ -17,7 +17,7 @@ DEFAULT_LENGTH = 20
 
 
 @click.command()
-@click.argument("name", metavar="[ZONE]", required=False)
+@click.argument("name", metavar="[ZONE|BRANCH]", required=False)
 @click.option(
     "-n",
     "count",
@@ -29,17 +29,19 @@ DEFAULT_LENGTH = 20
 )
 @click.pass_obj
 def log(settings: Settings, name: str | None, count: int) -> None:
-    """What happened, newest first: to a zone with its forks, or to everything.
+    """What happened, newest first: to a zone with its forks, on a branch, or to everything.
 
     \b
-    Example:
+    Examples:
       xferzone log example.com -n 5
+      xferzone log trunk
     """
-    zone = None if name is None else names.parse_zone(name)
     with reading(settings) as (reader, refs):
-        entries = list(history.log(reader, refs, zone, count))
-    if zone is not None and not entries:
-        raise NotFound(f"{name} is not in this repository: `xferzone zone list` shows what is")
+        entries = list(history.log(reader, refs, name, count))
+    if name is not None and not entries:
+        raise NotFound(
+            f"{name} is no zone or branch here: `xferzone zone list` and `xferzone branch` show them"
+        )
     if settings.json:
         show_json([_as_json(entry) for entry in entries])
         return
@@ -50,10 +52,12 @@ def log(settings: Settings, name: str | None, count: int) -> None:
 def _as_text(entry: LogEntry) -> str:
     serial = "" if entry.serial is None else f" serial {entry.serial}"
     reason = entry.reason.replace("\n", "; ")
-    state = "" if entry.state == "published" else f" [{entry.state}{reason and ': '}{reason}]"
+    state = "" if entry.state in ("published", "other") else f" [{entry.state}{reason and ': '}{reason}]"
+    tags = f" (tags: {', '.join(entry.tags)})" if entry.tags else ""
+    ended = f" [{'closed' if entry.is_closed else 'hidden'}]" if entry.is_closed or entry.is_hidden else ""
     merged = "".join(f" merges {parent[:SHORT]}" for parent in entry.parents[1:])
     place = f"{when(entry.date_ms)} {entry.id[:SHORT]} {entry.branch}{serial}"
-    return printable(f"{place} {entry.author}: {entry.comment}{merged}{state}")
+    return printable(f"{place} {entry.author}: {entry.comment}{tags}{merged}{ended}{state}")
 
 
 def _as_json(entry: LogEntry) -> dict[str, object]:
@@ -67,6 +71,10 @@ def _as_json(entry: LogEntry) -> dict[str, object]:
         "parents": entry.parents,
         "state": entry.state,
         "reason": entry.reason,
+        "tags": entry.tags,
+        "leaf": entry.is_leaf,
+        "closed": entry.is_closed,
+        "hidden": entry.is_hidden,
     }
 
 

@@ -29,8 +29,8 @@ from xferzone.cli.common import (
 from xferzone.cli.main import Settings
 from xferzone.errors import Fault, NotFound, UsageError, ZoneInvalid
 from xferzone.refs import LocalRefs
-from xferzone.store import Writer
-from xferzone.zone import changes, form, names, text
+from xferzone.store import Writer, timeline
+from xferzone.zone import changes, form, history, names, text
 from xferzone.zone import edit as zone_edit
 from xferzone.zone.changes import Change
 from xferzone.zone.edit import DEFAULT_BRANCH, Commit, Edit
@@ -186,23 +186,24 @@ def reset(settings: Settings, name: str, revision: str) -> None:
 
 
 @click.command()
-@click.argument("name", metavar="ZONE")
+@click.argument("name", metavar="[ZONE]", required=False)
 @click.argument("new", metavar="[NAME]", required=False)
 @click.argument("revision", metavar="[REV]", default="")
 @click.option("--close", is_flag=True, help="Close the branch NAME instead of making it.")
 @writing
 @click.pass_obj
-def branch(settings: Settings, name: str, new: str | None, revision: str, close: bool) -> None:
-    """List a zone's branches, begin one at REV, or close one; a closed one is served on, where it was.
+def branch(settings: Settings, name: str | None, new: str | None, revision: str, close: bool) -> None:
+    """List all branches or a zone's, begin one at REV, or close one; a closed one is served on, where it was.
 
     \b
     Examples:
+      xferzone branch
       xferzone branch example.com
       xferzone branch example.com test main~1
       xferzone branch example.com test --close
     """
-    zone = names.parse_zone(name)
-    if new is None:
+    zone = None if name is None else names.parse_zone(name)
+    if zone is None or new is None:
         _list_branches(settings, zone)
         return
     chosen = f"{zone}/{new.removeprefix(f'{zone}/')}"
@@ -217,19 +218,23 @@ def branch(settings: Settings, name: str, new: str | None, revision: str, close:
 
 
 @click.command()
-@click.argument("name", metavar="ZONE")
-@click.argument("tag_name", metavar="NAME")
+@click.argument("name", metavar="[ZONE]", required=False)
+@click.argument("tag_name", metavar="[NAME]", required=False)
 @click.argument("revision", metavar="[REV]", default="")
 @writing
 @click.pass_obj
-def tag(settings: Settings, name: str, tag_name: str, revision: str) -> None:
-    """Give a check-in a name that stays.
+def tag(settings: Settings, name: str | None, tag_name: str | None, revision: str) -> None:
+    """List all tags or a zone's, or give a check-in a name that stays.
 
     \b
-    Example:
+    Examples:
+      xferzone tag example.com
       xferzone tag example.com before-move main~2
     """
-    zone = names.parse_zone(name)
+    zone = None if name is None else names.parse_zone(name)
+    if zone is None or tag_name is None:
+        _list_tags(settings, zone)
+        return
 
     def act(edit: Edit, writer: Writer, refs: LocalRefs) -> Commit:
         at = resolve(writer, refs, zone, revision, now_ms(), Writing.given().branch)
@@ -273,31 +278,39 @@ def zone_of(
     raise NotFound(f"no zone here contains {name}: `xferzone zone list` shows them, `zone add` adds one")
 
 
-def _list_branches(settings: Settings, zone: str) -> None:
+def _list_branches(settings: Settings, zone: str | None) -> None:
     with reading(settings) as (reader, refs):
-        served = {ref.branch: ref for ref in refs.of_zone(zone)}
-        begun = [branch for branch in reader.branches() if branch.startswith(f"{zone}/")]
-        rows = []
-        for branch in sorted({*served, *begun}):
-            ref = served.get(branch)
-            tip = reader.branch_tip(branch) if ref is None else ref.checkin
-            placed = None if tip is None else reader.placed(tip)
-            if placed is not None:
-                closed = reader.tags(placed.id).get("closed", ("-",))[0] != "-"
-                rows.append((branch, placed, ref is not None and bool(ref.numbers), closed))
-    if not rows:
+        rows = history.branches(reader, refs, zone)
+    if zone is not None and not rows:
         raise NotFound(f"{zone} is not in this repository: `xferzone zone list` shows what is")
     if settings.json:
         show_json(
             [
-                {"branch": branch, "checkin": at.id, "served": is_served, "closed": is_closed}
-                for branch, at, is_served, is_closed in rows
+                {
+                    "branch": row.name,
+                    "checkin": row.tip,
+                    "date": when(row.date_ms),
+                    "served": row.is_served,
+                    "closed": row.is_closed,
+                }
+                for row in rows
             ]
         )
         return
-    for branch, at, is_served, is_closed in rows:
-        state = ("" if is_served else " not served") + (" closed" if is_closed else "")
-        click.echo(f"{printable(branch)} {at.id[:SHORT]} {when(at.date_ms)}{state}")
+    for row in rows:
+        # Of a branch that is no zone's nobody asks whether it is served.
+        unserved = not row.is_served and names.split_ref(row.name) is not None
+        state = (" not served" if unserved else "") + (" closed" if row.is_closed else "")
+        click.echo(f"{printable(row.name)} {row.tip[:SHORT]} {when(row.date_ms)}{state}")
+
+
+def _list_tags(settings: Settings, zone: str | None) -> None:
+    with reading(settings) as (reader, _):
+        rows = timeline.tags(reader, timeline.ALL if zone is None else timeline.of_zone(zone))
+    if settings.json:
+        show_json([{"tag": name, "checkin": at} for name, at in rows])
+    else:
+        click.echo("".join(f"{printable(name)} {at[:SHORT]}\n" for name, at in rows), nl=False)
 
 
 def _edited(draft: Path) -> bytes:

@@ -6,11 +6,10 @@ All of it works on canonical lines (`www 300 A 192.0.2.1`), so that hand-written
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from xferzone.errors import ZoneInvalid
+from xferzone.errors import UsageError, ZoneInvalid
 from xferzone.hashing import ArtifactId
 from xferzone.refs import LocalRefs
-from xferzone.store import Reader, schema, serials
-from xferzone.store.reader import Placed
+from xferzone.store import Reader, schema, serials, timeline
 from xferzone.zone import form, names, text
 from xferzone.zone.files import is_zone_file
 from xferzone.zone.records import Record
@@ -28,8 +27,8 @@ _STATES = {
 class LogEntry:
     """One check-in; edits of its author and comment count.
 
-    `state` is served, removed (the zone is, by this one), published, invalid, waiting, fork, or other: on a branch
-    that is no zone's.
+    `state` is served, removed (the zone is, by this one), published, invalid, waiting, fork, unpublished (in a clone,
+    what its refs have not passed), or other: on a branch that is no zone's. `tags` are all symbols but the branch's.
     """
 
     id: ArtifactId
@@ -41,6 +40,21 @@ class LogEntry:
     parents: tuple[ArtifactId, ...]
     state: str
     reason: str
+    tags: tuple[str, ...]
+    is_leaf: bool
+    is_closed: bool
+    is_hidden: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BranchEntry:
+    """A branch: where it is served, else the latest of it by edited date."""
+
+    name: str
+    tip: ArtifactId
+    date_ms: int
+    is_closed: bool
+    is_served: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,33 +75,65 @@ class Blame:
     author: str
 
 
-def log(reader: Reader, refs: LocalRefs, zone: str | None, limit: int) -> Iterator[LogEntry]:
-    """The newest check-ins of a zone, its forks included, or of all zones; by date, newest first."""
-    for placed in reader.checkins(zone, limit):
-        yield log_entry(reader, refs, placed)
+def log(reader: Reader, refs: LocalRefs, name: str | None, limit: int) -> Iterator[LogEntry]:
+    """The newest check-ins by edited date, newest first: of a zone with its forks, of a branch, or (None) of all.
+
+    `name` is a zone's id, or a branch as it is written; nothing is both unless the zone is here.
+    """
+    for shown in timeline.entries(reader, limit, None if name is None else _span(reader, name)):
+        yield _log_entry(reader, refs, shown)
 
 
-def log_entry(reader: Reader, refs: LocalRefs, placed: Placed) -> LogEntry:
-    """What the log says of one check-in."""
+def _span(reader: Reader, name: str) -> tuple[str, str]:
+    try:
+        zone = timeline.of_zone(names.parse_zone(name))
+    except UsageError:
+        return timeline.of_branch(name)
+    return zone if timeline.has_any(reader, zone) else timeline.of_branch(name)
+
+
+def _log_entry(reader: Reader, refs: LocalRefs, shown: timeline.Entry) -> LogEntry:
+    placed = shown.placed
     checkin, tags = reader.checkin(placed.id), reader.tags(placed.id)
     branch = placed.branch or ""
     home = names.fork_of(branch) or branch
     known = serials.get(reader, home.partition("/")[0], placed.id)
     ref = refs.get(branch)
-    state = "fork" if home != branch and placed.place != schema.PUBLISHED else _STATES[placed.place]
+    state = _STATES[placed.place]
+    if home != branch and placed.place != schema.PUBLISHED:
+        state = "fork"
+    elif placed.place == schema.ELSEWHERE and names.split_ref(branch) is not None:
+        state = "unpublished"
     if ref is not None and ref.checkin == placed.id:
         state = "served" if ref.numbers else "removed"
     return LogEntry(
         id=placed.id,
         branch=branch,
-        date_ms=placed.date_ms,
+        date_ms=shown.date_ms,
         author=_edited(tags, "user", checkin.user),
         comment=_edited(tags, "comment", checkin.comment),
         serial=None if known is None else known.serial,
         parents=placed.parents,
         state=state,
         reason=reader.invalid_reason(placed.id) or "",
+        tags=tuple(name for name in shown.symbols if name != branch),
+        is_leaf=shown.is_leaf,
+        is_closed=shown.is_closed,
+        is_hidden=shown.is_hidden,
     )
+
+
+def branches(reader: Reader, refs: LocalRefs, zone: str | None) -> list[BranchEntry]:
+    """The branches of a zone, or all, by name."""
+    standing = {ref.branch: ref for ref in (refs.list() if zone is None else refs.of_zone(zone))}
+    begun = timeline.branches(reader, timeline.ALL if zone is None else timeline.of_zone(zone))
+    rows = {at.name: BranchEntry(at.name, at.tip, at.date_ms, at.is_closed, is_served=False) for at in begun}
+    for name, ref in standing.items():
+        placed = reader.placed(ref.checkin)
+        if placed is not None:
+            closed = reader.tags(ref.checkin).get("closed", ("-",))[0] != "-"
+            rows[name] = BranchEntry(name, ref.checkin, placed.date_ms, closed, is_served=bool(ref.numbers))
+    return [row for _, row in sorted(rows.items())]
 
 
 def difference(reader: Reader, zone: str, old: ArtifactId | None, new: ArtifactId) -> Difference:

@@ -1,0 +1,193 @@
+"""The timeline as stock shows it: check-ins by edited date, with symbols handed down to them, leaves, what is closed.
+
+    tag on a check-in   its own, the newest, whatever it says; else what its first parent hands down: a `*` that it
+                        has itself, or that was handed down to it
+    leaf                no child, first or by a merge, on the same branch; one without a branch counts as trunk's
+    tip of a branch     the latest by edited date, whatever follows it
+
+Source: spec artifacts 7; Fossil 2.21, src/tag.c tag_propagate(), src/leaf.c, src/timeline.c, src/branch.c.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from xferzone.hashing import ArtifactId
+from xferzone.store.chains import id_of
+from xferzone.store.many import selected
+from xferzone.store.reader import Placed, Reader
+from xferzone.store.symbols import edited_date
+
+ALL = ("", "\U0010ffff")  # the span of every branch
+_SYM = "sym-"
+
+#: Of each check-in that has any, the date tag that counts directly on it.
+_EDITS = """SELECT target, iif(prefix = '-', NULL, value) AS edit FROM (
+                SELECT target, prefix, value,
+                       row_number() OVER (PARTITION BY target ORDER BY date_ms DESC, source) AS rank
+                FROM tag WHERE name = 'date') WHERE rank = 1"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A check-in on the timeline.
+
+    Fields:
+        date_ms: as edited, milliseconds since 1970.
+        symbols: all that it carries, its branch's among them, by name.
+    """
+
+    placed: Placed
+    date_ms: int
+    symbols: tuple[str, ...]
+    is_leaf: bool
+    is_closed: bool
+    is_hidden: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A branch: where stock finds it, and whether it is closed there."""
+
+    name: str
+    tip: ArtifactId
+    date_ms: int
+    is_closed: bool
+
+
+def of_zone(zone: str) -> tuple[str, str]:
+    """The span of branches, for `entries`, of a zone and its forks."""
+    return f"{zone}/", f"{zone}0"
+
+
+def of_branch(branch: str) -> tuple[str, str]:
+    """The span that is one branch."""
+    return branch, f"{branch}\0"
+
+
+def has_any(reader: Reader, span: tuple[str, str]) -> bool:
+    """Whether there is a check-in on one of the branches in `span`."""
+    query = "SELECT 1 FROM checkin WHERE branch >= ? AND branch < ? LIMIT 1"
+    return reader.db.execute(query, span).fetchone() is not None
+
+
+def entries(reader: Reader, limit: int, span: tuple[str, str] | None = None) -> list[Entry]:
+    """At most `limit` check-ins on the branches from span[0] up to span[1] (None: on any, or none), newest first."""
+    inside = "1" if span is None else "branch >= ? AND branch < ?"
+    query = f"""SELECT rid, hash, date_ms, edit FROM checkin JOIN blob USING (rid) JOIN ({_EDITS}) ON target = rid
+                WHERE {inside} UNION ALL
+                SELECT * FROM (SELECT rid, hash, date_ms, NULL FROM checkin JOIN blob USING (rid)
+                WHERE {inside} AND rid NOT IN (SELECT target FROM tag WHERE name = 'date')
+                ORDER BY date_ms DESC, rid DESC LIMIT ?)"""  # noqa: S608 nothing but our own text
+    bounds = span or ()
+    rows = reader.db.execute(query, (*bounds, *bounds, limit)).fetchall()
+    dated = sorted(((edited_date(date_ms, edit), rid, raw) for rid, raw, date_ms, edit in rows), reverse=True)
+    shown = dated[:limit]
+    symbols = _symbols(reader, [rid for _, rid, _ in shown])
+    leaves = _leaves(reader, [rid for _, rid, _ in shown])
+    closed, hidden = carriers(reader, "closed"), carriers(reader, "hidden")
+    made = []
+    for date_ms, rid, raw in shown:
+        placed = reader.placed(id_of(raw))
+        assert placed is not None
+        named = tuple(sorted(symbols[rid]))
+        made.append(Entry(placed, date_ms, named, rid in leaves, rid in closed, rid in hidden))
+    return made
+
+
+def branches(reader: Reader, span: tuple[str, str] = ALL) -> list[Branch]:
+    """The branches in `span`, by name."""
+    rows = reader.db.execute(
+        f"""SELECT branch, rid, max(date_ms), NULL FROM checkin WHERE branch >= ?1 AND branch < ?2
+            AND rid NOT IN (SELECT target FROM tag WHERE name = 'date') GROUP BY branch
+            UNION ALL
+            SELECT branch, rid, date_ms, edit FROM checkin JOIN ({_EDITS}) ON target = rid
+            WHERE branch >= ?1 AND branch < ?2""",  # noqa: S608 nothing but our own text
+        span,
+    ).fetchall()
+    latest: dict[str, tuple[int, int]] = {}
+    for name, rid, date_ms, edit in rows:
+        dated = (edited_date(date_ms, edit), rid)
+        latest[name] = max(dated, latest.get(name, dated))
+    closed = carriers(reader, "closed")
+    ids = _ids(reader, [rid for _, rid in latest.values()])
+    return [Branch(name, ids[rid], date_ms, rid in closed) for name, (date_ms, rid) in sorted(latest.items())]
+
+
+def tags(reader: Reader, span: tuple[str, str] = ALL) -> list[tuple[str, ArtifactId]]:
+    """The symbols in `span` that are no branch's name, with the newest check-in each was set on, by name."""
+    rows = reader.db.execute(
+        """SELECT name, target, max(checkin.date_ms) FROM (
+               SELECT name, target, prefix,
+                      row_number() OVER (PARTITION BY target, name ORDER BY date_ms DESC, source) AS rank
+               FROM tag WHERE name >= 'sym-' || ?1 AND name < 'sym-' || ?2)
+           JOIN checkin ON rid = target
+           WHERE rank = 1 AND prefix <> '-' AND NOT EXISTS (SELECT 1 FROM checkin WHERE branch = substr(name, 5))
+           GROUP BY name ORDER BY name""",
+        span,
+    ).fetchall()
+    ids = _ids(reader, [target for _, target, _ in rows])
+    return [(name.removeprefix(_SYM), ids[target]) for name, target, _ in rows]
+
+
+def carriers(reader: Reader, tag: str) -> set[int]:
+    """The rows of all artifacts on which `tag` stands, set on them or handed down."""
+    rows = reader.db.execute(
+        """WITH RECURSIVE
+           direct AS (SELECT target, prefix FROM (
+               SELECT target, prefix, row_number() OVER (PARTITION BY target ORDER BY date_ms DESC, source) AS rank
+               FROM tag WHERE name = ?1) WHERE rank = 1 AND prefix <> '-'),
+           carried(rid, spreads) AS (
+               SELECT target, prefix = '*' FROM direct UNION
+               SELECT child, 1 FROM carried JOIN parent ON parent = carried.rid AND position = 0
+               WHERE spreads AND NOT EXISTS (SELECT 1 FROM tag WHERE target = child AND name = ?1))
+           SELECT rid FROM carried""",
+        (tag,),
+    )
+    return {rid for (rid,) in rows}
+
+
+def _symbols(reader: Reader, rids: Sequence[int]) -> Mapping[int, frozenset[str]]:
+    """The symbols that each check-in carries."""
+    query = """WITH RECURSIVE line(rid) AS (SELECT rid FROM checkin WHERE rid IN (?) UNION
+               SELECT parent FROM line JOIN parent ON child = rid AND position = 0)
+               SELECT rid, parent FROM line LEFT JOIN parent ON child = rid AND position = 0"""
+    lines = selected(reader.db, query, rids)
+    first = {rid: parent for rid, parent in lines if parent is not None}
+    rows = selected(
+        reader.db,
+        "SELECT target, name, date_ms, source, prefix FROM tag WHERE name >= 'sym-' AND name < 'sym.'"
+        " AND target IN (?)",
+        {rid for rid, _ in lines},
+    )
+    rows.sort(key=lambda row: (row[2], -row[3]))
+    own: dict[int, dict[str, str]] = {}
+    for target, name, _, _, prefix in rows:
+        own.setdefault(target, {})[name.removeprefix(_SYM)] = prefix
+    handed: dict[int, frozenset[str]] = {}  # what a check-in hands down
+    carried: dict[int, frozenset[str]] = {}
+    for rid in rids:
+        line = [rid]
+        while line[-1] not in carried and line[-1] in first:
+            line.append(first[line[-1]])
+        for at in reversed(line):
+            if at in carried:
+                continue
+            here = own.get(at, {})
+            from_parent = handed.get(first.get(at, -1), frozenset()) - here.keys()
+            carried[at] = from_parent | {name for name, prefix in here.items() if prefix != "-"}
+            handed[at] = from_parent | {name for name, prefix in here.items() if prefix == "*"}
+    return {rid: carried[rid] for rid in rids}
+
+
+def _leaves(reader: Reader, rids: Iterable[int]) -> set[int]:
+    query = """SELECT rid FROM checkin AS own WHERE rid IN (?) AND NOT EXISTS (
+                   SELECT 1 FROM parent JOIN checkin AS heir ON heir.rid = child
+                   WHERE parent = own.rid AND coalesce(heir.branch, 'trunk') = coalesce(own.branch, 'trunk'))"""
+    return {rid for (rid,) in selected(reader.db, query, list(rids))}
+
+
+def _ids(reader: Reader, rids: Sequence[int]) -> dict[int, ArtifactId]:
+    return {
+        rid: id_of(raw)
+        for rid, raw in selected(reader.db, "SELECT rid, hash FROM blob WHERE rid IN (?)", rids)
+    }
