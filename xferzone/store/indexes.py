@@ -5,6 +5,7 @@ An index is kept while a ref uses it, and one move longer, for responders that o
 """
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from xferzone.errors import XferzoneError
@@ -12,6 +13,7 @@ from xferzone.hashing import ArtifactId
 from xferzone.store import zstd
 from xferzone.store.chains import id_of
 from xferzone.store.reader import Reader
+from xferzone.store.served import MAX_INDEX
 from xferzone.store.writer import Writer
 
 
@@ -34,18 +36,36 @@ def of_zone(reader: Reader, zone: str) -> dict[ArtifactId, IndexRow]:
     return {row.file: row for row in rows}
 
 
+def everything(reader: Reader) -> Iterator[tuple[str, IndexRow, bytes]]:
+    """Zone, row and frame of every index."""
+    query = (
+        "SELECT zone, number, file, first, last, soa, records, content FROM zone_index ORDER BY zone, first"
+    )
+    for zone, number, file, *values, frame in reader.db.execute(query):
+        yield zone, IndexRow(number, id_of(file), *values), frame
+
+
+def content(reader: Reader, number: int) -> bytes:
+    """A compiled index; empty if there is none. Raises ValueError where its frame is damaged."""
+    row = reader.db.execute("SELECT content FROM zone_index WHERE number = ?", (number,)).fetchone()
+    return b"" if row is None else zstd.expand(row[0], MAX_INDEX)
+
+
 def number_of(zone: str, file: ArtifactId) -> int:
     """The number of a file's index in a zone."""
     digest = hashlib.sha3_256(zone.encode("ascii") + b"\0" + bytes.fromhex(file)).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def put(writer: Writer, zone: str, row: IndexRow, content: bytes) -> None:
-    """Keep a compiled index; one that is there already stays as it is."""
+def frame(content: bytes) -> bytes:
+    """What is kept of a compiled index."""
+    return zstd.compress(content)
+
+
+def put_frame(writer: Writer, zone: str, row: IndexRow, kept_as: bytes) -> None:
+    """Keep a compiled index, framed; one that is there already stays as it is."""
     values = (row.number, zone, bytes.fromhex(row.file), row.first, row.last, row.soa, row.records)
-    writer.db.execute(
-        "INSERT OR IGNORE INTO zone_index VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*values, zstd.compress(content))
-    )
+    writer.db.execute("INSERT OR IGNORE INTO zone_index VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*values, kept_as))
     kept = writer.db.execute("SELECT zone, file FROM zone_index WHERE number = ?", (row.number,)).fetchone()
     if kept != (zone, values[2]):
         raise XferzoneError(

@@ -1,8 +1,8 @@
 """The served form of a check-in: compiled indexes of its zone files, in owner order.
 
     files as files.cut() makes them           one index a file; those known already are not read again
-    anything else (written by hand)           the union is read, put in canonical form in memory, and cut;
-                                              each piece of that has an index, under the piece's own hash
+    anything else, or all unknown             the union is read, put in canonical form in memory, and cut;
+                                              each piece of that has an index (compiling.py)
 
 So a one-record commit of ours to a large zone reads and checks one file.
 """
@@ -11,14 +11,12 @@ import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import dns.name
-
 from xferzone.errors import Fault, ZoneInvalid
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.store import Reader, Writer, indexes
 from xferzone.store.indexes import IndexRow
-from xferzone.zone import files, names, serial, text, validate
-from xferzone.zone.index import compile_index
+from xferzone.zone import files, names, text
+from xferzone.zone.compiling import Compiled, Task, check, compile_file, compile_zone, union
 from xferzone.zone.records import Record
 
 
@@ -43,11 +41,30 @@ def served_form(
     own = {name: file for name, file in everything.items() if files.is_zone_file(zone, name)}
     if not own:
         raise ZoneInvalid([Fault("", 0, f"there is no file {files.first_name(zone)} in the check-in")])
-    rows = _canonical_rows(writer, zone, own, as_cut=as_cut)
-    if rows is not None and not as_cut and not _is_cut(writer, zone, own, rows):
-        rows = None
-    if rows is None:
-        rows = _written_by_hand(writer, zone, own)
+    rows = _known_or_cut(writer, zone, own, as_cut=as_cut)
+    return keep(writer, zone, compile_zone(task(writer, zone, own))) if rows is None else _form(rows)
+
+
+def task(reader: Reader, zone: str, everything: Mapping[str, ArtifactId]) -> Task:
+    """What compiling the zone's files needs, all of them read."""
+    own = {name: file for name, file in everything.items() if files.is_zone_file(zone, name)}
+    return Task(zone, {name: (file, reader.content(file)) for name, file in own.items()})
+
+
+def keep(writer: Writer, zone: str, compiled: Compiled) -> Form:
+    """Write down what was compiled.
+
+    Raises:
+        ZoneInvalid: the zone must not be served.
+    """
+    if compiled.faults:
+        raise ZoneInvalid(compiled.faults)
+    for row, index in compiled.rows:
+        indexes.put_frame(writer, zone, row, index)
+    return _form([row for row, _ in compiled.rows])
+
+
+def _form(rows: Iterable[IndexRow]) -> Form:
     return Form(tuple(row.number for row in rows))
 
 
@@ -65,45 +82,38 @@ def read_all(reader: Reader, zone: str, everything: Mapping[str, ArtifactId]) ->
     Raises:
         ZoneInvalid: the faults of all of them.
     """
-    origin = names.zone_name(zone)
-    records: list[Record] = []
-    faults: list[Fault] = []
-    for name in sorted(everything):
-        if files.is_zone_file(zone, name):
-            try:
-                records += text.read(reader.content(everything[name]), origin, file=name)
-            except ZoneInvalid as exc:
-                faults += exc.faults
-    if faults:
-        raise ZoneInvalid(faults)
-    return records
+    return union(task(reader, zone, everything))
 
 
-def _canonical_rows(
+def _known_or_cut(
     writer: Writer, zone: str, own: Mapping[str, ArtifactId], *, as_cut: bool
 ) -> list[IndexRow] | None:
-    """The indexes of files that are all canonical and disjoint; None: they are not."""
+    """The indexes of files that are as files.cut() makes them, if that is told by those of them that are known;
+    None: all have to be looked at together."""
     known = indexes.of_zone(writer, zone)
     fresh = {name: file for name, file in own.items() if file not in known}
-    if len(fresh) > 1 and len(fresh) == len(own) and not as_cut:
-        return None  # nothing is known: reading it all in one go is cheaper than finding out file by file
+    if len(fresh) == len(own) and not as_cut:
+        return None
     origin = names.zone_name(zone)
-    made: dict[ArtifactId, tuple[IndexRow, list[Record], str]] = {}
+    read: dict[str, list[Record]] = {}
+    made: dict[ArtifactId, tuple[IndexRow, bytes]] = {}
     for name, file in fresh.items():
         content = writer.content(file)
-        records = text.read(content, origin, file=name)
-        if not as_cut and text.write(records, origin) != content:
+        read[name] = text.read(content, origin, file=name)
+        if not as_cut and text.write(read[name], origin) != content:
             return None
-        made[file] = (_row(zone, file, records, content, origin), records, name)
+        made[file] = compile_file(zone, file, read[name], content, origin)
     rows = sorted(
         (made[file][0] if file in made else known[file] for file in own.values()), key=lambda row: row.first
     )
     if rows[0].first != b"" or any(low.last >= high.first for low, high in itertools.pairwise(rows)):
         return None
-    for row, records, name in made.values():
-        _check(records, origin, name, has_apex=row is rows[0])
-    for row, records, _ in made.values():
-        indexes.put(writer, zone, row, compile_index(records, origin))
+    for name, records in read.items():
+        check(records, origin, name, has_apex=own[name] == rows[0].file)
+    if not as_cut and not _is_cut(writer, zone, own, rows):
+        return None
+    for row, index in made.values():
+        indexes.put_frame(writer, zone, row, indexes.frame(index))
     return rows
 
 
@@ -113,30 +123,3 @@ def _is_cut(reader: Reader, zone: str, own: Mapping[str, ArtifactId], rows: list
         return files.first_name(zone) in own
     blocks = [block for row in rows for block in files.split(reader.content(row.file))]
     return {name: artifact_id(content) for name, content in files.cut_blocks(zone, blocks)} == dict(own)
-
-
-def _written_by_hand(writer: Writer, zone: str, own: Mapping[str, ArtifactId]) -> list[IndexRow]:
-    origin = names.zone_name(zone)
-    records = read_all(writer, zone, own)
-    _check(records, origin, next(iter(own)) if len(own) == 1 else "", has_apex=True)
-    rows = []
-    for _, content in files.cut(zone, records):
-        piece = text.read(content, origin)
-        row = _row(zone, artifact_id(content), piece, content, origin)
-        indexes.put(writer, zone, row, compile_index(piece, origin))
-        rows.append(row)
-    return rows
-
-
-def _row(
-    zone: str, file: ArtifactId, records: list[Record], content: bytes, origin: dns.name.Name
-) -> IndexRow:
-    keys = [names.owner_key(record.owner) for record in records]
-    soa = serial.scan(content, origin)
-    return IndexRow(indexes.number_of(zone, file), file, min(keys), max(keys), soa, len(records))
-
-
-def _check(records: Iterable[Record], origin: dns.name.Name, file: str, *, has_apex: bool) -> None:
-    errors, _ = validate.faults(records, origin, has_apex=has_apex)
-    if errors:
-        raise ZoneInvalid([Fault(fault.file or file, fault.line, fault.reason) for fault in errors])

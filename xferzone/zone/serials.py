@@ -6,10 +6,15 @@ floor is the serial in the one SOA line that the pinned scanner finds in c's fil
 newest check-in whose serial is known, and remembered.
 """
 
+from collections.abc import Mapping
+
+import dns.name
+
 from xferzone.errors import NotFound
 from xferzone.hashing import ArtifactId
 from xferzone.store import Reader, Writer, indexes
 from xferzone.store import serials as remembered
+from xferzone.store.indexes import IndexRow
 from xferzone.zone import names, serial
 from xferzone.zone.files import is_zone_file
 
@@ -41,17 +46,26 @@ def _computed(reader: Reader, zone: str, checkin: ArtifactId) -> list[tuple[Arti
         line.append(at)
         parents = reader.checkin(at).parents
         at = parents[0] if parents and reader.placed(parents[0]) else None
+    known_files, origin = indexes.of_zone(reader, zone), names.zone_name(zone)
     serials = []
     for at in reversed(line):
-        value = serial.following(value, floor(reader, zone, at))
+        value = serial.following(value, _floor(reader, zone, at, known_files, origin))
         serials.append((at, value))
     return serials
 
 
 def floor(reader: Reader, zone: str, checkin: ArtifactId) -> int | None:
     """The serial that the text of the check-in asks for; None: no SOA line, or several that differ."""
-    known = indexes.of_zone(reader, zone)
-    origin = names.zone_name(zone)
+    return _floor(reader, zone, checkin, indexes.of_zone(reader, zone), names.zone_name(zone))
+
+
+def _floor(
+    reader: Reader,
+    zone: str,
+    checkin: ArtifactId,
+    known: Mapping[ArtifactId, IndexRow],
+    origin: dns.name.Name,
+) -> int | None:
     found = set()
     for name, file in reader.files(checkin).items():
         if not is_zone_file(zone, name):

@@ -43,17 +43,31 @@ def faults(
     `has_apex` False: the records are some of a zone's, without those of its apex; then nothing is said that would
     need the others. Errors are in the order of the text, warnings by kind; `file` is empty in all.
     """
-    owners: dict[bytes, list[Record]] = {}
-    for record in records:
-        owners.setdefault(record.owner, []).append(record)
-    errors = [fault for owner, own in owners.items() for fault in _owner_faults(owner, own, origin)]
-    if has_apex:
-        errors += _apex_faults(owners.get(b"@", ()), origin)
+    owners = _by_owner(records)
     warnings = _Warnings(owners, origin, has_apex=has_apex).all()
     if len(warnings) > MAX_WARNINGS:
         more = Fault("", 0, f"{len(warnings) - MAX_WARNINGS} more warnings")
         warnings = [*warnings[:MAX_WARNINGS], more]
-    return sorted(errors, key=lambda fault: fault.line), warnings
+    return _errors(owners, origin, has_apex=has_apex), warnings
+
+
+def errors(records: Iterable[Record], origin: dns.name.Name, *, has_apex: bool = True) -> list[Fault]:
+    """The errors alone, as `faults` finds them, at half its price."""
+    return _errors(_by_owner(records), origin, has_apex=has_apex)
+
+
+def _by_owner(records: Iterable[Record]) -> dict[bytes, list[Record]]:
+    owners: dict[bytes, list[Record]] = {}
+    for record in records:
+        owners.setdefault(record[0], []).append(record)
+    return owners
+
+
+def _errors(owners: _Owners, origin: dns.name.Name, *, has_apex: bool) -> list[Fault]:
+    found = [fault for owner, own in owners.items() for fault in _owner_faults(owner, own, origin)]
+    if has_apex:
+        found += _apex_faults(owners.get(b"@", ()), origin)
+    return sorted(found, key=lambda fault: fault.line)
 
 
 def _size(record: Record) -> int:
@@ -75,6 +89,8 @@ def _apex_faults(own: Sequence[Record], origin: dns.name.Name) -> list[Fault]:
 
 def _owner_faults(owner: bytes, own: Sequence[Record], origin: dns.name.Name) -> list[Fault]:
     """The errors that show in one owner's records."""
+    if len(own) == 1 and own[0][2] not in _ALONE and _size(own[0]) < 10_000:
+        return []
     types = {record.rdtype for record in own}
     # Nearly every owner is through here: it is small and has no type that wants to be alone.
     if types.isdisjoint(_ALONE) and len(own) < 100 and sum(map(_size, own)) < 10_000:
