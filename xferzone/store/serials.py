@@ -1,8 +1,10 @@
 """Serials that were computed once (architecture.md law 3), by check-in and zone."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from xferzone.hashing import ArtifactId
+from xferzone.store.chains import id_of
 from xferzone.store.reader import Reader
 from xferzone.store.writer import Writer
 
@@ -14,13 +16,50 @@ class Remembered:
     serial: int | None
 
 
-def get(reader: Reader, zone: str, checkin: ArtifactId) -> Remembered | None:
-    """What was computed for the check-in; None: nothing yet."""
-    query = "SELECT serial FROM serial JOIN blob ON rid = checkin WHERE hash = ? AND zone = ?"
-    row = reader.db.execute(query, (bytes.fromhex(checkin), zone)).fetchone()
-    return None if row is None else Remembered(row[0])
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A remembered serial, that of the first parent, and the one the check-in was published with; None: none known."""
+
+    zone: str
+    checkin: ArtifactId
+    serial: int | None
+    before: int | None
+    published: int | None
 
 
-def put(writer: Writer, zone: str, checkin: ArtifactId, serial: int | None) -> None:
-    row = (writer.rid(checkin), zone, serial)
-    writer.db.execute("INSERT OR REPLACE INTO serial VALUES (?, ?, ?)", row)
+def steps(reader: Reader) -> Iterator[Step]:
+    """All of them."""
+    query = """SELECT DISTINCT own.zone, hash, own.serial, older.serial, publication.serial
+               FROM serial AS own JOIN blob ON rid = own.checkin
+               LEFT JOIN parent ON child = own.checkin AND position = 0
+               LEFT JOIN serial AS older ON older.checkin = parent AND older.zone = own.zone
+               LEFT JOIN publication ON publication.checkin = own.checkin
+                 AND branch >= own.zone || '/' AND branch < own.zone || '0'"""
+    for zone, raw, *numbers in reader.db.execute(query):
+        yield Step(zone, id_of(raw), *numbers)
+
+
+def line(
+    reader: Reader, zone: str, checkin: ArtifactId
+) -> tuple[list[tuple[int, ArtifactId]], Remembered | None]:
+    """Rows and ids down to `checkin` of the check-ins on its first-parent line, oldest first, whose serials are not
+    remembered; and the serial of the one before these."""
+    rows = reader.db.execute(
+        """WITH RECURSIVE line(rid, depth) AS (
+               SELECT rid, 0 FROM blob WHERE hash = ?1
+               UNION ALL
+               SELECT parent.parent, depth + 1 FROM line JOIN parent ON child = line.rid AND position = 0
+               JOIN checkin ON checkin.rid = parent.parent
+               WHERE NOT EXISTS (SELECT 1 FROM serial WHERE serial.checkin = line.rid AND zone = ?2))
+           SELECT rid, hash, serial.checkin, serial FROM line JOIN blob USING (rid)
+           LEFT JOIN serial ON serial.checkin = rid AND zone = ?2 ORDER BY depth DESC""",
+        (bytes.fromhex(checkin), zone),
+    ).fetchall()
+    before = Remembered(rows[0][3]) if rows and rows[0][2] is not None else None
+    return [(rid, id_of(raw)) for rid, raw, known, _ in rows if known is None], before
+
+
+def put(writer: Writer, zone: str, serials: Iterable[tuple[int, int | None]]) -> None:
+    """Remember the serials of check-ins, by row."""
+    rows = [(rid, zone, serial) for rid, serial in serials]
+    writer.db.executemany("INSERT OR REPLACE INTO serial VALUES (?, ?, ?)", rows)

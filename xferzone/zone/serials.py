@@ -6,7 +6,8 @@ floor is the serial in the one SOA line that the pinned scanner finds in c's fil
 newest check-in whose serial is known, and remembered.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import dns.name
 
@@ -19,39 +20,41 @@ from xferzone.zone import names, serial
 from xferzone.zone.files import is_zone_file
 
 
+class Line(NamedTuple):
+    """The serial of a check-in, and those on the way to it that are not remembered yet, by row."""
+
+    zone: str
+    serial: int | None
+    found: Sequence[tuple[int, int | None]]
+
+
 def serial_of(writer: Writer, zone: str, checkin: ArtifactId) -> int | None:
     """As serial_in, and remembered."""
-    computed = _computed(writer, zone, checkin)
-    for at, value in computed:
-        remembered.put(writer, zone, at, value)
-    return computed[-1][1] if computed else serial_in(writer, zone, checkin)
+    line = computed(writer, zone, checkin)
+    remember(writer, line)
+    return line.serial
 
 
 def serial_in(reader: Reader, zone: str, checkin: ArtifactId) -> int | None:
     """The serial at which `checkin` serves `zone`; None: no version of the zone in its line has one."""
-    known = remembered.get(reader, zone, checkin)
-    return known.serial if known is not None else _computed(reader, zone, checkin)[-1][1]
+    return computed(reader, zone, checkin).serial
 
 
-def _computed(reader: Reader, zone: str, checkin: ArtifactId) -> list[tuple[ArtifactId, int | None]]:
-    """The serials that are not remembered yet on the line down to `checkin`, oldest first."""
-    line: list[ArtifactId] = []
-    at: ArtifactId | None = checkin
-    value: int | None = None
-    while at is not None:
-        known = remembered.get(reader, zone, at)
-        if known is not None:
-            value = known.serial
-            break
-        line.append(at)
-        parents = reader.checkin(at).parents
-        at = parents[0] if parents and reader.placed(parents[0]) else None
-    known_files, origin = indexes.of_zone(reader, zone), names.zone_name(zone)
-    serials = []
-    for at in reversed(line):
-        value = serial.following(value, _floor(reader, zone, at, known_files, origin))
-        serials.append((at, value))
-    return serials
+def remember(writer: Writer, line: Line) -> None:
+    """Keep what was computed."""
+    remembered.put(writer, line.zone, line.found)
+
+
+def computed(reader: Reader, zone: str, checkin: ArtifactId) -> Line:
+    """The serial of a check-in, from the newest on its line that is remembered."""
+    line, before = remembered.line(reader, zone, checkin)
+    value = None if before is None else before.serial
+    known, origin = indexes.of_zone(reader, zone) if line else {}, names.zone_name(zone)
+    found = []
+    for rid, at in line:
+        value = serial.following(value, _floor(reader, zone, at, known, origin))
+        found.append((rid, value))
+    return Line(zone, value, found)
 
 
 def floor(reader: Reader, zone: str, checkin: ArtifactId) -> int | None:
