@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from xferzone import ready
-from xferzone.dnsd.listen import Address, tcp_socket
+from xferzone.dnsd.listen import BACKLOG, Address, tcp_socket
 from xferzone.dnsd.respond import respond
 from xferzone.dnsd.served import ServedZones, open_zones
 from xferzone.dnsd.service import Service
@@ -49,7 +49,11 @@ async def _serve(agent: "Agent", listen: Sequence[Address]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    servers = [await asyncio.start_server(agent.talk, sock=tcp_socket(address)) for address in listen]
+    # asyncio listens once more, with a backlog of its own if it is told none.
+    servers = [
+        await asyncio.start_server(agent.talk, sock=tcp_socket(address), backlog=BACKLOG)
+        for address in listen
+    ]
     pulse = ready.Pulse()
     while not stop.is_set():
         pulse.beat()
