@@ -9,6 +9,7 @@ from typing import TypeVar
 import click
 
 from xferzone.cli import passwords
+from xferzone.cli.aside import compile_aside
 from xferzone.cli.common import SHORT, changing, now_ms, printable, reading, show_json
 from xferzone.cli.main import Settings
 from xferzone.cli.process import ending_in_order
@@ -262,7 +263,9 @@ def _follow(writer: Writer, remote: Remote, session: ClientSession) -> Followed:
     followed = Followed()
     epoch, number = remote.epoch, remote.number
     if session.pulls:
-        followed = follow(writer, LocalRefs(writer), session.told if session.is_ours else None, now_ms())
+        followed = follow(
+            writer, LocalRefs(writer), session.told if session.is_ours else None, now_ms(), compile_aside
+        )
         if not followed.incomplete:
             epoch, number = session.epoch, session.number
     if remote.name:

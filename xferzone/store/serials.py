@@ -39,6 +39,13 @@ def steps(reader: Reader) -> Iterator[Step]:
         yield Step(zone, id_of(raw), *numbers)
 
 
+def get(reader: Reader, zone: str, checkin: ArtifactId) -> Remembered | None:
+    """What was computed for the check-in; None: nothing yet."""
+    query = "SELECT serial FROM serial JOIN blob ON rid = checkin WHERE hash = ? AND zone = ?"
+    row = reader.db.execute(query, (bytes.fromhex(checkin), zone)).fetchone()
+    return None if row is None else Remembered(row[0])
+
+
 def line(
     reader: Reader, zone: str, checkin: ArtifactId
 ) -> tuple[list[tuple[int, ArtifactId]], Remembered | None]:

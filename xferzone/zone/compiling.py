@@ -6,7 +6,7 @@ A piece that is one of the files has that file's id, any other, of a zone writte
 text.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import dns.name
@@ -56,6 +56,11 @@ def compile_zone(task: Task) -> Compiled:
         row, index = compile_file(task.zone, file, piece, content, origin)
         made.append((row, indexes.frame(index)))
     return Compiled(made)
+
+
+def compile_all(tasks: Iterable[Task]) -> Iterator[Compiled]:
+    """`compile_zone` of each."""
+    return map(compile_zone, tasks)
 
 
 def union(task: Task, read: dict[bytes, tuple[ArtifactId, list[Record]]] | None = None) -> list[Record]:

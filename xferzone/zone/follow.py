@@ -15,17 +15,17 @@ A mirror's refs go forward only. A primary is its own authority: what it pulled 
 Nothing here makes an artifact, but a primary's publishing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from xferzone.errors import ZoneInvalid
 from xferzone.hashing import ArtifactId
 from xferzone.refs import LocalRefs, Move, Ref
 from xferzone.store import Reader, Writer, lines, schema, symbols
-from xferzone.zone import names
-from xferzone.zone.form import served_form
+from xferzone.zone import names, serials
+from xferzone.zone.compiling import compile_all
+from xferzone.zone.form import Compiler, Form, served_forms
 from xferzone.zone.publish import advance, publish
-from xferzone.zone.serials import serial_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,11 @@ class Followed:
 
 
 def follow(
-    writer: Writer, refs: LocalRefs, told: Mapping[str, ArtifactId | None] | None, now_ms: int
+    writer: Writer,
+    refs: LocalRefs,
+    told: Mapping[str, ArtifactId | None] | None,
+    now_ms: int,
+    compiler: Compiler = compile_all,
 ) -> Followed:
     """Move the refs after a sync, in its last transaction.
 
@@ -82,9 +86,10 @@ def follow(
         told: where the remote's refs that moved stand now, by branch; None: the zone was removed there. None
             instead of a mapping: the remote is stock and says nothing.
         now_ms: the clock, milliseconds since 1970.
+        compiler: does what may be done aside.
     """
     before = {ref.branch: ref for ref in refs.list()}
-    run = _Run(writer, refs, now_ms, before, is_stock=told is None)
+    run = _Run(writer, refs, now_ms, before, compiler, is_stock=told is None)
     if writer.role != schema.PRIMARY:
         run.go(symbols.branch_tips(writer) if told is None else run.wanted(told))
         notices = advance(writer, refs, now_ms)
@@ -113,6 +118,7 @@ class _Run:
     refs: LocalRefs
     now_ms: int
     before: Mapping[str, Ref]
+    compiler: Compiler
     is_stock: bool
     diverged: list[Diverged] = field(default_factory=list)
     incomplete: list[Kept] = field(default_factory=list)
@@ -138,14 +144,15 @@ class _Run:
         """Move each ref to where it belongs."""
         tips = {branch: tip for branch, tip in sorted(wanted.items()) if self._is_news(branch, tip)}
         broken = lines.broken(self.writer, tips.values())
-        moves: list[Move] = []
-        left: list[Diverged] = []
+        chosen: list[tuple[str, ArtifactId, list[ArtifactId]]] = []
         for branch, tip in tips.items():
             if tip in broken:
                 self.incomplete.append(Kept(branch, tip, "it, or what it comes from, is not all here"))
-                continue
-            behind = self._left_behind(branch, tip)
-            move = None if behind is None else self._move(branch, tip)
+            elif (behind := self._left_behind(branch, tip)) is not None:
+                chosen.append((branch, tip, behind))
+        moves: list[Move] = []
+        left: list[Diverged] = []
+        for (branch, _, behind), move in zip(chosen, self._moves(chosen), strict=True):
             if move is not None:
                 moves.append(move)
             if move is not None and behind:
@@ -184,20 +191,23 @@ class _Run:
         placed = self.writer.placed(checkin)
         return placed is not None and names.fork_of(placed.branch or "") == branch
 
-    def _move(self, branch: str, tip: ArtifactId) -> Move | None:
-        """The move of the ref to `tip`; None: it cannot be served, which is noted."""
-        zone = branch.partition("/")[0]
-        held = self.writer.files(tip)
-        try:
-            # Without any files it takes the zone away.
-            numbers = served_form(self.writer, zone, held).numbers if held else ()
-        except ZoneInvalid as exc:
-            self.invalid.append(Kept(branch, tip, str(exc)))
-            return None
-        ref = self.before.get(branch)
-        serial = serial_of(self.writer, zone, tip)
-        expected = None if ref is None else ref.checkin
-        return Move(expected, Ref(branch, tip, serial, numbers), self.now_ms)
+    def _moves(self, chosen: Sequence[tuple[str, ArtifactId, object]]) -> Iterator[Move | None]:
+        """The move of each branch to its tip; None: that cannot be served, which is noted."""
+        held = {branch: self.writer.files(tip) for branch, tip, _ in chosen}
+        # Without any files it takes the zone away.
+        wanted = [(branch.partition("/")[0], files) for branch, files in held.items() if files]
+        forms = served_forms(self.writer, wanted, self.compiler)
+        computed = [serials.computed(self.writer, branch.partition("/")[0], tip) for branch, tip, _ in chosen]
+        for (branch, tip, _), line in zip(chosen, computed, strict=True):
+            form = next(forms) if held[branch] else Form(())
+            if isinstance(form, ZoneInvalid):
+                self.invalid.append(Kept(branch, tip, str(form)))
+                yield None
+                continue
+            serials.remember(self.writer, line)
+            ref = self.before.get(branch)
+            expected = None if ref is None else ref.checkin
+            yield Move(expected, Ref(branch, tip, line.serial, form.numbers), self.now_ms)
 
 
 def _removal(reader: Reader, branch: str) -> ArtifactId | None:

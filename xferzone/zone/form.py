@@ -8,7 +8,7 @@ So a one-record commit of ours to a large zone reads and checks one file.
 """
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from xferzone.errors import Fault, ZoneInvalid
@@ -18,6 +18,9 @@ from xferzone.store.indexes import IndexRow
 from xferzone.zone import files, names, text
 from xferzone.zone.compiling import Compiled, Task, check, compile_file, compile_zone, union
 from xferzone.zone.records import Record
+
+#: What compiles zones, each task to what compile_zone makes of it, in order.
+Compiler = Callable[[Iterable[Task]], Iterator[Compiled]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,33 @@ def served_form(
         raise ZoneInvalid([Fault("", 0, f"there is no file {files.first_name(zone)} in the check-in")])
     rows = _known_or_cut(writer, zone, own, as_cut=as_cut)
     return keep(writer, zone, compile_zone(task(writer, zone, own))) if rows is None else _form(rows)
+
+
+def served_forms(
+    writer: Writer, wanted: Sequence[tuple[str, Mapping[str, ArtifactId]]], compiler: Compiler
+) -> Iterator[Form | ZoneInvalid]:
+    """`served_form` of each zone and what its check-in holds, in order; begun at once.
+
+    Where nothing of a zone is known `compiler` does the work, aside of what the caller goes on with.
+    """
+    is_new = [
+        not any(file in indexes.of_zone(writer, zone) for file in held.values()) for zone, held in wanted
+    ]
+    is_new = [new and _has_files(zone, held) for new, (zone, held) in zip(is_new, wanted, strict=True)]
+    made = compiler(task(writer, *each) for each, new in zip(wanted, is_new, strict=True) if new)
+
+    def forms() -> Iterator[Form | ZoneInvalid]:
+        for (zone, held), new in zip(wanted, is_new, strict=True):
+            try:
+                yield keep(writer, zone, next(made)) if new else served_form(writer, zone, held)
+            except ZoneInvalid as exc:
+                yield exc
+
+    return forms()
+
+
+def _has_files(zone: str, held: Iterable[str]) -> bool:
+    return any(files.is_zone_file(zone, name) for name in held)
 
 
 def task(reader: Reader, zone: str, everything: Mapping[str, ArtifactId]) -> Task:
