@@ -80,14 +80,18 @@ class HTTP:
 
     def exchange(self, content_type: str, octets: bytes) -> tuple[str, bytes]:
         url = self._url
-        for _ in range(MAX_REDIRECTS):
-            response = self._post(url, content_type, octets)
-            with response:
-                if response.status not in _REDIRECTS:
-                    self._url = url
-                    return self._taken(response)
-                url = self._moved(url, response.headers.get("Location", ""))
-        raise PeerError(f"{self.name} redirects over {MAX_REDIRECTS} times")
+        try:
+            for _ in range(MAX_REDIRECTS):
+                response = self._post(url, content_type, octets)
+                with response:
+                    if response.status not in _REDIRECTS:
+                        self._url = url
+                        return self._taken(response)
+                    url = self._moved(url, response.headers.get("Location", ""))
+            raise PeerError(f"{self.name} redirects over {MAX_REDIRECTS} times")
+        finally:
+            # A server may close a connection without having said that it will: each request has its own.
+            self._pool.clear()
 
     def _post(self, url: str, content_type: str, octets: bytes) -> urllib3.BaseHTTPResponse:
         try:
@@ -130,6 +134,11 @@ class HTTP:
                 raise PeerError(f"{self.name} sends over {MAX_REPLY} bytes in one reply")
             if self._clock() > deadline:
                 raise PeerError(f"{self.name} is still sending after {self._patience.reply:.0f} s")
+        # Http.client takes a head that is cut off for a whole one, and a push must not count as done by that.
+        if not kept.tell() and not {"Content-Length", "Transfer-Encoding"} & {
+            *map(str.title, response.headers)
+        }:
+            raise PeerError(f"{self.name} broke off its reply: nothing came, and no word that this is all")
         return kept.getvalue()
 
     def _beginning(self, response: urllib3.BaseHTTPResponse) -> str:
@@ -145,11 +154,11 @@ class HTTP:
             raise PeerError(f"{self.name} broke off its reply: {_reason(exc)}") from exc
 
     def _moved(self, url: str, location: str) -> str:
-        moved = urljoin(url, location)
         shown = f"{self.name} redirects to {location[:_SHOWN]!r}"
         try:
+            moved = urljoin(url, location)
             there = parse_url(moved)
-        except UsageError as exc:
+        except (UsageError, ValueError) as exc:
             raise PeerError(f"{shown}: {exc}") from exc
         here = urlsplit(url)
         if here.scheme == "https" and there.scheme != "https":
