@@ -178,7 +178,5 @@ def test_log_branch_and_tag_show_what_stock_shows(tmp_path: Path, xz: Run, seed:
         assert {line.lstrip("* #") for line in listed.splitlines()} == {
             name for name, is_closed in branches.items() if is_closed is closed
         }
-    tags = {row["tag"] for row in json.loads(xz("--format", "json", "tag").out)}
-    assert set(project.person.fossil("tag", "ls", "-R", project.file).out.splitlines()) == tags | set(
-        branches
-    )
+    symbols = {row["tag"] for row in json.loads(xz("--format", "json", "tag").out)} | set(branches)
+    assert set(project.person.fossil("tag", "ls", "-R", project.file).out.splitlines()) == symbols

@@ -1,4 +1,4 @@
-"""The verbs about the repository itself: init, status, check, rebuild, stats."""
+"""The verbs about the repository itself: init, status, promote, check, rebuild, stats."""
 
 import sys
 
@@ -7,7 +7,8 @@ import click
 from xferzone.cli.common import SHORT, changing, now_ms, printable, reading, show_json
 from xferzone.cli.main import Settings
 from xferzone.cli.running import listeners
-from xferzone.store import Store, inspect
+from xferzone.store import Store, inspect, schema
+from xferzone.zone import promote as zone_promote
 from xferzone.zone import rebuild as zone_rebuild
 from xferzone.zone import repository, state
 
@@ -50,7 +51,7 @@ def status(settings: Settings) -> None:
       xferzone status
     """
     with reading(settings) as (reader, refs):
-        found = state.status(reader, refs)
+        found = state.status(reader, refs, now_ms())
     serving = listeners(settings.repository)
     if settings.json:
         show_json(
@@ -58,11 +59,15 @@ def status(settings: Settings) -> None:
                 "repository": str(settings.repository),
                 "project": found.project,
                 "role": found.role,
+                "remotes": [{"name": each.name, "url": each.url} for each in found.remotes],
+                "unsent": found.unsent,
                 "zones": found.zones,
                 "unpublished": [
                     {"checkin": one.id, "branch": one.branch, "reason": one.reason}
                     for one in found.unpublished
                 ],
+                "forks": [{"checkin": one.id, "branch": one.branch} for one in found.forks],
+                "old_forks": found.old_forks,
                 "listeners": [
                     {"what": one.what, "address": one.address, "verb": one.verb, "pid": one.pid}
                     for one in serving
@@ -71,13 +76,60 @@ def status(settings: Settings) -> None:
         )
         return
     click.echo(f"repository: {settings.repository}\nproject: {found.project}\nrole: {found.role}")
+    for each in found.remotes:
+        click.echo(printable(f"remote: {each.name} {each.url}"))
+    if found.role != schema.PRIMARY:
+        click.echo(f"not pushed: {found.unsent} artifacts")
     click.echo(f"published: {found.zones} zones, {found.branches} branches")
     click.echo(f"not published: {len(found.unpublished)} check-ins")
     for one in found.unpublished:
         reason = one.reason.replace("\n", "; ")
         click.echo(printable(f"  {one.id[:SHORT]} {one.branch}: {reason}"))
-    click.echo("listening: " + ("nobody (start with `xferzone up`)" if not serving else ""), nl=not serving)
-    click.echo(", ".join(f"{one.what} {one.address} (xferzone {one.verb}, pid {one.pid})" for one in serving))
+    if found.forks or found.old_forks:
+        older = f", {found.old_forks} older ones" if found.old_forks else ""
+        click.echo(
+            f"lost races: {len(found.forks)}{older} (merge them, or `xferzone branch ZONE NAME --close`)"
+        )
+    for fork in found.forks:
+        click.echo(printable(f"  {fork.id[:SHORT]} {fork.branch}"))
+    listed = ", ".join(f"{one.what} {one.address} (xferzone {one.verb}, pid {one.pid})" for one in serving)
+    click.echo(f"listening: {listed or 'nobody (start with `xferzone up`)'}")
+
+
+@click.command()
+@click.pass_obj
+def promote(settings: Settings) -> None:
+    """Make a clone a primary: its zones change here from now on, and what waited is published.
+
+    Do so when the primary is lost, or is to change no more: two primaries of a project go apart.
+
+    \b
+    Example:
+      xferzone promote
+    """
+    with changing(settings) as (writer, refs):
+        done = zone_promote.promote(writer, refs, now_ms())
+        writer.make_clusters()
+    if settings.json:
+        moved = () if done is None else done.followed.moved
+        show_json(
+            {
+                "role": schema.PRIMARY,
+                "was": schema.PRIMARY if done is None else done.was,
+                "moved": [{"branch": one.branch, "to": one.new, "serial": one.serial} for one in moved],
+                "notices": () if done is None else done.followed.notices,
+            }
+        )
+        return
+    if done is None:
+        click.echo("it is a primary already", err=True)
+        return
+    for one in done.followed.moved:
+        serial = "" if one.serial is None else f" serial {one.serial}"
+        click.echo(f"{printable(one.branch)} {one.new[:SHORT]}{serial}")
+    for notice in done.followed.notices:
+        click.echo(printable(notice), err=True)
+    click.echo(f"it was a {done.was}, and is a primary now", err=True)
 
 
 @click.command()

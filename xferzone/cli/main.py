@@ -40,6 +40,7 @@ VERBS = {
     "pull": "remotes:pull",
     "push": "remotes:push",
     "remote": "remotes:remote",
+    "promote": "admin:promote",
     "status": "admin:status",
     "check": "admin:check",
     "rebuild": "admin:rebuild",

@@ -4,9 +4,12 @@ from dataclasses import dataclass
 
 from xferzone.hashing import ArtifactId
 from xferzone.refs import LocalRefs
-from xferzone.store import Reader, waiting
+from xferzone.store import Reader, lines, schema, timeline, waiting
+from xferzone.store.remotes import Remote, remotes, unsent
 from xferzone.zone import names
 from xferzone.zone.edit import DEFAULT_BRANCH
+
+FRESH_MS = 14 * 86_400_000  # for so long a lost race is listed; people who let it lie so long have let it be
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,36 +22,69 @@ class Unpublished:
 
 
 @dataclass(frozen=True, slots=True)
+class Fork:
+    """The last check-in of a fork branch that is neither merged nor closed."""
+
+    id: ArtifactId
+    branch: str
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
-    """The repository at a glance."""
+    """The repository at a glance.
+
+    Fields:
+        unsent: artifacts made here and not pushed; 0 in a primary, which does not count them.
+        forks: those of the last FRESH_MS; of older ones there are `old_forks`.
+    """
 
     project: str
     role: str
+    remotes: tuple[Remote, ...]
+    unsent: int
     zones: int
     branches: int
     unpublished: tuple[Unpublished, ...]
+    forks: tuple[Fork, ...]
+    old_forks: int
 
 
-def status(reader: Reader, refs: LocalRefs) -> Status:
+def status(reader: Reader, refs: LocalRefs, now_ms: int) -> Status:
     """The state of the snapshot."""
     served = [ref for ref in refs.list() if ref.numbers]
     unpublished = []
     for found in waiting.check_ins(reader):
         if names.split_ref(names.fork_of(found.branch) or found.branch) is not None:
             unpublished.append(Unpublished(found.id, found.branch, found.reason))
-    for branch in reader.branches():
-        home = names.fork_of(branch)
-        tip = reader.branch_tip(branch) if home is not None else None
-        if tip is not None and reader.tags(tip).get("closed", ("-",))[0] == "-":
-            placed = reader.placed(tip)
-            if placed is not None and placed.place != 1:
-                unpublished.append(
-                    Unpublished(tip, branch, f"lost a race for {home}: merge it there, or leave it")
-                )
+    for placed in lines.unsent(reader):
+        branch = placed.branch or ""
+        if placed.place == schema.ELSEWHERE and names.split_ref(branch) and not names.fork_of(branch):
+            unpublished.append(Unpublished(placed.id, branch, "made here, beside what is served: push it"))
+    fresh, old = _forks(reader, now_ms)
     return Status(
         project=reader.project_code,
-        role=reader.setting("role") or "primary",
+        role=reader.role,
+        remotes=tuple(remotes(reader)),
+        unsent=len(unsent(reader)),
         zones=sum(ref.branch.endswith(f"/{DEFAULT_BRANCH}") for ref in served),
         branches=len(served),
         unpublished=tuple(unpublished),
+        forks=tuple(fresh),
+        old_forks=old,
     )
+
+
+def _forks(reader: Reader, now_ms: int) -> tuple[list[Fork], int]:
+    """The fresh fork branches that are still open, by name, and how many older ones there are."""
+    fresh, old = [], 0
+    for branch in timeline.branches(reader):
+        if names.fork_of(branch.name) is None or branch.is_closed:
+            continue
+        placed = reader.placed(branch.tip)
+        if placed is None or placed.place == schema.PUBLISHED:
+            continue
+        if branch.date_ms < now_ms - FRESH_MS:
+            old += 1
+        else:
+            fresh.append(Fork(branch.tip, branch.name))
+    return fresh, old

@@ -1,0 +1,49 @@
+"""What people see of a repository's role: clone, edit, sync, status, promote, through a real server."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.live import Person, serving
+
+pytestmark = pytest.mark.interop
+
+
+def account(text: str) -> tuple[str, str]:
+    """Login and password, as `init` prints them."""
+    login, password = (line.partition(": ")[2] for line in text.splitlines())
+    return login, password
+
+
+def test_a_clone_works_and_becomes_a_primary(tmp_path: Path) -> None:
+    ann = Person(tmp_path / "ann", "ann")
+    primary, clone = tmp_path / "zones.xferzone", tmp_path / "clone.xferzone"
+    login = account(ann.xferzone("-R", primary, "init").out)
+    ann.xferzone("-R", primary, "zone", "add", "example.com")
+    with serving(primary, "serve") as server:
+        ann.xferzone("clone", server.url(*login), clone)
+        shown = ann.xferzone("-R", clone, "status").out
+        assert "role: clone\n" in shown
+        assert f"remote: origin {server.url().replace('//', f'//{login[0]}@')}" in shown
+        assert "not pushed: 0 artifacts" in shown
+        ann.xferzone("-R", clone, "set", "www.example.com", "A", "192.0.2.1")
+        assert "not pushed: 2 artifacts" in ann.xferzone("-R", clone, "status").out
+        with serving(clone, "up") as copy:
+            assert copy.dig("www.example.com") == ["192.0.2.1"]
+        refused = ann.xferzone("-R", clone, "zone", "remove", "example.com", code=7).err
+        assert "in the repository it follows" in refused
+        # A race that the clone loses.
+        ann.xferzone("-R", primary, "set", "www.example.com", "A", "192.0.2.2")
+        lost = ann.xferzone("-R", clone, "sync", "--password-file", "-", stdin=f"{login[1]}\n", code=4)
+        assert "example.com/main-fork-" in lost.err
+        assert "192.0.2.2" in ann.xferzone("-R", clone, "show", "www.example.com").out
+        shown = ann.xferzone("-R", clone, "status").out
+        assert "lost races: 1 (" in shown
+        assert "not published: 0 check-ins" in shown
+    assert ann.xferzone("-R", clone, "promote").err == "it was a clone, and is a primary now\n"
+    assert "it is a primary already" in ann.xferzone("-R", clone, "promote").err
+    again = json.loads(ann.xferzone("-R", clone, "--format", "json", "promote").out)
+    assert again == {"role": "primary", "was": "primary", "moved": [], "notices": []}
+    ann.xferzone("-R", clone, "zone", "remove", "example.com")
+    assert "role: primary\n" in ann.xferzone("-R", clone, "status").out

@@ -1,0 +1,33 @@
+"""Making a clone or a mirror a primary, which moves its own refs from then on (architecture.md law 5).
+
+What its remote had not published, and what was made here beside the remote's line, is settled as if it had just been
+pushed: published, moved to a fork branch, or merged (law 4). Forks that the remote made stay what they are.
+"""
+
+from dataclasses import dataclass
+
+from xferzone.refs import LocalRefs
+from xferzone.store import Writer, lines, schema
+from xferzone.store.remotes import forget_unsent, unsent
+from xferzone.zone import names
+from xferzone.zone.follow import Followed, follow
+
+
+@dataclass(frozen=True, slots=True)
+class Promoted:
+    """What was promoted: the role it had, and what publishing then did."""
+
+    was: str
+    followed: Followed
+
+
+def promote(writer: Writer, refs: LocalRefs, now_ms: int) -> Promoted | None:
+    """Make the repository a primary; None: it is one, and nothing was done."""
+    was = writer.role
+    if was == schema.PRIMARY:
+        return None
+    writer.set_setting("role", schema.PRIMARY)
+    forget_unsent(writer, unsent(writer))
+    here = [branch for branch in writer.branches() if names.split_ref(branch) and not names.fork_of(branch)]
+    lines.reopen(writer, here)
+    return Promoted(was, follow(writer, refs, {}, now_ms))
