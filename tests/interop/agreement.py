@@ -4,6 +4,7 @@ Everything is asked of the others: stock's own tables and checks, and DNS questi
 """
 
 import sqlite3
+import struct
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -74,8 +75,13 @@ def assert_sound(person: Person, repository: Path) -> None:
 
 
 def assert_ours_sound(person: Person, repository: Path) -> None:
-    """`rebuild` changes neither artifacts nor refs, and `check` is content."""
+    """Every ref can be answered from, `rebuild` changes neither artifacts nor refs, and `check` is content."""
     before = artifacts(repository), refs(repository)
+    known = {number for (number,) in rows(repository, "SELECT number FROM zone_index")}
+    for branch, packed in rows(repository, "SELECT branch, indexes FROM ref"):
+        assert isinstance(packed, bytes)
+        numbers = struct.unpack(f">{len(packed) // 8}q", packed)
+        assert known.issuperset(numbers), f"{repository}: {branch} stands on indexes that are not there"
     person.xferzone("-R", repository, "rebuild")
     person.xferzone("-R", repository, "check")
     assert (artifacts(repository), refs(repository)) == before

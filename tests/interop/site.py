@@ -7,8 +7,9 @@ with behind_nginx(project, tmp_path) as site:          the same: nginx ~> 4 guni
 """
 
 import contextlib
-import shutil
+import sqlite3
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -41,10 +42,11 @@ class Site:
         return f"http://{login}:{self.passwords[login].replace(' ', '%20')}@{self.place}"
 
 
-def make_project(directory: Path, zones: tuple[str, ...] = ZONES) -> Site:
+def make_project(directory: Path, zones: tuple[str, ...] = ZONES, project_code: str = "") -> Site:
     """A new repository with these zones and accounts, served by nobody yet."""
     operator, repository = Person(directory / "operator"), directory / "zones.xferzone"
-    made = operator.xferzone("-R", repository, "init", "--admin", ADMIN).out.splitlines()
+    code = ["--project-code", project_code] if project_code else []
+    made = operator.xferzone("-R", repository, "init", "--admin", ADMIN, *code).out.splitlines()
     passwords = {ADMIN: made[1].removeprefix("password: ")}
     for login in WRITERS:
         operator.xferzone(
@@ -59,7 +61,11 @@ def make_project(directory: Path, zones: tuple[str, ...] = ZONES) -> Site:
 def copied(project: Site, directory: Path) -> Site:
     """The same with a repository of its own in `directory`."""
     directory.mkdir(parents=True, exist_ok=True)
-    return replace(project, repository=Path(shutil.copy(project.repository, directory / "zones.xferzone")))
+    copy = directory / "zones.xferzone"
+    # Not as a file: a server that ended may have left what was written last in its journal.
+    with closing(sqlite3.connect(project.repository)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+    return replace(project, repository=copy)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import re
 _BROKEN = "; broken"
 _SOA = "@ 3600 SOA ns1.example.info. hostmaster.example.info. 1 7200 3600 1209600 300"
 _NS = "@ 3600 NS ns1.example.info."
-_CONFLICT = re.compile(r"(<{7}|={7}|>{7}|\|{7}|#{7}) ")
+CONFLICT = re.compile(r"(<{7}|={7}|>{7}|\|{7}|#{7}) ")
 _NAMES = 40  # owners h0 .. h39 and aliases c0 .. c39
 
 
@@ -58,7 +58,7 @@ def mended(text: str) -> str:
     kept, seen = [], set[str]()
     for line in text.splitlines():
         once = "SOA" if " SOA " in line else line.split()[0] if " CNAME " in line else None
-        if _BROKEN in line or _CONFLICT.match(line) or once in seen:
+        if _BROKEN in line or CONFLICT.match(line) or once in seen:
             continue
         if once is not None:
             seen.add(once)

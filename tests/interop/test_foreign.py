@@ -1,0 +1,165 @@
+"""A repository that stock made, and stock's server: all of it comes, ours goes there, nothing is refused."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.interop import agreement
+from tests.interop.git import imported
+from tests.interop.history import CHECKINS, ZONE, built
+from tests.live import Person, dig, serving, stock_server
+
+pytestmark = pytest.mark.interop
+
+SECRET = "three words here"
+GIT_COMMITS = 4_000  # three artifacts each: over 10,000
+_PROJECT = "SELECT value FROM config WHERE name = 'project-code'"
+_CHECKINS = """
+    SELECT uuid, coalesce(ecomment, comment), coalesce(euser, user), datetime(mtime),
+           (SELECT value FROM tagxref JOIN tag USING (tagid)
+            WHERE rid = objid AND tagname = 'branch' AND tagtype > 0)
+    FROM event JOIN blob ON rid = objid WHERE type = 'ci'
+"""
+_PARENTS = """
+    SELECT child.uuid, parent.uuid FROM plink JOIN blob AS child ON child.rid = cid
+    JOIN blob AS parent ON parent.rid = pid JOIN event ON objid = cid WHERE type = 'ci'
+    ORDER BY child.uuid, isprim DESC, parent.uuid
+"""
+
+
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository that stock made; a test takes a copy."""
+    directory = tmp_path_factory.mktemp("foreign")
+    return built(Person(directory / "ops", "ops"), directory / "made")
+
+
+class Foreign:
+    """A copy of it under `fossil server`, where ops may do everything, and somebody with xferzone."""
+
+    def __init__(self, directory: Path, foreign: Path) -> None:
+        self.stock = Person(directory / "stock", "ops")
+        self.file = directory / "foreign.fossil"
+        self.file.write_bytes(foreign.read_bytes())
+        self.stock.fossil("user", "password", "ops", SECRET, "-R", self.file)
+        self.person = Person(directory / "person", "ops")
+        self.clone = directory / "clone.xferzone"
+
+    def xferzone(self, *words: str) -> str:
+        return self.person.xferzone("-R", self.clone, *words).out
+
+    def moved(self, *words: str) -> int:
+        """How many artifacts a sync of ours moved."""
+        told = json.loads(self.xferzone("--format", "json", "sync", *words))
+        return int(told["sent"]) + int(told["received"])
+
+
+@pytest.fixture
+def at(tmp_path: Path, foreign: Path) -> Iterator[tuple[Foreign, str]]:
+    """The copy, and its server's URL with an account."""
+    copy = Foreign(tmp_path, foreign)
+    with stock_server(copy.stock, copy.file) as url:
+        yield copy, url.replace("//", f"//ops:{SECRET.replace(' ', '%20')}@")
+
+
+def test_all_of_it_is_cloned_and_looks_as_stock_shows_it(at: tuple[Foreign, str]) -> None:
+    copy, url = at
+    copy.person.xferzone("clone", "--save-password", url, copy.clone)
+    names = agreement.assert_same_artifacts([copy.file, copy.clone])
+    assert len(names) > 2 * CHECKINS
+    copy.xferzone("check")
+    shown = {
+        each["checkin"]: each for each in json.loads(copy.xferzone("--format", "json", "log", "-n", "1000"))
+    }
+    rows = agreement.rows(copy.file, _CHECKINS)
+    assert len(rows) >= CHECKINS
+    assert {
+        (name, each["comment"], each["author"], each["date"], each["branch"]) for name, each in shown.items()
+    } == set(rows)
+    parents: dict[str, list[str]] = {name: [] for name in shown}
+    for child, parent in agreement.rows(copy.file, _PARENTS):
+        parents[str(child)].append(str(parent))
+    assert {
+        name: [each["parents"][0], *sorted(each["parents"][1:])]
+        for name, each in shown.items()
+        if each["parents"]
+    } == {name: found for name, found in parents.items() if found}
+    copy.xferzone("rebuild")
+    copy.xferzone("check")
+
+
+def test_work_goes_both_ways(at: tuple[Foreign, str], tmp_path: Path) -> None:
+    copy, url = at
+    copy.person.xferzone("clone", "--save-password", url, copy.clone)
+    assert copy.moved() == 0
+    copy.xferzone("set", f"here.{ZONE}", "A", "192.0.2.1")
+    copy.xferzone("branch", ZONE, "test", "main")
+    copy.xferzone("tag", ZONE, "first")
+    assert copy.moved("--push") > 0
+    agreement.assert_same_artifacts([copy.file, copy.clone])
+    assert f"set here.{ZONE} A 192.0.2.1" in copy.stock.fossil("timeline", "-n", "5", "-R", copy.file).out
+    assert f"{ZONE}/test" in copy.stock.fossil("branch", "list", "-R", copy.file).out
+    assert f"{ZONE}/first" in copy.stock.fossil("tag", "list", "-R", copy.file).out
+
+    ann = Person(tmp_path / "ann", "ops")
+    ann.clone(url, ann.home / "z.fossil")
+    work = ann.open(ann.home / "z.fossil", ann.home / "work", f"{ZONE}/main")
+    zone = work / f"{ZONE}.zone"
+    assert "here 3600 A 192.0.2.1\n" in zone.read_text()
+    zone.write_text(zone.read_text() + "there 300 A 192.0.2.2\n")
+    ann.fossil("commit", "-m", "there", at=work)
+    ann.fossil("tag", "add", "seen", "current", at=work)
+    ann.fossil("sync", at=work)
+    assert copy.moved("--pull") > 0
+    assert copy.moved() == 0
+    assert "192.0.2.2" in copy.xferzone("show", f"there.{ZONE}")
+    agreement.assert_same_artifacts([copy.file, copy.clone, ann.home / "z.fossil"])
+    agreement.assert_sound(copy.stock, ann.home / "z.fossil")
+    copy.xferzone("check")
+    with serving(copy.clone, "dns") as server:
+        assert dig(server.dns, f"there.{ZONE}", "A", "+short") == "192.0.2.2\n"
+
+
+@pytest.mark.parametrize("login", ["ops", "bob"])
+def test_stock_pushes_all_of_it_to_us_and_clones_it_back(foreign: Path, tmp_path: Path, login: str) -> None:
+    copy = Foreign(tmp_path, foreign)
+    ((code,),) = agreement.rows(copy.file, _PROJECT)
+    operator, repository = Person(tmp_path / "operator"), tmp_path / "zones.xferzone"
+    operator.xferzone("-R", repository, "init", "--admin", "ops", "--project-code", str(code))
+    account = ["passwd", login] if login == "ops" else ["add", login, "--write"]
+    operator.xferzone("-R", repository, "user", *account, "--password-stdin", stdin=SECRET)
+    with serving(repository) as server:
+        url = server.url(login, SECRET.replace(" ", "%20"))
+        for _ in range(3):
+            said = copy.stock.fossil("sync", "--once", url, "-R", copy.file)
+            assert "rror" not in said.out + said.err
+        agreement.assert_same_artifacts([copy.file, repository])
+        back = Person(tmp_path / "back", login)
+        back.clone(url, back.home / "z.fossil")
+        agreement.assert_same_artifacts([copy.file, back.home / "z.fossil"])
+        agreement.assert_sound(back, back.home / "z.fossil")
+    operator.xferzone("-R", repository, "check")
+
+
+@pytest.mark.scale
+def test_a_long_git_history_comes_and_goes_on(tmp_path: Path) -> None:
+    stock, person = Person(tmp_path / "stock", "ops"), Person(tmp_path / "person", "ops")
+    file, clone = tmp_path / "git.fossil", tmp_path / "clone.xferzone"
+    imported(stock, file, GIT_COMMITS)
+    stock.fossil("user", "password", "ops", SECRET, "-R", file)
+    with stock_server(stock, file) as url:
+        account = url.replace("//", f"//ops:{SECRET.replace(' ', '%20')}@")
+        person.xferzone("clone", "--save-password", account, clone)
+        names = agreement.assert_same_artifacts([file, clone])
+        assert len(names) > 10_000
+        person.xferzone("-R", clone, "zone", "add", ZONE)
+        person.xferzone("-R", clone, "push")
+        agreement.assert_same_artifacts([file, clone])
+    person.xferzone("-R", clone, "check")
+    person.xferzone("-R", clone, "user", "add", "ann", "--read", "--password-stdin", stdin=SECRET)
+    with serving(clone, "serve") as server:
+        ann = Person(tmp_path / "ann", "ann")
+        ann.clone(server.url("ann", SECRET.replace(" ", "%20")), ann.home / "z.fossil")
+        agreement.assert_same_artifacts([clone, ann.home / "z.fossil"])
