@@ -1,0 +1,122 @@
+"""Clones of a history of 500 zones and 10,000 changes: ours and stock's clients, from our server and from stock's."""
+
+import json
+import re
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench import history, zones
+from bench.measure import cpu_seconds, row, timed
+from tests.live import Person, serving, stock_server
+from xferzone.zone import repository
+
+ROUNDS = 5
+_RECEIVED = re.compile(r"wire bytes sent: \d+ +received: (\d+)")
+
+
+@dataclass
+class _Clones:
+    """Clones of one kind: seconds each, and what the last one left."""
+
+    seconds: list[float] = field(default_factory=list)
+    wire: int = 0
+    file: Path = Path()
+
+
+def clones(directory: Path) -> None:
+    ops = Person(directory / "clones")
+    stock, ours = directory / "history.fossil", directory / "history.xferzone"
+    _imported(ops, stock)
+    password = _project_of(ops, stock, ours)
+    with serving(ours, "serve") as server, stock_server(ops, stock) as url:
+        pusher = directory / "pusher.fossil"
+        pusher.write_bytes(stock.read_bytes())
+        address = server.url("ops", password)
+        push = timed(ops.fossil, "push", "--once", address, "-R", pusher, seconds=300)
+        row("stock push of the whole history to us", [push], "s")
+        before = cpu_seconds(server.process.pid)
+        made = _interleaved(ops, directory, server.url(), url)
+        served = 2 * ROUNDS
+        print(
+            f"{'CPU of our server for one clone':56} {(cpu_seconds(server.process.pid) - before) / served:.2f} s"
+        )
+    _sizes(made, stock, ours)
+    _ends(ops, made["ours", "us"].file)
+
+
+def _imported(ops: Person, stock: Path) -> None:
+    with subprocess.Popen(
+        ["fossil", "import", "--git", stock],
+        env=ops.env,
+        cwd=ops.home,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as importer:
+        assert importer.stdin is not None
+        for piece in history.stream():
+            importer.stdin.write(piece)
+    assert importer.returncode == 0
+    ops.fossil("user", "capabilities", "nobody", "gho", "-R", stock)
+
+
+def _project_of(ops: Person, stock: Path, ours: Path) -> str:
+    """An empty repository of ours for the same project, which everybody may clone; the administrator's password."""
+    told = ops.fossil("info", "-R", stock).out
+    code = re.search(r"project-code: +([0-9a-f]{40})", told)
+    assert code is not None, told
+    password = repository.make(ours, admin="ops", project_code=code[1], now_ms=zones.START_MS)
+    ops.xferzone("-R", ours, "user", "caps", "nobody", "--read")
+    return password
+
+
+def _interleaved(ops: Person, directory: Path, us: str, them: str) -> dict[tuple[str, str], _Clones]:
+    made = {(client, server): _Clones() for client in ("stock", "ours") for server in ("stock", "us")}
+    for number in range(ROUNDS):
+        for (client, server), done in made.items():
+            url, done.file = {"us": us, "stock": them}[server], directory / f"{client}-{server}-{number}"
+            begun = time.perf_counter()
+            if client == "stock":
+                said = ops.fossil("clone", url, done.file).out
+            else:
+                said = ops.xferzone("--format", "json", "clone", url, done.file).out
+            done.seconds.append(time.perf_counter() - begun)
+            told = _RECEIVED.findall(said)
+            done.wire = int(told[-1]) if client == "stock" else json.loads(said)["bytes_in"]
+    peer = "stock from stock", made["stock", "stock"].seconds
+    row("stock clone from us", made["stock", "us"].seconds, "s", bound="<= 1.5 x", ratio=peer)
+    row("`xferzone clone` from us", made["ours", "us"].seconds, "s", bound="<= 1.0 x", ratio=peer)
+    row("`xferzone clone` from `fossil server`", made["ours", "stock"].seconds, "s", ratio=peer)
+    return made
+
+
+def _sizes(made: dict[tuple[str, str], _Clones], stock: Path, ours: Path) -> None:
+    peer = made["stock", "stock"]
+    wire, size = peer.wire, peer.file.stat().st_size
+    print(f"{'stock clone from stock: on the wire, file':56} {_mb(wire)}, {_mb(size)}")
+    for (client, server), done in made.items():
+        if done is not peer:
+            what = f"{client} clone from {server}: on the wire, file"
+            kept = done.file.stat().st_size
+            print(f"{what:56} {_mb(done.wire)} ({done.wire / wire:.2f} x), {_mb(kept)} ({kept / size:.2f} x)")
+    kept = ours.stat().st_size
+    print(f"{'our file after a stock push':56} {_mb(kept)} ({kept / stock.stat().st_size:.2f} x)", flush=True)
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:.2f} MB"
+
+
+def _ends(ops: Person, clone: Path) -> None:
+    """A clone counts as ended when it is sound and the first look at it is quick."""
+    row("`xferzone check` of our clone, no faults", [timed(ops.xferzone, "-R", clone, "check")], "s")
+    zone = json.loads(ops.xferzone("-R", clone, "--format", "json", "zone", "list").out)[0]["zone"]
+    for verb in ("log", "show"):
+        row(
+            f"the first `xferzone {verb}`", [timed(ops.xferzone, "-R", clone, verb, zone)], "s", bound="< 1 s"
+        )
+    with serving(clone, "dns") as server:
+        row("the first `dig` of `xferzone up`", [timed(server.dig, zone, "SOA")], "s", bound="< 1 s")
+        assert server.dig(zone, "SOA")
