@@ -48,7 +48,7 @@ from xferzone.errors import CannotServe, XferzoneError
 STEADY_S = 5.0  # seconds up after which earlier deaths are forgotten
 FIRST_PAUSE_S = 0.1  # seconds before the restart after a second death in a row
 LONGEST_PAUSE_S = 10.0
-LONGEST_PAUSE_UP_S = 0.4  # the same for one that had come up
+LONGEST_PAUSE_UP_S = 0.2  # the same for one that had come up
 HUNG_S = 5.0  # seconds without a sign of life; more than a disk or a busy machine takes
 STOP_S = 5.0  # seconds between TERM and KILL; gunicorn lets requests in flight end meanwhile
 
