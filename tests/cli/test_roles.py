@@ -1,11 +1,13 @@
 """What people see of a repository's role: clone, edit, sync, status, promote, through a real server."""
 
 import json
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.live import Person, serving
+from tests.live import XFERZONE, Person, run, serving
 
 pytestmark = pytest.mark.interop
 
@@ -33,6 +35,17 @@ def test_a_clone_works_and_becomes_a_primary(tmp_path: Path) -> None:
             assert copy.dig("www.example.com") == ["192.0.2.1"]
         refused = ann.xferzone("-R", clone, "zone", "remove", "example.com", code=7).err
         assert "in the repository it follows" in refused
+        # While somebody edits, a commit is made beside him.
+        editor = tmp_path / "editor.sh"
+        again = f"{sys.executable} -m xferzone -R {clone} set mail.example.com A 192.0.2.3"
+        editor.write_text(f"#!/bin/sh\n{again}\necho 'x 60 A 192.0.2.4' >> $1\n")
+        editor.chmod(0o700)
+        ann_edits = Person(tmp_path / "ann", "ann").env | {"EDITOR": str(editor)}
+        raced = run(*XFERZONE, "-R", clone, "edit", "example.com", env=ann_edits, at=tmp_path, code=4)
+        (kept,) = [line for line in raced.err.splitlines() if line.startswith("your text is in ")]
+        draft = Path(kept.removeprefix("your text is in "))
+        assert "x 60 A 192.0.2.4" in draft.read_text()
+        shutil.rmtree(draft.parent)
         # A race that the clone loses.
         ann.xferzone("-R", primary, "set", "www.example.com", "A", "192.0.2.2")
         lost = ann.xferzone("-R", clone, "sync", "--password-file", "-", stdin=f"{login[1]}\n", code=4)

@@ -163,6 +163,7 @@ def commit(
             edit = Edit(writer, refs, branch, author(options.login, serial_jump=options.serial_jump))
             was = refs.get(branch)
             done = act(edit, writer, refs)
+            show_warnings(done.warnings)
             if options.dry_run:
                 _show_dry_run(settings, writer, None if was is None else was.checkin, done)
                 raise _DryRun

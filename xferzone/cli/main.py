@@ -8,6 +8,7 @@ errors exit 2.
 
 import importlib
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,7 +157,9 @@ def main() -> None:
             printable,  # what a remote or a zone file says may be part of the message
         )
 
-        click.echo("\n".join(map(printable, f"xferzone: {exc}".split("\n"))), err=True)
+        # A word of 70 kB that somebody gave must not hide the remedy behind it.
+        told = re.sub(r"\S{200,}", lambda word: f"{word[0][:60]}...", f"xferzone: {exc}")
+        click.echo("\n".join(map(printable, told.split("\n"))), err=True)
         code = exc.exit_code
     except BrokenPipeError:
         # Whoever read our output has what he wanted: `xferzone log | head`.

@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -27,7 +28,7 @@ from xferzone.cli.common import (
     writing,
 )
 from xferzone.cli.main import Settings
-from xferzone.errors import Fault, NotFound, UsageError, ZoneInvalid
+from xferzone.errors import Fault, NotFound, UsageError, XferzoneError, ZoneInvalid
 from xferzone.refs import LocalRefs
 from xferzone.store import Writer, timeline
 from xferzone.zone import changes, form, history, names, text
@@ -111,7 +112,7 @@ def apply(settings: Settings, name: str, file: str) -> None:
             change = changes.parse_line(line)
             if change is not None:
                 changes.owner_in(change.name, zone)
-                wanted.append(change)
+                wanted.append(replace(change, place=f"{source(file)} line {number}"))
         except ZoneInvalid as exc:
             raise ZoneInvalid([Fault(source(file), number, fault.reason) for fault in exc.faults]) from exc
         except UsageError as exc:
@@ -130,7 +131,8 @@ def apply(settings: Settings, name: str, file: str) -> None:
 def edit(settings: Settings, name: str) -> None:
     """Open a zone in VISUAL or EDITOR, and commit what you saved.
 
-    If somebody else publishes meanwhile, your version is kept on a fork branch and the exit code is 4.
+    If somebody else publishes meanwhile, the exit code is 4, and your version is kept on a fork branch; in a clone,
+    in the file that you are told.
 
     \b
     Example:
@@ -156,7 +158,11 @@ def edit(settings: Settings, name: str) -> None:
     if after == before:
         click.echo(f"{zone}/{options.branch}: nothing changed", err=True)
     else:
-        commit(settings, on_branch(zone), act)
+        try:
+            commit(settings, on_branch(zone), act)
+        except XferzoneError:
+            click.echo(f"your text is in {draft}", err=True)
+            raise
     if options.dry_run:
         click.echo(f"your text is in {draft}", err=True)
     else:

@@ -29,13 +29,15 @@ _UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change; `rdtype` and `rdata` None in a delete: all of them. `ttl` None: see above."""
+    """One change; `rdtype` and `rdata` None in a delete: all of them. `ttl` None: see above. `place`: where in a
+    batch it stands, for messages; empty: it is alone."""
 
     verb: str
     name: dns.name.Name
     ttl: int | None
     rdtype: int | None
     rdata: bytes | None
+    place: str = ""
 
 
 def parse_name(word: str) -> dns.name.Name:
@@ -135,7 +137,8 @@ def _deleted(records: Sequence[Record], change: Change) -> list[Record]:
         there = sorted({rdtypes.type_text(record.rdtype).decode("ascii") for record in records})
         what = "" if change.rdtype is None else rdtypes.type_text(change.rdtype).decode("ascii") + " "
         held = f"it has {', '.join(there)}" if there else "there is no such name"
-        raise NotFound(f"{change.name} has no such {what}record: {held}")
+        place = f"{change.place}: " if change.place else ""
+        raise NotFound(f"{place}{change.name} has no such {what}record: {held}")
     return kept
 
 

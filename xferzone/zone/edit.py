@@ -28,9 +28,12 @@ from xferzone.store.indexes import IndexRow
 from xferzone.zone import changes, files, form, names, text, validate
 from xferzone.zone.changes import Change
 from xferzone.zone.publish import MAX_AHEAD_MS, publish, withdraw
+from xferzone.zone.rdtypes import SOA
 from xferzone.zone.records import Record
+from xferzone.zone.serials import floor
 
 DEFAULT_BRANCH = "main"
+MAX_NAME = 400  # bytes of a new branch or tag: a zone id has up to 200
 #: What a name in a revision cannot hold (zone/revision.py), and what nobody can type.
 _UNFIT_IN_NAMES = re.compile(r"[~@\x00-\x20\x7f\ud800-\udfff]")
 
@@ -47,13 +50,15 @@ class Author:
 @dataclass(frozen=True, slots=True)
 class Commit:
     """What a commit did. `checkin` None: nothing changed, so nothing was stored. `fork`: where it went when it
-    lost a race, None when it was published. `tag`: the name that `checkin` was given, which stood before."""
+    lost a race, None when it was published. `tag`: the name that `checkin` was given, which stood before.
+    `warnings`: what looks wrong in the zone since; of changes to a zone of several files nothing but its serial."""
 
     branch: str
     checkin: ArtifactId | None
     serial: int | None
     fork: str | None = None
     tag: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class Edit:
@@ -91,7 +96,10 @@ class Edit:
         kept |= {name: self._writer.put_own(content) for name, content in come}
         if kept == own:
             return Commit(self.branch, None, ref.serial)
-        return self._commit(self._beside(ref.checkin, kept), comment, ref.checkin)
+        done = self._commit(self._beside(ref.checkin, kept), comment, ref.checkin)
+        says_soa = any(change.rdtype == SOA and change.verb != "delete" for change in wanted)
+        told = self._serial_warning(done, ref, is_given=says_soa)
+        return replace(done, warnings=(*self._new_warnings(own, kept), *told))
 
     def replace(self, records: Sequence[Record], comment: str, base: ArtifactId | None = None) -> Commit:
         """Make `records` the zone's content, on top of `base` (None: of what is served).
@@ -109,7 +117,8 @@ class Edit:
             _check_new(self.branch)
         elif own == self._zone_files(self._writer.files(parent)):
             return Commit(self.branch, None, None if ref is None else ref.serial)
-        return self._commit(self._beside(parent, own), comment, parent)
+        done = self._commit(self._beside(parent, own), comment, parent)
+        return replace(done, warnings=self._serial_warning(done, ref, is_given=False))
 
     def reset(self, to: ArtifactId, comment: str) -> Commit:
         """Append a check-in with the files of `to`. Raises NotFound if the branch was never served."""
@@ -171,6 +180,32 @@ class Edit:
             return Commit(self.branch, None, None)
         self._control(Tag("+", "closed", tip, None))
         return Commit(self.branch, tip, None if ref is None else ref.serial)
+
+    # -- what looks wrong
+
+    def _new_warnings(self, before: Mapping[str, ArtifactId], after: Mapping[str, ArtifactId]) -> list[str]:
+        """The warnings of the zone now that it did not have before."""
+        if len(before) > 1 or len(after) > 1:
+            return []  # all of a large zone would have to be read
+        known = self._warnings(before)
+        return [warning for warning in self._warnings(after) if warning not in known]
+
+    def _warnings(self, own: Mapping[str, ArtifactId]) -> list[str]:
+        origin = names.zone_name(self.zone)
+        records = form.read_all(self._writer, self.zone, own)
+        return [warning.reason for warning in validate.faults(records, origin)[1]]
+
+    def _serial_warning(self, done: Commit, ref: Ref | None, *, is_given: bool) -> tuple[str, ...]:
+        """That a serial which was just given, so or by a text that has another than before, is not what is served."""
+        if done.checkin is None or ref is None or done.serial is None:
+            return ()
+        given = floor(self._writer, self.zone, done.checkin)
+        is_given |= given != floor(self._writer, self.zone, ref.checkin)
+        if given in (None, done.serial) or not is_given:
+            return ()
+        return (
+            f"the serial {given} is not after {ref.serial}, which was served: {done.serial} is served now",
+        )
 
     # -- the steps
 
@@ -331,6 +366,8 @@ def check_utf8(name: str) -> None:
 
 def _check_new(name: str) -> None:
     """Raise UsageError if a branch or tag must not be called so."""
+    if (size := len(name.encode("utf-8", "surrogateescape"))) > MAX_NAME:
+        raise UsageError(f"a name of {size} bytes; the most is {MAX_NAME}, the zone's included")
     if (unfit := _UNFIT_IN_NAMES.search(name)) is not None:
         raise UsageError(
             f"{name!r}: a name may not hold {unfit[0]!r}, which means something else in a revision"

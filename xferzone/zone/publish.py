@@ -27,6 +27,7 @@ from xferzone.refs import LocalRefs, Move, Ref
 from xferzone.store import Writer, lines, schema
 from xferzone.store.reader import Placed
 from xferzone.zone import form, names
+from xferzone.zone.files import is_zone_file
 from xferzone.zone.serial import following
 from xferzone.zone.serials import floor, serial_in, serial_of
 
@@ -361,6 +362,16 @@ class _Run:
     # -- what people are told
 
     def _record_invalid(self, checkin: ArtifactId, exc: ZoneInvalid) -> None:
+        links = [
+            Fault(
+                card.name,
+                0,
+                "it is a symbolic link, and only where it leads has come: commit the file itself",
+            )
+            for card in self.writer.file_cards(checkin)
+            if card.perm == "l" and is_zone_file(self.zone, card.name)
+        ]
+        exc = ZoneInvalid(links) if links else exc
         placed = self.pending.pop(checkin)
         if placed.branch == self.branch:
             self.writer.record_invalid(checkin, str(exc))

@@ -24,6 +24,7 @@ from xferzone.zone.scan import Token
 
 MAX_TEXT = 64 * 1024 * 1024  # bytes of one zone file; architecture.md 7
 
+_SHOWN = 100  # letters of rdata that a message repeats
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _JOINED_TYPES = (rdtypes.TXT, rdtypes.SPF)
 _NEEDS_QUOTES = frozenset(b" \t;()")
@@ -122,7 +123,9 @@ def rdata_from_words(kind: str, words: Sequence[str], origin: dns.name.Name) -> 
         tokens = _joined(raw) if rdtype in _JOINED_TYPES and not _is_zone_text(raw) else _tokens(raw)
         return rdtype, rdata.parsed(rdtype, tokens, NameReader(origin.labels[:-1]))
     except ValueError as exc:
-        raise UsageError(f"{kind} {' '.join(words)}: {exc}") from exc
+        given = " ".join(words)
+        shown = given if len(given) <= _SHOWN else f"{given[:_SHOWN]}..."
+        raise UsageError(f"{kind} {shown}: {exc}") from exc
 
 
 def parse_type(text: str) -> int:

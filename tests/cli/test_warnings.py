@@ -1,0 +1,97 @@
+"""What commits of our own are warned of, and messages that stay short and say the place."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.zone.project import Project, zone_text
+from xferzone.artifacts import CheckIn, FileCard
+
+
+@pytest.mark.parametrize(
+    ("words", "warning"),
+    [
+        (("set", "sub.example.com", "NS", "ns.sub.example.com"), "needs an address here, as glue"),
+        (("add", "example.com", "MX", "10 nowhere.example.com"), "which has no address in the zone"),
+        (("delete", "mail.example.com", "A"), ""),
+        (("set", "www.example.com", "A", "192.0.2.7"), ""),
+    ],
+)
+def test_a_change_is_warned_of_what_it_makes_wrong_and_of_nothing_else(
+    zone: Run, words: tuple[str, ...], warning: str
+) -> None:
+    words = tuple(word for each in words for word in each.split(" "))
+    zone("set", "old.example.com", "MX", "10", "gone.example.com")
+    tried = zone(*words, "--dry-run")
+    done = zone(*words)
+    assert done.code == 0
+    if warning:
+        assert done.err.startswith("warning: ")
+        assert warning in done.err
+    assert done.err.count("\n") == bool(warning)
+    assert done.err in tried.err
+
+
+@pytest.mark.parametrize(
+    ("serial", "warning"),
+    [
+        (9, ""),
+        (5, "the serial 5 is not after 5, which was served: 6 is served now"),
+        (3, "the serial 3 is not"),
+    ],
+)
+def test_a_serial_that_is_not_served_is_told(zone: Run, serial: int, warning: str) -> None:
+    soa = f"ns1.example.net. hostmaster.example.net. {serial} 7200 3600 1209600 301"
+    done = zone("set", "example.com", "SOA", *soa.split())
+    assert warning in done.err
+    assert ("warning" in done.err) == bool(warning)
+    # A serial that stands in the text from before is no news.
+    assert zone("set", "www.example.com", "A", "192.0.2.9").err == ""
+
+
+def test_an_import_is_told_of_its_serial(zone: Run, tmp_path: Path) -> None:
+    text = (tmp_path / "example.com.zone").read_text()
+    (tmp_path / "older.zone").write_text(
+        text.replace(" 5 7200", " 4 7200").replace("192.0.2.25", "192.0.2.26")
+    )
+    assert "the serial 4 is not after 5" in zone("zone", "import", "example.com", "older.zone").err
+    (tmp_path / "newer.zone").write_text(text.replace(" 5 7200", " 20 7200"))
+    assert "serial" not in zone("zone", "import", "example.com", "newer.zone").err
+
+
+def test_a_batch_names_the_line_that_deletes_what_is_not_there(zone: Run) -> None:
+    done = zone(
+        "apply", "example.com", "-", stdin="# two\nset www.example.com A 192.0.2.7\ndelete no.example.com\n"
+    )
+    assert done.code == 5
+    assert done.err.startswith("xferzone: standard input line 3: no.example.com. has no such record")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("set", "www.example.com", "TXT", "a" * 70_000),
+        ("set", "www.example.com", "A", "a" * 70_000),
+        ("log", "a" * 70_000),
+        ("diff", "example.com", "b" * 70_000),
+        ("branch", "example.com", "x" * 70_000),
+        ("tag", "example.com", "x" * 70_000),
+    ],
+    ids=lambda words: words[0],
+)
+def test_what_is_far_too_long_is_not_repeated_in_full(zone: Run, words: tuple[str, ...]) -> None:
+    done = zone(*words)
+    assert done.code in (2, 5, 6)
+    assert len(done.err) < 400
+
+
+def test_a_zone_file_that_is_a_symbolic_link_is_called_so(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.push(project.manifest(zone_text()))
+    with project.writing() as (writer, _):
+        card = FileCard("example.com.zone", writer.put(b"../elsewhere/example.com.zone"), "l")
+    (told,) = project.push(
+        CheckIn("link", project.now, "ann", (card,), parents=(project.served()[0],)).encode()
+    )
+    assert "example.com.zone: it is a symbolic link" in told
