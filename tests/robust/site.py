@@ -1,5 +1,6 @@
 """A repository served by one worker, and a client that says whatever a test wants it to say."""
 
+import os
 import re
 import socket
 import sqlite3
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 
+from tests.live import PROJECT as PROJECT_DIRECTORY
 from tests.live import XFERZONE, Done, Server, run
 from tests.sync.recorded import signed
 from xferzone.cards import Card, parse_cards
@@ -109,7 +111,8 @@ def dump(repository: Path) -> list[str]:
 
 def checked(repository: Path, code: int | None = 0) -> Done:
     """`xferzone check`, which must end with `code`."""
-    return run(*XFERZONE, "-R", repository, "check", env={"PATH": "/usr/bin:/bin"}, at=Path.cwd(), code=code)
+    env = {"PATH": os.environ["PATH"], "HOME": str(repository.parent), "PYTHONPATH": str(PROJECT_DIRECTORY)}
+    return run(*XFERZONE, "-R", repository, "check", env=env, at=repository.parent, code=code)
 
 
 def entries(clone: Path) -> int:

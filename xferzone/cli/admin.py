@@ -8,6 +8,7 @@ from xferzone.cli.common import SHORT, changing, now_ms, printable, reading, sho
 from xferzone.cli.main import Settings
 from xferzone.cli.running import listeners
 from xferzone.store import Store, inspect, schema
+from xferzone.zone import inspect as zone_inspect
 from xferzone.zone import promote as zone_promote
 from xferzone.zone import rebuild as zone_rebuild
 from xferzone.zone import repository, state
@@ -141,8 +142,8 @@ def check(settings: Settings) -> None:
     Example:
       xferzone check
     """
-    with reading(settings) as (reader, _):
-        faults = list(inspect.faults(reader))
+    with reading(settings) as (reader, refs):
+        faults = [*inspect.faults(reader), *zone_inspect.faults(reader, refs)]
         counted = inspect.stats(reader)
     if settings.json:
         show_json({"artifacts": counted.artifacts, "faults": faults})

@@ -27,6 +27,9 @@ MAX_STACK = 100  # deltas; a whole copy every hundred versions costs a 100 kB zo
 WORTH = 2  # a delta is kept if it is at most 1/WORTH of the content
 _LARGE = 400  # bytes of a frame; larger ones have rows of their own (store/schema.py)
 _BOUND = 262_144  # bytes of a frame that is given to SQLite as a parameter
+#: A value that damage made one of another kind is read as what it should be; what comes of it does not hash.
+_ROW = """SELECT CAST(hash AS BLOB), CAST(size AS INTEGER), CAST(content AS BLOB), CAST(source AS INTEGER)
+          FROM blob WHERE rid = ?"""
 _SMALLEST = 600  # bytes; below, zstd with the dictionary does as well as a delta of hashes
 
 
@@ -46,7 +49,7 @@ def content(db: sqlite3.Connection, cache: ContentCache, rid: int) -> bytes:
     at: int | None = rid
     found: bytes | None = None
     while at is not None:
-        row = db.execute("SELECT hash, size, content, source FROM blob WHERE rid = ?", (at,)).fetchone()
+        row = db.execute(_ROW, (at,)).fetchone()
         artifact = ArtifactId("") if row is None else id_of(row[0])
         if row is None or row[2] is None:
             if not chain:
@@ -79,8 +82,12 @@ def sound_delta(db: sqlite3.Connection, cache: ContentCache, rid: int, stored: b
     """
     checksum = crc32(stored)
     if not cache.is_sound(rid, checksum):
-        raw, size, source = db.execute("SELECT hash, size, source FROM blob WHERE rid = ?", (rid,)).fetchone()
-        _expanded(id_of(raw), size, stored, content(db, cache, source))
+        raw, size, _, source = db.execute(_ROW, (rid,)).fetchone()
+        try:
+            found = content(db, cache, source)
+        except NotFound as exc:
+            raise CorruptArtifact(id_of(raw), f"the source of its delta, row {source}, is not here") from exc
+        _expanded(id_of(raw), size, stored, found)
         cache.vouch(rid, checksum)
     return zstd.expand(stored, MAX_ARTIFACT)
 

@@ -148,7 +148,7 @@ def _set_tags(
     for own, tag, date_ms in tags:
         # A target of "*" is the artifact that the card is in.
         target = own if tag.target is None else rids[tag.target]
-        rows.append((target, _unicode(tag.name), own, tag.prefix, _unicode(tag.value), date_ms))
+        rows.append((target, as_text(tag.name), own, tag.prefix, as_text(tag.value), date_ms))
         if tag.name == "branch" and target != own:
             tagged.add(target)
     writer.db.executemany("INSERT OR IGNORE INTO tag VALUES (?, ?, ?, ?, ?, ?)", rows)
@@ -156,9 +156,9 @@ def _set_tags(
 
 
 @overload
-def _unicode(text: str) -> str: ...
+def as_text(text: str) -> str: ...
 @overload
-def _unicode(text: None) -> None: ...
-def _unicode(text: str | None) -> str | None:
+def as_text(text: None) -> None: ...
+def as_text(text: str | None) -> str | None:
     """SQLite takes no bytes that are not UTF-8, which stock lets stand in names; they show as U+FFFD."""
     return None if text is None else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

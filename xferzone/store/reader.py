@@ -175,7 +175,8 @@ class Reader:
         artifact is left out: the clone goes on without it, and `check` names it.
         """
         rows = self.db.execute(
-            """SELECT blob.rid, blob.hash, blob.size, blob.content, source.hash
+            """SELECT blob.rid, CAST(blob.hash AS BLOB), CAST(blob.size AS INTEGER), CAST(blob.content AS BLOB),
+                      CAST(source.hash AS BLOB)
                FROM blob LEFT JOIN blob AS source ON source.rid = blob.source
                WHERE blob.rid >= ? AND blob.content IS NOT NULL ORDER BY blob.rid""",
             (position,),

@@ -1,0 +1,96 @@
+"""What publishing has written down, compared with what it was made from.
+
+    each ref           its zone is read again, cut and compiled: the served form must be the same
+    every compiled     opens, and is of the zone and the file that its row names, also where a ref stood before
+    each serial        as it was published, and never behind its parent's
+
+Each fault is a line that says where, and what mends it. What needs to know nothing of zones is in store/inspect.py.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from xferzone.errors import CorruptArtifact, NotFound, XferzoneError, ZoneInvalid
+from xferzone.hashing import ArtifactId, artifact_id
+from xferzone.refs import LocalRefs, Ref
+from xferzone.store import Reader, indexes, zstd
+from xferzone.store.indexes import IndexRow
+from xferzone.store.serials import steps
+from xferzone.store.served import MAX_INDEX
+from xferzone.zone import files, form, names, serial, text
+from xferzone.zone.index import Index, compile_index
+
+_REBUILD: Final = "run `xferzone rebuild`"
+_HALF: Final = 2**31  # steps that a serial may go forward (RFC 1982 3.1)
+
+
+def faults(reader: Reader, refs: LocalRefs) -> Iterator[str]:
+    """Everything that is wrong, a line each; nothing: what is served is what the check-ins say."""
+    try:
+        yield from _compiled(reader)
+        for ref in refs.list():
+            yield from _served(reader, ref)
+        yield from _serials(reader)
+    except sqlite3.DatabaseError as exc:
+        yield f"database: {exc}: restore it from a backup, or clone another repository of the project"
+
+
+def _compiled(reader: Reader) -> Iterator[str]:
+    for zone, row, frame in indexes.everything(reader):
+        try:
+            index = Index(zstd.expand(frame, MAX_INDEX))
+            sound = index.origin == names.zone_name(zone).to_wire()
+        except (TypeError, ValueError, XferzoneError):
+            sound = False
+        if not sound or row.number != indexes.number_of(zone, row.file):
+            yield f"table zone_index: a compiled file of zone {zone} is damaged: {_REBUILD}"
+
+
+def _served(reader: Reader, ref: Ref) -> Iterator[str]:
+    zone = ref.branch.partition("/")[0]
+    known = {row.number: row for row in indexes.of_zone(reader, zone).values()}
+    try:
+        expected = _made_again(reader, zone, reader.files(ref.checkin)) if ref.numbers else {}
+    except (CorruptArtifact, NotFound):
+        return  # of an artifact, which is told by its own name
+    except ZoneInvalid as exc:
+        yield f"ref {ref.branch} stands on a zone that is not valid: {exc.faults[0]}"
+        return
+    if tuple(expected) != ref.numbers:
+        yield f"ref {ref.branch}: the compiled files that it names are not its zone's: {_REBUILD}"
+    for number, (row, content) in expected.items():
+        if known.get(number) != row or not _is(reader, number, content):
+            yield f"table zone_index: what is served of {ref.branch} is not what its check-in says: {_REBUILD}"
+
+
+def _made_again(
+    reader: Reader, zone: str, everything: Mapping[str, ArtifactId]
+) -> dict[int, tuple[IndexRow, bytes]]:
+    """The rows and compiled files that serve these files, by number, in owner order."""
+    origin = names.zone_name(zone)
+    made = {}
+    for _, content in files.cut(zone, form.read_all(reader, zone, everything)):
+        piece = text.read(content, origin)
+        compiled, file = compile_index(piece, origin), artifact_id(content)
+        opened, soa = Index(compiled), serial.scan(content, origin)
+        row = IndexRow(indexes.number_of(zone, file), file, opened.first, opened.last, soa, len(piece))
+        made[row.number] = row, compiled
+    return made
+
+
+def _is(reader: Reader, number: int, content: bytes) -> bool:
+    try:
+        return indexes.content(reader, number) == content
+    except (TypeError, ValueError):
+        return False
+
+
+def _serials(reader: Reader) -> Iterator[str]:
+    for step in steps(reader):
+        has_lost = step.before is not None and step.serial is None
+        goes_back = (
+            not (step.before is None or step.serial is None) and (step.serial - step.before) % 2**32 >= _HALF
+        )
+        if has_lost or goes_back or step.published not in (None, step.serial):
+            yield f"table serial: the serial of check-in {step.checkin} in zone {step.zone} is wrong: {_REBUILD}"
