@@ -4,7 +4,6 @@ import os
 import re
 import socket
 import sqlite3
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -15,7 +14,9 @@ from tests.live import XFERZONE, Done, Server, run
 from tests.sync.recorded import signed
 from xferzone.cards import Card, parse_cards
 from xferzone.cards.body import FRAMED, UNCOMPRESSED, decode_body, frame
-from xferzone.store import Store
+from xferzone.refs import LocalRefs
+from xferzone.store import Store, inspect
+from xferzone.zone import inspect as zone_inspect
 
 PROJECT = "0123456789abcdef0123456789abcdef01234567"
 PUSH = f"push x {PROJECT}\n".encode()
@@ -109,13 +110,13 @@ def dump(repository: Path) -> list[str]:
         return list(db.iterdump())
 
 
+def faults(path: Path) -> list[str]:
+    """What `xferzone check` prints of faults."""
+    with Store.open(path) as store, store.reader() as reader:
+        return [*inspect.faults(reader), *zone_inspect.faults(reader, LocalRefs(reader))]
+
+
 def checked(repository: Path, code: int | None = 0) -> Done:
     """`xferzone check`, which must end with `code`."""
     env = {"PATH": os.environ["PATH"], "HOME": str(repository.parent), "PYTHONPATH": str(PROJECT_DIRECTORY)}
     return run(*XFERZONE, "-R", repository, "check", env=env, at=repository.parent, code=code)
-
-
-def entries(clone: Path) -> int:
-    """How many artifacts a stock repository holds."""
-    words = ["fossil", "sql", "-R", str(clone), "SELECT count(*) FROM blob WHERE size >= 0"]
-    return int(subprocess.run(words, capture_output=True, text=True, check=True).stdout)

@@ -15,7 +15,7 @@ import dns.name
 import falcon.testing
 import pytest
 
-from tests.robust.site import checked
+from tests.robust.site import checked, faults
 from tests.zone.project import APEX, NOW, Project, zone_text
 from xferzone import delta
 from xferzone.artifacts import Control, Tag
@@ -25,9 +25,8 @@ from xferzone.dnsd.served import open_zones
 from xferzone.errors import XferzoneError
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.refs import LocalRefs
-from xferzone.store import Store, inspect
+from xferzone.store import Store
 from xferzone.web.app import create_app
-from xferzone.zone import inspect as zone_inspect
 from xferzone.zone import rebuild
 
 OTHER = "other.example"
@@ -77,12 +76,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         assert faults(project.path) == []
     project.store.close()
     return Made(project.path, named)
-
-
-def faults(path: Path) -> list[str]:
-    """What `xferzone check` prints of faults."""
-    with Store.open(path) as store, store.reader() as reader:
-        return [*inspect.faults(reader), *zone_inspect.faults(reader, LocalRefs(reader))]
 
 
 _CUT = "CAST(substr(content, 1, length(content) - 4) || x'00000000' AS BLOB)"
