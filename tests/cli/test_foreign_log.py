@@ -11,6 +11,7 @@ import pytest
 from tests.cli.conftest import Run
 from tests.live import Person
 from xferzone.store import Store
+from xferzone.store.symbols import branch_tips
 
 pytestmark = pytest.mark.interop
 
@@ -180,3 +181,7 @@ def test_log_branch_and_tag_show_what_stock_shows(tmp_path: Path, xz: Run, seed:
         }
     symbols = {row["tag"] for row in json.loads(xz("--format", "json", "tag").out)} | set(branches)
     assert set(project.person.fossil("tag", "ls", "-R", project.file).out.splitlines()) == symbols
+    with Store.open(tmp_path / "zones.xferzone") as store, store.reader() as reader:
+        for name, tip in branch_tips(reader).items():
+            found = project.person.fossil("info", f"tag:{name}", "-R", project.file).out
+            assert tip[:40] in found.splitlines()[0], name
