@@ -29,11 +29,11 @@ _IN: Final = 1
 _TC: Final = dns.TC >> 8  # in the third byte of a message
 _SOA: Final = 6
 _DS: Final = 43
-_IXFR: Final = 251
 _AXFR: Final = 252
+_TRANSFERS: Final = (251, 252)  # IXFR, AXFR
 _QUERY: Final = 0
-_NOTIFY: Final = 4
 _UPDATE: Final = 5
+_OPCODES: Final = (_QUERY, 4, _UPDATE)  # 4: NOTIFY
 
 
 class Response(NamedTuple):
@@ -88,19 +88,20 @@ def response(query: Query, zones: Zones, *, tcp: bool) -> Response:
 
 def _fault(query: Query, zones: Zones, tcp: bool) -> int:
     opcode = query.opcode
-    if query.fault == dns.BADVERS:
-        return dns.BADVERS
-    if opcode not in (_QUERY, _NOTIFY, _UPDATE):
+    asking = opcode == _QUERY
+    fault = query.fault
+    if asking and fault == dns.NOERROR and query.rdclass == _IN and query.rdtype not in _TRANSFERS:
+        return dns.NOERROR
+    if fault == dns.BADVERS:
+        return fault
+    if opcode not in _OPCODES:
         return dns.NOTIMP
-    if query.fault != dns.NOERROR:
-        return query.fault
-    if opcode == _QUERY:
-        if query.rdclass != _IN:
-            return dns.REFUSED
-        if query.rdtype not in (_IXFR, _AXFR):
-            return dns.NOERROR
-        if query.rdtype == _AXFR and not tcp:
-            return dns.NOTIMP
-    elif opcode == _UPDATE and query.rdtype != _SOA:
+    if fault != dns.NOERROR:
+        return fault
+    if asking and query.rdclass != _IN:
+        return dns.REFUSED
+    if asking and query.rdtype == _AXFR and not tcp:
+        return dns.NOTIMP
+    if opcode == _UPDATE and query.rdtype != _SOA:
         return dns.FORMERR
     return dns.REFUSED if query.rdclass == _IN and zones.has(query.name) else dns.NOTAUTH

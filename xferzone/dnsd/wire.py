@@ -165,7 +165,7 @@ def parse(wire: bytes) -> Query | None:
 
 def size_limit(query: Query) -> int:
     """Bytes that an answer by UDP should have: one of two sizes, so that few kinds of answers are cached."""
-    return OUR_SIZE if size_offered(query) == OUR_SIZE else SMALLEST_SIZE
+    return OUR_SIZE if query.edns is not None and query.edns.size >= OUR_SIZE else SMALLEST_SIZE
 
 
 def size_offered(query: Query) -> int:

@@ -2,14 +2,19 @@
 
 with Udp(port) as way:
     way.ask(message)
+by_udp([port, port], message, message)      where silence may be the answer
 by_tcp(port, message, message)
 """
 
+import contextlib
+import select
 import socket
+import time
+from collections.abc import Sequence
 from typing import Final
 
-PATIENCE: Final = 2.0  # seconds for an answer that must come
-SILENCE: Final = 0.3  # seconds after which none will
+PATIENCE: Final = 2.0  # seconds for an answer
+_PACE: Final = 0.002  # seconds between two messages that nobody waits for
 
 
 class Udp:
@@ -33,6 +38,33 @@ class Udp:
             return self._socket.recv(65535)
         except TimeoutError:
             return None
+
+
+def by_udp(ports: Sequence[int], *messages: bytes) -> list[list[bytes | None]]:
+    """The answers at each port to each message; None: none came, PATIENCE seconds after the last was sent.
+
+    They are sent under ids of their own, and that is what the answers have.
+    """
+    found: list[list[bytes | None]] = [[None] * len(messages) for _ in ports]
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in ports]
+        for client, port in zip(clients, ports, strict=True):
+            client.connect(("127.0.0.1", port))
+        for number, message in enumerate(messages):
+            for client in clients:
+                client.send(number.to_bytes(2) + message[2:])
+            _take(clients, found, _PACE)
+        deadline = time.monotonic() + PATIENCE
+        while (left := deadline - time.monotonic()) > 0:
+            _take(clients, found, left)
+    return found
+
+
+def _take(clients: list[socket.socket], found: list[list[bytes | None]], seconds: float) -> None:
+    """Put what comes next, or within that time, in its place."""
+    for client in select.select(clients, [], [], seconds)[0]:
+        answer = client.recv(65535)
+        found[clients.index(client)][int.from_bytes(answer[:2])] = answer
 
 
 def by_tcp(port: int, *messages: bytes, seconds: float = PATIENCE) -> list[bytes]:
