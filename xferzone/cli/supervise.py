@@ -10,16 +10,15 @@
                                 v
                      all are ended, CannotServe
 
-    up, but silent    once it has said that it will tell again and again that it lives (ready.py): KILL after HUNG_S
+    up, but silent    KILL after HUNG_S, if it has begun to tell again and again that it lives (ready.py)
     INT, TERM, HUP    each child gets TERM, after STOP_S seconds KILL     -> return
     a second one      KILL at once
     we are killed     the kernel sends each child KILL
 
 A program that dies is started again at once; one that keeps dying, after a pause that doubles with every
 death until it has stayed up for STEADY_S. The pause of one that had come up stays short: what it serves must not be
-missing for a second. The others are left alone. Children have process groups of their
-own, so that a Ctrl-C reaches us alone; stdin is /dev/null, stdout is our stderr. We adopt and reap what our
-children leave behind.
+missing for a second. The others are left alone. Children have process groups of their own, so that a Ctrl-C reaches
+us alone; stdin is /dev/null, stdout is our stderr. We adopt and reap what our children leave behind.
 
 Programs are functions, forked and not executed: what they need has been imported once, before. A new process is
 there in milliseconds, where an interpreter of its own would take most of a second to import the same again, and
@@ -48,7 +47,7 @@ from xferzone.errors import CannotServe, XferzoneError
 STEADY_S = 5.0  # seconds up after which earlier deaths are forgotten
 FIRST_PAUSE_S = 0.1  # seconds before the restart after a second death in a row
 LONGEST_PAUSE_S = 10.0
-LONGEST_PAUSE_UP_S = 0.2  # the same for one that had come up
+DEATHS_UP = 3  # as many in a row count of processes that had come up: their pause stays at 0.2 s
 HUNG_S = 5.0  # seconds without a sign of life; more than a disk or a busy machine takes
 STOP_S = 5.0  # seconds between TERM and KILL; gunicorn lets requests in flight end meanwhile
 
@@ -311,8 +310,9 @@ def _bury(child: _Child, code: int) -> None:
     if not child.was_up:
         raise CannotServe(f"the {child.program.what} did not come up: it ended with {end}, see above")
     child.deaths = 0 if now - child.started >= STEADY_S else child.deaths + 1
-    longest = LONGEST_PAUSE_UP_S if was_up else LONGEST_PAUSE_S
-    pause = min(longest, FIRST_PAUSE_S * 2 ** (child.deaths - 2)) if child.deaths > 1 else 0.0
+    if was_up:
+        child.deaths = min(child.deaths, DEATHS_UP)
+    pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (child.deaths - 2)) if child.deaths > 1 else 0.0
     child.due = now + pause
     _log.warning("%s pid=%d ended with %s, starts again in %.1f s", child.program.what, pid, end, pause)
 
