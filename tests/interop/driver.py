@@ -39,8 +39,8 @@ def _play(site: Site, directory: Path, rng: random.Random, trace: list[str], com
         else:
             rng.choices(workers, (6, 6, 4, 1))[0].act()
     _settle([ann, bob, xena])
-    _publish_all(operator, ann)
-    _settle([ann, bob, xena])
+    if _publish_beside(operator, ann):
+        _settle([ann, bob, xena])
     _compare(site, [ann, bob], xena, operator)
 
 
@@ -75,12 +75,14 @@ def _settle(people: Sequence[Stock | Cloner]) -> None:
     raise AssertionError(f"artifacts still move after {_SWEEPS} sweeps")
 
 
-def _publish_all(operator: Operator, ann: Stock) -> None:
-    """On branches where somebody left what cannot be served, publish something beside it."""
+def _publish_beside(operator: Operator, ann: Stock) -> bool:
+    """On branches where somebody left what cannot be served, publish something beside it; whether there were any."""
+    before = operator.commits
     found = agreement.leaves(ann.file)
     for branch, (checkin, _) in sorted(agreement.refs(operator.repository).items()):
         if found.get(branch) != {checkin}:
             operator.set_on(branch)
+    return operator.commits > before
 
 
 def _compare(site: Site, people: Sequence[Stock], xena: Cloner, operator: Operator) -> None:

@@ -4,7 +4,7 @@ import json
 import random
 from pathlib import Path
 
-from tests.interop import agreement
+from tests.interop import agreement, forked
 from tests.interop.site import Site
 from tests.interop.worker import Worker
 from tests.live import Person
@@ -22,7 +22,7 @@ class _Ours(Worker):
 
     def xferzone(self, *words: str, life: bool = True) -> tuple[bool, str]:
         """Whether a command succeeded, and its output; it must end with 0, or another code of _LIFE if `life`."""
-        done = self.person.xferzone("-R", self.repository, *words, code=None)
+        done = forked.xferzone(self.person, "-R", self.repository, *words)
         line = self.note(f"xferzone {' '.join(words)}", done.code, done.out + done.err)
         assert "Traceback" not in done.err, done.err
         assert done.code == 0 or (life and done.code in _LIFE), f"{line}\n{done.out}{done.err}"
@@ -82,7 +82,7 @@ class Cloner(_Ours):
             (2, self.tag),
             (3, self.begin_branch),
             (1, self.new_zone),
-            (12, self.exchange),
+            (8, self.exchange),
         ]
 
     def new_zone(self) -> None:

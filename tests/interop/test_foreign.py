@@ -9,6 +9,7 @@ import pytest
 from tests.interop import agreement
 from tests.interop.git import imported
 from tests.interop.history import CHECKINS, ZONE, built
+from tests.interop.wire import listening_in
 from tests.live import Person, dig, serving, stock_server
 
 pytestmark = pytest.mark.interop
@@ -120,6 +121,22 @@ def test_work_goes_both_ways(at: tuple[Foreign, str], tmp_path: Path) -> None:
     copy.xferzone("check")
     with serving(copy.clone, "dns") as server:
         assert dig(server.dns, f"there.{ZONE}", "A", "+short") == "192.0.2.2\n"
+
+
+def test_a_pull_sends_nothing_and_nothing_new_costs_one_round(at: tuple[Foreign, str]) -> None:
+    copy, url = at
+    copy.person.xferzone("clone", "--save-password", url, copy.clone)
+    copy.xferzone("set", f"here.{ZONE}", "A", "192.0.2.1")
+    account, _, place = url.rstrip("/").rpartition("@")
+    with listening_in(place) as (own_place, heard):
+        assert copy.moved("--pull", f"{account}@{own_place}/") == 0
+    (request,) = heard.requests
+    operators = {line.partition(b" ")[0] for line in request.splitlines()}
+    assert operators.isdisjoint({b"push", b"file", b"cfile", b"igot"}), request
+    assert copy.moved() > 0
+    with listening_in(place) as (own_place, heard):
+        assert copy.moved(f"{account}@{own_place}/") == 0
+    assert len(heard.requests) == 1
 
 
 @pytest.mark.parametrize("login", ["ops", "bob"])
