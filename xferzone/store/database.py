@@ -91,8 +91,10 @@ class Store:
         with _explained(path, "made"), finished(path) as made:
             made.touch(mode=0o600)  # it will hold password secrets
             with cls(made) as store:
+                store.path = path  # what messages are about
                 store._lay_out()
                 yield store
+                store._write_out()
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -161,6 +163,11 @@ class Store:
             }
             db.executemany("INSERT INTO setting VALUES (?, ?)", settings.items())
             db.execute(f"PRAGMA application_id={schema.APPLICATION_ID}")
+
+    def _write_out(self) -> None:
+        """Bring all from the WAL to the file: the link takes that alone, and closing does not tell of a full disk."""
+        with self._writing.connect() as connection:
+            _driver(connection).execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _check_schema(self) -> None:
         revision = self._revision()
