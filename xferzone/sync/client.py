@@ -198,6 +198,8 @@ class ClientSession:
         if not self._has_met and not self.traffic.rounds:
             self._missing_before = set(reader.phantoms(MAX_EXPECTED))
         self._came_before -= reader.present(self._came_before)
+        for artifact in reader.present(self._asked):
+            del self._asked[artifact]  # by another way: a delta's source came, or another sync ran
         gimmes = self._gimmes(reader)
         files = list(self._files(reader))
         if self._has_met and not (gimmes or files or self._misses_refs):
