@@ -160,44 +160,47 @@ def rechain_all(
 
     `pairs` are an older and a newer version each, the oldest first.
     """
-    query = f"""SELECT hash, rid FROM blob WHERE content IS NOT NULL AND source IS NULL
-                AND size BETWEEN {_SMALLEST} AND {_MAX_CHAINED} AND hash IN (?)"""  # noqa: S608 our own numbers
-    older: dict[bytes, int] = dict(selected(db, query, {bytes.fromhex(old) for old, _ in pairs}))
-    raws = [(bytes.fromhex(old), bytes.fromhex(new)) for old, new in pairs]
-    query = "SELECT hash, rid FROM blob WHERE content IS NOT NULL AND hash IN (?)"
-    newer = dict(selected(db, query, {new for old, new in raws if old in older}))
-    for old, new in raws:
-        if old in older and new in newer:
-            _turn_round(db, cache, older[old], newer[new])
-            _rechain(db, cache, older[old], newer[new])
+    query = f"""SELECT hash, rid, source FROM blob
+                WHERE content IS NOT NULL AND size BETWEEN {_SMALLEST} AND {_MAX_CHAINED} AND hash IN (?)"""  # noqa: S608 our own numbers
+    rows = selected(db, query, {bytes.fromhex(artifact) for pair in pairs for artifact in pair})
+    rids = {raw: rid for raw, rid, _ in rows}
+    sources = {rid: source for _, rid, source in rows}
+    for pair in pairs:
+        old, new = (rids.get(bytes.fromhex(artifact)) for artifact in pair)
+        if old is None or new is None or sources[old] is not None:
+            continue
+        if sources[new] == old:
+            _make_whole(db, cache, new)
+            sources[new] = None
+        if _rechain(db, cache, old, new):
+            sources[old] = new
 
 
-def _turn_round(db: sqlite3.Connection, cache: ContentCache, old: int, new: int) -> None:
-    """Store the newer version whole if it came as a delta of the older one."""
-    (source,) = db.execute("SELECT source FROM blob WHERE rid = ?", (new,)).fetchone()
-    if source == old:
-        keep(db, new, zstd.compress(content(db, cache, new)), None)
-        query = "UPDATE blob SET stack = (SELECT coalesce(max(stack) + 1, 0) FROM blob WHERE source = ?) WHERE rid = ?"
-        db.execute(query, (old, old))
+def _make_whole(db: sqlite3.Connection, cache: ContentCache, new: int) -> None:
+    """Store a newer version whole that came as a delta of an older one."""
+    (old,) = db.execute("SELECT source FROM blob WHERE rid = ?", (new,)).fetchone()
+    keep(db, new, zstd.compress(content(db, cache, new)), None)
+    query = "UPDATE blob SET stack = (SELECT coalesce(max(stack) + 1, 0) FROM blob WHERE source = ?1) WHERE rid = ?1"
+    db.execute(query, (old,))
 
 
-def _rechain(db: sqlite3.Connection, cache: ContentCache, old: int, new: int) -> None:
-    row = db.execute("SELECT size, content, source, stack FROM blob WHERE rid = ?", (old,)).fetchone()
-    if row is None or row[1] is None or row[2] is not None:
-        return
+def _rechain(db: sqlite3.Connection, cache: ContentCache, old: int, new: int) -> bool:
+    """Store `old`, which is whole, as a delta of `new`; whether that was worth while and allowed."""
+    (size, own, stack) = db.execute("SELECT size, content, stack FROM blob WHERE rid = ?", (old,)).fetchone()
     stacks = _stacks(db, new)
-    height = row[3] + 1
+    height = stack + 1
     # A loop is impossible: `old` is whole, so only a chain that ends at it could hold it.
     if not stacks or height + len(stacks) - 1 > MAX_STACK or old in stacks:
-        return
-    way_back = delta.create(content(db, cache, new), content(db, cache, old), most=row[0] // WORTH)
+        return False
+    way_back = delta.create(content(db, cache, new), content(db, cache, old), most=size // WORTH)
     if way_back is None:
-        return
+        return False
     stored = zstd.compress(way_back)
-    if len(stored) >= len(row[1] or large(db, old)):
-        return
+    if len(stored) >= len(own or large(db, old)):
+        return False
     keep(db, old, stored, new)
     raise_stacks(db, new, height)
+    return True
 
 
 def raise_stacks(db: sqlite3.Connection, rid: int, height: int) -> None:

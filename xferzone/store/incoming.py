@@ -1,12 +1,11 @@
 """Artifacts that came together: each verified, and the form that it is kept in.
 
     content                                           kept whole
-    delta, its source among them or here              applied; kept as that delta if that leads to an older version
+    delta, its source among them or here              applied; kept as that delta unless that leads to a newer version
     delta, its source neither                         left over, to be kept aside
 
-Every source is expanded once, however many versions hang on it, and no longer than they need it. A delta is taken to
-lead to an older version if a check-in replaces that by its source, or if it came before its source: servers send a
-clone what they store. Where that was wrong, linking puts it right (chains.py).
+Every source is expanded once, however many versions hang on it, and no longer than they need it. Which version is the
+newer one check-ins tell; where they come later, linking puts right what was kept the wrong way round (chains.py).
 """
 
 from collections.abc import Iterable
@@ -90,7 +89,8 @@ class Batch:
         blobs: list[tuple[ArtifactId, bytes]] = []
         for artifact, source, content in self.left:
             if source is None:
-                parsed = self._take(artifact, content, zstd.compress(content), None)
+                parsed = self._parsed(artifact, content)
+                self._take(Verified(artifact, len(content), zstd.compress(content), None, parsed))
                 self._reader.cache.put(artifact, content)
                 (blobs if parsed is None else structural).append((artifact, content))
         # Check-ins come first: they tell which file is an older version of which.
@@ -121,18 +121,21 @@ class Batch:
             found = self._reader.checkin(artifact)
         return found
 
-    def _take(self, artifact: ArtifactId, content: bytes, frame: bytes, source: ArtifactId | None) -> Parsed:
+    def _parsed(self, artifact: ArtifactId, content: bytes) -> Parsed:
+        """What the artifact says, once it is seen to be what its name says."""
         if len(content) > MAX_ARTIFACT:
             raise PeerError(f"an artifact of {len(content)} bytes; the most is {MAX_ARTIFACT}")
         if not is_named(artifact, content):
             raise CorruptArtifact(artifact, "the content that came does not hash to its name")
         parsed = artifacts.parse(content)
-        self.verified.append(Verified(artifact, len(content), frame, source, parsed))
-        del self._left[artifact]
         if isinstance(parsed, CheckIn):
             self._checkins[artifact] = parsed
             self._reader.remember(artifact, parsed)
         return parsed
+
+    def _take(self, verified: Verified) -> None:
+        self.verified.append(verified)
+        del self._left[verified.artifact]
 
     def _follow(self, source: ArtifactId, content: bytes, below: int) -> None:
         """Take all that hangs on `source`, which lies `below` deltas under what is whole."""
@@ -145,13 +148,14 @@ class Batch:
                 made = self._applied(each, content)
                 if made is None:
                     continue
+                parsed = self._parsed(each.artifact, made)
                 is_delta = (
                     below < MAX_STACK
-                    and self._is_older(each, source)
                     and WORTH * len(each.payload) <= len(made)
+                    and not self._is_newer(each.artifact, source)
                 )
                 frame = zstd.compress(each.payload if is_delta else made)
-                self._take(each.artifact, made, frame, source if is_delta else None)
+                self._take(Verified(each.artifact, len(made), frame, source if is_delta else None, parsed))
                 if each.artifact in self._hanging and held + len(made) <= MAX_HELD:
                     ways.append((each.artifact, made, below + 1 if is_delta else 0))
                     held += len(made)
@@ -174,14 +178,10 @@ class Batch:
             return None
         return made
 
-    def _is_older(self, each: Received, source: ArtifactId) -> bool:
-        """Whether the artifact is an older version of its source."""
-        if (each.artifact, source) in self._replaced:
-            return True
-        newer = self._checkins.get(source)
-        if newer is not None and each.artifact in newer.parents:
-            return True
-        return each.artifact in self._were_aside or self._places.get(source, -1) > self._places[each.artifact]
+    def _is_newer(self, artifact: ArtifactId, source: ArtifactId) -> bool:
+        """Whether the artifact is known to be a newer version of its source."""
+        checkin = self._checkins.get(artifact)
+        return (source, artifact) in self._replaced or (checkin is not None and source in checkin.parents)
 
 
 def _tags_others(content: bytes) -> bool:

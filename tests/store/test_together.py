@@ -1,0 +1,235 @@
+"""What comes together: any order, any division into batches and any deltas leave the same repository."""
+
+import itertools
+import random
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.store.test_store import history, versions
+from xferzone import delta
+from xferzone.artifacts import CheckIn, Cluster, Control, FileCard, Tag
+from xferzone.errors import CorruptArtifact, MalformedDelta, PeerError
+from xferzone.hashing import ArtifactId, artifact_id
+from xferzone.store import Reader, Store, chains, inspect, writer
+from xferzone.store.incoming import Received
+from xferzone.store.relink import relink
+
+MANY = 25  # random orders; a thousand by hand
+
+
+def contents(path: Path) -> dict[ArtifactId, bytes]:
+    """A small project: two lines of versions, a merge, a delta manifest, tags before and after, a cluster."""
+    with Store.create(path) as store, store.writer() as made:
+        line = history(made, versions(6, lines=60))
+        aside = made.put(versions(1, lines=60, seed=2)[0])
+        side = CheckIn(
+            comment="side",
+            date_ms=1_700_000_000_100,
+            user="ops",
+            files=(FileCard("example.com.zone", aside),),
+            parents=(line[2],),
+            tags=(Tag("*", "branch", None, "example.com/side"),),
+        )
+        sides = made.put(side.encode())
+        merge = CheckIn("merge", 1_700_000_000_200, "ops", side.files, (line[-1], sides))
+        merged = made.put(merge.encode())
+        small = CheckIn("delta", 1_700_000_000_300, "ops", (), (merged,), baseline=merged)
+        made.put(small.encode())
+        made.put(
+            Control(1_700_000_000_400, (Tag("*", "branch", line[3], "example.com/moved"),), "a").encode()
+        )
+        made.put(Control(1_700_000_000_500, (Tag("-", "branch", line[3]),), "a").encode())
+        made.put(
+            Control(1_700_000_000_600, (Tag("*", "branch", line[3], "example.com/again"),), "a").encode()
+        )
+        made.put(Cluster(tuple(sorted([*line, artifact_id(b"not here")]))).encode())
+        return {artifact: made.content(artifact) for artifact in made.artifacts()}
+
+
+def derived(reader: Reader) -> dict[str, object]:
+    """What linking wrote down, by the artifacts' names."""
+    names = {rid: chains.id_of(raw) for rid, raw in reader.db.execute("SELECT rid, hash FROM blob")}
+    queries = {
+        "checkin": ("SELECT rid, date_ms, branch, place FROM checkin", 1),
+        "parent": ("SELECT child, parent, position FROM parent", 2),
+        "tag": ("SELECT target, source, name, prefix, value, date_ms FROM tag", 2),
+        "awaited": ("SELECT wanted, checkin FROM awaited", 2),
+        "unclustered": ("SELECT rid FROM unclustered", 1),
+        "phantom": ("SELECT rid FROM blob WHERE content IS NULL", 1),
+    }
+    return {
+        table: sorted(
+            (*(names[rid] for rid in row[:count]), *map(repr, row[count:]))
+            for row in reader.db.execute(query)
+        )
+        for table, (query, count) in queries.items()
+    }
+
+
+def as_sent(every: dict[ArtifactId, bytes], order: random.Random) -> list[Received]:
+    """The artifacts in any order, some as a delta of any other."""
+    sent = []
+    for artifact, content in every.items():
+        source = order.choice(list(every))
+        made = delta.create(every[source], content) if order.random() < 0.6 and source != artifact else None
+        sent.append(Received(artifact, None, content) if made is None else Received(artifact, source, made))
+    order.shuffle(sent)
+    return sent
+
+
+def resolvable(sent: Iterable[Received]) -> set[ArtifactId]:
+    """Those that do not hang on themselves."""
+    sources = {each.artifact: each.source for each in sent}
+    good = set()
+    for artifact in sources:
+        at: ArtifactId | None = artifact
+        for _ in range(len(sources) + 1):
+            at = None if at is None else sources[at]
+        if at is None:
+            good.add(artifact)
+    return good
+
+
+@pytest.fixture(scope="module")
+def every(tmp_path_factory: pytest.TempPathFactory) -> dict[ArtifactId, bytes]:
+    return contents(tmp_path_factory.mktemp("every") / "z")
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=MANY,
+    deadline=None,
+)
+@given(order=st.randoms(use_true_random=False))
+def test_any_order_and_any_batches_leave_the_same(
+    every: dict[ArtifactId, bytes], tmp_path_factory: pytest.TempPathFactory, order: random.Random
+) -> None:
+    directory = tmp_path_factory.mktemp("any")
+    sent = as_sent(every, order)
+    good = resolvable(sent)
+    with Store.create(directory / "one") as one, one.writer() as single:
+        for artifact in good:
+            single.put(every[artifact], artifact)
+        for artifact in set(every) - good:
+            single.expect(artifact)
+        expected = derived(single)
+    with Store.create(directory / "all") as store:
+        with store.writer() as together:
+            while sent:
+                count = order.randint(1, len(sent))
+                together.put_all(sent[:count])
+                del sent[:count]
+            found = {artifact: together.content(artifact) for artifact in good if together.has(artifact)}
+            refused = {
+                artifact
+                for artifact in good - set(found)
+                if b"\nT " in every[artifact] or every[artifact].startswith(b"D ")
+            }
+            # A delta that waited and turned out to tag others has to come again, whole; so do those that hang on it.
+            while set(found) != good:
+                assert refused
+                together.put_all(
+                    [Received(artifact, None, every[artifact]) for artifact in good - set(found)]
+                )
+                found = {artifact: together.content(artifact) for artifact in good if together.has(artifact)}
+            assert found == {artifact: every[artifact] for artifact in good}
+            assert derived(together) == expected
+            (deepest,) = together.db.execute("SELECT max(stack) FROM blob").fetchone()
+            assert deepest <= chains.MAX_STACK
+        with Store(store.path) as again, again.writer() as fresh:
+            assert [fault for fault in inspect.faults(fresh) if "waits" not in fault] == []
+            relink(fresh)
+            assert derived(fresh) == expected
+
+
+@pytest.mark.parametrize("comes_first", [True, False])
+def test_deltas_of_newer_versions_are_kept_as_they_come(tmp_path: Path, comes_first: bool) -> None:
+    texts = versions(30)
+    with Store.create(tmp_path / "a") as store, store.writer() as made:
+        line = history(made, texts)
+        manifests = [Received(artifact, None, made.content(artifact)) for artifact in line]
+    files = [Received(artifact_id(texts[-1]), None, texts[-1])]
+    for old, new in itertools.pairwise(texts):
+        way_back = delta.create(new, old)
+        assert way_back is not None
+        files.append(Received(artifact_id(old), artifact_id(new), way_back))
+    files.reverse()
+    with Store.create(tmp_path / "b") as store, store.writer() as together:
+        for batch in ([*manifests, *files[:15]], files[15:]) if comes_first else ([*files, *manifests],):
+            together.put_all(batch)
+        assert inspect.stats(together).deltas == 29
+        newest = together.db.execute(
+            "SELECT source FROM blob WHERE rid = ?", (together.rid(files[-1].artifact),)
+        )
+        assert newest.fetchone() == (None,)
+
+
+def test_versions_that_came_as_deltas_of_older_ones_are_turned_round(tmp_path: Path) -> None:
+    texts = versions(30)
+    with Store.create(tmp_path / "a") as store, store.writer() as made:
+        line = history(made, texts)
+        manifests = [Received(artifact, None, made.content(artifact)) for artifact in line]
+    files = [Received(artifact_id(texts[0]), None, texts[0])]
+    for old, new in itertools.pairwise(texts):
+        way = delta.create(old, new)
+        assert way is not None
+        files.append(Received(artifact_id(new), artifact_id(old), way))
+    with Store.create(tmp_path / "b") as store, store.writer() as together:
+        together.put_all(files)
+        together.put_all(manifests)
+        rows = together.db.execute("SELECT hash FROM blob WHERE source IS NULL AND size > 5000").fetchall()
+        assert [chains.id_of(raw) for (raw,) in rows] == [artifact_id(texts[-1])]
+        assert list(inspect.faults(together)) == []
+
+
+def test_a_chain_longer_than_is_read_is_cut(tmp_path: Path) -> None:
+    texts = versions(250)
+    sent = [Received(artifact_id(texts[-1]), None, texts[-1])]
+    for old, new in itertools.pairwise(texts):
+        way_back = delta.create(new, old)
+        assert way_back is not None
+        sent.insert(0, Received(artifact_id(old), artifact_id(new), way_back))
+    with Store.create(tmp_path / "z") as store:
+        with store.writer() as together:
+            together.put_all(sent)
+        with Store(store.path) as again, again.reader() as reader:
+            assert list(inspect.faults(reader)) == []
+            assert inspect.stats(reader).deltas == 247
+
+
+@pytest.mark.parametrize(
+    ("bad", "error"),
+    [
+        (Received(artifact_id(b"x"), None, b"y"), CorruptArtifact),
+        (Received(artifact_id(b"x"), artifact_id(b"source"), b"6\n6:source0;"), CorruptArtifact),
+        (Received(artifact_id(b"x"), artifact_id(b"source"), b"no delta"), MalformedDelta),
+        (Received(artifact_id(b"x"), artifact_id(b"source"), b"~~~~~\n"), MalformedDelta),
+    ],
+)
+def test_with_one_bad_artifact_nothing_is_stored(
+    tmp_path: Path, bad: Received, error: type[Exception]
+) -> None:
+    with Store.create(tmp_path / "z") as store, store.writer() as together:
+        with pytest.raises(error):
+            together.put_all([Received(artifact_id(b"source"), None, b"source"), bad])
+        assert list(together.artifacts()) == []
+        assert together.phantoms(1) == []
+
+
+def test_what_waits_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "MAX_ASIDE", 2)
+    waiting = [Received(artifact_id(b"%d" % n), artifact_id(b"none"), b"1\n1:x0;") for n in range(3)]
+    with Store.create(tmp_path / "z") as store, store.writer() as together:
+        together.put_all(waiting[:2])
+        with pytest.raises(PeerError, match="wait for their source"):
+            together.put_all(waiting[2:])
+
+
+def test_the_same_in_one_batch_twice_is_stored_once(tmp_path: Path) -> None:
+    with Store.create(tmp_path / "z") as store, store.writer() as together:
+        together.put_all([Received(artifact_id(b"x"), None, b"x")] * 2)
+        assert list(together.artifacts()) == [artifact_id(b"x")]
