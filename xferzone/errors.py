@@ -5,6 +5,7 @@
     |   +-- MalformedCard     a known operator with wrong arguments or payload
     +-- MalformedDelta      1 bytes that are no Fossil delta of the source given
     +-- CorruptArtifact     1 stored bytes do not hash to their name
+    +-- NewerSchema         1 a repository that a newer release has written
     +-- CannotServe         1 an address cannot be had, or a part of a server did not come up
     +-- NotFound            5 no such zone, revision, artifact, user or file
     +-- Ambiguous           2 a prefix or name that means several things
@@ -58,6 +59,10 @@ class CorruptArtifact(XferzoneError):
         super().__init__(f"artifact {artifact} is damaged: {reason}; see `xferzone check`")
         self.artifact = artifact
         self.reason = reason
+
+
+class NewerSchema(XferzoneError):
+    """A repository that a newer release has written; the message says which schema it has."""
 
 
 class CannotServe(XferzoneError):

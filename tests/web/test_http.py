@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import sqlite3
 import zlib
 from collections.abc import Callable
 from io import BytesIO
@@ -331,6 +332,26 @@ def test_not_ready_is_503_and_says_why(
     found = json.loads(result.text)
     assert reason in found["checks"]["db"]
     assert str(store.path) not in result.text
+
+
+def test_a_repository_of_a_newer_release_is_told_under_migrations(store: Store) -> None:
+    with sqlite3.connect(store.path) as db:
+        db.execute("UPDATE alembic_version SET version_num = '9999'")
+    db.close()
+    result = falcon.testing.TestClient(create_app(store.path)).simulate_get("/readyz")
+    assert result.status_code == 503
+    assert result.json["checks"]["db"] == "ok"
+    assert "has schema 9999" in result.json["checks"]["migrations"]
+    assert str(store.path) not in result.text
+
+
+def test_a_body_for_which_there_is_no_room_is_told_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = falcon.testing.TestClient(create_app(tmp_path / "gone" / "z.xferzone"))
+    (error,) = said(client.simulate_post("/", body=b"#" * 500_000, content_type=DEBUG))
+    assert error == Error("this server has no room for the request: tell its administrator")
+    assert "for want of a file" in caplog.text
 
 
 def test_a_repository_that_comes_later_is_served(tmp_path: Path) -> None:

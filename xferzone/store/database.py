@@ -25,7 +25,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from xferzone import migrations
-from xferzone.errors import Busy, NotFound, UsageError, XferzoneError
+from xferzone.errors import Busy, NewerSchema, NotFound, UsageError, XferzoneError
 from xferzone.store import schema
 from xferzone.store.cache import ContentCache
 from xferzone.store.reader import Reader
@@ -174,7 +174,7 @@ class Store:
         if revision == schema.HEAD:
             return
         if revision > schema.HEAD:
-            raise XferzoneError(
+            raise NewerSchema(
                 f"{self.path} has schema {revision}, written by a newer xferzone than this one, which knows "
                 f"{schema.HEAD}: use the release that wrote it"
             )

@@ -11,7 +11,7 @@ from typing import Final
 
 import falcon
 
-from xferzone.errors import NotFound, XferzoneError
+from xferzone.errors import NewerSchema, NotFound, XferzoneError
 from xferzone.refs import LocalRefs
 from xferzone.web.metrics import CONTENT_TYPE, Metrics
 from xferzone.web.repository import Repository
@@ -50,11 +50,10 @@ class Readyz:
             store = self._repository.store()
         except NotFound:
             return {"db": "the repository file is not there", "migrations": _UNKNOWN}
+        except NewerSchema as exc:
+            return {"db": _OK, "migrations": self._without_path(exc)}
         except XferzoneError as exc:
-            return {
-                "db": str(exc).replace(str(self._repository.path), "the repository"),
-                "migrations": _UNKNOWN,
-            }
+            return {"db": self._without_path(exc), "migrations": _UNKNOWN}
         try:
             with store.reader() as reader:
                 _ = reader.project_code
@@ -62,6 +61,9 @@ class Readyz:
             log.warning("not ready: %s", exc)
             return {"db": f"it cannot be read: {type(exc).__name__}", "migrations": _OK}
         return {"db": _OK, "migrations": _OK}
+
+    def _without_path(self, exc: XferzoneError) -> str:
+        return str(exc).replace(str(self._repository.path), "the repository")
 
 
 class MetricsPage:
