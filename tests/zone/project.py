@@ -7,7 +7,7 @@ from pathlib import Path
 from xferzone.artifacts import CheckIn, FileCard, Tag
 from xferzone.hashing import ArtifactId
 from xferzone.refs import LocalRefs
-from xferzone.store import Store, Writer
+from xferzone.store import Store, Writer, timeline
 from xferzone.zone import repository
 from xferzone.zone.publish import publish
 
@@ -92,6 +92,6 @@ class Project:
     def leaves(self, branch: str = MAIN) -> list[ArtifactId]:
         """Check-ins of the branch without a child on it, as `fossil leaves` has it."""
         with self.store.reader() as reader:
-            mine = [placed for placed in reader.checkins(None, 10_000) if placed.branch == branch]
+            mine = [entry.placed for entry in timeline.entries(reader, 10_000, timeline.of_branch(branch))]
         parents = {parent for placed in mine for parent in placed.parents}
         return [placed.id for placed in mine if placed.id not in parents]

@@ -13,7 +13,7 @@ from xferzone.artifacts import Control, Tag
 from xferzone.errors import Refused, XferzoneError
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.refs import LocalRefs
-from xferzone.store import indexes, schema
+from xferzone.store import indexes, schema, timeline
 from xferzone.store.remotes import forget_unsent, unsent
 from xferzone.zone import changes, names, text
 from xferzone.zone.edit import Author, Commit, Edit
@@ -415,7 +415,7 @@ def test_a_clone_removes_no_zone(primary: Project, clone: Copy) -> None:
 
 def places_of(project: Project) -> dict[ArtifactId, int]:
     with project.store.reader() as reader:
-        return {placed.id: placed.place for placed in reader.checkins(None, 10_000)}
+        return {entry.placed.id: entry.placed.place for entry in timeline.entries(reader, 10_000)}
 
 
 class Story:
@@ -473,7 +473,8 @@ class Story:
     def stranger(self, clone: Copy) -> None:
         """Somebody with stock pushes to the remote: on top of anything, valid or not, merges and new dates too."""
         with self.remote.store.reader() as reader:
-            known = list(reader.checkins("example.com", 1_000))
+            shown = timeline.entries(reader, 1_000, timeline.of_zone("example.com"))
+            known = [entry.placed for entry in shown]
         if not known:
             return
         parents = self.rng.choices(known, k=self.rng.choice([1, 1, 2]))
@@ -577,7 +578,7 @@ def latest(remote: Project) -> dict[str, ArtifactId]:
     """The latest check-in of each zone branch by edited date, counted one by one."""
     found: dict[str, tuple[int, ArtifactId]] = {}
     with remote.store.reader() as reader:
-        for placed in reader.checkins(None, 10_000):
+        for placed in (entry.placed for entry in timeline.entries(reader, 10_000)):
             prefix, value = reader.tags(placed.id).get("date", ("-", None))
             date_ms = placed.date_ms
             if prefix == "+" and value is not None:

@@ -257,14 +257,6 @@ class Reader:
         ).fetchall()
         return [self._placed(*row) for row in rows]
 
-    def checkins(self, zone: str | None, limit: int) -> list[Placed]:
-        """At most `limit` check-ins on the branches of `zone` (None: of every zone), by date, newest first."""
-        query = """SELECT rid, hash, date_ms, branch, place FROM checkin JOIN blob USING (rid)
-                   WHERE (branch >= ? AND branch < ?) ORDER BY date_ms DESC, rid DESC LIMIT ?"""
-        low, high = ("", "\U0010ffff") if zone is None else (f"{zone}/", f"{zone}0")
-        rows = self.db.execute(query, (low, high, limit)).fetchall()
-        return [self._placed(*row) for row in rows]
-
     def invalid(self, branch: str) -> list[Placed]:
         """The branch's check-ins that are recorded invalid, in order of arrival."""
         rows = self.db.execute(

@@ -11,6 +11,7 @@ from xferzone.store import Writer, lines, schema
 from xferzone.store.remotes import forget_unsent, unsent
 from xferzone.zone import names
 from xferzone.zone.follow import Followed, follow
+from xferzone.zone.publish import resettle
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,4 +31,5 @@ def promote(writer: Writer, refs: LocalRefs, now_ms: int) -> Promoted | None:
     forget_unsent(writer, unsent(writer))
     here = [branch for branch in writer.branches() if names.split_ref(branch) and not names.fork_of(branch)]
     lines.reopen(writer, here)
+    resettle(writer, refs)
     return Promoted(was, follow(writer, refs, {}, now_ms))
