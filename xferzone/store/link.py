@@ -124,7 +124,10 @@ def _rechain(writer: "Writer", manifests: _Manifests, touched: Collection[int]) 
     """Keep what these check-ins replace, and what of them their children replace, as deltas of the newer."""
     query = "SELECT child, parent FROM parent WHERE position = 0 AND child IN (?)"
     edges = dict(selected(writer.db, query, touched))
-    edges.update(selected(writer.db, query.replace("child IN", "parent IN"), touched))
+    query = query.replace("child IN", "parent IN")
+    heirs = dict(selected(writer.db, query, touched))
+    # What is turned round stands whole, and may now become a delta of what replaced it.
+    edges |= heirs | dict(selected(writer.db, query, heirs.keys() - set(touched)))
     around = {*edges, *edges.values()}
     rows = selected(writer.db, "SELECT rid, hash FROM blob WHERE content IS NOT NULL AND rid IN (?)", around)
     ids = {rid: chains.id_of(raw) for rid, raw in rows}
