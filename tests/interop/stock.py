@@ -211,20 +211,25 @@ class Stock(Worker):
 
     # -- parts
 
-    def _change(self, name: str, change: Callable[[str, random.Random], str]) -> None:
-        """Write the file anew; one that is not there is added."""
+    def _change(self, name: str, change: Callable[[str, random.Random, bool], str]) -> None:
+        """Write the zone's file anew, or another one of the same zone; one that is not there is added."""
         file = self.work / name
         known = file.is_file()
-        self._write(name, change(file.read_text() if known else "", self.rng))
+        further = sorted(self.work.glob(f"{name}.d/*"))
+        if known and further and self.rng.random() < 0.7:
+            other = self.rng.choice(further)
+            other.write_text(change(other.read_text(), self.rng, False))
+            return
+        self._write(name, change(file.read_text() if known else "", self.rng, True))
         if not known:
             self.fossil("add", name)
 
     def _mend_conflict(self) -> None:
         """Both sides of every conflict in zone files are kept, as far as a zone can have both."""
-        for file in self.work.glob("*.zone"):
+        for file in self.work.rglob("*.zone"):
             text = file.read_text()
             if "<<<<<<<" in text:
-                file.write_text(texts.mended(text))
+                file.write_text(texts.mended(text, file.parent == self.work))
 
     def _write(self, name: str, text: str) -> Path:
         file = self.work / name

@@ -15,9 +15,9 @@ CONFLICT = re.compile(r"(<{7}|={7}|>{7}|\|{7}|#{7}) ")
 _NAMES = 40  # owners h0 .. h39 and aliases c0 .. c39
 
 
-def edited(text: str, rng: random.Random) -> str:
+def edited(text: str, rng: random.Random, apex: bool = True) -> str:
     """A valid zone's text after one change of somebody who edits it by hand."""
-    lines = mended(text).splitlines()
+    lines = mended(text, apex).splitlines()
     owner, alias, number = f"h{rng.randrange(_NAMES)}", f"c{rng.randrange(_NAMES)}", rng.randrange(1, 255)
     hosts = [line for line in lines if re.match(r"h\d+\s", line)]
     kind = rng.choices(("set", "by hand", "alias", "delete", "serial", "comment"), (10, 3, 2, 3, 1, 1))[0]
@@ -34,13 +34,13 @@ def edited(text: str, rng: random.Random) -> str:
     elif kind == "serial":
         lines = [re.sub(r"(SOA \S+ \S+) \d+", rf"\1 {rng.randrange(1, 1_000_000)}", line) for line in lines]
     else:
-        lines.insert(rng.randrange(2, len(lines) + 1), f"; note {rng.randrange(1_000_000)}")
+        lines.insert(rng.randrange(2 if apex else 0, len(lines) + 1), f"; note {rng.randrange(1_000_000)}")
     return "".join(f"{line}\n" for line in lines)
 
 
-def broken(text: str, rng: random.Random) -> str:
+def broken(text: str, rng: random.Random, apex: bool = True) -> str:
     """The text of a zone that must not be served."""
-    lines = mended(text).splitlines()
+    lines = mended(text, apex).splitlines()
     kind = rng.choice(("address", "cname", "outside", "no soa", "include"))
     if kind == "no soa":
         return "".join(f"{line}\n" for line in lines if " SOA " not in line)
@@ -53,7 +53,7 @@ def broken(text: str, rng: random.Random) -> str:
     return "".join(f"{line}\n" for line in [*lines, added])
 
 
-def mended(text: str) -> str:
+def mended(text: str, apex: bool = True) -> str:
     """The text as somebody leaves it who put right what was wrong with it."""
     kept, seen = [], set[str]()
     for line in text.splitlines():
@@ -63,6 +63,8 @@ def mended(text: str) -> str:
         if once is not None:
             seen.add(once)
         kept.append(line)
+    if not apex:
+        return "".join(f"{line}\n" for line in kept)
     if "SOA" not in seen:
         kept.insert(0, _SOA)
     if not any(" NS " in line for line in kept):
@@ -70,6 +72,11 @@ def mended(text: str) -> str:
     if not any(re.match(r"www \d+ A ", line) for line in kept):
         kept.append("www 300 A 192.0.2.80")
     return "".join(f"{line}\n" for line in kept)
+
+
+def large(records: int) -> str:
+    """A zone's text with that many records more, of 90 bytes each."""
+    return mended("") + "".join(f'r{number:05} 300 TXT "{number:070}"\n' for number in range(records))
 
 
 def _insert(lines: list[str], new: str) -> None:
