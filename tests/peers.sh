@@ -13,6 +13,7 @@ kdig     knot-dnsutils
 faketime faketime
 nginx    nginx-light
 nsd      nsd
+dnsperf  dnsperf
 knotd    knot
 named    bind9
 '
