@@ -380,6 +380,11 @@ def test_an_invalid_tip_of_a_stock_remote_is_kept_and_reported(primary: Project,
     assert clone.pull().moved == (Moved(MAIN, first, artifact_id(mended), 3),)
 
 
+def test_a_branch_with_a_slash_that_is_no_zone_s_is_no_matter(primary: Project, tmp_path: Path) -> None:
+    keep(primary, primary.manifest(None, branch="feature/x", files={"main.c": b"int main;\n"}))
+    assert stock(primary, tmp_path / "clone").pull() == Followed()
+
+
 def test_unpushed_work_is_no_tip_of_a_stock_remote(primary: Project, tmp_path: Path) -> None:
     first = begun(primary)
     clone = stock(primary, tmp_path / "clone")

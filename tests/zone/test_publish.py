@@ -9,8 +9,10 @@ from tests.zone.project import MAIN, NOW, Project, zone_text
 from xferzone.artifacts import Control, Tag
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.refs import LocalRefs
+from xferzone.zone import history
 from xferzone.zone.policy import refusal
 from xferzone.zone.rebuild import rebuild
+from xferzone.zone.state import status
 
 A = zone_text("www 300 A 192.0.2.1")
 B = zone_text("www 300 A 192.0.2.2")
@@ -243,6 +245,20 @@ def test_branches_that_are_no_zone_s_are_kept_and_never_served(project: Project)
     strange = project.manifest(A, branch="feature")
     assert project.push(strange) == []
     assert not project.has_ref("feature")
+
+
+def test_a_branch_with_a_slash_is_no_zone_s_until_a_zone_file_comes(project: Project) -> None:
+    source = project.manifest(None, branch="feature/x", files={"main.c": b"int main;\n"})
+    assert project.push(source) == []
+    with project.store.reader() as reader:
+        refs = LocalRefs(reader)
+        assert status(reader, refs, NOW).unpublished == ()
+        (entry,) = history.log(reader, refs, "feature/x", 10)
+        assert (entry.state, entry.reason) == ("other", "")
+    zone = project.manifest(None, artifact_id(source), files={"feature.zone": A})
+    assert project.push(zone) == []
+    assert project.served("feature/x") == (artifact_id(zone), 1)
+    assert "CNAME" in project.push(project.manifest(None, branch="home/x", files={"home.zone": BROKEN}))[0]
 
 
 def test_another_branch_of_the_zone_has_a_ref_of_its_own(project: Project) -> None:

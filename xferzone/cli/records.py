@@ -304,8 +304,8 @@ def _list_branches(settings: Settings, zone: str | None) -> None:
         )
         return
     for row in rows:
-        # Of a branch that is no zone's nobody asks whether it is served.
-        unserved = not row.is_served and names.split_ref(row.name) is not None
+        # Of a branch that is no zone's nobody asks whether it is served; feature/x is as good as never one's.
+        unserved = not row.is_served and "." in (names.split_ref(row.name) or ("",))[0]
         state = (" not served" if unserved else "") + (" closed" if row.is_closed else "")
         click.echo(f"{printable(row.name)} {row.tip[:SHORT]} {when(row.date_ms)}{state}")
 

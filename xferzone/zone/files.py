@@ -82,6 +82,11 @@ def is_zone_file(zone_id: str, name: str) -> bool:
     )
 
 
+def mean_a_zone(zone_id: str, held: Iterable[str]) -> bool:
+    """Whether people who commit these files on a branch of the zone mean one: feature/x is a branch as any other."""
+    return "." in zone_id or any(name.endswith(".zone") for name in held)
+
+
 def cut(zone_id: str, records: Iterable[Record]) -> list[tuple[str, bytes]]:
     """Name and content of each file of a zone, in owner order; always at least the first.
 

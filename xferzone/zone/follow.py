@@ -24,6 +24,7 @@ from xferzone.refs import LocalRefs, Move, Ref
 from xferzone.store import Reader, Writer, lines, schema, symbols
 from xferzone.zone import names, serials
 from xferzone.zone.compiling import compile_all
+from xferzone.zone.files import mean_a_zone
 from xferzone.zone.form import Compiler, Form, served_forms
 from xferzone.zone.publish import advance, publish
 
@@ -201,7 +202,8 @@ class _Run:
         for (branch, tip, _), line in zip(chosen, computed, strict=True):
             form = next(forms) if held[branch] else Form(())
             if isinstance(form, ZoneInvalid):
-                self.invalid.append(Kept(branch, tip, str(form)))
+                if branch in self.before or mean_a_zone(branch.partition("/")[0], held[branch]):
+                    self.invalid.append(Kept(branch, tip, str(form)))
                 yield None
                 continue
             serials.remember(self.writer, line)

@@ -11,7 +11,7 @@ from xferzone.hashing import ArtifactId
 from xferzone.refs import LocalRefs
 from xferzone.store import Reader, schema, serials, timeline
 from xferzone.zone import form, names, text
-from xferzone.zone.files import is_zone_file
+from xferzone.zone.files import is_zone_file, mean_a_zone
 from xferzone.zone.records import Record
 from xferzone.zone.revision import line
 
@@ -106,6 +106,9 @@ def _log_entry(reader: Reader, refs: LocalRefs, shown: timeline.Entry) -> LogEnt
         state = "unpublished"
     if ref is not None and ref.checkin == placed.id:
         state = "served" if ref.numbers else "removed"
+    elif ref is None and state in ("invalid", "unpublished"):
+        zone = home.partition("/")[0]
+        state = state if mean_a_zone(zone, reader.files(placed.id)) else "other"
     return LogEntry(
         id=placed.id,
         branch=branch,
@@ -115,7 +118,7 @@ def _log_entry(reader: Reader, refs: LocalRefs, shown: timeline.Entry) -> LogEnt
         serial=None if known is None else known.serial,
         parents=placed.parents,
         state=state,
-        reason=reader.invalid_reason(placed.id) or "",
+        reason="" if state == "other" else reader.invalid_reason(placed.id) or "",
         tags=tuple(name for name in shown.symbols if name != branch),
         is_leaf=shown.is_leaf,
         is_closed=shown.is_closed,

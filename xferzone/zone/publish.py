@@ -27,7 +27,7 @@ from xferzone.refs import LocalRefs, Move, Ref
 from xferzone.store import Writer, lines, schema
 from xferzone.store.reader import Placed
 from xferzone.zone import form, names
-from xferzone.zone.files import is_zone_file
+from xferzone.zone.files import is_zone_file, mean_a_zone
 from xferzone.zone.serial import following
 from xferzone.zone.serials import floor, serial_in, serial_of
 
@@ -378,6 +378,8 @@ class _Run:
         else:
             # A merge on a fork: what is served moves on without it.
             self.writer.place(checkin, schema.ELSEWHERE)
+        if self.ref is None and not mean_a_zone(self.zone, self.writer.files(checkin)):
+            return
         told = "; ".join(str(fault) for fault in exc.faults[:MAX_TOLD])
         more = f"; and {len(exc.faults) - MAX_TOLD} more" if len(exc.faults) > MAX_TOLD else ""
         self.notices.append(

@@ -8,6 +8,7 @@ from xferzone.store import Reader, lines, schema, timeline, waiting
 from xferzone.store.remotes import Remote, remotes, unsent
 from xferzone.zone import names
 from xferzone.zone.edit import DEFAULT_BRANCH
+from xferzone.zone.files import mean_a_zone
 
 FRESH_MS = 14 * 86_400_000  # for so long a lost race is listed; people who let it lie so long have let it be
 
@@ -54,7 +55,7 @@ def status(reader: Reader, refs: LocalRefs, now_ms: int) -> Status:
     served = [ref for ref in refs.list() if ref.numbers]
     unpublished = []
     for found in waiting.check_ins(reader):
-        if names.split_ref(names.fork_of(found.branch) or found.branch) is not None:
+        if _is_about_a_zone(reader, refs, found):
             unpublished.append(Unpublished(found.id, found.branch, found.reason))
     for placed in lines.unsent(reader):
         branch = placed.branch or ""
@@ -72,6 +73,15 @@ def status(reader: Reader, refs: LocalRefs, now_ms: int) -> Status:
         forks=tuple(fresh),
         old_forks=old,
     )
+
+
+def _is_about_a_zone(reader: Reader, refs: LocalRefs, found: waiting.Waiting) -> bool:
+    split = names.split_ref(names.fork_of(found.branch) or found.branch)
+    if split is None or "." in split[0] or refs.get(found.branch) is not None:
+        return split is not None
+    placed = reader.placed(found.id)
+    is_invalid = placed is not None and placed.place == schema.INVALID
+    return is_invalid and mean_a_zone(split[0], reader.files(found.id))
 
 
 def _forks(reader: Reader, now_ms: int) -> tuple[list[Fork], int]:
