@@ -159,6 +159,7 @@ def test_a_worker_killed_over_half_a_body_takes_nobody_along(repository: Path, t
         for _ in range(KILLS):
             before = ours(repository)
             with begun(server, body, len(body) // 2) as connection:
+                assert healthy(server, 5)  # who came later was answered: this one has been taken in
                 (worker,) = workers(server)
                 os.kill(worker, signal.SIGKILL)
                 with contextlib.suppress(OSError):

@@ -11,7 +11,7 @@ Each fault is a line that says where, and what mends it. What needs to know of z
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
@@ -55,13 +55,13 @@ class Stats:
 def faults(reader: Reader) -> Iterator[str]:
     """Everything that is wrong, a line each; nothing: the repository is sound."""
     for part in (_file, _values, _pointers, _settings, _users, _artifacts, _aside, _places, _refs):
-        yield from _told(part, reader)
+        yield from told(part(reader))
 
 
-def _told(part: Callable[[Reader], Iterator[str]], reader: Reader) -> Iterator[str]:
-    """What one part finds; where it cannot go on, the others still can."""
+def told(found: Iterator[str]) -> Iterator[str]:
+    """What one part finds; where it cannot go on, that is a fault, and other parts still can."""
     try:
-        yield from part(reader)
+        yield from found
     except sqlite3.DatabaseError as exc:
         yield f"database: {exc}: {_BACKUP}"
 

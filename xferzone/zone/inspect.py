@@ -7,7 +7,6 @@
 Each fault is a line that says where, and what mends it. What needs to know nothing of zones is in store/inspect.py.
 """
 
-import sqlite3
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -16,6 +15,7 @@ from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.refs import LocalRefs, Ref
 from xferzone.store import Reader, indexes, zstd
 from xferzone.store.indexes import IndexRow
+from xferzone.store.inspect import told
 from xferzone.store.serials import steps
 from xferzone.store.served import MAX_INDEX
 from xferzone.zone import files, form, names, serial, text
@@ -27,13 +27,8 @@ _HALF: Final = 2**31  # steps that a serial may go forward (RFC 1982 3.1)
 
 def faults(reader: Reader, refs: LocalRefs) -> Iterator[str]:
     """Everything that is wrong, a line each; nothing: what is served is what the check-ins say."""
-    try:
-        yield from _compiled(reader)
-        for ref in refs.list():
-            yield from _served(reader, ref)
-        yield from _serials(reader)
-    except sqlite3.DatabaseError as exc:
-        yield f"database: {exc}: restore it from a backup, or clone another repository of the project"
+    for part in (_compiled(reader), _all_served(reader, refs), _serials(reader)):
+        yield from told(part)
 
 
 def _compiled(reader: Reader) -> Iterator[str]:
@@ -45,6 +40,11 @@ def _compiled(reader: Reader) -> Iterator[str]:
             sound = False
         if not sound or row.number != indexes.number_of(zone, row.file):
             yield f"table zone_index: a compiled file of zone {zone} is damaged: {_REBUILD}"
+
+
+def _all_served(reader: Reader, refs: LocalRefs) -> Iterator[str]:
+    for ref in refs.list():
+        yield from _served(reader, ref)
 
 
 def _served(reader: Reader, ref: Ref) -> Iterator[str]:
