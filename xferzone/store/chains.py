@@ -87,7 +87,8 @@ def sound_delta(db: sqlite3.Connection, cache: ContentCache, rid: int, stored: b
             found = content(db, cache, source)
         except NotFound as exc:
             raise CorruptArtifact(id_of(raw), f"the source of its delta, row {source}, is not here") from exc
-        _expanded(id_of(raw), size, stored, found)
+        # Kept, since versions that came newest first are each the source of the next.
+        cache.put(id_of(raw), _expanded(id_of(raw), size, stored, found))
         cache.vouch(rid, checksum)
     return zstd.expand(stored, MAX_ARTIFACT)
 

@@ -15,7 +15,7 @@ from xferzone.store.chains import id_of
 
 _Value = TypeVar("_Value")
 
-_KEPT_CARDS = 100_000  # of manifests kept parsed, some 30 MB: each is looked at several times
+_KEPT_CARDS = 120_000  # of manifests kept parsed, some 40 MB: each is looked at several times
 _BATCH = 500  # ids bound in one statement; SQLite's oldest limit is 999
 
 
@@ -72,7 +72,7 @@ class Reader:
         self.db = db  # for the modules of store/ and refs/ only
         self.cache = cache
         self._manifests: dict[ArtifactId, CheckIn] = {}  # parsed in this transaction
-        self._cards = 0  # of these, some ten a manifest besides its files
+        self._cards = 0  # of these, some five a manifest besides its files
 
     # -- settings and users
 
@@ -227,7 +227,7 @@ class Reader:
             self._manifests.clear()
             self._cards = 0
         self._manifests[artifact] = parsed
-        self._cards += len(parsed.files) + 10
+        self._cards += len(parsed.files) + 5
 
     def files(self, artifact: ArtifactId) -> dict[str, ArtifactId]:
         """The check-in's files by name, a delta manifest's baseline merged in. Raises as `checkin` does."""
