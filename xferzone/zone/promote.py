@@ -11,7 +11,7 @@ from xferzone.store import Writer, lines, schema
 from xferzone.store.remotes import forget_unsent, unsent
 from xferzone.zone import names
 from xferzone.zone.follow import Followed, follow
-from xferzone.zone.publish import resettle
+from xferzone.zone.rebuild import resettle
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,15 +18,13 @@ Only a primary does all of that. In a clone refs go forward alone, over check-in
 is waits for its remote to say where it belongs (zone/follow.py). So a clone makes no fork and appends no merge.
 """
 
-from collections.abc import Iterable
-
-from xferzone.artifacts import CheckIn, Control, Tag
-from xferzone.errors import Fault, NotFound, ZoneInvalid
+from xferzone.artifacts import CheckIn
+from xferzone.errors import Fault, ZoneInvalid
 from xferzone.hashing import ArtifactId
 from xferzone.refs import LocalRefs, Move, Ref
 from xferzone.store import Writer, lines, schema
 from xferzone.store.reader import Placed
-from xferzone.zone import form, names
+from xferzone.zone import forks, form, names
 from xferzone.zone.files import is_zone_file, mean_a_zone
 from xferzone.zone.serial import following
 from xferzone.zone.serials import floor, serial_in, serial_of
@@ -59,16 +57,16 @@ def publish(
     by_branch: dict[str, list[Placed]] = {}
     for checkin in writer.unplaced():
         by_branch.setdefault(checkin.branch or "", []).append(checkin)
-    forks = {branch: names.fork_of(branch) for branch in by_branch}
+    homes = {branch: names.fork_of(branch) for branch in by_branch}
     # Forks come last: what a branch loses in this run is told of its fork in the same run.
-    for branch in sorted(by_branch, key=lambda branch: forks[branch] is not None):
-        target = forks[branch] or branch
+    for branch in sorted(by_branch, key=lambda branch: homes[branch] is not None):
+        target = homes[branch] or branch
         if names.split_ref(target) is None:
             for checkin in by_branch[branch]:
                 writer.place(checkin.id, schema.ELSEWHERE)
             continue
         run = _Run(writer, refs, now_ms, target, serial_jump, as_cut, notices)
-        if forks[branch] is None:
+        if homes[branch] is None:
             run.settle(by_branch[branch])
         else:
             run.settle_fork(branch, by_branch[branch])
@@ -155,7 +153,7 @@ class _Run:
         if self.pending:
             last = list(self.pending)[-1]
             self.notices.append(
-                f"{last[:16]} is on branch {fork}, which is not served. {self._way_back(fork)}"
+                f"{last[:16]} is on branch {fork}, which is not served. {forks.way_back(self.branch, fork)}"
             )
 
     # -- forward along first parents
@@ -323,10 +321,12 @@ class _Run:
             checkin = parent
 
     def _fork(self, loser: Placed) -> None:
-        fork = f"{self.branch}-fork-{loser.id[:16]}"
-        self.writer.put(fork_artifact(self.branch, loser.id, self.writer.checkin(loser.id)))
+        fork = forks.name(self.branch, loser.id)
+        self.writer.put(forks.artifact(self.branch, loser.id, self.writer.checkin(loser.id)))
         reason = self._unfit(loser) or "somebody else was first"
-        self.notices.append(f"{reason}: {loser.id[:16]} was moved to branch {fork}. {self._way_back(fork)}")
+        self.notices.append(
+            f"{reason}: {loser.id[:16]} was moved to branch {fork}. {forks.way_back(self.branch, fork)}"
+        )
         for checkin in self.writer.unplaced():
             if checkin.branch == fork:
                 self.writer.place(checkin.id, schema.ELSEWHERE)
@@ -344,7 +344,7 @@ class _Run:
             ):
                 continue
             if self.ref is not None and placed.id != self.ref.checkin:
-                self.writer.put(fork_artifact(self.branch, placed.id, self.writer.checkin(placed.id)))
+                self.writer.put(forks.artifact(self.branch, placed.id, self.writer.checkin(placed.id)))
                 self.passed.extend(filter(None, map(self.writer.placed, placed.parents)))
 
     def _unfit(self, checkin: Placed) -> str | None:
@@ -386,39 +386,6 @@ class _Run:
             f"{self.branch}: check-in {checkin[:16]} is kept but not served: {told}{more}. "
             "The last good version is still served; commit a correction on top of it."
         )
-
-    def _way_back(self, fork: str) -> str:
-        return f"To publish it: fossil update {self.branch}; fossil merge {fork}; fossil commit"
-
-
-def fork_artifact(branch: str, loser: ArtifactId, checkin: CheckIn) -> bytes:
-    """The control artifact that moves `loser` to its fork branch; its bytes depend on that check-in alone."""
-    fork = f"{branch}-fork-{loser[:16]}"
-    tags: Iterable[Tag] = (
-        Tag("*", "branch", loser, fork),
-        Tag("*", f"sym-{fork}", loser, None),
-        Tag("-", f"sym-{branch}", loser, None),
-    )
-    return Control(date_ms=checkin.date_ms + 1, tags=tuple(tags), user=checkin.user).encode()
-
-
-def resettle(writer: Writer, refs: LocalRefs) -> None:
-    """Mark every ancestor of every ref published, after places were lost (rebuild)."""
-    standing = refs.list()
-    for ref in standing:
-        if writer.placed(ref.checkin) is None:
-            raise NotFound(
-                f"{ref.branch} points to {ref.checkin}, which is no check-in: restore from a backup"
-            )
-    lines.settle(writer, [ref.checkin for ref in standing])
-    for leaf in lines.passed_leaves(writer) if writer.role == schema.PRIMARY else ():
-        # It was passed by another branch alone: publishing says again what it is on its own.
-        if names.split_ref(leaf.branch or "") is not None and names.fork_of(leaf.branch or "") is None:
-            own = refs.get(leaf.branch or "")
-            for at in lines.beyond(writer, leaf.id, None if own is None else own.checkin):
-                placed = writer.placed(at)
-                if placed is not None and placed.branch == leaf.branch:
-                    writer.place(at, schema.UNPLACED)
 
 
 def _keep(writer: Writer) -> list[str]:

@@ -2,13 +2,15 @@
 
 from itertools import islice
 
+from xferzone.errors import NotFound
 from xferzone.hashing import ArtifactId
 from xferzone.refs import LocalRefs
-from xferzone.store import Writer
+from xferzone.store import Writer, lines, schema
 from xferzone.store.relink import relink
+from xferzone.zone import names
 from xferzone.zone.files import is_zone_file
 from xferzone.zone.form import served_form
-from xferzone.zone.publish import publish, resettle
+from xferzone.zone.publish import publish
 from xferzone.zone.serials import serial_of
 
 
@@ -24,6 +26,25 @@ def rebuild(writer: Writer, refs: LocalRefs, now_ms: int) -> int:
         refs.repack(ref.branch, numbers, previous[0] if previous else ())
     publish(writer, refs, now_ms)
     return count
+
+
+def resettle(writer: Writer, refs: LocalRefs) -> None:
+    """Mark every ancestor of every ref published, after places were lost."""
+    standing = refs.list()
+    for ref in standing:
+        if writer.placed(ref.checkin) is None:
+            raise NotFound(
+                f"{ref.branch} points to {ref.checkin}, which is no check-in: restore from a backup"
+            )
+    lines.settle(writer, [ref.checkin for ref in standing])
+    for leaf in lines.passed_leaves(writer) if writer.role == schema.PRIMARY else ():
+        # It was passed by another branch alone: publishing says again what it is on its own.
+        if names.split_ref(leaf.branch or "") is not None and names.fork_of(leaf.branch or "") is None:
+            own = refs.get(leaf.branch or "")
+            for at in lines.beyond(writer, leaf.id, None if own is None else own.checkin):
+                placed = writer.placed(at)
+                if placed is not None and placed.branch == leaf.branch:
+                    writer.place(at, schema.UNPLACED)
 
 
 def _numbers(writer: Writer, zone: str, checkin: ArtifactId) -> tuple[int, ...]:
