@@ -206,8 +206,11 @@ def background(argv: Sequence[str], env: dict[str, str], log: Path) -> Iterator[
 
 def free_port() -> int:
     """A port of 127.0.0.1 that nobody has, TCP and UDP; below the range that the kernel gives to clients."""
+    chance = (
+        random.SystemRandom()
+    )  # Hypothesis seeds the other one: all workers of a run would look at one port
     while True:
-        port = random.randint(20000, 32000)
+        port = chance.randint(20000, 32000)
         with (
             socket.socket() as tcp,
             socket.socket(type=socket.SOCK_DGRAM) as udp,
