@@ -398,7 +398,8 @@ class ClientSession:
         """
         came, self._came = self._came, []
         names = {card.artifact for card in came}
-        news = names - writer.present(names) - self._came_before
+        # What was asked for counts though another sync of this repository had it first.
+        news = (names - writer.present(names) | names & self._asked.keys()) - self._came_before
         for batch in _batches(came):
             _put(writer, batch)
         here = writer.present(names)
