@@ -1,6 +1,7 @@
 """How figures are taken and shown: medians with their range, and ratios to a peer that worked in the same run."""
 
 import os
+import resource
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -57,6 +58,12 @@ def cpu_seconds(pid: int) -> float:
         fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
         total += int(fields[11]) + int(fields[12])
     return total / _TICK
+
+
+def children_seconds() -> float:
+    """What the programs that this one has run, and that have ended, have computed for."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def pin(pid: int, core: int) -> None:
