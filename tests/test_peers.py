@@ -9,7 +9,13 @@ import pytest
 
 SCRIPT = Path(__file__).with_name("peers.sh")
 PROGRAMS = ("fossil", "dig", "kdig", "faketime")
-SERVERS = ("nginx", "nsd", "knotd", "named")  # looked for in /usr/sbin, too, where this machine may have them
+SERVERS = (
+    "nginx",
+    "nsd",
+    "dnsperf",
+    "knotd",
+    "named",
+)  # looked for in /usr/sbin, too, where this machine may have them
 LINE = "sudo apt-get install -y --no-install-recommends"
 
 
