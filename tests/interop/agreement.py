@@ -3,6 +3,7 @@
 Everything is asked of the others: stock's own tables and checks, and DNS questions by dnspython.
 """
 
+import json
 import sqlite3
 import struct
 from collections.abc import Iterable, Mapping
@@ -26,6 +27,26 @@ _REFS = "SELECT branch, lower(hex(hash)), serial FROM ref JOIN blob ON rid = che
 _LEAVES = """
     SELECT value, uuid FROM leaf JOIN tagxref USING (rid) JOIN tag USING (tagid) JOIN blob USING (rid)
     WHERE tagname = 'branch' AND tagtype > 0
+"""
+_CHECKINS = """
+    SELECT uuid, coalesce(ecomment, comment), coalesce(euser, user), datetime(mtime),
+           (SELECT value FROM tagxref JOIN tag USING (tagid)
+            WHERE rid = objid AND tagname = 'branch' AND tagtype > 0),
+           (SELECT count(*) FROM leaf WHERE rid = objid),
+           (SELECT count(*) FROM tagxref JOIN tag USING (tagid)
+            WHERE rid = objid AND tagname = 'closed' AND tagtype > 0),
+           (SELECT count(*) FROM tagxref JOIN tag USING (tagid)
+            WHERE rid = objid AND tagname = 'hidden' AND tagtype > 0)
+    FROM event JOIN blob ON rid = objid WHERE type = 'ci'
+"""
+_PARENTS = """
+    SELECT child.uuid, parent.uuid FROM plink JOIN blob AS child ON child.rid = cid
+    JOIN blob AS parent ON parent.rid = pid JOIN event ON objid = cid WHERE type = 'ci'
+    ORDER BY child.uuid, isprim DESC, parent.uuid
+"""
+_TAGS = """
+    SELECT uuid, substr(tagname, 5) FROM tagxref JOIN tag USING (tagid) JOIN blob USING (rid)
+    JOIN event ON objid = rid WHERE type = 'ci' AND tagtype > 0 AND tagname GLOB 'sym-*'
 """
 
 
@@ -85,6 +106,26 @@ def assert_ours_sound(person: Person, repository: Path) -> None:
     person.xferzone("-R", repository, "rebuild")
     person.xferzone("-R", repository, "check")
     assert (artifacts(repository), refs(repository)) == before
+
+
+def assert_log_as_stock(person: Person, repository: Path, stock: Path) -> None:
+    """`log` of a repository of ours says of each check-in what stock's tables do: edits, parents, tags, leaves."""
+    log = json.loads(person.xferzone("-R", repository, "--format", "json", "log", "-n", "100000").out)
+    said = {each["checkin"]: each for each in log}
+    columns = ("checkin", "comment", "author", "date", "branch", "leaf", "closed", "hidden")
+    found = {tuple(each[column] for column in columns) for each in log}
+    expected = set(rows(stock, _CHECKINS))
+    assert found == expected, (sorted(found - expected)[:3], sorted(expected - found)[:3])
+    parents: dict[object, list[object]] = {checkin: [] for checkin in said}
+    for child, parent in rows(stock, _PARENTS):
+        parents[child].append(parent)
+    for checkin, each in said.items():
+        assert [*each["parents"][:1], *sorted(each["parents"][1:])] == parents[checkin], each
+    tags: dict[object, set[object]] = {checkin: set() for checkin in said}
+    for checkin, tag in rows(stock, _TAGS):
+        tags[checkin].add(tag)
+    for checkin, each in said.items():
+        assert set(each["tags"]) == tags[checkin] - {each["branch"]}, (each, tags[checkin])
 
 
 def assert_one_leaf_a_ref(served: Mapping[str, tuple[str, int | None]], repository: Path) -> None:

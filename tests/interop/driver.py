@@ -100,6 +100,7 @@ def _compare(site: Site, people: Sequence[Stock], xena: Cloner, operator: Operat
             own = [file for file in files if file == f"{zone}.zone" or file.startswith(f"{zone}.zone.d/")]
             texts = [people[0].fossil("cat", "-r", checkin, file).out for file in own]
             agreement.assert_dns(site.dns, zone, serial, texts)
+    agreement.assert_log_as_stock(xena.person, xena.repository, people[0].file)
     for person in people:
         agreement.assert_sound(person.person, person.file)
     for repository in (site.repository, xena.repository):

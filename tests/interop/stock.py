@@ -7,6 +7,7 @@ nothing changed) is part of the life that is played here; what the *server* refu
 import random
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.interop import texts
@@ -160,7 +161,8 @@ class Stock(Worker):
         # deltas of each other: no server gets it (a stock one answers 400), so all is pushed before.
         self.fossil("sync")
         minute = f"2026-01-{self.rng.randrange(1, 28):02}T10:{self.rng.randrange(60):02}:00"
-        option = self.rng.choice((("--date", minute), ("--date", "now"), ("--hide",)))
+        now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"  # the word `now` would mean another time in each repository
+        option = self.rng.choice((("--date", minute), ("--date", now), ("--hide",)))
         self.fossil("amend", self._some_checkin(), *option)
 
     def close_or_reopen(self) -> None:
