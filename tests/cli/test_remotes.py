@@ -91,8 +91,9 @@ def test_what_is_committed_in_a_clone_is_pushed_in_one_round(
     monkeypatch.setenv("XFERZONE_PASSWORD", "pw-ann")
     assert zone("clone", at(origin, "ann"), "c.xferzone").code == 0
     assert zone("-R", "c.xferzone", "set", "www.example.com", "A", "192.0.2.9").code == 0
-    done = zone("-R", "c.xferzone", "--format", "json", "push")
+    done = zone("-R", "c.xferzone", "push")
     assert done.code == 0, done.err
+    assert ref(tmp_path / "zones.xferzone") == here
     told = json.loads(done.out)
     assert (told["rounds"], told["received"]) == (1, 0)
     assert told["sent"] == 2
@@ -122,6 +123,29 @@ def test_a_lost_race_is_told_and_ends_with_4(
     assert ref(here) == ref(there)
     assert zone("-R", "c.xferzone", "sync").code == 0
     assert artifacts(here) == artifacts(there)
+
+
+def test_another_remote_than_origin_moves_no_refs_and_is_asked_what_it_lacks(
+    origin: str, stock: str, zone: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XFERZONE_PASSWORD", "pw-ann")
+    assert zone("clone", at(origin, "ann"), "c.xferzone").code == 0
+    assert zone("clone", at(origin, "ann"), "second.xferzone").code == 0
+    assert zone("-R", "second.xferzone", "promote").code == 0
+    assert zone("-R", "second.xferzone", "user", "add", "ann", "--password-stdin", stdin="pw-ann\n").code == 0
+    assert zone("-R", "c.xferzone", "set", "www.example.com", "A", "192.0.2.9").code == 0
+    assert zone("-R", "second.xferzone", "zone", "add", "other.test").code == 0
+    here = ref(tmp_path / "c.xferzone")
+    with serving(tmp_path / "second.xferzone", "serve") as second:
+        synced = zone("-R", "c.xferzone", "sync", at(second.url(), "ann"))
+        assert synced.code == 0, synced.err
+        assert artifacts(tmp_path / "c.xferzone") == artifacts(tmp_path / "second.xferzone")
+        assert "other.test" not in zone("-R", "c.xferzone", "zone", "list").out
+        again = json.loads(zone("-R", "c.xferzone", "--format", "json", "sync", at(second.url(), "ann")).out)
+        assert (again["rounds"], again["sent"], again["received"]) == (1, 0, 0)
+    done = zone("-R", "c.xferzone", "push")
+    assert done.code == 0, done.err
+    assert ref(tmp_path / "zones.xferzone") == here
 
 
 def test_who_may_not_push_is_told_so_when_there_is_something_to_push(origin: str, zone: Run) -> None:

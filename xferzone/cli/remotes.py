@@ -22,6 +22,7 @@ from xferzone.sync import driver
 from xferzone.sync.client import ClientSession, Purpose
 from xferzone.transport import HTTP, credentials, shown_url
 from xferzone.zone.follow import Followed, follow
+from xferzone.zone.publish import publish
 from xferzone.zone.repository import EVERYBODY
 
 MAX_SHOWN = 20  # refs or artifacts that are listed one by one; JSON has all
@@ -218,7 +219,10 @@ def _sync(
             project = reader.project_code
         url = named if named is not None and "://" in named else known.url
         account = passwords.account(settings.repository, url, password_file)
-        session = ClientSession(project, purpose, account, (known.epoch, known.number), known.cookie)
+        since = known.epoch, known.number
+        session = ClientSession(
+            project, purpose, account, since, known.cookie, is_origin=known.name == ORIGIN
+        )
         with ending_in_order():
             done = _run(store, known, session)
         if session.errors:
@@ -262,7 +266,10 @@ def _begin_clone(writer: Writer, session: ClientSession) -> None:
 def _follow(writer: Writer, remote: Remote, session: ClientSession) -> Followed:
     followed = Followed()
     epoch, number = remote.epoch, remote.number
-    if session.pulls:
+    if session.pulls and remote.name != ORIGIN and writer.role != schema.PRIMARY:
+        # Where the refs of a clone stand is its origin's business alone (law 5).
+        followed = Followed(notices=tuple(publish(writer, LocalRefs(writer), now_ms())))
+    elif session.pulls:
         followed = follow(
             writer, LocalRefs(writer), session.told if session.is_ours else None, now_ms(), compile_aside
         )
@@ -281,8 +288,9 @@ def _named(reader: Reader, named: str | None) -> Remote:
     """
     known = {each.name: each for each in remotes(reader)}
     if named is not None and "://" in named:
-        url = passwords.without_password(named)
-        return next((each for each in known.values() if each.url == url), Remote("", url))
+        place, _, _ = credentials(named)
+        same = [each for each in known.values() if credentials(each.url)[0] == place]
+        return same[0] if same else Remote("", passwords.without_password(named))
     if (found := known.get(named or ORIGIN)) is not None:
         return found
     if named is None:
@@ -355,10 +363,8 @@ def _complain(done: _Sync) -> None:
         click.echo(printable(notice), err=True)
     for lost in followed.diverged:
         ids = ", ".join(checkin[:SHORT] for checkin in lost.checkins[:MAX_SHOWN])
-        click.echo(
-            printable(f"{lost.branch}: somebody else was first; your {ids} is on branch {lost.now_on} now"),
-            err=True,
-        )
+        now = "kept, not published" if lost.now_on == lost.branch else f"on branch {lost.now_on} now"
+        click.echo(printable(f"{lost.branch}: somebody else was first; {ids} is {now}"), err=True)
     absent = done.session.absent
     if absent:
         ids = ", ".join(absent[:MAX_SHOWN])

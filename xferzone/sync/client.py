@@ -125,8 +125,15 @@ class ClientSession:
         account: Account | None = None,
         since: tuple[str, int] = ("", 0),
         cookie: str = "",
+        *,
+        is_origin: bool = True,
     ) -> None:
-        """`project_code` None: clone. `since`: epoch and number of the last move of the server's refs known here."""
+        """
+        Args:
+            project_code: None: clone.
+            since: epoch and number of the last move of the server's refs known here.
+            is_origin: what was made here is to be pushed to this server; another is asked what it lacks.
+        """
         self.project_code = project_code
         self.traffic = Traffic()
         self.messages: list[str] = []
@@ -138,6 +145,7 @@ class ClientSession:
         self.cookie = cookie
         self._purpose = purpose
         self._account = account
+        self._is_origin = is_origin
         self._position = 1 if project_code is None else 0  # in a clone: where to go on
         self._has_met = False  # a request that is no clone's has been made
         self._misses_refs = False  # the server had no room to tell of all
@@ -242,7 +250,7 @@ class ClientSession:
         """What was made here, then what the server wants; what is over the budget waits for the next request."""
         if not self._pushes:
             return
-        own = [artifact for artifact in unsent(reader) if artifact not in self._sent]
+        own = [artifact for artifact in self._unsent(reader) if artifact not in self._sent]
         here = reader.present(self._wanted)
         self._wanted = {artifact: None for artifact in self._wanted if artifact in here}
         left = MAX_REQUEST
@@ -259,6 +267,9 @@ class ClientSession:
             self.traffic.sent += 1
             yield found
 
+    def _unsent(self, reader: Reader) -> list[ArtifactId]:
+        return unsent(reader) if self._is_origin else []
+
     def _file(self, reader: Reader, artifact: ArtifactId) -> File:
         found = reader.delta(artifact)
         # A server that lacks the source, too, would have to keep the delta aside.
@@ -270,7 +281,7 @@ class ClientSession:
     def _announcements(self, reader: Reader) -> Iterator[IGot]:
         if not self._pushes:
             return
-        waiting = set(unsent(reader))
+        waiting = set(self._unsent(reader))
         for artifact in reader.unclustered():
             if artifact not in self._at_server and artifact not in self._sent and artifact not in waiting:
                 self._at_server.add(artifact)  # it is told once
@@ -410,7 +421,7 @@ class ClientSession:
         if news:
             self._vain = 0
         self._note_announced(writer, is_over_budget=bool(news))
-        if not (self.errors or self.is_denied):
+        if self._is_origin and not (self.errors or self.is_denied):
             forget_unsent(writer, self._unconfirmed)
         self._unconfirmed = []
 
