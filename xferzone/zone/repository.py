@@ -11,6 +11,7 @@ from xferzone.zone.publish import publish
 
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # no 0 o 1 l: people read it off a screen
 _PASSWORD_LENGTH = 16  # 5 bits each
+MAX_LOGIN = 100  # letters
 ADMIN_CAPS = "s"
 EVERYBODY = ("nobody", "anonymous")
 _CATEGORIES = ("developer", "reader")  # stock lets others inherit the rights of accounts called so
@@ -24,6 +25,8 @@ def password() -> str:
 
 def check_login(login: str) -> None:
     """Raise UsageError if no account may be called so."""
+    if len(login) > MAX_LOGIN:
+        raise UsageError(f"an account's name has at most {MAX_LOGIN} letters, this one {len(login)}")
     if not login or login in (*EVERYBODY, *_CATEGORIES) or not login.isprintable() or " " in login:
         raise UsageError(
             f"{login!r} cannot be an account's name: it is reserved, empty, or has blanks or control characters"
