@@ -10,6 +10,7 @@ import json
 import random
 import re
 import shutil
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,9 @@ from xferzone.artifacts import CheckIn, Cluster, Control, Tag
 from xferzone.cards import CFile, CloneSeqno, Error, File, Gimme, IGot, Message, Push, parse_cards
 from xferzone.cards.base import line
 from xferzone.cards.body import UNCOMPRESSED, frame
+from xferzone.errors import PeerError
 from xferzone.hashing import ArtifactId, artifact_id
+from xferzone.observer import Quiet
 from xferzone.refs import LocalRefs
 from xferzone.store import Store
 from xferzone.sync import client, driver
@@ -397,6 +400,9 @@ def test_what_a_server_says_cannot_steer_the_terminal(site: Site) -> None:
     assert "says: " in done.err
     assert "owned" in done.err
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", done.err + done.out)
+    done = site.pull(text(Message(STEERING).encode()), "--format", "json")
+    assert json.loads(done.out)["messages"] == [STEERING]
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", done.err + done.out)
     done = site.pull(text(Error(STEERING).encode()))
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", done.err + done.out)
 
@@ -490,6 +496,30 @@ def test_a_cookie_comes_back_as_it_was(site: Site) -> None:
     assert site.pull(text(b"")).code == 0
     assert b"cookie %s\n" % odd in site.attacker.requests[0]
     site.assert_sound()
+
+
+class Endless:
+    """A way to a server that is never done with its reply's head."""
+
+    name = "http://dns.example.net/"
+
+    def __init__(self) -> None:
+        self.is_over = threading.Event()
+
+    def exchange(self, content_type: str, octets: bytes) -> tuple[str, bytes]:
+        self.is_over.wait()
+        return content_type, b""
+
+
+def test_a_server_that_never_comes_to_the_end_of_a_reply_is_given_up(site: Site) -> None:
+    session = client.ClientSession(OTHER_CODE, client.Purpose(pull=True, push=False))
+    way = Endless()
+    with (
+        Store.open(site.here) as store,
+        pytest.raises(PeerError, match="not come to the end of a reply within 0 s"),
+    ):
+        driver.run(store, way, session, Quiet(), patience=0.2)
+    way.is_over.set()
 
 
 def test_damage_of_each_kind_to_an_honest_reply_is_seen(site: Site, tmp_path: Path) -> None:

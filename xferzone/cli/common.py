@@ -3,6 +3,7 @@
 import getpass
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -26,6 +27,8 @@ from xferzone.zone.history import Difference
 MAX_INPUT = 64 * 1024 * 1024  # bytes of one file or of stdin, as zone/text reads them
 SHORT = 16  # digits of an id that people are shown
 _META = "xferzone.writing"
+#: What JSON lets stand in a string and a terminal may obey: DEL, C1 controls, and what turns the writing around.
+_STEERING = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
 
@@ -213,8 +216,9 @@ def show_warnings(warnings: Iterable[str]) -> None:
 
 
 def show_json(value: object) -> None:
+    text = json.dumps(value, indent=2, ensure_ascii=False)
     # Comments that stock took may hold bytes that are no UTF-8.
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False).encode("utf-8", "replace"))
+    click.echo(_STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode("utf-8", "replace"))
 
 
 def printable(text: str) -> str:
