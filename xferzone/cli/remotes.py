@@ -24,6 +24,7 @@ from xferzone.transport import HTTP, credentials, shown_url
 from xferzone.zone.follow import Followed, follow
 from xferzone.zone.publish import publish
 from xferzone.zone.repository import EVERYBODY
+from xferzone.zone.serials import Heard
 
 MAX_SHOWN = 20  # refs or artifacts that are listed one by one; JSON has all
 _PULL, _PUSH, _BOTH = (
@@ -79,9 +80,10 @@ def clone(
     path = file or settings.repository
     account = passwords.account(path, url, password_file)
     with ending_in_order(), Store.making(path) as store:
-        session = ClientSession(None, _PULL, account)
+        heard = Heard()
+        session = ClientSession(None, _PULL, account, witness=heard)
         remote = Remote(ORIGIN, passwords.without_password(url))
-        done = _run(store, remote, session, _begin_clone)
+        done = _run(store, remote, session, heard, _begin_clone)
         if session.errors:
             raise _refusal(done)
     if save_password and account is not None:
@@ -220,11 +222,12 @@ def _sync(
         url = named if named is not None and "://" in named else known.url
         account = passwords.account(settings.repository, url, password_file)
         since = known.epoch, known.number
+        heard = Heard()
         session = ClientSession(
-            project, purpose, account, since, known.cookie, is_origin=known.name == ORIGIN
+            project, purpose, account, since, known.cookie, is_origin=known.name == ORIGIN, witness=heard
         )
         with ending_in_order():
-            done = _run(store, known, session)
+            done = _run(store, known, session, heard)
         if session.errors:
             raise _refusal(done)
         if save_password and account is not None:
@@ -239,6 +242,7 @@ def _run(
     store: Store,
     remote: Remote,
     session: ClientSession,
+    heard: Heard,
     begin: Callable[[Writer, ClientSession], None] | None = None,
 ) -> _Sync:
     """Drive the session, then let the refs follow what came; `begin` completes a repository before that."""
@@ -251,7 +255,7 @@ def _run(
         with store.writer() as writer:
             if begin is not None:
                 begin(writer, session)
-            followed = _follow(writer, remote, session)
+            followed = _follow(writer, remote, session, heard)
     return _Sync(address, session, time.monotonic() - began, followed)
 
 
@@ -263,16 +267,15 @@ def _begin_clone(writer: Writer, session: ClientSession) -> None:
         writer.put_user(login, None, "")
 
 
-def _follow(writer: Writer, remote: Remote, session: ClientSession) -> Followed:
+def _follow(writer: Writer, remote: Remote, session: ClientSession, heard: Heard) -> Followed:
     followed = Followed()
     epoch, number = remote.epoch, remote.number
     if session.pulls and remote.name != ORIGIN and writer.role != schema.PRIMARY:
         # Where the refs of a clone stand is its origin's business alone (law 5).
         followed = Followed(notices=tuple(publish(writer, LocalRefs(writer), now_ms())))
     elif session.pulls:
-        followed = follow(
-            writer, LocalRefs(writer), session.told if session.is_ours else None, now_ms(), compile_aside
-        )
+        told = session.told if session.is_ours else None
+        followed = follow(writer, LocalRefs(writer), told, now_ms(), compile_aside, heard)
         if not followed.incomplete:
             epoch, number = session.epoch, session.number
     if remote.name:

@@ -8,8 +8,8 @@ Every source is expanded once, however many versions hang on it, and no longer t
 newer one check-ins tell; where they come later, linking puts right what was kept the wrong way round (chains.py).
 """
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, TypeAlias
 
 from xferzone import artifacts, delta
 from xferzone.artifacts import CheckIn, Control
@@ -46,6 +46,10 @@ class Verified(NamedTuple):
     parsed: Parsed
 
 
+#: Is shown each artifact when it has been verified, and what it says.
+Witness: TypeAlias = Callable[[ArtifactId, bytes, Parsed], None]
+
+
 class Batch:
     """Artifacts that are not here, on their way in.
 
@@ -54,10 +58,17 @@ class Batch:
         refused: of those kept aside before, the ones that must come again, whole.
     """
 
-    def __init__(self, reader: Reader, received: Iterable[Received], were_aside: Iterable[Received]) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        received: Iterable[Received],
+        were_aside: Iterable[Received],
+        witness: Witness | None = None,
+    ) -> None:
         self.verified: list[Verified] = []
         self.refused: list[ArtifactId] = []
         self._reader = reader
+        self._witness = witness
         self._left = {each.artifact: each for each in (*were_aside, *received)}
         self._were_aside = {each.artifact for each in were_aside} - {each.artifact for each in received}
         self._places = {artifact: place for place, artifact in enumerate(self._left)}
@@ -131,6 +142,8 @@ class Batch:
         if isinstance(parsed, CheckIn):
             self._checkins[artifact] = parsed
             self._reader.remember(artifact, parsed)
+        if self._witness is not None:
+            self._witness(artifact, content, parsed)
         return parsed
 
     def _take(self, verified: Verified) -> None:

@@ -54,7 +54,7 @@ from xferzone.hashing import ArtifactId, parse_artifact_id
 from xferzone.observer import Traffic
 from xferzone.store import Reader, Writer
 from xferzone.store.chains import MAX_ARTIFACT
-from xferzone.store.incoming import Received
+from xferzone.store.incoming import Received, Witness
 from xferzone.store.remotes import forget_unsent, unsent
 
 MAX_REQUEST: Final = 250_000  # bytes of artifacts in one request; Fossil's max-upload default
@@ -127,12 +127,14 @@ class ClientSession:
         cookie: str = "",
         *,
         is_origin: bool = True,
+        witness: Witness | None = None,
     ) -> None:
         """
         Args:
             project_code: None: clone.
             since: epoch and number of the last move of the server's refs known here.
             is_origin: what was made here is to be pushed to this server; another is asked what it lacks.
+            witness: is shown what is stored.
         """
         self.project_code = project_code
         self.traffic = Traffic()
@@ -146,6 +148,7 @@ class ClientSession:
         self._purpose = purpose
         self._account = account
         self._is_origin = is_origin
+        self._witness = witness
         self._position = 1 if project_code is None else 0  # in a clone: where to go on
         self._has_met = False  # a request that is no clone's has been made
         self._misses_refs = False  # the server had no room to tell of all
@@ -412,7 +415,7 @@ class ClientSession:
         # What was asked for counts though another sync of this repository had it first.
         news = (names - writer.present(names) | names & self._asked.keys()) - self._came_before
         for batch in _batches(came):
-            _put(writer, batch)
+            _put(writer, batch, self._witness)
         here = writer.present(names)
         for artifact in here:
             self._asked.pop(artifact, None)
@@ -441,9 +444,9 @@ class ClientSession:
                 self._asked.update((artifact, 0) for artifact in missing if artifact in self._asked)
 
 
-def _put(writer: Writer, batch: Sequence[Received]) -> None:
+def _put(writer: Writer, batch: Sequence[Received], witness: Witness | None) -> None:
     try:
-        writer.put_all(batch)
+        writer.put_all(batch, witness)
     except MalformedDelta as exc:
         raise PeerError(f"the server sends a delta that is none: {exc}") from exc
     except CorruptArtifact as exc:

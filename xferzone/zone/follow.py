@@ -80,6 +80,7 @@ def follow(
     told: Mapping[str, ArtifactId | None] | None,
     now_ms: int,
     compiler: Compiler = compile_all,
+    heard: serials.Heard | None = None,
 ) -> Followed:
     """Move the refs after a sync, in its last transaction.
 
@@ -88,9 +89,10 @@ def follow(
             instead of a mapping: the remote is stock and says nothing.
         now_ms: the clock, milliseconds since 1970.
         compiler: does what may be done aside.
+        heard: what came, as far as serials go.
     """
     before = {ref.branch: ref for ref in refs.list()}
-    run = _Run(writer, refs, now_ms, before, compiler, is_stock=told is None)
+    run = _Run(writer, refs, now_ms, before, compiler, heard, is_stock=told is None)
     if writer.role != schema.PRIMARY:
         run.go(symbols.branch_tips(writer) if told is None else run.wanted(told))
         notices = advance(writer, refs, now_ms)
@@ -120,6 +122,7 @@ class _Run:
     now_ms: int
     before: Mapping[str, Ref]
     compiler: Compiler
+    heard: serials.Heard | None
     is_stock: bool
     diverged: list[Diverged] = field(default_factory=list)
     incomplete: list[Kept] = field(default_factory=list)
@@ -198,7 +201,10 @@ class _Run:
         # Without any files it takes the zone away.
         wanted = [(branch.partition("/")[0], files) for branch, files in held.items() if files]
         forms = served_forms(self.writer, wanted, self.compiler)
-        computed = [serials.computed(self.writer, branch.partition("/")[0], tip) for branch, tip, _ in chosen]
+        computed = [
+            serials.computed(self.writer, branch.partition("/")[0], tip, self.heard)
+            for branch, tip, _ in chosen
+        ]
         for (branch, tip, _), line in zip(chosen, computed, strict=True):
             form = next(forms) if held[branch] else Form(())
             if isinstance(form, ZoneInvalid):

@@ -16,7 +16,7 @@ Source: RFC 1035 5.1, RFC 1982 3 (serial arithmetic), RFC 3597 5.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import dns.name
 
@@ -41,6 +41,9 @@ _MAX_DIGITS = 20
 _MAX_LABELS = 127  # a name of more is longer than 255 octets
 _MAX_TEXT = 4 * 255  # bytes of a name that is not
 
+#: Whether a blank stands before an entry, and its tokens.
+Entry = tuple[bool, list[bytes]]
+
 _Labels = tuple[bytes, ...]
 _NO_NAME: _Labels = (b"",)
 
@@ -63,13 +66,21 @@ def scan(content: bytes, origin: dns.name.Name) -> int | None:
 
 def serials(content: bytes, origin: dns.name.Name) -> set[int]:
     """The serials of all SOA records at the apex; for a zone in several files, those of each belong together."""
+    return serials_in(entries(content), origin)
+
+
+def entries(content: bytes) -> list[Entry]:
+    """What `serials_in` looks at: the entries up to the last that may be an SOA. No origin is needed for it."""
     last = _last_candidate(content.lower())
+    return list(_entries(content, last)) if last >= 0 else []
+
+
+def serials_in(read: Iterable[Entry], origin: dns.name.Name) -> set[int]:
+    """`serials` of the content that has these entries."""
     zone = tuple(label.lower() for label in origin.labels[:-1])
     current, owner = zone, _NO_NAME
     found: set[int] = set()
-    if last < 0:
-        return found
-    for is_indented, tokens in _entries(content, last):
+    for is_indented, tokens in read:
         first = tokens[0]
         if first[:1] == b"$" and not is_indented:
             if first.upper() == b"$ORIGIN" and len(tokens) > 1:
@@ -91,8 +102,8 @@ def _last_candidate(lowered: bytes) -> int:
     return max(lowered.rfind(b"soa"), lowered.rfind(b"type6"), lowered.rfind(b"type0"))
 
 
-def _entries(content: bytes, last: int) -> Iterator[tuple[bool, list[bytes]]]:
-    """The tokens of each entry that begins at or before `last`, and whether a blank stands before them."""
+def _entries(content: bytes, last: int) -> Iterator[Entry]:
+    """Each entry that begins at or before `last`."""
     at = 0
     while at <= last:
         is_indented = content[at : at + 1] in (b" ", b"\t")

@@ -6,18 +6,51 @@ floor is the serial in the one SOA line that the pinned scanner finds in c's fil
 newest check-in whose serial is known, and remembered.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
 
-import dns.name
-
+from xferzone.artifacts import CheckIn
 from xferzone.errors import NotFound
 from xferzone.hashing import ArtifactId
 from xferzone.store import Reader, Writer, indexes
 from xferzone.store import serials as remembered
-from xferzone.store.indexes import IndexRow
 from xferzone.zone import names, serial
 from xferzone.zone.files import is_zone_file
+
+MAX_HEARD: Final = 100_000  # artifacts of which is kept what they say: some 100 MB
+MAX_NOTED: Final = 100  # files of a check-in, words of a text
+MAX_TEXT: Final = 1024 * 1024  # bytes of one
+
+
+class Heard:
+    """What artifacts said of serials as they came, so that the versions of a whole clone need not be read again.
+
+    Bounded: what it has not kept is read as ever.
+    """
+
+    def __init__(self) -> None:
+        self._files: dict[ArtifactId, Sequence[tuple[str, ArtifactId]]] = {}  # of each check-in
+        self._entries: dict[ArtifactId, Sequence[serial.Entry]] = {}  # of each file
+
+    def __call__(self, artifact: ArtifactId, content: bytes, parsed: object) -> None:
+        """Take note of an artifact that has just been verified."""
+        if len(self._files) + len(self._entries) >= MAX_HEARD:
+            return
+        if isinstance(parsed, CheckIn):
+            if parsed.baseline is None and len(parsed.files) <= MAX_NOTED:
+                self._files[artifact] = [(card.name, card.id) for card in parsed.files if card.id is not None]
+        elif parsed is None and len(content) <= MAX_TEXT:
+            read = serial.entries(content)
+            if sum(len(tokens) for _, tokens in read) <= MAX_NOTED:
+                self._entries[artifact] = read
+
+    def files(self, checkin: ArtifactId) -> Iterable[tuple[str, ArtifactId]] | None:
+        """The files of a check-in; None: not kept."""
+        return self._files.get(checkin)
+
+    def entries(self, file: ArtifactId) -> Sequence[serial.Entry] | None:
+        """What may be SOA records in a file; None: not kept."""
+        return self._entries.get(file)
 
 
 class Line(NamedTuple):
@@ -45,41 +78,51 @@ def remember(writer: Writer, line: Line) -> None:
     remembered.put(writer, line.zone, line.found)
 
 
-def computed(reader: Reader, zone: str, checkin: ArtifactId) -> Line:
+def computed(reader: Reader, zone: str, checkin: ArtifactId, heard: Heard | None = None) -> Line:
     """The serial of a check-in, from the newest on its line that is remembered."""
     line, before = remembered.line(reader, zone, checkin)
     value = None if before is None else before.serial
-    known, origin = indexes.of_zone(reader, zone) if line else {}, names.zone_name(zone)
+    floors = _Floors(reader, zone, heard) if line else None
     found = []
     for rid, at in line:
-        value = serial.following(value, _floor(reader, zone, at, known, origin))
+        assert floors is not None
+        value = serial.following(value, floors.of(at))
         found.append((rid, value))
     return Line(zone, value, found)
 
 
 def floor(reader: Reader, zone: str, checkin: ArtifactId) -> int | None:
     """The serial that the text of the check-in asks for; None: no SOA line, or several that differ."""
-    return _floor(reader, zone, checkin, indexes.of_zone(reader, zone), names.zone_name(zone))
+    return _Floors(reader, zone).of(checkin)
 
 
-def _floor(
-    reader: Reader,
-    zone: str,
-    checkin: ArtifactId,
-    known: Mapping[ArtifactId, IndexRow],
-    origin: dns.name.Name,
-) -> int | None:
-    found = set()
-    for name, file in reader.files(checkin).items():
-        if not is_zone_file(zone, name):
-            continue
-        if file in known:
-            value = known[file].soa
-        else:
-            try:
-                value = serial.scan(reader.content(file), origin)
-            except NotFound:
-                value = None
-        if value is not None:
-            found.add(value)
-    return found.pop() if len(found) == 1 else None
+class _Floors:
+    """The serials that texts of a zone ask for."""
+
+    def __init__(self, reader: Reader, zone: str, heard: Heard | None = None) -> None:
+        self._reader, self._zone = reader, zone
+        self._heard = heard or Heard()
+        self._known = indexes.of_zone(reader, zone)
+        self._origin = names.zone_name(zone)
+
+    def of(self, checkin: ArtifactId) -> int | None:
+        own = self._heard.files(checkin)
+        found = {
+            self._in_file(file)
+            for name, file in (self._reader.files(checkin).items() if own is None else own)
+            if is_zone_file(self._zone, name)
+        }
+        found.discard(None)
+        return found.pop() if len(found) == 1 else None
+
+    def _in_file(self, file: ArtifactId) -> int | None:
+        if file in self._known:
+            return self._known[file].soa
+        read = self._heard.entries(file)
+        if read is not None:
+            found = serial.serials_in(read, self._origin)
+            return found.pop() if len(found) == 1 else None
+        try:
+            return serial.scan(self._reader.content(file), self._origin)
+        except NotFound:
+            return None
