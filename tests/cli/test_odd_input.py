@@ -194,10 +194,11 @@ def test_an_owner_too_long_for_a_zone_s_name(zone: Run) -> None:
 
 def test_a_dry_run_of_every_verb_that_writes(zone: Run) -> None:
     zone("set", "www.example.com", "A", "192.0.2.7")
+    zone("branch", "example.com", "test")
     before = zone("log").out
     for words, come in (
         (("delete", "mail.example.com"), 0), (("reset", "example.com", "main~1"), 1), (("tag", "example.com", "t"), 0),
-        (("branch", "example.com", "b"), 0), (("branch", "example.com", "main", "--close"), 0),
+        (("branch", "example.com", "b"), 0), (("branch", "example.com", "test", "--close"), 0),
         (("zone", "remove", "example.com"), 0), (("zone", "add", "x.example"), 2),
     ):  # fmt: skip
         dry = zone("--format", "json", *words, "--dry-run")

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
-from tests.zone.project import Project, zone_text
+from tests.zone.project import MAIN, Project, zone_text
 from xferzone.artifacts import CheckIn, FileCard
+from xferzone.zone import changes
+from xferzone.zone.edit import Author, Edit
 
 
 @pytest.mark.parametrize(
@@ -14,7 +16,8 @@ from xferzone.artifacts import CheckIn, FileCard
     [
         (("set", "sub.example.com", "NS", "ns.sub.example.com"), "needs an address here, as glue"),
         (("add", "example.com", "MX", "10 nowhere.example.com"), "which has no address in the zone"),
-        (("delete", "mail.example.com", "A"), ""),
+        (("delete", "mail.example.com", "A"), "what was deleted is deleted too: ; mail goes here"),
+        (("delete", "www.example.com", "A"), ""),
         (("set", "www.example.com", "A", "192.0.2.7"), ""),
     ],
 )
@@ -31,6 +34,44 @@ def test_a_change_is_warned_of_what_it_makes_wrong_and_of_nothing_else(
         assert warning in done.err
     assert done.err.count("\n") == bool(warning)
     assert done.err in tried.err
+
+
+def test_a_comment_above_what_is_deleted_goes_to_the_owner_s_next_record(zone: Run) -> None:
+    farm = "; the web farm\nfarm 300 A 192.0.2.2\nfarm 300 A 192.0.2.3\nfarm 300 AAAA 2001:db8::1\n"
+    old = zone("zone", "export", "example.com").out
+    assert zone("zone", "import", "example.com", "-", stdin=old + farm).code == 0
+    for words, heads in (
+        (("A", "192.0.2.2"), "farm 300 A 192.0.2.3\n"),
+        (("A",), "farm 300 AAAA 2001:db8::1\n"),
+    ):
+        assert zone("delete", "farm.example.com", *words).err == ""
+        assert f"; the web farm\n{heads}" in zone("zone", "export", "example.com").out
+    assert "deleted too: ; the web farm\n" in zone("delete", "farm.example.com").err
+    assert "farm" not in zone("zone", "export", "example.com").out
+
+
+def test_a_commit_says_what_it_moves_aside(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.push(project.manifest(zone_text()))
+    project.push(project.manifest(zone_text("www 60 A bad"), project.served()[0], user="alice"))
+    with project.writing() as (writer, refs):
+        edit = Edit(writer, refs, MAIN, Author("ann", project.now))
+        done = edit.change([changes.parse_change("set", ["www.example.com", "A", "192.0.2.1"])], "set")
+    (told,) = done.warnings
+    assert "(alice) waited unpublished; it is on branch example.com/main-fork-" in told
+
+
+def test_a_branch_that_dns_serves_stays_open_and_a_closed_one_opens_again(zone: Run) -> None:
+    refused = zone("branch", "example.com", "main", "--close")
+    assert refused.code == 7
+    assert "is what DNS serves" in refused.err
+    zone("branch", "example.com", "test")
+    zone("branch", "example.com", "test", "--close")
+    assert (
+        "was closed: this check-in opens it"
+        in zone("set", "w.example.com", "A", "192.0.2.7", "-b", "test").err
+    )
+    assert zone("set", "w.example.com", "A", "192.0.2.8", "-b", "test").err == ""
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,12 @@
     delete NAME [TYPE [RDATA...]]     the name, an RRset or a record
 
 TTL may stand behind TYPE too. Without one it is the RRset's, else DEFAULT_TTL; one that is given goes for the
-whole RRset (RFC 2181 5.2). Comments stay with the record they belong to; a replaced record's go to the new one.
+whole RRset (RFC 2181 5.2). Comments stay with the record they belong to; a replaced record's go to the new one, and
+those above a deleted record to the next one of that owner, since they may head more than it.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import dns.exception
@@ -21,6 +22,8 @@ from xferzone.zone.records import Record
 
 DEFAULT_TTL = 3600  # seconds
 MAX_TTL = 2**31 - 1  # seconds
+MAX_COMMENT = 80  # letters of a comment that a message repeats
+MAX_SHOWN = 10  # records of an RRset that a message lists
 _VERBS = ("set", "add", "delete")
 _WORD = re.compile(r'(?:"(?:\\.|[^"\\])*"|\\.|[^\s"\\])+', re.ASCII)
 _TTL = re.compile(r"\d+|(\d+[wdhms])+", re.IGNORECASE)
@@ -126,20 +129,52 @@ def changed(records: Sequence[Record], owner: bytes, change: Change) -> list[Rec
     return others + kept
 
 
-def _deleted(records: Sequence[Record], change: Change) -> list[Record]:
-    kept = [
-        record
-        for record in records
-        if (change.rdtype is not None and record.rdtype != change.rdtype)
-        or (change.rdata is not None and record.rdata != change.rdata)
+def lost_comments(
+    before: Mapping[bytes, Sequence[Record]], after: Mapping[bytes, Sequence[Record]]
+) -> list[str]:
+    """A warning that comments above records went with them, as there was none behind to move them to."""
+    lost = [
+        comment.decode("utf-8", "replace")
+        for owner, records in after.items()
+        for comment in sorted(_above(before[owner]) - _above(records))
     ]
+    if not lost:
+        return []
+    first = lost[0] if len(lost[0]) <= MAX_COMMENT else f"{lost[0][:MAX_COMMENT]}..."
+    more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
+    return [f"the comment above what was deleted is deleted too: {first}{more}"]
+
+
+def _above(records: Iterable[Record]) -> set[bytes]:
+    return {comment for record in records for comment in record.above}
+
+
+def _deleted(records: Sequence[Record], change: Change) -> list[Record]:
+    kept: list[Record] = []
+    above: tuple[bytes, ...] = ()
+    for record in records:
+        is_other_type = change.rdtype is not None and record.rdtype != change.rdtype
+        if is_other_type or (change.rdata is not None and record.rdata != change.rdata):
+            kept.append(record._replace(above=above + record.above))
+            above = ()
+        else:
+            above += record.above
     if len(kept) == len(records):
-        there = sorted({rdtypes.type_text(record.rdtype).decode("ascii") for record in records})
         what = "" if change.rdtype is None else rdtypes.type_text(change.rdtype).decode("ascii") + " "
-        held = f"it has {', '.join(there)}" if there else "there is no such name"
         place = f"{change.place}: " if change.place else ""
-        raise NotFound(f"{place}{change.name} has no such {what}record: {held}")
+        raise NotFound(f"{place}{change.name} has no such {what}record: {_held(records, change.rdtype)}")
     return kept
+
+
+def _held(records: Sequence[Record], rdtype: int | None) -> str:
+    """What there is instead of a record of that type."""
+    rrset = [record for record in records if record.rdtype == rdtype]
+    if rrset:
+        shown = [text.rdata_text(each.rdtype, each.rdata, None).decode("ascii") for each in rrset[:MAX_SHOWN]]
+        more = f" and {len(rrset) - MAX_SHOWN} more" if len(rrset) > MAX_SHOWN else ""
+        return f"it has {', '.join(shown)}{more}"
+    there = sorted({rdtypes.type_text(record.rdtype).decode("ascii") for record in records})
+    return f"it has {', '.join(there)}" if there else "there is no such name"
 
 
 def _ttl_and_type(verb: str, words: list[str]) -> tuple[int | None, str, list[str]]:

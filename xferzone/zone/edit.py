@@ -88,7 +88,7 @@ class Edit:
         ref = self._canonical(ref)
         own = self._zone_files(self._writer.files(ref.checkin))
         pieces = self._pieces(own)
-        edits = self._edited_owners(pieces, wanted)
+        before, edits = self._edited_owners(pieces, wanted)
         if not edits:
             return Commit(self.branch, None, ref.serial)
         gone, come = files.recut(self.zone, [piece for piece, _ in pieces], edits)
@@ -99,7 +99,8 @@ class Edit:
         done = self._commit(self._beside(ref.checkin, kept), comment, ref.checkin)
         says_soa = any(change.rdtype == SOA and change.verb != "delete" for change in wanted)
         told = self._serial_warning(done, ref, is_given=says_soa)
-        return replace(done, warnings=(*self._new_warnings(own, kept), *told))
+        lost = changes.lost_comments(before, edits)
+        return replace(done, warnings=(*self._new_warnings(own, kept), *lost, *told, *done.warnings))
 
     def replace(self, records: Sequence[Record], comment: str, base: ArtifactId | None = None) -> Commit:
         """Make `records` the zone's content, on top of `base` (None: of what is served).
@@ -118,7 +119,8 @@ class Edit:
         elif own == self._zone_files(self._writer.files(parent)):
             return Commit(self.branch, None, None if ref is None else ref.serial)
         done = self._commit(self._beside(parent, own), comment, parent)
-        return replace(done, warnings=self._serial_warning(done, ref, is_given=False))
+        told = self._serial_warning(done, ref, is_given=False)
+        return replace(done, warnings=(*told, *done.warnings))
 
     def reset(self, to: ArtifactId, comment: str) -> Commit:
         """Append a check-in with the files of `to`. Raises NotFound if the branch was never served."""
@@ -166,17 +168,21 @@ class Edit:
         if there == [at]:
             return Commit(self.branch, None, None, tag=tag)
         if there:
-            raise UsageError(f"{tag} is a tag already, on {there[0]}: take another name")
+            raise UsageError(f"{tag} is a tag already, on {there[0][:16]}: take another name")
         self._control(Tag("+", f"sym-{tag}", at, None))
         return Commit(self.branch, at, None, tag=tag)
 
     def close(self) -> Commit:
-        """Close the branch at its tip, for stock's lists; what is served stays. Raises NotFound: no such branch."""
+        """Close the branch at its tip, for stock's lists. Raises NotFound: none such; Refused: DNS serves it."""
         ref = self._refs.get(self.branch)
+        if self.branch == f"{self.zone}/{DEFAULT_BRANCH}" and ref is not None and ref.numbers:
+            raise Refused(
+                f"{self.branch} is what DNS serves, so it stays open: `xferzone zone remove {self.zone}` ends the zone"
+            )
         tip = self._writer.branch_tip(self.branch) if ref is None else ref.checkin
         if tip is None:
             raise NotFound(f"there is no branch {self.branch}: `xferzone branch {self.zone}` lists them")
-        if self._writer.tags(tip).get("closed", ("-",))[0] != "-":
+        if self._is_closed(tip):
             return Commit(self.branch, None, None)
         self._control(Tag("+", "closed", tip, None))
         return Commit(self.branch, tip, None if ref is None else ref.serial)
@@ -252,6 +258,8 @@ class Edit:
         cards = [card._replace(old_name=None) for card in cards]
         held = {card.name: card.id for card in cards if card.id is not None}
         form.served_form(self._writer, self.zone, held, as_cut=as_cut)
+        waiting = [placed.id for placed in self._writer.invalid(self.branch)]
+        was_closed = parent is not None and self._is_closed(parent)
         checkin = self._writer.put_own(self._manifest(cards, comment, parent).encode())
         publish(
             self._writer,
@@ -262,7 +270,10 @@ class Edit:
         )
         ref = self._refs.get(self.branch)
         if ref is not None and ref.checkin == checkin:
-            return Commit(self.branch, checkin, ref.serial)
+            warnings = self._moved_aside(waiting)
+            if was_closed and self._branch_of(parent) == self.branch:
+                warnings.append(f"{self.branch} was closed: this check-in opens it again")
+            return Commit(self.branch, checkin, ref.serial, warnings=tuple(warnings))
         placed = self._writer.placed(checkin)
         if placed is not None and placed.branch != self.branch:
             return Commit(self.branch, checkin, None, fork=placed.branch)
@@ -300,6 +311,22 @@ class Edit:
             tags.append(Tag("-", f"sym-{placed.branch}", None, None))
         return tuple(tags)
 
+    def _branch_of(self, checkin: ArtifactId | None) -> str | None:
+        placed = None if checkin is None else self._writer.placed(checkin)
+        return None if placed is None else placed.branch
+
+    def _is_closed(self, checkin: ArtifactId) -> bool:
+        return self._writer.tags(checkin).get("closed", ("-",))[0] != "-"
+
+    def _moved_aside(self, waiting: Iterable[ArtifactId]) -> list[str]:
+        """A warning for each check-in that waited on the branch for a correction and lost its place to this commit."""
+        moved = ((checkin, self._branch_of(checkin)) for checkin in waiting)
+        return [
+            f"{checkin[:16]} ({self._writer.checkin(checkin).user}) waited unpublished; it is on branch {branch} now"
+            for checkin, branch in moved
+            if branch is not None and branch != self.branch
+        ]
+
     def _control(self, tag: Tag) -> None:
         artifact = Control(date_ms=self._author.now_ms, tags=(tag,), user=self._author.login)
         self._writer.put_own(artifact.encode())
@@ -317,8 +344,8 @@ class Edit:
 
     def _edited_owners(
         self, pieces: Sequence[tuple[files.Piece, bytes]], wanted: Sequence[Change]
-    ) -> dict[bytes, list[Record]]:
-        """The new records of every owner that the changes touch and really change."""
+    ) -> tuple[dict[bytes, list[Record]], dict[bytes, list[Record]]]:
+        """The records of every owner that the changes touch, and the new ones of those that they really change."""
         lasts = [last for _, last in pieces]
         read: dict[int, dict[bytes, list[Record]]] = {}  # by owner, of each piece that a change may touch
         before: dict[bytes, list[Record]] = {}
@@ -333,7 +360,7 @@ class Edit:
             after[owner] = changes.changed(after.get(owner, before[owner]), owner, change)
         for owner in [owner for owner in after if after[owner] == before[owner]]:
             del after[owner]
-        return after
+        return before, after
 
     def _by_owner(self, piece: files.Piece) -> dict[bytes, list[Record]]:
         held: dict[bytes, list[Record]] = {}
