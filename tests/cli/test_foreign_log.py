@@ -3,7 +3,7 @@
 import json
 import random
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -185,3 +185,16 @@ def test_log_branch_and_tag_show_what_stock_shows(tmp_path: Path, xz: Run, seed:
         for name, tip in branch_tips(reader).items():
             found = project.person.fossil("info", f"tag:{name}", "-R", project.file).out
             assert tip[:40] in found.splitlines()[0], name
+
+
+def test_the_date_now_is_when_it_was_given(tmp_path: Path, xz: Run) -> None:
+    project = Project(tmp_path, 0)
+    project.commit()
+    project.fossil("amend", "current", "--date", "now")
+    bring(project, tmp_path)
+    (newest, *_) = json.loads(xz("--format", "json", "log").out)
+    given = datetime.fromisoformat(newest["date"])
+    assert (
+        abs((datetime.now(given.tzinfo or UTC) - given.replace(tzinfo=given.tzinfo or UTC)).total_seconds())
+        < 600
+    )

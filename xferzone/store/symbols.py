@@ -10,6 +10,9 @@ from xferzone.hashing import ArtifactId
 from xferzone.store.chains import id_of
 from xferzone.store.reader import Reader
 
+#: What a `date` tag says; `fossil amend --date now` writes the word, and means when it was run.
+EDIT = "iif(tag.value = 'now', strftime('%Y-%m-%dT%H:%M:%f', tag.date_ms / 1000.0, 'unixepoch'), tag.value)"
+
 
 def branch_tips(reader: Reader) -> dict[str, ArtifactId]:
     """By name, where stock finds each branch that holds a "/": of the check-ins that carry its symbol, the latest.
@@ -17,7 +20,7 @@ def branch_tips(reader: Reader) -> dict[str, ArtifactId]:
     A symbol that no check-in has for its branch is a tag. What was made here and has not been pushed is left out.
     """
     rows = reader.db.execute(
-        """WITH RECURSIVE
+        f"""WITH RECURSIVE
            direct AS (SELECT name, target, prefix FROM (
                SELECT name, target, prefix,
                       row_number() OVER (PARTITION BY target, name ORDER BY date_ms DESC, source) AS rank
@@ -28,11 +31,11 @@ def branch_tips(reader: Reader) -> dict[str, ArtifactId]:
                SELECT name, child, 1 FROM carried JOIN parent ON parent = carried.rid AND position = 0
                WHERE spreads AND NOT EXISTS (SELECT 1 FROM tag WHERE target = child AND tag.name = carried.name))
            SELECT carried.name, rid, max(date_ms),
-                  (SELECT iif(prefix = '-', NULL, value) FROM tag WHERE target = rid AND tag.name = 'date'
+                  (SELECT iif(prefix = '-', NULL, {EDIT}) FROM tag WHERE target = rid AND tag.name = 'date'
                    ORDER BY tag.date_ms DESC, source LIMIT 1)
            FROM carried JOIN checkin USING (rid) WHERE rid NOT IN (SELECT rid FROM unsent)
            GROUP BY carried.name,
-                    CASE WHEN EXISTS (SELECT 1 FROM tag WHERE target = rid AND tag.name = 'date') THEN rid END"""
+                    CASE WHEN EXISTS (SELECT 1 FROM tag WHERE target = rid AND tag.name = 'date') THEN rid END"""  # noqa: S608 nothing but our own text
     ).fetchall()
     latest: dict[str, tuple[int, int]] = {}
     for name, rid, date_ms, edit in rows:

@@ -15,16 +15,16 @@ from xferzone.hashing import ArtifactId
 from xferzone.store.chains import id_of
 from xferzone.store.many import selected
 from xferzone.store.reader import Placed, Reader
-from xferzone.store.symbols import edited_date
+from xferzone.store.symbols import EDIT, edited_date
 
 ALL = ("", "\U0010ffff")  # the span of every branch
 _SYM = "sym-"
 
 #: Of each check-in that has any, the date tag that counts directly on it.
-_EDITS = """SELECT target, iif(prefix = '-', NULL, value) AS edit FROM (
-                SELECT target, prefix, value,
+_EDITS = f"""SELECT target, iif(prefix = '-', NULL, value) AS edit FROM (
+                SELECT target, prefix, {EDIT} AS value,
                        row_number() OVER (PARTITION BY target ORDER BY date_ms DESC, source) AS rank
-                FROM tag WHERE name = 'date') WHERE rank = 1"""
+                FROM tag WHERE name = 'date') WHERE rank = 1"""  # noqa: S608 nothing but our own text
 
 
 @dataclass(frozen=True, slots=True)
