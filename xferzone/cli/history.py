@@ -5,8 +5,9 @@ import click
 from xferzone.cli.common import SHORT, now_ms, printable, reading, show_difference, show_json, when
 from xferzone.cli.main import Settings
 from xferzone.cli.records import zone_of
-from xferzone.errors import NotFound
-from xferzone.zone import changes, history, names, rdtypes, text
+from xferzone.errors import NotFound, UsageError
+from xferzone.refs import LocalRefs
+from xferzone.zone import absent, changes, history, names, rdtypes, text
 from xferzone.zone.history import LogEntry
 from xferzone.zone.records import Record
 from xferzone.zone.revision import resolve
@@ -18,6 +19,7 @@ DEFAULT_LENGTH = 20
 
 @click.command()
 @click.argument("name", metavar="[ZONE|BRANCH]", required=False)
+@click.argument("owner", metavar="[NAME]", required=False)
 @click.option(
     "-n",
     "count",
@@ -28,25 +30,65 @@ DEFAULT_LENGTH = 20
     help="How many check-ins.",
 )
 @click.pass_obj
-def log(settings: Settings, name: str | None, count: int) -> None:
-    """What happened, newest first: to a zone with its forks, on a branch, or to everything.
+def log(settings: Settings, name: str | None, owner: str | None, count: int) -> None:
+    """What happened, newest first.
+
+    Of a zone with its forks, of a branch, or of everything; with NAME the check-ins that changed that name's records.
+
+    \b
+    Marks behind a check-in:
+      [served]       what DNS answers from: the tip of the zone's branch main
+      [tip]          what another branch of a zone stands on; DNS does not serve it
+      [removed]      the zone was removed by it
+      [invalid: why] it could not be served, a correction on top of it can
+      [waiting]      parts of it have not come yet
+      [fork]         somebody else was first: it is kept on a branch of its own
+      [unpublished]  in a clone: it is beside what is served
+      [closed]       nobody works on the branch any more, [hidden]: stock's lists leave it out
 
     \b
     Examples:
       xferzone log example.com -n 5
+      xferzone log example.com www.example.com
       xferzone log trunk
     """
-    with reading(settings) as (reader, refs):
-        entries = list(history.log(reader, refs, name, count))
-    if name is not None and not entries:
-        raise NotFound(
-            f"{name} is no zone or branch here: `xferzone zone list` and `xferzone branch` show them"
-        )
+    if owner is not None:
+        assert name is not None
+        entries = _changes_of(settings, names.parse_zone(name), owner, count)
+    else:
+        with reading(settings) as (reader, refs):
+            entries = list(history.log(reader, refs, name, count))
+            if name is not None and not entries:
+                raise NotFound(_not_logged(refs, name))
     if settings.json:
         show_json([_as_json(entry) for entry in entries])
         return
     for entry in entries:
         click.echo(_as_text(entry))
+
+
+def _changes_of(settings: Settings, zone: str, owner: str, count: int) -> list[LogEntry]:
+    wanted = changes.parse_name(owner)
+    with reading(settings) as (reader, refs):
+        if reason := absent.zone(refs, zone):
+            raise NotFound(reason)
+        found = list(history.log_of_name(reader, refs, zone, changes.owner_in(wanted, zone), count))
+    entries = [entry for entry in found if entry is not None]
+    if len(entries) < len(found):
+        click.echo(f"only the newest {history.MAX_SEARCHED} check-ins of {zone} were looked at", err=True)
+    if not entries:
+        raise NotFound(f"nothing ever changed {wanted} in {zone}: `xferzone log {zone}` shows what happened")
+    return entries
+
+
+def _not_logged(refs: LocalRefs, name: str) -> str:
+    try:
+        above = absent.enclosing(refs, names.zone_name(names.parse_zone(name)))
+    except UsageError:
+        above = None
+    if above is not None:
+        return f"{name} is a name in {above}: `xferzone log {above} {name}` shows what happened to it"
+    return f"{name} is no zone or branch here: `xferzone zone list` and `xferzone branch` show them"
 
 
 def _as_text(entry: LogEntry) -> str:

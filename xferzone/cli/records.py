@@ -31,7 +31,7 @@ from xferzone.cli.main import Settings
 from xferzone.errors import Fault, NotFound, UsageError, XferzoneError, ZoneInvalid
 from xferzone.refs import LocalRefs
 from xferzone.store import Writer, timeline
-from xferzone.zone import changes, form, history, names, text
+from xferzone.zone import absent, changes, form, history, names, text
 from xferzone.zone import edit as zone_edit
 from xferzone.zone.changes import Change
 from xferzone.zone.edit import DEFAULT_BRANCH, Commit, Edit
@@ -143,7 +143,7 @@ def edit(settings: Settings, name: str) -> None:
     with reading(settings) as (reader, refs):
         ref = refs.get(f"{zone}/{options.branch}")
         if ref is None or not ref.numbers:
-            raise NotFound(f"{zone}/{options.branch} is not served here: `xferzone zone list` shows what is")
+            raise NotFound(absent.branch(refs, zone, options.branch))
         base = ref.checkin
         before = text.write(form.read_all(reader, zone, reader.files(base)), names.zone_name(zone))
     draft = Path(tempfile.mkdtemp(prefix="xferzone-")) / f"{zone}.zone"
@@ -281,14 +281,21 @@ def zone_of(
         ref = refs.get(f"{zone}/{branch}")
         if ref is not None and (ref.numbers or removed):
             return zone
-    raise NotFound(f"no zone here contains {name}: `xferzone zone list` shows them, `zone add` adds one")
+    above = absent.enclosing(refs, name)
+    if above is not None:
+        raise NotFound(absent.branch(refs, above, branch))
+    hint = "; names are absolute, as in www.example.com" if len(name.labels) == 2 else ""
+    raise NotFound(
+        f"no zone here contains {name}{hint}: `xferzone zone list` shows them, `zone add` adds one"
+    )
 
 
 def _list_branches(settings: Settings, zone: str | None) -> None:
     with reading(settings) as (reader, refs):
         rows = history.branches(reader, refs, zone)
+        reason = None if zone is None else absent.zone(refs, zone)
     if zone is not None and not rows:
-        raise NotFound(f"{zone} is not in this repository: `xferzone zone list` shows what is")
+        raise NotFound(reason or f"{zone} is not in this repository: `xferzone zone list` shows what is")
     if settings.json:
         show_json(
             [
@@ -296,6 +303,7 @@ def _list_branches(settings: Settings, zone: str | None) -> None:
                     "branch": row.name,
                     "checkin": row.tip,
                     "date": when(row.date_ms),
+                    "published": row.is_published,
                     "served": row.is_served,
                     "closed": row.is_closed,
                 }
@@ -304,9 +312,11 @@ def _list_branches(settings: Settings, zone: str | None) -> None:
         )
         return
     for row in rows:
-        # Of a branch that is no zone's nobody asks whether it is served; feature/x is as good as never one's.
-        unserved = not row.is_served and "." in (names.split_ref(row.name) or ("",))[0]
-        state = (" not served" if unserved else "") + (" closed" if row.is_closed else "")
+        # Of a branch that is no zone's nobody asks whether it is published; feature/x is as good as never one's.
+        unpublished = not row.is_published and "." in (names.split_ref(row.name) or ("",))[0]
+        state = (" served" if row.is_served else " not published" if unpublished else "") + (
+            " closed" if row.is_closed else ""
+        )
         click.echo(f"{printable(row.name)} {row.tip[:SHORT]} {when(row.date_ms)}{state}")
 
 

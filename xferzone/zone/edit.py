@@ -25,14 +25,14 @@ from xferzone.hashing import ArtifactId
 from xferzone.refs import LocalRefs, Ref
 from xferzone.store import Writer, schema
 from xferzone.store.indexes import IndexRow
-from xferzone.zone import changes, files, form, names, text, validate
+from xferzone.zone import absent, changes, files, form, names, text, validate
 from xferzone.zone.changes import Change
 from xferzone.zone.publish import MAX_AHEAD_MS, publish, withdraw
 from xferzone.zone.rdtypes import SOA
 from xferzone.zone.records import Record
 from xferzone.zone.serials import floor
 
-DEFAULT_BRANCH = "main"
+DEFAULT_BRANCH = names.DEFAULT_BRANCH
 MAX_NAME = 400  # bytes of a new branch or tag: a zone id has up to 200
 #: What a name in a revision cannot hold (zone/revision.py), and what nobody can type.
 _UNFIT_IN_NAMES = re.compile(r"[~@\x00-\x20\x7f\ud800-\udfff]")
@@ -218,9 +218,7 @@ class Edit:
     def _served(self) -> Ref:
         ref = self._refs.get(self.branch)
         if ref is None or not ref.numbers:
-            raise NotFound(
-                f"{self.branch} is not served here: `xferzone zone list` shows what is, `zone add` adds one"
-            )
+            raise NotFound(absent.branch(self._refs, self.zone, self.branch.removeprefix(f"{self.zone}/")))
         return ref
 
     def _canonical(self, ref: Ref) -> Ref:

@@ -12,8 +12,11 @@ from xferzone.refs import LocalRefs
 from xferzone.store import Reader, schema, serials, timeline
 from xferzone.zone import form, names, text
 from xferzone.zone.files import is_zone_file, mean_a_zone
+from xferzone.zone.names import DEFAULT_BRANCH
 from xferzone.zone.records import Record
 from xferzone.zone.revision import line
+
+MAX_SEARCHED = 5_000  # check-ins in which the changes of one name are looked for
 
 _STATES = {
     schema.UNPLACED: "waiting",
@@ -27,8 +30,9 @@ _STATES = {
 class LogEntry:
     """One check-in; edits of its author and comment count.
 
-    `state` is served, removed (the zone is, by this one), published, invalid, waiting, fork, unpublished (in a clone,
-    what its refs have not passed), or other: on a branch that is no zone's. `tags` are all symbols but the branch's.
+    `state` is served (by DNS), tip (what another branch of a zone stands on), removed (the zone was, by this one),
+    published, invalid, waiting, fork, unpublished (in a clone, what its refs have not passed), or other: on a branch
+    that is no zone's. `tags` are all symbols but the branch's.
     """
 
     id: ArtifactId
@@ -48,12 +52,16 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True)
 class BranchEntry:
-    """A branch: where it is served, else the latest of it by edited date."""
+    """A branch: where it stands, else the latest of it by edited date.
+
+    `is_published`: it has a version that could be served; `is_served`: by DNS, so it is the zone's main branch.
+    """
 
     name: str
     tip: ArtifactId
     date_ms: int
     is_closed: bool
+    is_published: bool
     is_served: bool
 
 
@@ -84,6 +92,58 @@ def log(reader: Reader, refs: LocalRefs, name: str | None, limit: int) -> Iterat
         yield _log_entry(reader, refs, shown)
 
 
+def log_of_name(
+    reader: Reader, refs: LocalRefs, zone: str, owner: bytes, limit: int
+) -> Iterator[LogEntry | None]:
+    """The check-ins among the zone's newest MAX_SEARCHED, forks' too, that changed the owner's records, newest first.
+
+    A None at the end says that there are older ones, which nobody looked at.
+    """
+    history = timeline.entries(reader, MAX_SEARCHED + 1, timeline.of_zone(zone))
+    found, known = 0, _OwnerLines(reader, zone, owner)
+    for shown in history[:MAX_SEARCHED]:
+        parents = shown.placed.parents
+        if known.at(shown.placed.id) == (known.at(parents[0]) if parents else ()):
+            continue
+        yield _log_entry(reader, refs, shown)
+        found += 1
+        if found == limit:
+            return
+    if len(history) > MAX_SEARCHED:
+        yield None
+
+
+class _OwnerLines:
+    """The canonical lines of one owner at any check-in; each file is read once."""
+
+    def __init__(self, reader: Reader, zone: str, owner: bytes) -> None:
+        self._reader, self._zone, self._owner = reader, zone, owner
+        self._files: dict[ArtifactId, tuple[bytes, ...]] = {}
+
+    def at(self, checkin: ArtifactId) -> tuple[bytes, ...]:
+        if self._reader.placed(checkin) is None:
+            return ()
+        own = set(_zone_files(self._reader, self._zone, checkin).values())
+        return tuple(sorted({line for file in own for line in self._of(file)}))
+
+    def _of(self, file: ArtifactId) -> tuple[bytes, ...]:
+        if file not in self._files:
+            self._files[file] = self._read(file) if self._may_have(self._reader.content(file)) else ()
+        return self._files[file]
+
+    def _may_have(self, content: bytes) -> bool:
+        """Whether the owner may be in the text: its first label is, or what can be written in other ways."""
+        label = self._owner.split(b".")[0]
+        if label == b"@" or b"\\" in self._owner or b"\\" in content:
+            return True
+        lowered = content.lower()
+        return label in lowered or b"$generate" in lowered
+
+    def _read(self, file: ArtifactId) -> tuple[bytes, ...]:
+        read = _lines(self._reader, self._zone, (file,))
+        return tuple(line for line, record in read.items() if record.owner == self._owner)
+
+
 def _span(reader: Reader, name: str) -> tuple[str, str]:
     try:
         zone = timeline.of_zone(names.parse_zone(name))
@@ -105,7 +165,10 @@ def _log_entry(reader: Reader, refs: LocalRefs, shown: timeline.Entry) -> LogEnt
     elif placed.place == schema.ELSEWHERE and names.split_ref(branch) is not None:
         state = "unpublished"
     if ref is not None and ref.checkin == placed.id:
-        state = "served" if ref.numbers else "removed"
+        served = "served" if _is_main(branch) else "tip"
+        state = served if ref.numbers else "removed"
+    elif placed.place == schema.PUBLISHED and not checkin.files and checkin.baseline is None:
+        state = "removed"
     elif ref is None and state in ("invalid", "unpublished"):
         zone = home.partition("/")[0]
         state = state if mean_a_zone(zone, reader.files(placed.id)) else "other"
@@ -130,13 +193,21 @@ def branches(reader: Reader, refs: LocalRefs, zone: str | None) -> list[BranchEn
     """The branches of a zone, or all, by name."""
     standing = {ref.branch: ref for ref in (refs.list() if zone is None else refs.of_zone(zone))}
     begun = timeline.branches(reader, timeline.ALL if zone is None else timeline.of_zone(zone))
-    rows = {at.name: BranchEntry(at.name, at.tip, at.date_ms, at.is_closed, is_served=False) for at in begun}
+    rows = {at.name: BranchEntry(at.name, at.tip, at.date_ms, at.is_closed, False, False) for at in begun}
     for name, ref in standing.items():
         placed = reader.placed(ref.checkin)
         if placed is not None:
             closed = reader.tags(ref.checkin).get("closed", ("-",))[0] != "-"
-            rows[name] = BranchEntry(name, ref.checkin, placed.date_ms, closed, is_served=bool(ref.numbers))
+            is_up = bool(ref.numbers)
+            rows[name] = BranchEntry(
+                name, ref.checkin, placed.date_ms, closed, is_up, is_up and _is_main(name)
+            )
     return [row for _, row in sorted(rows.items())]
+
+
+def _is_main(branch: str) -> bool:
+    split = names.split_ref(branch)
+    return split is not None and split[1] == DEFAULT_BRANCH
 
 
 def difference(reader: Reader, zone: str, old: ArtifactId | None, new: ArtifactId) -> Difference:

@@ -25,6 +25,7 @@ import dns.name
 
 from xferzone.errors import UsageError
 
+DEFAULT_BRANCH = "main"  # the branch of a zone that DNS serves
 MAX_ZONE_ID = 200  # bytes; so that "<zone id>.zone.d" stays below the 255 that file systems allow a name
 
 _ROOT = "%root"

@@ -1,7 +1,7 @@
 """Which check-in people mean.
 
 REV = [BASE][@DATE]["~" N]
-BASE   a branch (main, example.com/main), a tag, 4 or more hex digits of a check-in's hash; none: the branch
+BASE   a branch (main, example.com/main), a tag, the first 4 or more hex digits of a check-in's hash; none: the branch
        that is worked on, which is main unless -b names another
 @DATE  the last check-in on its line at or before DATE: ISO 8601 in UTC (2026-11-21, 2026-11-21T10:00:00), or -2h
 ~N     N first parents back
@@ -14,10 +14,12 @@ from datetime import UTC, datetime
 from xferzone.errors import Ambiguous, NotFound, UsageError
 from xferzone.hashing import ArtifactId
 from xferzone.refs import LocalRefs
-from xferzone.store import Reader
+from xferzone.store import Reader, timeline
+from xferzone.zone import absent
 from xferzone.zone.edit import DEFAULT_BRANCH
 
 MAX_CANDIDATES = 10
+SHOWN = 16  # digits of an id in a message
 _FORM = re.compile(r"(?P<base>[^@~\ud800-\udfff]*)(?:@(?P<date>[^~]+))?(?:~(?P<back>\d{1,9}))?")
 _HASH = re.compile(r"[0-9a-fA-F]{4,64}")
 _AGO = re.compile(r"-(\d{1,9})([smhdw])")
@@ -36,7 +38,8 @@ def resolve(
     """
     match = _FORM.fullmatch(revision)
     if match is None:
-        raise UsageError(f"{revision!r} is no revision: BRANCH, TAG, hash digits, then maybe @DATE and ~N")
+        what = "a check-in's id or its beginning, a branch, a tag, then maybe @DATE or @-2h, then maybe ~N"
+        raise UsageError(f"{revision!r} is no revision: {what}")
     at = _base(reader, refs, zone, match["base"] or branch)
     if match["date"] is not None:
         at = _at_date(reader, at, _parse_date(match["date"], now_ms), revision)
@@ -69,10 +72,16 @@ def _base(reader: Reader, refs: LocalRefs, zone: str, word: str) -> ArtifactId:
     for kind, look_up in found:
         candidates = look_up()
         if len(candidates) > 1:
-            raise Ambiguous(f"{kind} {word} could be any of {', '.join(candidates)}: give more digits")
+            listed = ", ".join(candidate[: max(SHOWN, len(word) + 4)] for candidate in candidates)
+            raise Ambiguous(f"{kind} {word} could be any of {listed}: give more digits")
         if candidates:
             return candidates[0]
-    raise NotFound(f"{zone} has no revision {word}: `xferzone log {zone}` shows what there is")
+    if not timeline.has_any(reader, timeline.of_zone(zone)) and (reason := absent.zone(refs, zone)):
+        raise NotFound(reason)
+    raise NotFound(
+        f"{zone} has no revision {word}: `xferzone log {zone}` shows check-ins, `xferzone branch {zone}` and "
+        f"`xferzone tag {zone}` the names"
+    )
 
 
 def _one(artifact: ArtifactId | None) -> list[ArtifactId]:
@@ -84,7 +93,8 @@ def _at_date(reader: Reader, tip: ArtifactId, date_ms: int, revision: str) -> Ar
         placed = reader.placed(at)
         if placed is not None and placed.date_ms <= date_ms:
             return at
-    raise NotFound(f"{revision}: there was nothing yet")
+    instant = datetime.fromtimestamp(date_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    raise NotFound(f"{revision}: there was nothing yet at {instant} UTC")
 
 
 def _parse_date(text: str, now_ms: int) -> int:
@@ -94,6 +104,8 @@ def _parse_date(text: str, now_ms: int) -> int:
     try:
         date = datetime.fromisoformat(text)
     except ValueError as exc:
-        raise UsageError(f"{text!r} is no date: 2026-11-21, 2026-11-21T10:00:00 (UTC), or -2h") from exc
+        raise UsageError(
+            f"{text!r} is no date: @2026-11-21, @2026-11-21T10:00:00 (UTC), or @-2h (s, m, h, d, w)"
+        ) from exc
     date = date if date.tzinfo is not None else date.replace(tzinfo=UTC)
     return int(date.timestamp() * 1000)
