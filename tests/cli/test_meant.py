@@ -93,3 +93,30 @@ def test_who_changed_a_name_and_when(zone: Run) -> None:
     assert len(zone("log", "example.com", "www.example.com", "-n", "1").out.splitlines()) == 1
     assert len(json.loads(zone("--format", "json", "log", "example.com", "mail.example.com").out)) == 2
     assert len(zone("log", "example.com", "example.com").out.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "verb", [("reset",), ("diff",), ("show",), ("branch",), ("tag",), ("zone", "export")], ids=" ".join
+)
+def test_help_explains_revisions(xz: Run, verb: tuple[str, ...]) -> None:
+    shown = xz(*verb, "--help").out
+    assert (
+        "REV: a check-in's id or its beginning, a branch, a tag, any of these with ~N, @DATE or @-2h" in shown
+    )
+
+
+@pytest.mark.parametrize("verb", [("branch",), ("tag",), ("zone", "remove")], ids=" ".join)
+def test_options_that_mean_nothing_are_not_offered(xz: Run, verb: tuple[str, ...]) -> None:
+    assert "--serial-jump" not in xz(*verb, "--help").out
+    assert "--serial-jump" in xz("zone", "import", "--help").out
+
+
+def test_a_removal_says_how_the_zone_comes_back(zone: Run) -> None:
+    assert (
+        "`xferzone reset example.com main~1` brings its records back"
+        in zone("zone", "remove", "example.com").err
+    )
+    assert zone("reset", "example.com", "main~1").code == 0
+    removed = zone("reset", "example.com", "main~1")
+    assert removed.code == 6
+    assert "example.com was removed there" in removed.err

@@ -40,7 +40,7 @@ class Writing:
     message: str | None
     dry_run: bool
     login: str | None
-    serial_jump: bool
+    serial_jump: bool = False
 
     @classmethod
     def given(cls) -> "Writing":
@@ -88,6 +88,16 @@ class _DryRun(Exception):
 
 def writing(command: _Command) -> _Command:
     """Give a verb -b, -m, --dry-run, --as and --serial-jump; Writing.given() reads them."""
+    on = f"The zone's branch; {DEFAULT_BRANCH} is the one served."
+    return _with_options(command, on, may_jump=True)
+
+
+def writing_on(branch: str) -> Callable[[_Command], _Command]:
+    """The same for a verb after which no serial can step far; `branch` says what its -b means."""
+    return lambda command: _with_options(command, branch, may_jump=False)
+
+
+def _with_options(command: _Command, branch: str, *, may_jump: bool) -> _Command:
 
     def keep(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
         assert parameter.name is not None
@@ -108,7 +118,9 @@ def writing(command: _Command) -> _Command:
         )
         command = added(command)
 
-    option("--serial-jump", default=False, is_flag=True, text="Let the serial step over 2^30.")
+    if may_jump:
+        jump = "Let the serial step over 2^30 at once, though secondaries could take it for older."
+        option("--serial-jump", default=False, is_flag=True, text=jump)
     option("--as", "login", metavar="LOGIN", text="The author; else XFERZONE_USER, else you.")
     option("--dry-run", default=False, is_flag=True, text="Show what would change, and store nothing.")
     option("-m", "message", metavar="TEXT", text="The check-in's comment.")
@@ -117,7 +129,7 @@ def writing(command: _Command) -> _Command:
         "branch",
         metavar="BRANCH",
         default=DEFAULT_BRANCH,
-        text=f"The zone's branch; {DEFAULT_BRANCH} is the one served.",
+        text=branch,
     )
     return command
 
@@ -244,6 +256,11 @@ def show_difference(settings: Settings, change: Difference) -> None:
 def when(date_ms: int) -> str:
     """A date as people are shown it, in UTC."""
     return datetime.fromtimestamp(date_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def plural(count: int, noun: str) -> str:
+    """A count with its noun, as in "1 warning" and "2 warnings"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def read_input(file: str) -> bytes:

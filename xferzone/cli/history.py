@@ -126,7 +126,12 @@ def _as_json(entry: LogEntry) -> dict[str, object]:
 @click.argument("new", metavar="[REV]", required=False)
 @click.pass_obj
 def diff(settings: Settings, name: str, old: str | None, new: str | None) -> None:
-    """Records that went (-) and came (+): in the last check-in, since REV, or between two.
+    """Records that went (-) and came (+).
+
+    In the last check-in on main; with one REV since that; with two between them.
+
+    \b
+    REV: a check-in's id or its beginning, a branch, a tag, any of these with ~N, @DATE or @-2h (UTC)
 
     \b
     Examples:
@@ -184,6 +189,9 @@ def blame(settings: Settings, name: str, owner: str | None) -> None:
 @click.pass_obj
 def show(settings: Settings, name: str, kind: str | None, revision: str) -> None:
     """The records of a name, as they are served.
+
+    \b
+    REV: a check-in's id or its beginning, a branch, a tag, any of these with ~N, @DATE or @-2h (UTC)
 
     \b
     Examples:

@@ -113,7 +113,7 @@ def cli(ctx: click.Context, repository: Path, form: str) -> None:
     Start here:
       xferzone init                                     make ./zones.xferzone
       xferzone zone add example.com                     a first zone
-      xferzone set www.example.com. A 300 192.0.2.1     a record
+      xferzone set www.example.com. 300 A 192.0.2.1     a record
       xferzone up                                       serve Fossil on 8080 and DNS on 5300, both on loopback
     """
     ctx.obj = Settings(repository, form == "json")

@@ -26,6 +26,7 @@ from xferzone.cli.common import (
     source,
     when,
     writing,
+    writing_on,
 )
 from xferzone.cli.main import Settings
 from xferzone.errors import Fault, NotFound, UsageError, XferzoneError, ZoneInvalid
@@ -52,7 +53,7 @@ def set_(settings: Settings, name: str, words: tuple[str, ...]) -> None:
 
     \b
     Examples:
-      xferzone set www.example.com. A 300 192.0.2.1
+      xferzone set www.example.com. 300 A 192.0.2.1
       xferzone set example.com TXT v=spf1 mx -all
     """
     _change(settings, [changes.parse_change("set", (name, *words))], f"set {' '.join((name, *words))}")
@@ -177,10 +178,18 @@ def edit(settings: Settings, name: str) -> None:
 def reset(settings: Settings, name: str, revision: str) -> None:
     """Serve an older version again, as a new check-in; the undo.
 
+    REV of another branch, as a canary's name, brings that branch's content to main; what main got since is dropped,
+    where `fossil merge` in a check-out of main would keep both. A removed zone comes back by main~1.
+
+    \b
+    REV: a check-in's id or its beginning, a branch, a tag, any of these with ~N, @DATE or @-2h (UTC);
+         without a name before ~ or @ it is of the branch worked on, main
+
     \b
     Examples:
       xferzone reset example.com main~1
       xferzone reset example.com @2026-11-01
+      xferzone reset example.com canary
     """
     zone = names.parse_zone(name)
 
@@ -196,10 +205,18 @@ def reset(settings: Settings, name: str, revision: str) -> None:
 @click.argument("new", metavar="[NAME]", required=False)
 @click.argument("revision", metavar="[REV]", default="")
 @click.option("--close", is_flag=True, help="Close the branch NAME instead of making it.")
-@writing
+@writing_on("Where REV is looked for if it names no branch; main unless given.")
 @click.pass_obj
 def branch(settings: Settings, name: str | None, new: str | None, revision: str, close: bool) -> None:
-    """List all branches or a zone's, begin one at REV, or close one; a closed one is served on, where it was.
+    """List branches, begin one at REV, or close one.
+
+    DNS serves main. What was tried on another branch comes to main by a merge in a check-out
+    (`fossil update ZONE/main; fossil merge ZONE/NAME; fossil commit`), or whole by `xferzone reset ZONE NAME`, which
+    drops what main got since. A closed branch stays in the lists, marked so; a check-in on it opens it again.
+
+    \b
+    REV: a check-in's id or its beginning, a branch, a tag, any of these with ~N, @DATE or @-2h (UTC);
+         without it, the tip of main
 
     \b
     Examples:
@@ -227,10 +244,14 @@ def branch(settings: Settings, name: str | None, new: str | None, revision: str,
 @click.argument("name", metavar="[ZONE]", required=False)
 @click.argument("tag_name", metavar="[NAME]", required=False)
 @click.argument("revision", metavar="[REV]", default="")
-@writing
+@writing_on("Where REV is looked for if it names no branch; main unless given.")
 @click.pass_obj
 def tag(settings: Settings, name: str | None, tag_name: str | None, revision: str) -> None:
     """List all tags or a zone's, or give a check-in a name that stays.
+
+    \b
+    REV: a check-in's id or its beginning, a branch, a tag, any of these with ~N, @DATE or @-2h (UTC);
+         without it, the tip of main
 
     \b
     Examples:

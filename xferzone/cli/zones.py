@@ -10,12 +10,14 @@ from xferzone.cli.common import (
     commit,
     now_ms,
     on_branch,
+    plural,
     read_input,
     reading,
     show_json,
     show_warnings,
     source,
     writing,
+    writing_on,
 )
 from xferzone.cli.main import Settings
 from xferzone.errors import NotFound, UsageError
@@ -52,7 +54,8 @@ def zone() -> None:
 def add(settings: Settings, name: str, file: str | None) -> None:
     """Begin to serve a zone.
 
-    Without --from it has an SOA and one name server, ns1 in the zone, for you to change.
+    Without --from it has an SOA and one name server, ns1 in the zone, for you to change. A zone that was removed begins
+    so too; its old records come back by `xferzone reset ZONE main~1` instead.
 
     \b
     Example:
@@ -104,20 +107,26 @@ def import_(settings: Settings, name: str, file: str) -> None:
 
 @zone.command()
 @click.argument("name", metavar="ZONE")
-@writing
+@writing_on(f"The branch to take away; {DEFAULT_BRANCH} is the one served.")
 @click.pass_obj
 def remove(settings: Settings, name: str) -> None:
-    """Stop serving a zone; its history stays, and goes on when it is added again.
+    """Stop serving a zone; its history stays.
+
+    It goes on, and the serial with it, when the zone is added again, or brought back by `xferzone reset ZONE main~1`.
 
     \b
     Example:
       xferzone zone remove example.com
     """
+    zone_id, options = names.parse_zone(name), Writing.given()
 
     def act(change: Edit, writer: Writer, refs: LocalRefs) -> Commit:
-        return change.remove(Writing.given().message or f"remove zone {name}")
+        return change.remove(options.message or f"remove zone {name}")
 
-    commit(settings, on_branch(names.parse_zone(name)), act)
+    commit(settings, on_branch(zone_id), act)
+    if not options.dry_run:
+        on = "" if options.branch == DEFAULT_BRANCH else f" -b {options.branch}"
+        click.echo(f"`xferzone reset {zone_id} {options.branch}~1{on}` brings its records back", err=True)
 
 
 @zone.command("list")
@@ -145,7 +154,12 @@ def list_(settings: Settings) -> None:
 @click.option("--at", "revision", metavar="REV", default="", help="A version of it; else what is served.")
 @click.pass_obj
 def export(settings: Settings, name: str, revision: str) -> None:
-    """Print a zone in canonical form, with the serial that is served and its comments.
+    """Print a zone with its comments, in canonical form.
+
+    The serial is the one that is served.
+
+    \b
+    REV: a check-in's id or its beginning, a branch, a tag, any of these with ~N, @DATE or @-2h (UTC)
 
     \b
     Example:
@@ -163,7 +177,9 @@ def export(settings: Settings, name: str, revision: str) -> None:
 @click.option("--zone", "name", metavar="ZONE", help="The zone; else what the file's SOA or name says.")
 @click.pass_obj
 def check(settings: Settings, file: str, name: str | None) -> None:
-    """Say whether a zone file could be served, and what looks wrong in it. Needs no repository.
+    """Say whether a zone file could be served.
+
+    Also what looks wrong in it. Needs no repository.
 
     \b
     Example:
@@ -176,7 +192,8 @@ def check(settings: Settings, file: str, name: str | None) -> None:
     if settings.json:
         show_json({"zone": zone_id, "records": len(records), "warnings": warnings})
     else:
-        click.echo(f"{names.zone_name(zone_id)} {len(records)} records, {len(warnings)} warnings")
+        counts = f"{plural(len(records), 'record')}, {plural(len(warnings), 'warning')}"
+        click.echo(f"{names.zone_name(zone_id)} {counts}")
 
 
 def _zone_of(content: bytes, file: str) -> str:

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from xferzone.artifacts import CheckIn, Control, FileCard, Tag
-from xferzone.errors import NotFound, RefConflict, Refused, UsageError, ZoneInvalid
+from xferzone.errors import Fault, NotFound, RefConflict, Refused, UsageError, ZoneInvalid
 from xferzone.hashing import ArtifactId
 from xferzone.refs import LocalRefs, Ref
 from xferzone.store import Writer, schema
@@ -129,6 +129,9 @@ class Edit:
             raise NotFound(
                 f"{self.branch} has never been served: `xferzone branch {self.zone} NAME REV` begins a branch"
             )
+        if not self._writer.files(to) and ref.numbers:
+            reason = f"{self.zone} was removed there: take another REV, as {to[:16]}~1"
+            raise ZoneInvalid([Fault("", 0, reason)])
         if self._writer.files(to) == self._writer.files(ref.checkin):
             return Commit(self.branch, None, ref.serial)
         return self._commit(self._writer.file_cards(to), comment, ref.checkin, as_cut=False)
