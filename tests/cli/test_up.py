@@ -248,3 +248,34 @@ def test_dns_answers_on_ipv6(repository: Path) -> None:
     with serving(repository, "dns", host="::1") as server:
         for way in ("+notcp", "+tcp"):
             assert server.dig("www.example.com", "A", way) == ["192.0.2.80"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_when_it_has_ended_the_file_is_the_whole_repository(tmp_path: Path, number: signal.Signals) -> None:
+    path = tmp_path / "zones.xferzone"
+    xferzone(path, "init")
+    with serving(path) as server:
+        xferzone(path, "zone", "add", "example.com", "--from", "-", stdin=ZONE)
+        assert within(PATIENCE_S, lambda: server.dig("www.example.com") == ["192.0.2.80"])
+        with urllib.request.urlopen(server.url(), timeout=10) as page:  # a worker has the file open, too
+            assert page.status == 200
+        server.process.send_signal(number)
+        assert server.process.wait(PATIENCE_S) == 0
+        assert server.log.read_text().endswith("up: stopped\n")
+    assert [each.name for each in tmp_path.glob("zones.xferzone-*") if each.suffix != ".log"] == []
+    moved = path.rename(tmp_path / "elsewhere")
+    assert "example.com" in xferzone(moved, "zone", "list").out
+
+
+def test_a_backup_of_a_served_repository_is_whole(tmp_path: Path) -> None:
+    path, copy = tmp_path / "zones.xferzone", tmp_path / "copy"
+    xferzone(path, "init")
+    with serving(path):
+        xferzone(path, "zone", "add", "example.com", "--from", "-", stdin=ZONE)
+        assert "copy: " in xferzone(path, "backup", str(copy)).err
+    assert copy.stat().st_mode & 0o777 == 0o600
+    assert [each.name for each in tmp_path.iterdir() if "copy" in each.name] == ["copy"]
+    xferzone(copy, "check")
+    assert xferzone(copy, "zone", "list").out == xferzone(path, "zone", "list").out
+    refused = xferzone(path, "backup", str(copy), code=2)
+    assert refused.err == f"xferzone: {copy} exists already and was left as it is: give another name\n"

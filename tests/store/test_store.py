@@ -360,6 +360,17 @@ def test_what_exists_is_left_as_it_is(tmp_path: Path) -> None:
     assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
 
 
+@pytest.mark.parametrize("ending", ["-wal", "-shm"])
+def test_what_is_left_beside_a_new_file_is_not_taken_for_its_own(tmp_path: Path, ending: str) -> None:
+    left = tmp_path / f"zones.xferzone{ending}"
+    left.write_bytes(b"")
+    with pytest.raises(
+        UsageError, match=rf"{ending} is left over .*: put it back beside its file, or remove it"
+    ):
+        Store.create(tmp_path / "zones.xferzone")
+    assert list(tmp_path.iterdir()) == [left]
+
+
 def test_what_is_no_repository_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="init"):
         Store.open(tmp_path / "none")

@@ -1,6 +1,7 @@
-"""The verbs about the repository itself: init, status, promote, check, rebuild, stats."""
+"""The verbs about the repository itself: init, status, promote, check, rebuild, backup, stats."""
 
 import sys
+from pathlib import Path
 
 import click
 
@@ -166,6 +167,25 @@ def rebuild(settings: Settings) -> None:
     with changing(settings) as (writer, refs):
         count = zone_rebuild.rebuild(writer, refs, now_ms())
     click.echo(f"{count} artifacts linked again", err=True)
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.pass_obj
+def backup(settings: Settings, file: Path) -> None:
+    """Copy the whole repository, accounts too, into the new FILE; it may be served and written meanwhile.
+
+    \b
+    Example:
+      xferzone backup zones-monday.xferzone
+    """
+    with Store.open(settings.repository) as store:
+        store.back_up(file)
+    octets = file.stat().st_size
+    if settings.json:
+        show_json({"backup": str(file), "bytes": octets})
+    else:
+        click.echo(f"{file}: {octets:,} bytes", err=True)
 
 
 @click.command()

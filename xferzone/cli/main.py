@@ -45,6 +45,7 @@ VERBS = {
     "status": "admin:status",
     "check": "admin:check",
     "rebuild": "admin:rebuild",
+    "backup": "admin:backup",
     "stats": "admin:stats",
     "user": "users:user",
     "serve": "serve:serve",
@@ -158,8 +159,9 @@ def main() -> None:
         )
 
         # A word of 70 kB that somebody gave must not hide the remedy behind it.
-        told = re.sub(r"\S{200,}", lambda word: f"{word[0][:60]}...", f"xferzone: {exc}")
-        click.echo("\n".join(map(printable, told.split("\n"))), err=True)
+        told = re.sub(r"\S{200,}", lambda word: f"{word[0][:60]}...", str(exc))
+        told = re.sub(r"\b([0-9a-f]{16})[0-9a-f]{48}\b", r"\1", told)  # ids as all else shows them
+        click.echo("\n".join(f"xferzone: {printable(line)}" for line in told.split("\n")), err=True)
         code = exc.exit_code
     except BrokenPipeError:
         # Whoever read our output has what he wanted: `xferzone log | head`.

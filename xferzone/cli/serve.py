@@ -26,7 +26,7 @@ from xferzone.cli.main import Settings
 from xferzone.cli.running import announced, listeners
 from xferzone.cli.supervise import Program, supervise
 from xferzone.dnsd.listen import Address, parse_address
-from xferzone.errors import CannotServe, UsageError
+from xferzone.errors import CannotServe, UsageError, XferzoneError
 
 MAX_WORKERS = 256  # processes; more than any machine this was tried on has cores
 
@@ -141,7 +141,24 @@ def _run(
             where = ", ".join(f"{what} on {at}" for what, at in places)
             click.echo(f"{verb}: ready, {where}, pid {os.getpid()}; Ctrl-C ends it", err=True)
 
-        supervise(programs(), when_up)
+        try:
+            supervise(programs(), when_up)
+        finally:
+            _tidy(repository)
+    click.echo(f"{verb}: stopped", err=True)
+
+
+def _tidy(repository: Path) -> None:
+    """Bring what workers that were killed have left in FILE-wal into the file, which then is whole by itself.
+
+    Whoever closes a database last does that; others who still have it open keep their FILE-wal.
+    """
+    from xferzone.store import Store
+
+    try:
+        Store.open(repository).close()
+    except XferzoneError as error:
+        _log.warning("%s", error)
 
 
 def _check(endpoint: Endpoint, repository: Path) -> None:

@@ -14,7 +14,7 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -86,6 +86,7 @@ class Store:
         """
         if path.exists():
             raise UsageError(f"{path} exists already and was left as it is: give another name with -R")
+        _refuse_leftovers(path)
         if not path.parent.is_dir():
             raise NotFound(f"{path.parent} is no directory: make it first, or give another name with -R")
         with _explained(path, "made"), finished(path) as made:
@@ -136,6 +137,26 @@ class Store:
                 yield Writer(_driver(connection), self._cache)
         finally:
             self._turn.release()
+
+    def back_up(self, path: Path) -> None:
+        """Copy one moment of the repository to the new file `path`, while others read and write it.
+
+        Raises:
+            UsageError: something is at `path` already.
+            NotFound: its directory is not there.
+            XferzoneError: the disk is full, or the directory cannot be written.
+        """
+        if path.exists():
+            raise UsageError(f"{path} exists already and was left as it is: give another name")
+        _refuse_leftovers(path)
+        if not path.parent.is_dir():
+            raise NotFound(f"{path.parent} is no directory: make it first, or give another name")
+        with _explained(path, "written"), finished(path) as made:
+            made.touch(mode=0o600)
+            with closing(sqlite3.connect(made)) as copy, self._reading.connect() as connection:
+                _driver(connection).backup(copy)
+                # The copy is in WAL mode as the original is; the link takes the file alone.
+                copy.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
         self._reading.dispose()
@@ -198,6 +219,15 @@ class Store:
             except TypeError as exc:
                 raise XferzoneError(f"{foreign} (its schema has no revision)") from exc
         return str(revision)
+
+
+def _refuse_leftovers(path: Path) -> None:
+    """Raise UsageError if SQLite would take what lies beside a new file for a part of it."""
+    for left in (path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        if left.exists():
+            raise UsageError(
+                f"{left} is left over from another repository: put it back beside its file, or remove it"
+            )
 
 
 @contextmanager
