@@ -1,6 +1,7 @@
 """What people are told who name what is not there, and who ask what happened to a name."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -120,3 +121,92 @@ def test_a_removal_says_how_the_zone_comes_back(zone: Run) -> None:
     removed = zone("reset", "example.com", "main~1")
     assert removed.code == 6
     assert "example.com was removed there" in removed.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (
+            ("set", "www.example.com", "CNAME", "example.net."),
+            6,
+            "www.example.com. has A already: delete it first, a CNAME stands alone",
+        ),
+        (
+            ("set", "alias.example.com", "A", "192.0.2.1"),
+            6,
+            "alias.example.com. has CNAME already: delete it first",
+        ),
+        (("add", "alias.example.com", "CNAME", "example.org."), 6, "has 2 CNAME records, one is allowed"),
+        (("set", "www.example.com", "A", "300"), 6, "(a TTL stands before the type)"),
+        (("delete", "www.example.com", "A", "192.0.2.2"), 5, "has no such A record: it has 192.0.2.1"),
+        (("delete", "example.com"), 6, "`xferzone zone remove example.com` ends it"),
+        (("add", "zone", "foo.example"), 2, "`xferzone zone add foo.example` adds a zone"),
+        (("show", "a.b.wild.example.com"), 5, "*.wild.example.com. stands for it"),
+        (
+            ("zone", "import", "example.com", "other"),
+            6,
+            "other: the file is of example.org., not of example.com.",
+        ),
+    ],
+)
+def test_a_refused_change_says_how_it_could_be_done(
+    zone: Run, tmp_path: Path, words: tuple[str, ...], code: int, said: str
+) -> None:
+    zone("set", "alias.example.com", "CNAME", "example.net.")
+    zone("set", "*.wild.example.com", "A", "192.0.2.1")
+    (tmp_path / "other").write_text(
+        "example.org. 60 SOA a.example.org. b.example.org. 1 2 3 4 5\nexample.org. 60 NS a.x.\n"
+    )
+    failed = zone(*words)
+    assert (failed.code, failed.out) == (code, "")
+    assert said in failed.err
+    assert "line" not in failed.err
+    assert len(failed.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("CNAME", "www"), "warning: www. has one label, names are absolute here: meant www.example.com.?"),
+        (("MX", "10", "www"), "warning: www. has one label"),
+        (
+            ("CNAME", "a.www"),
+            "warning: a.www. is in no zone here, names are absolute: meant a.www.example.com.?",
+        ),
+        (("CNAME", "www.elsewhere.org"), ""),
+        (("CNAME", "www."), ""),
+        (("CNAME", "www.example.com"), ""),
+        (("TXT", "www"), ""),
+    ],
+)
+def test_a_target_that_was_meant_relative_is_warned_of(zone: Run, words: tuple[str, ...], said: str) -> None:
+    zone("set", "a.www.example.com", "A", "192.0.2.7")
+    done = zone("set", "x.example.com", *words)
+    assert done.code == 0
+    assert said in done.err
+    assert bool(said) == bool(done.err)
+
+
+def test_every_line_of_an_error_begins_alike(zone: Run, tmp_path: Path) -> None:
+    (tmp_path / "bad.zone").write_text("x A 1.2.3\ny A 1.2\n")
+    lines = zone("zone", "check", "bad.zone").err.splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith("xferzone: bad.zone ") for line in lines)
+    assert "was taken for zone bad., --zone says another" in lines[-1]
+
+
+def test_an_edit_with_a_fault_says_the_reason_first(zone: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", "sed -i s/192.0.2.25/bad/")
+    first, second = zone("edit", "example.com").err.splitlines()
+    assert "bad" in first
+    assert "nothing was stored; your text is in" in second
+    assert "then `xferzone zone import example.com /" in second
+
+
+def test_ids_in_messages_are_short(zone: Run) -> None:
+    zone("set", "www.example.com", "A", "192.0.2.7")
+    (tip, *_) = json.loads(zone("--format", "json", "log", "example.com").out)
+    failed = zone("diff", "example.com", tip["checkin"][:-1] + "~9")
+    assert tip["checkin"][:-1] in failed.err
+    assert tip["checkin"] not in zone("diff", "example.com", tip["checkin"] + "~9").err

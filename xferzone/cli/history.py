@@ -206,10 +206,14 @@ def show(settings: Settings, name: str, kind: str | None, revision: str) -> None
         owner = changes.owner_in(asked, zone)
         serial = serial_in(reader, zone, checkin)
         held = history.records_of(reader, zone, checkin, owner)
+        wildcard = None if held else history.wildcard_above(reader, zone, checkin, owner)
     shown = [with_serial(record, serial) for record in held if rdtype in (None, record.rdtype)]
     if not shown:
         there = ", ".join(sorted({_type(each) for each in held}))
-        raise NotFound(f"{asked} has no such record in {zone}" + (f": it has {there}" if there else ""))
+        hint = f": it has {there}" if there else ""
+        if wildcard is not None:
+            hint = f": {wildcard} stands for it, `xferzone show '{wildcard}'` shows that"
+        raise NotFound(f"{asked} has no such record in {zone}{hint}")
     lines = [
         (asked.to_text(), each.ttl, _type(each), text.rdata_text(each.rdtype, each.rdata, None).decode())
         for each in shown

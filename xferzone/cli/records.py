@@ -29,7 +29,7 @@ from xferzone.cli.common import (
     writing_on,
 )
 from xferzone.cli.main import Settings
-from xferzone.errors import Fault, NotFound, UsageError, XferzoneError, ZoneInvalid
+from xferzone.errors import Fault, NotFound, RefConflict, UsageError, XferzoneError, ZoneInvalid
 from xferzone.refs import LocalRefs
 from xferzone.store import Writer, timeline
 from xferzone.zone import absent, changes, form, history, names, text
@@ -71,6 +71,8 @@ def add(settings: Settings, name: str, words: tuple[str, ...]) -> None:
     Example:
       xferzone add www.example.com AAAA 2001:db8::1
     """
+    if name.lower() == "zone" and len(words) == 1:
+        raise UsageError(f"add adds a record: `xferzone zone add {words[0]}` adds a zone")
     _change(settings, [changes.parse_change("add", (name, *words))], f"add {' '.join((name, *words))}")
 
 
@@ -161,8 +163,12 @@ def edit(settings: Settings, name: str) -> None:
     else:
         try:
             commit(settings, on_branch(zone), act)
-        except XferzoneError:
-            click.echo(f"your text is in {draft}", err=True)
+        except XferzoneError as exc:
+            # A race that was lost in a primary is kept on a fork branch.
+            stored = "" if isinstance(exc, RefConflict) else "nothing was stored; "
+            on = "" if options.branch == DEFAULT_BRANCH else f" -b {options.branch}"
+            remedy = f"correct it, then `xferzone zone import {name} {draft}{on}`"
+            exc.args = (f"{exc}\n{stored}your text is in {draft}: {remedy}",)
             raise
     if options.dry_run:
         click.echo(f"your text is in {draft}", err=True)

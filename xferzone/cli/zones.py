@@ -20,11 +20,12 @@ from xferzone.cli.common import (
     writing_on,
 )
 from xferzone.cli.main import Settings
-from xferzone.errors import NotFound, UsageError
+from xferzone.errors import Fault, NotFound, UsageError, ZoneInvalid
 from xferzone.refs import LocalRefs
 from xferzone.store import Writer
 from xferzone.zone import edit, names, served_text
 from xferzone.zone.edit import DEFAULT_BRANCH, Commit, Edit
+from xferzone.zone.records import Record
 from xferzone.zone.revision import resolve
 
 _ORIGIN = re.compile(rb"^\$ORIGIN[ \t]+(\S*\.)(?=\s)", re.MULTILINE | re.IGNORECASE)
@@ -70,7 +71,7 @@ def add(settings: Settings, name: str, file: str | None) -> None:
             raise UsageError(
                 f"{change.branch} is there already: `xferzone zone import {name} FILE` replaces its records"
             )
-        records, warnings = edit.check(zone_id, content, source(file or f"{zone_id}.zone"))
+        records, warnings = _checked(zone_id, content, file)
         show_warnings(warnings)
         return change.replace(records, Writing.given().message or f"add zone {name}")
 
@@ -98,7 +99,7 @@ def import_(settings: Settings, name: str, file: str) -> None:
             raise NotFound(
                 f"{change.branch} is not served here: `xferzone zone add {name} --from {file}` adds it"
             )
-        records, warnings = edit.check(zone_id, content, source(file))
+        records, warnings = _checked(zone_id, content, file)
         show_warnings(warnings)
         return change.replace(records, Writing.given().message or f"import {name}")
 
@@ -187,7 +188,14 @@ def check(settings: Settings, file: str, name: str | None) -> None:
     """
     content = read_input(file)
     zone_id = names.parse_zone(name) if name is not None else _zone_of(content, file)
-    records, warnings = edit.check(zone_id, content, source(file))
+    try:
+        records, warnings = _checked(zone_id, content, file)
+    except ZoneInvalid as exc:
+        if name is None:
+            exc.args = (
+                f"{exc}\n{source(file)} was taken for zone {names.zone_name(zone_id)}, --zone says another",
+            )
+        raise
     show_warnings(warnings)
     if settings.json:
         show_json({"zone": zone_id, "records": len(records), "warnings": warnings})
@@ -196,8 +204,30 @@ def check(settings: Settings, file: str, name: str | None) -> None:
         click.echo(f"{names.zone_name(zone_id)} {counts}")
 
 
+def _checked(zone_id: str, content: bytes, file: str | None) -> tuple[list[Record], list[str]]:
+    """The records of a file, or (None) of the template, and what it is warned of. Raises ZoneInvalid."""
+    try:
+        return edit.check(zone_id, content, "" if file is None else source(file))
+    except ZoneInvalid:
+        said = _zone_said(content)
+        if said is None or names.zone_name(said).is_subdomain(names.zone_name(zone_id)):
+            raise
+    reason = f"the file is of {names.zone_name(said)}, not of {names.zone_name(zone_id)}"
+    raise ZoneInvalid([Fault(source(file or ""), 0, reason)])
+
+
 def _zone_of(content: bytes, file: str) -> str:
-    """The zone that a file is of: the owner of its SOA record, completed by $ORIGIN, else by the file's own name."""
+    """The zone that a file is of: what it says, else its own name."""
+    said = _zone_said(content)
+    if said is not None:
+        return said
+    if file.endswith(".zone"):
+        return names.parse_zone(Path(file).name.removesuffix(".zone"))
+    raise UsageError(f"{source(file)} does not say which zone it is: add --zone ZONE")
+
+
+def _zone_said(content: bytes) -> str | None:
+    """The owner of a file's SOA record, completed by $ORIGIN; None: it leaves that open."""
     soa = _SOA.search(content)
     owner = b"@" if soa is None else soa[1] or b"@"
     origins = [] if soa is None else _ORIGIN.findall(content, 0, soa.start())
@@ -205,8 +235,6 @@ def _zone_of(content: bytes, file: str) -> str:
         said = owner
     elif origins:
         said = origins[-1] if owner == b"@" else owner + b"." + origins[-1].removeprefix(b".")
-    elif file.endswith(".zone"):
-        return names.parse_zone(Path(file).name.removesuffix(".zone"))
     else:
-        raise UsageError(f"{source(file)} does not say which zone it is: add --zone ZONE")
+        return None
     return names.parse_zone(said.decode("ascii", "replace"))

@@ -27,13 +27,22 @@ MAX_SHOWN = 10  # records of an RRset that a message lists
 _VERBS = ("set", "add", "delete")
 _WORD = re.compile(r'(?:"(?:\\.|[^"\\])*"|\\.|[^\s"\\])+', re.ASCII)
 _TTL = re.compile(r"\d+|(\d+[wdhms])+", re.IGNORECASE)
+_TARGET_WORD = {
+    rdtypes.CNAME: 0,
+    rdtypes.DNAME: 0,
+    rdtypes.NS: 0,
+    rdtypes.PTR: 0,
+    rdtypes.MX: 1,
+    rdtypes.SRV: 3,
+}
 _UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """One change; `rdtype` and `rdata` None in a delete: all of them. `ttl` None: see above. `place`: where in a
-    batch it stands, for messages; empty: it is alone."""
+    batch it stands, for messages; empty: it is alone. `target`: the name it leads to if that was written without a
+    final dot."""
 
     verb: str
     name: dns.name.Name
@@ -41,6 +50,7 @@ class Change:
     rdtype: int | None
     rdata: bytes | None
     place: str = ""
+    target: dns.name.Name | None = None
 
 
 def parse_name(word: str) -> dns.name.Name:
@@ -86,8 +96,9 @@ def parse_change(verb: str, words: Sequence[str]) -> Change:
     try:
         rdtype, rdata = text.rdata_from_words(kind, rest, dns.name.root)
     except UsageError as exc:
-        raise ZoneInvalid([Fault("", 0, str(exc))]) from exc
-    return Change(verb, name, ttl, rdtype, rdata)
+        hint = " (a TTL stands before the type)" if ttl is None and _TTL.fullmatch(rest[0]) else ""
+        raise ZoneInvalid([Fault("", 0, f"{exc}{hint}")]) from exc
+    return Change(verb, name, ttl, rdtype, rdata, target=_dotless_target(rdtype, rest))
 
 
 def parse_line(line: str) -> Change | None:
@@ -175,6 +186,12 @@ def _held(records: Sequence[Record], rdtype: int | None) -> str:
         return f"it has {', '.join(shown)}{more}"
     there = sorted({rdtypes.type_text(record.rdtype).decode("ascii") for record in records})
     return f"it has {', '.join(there)}" if there else "there is no such name"
+
+
+def _dotless_target(rdtype: int, words: Sequence[str]) -> dns.name.Name | None:
+    """The name that a record leads to, in words that are known to be its data; None: none, or with a final dot."""
+    at = _TARGET_WORD.get(rdtype, len(words))
+    return None if at >= len(words) or words[at].endswith(".") else parse_name(words[at])
 
 
 def _ttl_and_type(verb: str, words: list[str]) -> tuple[int | None, str, list[str]]:

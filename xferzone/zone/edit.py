@@ -19,6 +19,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import dns.name
+
 from xferzone.artifacts import CheckIn, Control, FileCard, Tag
 from xferzone.errors import Fault, NotFound, RefConflict, Refused, UsageError, ZoneInvalid
 from xferzone.hashing import ArtifactId
@@ -28,9 +30,10 @@ from xferzone.store.indexes import IndexRow
 from xferzone.zone import absent, changes, files, form, names, text, validate
 from xferzone.zone.changes import Change
 from xferzone.zone.publish import MAX_AHEAD_MS, publish, withdraw
-from xferzone.zone.rdtypes import SOA
+from xferzone.zone.rdtypes import CNAME, SOA, type_name
 from xferzone.zone.records import Record
 from xferzone.zone.serials import floor
+from xferzone.zone.validate import BESIDE_CNAME
 
 DEFAULT_BRANCH = names.DEFAULT_BRANCH
 MAX_NAME = 400  # bytes of a new branch or tag: a zone id has up to 200
@@ -91,6 +94,8 @@ class Edit:
         before, edits = self._edited_owners(pieces, wanted)
         if not edits:
             return Commit(self.branch, None, ref.serial)
+        self._check_owners(before, edits)
+        doubtful = [self._doubt(change, pieces, alone=len(wanted) == 1) for change in wanted]
         gone, come = files.recut(self.zone, [piece for piece, _ in pieces], edits)
         kept = {name: file for name, file in own.items() if name not in gone}
         kept |= {name: self._writer.put_own(content) for name, content in come}
@@ -100,7 +105,10 @@ class Edit:
         says_soa = any(change.rdtype == SOA and change.verb != "delete" for change in wanted)
         told = self._serial_warning(done, ref, is_given=says_soa)
         lost = changes.lost_comments(before, edits)
-        return replace(done, warnings=(*self._new_warnings(own, kept), *lost, *told, *done.warnings))
+        return replace(
+            done,
+            warnings=(*filter(None, doubtful), *self._new_warnings(own, kept), *lost, *told, *done.warnings),
+        )
 
     def replace(self, records: Sequence[Record], comment: str, base: ArtifactId | None = None) -> Commit:
         """Make `records` the zone's content, on top of `base` (None: of what is served).
@@ -203,6 +211,45 @@ class Edit:
         origin = names.zone_name(self.zone)
         records = form.read_all(self._writer, self.zone, own)
         return [warning.reason for warning in validate.faults(records, origin)[1]]
+
+    def _doubt(
+        self, change: Change, pieces: Sequence[tuple[files.Piece, bytes]], *, alone: bool
+    ) -> str | None:
+        """That a name without final dot may have been meant relative to the zone; None: it looks absolute."""
+        if change.target is None or change.verb == "delete":
+            return None
+        inside = change.target.relativize(dns.name.root).derelativize(names.zone_name(self.zone))
+        if len(change.target.labels) == 2:
+            return f"{change.target} has one label, names are absolute here: meant {inside}?"
+        if not alone or absent.enclosing(self._refs, change.target) is not None:
+            return None
+        owner = changes.owner_in(inside, self.zone)
+        at = bisect_left([last for _, last in pieces], names.owner_key(owner))
+        if at < len(pieces) and owner in self._by_owner(pieces[at][0]):
+            return f"{change.target} is in no zone here, names are absolute: meant {inside}?"
+        return None
+
+    def _check_owners(
+        self, before: Mapping[bytes, Sequence[Record]], after: Mapping[bytes, Sequence[Record]]
+    ) -> None:
+        """Raise ZoneInvalid for what the changes make wrong at one owner, in words of the changes, not of a file."""
+        origin = names.zone_name(self.zone)
+        if b"@" in after and not after[b"@"]:
+            reason = f"{self.zone} without SOA and NS could not be served: `xferzone zone remove {self.zone}` ends it"
+            raise ZoneInvalid([Fault("", 0, reason)])
+        faults = []
+        for owner, records in after.items():
+            types = {record.rdtype for record in records}
+            held = {record.rdtype for record in before[owner]} & types
+            if CNAME in types and len(types - BESIDE_CNAME) > 0 and held and held != types:
+                there = ", ".join(sorted(map(type_name, held)))
+                reason = f"{text.owner_name(owner, origin)} has {there} already: delete it first, a CNAME stands alone"
+                faults.append(Fault("", 0, reason))
+            else:
+                wrong = validate.errors(records, origin, has_apex=False)
+                faults += [replace(fault, line=0) for fault in wrong]
+        if faults:
+            raise ZoneInvalid(faults)
 
     def _serial_warning(self, done: Commit, ref: Ref | None, *, is_given: bool) -> tuple[str, ...]:
         """That a serial which was just given, so or by a text that has another than before, is not what is served."""
@@ -371,7 +418,7 @@ class Edit:
 
 
 def check(zone: str, content: bytes, file: str) -> tuple[list[Record], list[str]]:
-    """The records of a zone file and what it is warned of.
+    """The records of a zone file and what it is warned of; `file` empty: people know of none, so no line is named.
 
     Raises:
         ZoneInvalid: it could not be served; every fault.
@@ -381,7 +428,9 @@ def check(zone: str, content: bytes, file: str) -> tuple[list[Record], list[str]
     errors, warnings = validate.faults(records, origin)
     if errors:
         raise ZoneInvalid([replace(fault, file=file) for fault in errors])
-    return records, [str(replace(warning, file=file)) for warning in warnings]
+    return records, [
+        str(replace(warning, file=file, line=warning.line if file else 0)) for warning in warnings
+    ]
 
 
 def check_utf8(name: str) -> None:

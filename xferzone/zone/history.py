@@ -256,6 +256,18 @@ def records_of(reader: Reader, zone: str, checkin: ArtifactId, owner: bytes) -> 
     return [record for record in _lines(reader, zone, held).values() if record.owner == owner]
 
 
+def wildcard_above(reader: Reader, zone: str, checkin: ArtifactId, owner: bytes) -> str | None:
+    """The wildcard, absolute, that may stand for an owner without records; None: there is none, or a name between."""
+    labels = names.owner_labels(owner)
+    for start in range(1, len(labels) + 1):
+        above = names.owner_text((b"*", *labels[start:]))
+        if records_of(reader, zone, checkin, above):
+            return text.owner_name(above, names.zone_name(zone))
+        if records_of(reader, zone, checkin, names.owner_text(labels[start:])):
+            return None
+    return None
+
+
 def _zone_files(reader: Reader, zone: str, checkin: ArtifactId) -> dict[str, ArtifactId]:
     return {name: file for name, file in reader.files(checkin).items() if is_zone_file(zone, name)}
 

@@ -27,7 +27,7 @@ _FIXED = 12 + 4 + 11  # octets of header, the question without its name, OPT
 _PER_RECORD = 12  # octets of a record with a compressed owner, without rdata
 
 _ALONE = frozenset((SOA, CNAME, DNAME))
-_BESIDE_CNAME = frozenset((CNAME, NSEC, RRSIG))
+BESIDE_CNAME = frozenset((CNAME, NSEC, RRSIG))
 _AT_CUT = frozenset((NS, DS, NSEC, RRSIG, A, AAAA))
 _ADDRESSES = frozenset((A, AAAA))
 _TARGET_AT = {NS: 0, MX: 2, SRV: 6}  # type -> offset of the name in its rdata that must have addresses
@@ -46,7 +46,8 @@ def faults(
     owners = _by_owner(records)
     warnings = _Warnings(owners, origin, has_apex=has_apex).all()
     if len(warnings) > MAX_WARNINGS:
-        more = Fault("", 0, f"{len(warnings) - MAX_WARNINGS} more warnings")
+        count = len(warnings) - MAX_WARNINGS
+        more = Fault("", 0, f"{count} more warning{'' if count == 1 else 's'}")
         warnings = [*warnings[:MAX_WARNINGS], more]
     return _errors(owners, origin, has_apex=has_apex), warnings
 
@@ -110,7 +111,7 @@ def _owner_faults(owner: bytes, own: Sequence[Record], origin: dns.name.Name) ->
     if SOA in types and owner != b"@":
         line = next(iter(rrsets[SOA].values())).line
         made.append(Fault("", line, f"{name} has an SOA record, which belongs to the zone's apex only"))
-    if CNAME in types and (others := [record for record in own if record.rdtype not in _BESIDE_CNAME]):
+    if CNAME in types and (others := [record for record in own if record.rdtype not in BESIDE_CNAME]):
         kind = type_name(others[0].rdtype)
         made.append(Fault("", others[0].line, f"{name} has a CNAME record and {kind}: a CNAME stands alone"))
     return made + _size_faults(name, own, rrsets, origin)
