@@ -139,6 +139,7 @@ def test_a_removal_says_how_the_zone_comes_back(zone: Run) -> None:
         (("add", "alias.example.com", "CNAME", "example.org."), 6, "has 2 CNAME records, one is allowed"),
         (("set", "www.example.com", "A", "300"), 6, "(a TTL stands before the type)"),
         (("delete", "www.example.com", "A", "192.0.2.2"), 5, "has no such A record: it has 192.0.2.1"),
+        (("delete", "example.com", "NS"), 6, "example.com. would have no NS record, which every zone needs"),
         (("delete", "example.com"), 6, "`xferzone zone remove example.com` ends it"),
         (("add", "zone", "foo.example"), 2, "`xferzone zone add foo.example` adds a zone"),
         (("show", "a.b.wild.example.com"), 5, "*.wild.example.com. stands for it"),

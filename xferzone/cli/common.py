@@ -21,8 +21,9 @@ from xferzone.hashing import ArtifactId
 from xferzone.refs import LocalRefs
 from xferzone.store import Reader, Store, Writer
 from xferzone.zone import history
-from xferzone.zone.edit import DEFAULT_BRANCH, Author, Commit, Edit, check_utf8
+from xferzone.zone.edit import DEFAULT_BRANCH, Author, Commit, Edit
 from xferzone.zone.history import Difference
+from xferzone.zone.newnames import check_utf8
 
 MAX_INPUT = 64 * 1024 * 1024  # bytes of one file or of stdin, as zone/text reads them
 SHORT = 16  # digits of an id that people are shown
@@ -251,6 +252,11 @@ def show_difference(settings: Settings, change: Difference) -> None:
         click.echo(b"-" + line.rstrip(b"\n"))
     for line in change.come:
         click.echo(b"+" + line.rstrip(b"\n"))
+
+
+def counted(number: int, thing: str) -> str:
+    """So many of a thing."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {'branche' if thing == 'branch' else thing}s"
 
 
 def when(date_ms: int) -> str:

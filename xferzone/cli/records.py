@@ -18,6 +18,7 @@ from xferzone.cli.common import (
     commit,
     now_ms,
     on_branch,
+    plural,
     printable,
     read_input,
     reading,
@@ -122,7 +123,9 @@ def apply(settings: Settings, name: str, file: str) -> None:
             raise UsageError(f"{source(file)} line {number}: {exc}") from exc
 
     def act(edit: Edit, writer: Writer, refs: LocalRefs) -> Commit:
-        return edit.change(wanted, Writing.given().message or f"apply {len(wanted)} changes to {name}")
+        return edit.change(
+            wanted, Writing.given().message or f"apply {plural(len(wanted), 'change')} to {name}"
+        )
 
     commit(settings, on_branch(zone), act)
 

@@ -10,7 +10,7 @@ those above a deleted record to the next one of that owner, since they may head 
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import dns.exception
@@ -22,7 +22,6 @@ from xferzone.zone.records import Record
 
 DEFAULT_TTL = 3600  # seconds
 MAX_TTL = 2**31 - 1  # seconds
-MAX_COMMENT = 80  # letters of a comment that a message repeats
 MAX_SHOWN = 10  # records of an RRset that a message lists
 _VERBS = ("set", "add", "delete")
 _WORD = re.compile(r'(?:"(?:\\.|[^"\\])*"|\\.|[^\s"\\])+', re.ASCII)
@@ -138,26 +137,6 @@ def changed(records: Sequence[Record], owner: bytes, change: Change) -> list[Rec
     if all(record.rdata != change.rdata for record in rrset):
         kept.append(Record(owner, ttl, change.rdtype, change.rdata))
     return others + kept
-
-
-def lost_comments(
-    before: Mapping[bytes, Sequence[Record]], after: Mapping[bytes, Sequence[Record]]
-) -> list[str]:
-    """A warning that comments above records went with them, as there was none behind to move them to."""
-    lost = [
-        comment.decode("utf-8", "replace")
-        for owner, records in after.items()
-        for comment in sorted(_above(before[owner]) - _above(records))
-    ]
-    if not lost:
-        return []
-    first = lost[0] if len(lost[0]) <= MAX_COMMENT else f"{lost[0][:MAX_COMMENT]}..."
-    more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
-    return [f"the comment above what was deleted is deleted too: {first}{more}"]
-
-
-def _above(records: Iterable[Record]) -> set[bytes]:
-    return {comment for record in records for comment in record.above}
 
 
 def _deleted(records: Sequence[Record], change: Change) -> list[Record]:

@@ -14,12 +14,9 @@ stored: the caller's transaction rolls back on the error. In a clone all of it i
 a primary makes a fork of what lost a race, a clone stores nothing. In a mirror nothing is committed.
 """
 
-import re
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-
-import dns.name
 
 from xferzone.artifacts import CheckIn, Control, FileCard, Tag
 from xferzone.errors import Fault, NotFound, RefConflict, Refused, UsageError, ZoneInvalid
@@ -27,18 +24,15 @@ from xferzone.hashing import ArtifactId
 from xferzone.refs import LocalRefs, Ref
 from xferzone.store import Writer, schema
 from xferzone.store.indexes import IndexRow
-from xferzone.zone import absent, changes, files, form, names, text, validate
+from xferzone.zone import absent, changes, doubts, files, form, names, text, validate
 from xferzone.zone.changes import Change
+from xferzone.zone.newnames import check_new, check_utf8
 from xferzone.zone.publish import MAX_AHEAD_MS, publish, withdraw
-from xferzone.zone.rdtypes import CNAME, SOA, type_name
+from xferzone.zone.rdtypes import SOA
 from xferzone.zone.records import Record
 from xferzone.zone.serials import floor
-from xferzone.zone.validate import BESIDE_CNAME
 
 DEFAULT_BRANCH = names.DEFAULT_BRANCH
-MAX_NAME = 400  # bytes of a new branch or tag: a zone id has up to 200
-#: What a name in a revision cannot hold (zone/revision.py), and what nobody can type.
-_UNFIT_IN_NAMES = re.compile(r"[~@\x00-\x20\x7f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +88,8 @@ class Edit:
         before, edits = self._edited_owners(pieces, wanted)
         if not edits:
             return Commit(self.branch, None, ref.serial)
-        self._check_owners(before, edits)
-        doubtful = [self._doubt(change, pieces, alone=len(wanted) == 1) for change in wanted]
+        doubts.check_owners(self.zone, before, edits)
+        doubtful = self._doubts(wanted, pieces)
         gone, come = files.recut(self.zone, [piece for piece, _ in pieces], edits)
         kept = {name: file for name, file in own.items() if name not in gone}
         kept |= {name: self._writer.put_own(content) for name, content in come}
@@ -104,10 +98,10 @@ class Edit:
         done = self._commit(self._beside(ref.checkin, kept), comment, ref.checkin)
         says_soa = any(change.rdtype == SOA and change.verb != "delete" for change in wanted)
         told = self._serial_warning(done, ref, is_given=says_soa)
-        lost = changes.lost_comments(before, edits)
+        lost = doubts.lost_comments(before, edits)
         return replace(
             done,
-            warnings=(*filter(None, doubtful), *self._new_warnings(own, kept), *lost, *told, *done.warnings),
+            warnings=(*doubtful, *self._new_warnings(own, kept), *lost, *told, *done.warnings),
         )
 
     def replace(self, records: Sequence[Record], comment: str, base: ArtifactId | None = None) -> Commit:
@@ -123,7 +117,7 @@ class Edit:
         own = {name: self._writer.put_own(content) for name, content in files.cut(self.zone, records)}
         parent = base or (None if ref is None else ref.checkin)
         if parent is None:
-            _check_new(self.branch)
+            check_new(self.branch)
         elif own == self._zone_files(self._writer.files(parent)):
             return Commit(self.branch, None, None if ref is None else ref.serial)
         done = self._commit(self._beside(parent, own), comment, parent)
@@ -163,7 +157,7 @@ class Edit:
 
     def fork_off(self, at: ArtifactId, comment: str) -> Commit:
         """Begin the branch at check-in `at`, with its files. Raises UsageError if the name cannot be had."""
-        _check_new(self.branch)
+        check_new(self.branch)
         if self._refs.get(self.branch) is not None or self.branch in self._writer.branches():
             raise UsageError(f"there is a branch {self.branch} already")
         if self._writer.tagged(f"sym-{self.branch}"):
@@ -172,7 +166,7 @@ class Edit:
 
     def mark(self, tag: str, at: ArtifactId) -> Commit:
         """Tag check-in `at`. Raises UsageError if the name is a branch's, or another check-in's."""
-        _check_new(tag)
+        check_new(tag)
         if tag in self._writer.branches():
             raise UsageError(f"{tag} is a branch: take another name for the tag")
         there = self._writer.tagged(f"sym-{tag}")
@@ -212,44 +206,16 @@ class Edit:
         records = form.read_all(self._writer, self.zone, own)
         return [warning.reason for warning in validate.faults(records, origin)[1]]
 
-    def _doubt(
-        self, change: Change, pieces: Sequence[tuple[files.Piece, bytes]], *, alone: bool
-    ) -> str | None:
-        """That a name without final dot may have been meant relative to the zone; None: it looks absolute."""
-        if change.target is None or change.verb == "delete":
-            return None
-        inside = change.target.relativize(dns.name.root).derelativize(names.zone_name(self.zone))
-        if len(change.target.labels) == 2:
-            return f"{change.target} has one label, names are absolute here: meant {inside}?"
-        if not alone or absent.enclosing(self._refs, change.target) is not None:
-            return None
-        owner = changes.owner_in(inside, self.zone)
-        at = bisect_left([last for _, last in pieces], names.owner_key(owner))
-        if at < len(pieces) and owner in self._by_owner(pieces[at][0]):
-            return f"{change.target} is in no zone here, names are absolute: meant {inside}?"
-        return None
+    def _doubts(self, wanted: Sequence[Change], pieces: Sequence[tuple[files.Piece, bytes]]) -> list[str]:
+        """Warnings of targets without final dot that may have been meant relative to the zone."""
 
-    def _check_owners(
-        self, before: Mapping[bytes, Sequence[Record]], after: Mapping[bytes, Sequence[Record]]
-    ) -> None:
-        """Raise ZoneInvalid for what the changes make wrong at one owner, in words of the changes, not of a file."""
-        origin = names.zone_name(self.zone)
-        if b"@" in after and not after[b"@"]:
-            reason = f"{self.zone} without SOA and NS could not be served: `xferzone zone remove {self.zone}` ends it"
-            raise ZoneInvalid([Fault("", 0, reason)])
-        faults = []
-        for owner, records in after.items():
-            types = {record.rdtype for record in records}
-            held = {record.rdtype for record in before[owner]} & types
-            if CNAME in types and len(types - BESIDE_CNAME) > 0 and held and held != types:
-                there = ", ".join(sorted(map(type_name, held)))
-                reason = f"{text.owner_name(owner, origin)} has {there} already: delete it first, a CNAME stands alone"
-                faults.append(Fault("", 0, reason))
-            else:
-                wrong = validate.errors(records, origin, has_apex=False)
-                faults += [replace(fault, line=0) for fault in wrong]
-        if faults:
-            raise ZoneInvalid(faults)
+        def is_held(owner: bytes) -> bool:
+            at = bisect_left([last for _, last in pieces], names.owner_key(owner))
+            return at < len(pieces) and owner in self._by_owner(pieces[at][0])
+
+        looked = is_held if len(wanted) == 1 else None  # not for each change of a batch
+        found = (doubts.relative(self._refs, self.zone, change, looked) for change in wanted)
+        return [doubt for doubt in found if doubt is not None]
 
     def _serial_warning(self, done: Commit, ref: Ref | None, *, is_given: bool) -> tuple[str, ...]:
         """That a serial which was just given, so or by a text that has another than before, is not what is served."""
@@ -431,23 +397,3 @@ def check(zone: str, content: bytes, file: str) -> tuple[list[Record], list[str]
     return records, [
         str(replace(warning, file=file, line=warning.line if file else 0)) for warning in warnings
     ]
-
-
-def check_utf8(name: str) -> None:
-    """Raise UsageError if a branch cannot be called so: the command line takes any bytes, the repository does not."""
-    try:
-        name.encode()
-    except UnicodeEncodeError as exc:
-        raise UsageError(f"{name!r} is not UTF-8") from exc
-
-
-def _check_new(name: str) -> None:
-    """Raise UsageError if a branch or tag must not be called so."""
-    if (size := len(name.encode("utf-8", "surrogateescape"))) > MAX_NAME:
-        raise UsageError(f"a name of {size} bytes; the most is {MAX_NAME}, the zone's included")
-    if (unfit := _UNFIT_IN_NAMES.search(name)) is not None:
-        raise UsageError(
-            f"{name!r}: a name may not hold {unfit[0]!r}, which means something else in a revision"
-        )
-    if names.fork_of(name) is not None:
-        raise UsageError(f"{name} is called as the losers of races are: take another name")

@@ -3,6 +3,16 @@
 from xferzone.artifacts import CheckIn, Control, Tag
 from xferzone.hashing import ArtifactId
 
+#: Tags that would stop or mislead everybody who commits on top with stock, and how.
+HARM = {
+    "date": "so people would take it for older or newer than it is",
+    "parent": "so people would see it after other versions than it follows",
+    "closed": "so its branch was closed before it was sent, and fossil would refuse all commits after it",
+    "hidden": "so people would not see it in fossil's lists",
+}
+
+LOST_RACE = "somebody else was first"  # in what a server says of it, to tell it from other reasons
+
 
 def name(branch: str, loser: ArtifactId) -> str:
     """The fork branch for `loser`, the first check-in off the line of `branch`; names.fork_of() reads it."""

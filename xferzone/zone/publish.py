@@ -31,13 +31,6 @@ from xferzone.zone.serials import floor, serial_in, serial_of
 
 MAX_AHEAD_MS = 5 * 60 * 1000  # how far a check-in's date may be ahead of our clock (law 4)
 MAX_STEP = 2**30  # a larger step of the serial needs --serial-jump (law 3)
-#: Tags that would stop or mislead everybody who commits on top with stock: closed leaf, wrong tip, other parents.
-_HARM = {
-    "date": "so people would take it for older or newer than it is",
-    "parent": "so people would see it after other versions than it follows",
-    "closed": "so its branch was closed before it was sent, and fossil would refuse all commits after it",
-    "hidden": "so people would not see it in fossil's lists",
-}
 MAX_TOLD = 10  # faults of one check-in that the pusher is shown
 
 
@@ -328,7 +321,7 @@ class _Run:
     def _fork(self, loser: Placed) -> None:
         fork = forks.name(self.branch, loser.id)
         self.writer.put(forks.artifact(self.branch, loser.id, self.writer.checkin(loser.id)))
-        reason = self._unfit(loser) or "somebody else was first"
+        reason = self._unfit(loser) or forks.LOST_RACE
         self.notices.append(
             f"{self.branch}: check-in {loser.id[:16]} was moved to branch {fork}, which is not served: {reason}. "
             f"{forks.way_back(self.branch, fork)}"
@@ -361,8 +354,8 @@ class _Run:
         if first is not None and first.date_ms >= checkin.date_ms:
             return "its date is not after its parent's"
         for name, (prefix, _) in self.writer.tags(checkin.id).items():
-            if name in _HARM and prefix != "-":
-                return f"it carries the tag {name}, {_HARM[name]}"
+            if name in forks.HARM and prefix != "-":
+                return f"it carries the tag {name}, {forks.HARM[name]}"
         return None
 
     # -- what people are told
