@@ -213,6 +213,26 @@ def test_errors_are_in_the_order_of_the_text_and_warnings_are_bounded() -> None:
     assert warnings[-1] == "30 more warnings"
 
 
+@pytest.mark.parametrize(
+    ("soa", "said"),
+    [
+        ("ns1.example.net hostmaster.example.net.", ["ns1.example.net.example.com."]),
+        ("ns1.example.com h.example.com", ["ns1.example.com.example.com.", "h.example.com.example.com."]),
+        ("ns1.example.net. admin.mail.example", ["admin.mail.example.example.com."]),
+        ("ns1 hostmaster", []),
+        ("ns1.prod.dc hostmaster.prod.dc.x", []),
+        ("ns1.example.com. first\\.last.example.com.", []),
+    ],
+)
+def test_a_final_dot_that_the_soa_seems_to_lack_is_warned_of(soa: str, said: list[str]) -> None:
+    records = "@ NS ns.example.net.\nns1.prod.dc A 192.0.2.1\nprod.dc.x MX 1 mx.example.net.\n"
+    errors, warnings = faults_of(f"$TTL 5\n@ SOA {soa} 1 2 3 4 5\n{records}")
+    assert errors == []
+    assert [warning.strip() for warning in warnings] == [
+        f"line 2: example.com. SOA names {name}: is a final dot missing?" for name in said
+    ]
+
+
 def test_a_part_of_a_zone_is_judged_by_what_its_owners_show() -> None:
     part = text.read(
         b"$TTL 5\na MX 1 nope\nb NS ns\nx.b TXT x\nc CNAME d\nc TXT x\nd 7 A 1.1.1.1\nd A 1.1.1.2\n", ORIGIN

@@ -2,8 +2,8 @@
 
     error    no SOA or several at the apex, an SOA elsewhere, no NS at the apex, CNAME beside other data, several CNAMEs
              or DNAMEs, an RRset that no message can carry, an owner with too much text
-    warning  TTLs that differ in an RRset, names that lead nowhere or to an alias, records that nobody will see,
-             records in places where one of the usual servers refuses them
+    warning  TTLs that differ in an RRset, names that lead nowhere or to an alias, names of the SOA that seem to lack a
+             final dot, records that nobody will see, records where one of the usual servers refuses them
 
 An error shows in the records of one owner, so that a commit to a large zone needs to look at what it changes only, and
 replicas that look at all of it come to the same verdict. What needs two owners to show is a warning, therefore.
@@ -18,7 +18,7 @@ from xferzone.errors import Fault
 from xferzone.zone import files, names, text
 from xferzone.zone.rdtypes import AAAA, CNAME, DNAME, DS, MX, NS, NSEC, RRSIG, SOA, SRV, A, type_name
 from xferzone.zone.records import Record
-from xferzone.zone.relative import lowered_labels, wire_labels
+from xferzone.zone.relative import lowered_labels, wire_labels, wire_name
 
 MAX_MESSAGE = 65_535  # octets of a DNS message over TCP; RFC 1035 4.2.2
 MAX_WARNINGS = 100  # then they are only counted
@@ -154,7 +154,7 @@ class _Warnings:
     def all(self) -> list[Fault]:
         made = self._differing_ttls() + self._misplaced()
         if self._has_apex:
-            made += self._hidden() + self._dangling()
+            made += self._hidden() + self._dangling() + self._dotless()
         return made
 
     def _differing_ttls(self) -> list[Fault]:
@@ -227,6 +227,26 @@ class _Warnings:
                 reason = None if at is None else self._flaw(record, wire_labels(record.rdata[at:].lower()))
                 if reason:
                     made.append(self._warning(owner, record.rdtype, reason, record.line))
+        return made
+
+    def _dotless(self) -> list[Fault]:
+        """Names of the SOA that the zone's name completes, though they look whole without it: `ns1.example.net`."""
+        made = []
+        for record in self._owners.get(b"@", ()):
+            if record.rdtype != SOA or not self._zone:
+                continue
+            mname = wire_labels(record.rdata.lower())
+            rname = wire_labels(record.rdata[len(wire_name(mname)) :].lower())
+            for labels, host in ((mname, mname), (rname, rname[1:])):
+                own = labels[: len(labels) - len(self._zone)]
+                is_inside = len(own) > 1 and labels[len(own) :] == self._zone
+                is_whole = len(own) > 2 or own[-len(self._zone) :] == self._zone
+                at = names.owner_text(host[: len(host) - len(self._zone)]) if is_inside else b"@"
+                if is_inside and is_whole and at not in self._types:
+                    name = names.labels_text(labels).decode("ascii")
+                    made.append(
+                        self._warning(b"@", SOA, f"names {name}.: is a final dot missing?", record.line)
+                    )
         return made
 
     def _flaw(self, record: Record, labels: list[bytes]) -> str | None:
