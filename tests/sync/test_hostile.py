@@ -32,6 +32,8 @@ from xferzone.observer import Quiet
 from xferzone.refs import LocalRefs
 from xferzone.store import Store
 from xferzone.sync import client, driver
+from xferzone.sync.arriving import MAX_EXPANDED
+from xferzone.sync.told import MAX_REFS
 
 __all__ = ["xz"]
 
@@ -274,7 +276,7 @@ REFUSED: dict[str, tuple[Attack, str]] = {
     "a cfile bomb": (text(cfile(ONE, payload=BOMB)), f"{artifact_id(ONE)}, which is too large"),
     "bombs": (
         text(b"".join(cfile(bytes(60 * 2**20) + bytes([n])) for n in range(2)) * 9),
-        f"over {client.MAX_EXPANDED} bytes of artifacts in one reply",
+        f"over {MAX_EXPANDED} bytes of artifacts in one reply",
     ),
     "too many artifacts": (
         text(b"".join(file(b"%d" % number) for number in range(client.MAX_ARTIFACTS + 1))),
@@ -314,8 +316,8 @@ REFUSED: dict[str, tuple[Attack, str]] = {
     "a ref whose name is long": (text(ref("x" * 2_000, ABSENT)), "too long"),
     "an epoch that is none": (text(b"pragma xferzone 1 epoch \xff\xfe\n"), "an epoch that is none"),
     "too many refs": (
-        text(b"".join(b"pragma xferzone-ref z%d.test/main - 1\n" % n for n in range(client.MAX_REFS + 1))),
-        f"over {client.MAX_REFS} refs",
+        text(b"".join(b"pragma xferzone-ref z%d.test/main - 1\n" % n for n in range(MAX_REFS + 1))),
+        f"over {MAX_REFS} refs",
     ),
     "too many lines": (text(b"#\n" * 1_000_001), "over 1000000 lines"),
     "an error": (text(Error("no\x1b[2J").encode()), "says: no"),

@@ -13,15 +13,15 @@ from xferzone.cli.aside import compile_aside
 from xferzone.cli.common import SHORT, changing, now_ms, printable, reading, show_json
 from xferzone.cli.main import Settings
 from xferzone.cli.process import ending_in_order
-from xferzone.cli.progress import size, watching
-from xferzone.errors import Denied, NotFound, PeerError, RefConflict, UsageError, XferzoneError
+from xferzone.cli.progress import counted, size, watching
+from xferzone.errors import Denied, LostRace, NotFound, PeerError, UsageError, XferzoneError
 from xferzone.refs import LocalRefs
 from xferzone.store import Reader, Store, Writer, schema
 from xferzone.store.remotes import ORIGIN, Remote, put_remote, remotes, remove_remote, unsent
 from xferzone.sync import driver
 from xferzone.sync.client import ClientSession, Purpose
 from xferzone.transport import HTTP, credentials, shown_url
-from xferzone.zone.follow import Followed, follow
+from xferzone.zone.follow import Diverged, Followed, follow
 from xferzone.zone.publish import publish
 from xferzone.zone.repository import EVERYBODY
 from xferzone.zone.serials import Heard
@@ -78,6 +78,8 @@ def clone(
       xferzone clone --save-password --password-file secret https://ops@dns.example.net/
     """
     path = file or settings.repository
+    if path.exists():
+        raise UsageError(f"{path} exists already and was left as it is: give another FILE")
     account = passwords.account(path, url, password_file)
     with ending_in_order(), Store.making(path) as store:
         heard = Heard()
@@ -85,7 +87,7 @@ def clone(
         remote = Remote(ORIGIN, passwords.without_password(url))
         done = _run(store, remote, session, heard, _begin_clone)
         if session.errors:
-            raise _refusal(done)
+            raise _refusal(done, "is it the password?")
     if save_password and account is not None:
         passwords.save(path, url, account.password)
     _show(settings, done, "cloned")
@@ -170,6 +172,8 @@ def list_(settings: Settings) -> None:
         known = remotes(reader)
     if settings.json:
         show_json([{"name": each.name, "url": each.url} for each in known])
+    elif not known:
+        click.echo("there are no remotes: `xferzone remote add NAME URL` makes one", err=True)
     else:
         click.echo("".join(f"{each.name} {each.url}\n" for each in known), nl=False)
 
@@ -229,7 +233,9 @@ def _sync(
         with ending_in_order():
             done = _run(store, known, session, heard)
         if session.errors:
-            raise _refusal(done)
+            with store.reader() as reader:
+                left = len(unsent(reader)) if purpose.push else 0
+            raise _refusal(done, "is it the password, or is another project there?", left)
         if save_password and account is not None:
             passwords.save(settings.repository, url, account.password)
         _show(settings, done, _DONE[purpose])
@@ -248,7 +254,7 @@ def _run(
     """Drive the session, then let the refs follow what came; `begin` completes a repository before that."""
     address, _, _ = credentials(remote.url)
     began = time.monotonic()
-    with watching(address) as observer:
+    with watching(address, tells_races=remote.name != ORIGIN or not session.pulls) as observer:
         driver.run(store, HTTP(address, with_login=session.has_account), session, observer)
     followed = Followed()
     if not session.errors:
@@ -274,10 +280,10 @@ def _follow(writer: Writer, remote: Remote, session: ClientSession, heard: Heard
         # Where the refs of a clone stand is its origin's business alone (law 5).
         followed = Followed(notices=tuple(publish(writer, LocalRefs(writer), now_ms())))
     elif session.pulls:
-        told = session.told if session.is_ours else None
+        told = session.told.refs if session.told.is_ours else None
         followed = follow(writer, LocalRefs(writer), told, now_ms(), compile_aside, heard)
         if not followed.incomplete:
-            epoch, number = session.epoch, session.number
+            epoch, number = session.told.epoch, session.told.number
     if remote.name:
         put_remote(writer, Remote(remote.name, remote.url, epoch, number, session.cookie))
     return followed
@@ -314,10 +320,15 @@ def _show(settings: Settings, done: _Sync, verb: str) -> None:
     if len(followed.moved) > MAX_SHOWN:
         click.echo(f"... and {len(followed.moved) - MAX_SHOWN} more branches")
     click.echo(
-        f"{verb} {done.where}: received {traffic.received:,} artifacts, sent {traffic.sent:,}; {traffic.rounds} "
+        f"{verb} {done.where}: received {traffic.received:,} artifacts, sent {_taken(done):,}; {traffic.rounds} "
         f"{'round' if traffic.rounds == 1 else 'rounds'}, {size(traffic.bytes_in)} in, {size(traffic.bytes_out)} out, "
         f"{done.seconds:.1f} s"
     )
+
+
+def _taken(done: _Sync) -> int:
+    """How many artifacts the server took."""
+    return 0 if done.session.is_denied else done.session.traffic.sent
 
 
 def _account_of(done: _Sync) -> Mapping[str, object]:
@@ -326,7 +337,7 @@ def _account_of(done: _Sync) -> Mapping[str, object]:
         "remote": done.where,
         "rounds": session.traffic.rounds,
         "received": session.traffic.received,
-        "sent": session.traffic.sent,
+        "sent": _taken(done),
         "bytes_in": session.traffic.bytes_in,
         "bytes_out": session.traffic.bytes_out,
         "seconds": round(done.seconds, 3),
@@ -355,7 +366,7 @@ def _complain(done: _Sync) -> None:
     """Tell what went wrong with what came.
 
     Raises:
-        RefConflict: work of ours lost a race.
+        LostRace: work of ours did.
         XferzoneError: not all has come.
     """
     followed = done.followed
@@ -364,10 +375,6 @@ def _complain(done: _Sync) -> None:
         click.echo(printable(f"{kept.branch} stays where it was: {reason}"), err=True)
     for notice in followed.notices[:MAX_SHOWN]:
         click.echo(printable(notice), err=True)
-    for lost in followed.diverged:
-        ids = ", ".join(checkin[:SHORT] for checkin in lost.checkins[:MAX_SHOWN])
-        now = "kept, not published" if lost.now_on == lost.branch else f"on branch {lost.now_on} now"
-        click.echo(printable(f"{lost.branch}: somebody else was first; {ids} is {now}"), err=True)
     absent = done.session.absent
     if absent:
         ids = ", ".join(absent[:MAX_SHOWN])
@@ -376,16 +383,30 @@ def _complain(done: _Sync) -> None:
         branches = ", ".join(kept.branch for kept in followed.incomplete[:MAX_SHOWN])
         raise XferzoneError(f"{done.where} tells of check-ins that it has not sent, for {branches}")
     if followed.diverged:
-        lost = followed.diverged[0]
-        moved = {each.branch: each.new for each in followed.moved}
-        raise RefConflict(lost.branch, lost.checkins[-1], moved.get(lost.branch))
+        raise LostRace("\n".join(map(_told_of, followed.diverged[:MAX_SHOWN])))
+
+
+def _told_of(lost: Diverged) -> str:
+    """What became of work that lost a race, and how it comes to an end."""
+    ids = ", ".join(checkin[:SHORT] for checkin in lost.checkins[:MAX_SHOWN])
+    is_are = "is" if len(lost.checkins) == 1 else "are"
+    told = f"somebody else was first on {lost.branch}: yours, {ids}, {is_are} "
+    if lost.now_on == lost.branch:
+        return f"{told}kept here, and not published"
+    zone, _, branch = lost.branch.partition("/")
+    fork = lost.now_on.partition("/")[2]
+    return (
+        f"{told}on branch {lost.now_on} now\n"
+        f"see it with `xferzone diff {zone} {branch} {fork}`, and do it again with `xferzone set` or `edit`; "
+        f"`xferzone branch {zone} {fork} --close` then ends the matter"
+    )
 
 
 def _check_pushed(reader: Reader, done: _Sync, purpose: Purpose) -> None:
     """See that what was to be pushed has arrived, and was not beaten in a race.
 
     Raises:
-        Denied, RefConflict
+        Denied, LostRace
     """
     session = done.session
     left = unsent(reader)
@@ -398,20 +419,25 @@ def _check_pushed(reader: Reader, done: _Sync, purpose: Purpose) -> None:
         return
     placed = filter(None, map(reader.placed, session.sent))
     for branch in {checkin.branch for checkin in placed}:
-        tip = session.told.get(branch or "")
+        tip = session.told.refs.get(branch or "")
         ref = LocalRefs(reader).get(branch or "")
         if tip is not None and ref is not None and not reader.has(tip):
-            click.echo(f"`xferzone pull` brings what {done.where} has there", err=True)
-            raise RefConflict(ref.branch, ref.checkin, tip)
+            raise LostRace(
+                f"somebody else was first on {ref.branch}: `xferzone pull` brings what {done.where} has there, "
+                f"and says where yours is"
+            )
 
 
-def _refusal(done: _Sync) -> XferzoneError:
-    """What the server's error cards come to."""
+def _refusal(done: _Sync, doubt: str, left: int = 0) -> XferzoneError:
+    """What the server's error cards come to: a failed login leaves a `doubt`, a push `left` so many unsent."""
     text = printable("; ".join(done.session.errors))
     if text == _LOGIN_FAILED:
-        return Denied(f"{done.where}: {text}: is it the password, or is another project there?")
+        return Denied(f"{done.where}: {text}: {doubt}")
     if text.startswith(_NOT_ALLOWED) or done.session.sent:
-        return Denied(f"{done.where} refuses: {text}")
+        unsent_here = (
+            f"; {counted(left, 'artifact')} {'stays' if left == 1 else 'stay'} here unsent" if left else ""
+        )
+        return Denied(f"{done.where} refuses: {text}{unsent_here}")
     if text.startswith("wrong project"):
         return PeerError(f"{done.where} holds another project than this repository")
     return PeerError(f"{done.where} says: {text}")

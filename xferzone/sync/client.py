@@ -16,14 +16,12 @@ A login goes with every request but the first of a clone, where the project code
 Source: spec xfer 4; Fossil 2.21, src/xfer.c client_sync(). Seen against `fossil server` in tests/interop.
 """
 
-import re
 import secrets
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any, Final
 
-from xferzone import escape
 from xferzone.cards import (
     Card,
     CFile,
@@ -47,44 +45,33 @@ from xferzone.cards import (
     encode_cards,
     parse_cards,
 )
-from xferzone.cards.body import unframe
 from xferzone.cards.session import nonce, shared_secret, signature
-from xferzone.errors import CorruptArtifact, MalformedDelta, PeerError
-from xferzone.hashing import ArtifactId, parse_artifact_id
+from xferzone.errors import PeerError
+from xferzone.hashing import ArtifactId
 from xferzone.observer import Traffic
 from xferzone.store import Reader, Writer
-from xferzone.store.chains import MAX_ARTIFACT
-from xferzone.store.incoming import Received, Witness
+from xferzone.store.incoming import Witness
 from xferzone.store.remotes import forget_unsent, unsent
+from xferzone.sync.arriving import store_cards
+from xferzone.sync.told import Told
 
 MAX_REQUEST: Final = 250_000  # bytes of artifacts in one request; Fossil's max-upload default
 MAX_ASKED: Final = 3  # times that an artifact is asked for in vain; one that was missing before, once
 MAX_VAIN: Final = 3  # requests in a row that ask and bring nothing new
 MAX_SENT: Final = 2  # times that one artifact is sent to a server that asks for it again
-MAX_EXPECTED: Final = (
-    50_000  # artifacts of one reply that are remembered as missing; servers announce others again
-)
+MAX_EXPECTED: Final = 50_000  # artifacts of one reply remembered as missing; servers announce others again
 MAX_ARTIFACTS: Final = 200_000  # in one reply; stock's budget of 5 MB has room for some 50,000 of a few bytes
-MAX_EXPANDED: Final = (
-    1024 * 1024 * 1024
-)  # bytes of the artifacts of one reply; stock's budget is 5 MB of them packed
 MAX_WANTED: Final = 50_000  # artifacts that a server waits for; stock asks for 500 at a time
-MAX_REFS: Final = 250_000  # that a server may tell of in one session
-MAX_REF_NAME: Final = 300  # bytes; a zone's name has at most 200
 MAX_MESSAGES: Final = 100  # of a session that are kept for people
 _FEWEST_GIMMES: Final = 200  # in one request; Fossil 2.21, twice as many as came last time if that is more
-_AT_ONCE: Final = 32 * 1024 * 1024  # bytes of expanded artifacts that are stored together
 
-_VERSION: Final = Pragma(
-    "client-version", ("22100", "20230226", "192424")
-)  # the release whose protocol this is
+#: The release whose protocol this is.
+_VERSION: Final = Pragma("client-version", ("22100", "20230226", "192424"))
 _CLONE: Final = 3  # the version of clone from which artifacts come compressed
 _ANY_CODE: Final = "0" * 40  # a server code; servers pass it over
 _PULL_ONLY: Final = "pull only "  # how the message begins by which a server refuses a push and goes on
 _NO_WRITING: Final = "not authorized to write"  # how the error begins by which it answers artifacts
-_MAX_DIGITS: Final = 18  # of the number of a move
-_EPOCH: Final = re.compile("[0-9a-zA-Z]{1,64}")
-_TOGETHER: Final = 50_000  # artifacts that are looked up or stored together
+_TOGETHER: Final = 50_000  # artifacts that are looked up together
 _SHOWN: Final = 100  # bytes of what a server says wrong
 
 
@@ -112,9 +99,7 @@ class ClientSession:
         messages: what the server wants people to read, in order.
         errors: why the server ended the session; empty: it did not.
         is_denied: it takes no push from this account.
-        told: branch -> where the server's ref stands, None if it was removed; those that moved since `number`.
-        is_ours: the server is an xferzone, so `told` counts.
-        epoch, number: up to which move of the server's refs `told` goes.
+        told: what the server has told of its refs.
         cookie: the token to be brought back next time.
     """
 
@@ -141,9 +126,7 @@ class ClientSession:
         self.messages: list[str] = []
         self.errors: list[str] = []
         self.is_denied = False
-        self.told: dict[str, ArtifactId | None] = {}
-        self.is_ours = False
-        self.epoch, self.number = since
+        self.told = Told(*since)
         self.cookie = cookie
         self._purpose = purpose
         self._account = account
@@ -151,7 +134,6 @@ class ClientSession:
         self._witness = witness
         self._position = 1 if project_code is None else 0  # in a clone: where to go on
         self._has_met = False  # a request that is no clone's has been made
-        self._misses_refs = False  # the server had no room to tell of all
         self._skips_next = False  # the next artifact is private
         # What the last reply brought, until it is kept.
         self._came: list[File | CFile] = []
@@ -213,7 +195,7 @@ class ClientSession:
             del self._asked[artifact]  # by another way: a delta's source came, or another sync ran
         gimmes = self._gimmes(reader)
         files = list(self._files(reader))
-        if self._has_met and not (gimmes or files or self._misses_refs):
+        if self._has_met and not (gimmes or files or self.told.is_cut):
             return None
         self._has_met = True
         return self._signed([*self._opening(), *gimmes, *files, *self._announcements(reader)])
@@ -225,7 +207,7 @@ class ClientSession:
             yield Pull(_ANY_CODE, self.project_code)
         if self._pushes:
             yield Push(_ANY_CODE, self.project_code)
-        yield Pragma("xferzone", ("1", "refs", self.epoch or "-", str(self.number)))
+        yield self.told.question()
         if self.cookie:
             yield Cookie(self.cookie)
 
@@ -383,21 +365,7 @@ class ClientSession:
         self.cookie = card.text
 
     def _take_pragma(self, card: Pragma) -> None:
-        match card.name, card.args:
-            case "xferzone", ["1", "epoch", epoch]:
-                if not _EPOCH.fullmatch(epoch):
-                    raise PeerError(f"the server names an epoch that is none: {epoch[:_SHOWN]!r}")
-                self.epoch, self.number = epoch, 0
-                self.told.clear()
-            case "xferzone", ["1", "told", number]:
-                self.number = _number(number)
-                self.is_ours, self._misses_refs = True, False
-            case "xferzone-ref", [name, stands, number]:
-                if len(self.told) >= MAX_REFS:
-                    raise PeerError(f"the server tells of over {MAX_REFS} refs")
-                self.told[_branch(name)] = None if stands == "-" else _artifact(stands)
-                self.number = _number(number)
-                self._misses_refs = True
+        self.told.take(card)
 
     def _pass_over(self, _card: Card) -> None:
         """Take a card about what is not kept here."""
@@ -414,8 +382,7 @@ class ClientSession:
         names = {card.artifact for card in came}
         # What was asked for counts though another sync of this repository had it first.
         news = (names - writer.present(names) | names & self._asked.keys()) - self._came_before
-        for batch in _batches(came):
-            _put(writer, batch, self._witness)
+        store_cards(writer, came, self._witness)
         here = writer.present(names)
         for artifact in here:
             self._asked.pop(artifact, None)
@@ -442,68 +409,6 @@ class ClientSession:
             if is_over_budget:
                 # What was asked for is announced instead: it is to be had.
                 self._asked.update((artifact, 0) for artifact in missing if artifact in self._asked)
-
-
-def _put(writer: Writer, batch: Sequence[Received], witness: Witness | None) -> None:
-    try:
-        writer.put_all(batch, witness)
-    except MalformedDelta as exc:
-        raise PeerError(f"the server sends a delta that is none: {exc}") from exc
-    except CorruptArtifact as exc:
-        if all(exc.artifact != each.artifact for each in batch):
-            raise  # it is one of ours, a delta's source
-        raise PeerError(f"the server sends an artifact that is not what its name says: {exc}") from exc
-
-
-def _batches(cards: Iterable[File | CFile]) -> Iterator[list[Received]]:
-    """The artifacts of the cards, expanded, some at a time: all of a large reply may not fit into memory."""
-    batch: list[Received] = []
-    size = total = 0
-    for card in cards:
-        batch.append(Received(card.artifact, card.source, _payload(card)))
-        size += len(batch[-1].payload)
-        total += len(batch[-1].payload)
-        if total > MAX_EXPANDED:
-            raise PeerError(f"the server sends over {MAX_EXPANDED} bytes of artifacts in one reply")
-        if size >= _AT_ONCE or len(batch) >= _TOGETHER:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
-
-
-def _payload(card: File | CFile) -> bytes:
-    if isinstance(card, File):
-        return card.payload
-    try:
-        return unframe(card.payload, limit=MAX_ARTIFACT)
-    except PeerError as exc:
-        raise PeerError(f"the server sends artifact {card.artifact}, which is too large: {exc}") from exc
-    except ValueError as exc:
-        raise PeerError(f"the server sends artifact {card.artifact} damaged: {exc}") from exc
-
-
-def _branch(token: str) -> str:
-    octets = token.encode("utf-8", "surrogateescape")
-    if len(octets) > MAX_REF_NAME:
-        raise PeerError(f"the server tells of a ref whose name is too long: {token[:_SHOWN]!r}")
-    try:
-        return escape.decode(octets).decode("utf-8")
-    except ValueError as exc:
-        raise PeerError(f"the server tells of a ref whose name is no UTF-8: {octets!r}") from exc
-
-
-def _artifact(token: str) -> ArtifactId:
-    try:
-        return parse_artifact_id(token.encode())
-    except ValueError as exc:
-        raise PeerError(f"the server tells of a ref that stands nowhere: {exc}") from exc
-
-
-def _number(token: str) -> int:
-    if not (token.isascii() and token.isdigit() and len(token) <= _MAX_DIGITS):
-        raise PeerError(f"the server counts its moves in no numbers: {token[:_SHOWN]!r}")
-    return int(token)
 
 
 #: One row a card that a server may send. Any, since the key is the proof that a method gets the card it wants.
