@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 import xferzone
-from xferzone.errors import RefConflict, UsageError, XferzoneError
+from xferzone.errors import NotFound, RefConflict, UsageError, XferzoneError
 
 DEFAULT_REPOSITORY = "zones.xferzone"
 
@@ -160,7 +160,7 @@ def main() -> None:
 
         # A word of 70 kB that somebody gave must not hide the remedy behind it.
         told = re.sub(r"\S{200,}", lambda word: f"{word[0][:60]}...", str(exc))
-        if isinstance(exc, RefConflict | UsageError):  # what is damaged or missing is named in full
+        if isinstance(exc, RefConflict | UsageError | NotFound):  # what is damaged or missing is named in full
             told = re.sub(r"\b([0-9a-f]{16})[0-9a-f]{48}\b", r"\1", told)
         click.echo("\n".join(f"xferzone: {printable(line)}" for line in told.split("\n")), err=True)
         code = exc.exit_code
