@@ -11,6 +11,7 @@
     +-- Ambiguous           2 a prefix or name that means several things
     +-- UsageError          2 arguments that cannot be meant; says what could
     +-- RefConflict         4 a ref was moved by somebody else first
+    +-- LostRace            4 what was made here was overtaken, and is kept beside
     +-- ZoneInvalid         6 zone text or content; carries every fault found
     +-- Refused             7 a safety threshold or policy says no
     +-- Denied             77 the other side does not let us
@@ -99,6 +100,12 @@ class RefConflict(XferzoneError):
         self.ref = ref
         self.expected = expected
         self.actual = actual
+
+
+class LostRace(XferzoneError):
+    """What was made here was overtaken by somebody else; the message says where it is kept now."""
+
+    exit_code = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ to another host where requests carry a login: whoever gets one can send it again
 Source: spec xfer 1; Fossil 2.21, src/http.c http_exchange().
 """
 
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -226,6 +227,10 @@ def _reason(exc: BaseException) -> str:
     cause: BaseException | None = exc
     while cause is not None and not (isinstance(cause, OSError) and cause.strerror):
         cause = cause.__cause__ or cause.__context__
+    if isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER":
+        return "it does not speak TLS: does it speak plain http?"
     if isinstance(cause, OSError) and cause.strerror:
         return cause.strerror
+    if isinstance(exc, urllib3.exceptions.ProtocolError):
+        return "it closed the connection without an answer"
     return "no answer in time" if isinstance(exc, urllib3.exceptions.TimeoutError) else str(exc)

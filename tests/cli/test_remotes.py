@@ -158,6 +158,10 @@ def test_who_may_not_push_is_told_so_when_there_is_something_to_push(origin: str
         done = zone("-R", "c.xferzone", "sync", url)
         assert done.code == 77
         assert "takes no pushes from this account; 2 artifacts stay here unsent" in done.err
+        assert ", sent 0;" in done.out
+    assert (
+        "not authorized to write; 2 artifacts stay here unsent" in zone("-R", "c.xferzone", "push", url).err
+    )
     assert zone("-R", "c.xferzone", "sync", at(origin, "bob", "pw-bob")).code == 0
 
 
@@ -168,6 +172,9 @@ def test_logins_that_do_not_hold(
         done = zone("clone", url, "c.xferzone")
         assert done.code == 77, done.err
         assert not (tmp_path / "c.xferzone").exists()
+        assert "another project" not in done.err
+    assert zone("remote").err == "there are no remotes: `xferzone remote add NAME URL` makes one\n"
+    assert "`xferzone clone URL " in zone("-R", "none", "pull").err
     done = zone("clone", at(origin, "ann"), "c.xferzone")
     assert done.code == 2
     assert "XFERZONE_PASSWORD" in done.err

@@ -1,6 +1,7 @@
 """What people see of a repository's role: clone, edit, sync, status, promote, through a real server."""
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -42,19 +43,36 @@ def test_a_clone_works_and_becomes_a_primary(tmp_path: Path) -> None:
         editor.chmod(0o700)
         ann_edits = Person(tmp_path / "ann", "ann").env | {"EDITOR": str(editor)}
         raced = run(*XFERZONE, "-R", clone, "edit", "example.com", env=ann_edits, at=tmp_path, code=4)
-        (kept,) = [line for line in raced.err.splitlines() if line.startswith("your text is in ")]
-        draft = Path(kept.removeprefix("your text is in "))
+        (kept,) = [line for line in raced.err.splitlines() if "your text is in " in line]
+        draft = Path(kept.partition("your text is in ")[2].partition(": ")[0])
         assert "x 60 A 192.0.2.4" in draft.read_text()
         shutil.rmtree(draft.parent)
         # A race that the clone loses.
         ann.xferzone("-R", primary, "set", "www.example.com", "A", "192.0.2.2")
         lost = ann.xferzone("-R", clone, "sync", "--password-file", "-", stdin=f"{login[1]}\n", code=4)
-        assert "example.com/main-fork-" in lost.err
+        found = re.search(
+            "yours, ([0-9a-f]{16}), [0-9a-f]{16}, are on branch example.com/(main-fork-\\1) now", lost.err
+        )
+        assert found is not None
+        assert lost.err.count("somebody else was first") == 1
+        assert not re.search("[0-9a-f]{17}", lost.err)
+        # What it says to do can be done.
+        seen = f"xferzone diff example.com main {found[2]}", f"xferzone branch example.com {found[2]} --close"
+        assert all(command in lost.err for command in seen)
+        assert "+www 3600 A 192.0.2.1" in ann.xferzone("-R", clone, *seen[0].split()[1:]).out
         assert "192.0.2.2" in ann.xferzone("-R", clone, "show", "www.example.com").out
         shown = ann.xferzone("-R", clone, "status").out
         assert "lost races: 1 (" in shown
         assert "not published: 0 check-ins" in shown
-    assert ann.xferzone("-R", clone, "promote").err == "it was a clone, and is a primary now\n"
+    told = ann.xferzone("-R", clone, "promote").err
+    assert told.startswith(
+        "it was a clone, and is the primary now; its remote origin is called old-origin now\n"
+    )
+    assert "xferzone user add LOGIN" in told
+    assert "xferzone remote remove origin; xferzone remote add origin URL" in told
+    assert ann.xferzone("-R", clone, "remote").out.startswith("old-origin http://")
+    ann.xferzone("-R", clone, "branch", "example.com", found[2], "--close")
+    assert "lost races" not in ann.xferzone("-R", clone, "status").out
     assert "it is a primary already" in ann.xferzone("-R", clone, "promote").err
     again = json.loads(ann.xferzone("-R", clone, "--format", "json", "promote").out)
     assert again == {"role": "primary", "was": "primary", "moved": [], "notices": []}

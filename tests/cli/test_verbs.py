@@ -336,7 +336,7 @@ def test_accounts(zone: Run) -> None:
 
 def test_status_check_rebuild_and_stats(zone: Run) -> None:
     status = zone("status").out
-    assert "published: 1 zones" in status
+    assert "published: 1 zone, 1 branch\n" in status
     assert "listening: nobody" in status
     assert zone("check").code == 0
     before = zone("log", "example.com").out

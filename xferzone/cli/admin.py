@@ -7,6 +7,7 @@ import click
 
 from xferzone.cli.common import SHORT, changing, now_ms, printable, reading, show_json
 from xferzone.cli.main import Settings
+from xferzone.cli.progress import counted
 from xferzone.cli.running import listeners
 from xferzone.store import Store, inspect, schema
 from xferzone.zone import inspect as zone_inspect
@@ -81,9 +82,9 @@ def status(settings: Settings) -> None:
     for each in found.remotes:
         click.echo(printable(f"remote: {each.name} {each.url}"))
     if found.role != schema.PRIMARY:
-        click.echo(f"not pushed: {found.unsent} artifacts")
-    click.echo(f"published: {found.zones} zones, {found.branches} branches")
-    click.echo(f"not published: {len(found.unpublished)} check-ins")
+        click.echo(f"not pushed: {counted(found.unsent, 'artifact')}")
+    click.echo(f"published: {counted(found.zones, 'zone')}, {counted(found.branches, 'branch')}")
+    click.echo(f"not published: {counted(len(found.unpublished), 'check-in')}")
     for one in found.unpublished:
         reason = one.reason.replace("\n", "; ")
         click.echo(printable(f"  {one.id[:SHORT]} {one.branch}: {reason}"))
@@ -131,7 +132,12 @@ def promote(settings: Settings) -> None:
         click.echo(f"{printable(one.branch)} {one.new[:SHORT]}{serial}")
     for notice in done.followed.notices:
         click.echo(printable(notice), err=True)
-    click.echo(f"it was a {done.was}, and is a primary now", err=True)
+    click.echo(
+        f"""it was a {done.was}, and is the primary now; its remote origin is called {zone_promote.OLD_ORIGIN} now
+accounts have not come with it: xferzone user add LOGIN
+other clones follow it after: xferzone remote remove origin; xferzone remote add origin URL""",
+        err=True,
+    )
 
 
 @click.command()
@@ -145,13 +151,15 @@ def check(settings: Settings) -> None:
     """
     with reading(settings) as (reader, refs):
         faults = [*inspect.faults(reader), *zone_inspect.faults(reader, refs)]
-        counted = inspect.stats(reader)
+        sizes = inspect.stats(reader)
     if settings.json:
-        show_json({"artifacts": counted.artifacts, "faults": faults})
+        show_json({"artifacts": sizes.artifacts, "faults": faults})
     else:
         for fault in faults:
             click.echo(fault)
-        click.echo(f"{counted.artifacts} artifacts read, {len(faults)} faults", err=bool(faults))
+        click.echo(
+            f"{counted(sizes.artifacts, 'artifact')} read, {counted(len(faults), 'fault')}", err=bool(faults)
+        )
     sys.exit(1 if faults else 0)
 
 
@@ -166,7 +174,7 @@ def rebuild(settings: Settings) -> None:
     """
     with changing(settings) as (writer, refs):
         count = zone_rebuild.rebuild(writer, refs, now_ms())
-    click.echo(f"{count} artifacts linked again", err=True)
+    click.echo(f"{counted(count, 'artifact')} linked again", err=True)
 
 
 @click.command()
@@ -198,17 +206,17 @@ def stats(settings: Settings) -> None:
       xferzone stats
     """
     with Store.open(settings.repository) as store, store.reader() as reader:
-        counted = inspect.stats(reader)
+        sizes = inspect.stats(reader)
     rows = {
         "file": settings.repository.stat().st_size,
-        "artifacts": counted.artifacts,
-        "check-ins": counted.checkins,
-        "phantoms": counted.phantoms,
-        "unclustered": counted.unclustered,
-        "deltas": counted.deltas,
-        "content": counted.content,
-        "stored": counted.stored,
-        "indexes": counted.indexes,
+        "artifacts": sizes.artifacts,
+        "check-ins": sizes.checkins,
+        "phantoms": sizes.phantoms,
+        "unclustered": sizes.unclustered,
+        "deltas": sizes.deltas,
+        "content": sizes.content,
+        "stored": sizes.stored,
+        "indexes": sizes.indexes,
     }
     if settings.json:
         show_json(rows)

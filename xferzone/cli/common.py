@@ -254,11 +254,6 @@ def show_difference(settings: Settings, change: Difference) -> None:
         click.echo(b"+" + line.rstrip(b"\n"))
 
 
-def counted(number: int, thing: str) -> str:
-    """So many of a thing."""
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {'branche' if thing == 'branch' else thing}s"
-
-
 def when(date_ms: int) -> str:
     """A date as people are shown it, in UTC."""
     return datetime.fromtimestamp(date_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")

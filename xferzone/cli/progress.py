@@ -9,24 +9,27 @@ import click
 from xferzone.cli.common import printable
 from xferzone.observer import Observer, Traffic
 
+_LOST_RACE = "is not served: somebody else was first"  # as zone/publish puts it, for people with stock
+
 
 @contextmanager
-def watching(where: str) -> Iterator[Observer]:
-    """An observer of a sync with `where`."""
+def watching(where: str, *, tells_races: bool) -> Iterator[Observer]:
+    """An observer of a sync with `where`; `tells_races`: of races that were lost the server is to tell."""
     if not sys.stderr.isatty():
-        yield _Watcher(where, lambda _line: None)
+        yield _Watcher(where, lambda _line: None, tells_races)
         return
     from rich.console import Console  # 0.1 s, for terminals only
     from rich.text import Text
 
     with Console(stderr=True).status(Text(f"asking {where} ...")) as line:
-        yield _Watcher(where, lambda text: line.update(Text(text)))
+        yield _Watcher(where, lambda text: line.update(Text(text)), tells_races)
 
 
 class _Watcher:
-    def __init__(self, where: str, show: Callable[[str], None]) -> None:
+    def __init__(self, where: str, show: Callable[[str], None], tells_races: bool) -> None:
         self._where = where
         self._show = show
+        self._tells_races = tells_races
 
     def round_ended(self, so_far: Traffic) -> None:
         self._show(
@@ -35,7 +38,16 @@ class _Watcher:
         )
 
     def said(self, message: str) -> None:
+        if _LOST_RACE in message and not self._tells_races:
+            return
         click.echo(f"{self._where} says: {printable(message)}", err=True)
+
+
+def counted(number: int, thing: str) -> str:
+    """So many of a thing."""
+    return (
+        f"{number:,} {thing}" if number == 1 else f"{number:,} {'branche' if thing == 'branch' else thing}s"
+    )
 
 
 def size(octets: int) -> str:

@@ -41,7 +41,7 @@ _REMEDIES = {
     sqlite3.SQLITE_READONLY: _MAY_WRITE,
     sqlite3.SQLITE_FULL: ": make room",
     sqlite3.SQLITE_IOERR: ": is the disk full, or failing?",
-    sqlite3.SQLITE_CORRUPT: "; `xferzone check` says more",
+    sqlite3.SQLITE_CORRUPT: "; restore a copy, or `xferzone clone` from a remote into a new file",
     sqlite3.SQLITE_NOTADB: "; restore it from a backup",
 }
 
@@ -107,7 +107,8 @@ class Store:
         """
         if not path.is_file():
             raise NotFound(
-                f"no repository at {path}: make one with `xferzone -R {path} init`, or name yours with -R"
+                f"no repository at {path}: make one with `xferzone -R {path} init`, copy one with "
+                f"`xferzone clone URL {path}`, or name yours with -R"
             )
         store = cls(path)
         try:

@@ -11,8 +11,6 @@ HARM = {
     "hidden": "so people would not see it in fossil's lists",
 }
 
-LOST_RACE = "somebody else was first"  # in what a server says of it, to tell it from other reasons
-
 
 def name(branch: str, loser: ArtifactId) -> str:
     """The fork branch for `loser`, the first check-in off the line of `branch`; names.fork_of() reads it."""

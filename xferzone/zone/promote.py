@@ -1,17 +1,27 @@
 """Making a clone or a mirror a primary, which moves its own refs from then on (architecture.md law 5).
 
 What its remote had not published, and what was made here beside the remote's line, is settled as if it had just been
-pushed: published, moved to a fork branch, or merged (law 4). Forks that the remote made stay what they are.
+pushed: published, moved to a fork branch, or merged (law 4). Forks that the remote made stay what they are. The remote
+that it was cloned from is not synced with unless it is named.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xferzone.refs import LocalRefs
 from xferzone.store import Writer, lines, schema
-from xferzone.store.remotes import forget_unsent, unsent
+from xferzone.store.remotes import (
+    ORIGIN,
+    forget_unsent,
+    put_remote,
+    remotes,
+    remove_remote,
+    unsent,
+)
 from xferzone.zone import names
 from xferzone.zone.follow import Followed, follow
 from xferzone.zone.rebuild import resettle
+
+OLD_ORIGIN = "old-origin"  # what the remote is called then; one that was called so is forgotten
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +39,10 @@ def promote(writer: Writer, refs: LocalRefs, now_ms: int) -> Promoted | None:
         return None
     writer.set_setting("role", schema.PRIMARY)
     forget_unsent(writer, unsent(writer))
+    for known in remotes(writer):
+        if known.name == ORIGIN:
+            remove_remote(writer, known)
+            put_remote(writer, replace(known, name=OLD_ORIGIN))
     here = [branch for branch in writer.branches() if names.split_ref(branch) and not names.fork_of(branch)]
     lines.reopen(writer, here)
     resettle(writer, refs)
