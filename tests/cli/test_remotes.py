@@ -1,13 +1,15 @@
 """clone, sync, pull, push, remote against a server of ours and a stock one."""
 
 import json
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Run
-from tests.live import Person, serving, stock_server
+from tests.live import Person, serving, stock_server, within
 from xferzone.hashing import ArtifactId
 from xferzone.refs import LocalRefs
 from xferzone.store import Store
@@ -255,3 +257,30 @@ def test_remotes_have_names(origin: str, zone: Run) -> None:
     assert zone("remote", "remove", "backup").code == 0
     assert zone("remote", "remove", "backup").code == 5
     assert zone("remote").out == ""
+
+
+def test_a_failed_login_is_named_in_the_log(zone: Run, tmp_path: Path) -> None:
+    with serving(tmp_path / "zones.xferzone", "serve") as server:
+        assert zone("clone", at(server.url(), "mal%0Aory", "wrong"), "c.xferzone").code == 77
+        assert zone("clone", at(server.url(), "ops", "wrong"), "c.xferzone").code == 77
+        assert within(10, lambda: "user=ops " in server.log.read_text())
+        assert r"outcome=error user='mal\nory' " in server.log.read_text()
+
+
+def test_a_server_without_tls_or_manners_is_told_in_words(zone: Run, tmp_path: Path) -> None:
+    with serving(tmp_path / "zones.xferzone", "serve") as server:
+        done = zone("clone", server.url().replace("http:", "https:"), "c.xferzone")
+    assert (done.code, "does it speak plain http?" in done.err) == (69, True), done.err
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=lambda: listener.accept()[0].close(), daemon=True).start()
+        done = zone("clone", f"http://127.0.0.1:{listener.getsockname()[1]}/", "c.xferzone")
+    assert done.code == 69
+    assert "(" not in done.err, done.err
+
+
+def test_letters_without_a_meaning_are_refused(zone: Run) -> None:
+    assert zone("user", "add", "bob", "--read").code == 0
+    done = zone("user", "caps", "bob", "xyz")
+    assert done.code == 2
+    assert "the letters 'yz' mean nothing here" in done.err
+    assert zone("user", "caps", "bob", "agiosuvx").code == 0

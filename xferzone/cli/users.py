@@ -12,7 +12,7 @@ from xferzone.zone.repository import ADMIN_CAPS, EVERYBODY, check_login, passwor
 
 READ_CAPS = "go"  # clone and read; letters as stock has them
 WRITE_CAPS = "goi"
-_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzACD234567")
+_LETTERS = "agiosuvx"  # those that sync/login.py gives a meaning; what they mean stands in the help of `caps`
 
 
 @click.group()
@@ -38,9 +38,10 @@ def _caps(letters: str | None, level: str | None, default: str | None) -> str:
     caps = letters if letters is not None else level if level is not None else default
     if caps is None:
         raise UsageError("which rights? --read, --write, --admin, or letters as Fossil has them")
-    if unknown := set(caps) - _LETTERS:
+    if unknown := set(caps) - set(_LETTERS):
         raise UsageError(
-            f"{''.join(sorted(unknown))!r} are no capability letters: g clone, o read, i write, s everything"
+            f"the letters {''.join(sorted(unknown))!r} mean nothing here: g clone, o read, i write, s everything; "
+            f"`xferzone user caps --help` has all"
         )
     return "".join(sorted(set(caps)))
 
@@ -94,6 +95,11 @@ def list_(settings: Settings) -> None:
 @click.pass_obj
 def caps(settings: Settings, login: str, letters: str | None, level: str | None) -> None:
     """Change what an account may do; "" takes everything away.
+
+    \b
+    CAPS are letters as Fossil has them:
+      g clone    o read    i write    a, s everything    x private artifacts
+      u, v what the accounts `reader` and `developer` of a stock repository may do
 
     \b
     Examples:

@@ -80,6 +80,12 @@ def authenticate(reader: Reader, body: bytes | IO[bytes]) -> Rights | None:
     return Rights(card.user, _letters(reader, NOBODY, card.user))
 
 
+def claimed_login(body: bytes | IO[bytes]) -> str:
+    """Whom `body` claims to speak for, true or not: as it was sent, of any length."""
+    card = _opening(opened(body))
+    return NOBODY if card is None else card.user
+
+
 def _opening(text: IO[bytes]) -> Login | None:
     """The login card that the text opens with, if any; comments may stand before it."""
     try:

@@ -26,7 +26,7 @@ from xferzone.errors import Busy, PeerError, XferzoneError
 from xferzone.refs import LocalRefs
 from xferzone.store import Reader
 from xferzone.sync.budget import Budget, TooLarge
-from xferzone.sync.login import Rights, authenticate
+from xferzone.sync.login import Rights, authenticate, claimed_login
 from xferzone.sync.reply import Reply, failure
 from xferzone.sync.server import Round, Terms, may_write
 from xferzone.web.metrics import Metrics
@@ -39,6 +39,8 @@ from xferzone.zone.publish import publish
 MAX_WIRE: Final = 64 * 1024 * 1024  # bytes of a request as it travels; architecture.md 7
 MAX_BODY: Final = 2 * MAX_WIRE  # bytes of it when expanded: an artifact and all names fit
 MAX_DRAINED: Final = 4 * MAX_WIRE  # bytes read and dropped, so that the client still hears why
+
+_SHOWN: Final = 100  # letters of a login in the log
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +117,8 @@ class Sync:
             with store.reader() as reader:
                 rights = authenticate(reader, text)
             if rights is None:
-                return self._written(failure("error", "login failed"), content_type, out)
+                failed = replace(failure("error", "login failed"), login=claimed_login(text))
+                return self._written(failed, content_type, out)
             if not may_write(text, rights):
                 with self._room.seat(), store.reader() as reader:
                     round_ = Round(reader, text, self._terms(reader, rights, budget))
@@ -236,7 +239,8 @@ def _log(reply: Reply, came: int, went: int, seconds: float) -> None:
         "xfer kind=%s outcome=%s user=%s received=%d sent=%d bytes_in=%d bytes_out=%d ms=%.1f%s",
         reply.kind,
         reply.outcome,
-        reply.login,
+        # Of a login that failed, the name is anything that somebody sent.
+        reply.login if reply.login.isalnum() and reply.login.isascii() else ascii(reply.login[:_SHOWN]),
         reply.received,
         reply.sent,
         came,
