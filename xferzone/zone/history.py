@@ -3,6 +3,7 @@
 All of it works on canonical lines (`www 300 A 192.0.2.1`), so that hand-written and canonical versions compare.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,9 @@ from xferzone.zone.files import is_zone_file, mean_a_zone
 from xferzone.zone.names import DEFAULT_BRANCH
 from xferzone.zone.records import Record
 from xferzone.zone.revision import line
+
+#: What gives a line of a zone file another meaning than it has alone, or an owner another spelling.
+_CONTEXT = re.compile(rb"^[ \t$]|^[^ \t\n;]*\\|[()\r]", re.MULTILINE)
 
 MAX_SEARCHED = 5_000  # check-ins in which the changes of one name are looked for
 
@@ -114,11 +118,17 @@ def log_of_name(
 
 
 class _OwnerLines:
-    """The canonical lines of one owner at any check-in; each file is read once."""
+    """The canonical lines of one owner at any check-in; each file is read once, and as little of it as will do."""
 
     def __init__(self, reader: Reader, zone: str, owner: bytes) -> None:
         self._reader, self._zone, self._owner = reader, zone, owner
+        self._origin = names.zone_name(zone)
         self._files: dict[ArtifactId, tuple[bytes, ...]] = {}
+        absolute = text.owner_name(owner, self._origin).encode("ascii")
+        self._lines = re.compile(
+            rb"^(?:%b|%b)[ \t]+(\d)?[^\n]*" % (re.escape(owner), re.escape(absolute)),
+            re.MULTILINE | re.IGNORECASE,
+        )
 
     def at(self, checkin: ArtifactId) -> tuple[bytes, ...]:
         if self._reader.placed(checkin) is None:
@@ -128,20 +138,22 @@ class _OwnerLines:
 
     def _of(self, file: ArtifactId) -> tuple[bytes, ...]:
         if file not in self._files:
-            self._files[file] = self._read(file) if self._may_have(self._reader.content(file)) else ()
+            records = self._records(self._reader.content(file))
+            ordered, _ = text.normalised(records, self._origin)
+            self._files[file] = tuple(text.lines(ordered, self._origin))
         return self._files[file]
 
-    def _may_have(self, content: bytes) -> bool:
-        """Whether the owner may be in the text: its first label is, or what can be written in other ways."""
-        label = self._owner.split(b".")[0]
-        if label == b"@" or b"\\" in self._owner or b"\\" in content:
-            return True
-        lowered = content.lower()
-        return label in lowered or b"$generate" in lowered
-
-    def _read(self, file: ArtifactId) -> tuple[bytes, ...]:
-        read = _lines(self._reader, self._zone, (file,))
-        return tuple(line for line, record in read.items() if record.owner == self._owner)
+    def _records(self, content: bytes) -> list[Record]:
+        """The owner's records in a file; none of one that cannot be read."""
+        if _CONTEXT.search(content) is None:
+            found = list(self._lines.finditer(content))
+            if all(line[1] for line in found):  # each with its TTL, so it says all by itself
+                content = b"".join(line[0] + b"\n" for line in found)
+        try:
+            read = text.read(content, self._origin)
+        except ZoneInvalid:
+            return []
+        return [record for record in read if record.owner == self._owner]
 
 
 def _span(reader: Reader, name: str) -> tuple[str, str]:
