@@ -44,6 +44,30 @@ def test_the_help_lists_every_verb_and_exit_code(xz: Run) -> None:
     assert command_line.DEFAULT_REPOSITORY in shown
 
 
+@pytest.mark.parametrize(
+    ("verb", "meant"),
+    [
+        ("undo", "did you mean `xferzone reset ZONE main~1`?"),
+        ("rm", "did you mean `xferzone delete`"),
+        ("merge", "`fossil merge` in a check-out"),
+        ("statsu", "did you mean `xferzone stat"),
+        ("quux", "`xferzone --help` lists them"),
+    ],
+)
+def test_an_unknown_verb_gets_a_suggestion(xz: Run, verb: str, meant: str) -> None:
+    done = xz(verb, "example.com")
+    assert done.code == 2
+    assert f"there is no verb {verb}: " in done.err
+    assert meant in done.err
+
+
+@pytest.mark.parametrize("words", [("log", "-R", "f"), ("zone", "list", "--format", "json")])
+def test_global_options_behind_the_verb_are_told_where_they_stand(xz: Run, words: tuple[str, ...]) -> None:
+    done = xz(*words)
+    assert done.code == 2
+    assert f"{words[-2]} stands before the verb: xferzone {words[-2]} ... VERB ..." in done.err
+
+
 def test_init_prints_login_and_password_once(xz: Run, tmp_path: Path) -> None:
     made = xz("init", "--admin", "root", "--project-code", "ab" * 20)
     assert made.code == 0

@@ -6,6 +6,7 @@ Data goes to stdout, all else to stderr. An error on purpose brings its own exit
 errors exit 2.
 """
 
+import difflib
 import importlib
 import os
 import re
@@ -54,6 +55,21 @@ VERBS = {
     "help": "main:help_",
 }
 
+#: What people who come from other programs type, and what does it here.
+ELSEWHERE = {
+    "undo": "`xferzone reset ZONE main~1`",
+    "revert": "`xferzone reset ZONE REV`",
+    "rm": "`xferzone delete` (records) or `xferzone zone remove`",
+    "remove": "`xferzone delete` (records) or `xferzone zone remove`",
+    "commit": "`xferzone set`, `add`, `delete`, `apply` or `edit`, each of which commits",
+    "merge": "`fossil merge` in a check-out, or `xferzone reset ZONE BRANCH`",
+    "history": "`xferzone log`",
+    "ls": "`xferzone zone list`",
+    "list": "`xferzone zone list`",
+    "server": "`xferzone serve`",
+    "start": "`xferzone up`",
+}
+
 EXIT_CODES = """\b
 Exit codes:
   0   done, or nothing to do
@@ -82,6 +98,16 @@ class Verbs(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], VERBS, 1)
+            meant = ELSEWHERE.get(args[0]) or (f"`xferzone {near[0]}`" if near else "")
+            hint = f"did you mean {meant}?" if meant else "`xferzone --help` lists them"
+            raise click.UsageError(f"there is no verb {args[0]}: {hint}", ctx)
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
@@ -151,6 +177,9 @@ def main() -> None:
     except click.Abort:
         code = 130
     except click.ClickException as exc:
+        if isinstance(exc, click.NoSuchOption) and exc.option_name in ("-R", "--repository", "--format"):
+            told = f"{exc.option_name} stands before the verb: xferzone {exc.option_name} ... VERB ..."
+            exc = click.UsageError(told, exc.ctx)
         exc.show()
         code = exc.exit_code
     except XferzoneError as exc:
@@ -160,7 +189,9 @@ def main() -> None:
 
         # A word of 70 kB that somebody gave must not hide the remedy behind it.
         told = re.sub(r"\S{200,}", lambda word: f"{word[0][:60]}...", str(exc))
-        if isinstance(exc, RefConflict | UsageError | NotFound):  # what is damaged or missing is named in full
+        if isinstance(
+            exc, RefConflict | UsageError | NotFound
+        ):  # what is damaged or missing is named in full
             told = re.sub(r"\b([0-9a-f]{16})[0-9a-f]{48}\b", r"\1", told)
         click.echo("\n".join(f"xferzone: {printable(line)}" for line in told.split("\n")), err=True)
         code = exc.exit_code
