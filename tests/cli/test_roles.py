@@ -30,7 +30,8 @@ def test_a_clone_works_and_becomes_a_primary(tmp_path: Path) -> None:
         assert "role: clone\n" in shown
         assert f"remote: origin {server.url().replace('//', f'//{login[0]}@')}" in shown
         assert "not pushed: 0 artifacts" in shown
-        ann.xferzone("-R", clone, "set", "www.example.com", "A", "192.0.2.1")
+        made = ann.xferzone("-R", clone, "set", "www.example.com", "A", "192.0.2.1")
+        assert made.err == "not sent yet: xferzone sync\n"
         assert "not pushed: 2 artifacts" in ann.xferzone("-R", clone, "status").out
         with serving(clone, "up") as copy:
             assert copy.dig("www.example.com") == ["192.0.2.1"]

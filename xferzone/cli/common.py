@@ -19,7 +19,7 @@ from xferzone.cli.main import Settings
 from xferzone.errors import NotFound, RefConflict, UsageError
 from xferzone.hashing import ArtifactId
 from xferzone.refs import LocalRefs
-from xferzone.store import Reader, Store, Writer
+from xferzone.store import Reader, Store, Writer, schema
 from xferzone.zone import history
 from xferzone.zone.edit import DEFAULT_BRANCH, Author, Commit, Edit
 from xferzone.zone.history import Difference
@@ -184,11 +184,14 @@ def commit(
                 _show_dry_run(settings, writer, None if was is None else was.checkin, done)
                 raise _DryRun
             writer.make_clusters()
+            is_unsent = done.checkin is not None and writer.role == schema.CLONE
     except _DryRun:
         if done.fork is not None:
             raise RefConflict(done.branch, "where you began", "a newer check-in") from None
         return
     _show(settings, zone, done)
+    if is_unsent and not settings.json:
+        click.echo("not sent yet: xferzone sync", err=True)
     if done.fork is not None:
         raise RefConflict(
             done.branch, "where you began", f"a newer check-in (your work is kept on branch {done.fork})"
