@@ -254,7 +254,7 @@ def test_restarts_leave_no_descriptors_behind(supervised: Callable[..., Supervis
         for name in ("web", "dns"):
             os.kill(next(pid for pid in both.pids(name) if alive(pid)), signal.SIGKILL)
             assert eventually(lambda name=name, number=number: len(both.pids(name)) == number)  # type: ignore[misc]
-    assert eventually(lambda: len(list(held.iterdir())) == before)
+    assert eventually(lambda: len(list(held.iterdir())) <= before)
     both.process.terminate()
     assert both.ended()[0] == 0
 
