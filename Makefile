@@ -63,7 +63,7 @@ $(VENV)/developed: $(VENV)/installed
 
 # Run-time packages at the floors of setup.cfg; zstandard and what only tests need as pinned, for old releases of
 # those have no wheels for new Pythons.
-FLOORS = sed -n '/^install_requires/,/^$$/s/^ *\([a-z-]*\)>=/\1==/p' setup.cfg | grep -v '^zstandard='
+FLOORS = sed -n '/^install_requires/,/^$$/s/^ *\([a-z0-9-]*\)>=/\1==/p' setup.cfg | grep -v '^zstandard='
 TOOLS  = grep -E '^(hypothesis|pytest|pytest-timeout|pytest-xdist|setuptools|zstandard)==' constraints.txt
 
 $(OLDEST)/developed: $(PROJECT)
