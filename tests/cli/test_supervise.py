@@ -249,12 +249,21 @@ def test_restarts_leave_no_descriptors_behind(supervised: Callable[..., Supervis
     both = supervised(web=PLAIN, dns=BEATING)
     both.wait_up()
     held = Path(f"/proc/{both.process.pid}/fd")
-    before = len(list(held.iterdir()))
+
+    def most() -> int:
+        """Now and then it has one more, for as long as it waits."""
+        counts = []
+        for _ in range(20):
+            counts.append(len(list(held.iterdir())))
+            time.sleep(0.01)
+        return max(counts)
+
+    before = most()
     for number in range(2, 5):
         for name in ("web", "dns"):
             os.kill(next(pid for pid in both.pids(name) if alive(pid)), signal.SIGKILL)
             assert eventually(lambda name=name, number=number: len(both.pids(name)) == number)  # type: ignore[misc]
-    assert eventually(lambda: len(list(held.iterdir())) <= before)
+    assert eventually(lambda: most() <= before)
     both.process.terminate()
     assert both.ended()[0] == 0
 
