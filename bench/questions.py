@@ -76,7 +76,8 @@ def _asked(pid: int, port: int, questions: Path, times: int) -> tuple[float, flo
     # One client socket: with several the kernel would wake the server for each.
     command = f"taskset -c {_CLIENT_CORE} dnsperf -s 127.0.0.1 -p {port} -d {questions} -B -n {times} -c 1 -q 200 -t 2"
     done = subprocess.run(command.split(), capture_output=True, text=True, timeout=120, check=True).stdout
-    answers, rate, lost = (float(pattern.search(done)[1]) for pattern in (_DONE, _RATE, _LOST))  # type: ignore[index]
+    found = [pattern.search(done) for pattern in (_DONE, _RATE, _LOST)]
+    answers, rate, lost = (float(figure[1]) for figure in found if figure is not None)
     assert lost < answers / 1000, done
     return rate, (cpu_seconds(pid) - before) / answers
 

@@ -1,4 +1,4 @@
-"""`log`, `branch` and `tag` in a repository that stock made: row by row what stock shows (issue 3)."""
+"""`log`, `branch` and `tag` in a repository that stock made: row by row what stock shows."""
 
 import json
 import random

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,7 @@ print("stopped")
 class Supervised:
     """A running supervisor and what its programs, each `(name, code)`, left in `place`."""
 
-    def __init__(self, place: Path, programs: list[tuple[str, str]], **options: object) -> None:
+    def __init__(self, place: Path, programs: list[tuple[str, str]]) -> None:
         self.place = place
         argv = [word for name, code in programs for word in (name, code, str(place / name))]
         self.process = subprocess.Popen(
@@ -94,6 +95,9 @@ class Supervised:
         with contextlib.suppress(FileNotFoundError):
             return {int(entry.name) for entry in (self.place / name).iterdir()}
         return set()
+
+    def has_had(self, number: int, name: str) -> bool:
+        return len(self.pids(name)) == number
 
     def ended(self, seconds: float = 10) -> tuple[int, str, str]:
         stdout, stderr = self.process.communicate(timeout=seconds)
@@ -262,7 +266,7 @@ def test_restarts_leave_no_descriptors_behind(supervised: Callable[..., Supervis
     for number in range(2, 5):
         for name in ("web", "dns"):
             os.kill(next(pid for pid in both.pids(name) if alive(pid)), signal.SIGKILL)
-            assert eventually(lambda name=name, number=number: len(both.pids(name)) == number)  # type: ignore[misc]
+            assert eventually(partial(both.has_had, number, name))
     assert eventually(lambda: most() <= before)
     both.process.terminate()
     assert both.ended()[0] == 0

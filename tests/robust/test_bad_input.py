@@ -1,7 +1,7 @@
 """Bad input to the server: the right answer, no traceback in the log, and the repository as it was.
 
-Issue 3, point 3. `serving` looks for tracebacks. What each symptom of spec pitfalls A to E means for a server, and the
-test that shows it, is in the report of that issue; here is what is broken on its way, or not meant well.
+`serving` looks for tracebacks. What each pitfall of stock means for a server, and the test that shows it, is in
+docs/stock-pitfalls.md; here is what is broken on its way, or not meant well.
 """
 
 import random

@@ -1,6 +1,6 @@
 """Damage by hand to each table and each kind of blob: named by `check`, never served, and the rest goes on.
 
-Issue 3, point 5. Each row is done to a copy of one repository; then all faults are listed in `check`'s words, reads of
+Each row is done to a copy of one repository; then all faults are listed in `check`'s words, reads of
 what is damaged fail soon and by name, the other zone is answered and told of, and a clone brings the rest.
 """
 

@@ -15,6 +15,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,10 @@ def kill(server: Server, part: str, askers: Askers) -> float:
     again = time.monotonic()
     assert within(PATIENCE_S, lambda: askers.all_served_since(again))
     return askers.longest_gap(mark)
+
+
+def _is_ready(log: Path) -> bool:
+    return "up: ready" in log.read_text()
 
 
 def held(server: Server) -> set[str]:
@@ -229,17 +234,17 @@ def test_a_killed_supervisor_takes_all_along_and_the_next_one_serves_all_commits
         for number in range(KILLS):
             log = repository.with_name(f"up-{number}.log")
             with background(argv, env, log) as process:
-                assert within(PATIENCE_S, lambda log=log: "up: ready" in log.read_text())  # type: ignore[misc]
+                assert within(PATIENCE_S, partial(_is_ready, log))
                 committed = len(committer.done) - 1
                 server = Server(process, http, dns, log)
                 (answer,) = server.dig("count.example.com", "TXT")
                 assert int(answer.strip('"')) >= committed
                 everybody = descendants(process.pid)
                 with asking(dns, udp=2, tcp=2) as askers:
-                    assert within(PATIENCE_S, lambda askers=askers: askers.all_served_since(0))  # type: ignore[misc]
+                    assert within(PATIENCE_S, partial(askers.all_served_since, 0))
                     process.kill()
                     process.wait()
-                    assert within(2, lambda everybody=everybody: none_alive(everybody))  # type: ignore[misc]
+                    assert within(2, partial(none_alive, everybody))
                 assert len(everybody) >= 4
     with serving(repository, "dns") as server:
         assert_nothing_is_lost(repository, server, committer)
