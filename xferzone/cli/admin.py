@@ -5,9 +5,8 @@ from pathlib import Path
 
 import click
 
-from xferzone.cli.common import SHORT, changing, now_ms, printable, reading, show_json
+from xferzone.cli.common import SHORT, changing, counted, now_ms, printable, reading, show_json
 from xferzone.cli.main import Settings
-from xferzone.cli.progress import counted
 from xferzone.cli.running import listeners
 from xferzone.store import Store, inspect, schema
 from xferzone.zone import inspect as zone_inspect

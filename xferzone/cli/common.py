@@ -262,9 +262,10 @@ def when(date_ms: int) -> str:
     return datetime.fromtimestamp(date_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def plural(count: int, noun: str) -> str:
-    """A count with its noun, as in "1 warning" and "2 warnings"."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+def counted(number: int, noun: str) -> str:
+    """So many of a thing, as in "1 warning" and "2,000 branches"."""
+    ending = "" if number == 1 else "es" if noun.endswith("ch") else "s"
+    return f"{number:,} {noun}{ending}"
 
 
 def read_input(file: str) -> bytes:

@@ -8,8 +8,7 @@ import click
 
 from xferzone.cli.common import printable
 from xferzone.observer import Observer, Traffic
-
-_LOST_RACE = "is not served: somebody else was first"  # as zone/publish puts it, for people with stock
+from xferzone.zone import forks
 
 
 @contextmanager
@@ -38,16 +37,9 @@ class _Watcher:
         )
 
     def said(self, message: str) -> None:
-        if _LOST_RACE in message and not self._tells_races:
+        if f"is not served: {forks.LOST_RACE}" in message and not self._tells_races:
             return
         click.echo(f"{self._where} says: {printable(message)}", err=True)
-
-
-def counted(number: int, thing: str) -> str:
-    """So many of a thing."""
-    return (
-        f"{number:,} {thing}" if number == 1 else f"{number:,} {'branche' if thing == 'branch' else thing}s"
-    )
 
 
 def size(octets: int) -> str:

@@ -16,9 +16,9 @@ from xferzone.cli.common import (
     WordsCommand,
     Writing,
     commit,
+    counted,
     now_ms,
     on_branch,
-    plural,
     printable,
     read_input,
     reading,
@@ -124,7 +124,7 @@ def apply(settings: Settings, name: str, file: str) -> None:
 
     def act(edit: Edit, writer: Writer, refs: LocalRefs) -> Commit:
         return edit.change(
-            wanted, Writing.given().message or f"apply {plural(len(wanted), 'change')} to {name}"
+            wanted, Writing.given().message or f"apply {counted(len(wanted), 'change')} to {name}"
         )
 
     commit(settings, on_branch(zone), act)

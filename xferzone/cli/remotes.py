@@ -10,10 +10,10 @@ import click
 
 from xferzone.cli import passwords
 from xferzone.cli.aside import compile_aside
-from xferzone.cli.common import SHORT, changing, now_ms, printable, reading, show_json
+from xferzone.cli.common import SHORT, changing, counted, now_ms, printable, reading, show_json
 from xferzone.cli.main import Settings
 from xferzone.cli.process import ending_in_order
-from xferzone.cli.progress import counted, size, watching
+from xferzone.cli.progress import size, watching
 from xferzone.errors import Denied, LostRace, NotFound, PeerError, UsageError, XferzoneError
 from xferzone.refs import LocalRefs
 from xferzone.store import Reader, Store, Writer, schema

@@ -8,9 +8,9 @@ import click
 from xferzone.cli.common import (
     Writing,
     commit,
+    counted,
     now_ms,
     on_branch,
-    plural,
     read_input,
     reading,
     show_json,
@@ -200,7 +200,7 @@ def check(settings: Settings, file: str, name: str | None) -> None:
     if settings.json:
         show_json({"zone": zone_id, "records": len(records), "warnings": warnings})
     else:
-        counts = f"{plural(len(records), 'record')}, {plural(len(warnings), 'warning')}"
+        counts = f"{counted(len(records), 'record')}, {counted(len(warnings), 'warning')}"
         click.echo(f"{names.zone_name(zone_id)} {counts}")
 
 

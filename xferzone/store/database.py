@@ -84,11 +84,7 @@ class Store:
             NotFound: its directory is not there.
             XferzoneError: the disk is full, or the directory cannot be written.
         """
-        if path.exists():
-            raise UsageError(f"{path} exists already and was left as it is: give another name with -R")
-        _refuse_leftovers(path)
-        if not path.parent.is_dir():
-            raise NotFound(f"{path.parent} is no directory: make it first, or give another name with -R")
+        _check_free(path, "give another name with -R")
         with _explained(path, "made"), finished(path) as made:
             made.touch(mode=0o600)  # it will hold password secrets
             with cls(made) as store:
@@ -147,11 +143,7 @@ class Store:
             NotFound: its directory is not there.
             XferzoneError: the disk is full, or the directory cannot be written.
         """
-        if path.exists():
-            raise UsageError(f"{path} exists already and was left as it is: give another name")
-        _refuse_leftovers(path)
-        if not path.parent.is_dir():
-            raise NotFound(f"{path.parent} is no directory: make it first, or give another name")
+        _check_free(path, "give another name")
         with _explained(path, "written"), finished(path) as made:
             made.touch(mode=0o600)
             with closing(sqlite3.connect(made)) as copy, self._reading.connect() as connection:
@@ -222,8 +214,13 @@ class Store:
         return str(revision)
 
 
-def _refuse_leftovers(path: Path) -> None:
-    """Raise UsageError if SQLite would take what lies beside a new file for a part of it."""
+def _check_free(path: Path, remedy: str) -> None:
+    """Raise UsageError or NotFound unless a new file can be made at `path`, and stands alone there."""
+    if path.exists():
+        raise UsageError(f"{path} exists already and was left as it is: {remedy}")
+    if not path.parent.is_dir():
+        raise NotFound(f"{path.parent} is no directory: make it first, or {remedy}")
+    # SQLite would take what lies beside a new file for a part of it.
     for left in (path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
         if left.exists():
             raise UsageError(

@@ -27,7 +27,7 @@ def finished(path: Path) -> Iterator[Path]:
         # A link, unlike a rename, refuses to replace what is there.
         path.hardlink_to(directory / path.name)
     except FileExistsError as exc:
-        raise UsageError(f"{path} exists already and was left as it is: give another name with -R") from exc
+        raise UsageError(f"{path} exists already and was left as it is: give another name") from exc
     finally:
         shutil.rmtree(directory, ignore_errors=True)
         os.close(lock)

@@ -3,6 +3,8 @@
 from xferzone.artifacts import CheckIn, Control, Tag
 from xferzone.hashing import ArtifactId
 
+LOST_RACE = "somebody else was first"  # why most are moved
+
 #: Tags that would stop or mislead everybody who commits on top with stock, and how.
 HARM = {
     "date": "so people would take it for older or newer than it is",

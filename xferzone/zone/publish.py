@@ -321,7 +321,7 @@ class _Run:
     def _fork(self, loser: Placed) -> None:
         fork = forks.name(self.branch, loser.id)
         self.writer.put(forks.artifact(self.branch, loser.id, self.writer.checkin(loser.id)))
-        reason = self._unfit(loser) or "somebody else was first"
+        reason = self._unfit(loser) or forks.LOST_RACE
         self.notices.append(
             f"{self.branch}: check-in {loser.id[:16]} was moved to branch {fork}, which is not served: {reason}. "
             f"{forks.way_back(self.branch, fork)}"
