@@ -186,6 +186,26 @@ def test_versions_that_came_as_deltas_of_older_ones_are_turned_round(tmp_path: P
         assert list(inspect.faults(together)) == []
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_they_are_turned_round_in_whatever_order_they_come(tmp_path: Path, seed: int) -> None:
+    texts = versions(30)
+    with Store.create(tmp_path / "a") as store, store.writer() as made:
+        line = history(made, texts)
+        sent = [Received(artifact, None, made.content(artifact)) for artifact in line]
+    for old, new in itertools.pairwise(texts):
+        way = delta.create(old, new)
+        assert way is not None
+        sent.append(Received(artifact_id(new), artifact_id(old), way))
+    sent.append(Received(artifact_id(texts[0]), None, texts[0]))
+    random.Random(seed).shuffle(sent)
+    with Store.create(tmp_path / "b") as store, store.writer() as one_by_one:
+        for each in sent:
+            one_by_one.put_all([each])
+        rows = one_by_one.db.execute("SELECT hash FROM blob WHERE source IS NULL AND size > 5000").fetchall()
+        assert [chains.id_of(raw) for (raw,) in rows] == [artifact_id(texts[-1])]
+        assert list(inspect.faults(one_by_one)) == []
+
+
 def test_a_chain_longer_than_is_read_is_cut(tmp_path: Path) -> None:
     texts = versions(250)
     sent = [Received(artifact_id(texts[-1]), None, texts[-1])]

@@ -156,16 +156,18 @@ def _expanded(artifact: ArtifactId, size: int, stored: bytes, source: bytes | No
 
 def rechain_all(
     db: sqlite3.Connection, cache: ContentCache, pairs: Collection[tuple[ArtifactId, ArtifactId]]
-) -> None:
+) -> set[ArtifactId]:
     """Store older versions as deltas against their successors, where that saves space and bounds allow it.
 
-    `pairs` are an older and a newer version each, the oldest first.
+    `pairs` are an older and a newer version each, the oldest first. The newer ones that were deltas of the older
+    are returned.
     """
     query = f"""SELECT hash, rid, source FROM blob
                 WHERE content IS NOT NULL AND size BETWEEN {_SMALLEST} AND {_MAX_CHAINED} AND hash IN (?)"""  # noqa: S608 our own numbers
     rows = selected(db, query, {bytes.fromhex(artifact) for pair in pairs for artifact in pair})
     rids = {raw: rid for raw, rid, _ in rows}
     sources = {rid: source for _, rid, source in rows}
+    turned = set()
     for pair in pairs:
         old, new = (rids.get(bytes.fromhex(artifact)) for artifact in pair)
         if old is None or new is None or sources[old] is not None:
@@ -173,8 +175,10 @@ def rechain_all(
         if sources[new] == old:
             _make_whole(db, cache, new)
             sources[new] = None
+            turned.add(pair[1])
         if _rechain(db, cache, old, new):
             sources[old] = new
+    return turned
 
 
 def _make_whole(db: sqlite3.Connection, cache: ContentCache, new: int) -> None:

@@ -121,13 +121,30 @@ def replaced(older: CheckIn, newer: CheckIn) -> list[tuple[ArtifactId, ArtifactI
 
 
 def _rechain(writer: "Writer", manifests: _Manifests, touched: Collection[int]) -> None:
-    """Keep what these check-ins replace, and what of them their children replace, as deltas of the newer."""
+    """Keep what these check-ins replace, and what of them their children replace, as deltas of the newer.
+
+    What is turned round stands whole, and may now become a delta of what replaced it: on it goes, towards the tips.
+    """
+    seen: set[int] = set()
+    while touched:
+        seen.update(touched)
+        steps = _steps(writer, manifests, touched)
+        pairs = dict.fromkeys(pair for _, _, step in steps for pair in step)
+        turned = chains.rechain_all(writer.db, writer.cache, list(pairs))
+        touched = {
+            child
+            for _, child, step in steps
+            if any(newer in turned for _, newer in step) and child not in seen
+        }
+
+
+def _steps(
+    writer: "Writer", manifests: _Manifests, touched: Collection[int]
+) -> list[tuple[int, int, list[tuple[ArtifactId, ArtifactId]]]]:
+    """Of check-ins that were made from another, these and their children: date, row, older and newer versions."""
     query = "SELECT child, parent FROM parent WHERE position = 0 AND child IN (?)"
     edges = dict(selected(writer.db, query, touched))
-    query = query.replace("child IN", "parent IN")
-    heirs = dict(selected(writer.db, query, touched))
-    # What is turned round stands whole, and may now become a delta of what replaced it.
-    edges |= heirs | dict(selected(writer.db, query, heirs.keys() - set(touched)))
+    edges |= dict(selected(writer.db, query.replace("child IN", "parent IN"), touched))
     around = {*edges, *edges.values()}
     rows = selected(writer.db, "SELECT rid, hash FROM blob WHERE content IS NOT NULL AND rid IN (?)", around)
     ids = {rid: chains.id_of(raw) for rid, raw in rows}
@@ -136,10 +153,8 @@ def _rechain(writer: "Writer", manifests: _Manifests, touched: Collection[int]) 
         if child in ids and parent in ids:
             older, newer = manifests.get(ids[parent]), manifests.get(ids[child])
             if older is not None and newer is not None:
-                steps.append((newer.date_ms, [*replaced(older, newer), (ids[parent], ids[child])]))
-    steps.sort(key=itemgetter(0))
-    pairs = dict.fromkeys(pair for _, step in steps for pair in step)
-    chains.rechain_all(writer.db, writer.cache, list(pairs))
+                steps.append((newer.date_ms, child, [*replaced(older, newer), (ids[parent], ids[child])]))
+    return sorted(steps, key=itemgetter(0))
 
 
 def _set_tags(

@@ -18,7 +18,7 @@ Source: spec xfer 4; Fossil 2.21, src/xfer.c client_sync(). Seen against `fossil
 
 import secrets
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Final
 
@@ -52,7 +52,7 @@ from xferzone.observer import Traffic
 from xferzone.store import Reader, Writer
 from xferzone.store.incoming import Witness
 from xferzone.store.remotes import forget_unsent, unsent
-from xferzone.sync.arriving import store_cards
+from xferzone.sync.arriving import held_back, store_cards
 from xferzone.sync.told import Told
 
 MAX_REQUEST: Final = 250_000  # bytes of artifacts in one request; Fossil's max-upload default
@@ -137,6 +137,7 @@ class ClientSession:
         self._skips_next = False  # the next artifact is private
         # What the last reply brought, until it is kept.
         self._came: list[File | CFile] = []
+        self._held_back: Sequence[File | CFile] = ()  # in a clone: what came before, and waits for a source
         self._announced: list[ArtifactId] = []
         # What the server wants and has.
         self._wanted: dict[ArtifactId, None] = {}
@@ -177,7 +178,7 @@ class ClientSession:
     @property
     def has_news(self) -> bool:
         """Whether the last reply brought anything for `keep`."""
-        return bool(self._came or self._announced or self._unconfirmed)
+        return bool(self._came or self._held_back or self._announced or self._unconfirmed)
 
     # -- requests
 
@@ -378,7 +379,8 @@ class ClientSession:
         Raises:
             PeerError: an artifact that is not what its name says. Nothing of the reply may be kept.
         """
-        came, self._came = self._came, []
+        came, self._came = [*self._held_back, *self._came], []
+        came, self._held_back = held_back(writer, came) if self.is_cloning else (came, ())
         names = {card.artifact for card in came}
         # What was asked for counts though another sync of this repository had it first.
         news = (names - writer.present(names) | names & self._asked.keys()) - self._came_before
