@@ -1,53 +1,37 @@
 """xferzone clone, sync, pull, push, remote: other repositories."""
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 import click
 
-from xferzone.cli import passwords
+from xferzone.cli import passwords, synced
 from xferzone.cli.aside import compile_aside
-from xferzone.cli.common import SHORT, changing, counted, now_ms, printable, reading, show_json
+from xferzone.cli.common import changing, now_ms, reading, show_json
 from xferzone.cli.main import Settings
 from xferzone.cli.process import ending_in_order
-from xferzone.cli.progress import size, watching
-from xferzone.errors import Denied, LostRace, NotFound, PeerError, UsageError, XferzoneError
+from xferzone.cli.progress import watching
+from xferzone.errors import NotFound, UsageError
 from xferzone.refs import LocalRefs
 from xferzone.store import Reader, Store, Writer, schema
 from xferzone.store.remotes import ORIGIN, Remote, put_remote, remotes, remove_remote, unsent
 from xferzone.sync import driver
 from xferzone.sync.client import ClientSession, Purpose
 from xferzone.transport import HTTP, credentials, shown_url
-from xferzone.zone.follow import Diverged, Followed, follow
+from xferzone.zone.follow import Followed, follow
 from xferzone.zone.publish import publish
 from xferzone.zone.repository import EVERYBODY
 from xferzone.zone.serials import Heard
 
-MAX_SHOWN = 20  # refs or artifacts that are listed one by one; JSON has all
 _PULL, _PUSH, _BOTH = (
     Purpose(pull=True, push=False),
     Purpose(pull=False, push=True),
     Purpose(pull=True, push=True),
 )
 _DONE = {_PULL: "pulled from", _PUSH: "pushed to", _BOTH: "synced with"}
-_LOGIN_FAILED, _NOT_ALLOWED = (
-    "login failed",
-    "not authorized",
-)  # how errors about rights begin, here and in stock
 _Command = TypeVar("_Command", bound=Callable[..., object])
-
-
-@dataclass(frozen=True, slots=True)
-class _Sync:
-    """A sync that is over."""
-
-    where: str
-    session: ClientSession
-    seconds: float
-    followed: Followed
 
 
 def _password_options(command: _Command) -> _Command:
@@ -87,11 +71,11 @@ def clone(
         remote = Remote(ORIGIN, passwords.without_password(url))
         done = _run(store, remote, session, heard, _begin_clone)
         if session.errors:
-            raise _refusal(done, "is it the password?")
+            raise synced.refusal(done, "is it the password?")
     if save_password and account is not None:
         passwords.save(path, url, account.password)
-    _show(settings, done, "cloned")
-    _complain(done)
+    synced.show(settings, done, "cloned")
+    synced.complain(done)
 
 
 @click.command()
@@ -235,13 +219,13 @@ def _sync(
         if session.errors:
             with store.reader() as reader:
                 left = len(unsent(reader)) if purpose.push else 0
-            raise _refusal(done, "is it the password, or is another project there?", left)
+            raise synced.refusal(done, "is it the password, or is another project there?", left)
         if save_password and account is not None:
             passwords.save(settings.repository, url, account.password)
-        _show(settings, done, _DONE[purpose])
-        _complain(done)
+        synced.show(settings, done, _DONE[purpose])
+        synced.complain(done)
         with store.reader() as reader:
-            _check_pushed(reader, done, purpose)
+            synced.check_pushed(reader, done, purpose)
 
 
 def _run(
@@ -250,7 +234,7 @@ def _run(
     session: ClientSession,
     heard: Heard,
     begin: Callable[[Writer, ClientSession], None] | None = None,
-) -> _Sync:
+) -> synced.Sync:
     """Drive the session, then let the refs follow what came; `begin` completes a repository before that."""
     address, _, _ = credentials(remote.url)
     began = time.monotonic()
@@ -262,7 +246,7 @@ def _run(
             if begin is not None:
                 begin(writer, session)
             followed = _follow(writer, remote, session, heard)
-    return _Sync(address, session, time.monotonic() - began, followed)
+    return synced.Sync(address, session, time.monotonic() - began, followed)
 
 
 def _begin_clone(writer: Writer, session: ClientSession) -> None:
@@ -307,137 +291,3 @@ def _named(reader: Reader, named: str | None) -> Remote:
     raise NotFound(
         f"there is no remote {shown_url(named)}: `xferzone remote` lists them, `remote add` makes one"
     )
-
-
-def _show(settings: Settings, done: _Sync, verb: str) -> None:
-    traffic, followed = done.session.traffic, done.followed
-    if settings.json:
-        show_json(_account_of(done))
-        return
-    for moved in followed.moved[:MAX_SHOWN]:
-        serial = "" if moved.serial is None else f" serial {moved.serial}"
-        click.echo(f"{printable(moved.branch)} {moved.new[:SHORT]}{serial}")
-    if len(followed.moved) > MAX_SHOWN:
-        click.echo(f"... and {len(followed.moved) - MAX_SHOWN} more branches")
-    click.echo(
-        f"{verb} {done.where}: received {traffic.received:,} artifacts, sent {_taken(done):,}; {traffic.rounds} "
-        f"{'round' if traffic.rounds == 1 else 'rounds'}, {size(traffic.bytes_in)} in, {size(traffic.bytes_out)} out, "
-        f"{done.seconds:.1f} s"
-    )
-
-
-def _taken(done: _Sync) -> int:
-    """How many artifacts the server took."""
-    return 0 if done.session.is_denied else done.session.traffic.sent
-
-
-def _account_of(done: _Sync) -> Mapping[str, object]:
-    session, followed = done.session, done.followed
-    return {
-        "remote": done.where,
-        "rounds": session.traffic.rounds,
-        "received": session.traffic.received,
-        "sent": _taken(done),
-        "bytes_in": session.traffic.bytes_in,
-        "bytes_out": session.traffic.bytes_out,
-        "seconds": round(done.seconds, 3),
-        "moved": [
-            {"branch": each.branch, "from": each.old, "to": each.new, "serial": each.serial}
-            for each in followed.moved
-        ],
-        "diverged": [
-            {"branch": each.branch, "checkins": list(each.checkins), "now_on": each.now_on}
-            for each in followed.diverged
-        ],
-        "invalid": [
-            {"branch": each.branch, "checkin": each.checkin, "reason": each.reason}
-            for each in followed.invalid
-        ],
-        "incomplete": [
-            {"branch": each.branch, "checkin": each.checkin, "reason": each.reason}
-            for each in followed.incomplete
-        ],
-        "absent": session.absent,
-        "messages": session.messages,
-    }
-
-
-def _complain(done: _Sync) -> None:
-    """Tell what went wrong with what came.
-
-    Raises:
-        LostRace: work of ours did.
-        XferzoneError: not all has come.
-    """
-    followed = done.followed
-    for kept in (*followed.invalid, *followed.incomplete)[:MAX_SHOWN]:
-        reason = kept.reason.replace("\n", "; ")
-        click.echo(printable(f"{kept.branch} stays where it was: {reason}"), err=True)
-    for notice in followed.notices[:MAX_SHOWN]:
-        click.echo(printable(notice), err=True)
-    absent = done.session.absent
-    if absent:
-        ids = ", ".join(absent[:MAX_SHOWN])
-        raise XferzoneError(f"{done.where} has named {len(absent)} artifacts and not sent them: {ids}")
-    if followed.incomplete:
-        branches = ", ".join(kept.branch for kept in followed.incomplete[:MAX_SHOWN])
-        raise XferzoneError(f"{done.where} tells of check-ins that it has not sent, for {branches}")
-    if followed.diverged:
-        raise LostRace("\n".join(map(_told_of, followed.diverged[:MAX_SHOWN])))
-
-
-def _told_of(lost: Diverged) -> str:
-    """What became of work that lost a race, and how it comes to an end."""
-    ids = ", ".join(checkin[:SHORT] for checkin in lost.checkins[:MAX_SHOWN])
-    is_are = "is" if len(lost.checkins) == 1 else "are"
-    told = f"somebody else was first on {lost.branch}: yours, {ids}, {is_are} "
-    if lost.now_on == lost.branch:
-        return f"{told}kept here, and not published"
-    zone, _, branch = lost.branch.partition("/")
-    fork = lost.now_on.partition("/")[2]
-    return (
-        f"{told}on branch {lost.now_on} now\n"
-        f"see it with `xferzone diff {zone} {branch} {fork}`, and do it again with `xferzone set` or `edit`; "
-        f"`xferzone branch {zone} {fork} --close` then ends the matter"
-    )
-
-
-def _check_pushed(reader: Reader, done: _Sync, purpose: Purpose) -> None:
-    """See that what was to be pushed has arrived, and was not beaten in a race.
-
-    Raises:
-        Denied, LostRace
-    """
-    session = done.session
-    left = unsent(reader)
-    tries = left or not purpose.pull or reader.role == schema.PRIMARY
-    if session.is_denied and tries:
-        raise Denied(
-            f"{done.where} takes no pushes from this account; {len(left)} artifacts stay here unsent"
-        )
-    if purpose.pull:
-        return
-    placed = filter(None, map(reader.placed, session.sent))
-    for branch in {checkin.branch for checkin in placed}:
-        tip = session.told.refs.get(branch or "")
-        ref = LocalRefs(reader).get(branch or "")
-        if tip is not None and ref is not None and not reader.has(tip):
-            raise LostRace(
-                f"somebody else was first on {ref.branch}: `xferzone pull` brings what {done.where} has there, "
-                f"and says where yours is"
-            )
-
-
-def _refusal(done: _Sync, doubt: str, left: int = 0) -> XferzoneError:
-    """What the server's error cards come to: a failed login leaves a `doubt`, a push `left` so many unsent."""
-    text = printable("; ".join(done.session.errors))
-    if text == _LOGIN_FAILED:
-        return Denied(f"{done.where}: {text}: {doubt}")
-    if text.startswith(_NOT_ALLOWED) or done.session.sent:
-        unsent_here = (
-            f"; {counted(left, 'artifact')} {'stays' if left == 1 else 'stay'} here unsent" if left else ""
-        )
-        return Denied(f"{done.where} refuses: {text}{unsent_here}")
-    if text.startswith("wrong project"):
-        return PeerError(f"{done.where} holds another project than this repository")
-    return PeerError(f"{done.where} says: {text}")

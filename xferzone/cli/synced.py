@@ -1,0 +1,166 @@
+"""What a sync came to: its last lines, its JSON, and the errors that end it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import click
+
+from xferzone.cli.common import SHORT, counted, printable, show_json
+from xferzone.cli.main import Settings
+from xferzone.cli.progress import size
+from xferzone.errors import Denied, LostRace, PeerError, XferzoneError
+from xferzone.refs import LocalRefs
+from xferzone.store import Reader, schema
+from xferzone.store.remotes import unsent
+from xferzone.sync.client import ClientSession, Purpose
+from xferzone.zone.follow import Diverged, Followed
+
+MAX_SHOWN = 20  # refs or artifacts that are listed one by one; JSON has all
+# How errors about rights begin, here and in stock.
+_LOGIN_FAILED = "login failed"
+_NOT_ALLOWED = "not authorized"
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """A sync that is over."""
+
+    where: str
+    session: ClientSession
+    seconds: float
+    followed: Followed
+
+
+def show(settings: Settings, done: Sync, verb: str) -> None:
+    """Print it; `verb` says what was done with the remote."""
+    traffic, followed = done.session.traffic, done.followed
+    if settings.json:
+        show_json(_account_of(done))
+        return
+    for moved in followed.moved[:MAX_SHOWN]:
+        serial = "" if moved.serial is None else f" serial {moved.serial}"
+        click.echo(f"{printable(moved.branch)} {moved.new[:SHORT]}{serial}")
+    if len(followed.moved) > MAX_SHOWN:
+        click.echo(f"... and {len(followed.moved) - MAX_SHOWN} more branches")
+    click.echo(
+        f"{verb} {done.where}: received {traffic.received:,} artifacts, sent {_taken(done):,}; {traffic.rounds} "
+        f"{'round' if traffic.rounds == 1 else 'rounds'}, {size(traffic.bytes_in)} in, {size(traffic.bytes_out)} out, "
+        f"{done.seconds:.1f} s"
+    )
+
+
+def _taken(done: Sync) -> int:
+    """How many artifacts the server took."""
+    return 0 if done.session.is_denied else done.session.traffic.sent
+
+
+def _account_of(done: Sync) -> Mapping[str, object]:
+    session, followed = done.session, done.followed
+    return {
+        "remote": done.where,
+        "rounds": session.traffic.rounds,
+        "received": session.traffic.received,
+        "sent": _taken(done),
+        "bytes_in": session.traffic.bytes_in,
+        "bytes_out": session.traffic.bytes_out,
+        "seconds": round(done.seconds, 3),
+        "moved": [
+            {"branch": each.branch, "from": each.old, "to": each.new, "serial": each.serial}
+            for each in followed.moved
+        ],
+        "diverged": [
+            {"branch": each.branch, "checkins": list(each.checkins), "now_on": each.now_on}
+            for each in followed.diverged
+        ],
+        "invalid": [
+            {"branch": each.branch, "checkin": each.checkin, "reason": each.reason}
+            for each in followed.invalid
+        ],
+        "incomplete": [
+            {"branch": each.branch, "checkin": each.checkin, "reason": each.reason}
+            for each in followed.incomplete
+        ],
+        "absent": session.absent,
+        "messages": session.messages,
+    }
+
+
+def complain(done: Sync) -> None:
+    """Tell what went wrong with what came.
+
+    Raises:
+        LostRace: work of ours did.
+        XferzoneError: not all has come.
+    """
+    followed = done.followed
+    for kept in (*followed.invalid, *followed.incomplete)[:MAX_SHOWN]:
+        reason = kept.reason.replace("\n", "; ")
+        click.echo(printable(f"{kept.branch} stays where it was: {reason}"), err=True)
+    for notice in followed.notices[:MAX_SHOWN]:
+        click.echo(printable(notice), err=True)
+    absent = done.session.absent
+    if absent:
+        ids = ", ".join(absent[:MAX_SHOWN])
+        raise XferzoneError(f"{done.where} has named {len(absent)} artifacts and not sent them: {ids}")
+    if followed.incomplete:
+        branches = ", ".join(kept.branch for kept in followed.incomplete[:MAX_SHOWN])
+        raise XferzoneError(f"{done.where} tells of check-ins that it has not sent, for {branches}")
+    if followed.diverged:
+        raise LostRace("\n".join(map(_told_of, followed.diverged[:MAX_SHOWN])))
+
+
+def _told_of(lost: Diverged) -> str:
+    """What became of work that lost a race, and how it comes to an end."""
+    ids = ", ".join(checkin[:SHORT] for checkin in lost.checkins[:MAX_SHOWN])
+    is_are = "is" if len(lost.checkins) == 1 else "are"
+    told = f"somebody else was first on {lost.branch}: yours, {ids}, {is_are} "
+    if lost.now_on == lost.branch:
+        return f"{told}kept here, and not published"
+    zone, _, branch = lost.branch.partition("/")
+    fork = lost.now_on.partition("/")[2]
+    return (
+        f"{told}on branch {lost.now_on} now\n"
+        f"see it with `xferzone diff {zone} {branch} {fork}`, and do it again with `xferzone set` or `edit`; "
+        f"`xferzone branch {zone} {fork} --close` then ends the matter"
+    )
+
+
+def check_pushed(reader: Reader, done: Sync, purpose: Purpose) -> None:
+    """See that what was to be pushed has arrived, and was not beaten in a race.
+
+    Raises:
+        Denied, LostRace
+    """
+    session = done.session
+    left = unsent(reader)
+    tries = left or not purpose.pull or reader.role == schema.PRIMARY
+    if session.is_denied and tries:
+        raise Denied(
+            f"{done.where} takes no pushes from this account; {len(left)} artifacts stay here unsent"
+        )
+    if purpose.pull:
+        return
+    placed = filter(None, map(reader.placed, session.sent))
+    for branch in {checkin.branch for checkin in placed}:
+        tip = session.told.refs.get(branch or "")
+        ref = LocalRefs(reader).get(branch or "")
+        if tip is not None and ref is not None and not reader.has(tip):
+            raise LostRace(
+                f"somebody else was first on {ref.branch}: `xferzone pull` brings what {done.where} has there, "
+                f"and says where yours is"
+            )
+
+
+def refusal(done: Sync, doubt: str, left: int = 0) -> XferzoneError:
+    """What the server's error cards come to: a failed login leaves a `doubt`, a push `left` so many unsent."""
+    text = printable("; ".join(done.session.errors))
+    if text == _LOGIN_FAILED:
+        return Denied(f"{done.where}: {text}: {doubt}")
+    if text.startswith(_NOT_ALLOWED) or done.session.sent:
+        unsent_here = (
+            f"; {counted(left, 'artifact')} {'stays' if left == 1 else 'stay'} here unsent" if left else ""
+        )
+        return Denied(f"{done.where} refuses: {text}{unsent_here}")
+    if text.startswith("wrong project"):
+        return PeerError(f"{done.where} holds another project than this repository")
+    return PeerError(f"{done.where} says: {text}")
