@@ -276,7 +276,11 @@ def test_a_branch_is_inherited_moved_and_cut_off(store: Store) -> None:
         assert branches() == [main, "z", None, None]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=25,
+    deadline=None,
+)
 @given(order=st.randoms(use_true_random=False))
 def test_any_order_of_arrival_derives_the_same(
     tmp_path_factory: pytest.TempPathFactory, order: random.Random

@@ -570,7 +570,7 @@ LINES = st.sampled_from(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(lines=st.lists(LINES, max_size=6), data=st.data())
 def test_whatever_comes_is_answered_or_refused(store: Store, lines: list[bytes], data: st.DataObject) -> None:
     request = bytearray(b"".join(lines))
