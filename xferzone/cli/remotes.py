@@ -245,7 +245,7 @@ def _run(
         with store.writer() as writer:
             if begin is not None:
                 begin(writer, session)
-            followed = _follow(writer, remote, session, heard)
+            followed = _follow(writer, remote, session, heard, defers=begin is not None)
     return synced.Sync(address, session, time.monotonic() - began, followed)
 
 
@@ -257,7 +257,9 @@ def _begin_clone(writer: Writer, session: ClientSession) -> None:
         writer.put_user(login, None, "")
 
 
-def _follow(writer: Writer, remote: Remote, session: ClientSession, heard: Heard) -> Followed:
+def _follow(
+    writer: Writer, remote: Remote, session: ClientSession, heard: Heard, *, defers: bool
+) -> Followed:
     followed = Followed()
     epoch, number = remote.epoch, remote.number
     if session.pulls and remote.name != ORIGIN and writer.role != schema.PRIMARY:
@@ -265,7 +267,8 @@ def _follow(writer: Writer, remote: Remote, session: ClientSession, heard: Heard
         followed = Followed(notices=tuple(publish(writer, LocalRefs(writer), now_ms())))
     elif session.pulls:
         told = session.told.refs if session.told.is_ours else None
-        followed = follow(writer, LocalRefs(writer), told, now_ms(), compile_aside, heard)
+        refs = LocalRefs(writer)
+        followed = follow(writer, refs, told, now_ms(), compile_aside, heard, defers=defers)
         if not followed.incomplete:
             epoch, number = session.told.epoch, session.told.number
     if remote.name:

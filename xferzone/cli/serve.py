@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -27,6 +28,9 @@ from xferzone.cli.running import announced, listeners
 from xferzone.cli.supervise import Program, supervise
 from xferzone.dnsd.listen import Address, parse_address
 from xferzone.errors import CannotServe, UsageError, XferzoneError
+
+if TYPE_CHECKING:
+    from xferzone.store import Store
 
 MAX_WORKERS = 256  # processes; more than any machine this was tried on has cores
 
@@ -124,11 +128,14 @@ def _run(
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     # Before the servers do: what is no repository is refused here, and an older schema migrated by one alone.
-    with Store.open(repository) as store, store.writer() as writer:
-        for notice in publish(writer, LocalRefs(writer), time.time_ns() // 1_000_000):
-            _log.warning("%s", notice)
-    for endpoint in endpoints:
-        _check(endpoint, repository)
+    with Store.open(repository) as store:
+        with store.writer() as writer:
+            for notice in publish(writer, LocalRefs(writer), time.time_ns() // 1_000_000):
+                _log.warning("%s", notice)
+        for endpoint in endpoints:
+            _check(endpoint, repository)
+        if any(endpoint.what == "dns" for endpoint in endpoints):
+            _compile(store)
 
     with contextlib.ExitStack() as stack:
 
@@ -146,6 +153,23 @@ def _run(
         finally:
             _tidy(repository)
     click.echo(f"{verb}: stopped", err=True)
+
+
+def _compile(store: "Store") -> None:
+    """Compile what a clone has not needed compiled before."""
+    from xferzone.cli.aside import compile_aside
+    from xferzone.refs import LocalRefs
+    from xferzone.zone import deferred
+
+    with store.reader() as reader:
+        left = deferred.waiting(LocalRefs(reader))
+    if left:
+        _log.info("compiling %d zones for their first answer", len(left))
+    for start in range(0, len(left), deferred.AT_ONCE):
+        with store.writer() as writer:
+            some = left[start : start + deferred.AT_ONCE]
+            for ref, invalid in deferred.compile_deferred(writer, LocalRefs(writer), some, compile_aside):
+                _log.warning("%s is not served: %s", ref.branch, invalid)
 
 
 def _tidy(repository: Path) -> None:

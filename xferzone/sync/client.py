@@ -379,8 +379,10 @@ class ClientSession:
         Raises:
             PeerError: an artifact that is not what its name says. Nothing of the reply may be kept.
         """
-        came, self._came = [*self._held_back, *self._came], []
-        came, self._held_back = held_back(writer, came) if self.is_cloning else (came, ())
+        came: Sequence[File | CFile] = [*self._held_back, *self._came]
+        self._came, self._held_back = [], ()
+        if self.is_cloning:
+            came, self._held_back = held_back(writer, came)
         names = {card.artifact for card in came}
         # What was asked for counts though another sync of this repository had it first.
         news = (names - writer.present(names) | names & self._asked.keys()) - self._came_before

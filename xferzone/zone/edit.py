@@ -26,6 +26,7 @@ from xferzone.store import Writer, schema
 from xferzone.store.indexes import IndexRow
 from xferzone.zone import absent, changes, doubts, files, form, names, text, validate
 from xferzone.zone.changes import Change
+from xferzone.zone.deferred import compiled
 from xferzone.zone.newnames import check_new, check_utf8
 from xferzone.zone.publish import MAX_AHEAD_MS, publish, withdraw
 from xferzone.zone.rdtypes import SOA
@@ -239,6 +240,7 @@ class Edit:
 
     def _canonical(self, ref: Ref) -> Ref:
         """The ref, after a check-in that only changes the form if its files were written by hand."""
+        ref = compiled(self._writer, self._refs, ref)
         own = self._writer.files(ref.checkin)
         records = None
         if form.ordered(self._writer, self.zone, self._zone_files(own)) is None:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 from xferzone.errors import ZoneInvalid
 from xferzone.hashing import ArtifactId
-from xferzone.refs import LocalRefs, Move, Ref
+from xferzone.refs import DEFERRED, LocalRefs, Move, Ref
 from xferzone.store import Reader, Writer, lines, schema, symbols
 from xferzone.zone import names, serials
 from xferzone.zone.compiling import compile_all
@@ -81,6 +81,8 @@ def follow(
     now_ms: int,
     compiler: Compiler = compile_all,
     heard: serials.Heard | None = None,
+    *,
+    defers: bool = False,
 ) -> Followed:
     """Move the refs after a sync, in its last transaction.
 
@@ -90,9 +92,11 @@ def follow(
         now_ms: the clock, milliseconds since 1970.
         compiler: does what may be done aside.
         heard: what came, as far as serials go.
+        defers: what is new here and published at the remote is compiled later (deferred.py).
     """
     before = {ref.branch: ref for ref in refs.list()}
-    run = _Run(writer, refs, now_ms, before, compiler, heard, is_stock=told is None)
+    is_stock = told is None
+    run = _Run(writer, refs, now_ms, before, compiler, heard, is_stock, defers=defers and not is_stock)
     if writer.role != schema.PRIMARY:
         run.go(symbols.branch_tips(writer) if told is None else run.wanted(told))
         notices = advance(writer, refs, now_ms)
@@ -124,6 +128,7 @@ class _Run:
     compiler: Compiler
     heard: serials.Heard | None
     is_stock: bool
+    defers: bool
     diverged: list[Diverged] = field(default_factory=list)
     incomplete: list[Kept] = field(default_factory=list)
     invalid: list[Kept] = field(default_factory=list)
@@ -198,15 +203,15 @@ class _Run:
     def _moves(self, chosen: Sequence[tuple[str, ArtifactId, object]]) -> Iterator[Move | None]:
         """The move of each branch to its tip; None: that cannot be served, which is noted."""
         held = {branch: self.writer.files(tip) for branch, tip, _ in chosen}
-        # Without any files it takes the zone away.
-        wanted = [(branch.partition("/")[0], files) for branch, files in held.items() if files]
+        given = {branch: own for branch, files in held.items() if (own := self._given(branch, files))}
+        wanted = [(branch.partition("/")[0], held[branch]) for branch in held if branch not in given]
         forms = served_forms(self.writer, wanted, self.compiler)
         computed = [
             serials.computed(self.writer, branch.partition("/")[0], tip, self.heard)
             for branch, tip, _ in chosen
         ]
         for (branch, tip, _), line in zip(chosen, computed, strict=True):
-            form = next(forms) if held[branch] else Form(())
+            form = given.get(branch) or next(forms)
             if isinstance(form, ZoneInvalid):
                 if branch in self.before or mean_a_zone(branch.partition("/")[0], held[branch]):
                     self.invalid.append(Kept(branch, tip, str(form)))
@@ -216,6 +221,12 @@ class _Run:
             ref = self.before.get(branch)
             expected = None if ref is None else ref.checkin
             yield Move(expected, Ref(branch, tip, line.serial, form.numbers), self.now_ms)
+
+    def _given(self, branch: str, files: Mapping[str, ArtifactId]) -> Form | None:
+        """The form of a branch for which nothing is to be compiled now: without any files it takes the zone away."""
+        if not files:
+            return Form(())
+        return Form(DEFERRED) if self.defers and branch not in self.before else None
 
 
 def _removal(reader: Reader, branch: str) -> ArtifactId | None:

@@ -12,13 +12,14 @@ from typing import Final
 
 from xferzone.errors import CorruptArtifact, NotFound, XferzoneError, ZoneInvalid
 from xferzone.hashing import ArtifactId, artifact_id
-from xferzone.refs import LocalRefs, Ref
+from xferzone.refs import DEFERRED, LocalRefs, Ref
 from xferzone.store import Reader, indexes, zstd
 from xferzone.store.indexes import IndexRow
 from xferzone.store.inspect import told
 from xferzone.store.serials import steps
 from xferzone.store.served import MAX_INDEX
 from xferzone.zone import files, form, names, serial, text
+from xferzone.zone.compiling import check
 from xferzone.zone.index import Index, compile_index
 
 _REBUILD: Final = "run `xferzone rebuild`"
@@ -51,6 +52,10 @@ def _served(reader: Reader, ref: Ref) -> Iterator[str]:
     zone = ref.branch.partition("/")[0]
     known = {row.number: row for row in indexes.of_zone(reader, zone).values()}
     try:
+        if ref.numbers == DEFERRED:
+            records = form.read_all(reader, zone, reader.files(ref.checkin))
+            check(records, names.zone_name(zone), "", has_apex=True)
+            return
         expected = _made_again(reader, zone, reader.files(ref.checkin)) if ref.numbers else {}
     except (CorruptArtifact, NotFound):
         return  # of an artifact, which is told by its own name

@@ -4,7 +4,7 @@ from itertools import islice
 
 from xferzone.errors import NotFound
 from xferzone.hashing import ArtifactId
-from xferzone.refs import LocalRefs
+from xferzone.refs import DEFERRED, LocalRefs
 from xferzone.store import Writer, lines, schema
 from xferzone.store.relink import relink
 from xferzone.zone import names
@@ -21,6 +21,8 @@ def rebuild(writer: Writer, refs: LocalRefs, now_ms: int) -> int:
     for ref in refs.list():
         zone = ref.branch.partition("/")[0]
         serial_of(writer, zone, ref.checkin)
+        if ref.numbers == DEFERRED:
+            continue
         moves = [move.checkin for move in islice(refs.publications(ref.branch), 2)]
         numbers, *previous = [_numbers(writer, zone, checkin) for checkin in moves]
         refs.repack(ref.branch, numbers, previous[0] if previous else ())
