@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 import pytest
 
-from xferzone.cli.main import main
+from xferzone.cli.main import cli, main
 
 ZONE = """\
 $TTL 1h
@@ -18,6 +19,21 @@ www  300 A 192.0.2.1 ; the web server
 ; mail goes here
 mail A 192.0.2.25
 """
+
+
+def _verbs(command: click.Command, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    if not isinstance(command, click.Group):
+        return [path]
+    context = click.Context(command)
+    found: list[tuple[str, ...]] = []
+    for name in command.list_commands(context):
+        child = command.get_command(context, name)
+        assert child is not None
+        found += _verbs(child, (*path, name))
+    return found
+
+
+EVERY_VERB = _verbs(cli)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ DEFAULT_ADMIN = "ops"
 @click.option("--project-code", metavar="HEX", help="40 hex digits; else random ones.")
 @click.pass_obj
 def init(settings: Settings, admin: str, project_code: str | None) -> None:
-    """Make a repository, with one account; its password is shown only here.
+    """Make a repository and an account, whose password is shown once.
 
     \b
     Example:
@@ -46,7 +46,7 @@ def init(settings: Settings, admin: str, project_code: str | None) -> None:
 @click.command()
 @click.pass_obj
 def status(settings: Settings) -> None:
-    """Which repository, what is published, what is not and why, who listens.
+    """What is published, what is not, what is unsent, who listens.
 
     \b
     Example:
@@ -101,9 +101,10 @@ def status(settings: Settings) -> None:
 @click.command()
 @click.pass_obj
 def promote(settings: Settings) -> None:
-    """Make a clone a primary: its zones change here from now on, and what waited is published.
+    """Make a clone a primary: its zones change here from now on.
 
-    Do so when the primary is lost, or is to change no more: two primaries of a project go apart.
+    What waited is published. Do so when the primary is lost, or is to change no more: two primaries of a project go
+    apart.
 
     \b
     Example:
@@ -142,7 +143,9 @@ other clones follow it after: xferzone remote remove origin; xferzone remote add
 @click.command()
 @click.pass_obj
 def check(settings: Settings) -> None:
-    """Read every artifact back and compare what was derived from them; exit 1 if anything is wrong.
+    """Read every artifact and compare what was derived from it.
+
+    The exit code is 1 if anything is wrong; each fault is told with what mends it.
 
     \b
     Example:
@@ -180,7 +183,9 @@ def rebuild(settings: Settings) -> None:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.pass_obj
 def backup(settings: Settings, file: Path) -> None:
-    """Copy the whole repository, accounts too, into the new FILE; it may be served and written meanwhile.
+    """Copy the whole repository, accounts too, into the new FILE.
+
+    It may be served and written meanwhile.
 
     \b
     Example:

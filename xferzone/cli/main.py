@@ -2,6 +2,7 @@
 
     xferzone [-R FILE] [--format text|json] [--version] VERB ...
 
+All of these may stand behind the verb, too, unless it has an option of that name itself.
 Data goes to stdout, all else to stderr. An error on purpose brings its own exit code (errors.py); click's usage
 errors exit 2.
 """
@@ -11,7 +12,9 @@ import importlib
 import os
 import re
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -90,7 +93,11 @@ class Settings:
     """What the global options say."""
 
     repository: Path
-    json: bool
+    form: str
+
+    @property
+    def json(self) -> bool:
+        return self.form == "json"
 
 
 class Verbs(click.Group):
@@ -115,7 +122,31 @@ class Verbs(click.Group):
         module, _, attribute = VERBS[cmd_name].partition(":")
         command = getattr(importlib.import_module(f"xferzone.cli.{module}"), attribute)
         assert isinstance(command, click.Command)
+        _take_behind(command, [_behind(param) for param in self.params if isinstance(param, click.Option)])
         return command
+
+
+def _behind(option: click.Option) -> click.Option:
+    """The option as it may stand behind a verb, whose help leaves it out."""
+    made = copy(option)
+    made.hidden, made.default, made.envvar = True, None, None
+    if made.expose_value:
+        made.expose_value, made.callback = False, _say_again
+    return made
+
+
+def _say_again(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
+    """Of what was said before the verb and behind it, the latter counts."""
+    if value is not None and not ctx.resilient_parsing:
+        ctx.obj = replace(ctx.obj, **{parameter.name: value})
+
+
+def _take_behind(command: click.Command, options: Sequence[click.Option]) -> None:
+    """Give the command and all below it those of `options` that have no name of its own options."""
+    own = {name for param in command.params for name in param.opts}
+    command.params += [option for option in options if own.isdisjoint(option.opts)]
+    for below in command.commands.values() if isinstance(command, click.Group) else ():
+        _take_behind(below, options)
 
 
 @click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES)
@@ -129,7 +160,11 @@ class Verbs(click.Group):
     help="The repository file; XFERZONE_REPOSITORY names it too.",
 )
 @click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="How data is printed."
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="How data is printed. It and -R may stand behind the verb, too.",
 )
 @click.version_option(xferzone.__version__, prog_name="xferzone")
 @click.pass_context
@@ -143,7 +178,7 @@ def cli(ctx: click.Context, repository: Path, form: str) -> None:
       xferzone set www.example.com. 300 A 192.0.2.1     a record
       xferzone up                                       serve Fossil on 8080 and DNS on 5300, both on loopback
     """
-    ctx.obj = Settings(repository, form == "json")
+    ctx.obj = Settings(repository, form)
 
 
 @click.command("help")
@@ -177,9 +212,6 @@ def main() -> None:
     except click.Abort:
         code = 130
     except click.ClickException as exc:
-        if isinstance(exc, click.NoSuchOption) and exc.option_name in ("-R", "--repository", "--format"):
-            told = f"{exc.option_name} stands before the verb: xferzone {exc.option_name} ... VERB ..."
-            exc = click.UsageError(told, exc.ctx)
         exc.show()
         code = exc.exit_code
     except XferzoneError as exc:

@@ -52,9 +52,10 @@ def _password_options(command: _Command) -> _Command:
 def clone(
     settings: Settings, url: str, file: Path | None, password_file: str | None, save_password: bool
 ) -> None:
-    """Copy a repository from URL into FILE, else into the one -R names; `sync` then knows where it came from.
+    """Copy a repository from URL into a new FILE.
 
-    A password in the URL is not remembered. XFERZONE_PASSWORD may hold it, too.
+    Without FILE it is the one that -R names. `sync` then knows where it came from. A password in the URL is not
+    remembered. XFERZONE_PASSWORD may hold it, too.
 
     \b
     Examples:
@@ -91,7 +92,9 @@ def sync(
     password_file: str | None,
     save_password: bool,
 ) -> None:
-    """Exchange what is new with a remote: the one named, else origin, where this repository was cloned from.
+    """Exchange what is new with a remote.
+
+    It is the one named, else origin, where this repository was cloned from.
 
     \b
     Examples:

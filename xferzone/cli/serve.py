@@ -65,7 +65,7 @@ def address(text: str) -> Address:
 )
 @click.pass_obj
 def serve(settings: Settings, listen: Address, workers: int) -> None:
-    """Serve the repository over HTTP: what fossil clones, syncs and pushes to.
+    """Serve over HTTP what fossil clones, syncs and pushes to.
 
     \b
     Example:

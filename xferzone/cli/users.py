@@ -17,7 +17,7 @@ _LETTERS = "agiosuvx"  # those that sync/login.py gives a meaning; what they mea
 
 @click.group()
 def user() -> None:
-    """Accounts of this repository; `nobody` is everybody who does not log in.
+    """Accounts of this repository; who does not log in is `nobody`.
 
     \b
     Examples:
