@@ -104,6 +104,12 @@ def high_water(pid: int) -> float:
     return int(found[1]) * 1024 / 1e6
 
 
+def cpu_s(pid: int) -> float:
+    """Seconds of processor time that the process has used."""
+    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def dump(repository: Path) -> list[str]:
     """Everything that the repository's tables hold."""
     with sqlite3.connect(f"file:{repository}?mode=ro", uri=True) as db:

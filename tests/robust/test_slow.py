@@ -4,15 +4,18 @@ import contextlib
 import select
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.live import Server, serving, within
-from tests.robust.site import LOGIN, PULL, PUSH, ask, begun, by_ops, healthy, made, post, workers
+from tests.live import PATIENCE_S, Server, serving, within
+from tests.robust.site import LOGIN, PULL, PUSH, ask, begun, by_ops, cpu_s, healthy, made, post, workers
 from xferzone.cards import Error, File, IGot
 from xferzone.cards.body import FRAMED
+from xferzone.cli.arbiter import THREADS
+from xferzone.cli.worker import MAX_HEAD
 from xferzone.hashing import artifact_id
 from xferzone.store import Store
 from xferzone.web.patience import Patience
@@ -20,6 +23,8 @@ from xferzone.web.room import MAX_REQUESTS
 
 CONTENT = b"slowly\n" * 1000
 SLOW = 20
+SLOW_HEADS = 2 * THREADS
+SOON_S = 10.0  # far less than anybody is waited for
 
 
 @pytest.fixture
@@ -38,7 +43,7 @@ def test_slow_bodies_stop_nobody_else(server: Server) -> None:
     with contextlib.ExitStack() as stack:
         slow = [stack.enter_context(begun(server, body, 10)) for _ in range(SLOW)]
         assert ask(server, by_ops(PULL)) == []
-        assert healthy(server, 2)
+        assert healthy(server, SOON_S)
         for connection in slow:
             connection.sendall(body[-10:])
             assert connection.recv(100).startswith(b"HTTP/1.0 200 ")
@@ -55,8 +60,33 @@ def test_beyond_a_bound_slow_bodies_stop_sync_requests_but_no_page(server: Serve
         turned_away, _, _ = select.select(slow, [], [], 60)
         assert len(turned_away) == 1
         assert is_busy()
+        assert healthy(server, SOON_S)
+    assert within(PATIENCE_S, lambda: not is_busy())
+
+
+def test_slow_heads_hold_no_thread(server: Server) -> None:
+    (worker,) = workers(server)
+    with contextlib.ExitStack() as stack:
+        # The second is part of a request that came together with one before it, and was read with that.
+        beginnings = [b"", b"P", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /heal", b"x" * 2 * MAX_HEAD]
+        slow = []
+        for number in range(SLOW_HEADS):
+            slow.append(stack.enter_context(socket.create_connection(("127.0.0.1", server.http), 60)))
+            slow[-1].sendall(beginnings[number % len(beginnings)])
         assert healthy(server, 2)
-    assert within(10, lambda: not is_busy())
+        assert ask(server, by_ops(PULL)) == []
+        before = cpu_s(worker)
+        time.sleep(1)
+        assert cpu_s(worker) - before < 0.5  # the loop sleeps while they wait
+        for octet in b"OST / HTTP/1.0\r\nContent-Length: 0\r\n\r\n":
+            slow[1].sendall(bytes([octet]))
+        assert slow[1].recv(12) == b"HTTP/1.0 415"
+        assert slow[2].recv(15) == b"HTTP/1.1 200 OK"
+        slow[2].sendall(b"thz HTTP/1.0\r\nX: pending\r\n\r\n")
+        assert b"HTTP/1.0 200 OK" in b"".join(iter(lambda: slow[2].recv(10_000), b""))
+        slow[5].shutdown(socket.SHUT_WR)
+        assert slow[5].recv(100) == b""  # an end in the midst of a head is seen
+        assert not slow[3].recv(100).startswith(b"HTTP/1.1 200")  # too long
 
 
 def test_who_waits_for_the_write_lock_delays_no_page_and_no_pull(server: Server, repository: Path) -> None:
@@ -67,7 +97,7 @@ def test_who_waits_for_the_write_lock_delays_no_page_and_no_pull(server: Server,
             body = by_ops(PUSH, File(artifact_id(content), content))
             pushes.append(threading.Thread(target=ask, args=(server, body)))
             pushes[-1].start()
-        assert healthy(server, 2)
+        assert healthy(server, SOON_S)
         assert ask(server, by_ops(PULL)) == []
         assert all(push.is_alive() for push in pushes)
     for push in pushes:
@@ -82,8 +112,8 @@ def test_time_that_is_over_ends_a_connection_whoever_waits_for_it(reads: bool) -
     with ours, theirs:
         ours.settimeout(30)
         thread = threading.Timer(0.1, patience.enforce)
-        thread.start()
         with patience.over(ours, 0.05):
+            thread.start()
             if reads:
                 assert ours.recv(1) == b""
             else:
