@@ -28,6 +28,7 @@ from xferzone.cli.process import die_with
 
 XFERZONE = (sys.executable, "-m", "xferzone")
 PATIENCE_S = 30.0  # for a server to answer or end
+BOUND_S = 240.0  # for a program to end; twenty that clone at once take a while on two processors
 PROJECT = Path(__file__).resolve().parent.parent
 
 
@@ -46,7 +47,7 @@ def run(
     at: Path,
     code: int | None = 0,
     stdin: str = "",
-    seconds: float = 120,
+    seconds: float = BOUND_S,
 ) -> Done:
     """Run a program in directory `at`; it must end with `code` (None: any) within `seconds`."""
     done = subprocess.run(
@@ -95,7 +96,7 @@ class Person:
         return run(*XFERZONE, *words, env=self.env, at=at or self.home, code=code, stdin=stdin)
 
     def fossil(
-        self, *words: str | Path, at: Path | None = None, code: int | None = 0, seconds: float = 120
+        self, *words: str | Path, at: Path | None = None, code: int | None = 0, seconds: float = BOUND_S
     ) -> Done:
         """Stock fossil, in check-out `at` if given, at this person's time."""
         faked = ("faketime", "-f", self.clock) if self.clock else ()
@@ -230,6 +231,14 @@ def free_port() -> int:
 
 
 _given: set[int] = set()
+
+
+def bound(port: int) -> tuple[int, int]:
+    """How many UDP sockets, and how many listening TCP sockets, have this port of 127.0.0.1."""
+    place = f"0100007F:{port:04X}"
+    udp = [line.split() for line in Path("/proc/net/udp").read_text().splitlines()]
+    tcp = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+    return sum(row[1] == place for row in udp), sum(row[1] == place and row[3] == "0A" for row in tcp)
 
 
 def within(seconds: float, fact: Callable[[], bool], *, every: float = 0.02) -> bool:

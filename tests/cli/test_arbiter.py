@@ -50,7 +50,7 @@ def test_plain_gunicorn_runs_with_the_operators_file(tmp_path: Path) -> None:
     }
     with background([*argv, "-b", f"127.0.0.1:{port}"], env, log) as process:
         assert within(PATIENCE_S, lambda: log.read_text().count("Booting worker") == 2)
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as reply:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=PATIENCE_S) as reply:
             assert reply.status == 200
         process.terminate()
         assert process.wait(PATIENCE_S) == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
-from tests.live import Person, serving, stock_server, within
+from tests.live import PATIENCE_S, Person, serving, stock_server, within
 from xferzone.hashing import ArtifactId
 from xferzone.refs import LocalRefs
 from xferzone.store import Store
@@ -263,7 +263,7 @@ def test_a_failed_login_is_named_in_the_log(zone: Run, tmp_path: Path) -> None:
     with serving(tmp_path / "zones.xferzone", "serve") as server:
         assert zone("clone", at(server.url(), "mal%0Aory", "wrong"), "c.xferzone").code == 77
         assert zone("clone", at(server.url(), "ops", "wrong"), "c.xferzone").code == 77
-        assert within(10, lambda: "user=ops " in server.log.read_text())
+        assert within(PATIENCE_S, lambda: "user=ops " in server.log.read_text())
         assert r"outcome=error user='mal\nory' " in server.log.read_text()
 
 

@@ -68,16 +68,21 @@ class Askers:
         return max(longest_gap(heard, since) for heard in self.heard)
 
     def _by_udp(self, heard: list[Heard]) -> None:
+        ids = itertools.cycle(range(0x10000))
+        sent: dict[bytes, float] = {}  # ids under way, and when they were sent
         while not self._stop.is_set():
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client, contextlib.suppress(OSError):
                 client.settimeout(PATIENCE)
                 client.connect(self._place)
                 while not self._stop.wait(PAUSE):
-                    asked = time.monotonic()
-                    client.send(_ASKED)
-                    # One that comes after all is taken for the next question's: the number in it is older then.
+                    own = next(ids).to_bytes(2)
+                    sent[own] = time.monotonic()
+                    client.send(own + _ASKED[2:])
                     with contextlib.suppress(TimeoutError):
-                        heard.append(_heard(asked, client.recv(4096)))
+                        # Answers to questions that were given up come first, if they come after all.
+                        while own in sent:
+                            answer = client.recv(4096)
+                            heard.append(_heard(sent.pop(answer[:2]), answer))
             time.sleep(PAUSE)
 
     def _by_tcp(self, heard: list[Heard]) -> None:

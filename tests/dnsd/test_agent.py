@@ -38,7 +38,7 @@ def talk(world: World, conversation: Callable[[Connect], Awaitable[None]]) -> No
             opened.append(writer)
             return reader, writer
 
-        async with server, asyncio.timeout(20):
+        async with server, asyncio.timeout(60):
             await conversation(connect)
             for writer in opened:
                 writer.close()
@@ -145,7 +145,7 @@ def test_a_malformed_message_is_answered_and_the_next_one_too(world: World) -> N
 
 @pytest.mark.parametrize("sent", [b"", b"\0", b"\0\x40half of it"])
 def test_silence_ends_a_connection(world: World, sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agent, "IDLE", 0.2)
+    monkeypatch.setattr(agent, "IDLE", 1.0)
 
     async def conversation(connect: Connect) -> None:
         reader, writer = await connect()
@@ -157,7 +157,7 @@ def test_silence_ends_a_connection(world: World, sent: bytes, monkeypatch: pytes
 
 
 def test_a_peer_that_takes_no_answers_is_left(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agent, "IDLE", 0.3)
+    monkeypatch.setattr(agent, "IDLE", 1.0)
     world.put("example.com", *(f'big 300 TXT "{number:0200}"' for number in range(250)))
     world.zones.refresh(now=True)
 

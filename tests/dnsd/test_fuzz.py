@@ -21,7 +21,7 @@ from tests.dnsd.peers.messages import MESSAGES
 from tests.dnsd.peers.rules import shape
 from tests.dnsd.test_served import World
 from tests.dnsd.test_servers import ASKED, ZONE, log_of, start, stop
-from tests.live import free_port, within
+from tests.live import PATIENCE_S, free_port, within
 from xferzone.dnsd import wire
 from xferzone.dnsd.agent import MAX_CONNECTIONS, MAX_PER_CLIENT
 
@@ -72,7 +72,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     listen = f"127.0.0.1:{port}"
     with start("answerer", path, listen) as answerer, start("agent", path, listen) as agent:
         made = Servers(port, {"answerer": answerer.pid, "agent": agent.pid})
-        assert within(20, made.well)
+        assert within(PATIENCE_S, made.well)
         yield made
         stop(answerer)
         stop(agent)
@@ -153,7 +153,7 @@ def test_datagrams(servers: Servers) -> None:
     answered = 0
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.connect(("127.0.0.1", servers.port))
-        client.settimeout(5)
+        client.settimeout(PATIENCE_S)
         batch: list[bytes] = []
         for message in messages(chance, DATAGRAMS):
             batch.append(message)
@@ -189,14 +189,14 @@ def test_frames(servers: Servers) -> None:
         if limit_of(message) and len(batch) < BATCH:
             continue
         # A message that deserves no answer ends the connection; all before it are answered.
-        answers = by_tcp(servers.port, *batch, seconds=5)
+        answers = by_tcp(servers.port, *batch, seconds=PATIENCE_S)
         asked = [message for message in batch if limit_of(message)]
         assert len(answers) == len(asked)
         for one, answer in zip(asked, answers, strict=True):
             assert_reads(one, answer, 65535)
         batch.clear()
     assert servers.well()
-    assert within(5, lambda: servers.descriptors("agent") <= before["agent"][1] + 1)
+    assert within(PATIENCE_S, lambda: servers.descriptors("agent") <= before["agent"][1] + 1)
     assert servers.memory("agent") - before["agent"][0] < GROWTH
 
 
@@ -205,7 +205,7 @@ def test_noise_instead_of_frames(servers: Servers) -> None:
     for _ in range(FRAMES // 20):
         with (
             contextlib.suppress(OSError),
-            socket.create_connection(("127.0.0.1", servers.port), timeout=5) as client,
+            socket.create_connection(("127.0.0.1", servers.port), timeout=PATIENCE_S) as client,
         ):
             client.sendall(chance.randbytes(chance.randrange(2_000)))
             if chance.randrange(2):
@@ -218,7 +218,7 @@ def test_noise_instead_of_frames(servers: Servers) -> None:
 def test_a_client_that_has_said_all_gets_all_answers(servers: Servers) -> None:
     asked = [question(f"n{number}.example.com.", "TXT") for number in range(50)]
     with (
-        socket.create_connection(("127.0.0.1", servers.port), timeout=5) as client,
+        socket.create_connection(("127.0.0.1", servers.port), timeout=PATIENCE_S) as client,
         client.makefile("rb") as incoming,
     ):
         client.sendall(b"".join(len(message).to_bytes(2) + message for message in asked))
@@ -233,14 +233,14 @@ def test_hundreds_of_idle_connections_leave_room_for_others(servers: Servers) ->
     with contextlib.ExitStack() as stack:
         for number in range(MAX_CONNECTIONS):
             client = stack.enter_context(socket.socket())
-            client.settimeout(5)
+            client.settimeout(PATIENCE_S)
             client.bind((f"127.0.1.{1 + number // (MAX_PER_CLIENT // 2)}", 0))
             client.connect(("127.0.0.1", servers.port))
             client.sendall(b"\0"[: number % 2])  # half of them have begun to speak
-        assert within(5, lambda: servers.descriptors("agent") >= before + MAX_CONNECTIONS - 1)
+        assert within(PATIENCE_S, lambda: servers.descriptors("agent") >= before + MAX_CONNECTIONS - 1)
         for _ in range(20):
             assert servers.well()
-    assert within(5, lambda: servers.descriptors("agent") <= before + 1)
+    assert within(PATIENCE_S, lambda: servers.descriptors("agent") <= before + 1)
     assert servers.well()
 
 
@@ -249,7 +249,9 @@ def test_those_who_take_no_answers_cost_little_and_stop_nobody(servers: Servers)
     asked = question("huge.example.com.", "TXT")
     with contextlib.ExitStack() as stack:
         for _ in range(20):
-            client = stack.enter_context(socket.create_connection(("127.0.0.1", servers.port), timeout=5))
+            client = stack.enter_context(
+                socket.create_connection(("127.0.0.1", servers.port), timeout=PATIENCE_S)
+            )
             client.setblocking(False)
             with contextlib.suppress(BlockingIOError):
                 for _ in range(200):

@@ -12,7 +12,7 @@ from tests.dnsd.peers.messages import MESSAGES
 from tests.dnsd.peers.programs import HERE, ZONES, running
 from tests.dnsd.peers.rules import wrong, wrong_shape
 from tests.dnsd.test_servers import start, stop
-from tests.live import free_port, within
+from tests.live import PATIENCE_S, free_port, within
 from tests.zone.project import NOW, Project
 from xferzone.zone import names, text
 from xferzone.zone.edit import Author, Edit
@@ -40,7 +40,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     found = free_port()
     listen = f"127.0.0.1:{found}"
     with start("answerer", project.path, listen) as answerer, start("agent", project.path, listen) as agent:
-        assert within(20, lambda: _answers(found))
+        assert within(PATIENCE_S, lambda: _answers(found))
         yield found
         stop(answerer)
         stop(agent)

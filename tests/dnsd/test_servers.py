@@ -16,11 +16,12 @@ import pytest
 from tests.dnsd.made import question, said
 from tests.dnsd.test_served import World, damage
 from tests.dnsd.test_wire import UNREADABLE
-from tests.live import PROJECT, background, free_port, within
+from tests.live import PATIENCE_S, PROJECT, background, bound, free_port, within
 
 pytestmark = pytest.mark.interop
 
 ASKED = question("www.example.com.", "A")
+SOON_S = 0.01  # a server looks every millisecond
 ZONE = [
     "www 300 A 192.0.2.1",
     "alias 300 CNAME www",
@@ -39,12 +40,12 @@ class Server:
         self.port = port
 
     def dig(self, *words: str, host: str = "127.0.0.1") -> str:
-        return output("dig", "+time=2", "+tries=1", "+nocookie", f"@{host}", "-p", str(self.port), *words)
+        return output("dig", "+time=5", "+tries=1", "+nocookie", f"@{host}", "-p", str(self.port), *words)
 
     def kdig(self, *words: str, host: str = "127.0.0.1") -> str:
-        return output("kdig", "+time=2", "+retry=0", f"@{host}", "-p", str(self.port), *words)
+        return output("kdig", "+time=5", "+retry=0", f"@{host}", "-p", str(self.port), *words)
 
-    def udp(self, message: bytes, host: str = "127.0.0.1", seconds: float = 2) -> bytes | None:
+    def udp(self, message: bytes, host: str = "127.0.0.1", seconds: float = 5) -> bytes | None:
         """The answer to a datagram; None if none comes from the address that was asked."""
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.settimeout(seconds)
@@ -56,7 +57,7 @@ class Server:
 
 
 def output(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     return done.stdout + done.stderr
 
 
@@ -81,14 +82,14 @@ def log_of(part: str, repository: Path) -> Path:
 
 
 def connects(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S):
         return True
     return False
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
     process.send_signal(signal.SIGTERM)
-    assert process.wait(5) == 0
+    assert process.wait(PATIENCE_S) == 0
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +101,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     listen = (f"127.0.0.1:{port}", f"[::1]:{port}")
     with start("answerer", path, *listen) as answerer, start("agent", path, *listen) as agent:
         made = Server(world, port)
-        assert within(20, lambda: made.udp(ASKED, seconds=0.1) is not None and connects(port))
+        assert within(PATIENCE_S, lambda: made.udp(ASKED, seconds=0.1) is not None and connects(port))
         yield made
         stop(answerer)
         stop(agent)
@@ -207,7 +208,7 @@ def test_malformed_datagrams_do_no_harm(server: Server) -> None:
         assert answer[3] & 15 == 1
     for message in (b"x", ASKED[:11], ASKED[:2] + b"\x80" + ASKED[3:], os.urandom(11), b"\xff" * 4000):
         assert server.udp(message, seconds=0.2) is None
-    assert server.udp(b"\0" * 60_000, seconds=2) is not None
+    assert server.udp(b"\0" * 60_000) is not None
     assert server.dig("+short", "www.example.com") == "192.0.2.1\n"
 
 
@@ -217,35 +218,31 @@ def test_random_datagrams_do_no_harm(server: Server) -> None:
         for number in range(2000):
             noise = os.urandom(60)
             client.send(noise[: number % 60] if number % 2 else ASKED[: number % len(ASKED)] + noise[:20])
-    assert within(5, lambda: server.udp(ASKED, seconds=0.2) is not None)
+    assert within(PATIENCE_S, lambda: server.udp(ASKED, seconds=0.2) is not None)
 
 
 def test_a_commit_shows_at_once(server: Server) -> None:
-    """From the return of the commit to the first answer that has it, UDP and TCP."""
-    took = []
+    """Whoever asks SOON_S after a commit has returned gets an answer that has it, however late that comes."""
     for last in range(2, 42):
         server.world.put("example.net", f"www 300 A 192.0.2.{last}")
-        begin = time.perf_counter()
-        wanted = {f"www.example.net. 300 in a 192.0.2.{last}"}
-        asked = question("www.example.net.", "A")
-        while said(server.udp(asked)).answer != wanted:
-            assert time.perf_counter() - begin < 1
-        took.append(time.perf_counter() - begin)
-    assert sorted(took)[len(took) // 2] < 0.05
-    assert server.dig("+tcp", "+short", "www.example.net") == "192.0.2.41\n"
+        time.sleep(SOON_S)
+        answer = said(server.udp(question("www.example.net.", "A"))).answer
+        assert answer == {f"www.example.net. 300 in a 192.0.2.{last}"}
+        if last % 10 == 1:
+            assert server.dig("+tcp", "+short", "www.example.net") == f"192.0.2.{last}\n"
 
 
 def test_several_answerers_share_a_port_and_each_follows(server: Server) -> None:
     path = server.world.project.path
     with start("answerer", path, f"127.0.0.1:{server.port}") as second:
-        time.sleep(1)
+        assert within(PATIENCE_S, lambda: bound(server.port)[0] == 2)
         for last in (101, 102):
             server.world.put("example.net", f"www 300 A 192.0.2.{last}")
-            time.sleep(0.01)
+            time.sleep(SOON_S)
             answers = {said(server.udp(question("www.example.net.", "A"))).answer for _ in range(40)}
             assert answers == {frozenset({f"www.example.net. 300 in a 192.0.2.{last}"})}
         stop(second)
-    assert within(2, lambda: server.udp(ASKED, seconds=0.2) is not None)
+    assert within(PATIENCE_S, lambda: server.udp(ASKED, seconds=0.2) is not None)
 
 
 @pytest.mark.parametrize(("wildcard", "hosts"), [("0.0.0.0", ["127.0.0.1"]), ("[::]", ["::1"])])
@@ -256,7 +253,7 @@ def test_a_wildcard_answers_from_the_address_that_was_asked(
     port = free_port()
     with start("answerer", world.project.path, f"{wildcard}:{port}") as answerer:
         asking = Server(world, port)
-        assert within(20, lambda: all(asking.udp(ASKED, host, seconds=0.1) for host in hosts))
+        assert within(PATIENCE_S, lambda: all(asking.udp(ASKED, host, seconds=0.1) for host in hosts))
         stop(answerer)
 
 
@@ -267,7 +264,7 @@ def test_a_damaged_repository_does_not_end_a_server(tmp_path: Path, part: str) -
     with start(part, world.project.path, f"127.0.0.1:{port}") as process:
         asking = Server(world, port)
         option = "+notcp" if part == "answerer" else "+tcp"
-        assert within(20, lambda: asking.dig(option, "+short", "www.example.com") == "192.0.2.1\n")
+        assert within(PATIENCE_S, lambda: asking.dig(option, "+short", "www.example.com") == "192.0.2.1\n")
         world.project.store.close()
         damage(world.project.path)
         for _ in range(3):
@@ -291,7 +288,7 @@ def test_bad_set_up_is_told_in_one_line(tmp_path: Path, part: str) -> None:
             (world.project.path, "nowhere", 2, "127.0.0.1:5300"),
         ):
             with start(part, repository, listen) as process:
-                assert process.wait(20) == code
+                assert process.wait(PATIENCE_S) == code
             log = log_of(part, repository).read_text()
             assert told in log
             assert len(log.splitlines()) == 1
@@ -304,18 +301,20 @@ def test_an_interrupt_ends_a_server_too(tmp_path: Path, part: str) -> None:
     port = free_port()
     with start(part, world.project.path, f"127.0.0.1:{port}") as process:
         option = "+notcp" if part == "answerer" else "+tcp"
-        assert within(20, lambda: "192.0.2.1" in Server(world, port).dig(option, "+short", "www.example.com"))
+        assert within(
+            PATIENCE_S, lambda: "192.0.2.1" in Server(world, port).dig(option, "+short", "www.example.com")
+        )
         with socket.socket() as idle:
             if part == "agent":
                 idle.connect(("127.0.0.1", port))
             process.send_signal(signal.SIGINT)
-            assert process.wait(5) == 0
+            assert process.wait(PATIENCE_S) == 0
     assert log_of(part, world.project.path).read_text() == ""
 
 
 def test_a_pipelined_connection_is_answered_in_order(server: Server) -> None:
     asked = [number.to_bytes(2) + ASKED[2:] for number in range(300)]
-    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S) as connection:
         connection.sendall(b"".join(len(message).to_bytes(2) + message for message in asked))
         stream = connection.makefile("rb")
         for message in asked:

@@ -13,11 +13,9 @@ import traceback
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from tests.live import Done, Person
+from tests.live import BOUND_S, Done, Person
 from xferzone.cli.main import VERBS, main
 from xferzone.cli.process import die_with
-
-_SECONDS = 120  # that a command may take
 
 
 def xferzone(person: Person, *words: str | Path) -> Done:
@@ -42,7 +40,7 @@ def _run(person: Person, parent: int, argv: list[str], out: BinaryIO, err: Binar
     code: object = 1
     try:
         die_with(parent)
-        signal.alarm(_SECONDS)
+        signal.alarm(int(BOUND_S))
         os.chdir(person.home)
         env = person.env
         os.environ.clear()

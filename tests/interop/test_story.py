@@ -1,6 +1,5 @@
 """The path as people walk it: stock fossil clones, edits and commits, and dig sees it."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,9 +72,7 @@ def test_an_edit_and_a_commit_are_seen_by_dig_within_a_second(story: Story, cloc
     before = story.serial()
     edited(work, "www 300 A 192.0.2.1", "; moved in spring\nwww 300 A 192.0.2.81")
     said = ann.fossil("commit", "-m", "www moves", at=work)
-    done = time.monotonic()
     assert within(1, lambda: story.server.dig("www.example.com") == ["192.0.2.81"]), said.out + said.err
-    assert time.monotonic() - done < 1
     assert story.serial() == before + 1
 
     assert "www moves" in ann.fossil("timeline", "-n", "5", at=work).out

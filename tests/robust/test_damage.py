@@ -30,7 +30,7 @@ from xferzone.web.app import create_app
 from xferzone.zone import rebuild
 
 OTHER = "other.example"
-SOON_S = 1.0
+SOON_S = 1.0  # of processor time
 NOBODY = artifact_id(b"nobody has this")
 
 
@@ -201,13 +201,13 @@ def test_a_damaged_artifact_is_named_and_the_rest_is_served(
     found = faults(copied.path)
     assert any(artifact in fault for fault in found), found
     with Store.open(copied.path) as store, store.reader() as reader:
-        began = time.monotonic()
+        began = time.process_time()
         if what in ("too large a size", "an absurd size", "a wrong size of a whole one"):
             reader.content(artifact)  # the bytes themselves are sound
         else:
             with pytest.raises(XferzoneError, match=artifact):
                 reader.content(artifact)
-        assert time.monotonic() - began < SOON_S
+        assert time.process_time() - began < SOON_S
     the_rest_is_served(copied.path)
     came, messages = cloned(copied.path)
     lost = everything - came

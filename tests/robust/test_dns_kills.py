@@ -22,7 +22,7 @@ import pytest
 
 from tests.cli.test_up import descendants, none_alive, role, xferzone
 from tests.dnsd.askers import Askers, asking, longest_gap
-from tests.live import PATIENCE_S, PROJECT, XFERZONE, Server, background, free_port, serving, within
+from tests.live import PATIENCE_S, PROJECT, XFERZONE, Server, background, bound, free_port, serving, within
 from xferzone.cli.supervise import HUNG_S
 from xferzone.refs import LocalRefs
 from xferzone.store import Store
@@ -122,14 +122,6 @@ def held(server: Server) -> set[str]:
     return {f"{kinds.count(kind)} {kind}" for kind in kinds}
 
 
-def bound(port: int) -> tuple[int, int]:
-    """How many UDP sockets, and how many listening TCP sockets, have this port of 127.0.0.1."""
-    place = f"0100007F:{port:04X}"
-    udp = [line.split() for line in Path("/proc/net/udp").read_text().splitlines()]
-    tcp = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
-    return sum(row[1] == place for row in udp), sum(row[1] == place and row[3] == "0A" for row in tcp)
-
-
 def assert_answers_kept_up(askers: Askers, committer: Committer) -> None:
     """Each answer has what was there LAG before, and nothing but what was committed or just being committed."""
     for answer in itertools.chain(*askers.heard):
@@ -169,7 +161,7 @@ def gaps(repository: Path, part: str, workers: int, kills: int) -> list[float]:
 def http_answers(server: Server) -> bool:
     with (
         contextlib.suppress(OSError),
-        urllib.request.urlopen(server.url(path="/healthz"), timeout=5) as reply,
+        urllib.request.urlopen(server.url(path="/healthz"), timeout=PATIENCE_S) as reply,
     ):
         return bool(reply.status == 200)
     return False
@@ -185,7 +177,7 @@ def test_a_killed_part_is_missed_by_nobody(repository: Path, part: str, workers:
 
 def test_what_hangs_is_back_and_the_others_go_on_meanwhile(repository: Path) -> None:
     with serving(repository, "dns", "--workers", "2") as server:
-        with committing(repository) as committer, asking(server.dns, udp=8, tcp=2) as askers:
+        with committing(repository) as committer, asking(server.dns, udp=16, tcp=2) as askers:
             assert within(PATIENCE_S, lambda: askers.all_served_since(0))
             stopped = [pid for pid in server.children() if role(pid) == "agent"]
             stopped.append(next(pid for pid in server.children() if role(pid) == "answerer"))
@@ -196,7 +188,7 @@ def test_what_hangs_is_back_and_the_others_go_on_meanwhile(repository: Path) -> 
             assert within(PATIENCE_S, lambda: parts(server) == ["agent", "answerer", "answerer"])
             again = time.monotonic()
             assert within(PATIENCE_S, lambda: askers.all_served_since(again))
-            # The kernel gives some clients to each answerer: those of the other one have not noticed.
+            # The kernel gives some of 16 clients to each answerer: those of the other one have not noticed.
             went_on = [heard for heard in askers.heard if longest_gap(heard, mark) < SILENCE]
             assert went_on
             assert again - mark < 2 * HUNG_S
@@ -244,7 +236,7 @@ def test_a_killed_supervisor_takes_all_along_and_the_next_one_serves_all_commits
                     assert within(PATIENCE_S, partial(askers.all_served_since, 0))
                     process.kill()
                     process.wait()
-                    assert within(2, partial(none_alive, everybody))
+                    assert within(PATIENCE_S, partial(none_alive, everybody))
                 assert len(everybody) >= 4
     with serving(repository, "dns") as server:
         assert_nothing_is_lost(repository, server, committer)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live import Server, serving, within
+from tests.live import PATIENCE_S, Server, serving, within
 from tests.robust.site import PULL, PUSH, ask, by_ops, healthy, high_water, made, post, workers
 from xferzone.cards import CFile, Clone, CloneSeqno, Error, File, Gimme, Push
 from xferzone.cards.body import frame
@@ -121,4 +121,4 @@ def test_four_of_each_at_once_are_answered_within_bounds_and_delay_no_page(serve
 def test_what_was_taken_is_given_back(server: Server) -> None:
     (worker,) = workers(server)
     status = Path(f"/proc/{worker}/statm")
-    assert within(5, lambda: int(status.read_text().split()[1]) * 4096 < 120_000_000)
+    assert within(PATIENCE_S, lambda: int(status.read_text().split()[1]) * 4096 < 120_000_000)

@@ -139,7 +139,7 @@ def test_nothing_acknowledged_is_lost_and_the_next_push_succeeds(repository: Pat
                 ann.fossil("push", at=work, code=None)
                 assert not (flags / point).exists()
             assert within(PATIENCE_S, partial(_is_replaced, server, worker))
-            assert within(PATIENCE_S, lambda: healthy(server, 5))
+            assert within(PATIENCE_S, lambda: healthy(server, PATIENCE_S))
             assert faults(repository) == []
             here = ours(repository)
             assert acknowledged <= here
@@ -164,12 +164,12 @@ def test_a_worker_killed_over_half_a_body_takes_nobody_along(repository: Path, t
         for _ in range(KILLS):
             before = ours(repository)
             with begun(server, body, len(body) // 2) as connection:
-                assert healthy(server, 5)  # who came later was answered: this one has been taken in
+                assert healthy(server, PATIENCE_S)  # who came later was answered: this one has been taken in
                 (worker,) = workers(server)
                 os.kill(worker, signal.SIGKILL)
                 with contextlib.suppress(OSError):
                     assert connection.recv(1) == b""
-            assert within(PATIENCE_S, lambda: healthy(server, 5))
+            assert within(PATIENCE_S, lambda: healthy(server, PATIENCE_S))
             assert ours(repository) == before
             assert faults(repository) == []
         assert ask(server, body) == []

@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-PATIENCE: Final = 2.0  # seconds for an answer
+PATIENCE: Final = 5.0  # seconds for an answer
 _PACE: Final = 0.002  # seconds between two messages that nobody waits for
 
 
