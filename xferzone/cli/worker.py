@@ -101,7 +101,8 @@ def _peeked(connection: socket.socket, read: bytes) -> bool:
     """Whether what has come behind `read` ends a head, or the connection; if not the next wait is for more of it."""
     came = connection.recv(MAX_HEAD, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     waited_for = connection.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT)
-    is_all = _END_OF_HEAD in read + came or len(came) < waited_for
+    # What begins with no letter is no request, but perhaps TLS, whose sender waits for an answer.
+    is_all = _END_OF_HEAD in read + came or len(came) < waited_for or not (read + came)[:1].isalpha()
     if not is_all and len(came) == MAX_HEAD:
         connection.shutdown(socket.SHUT_RD)  # a thread reads what is here, and then an end
         is_all = True
