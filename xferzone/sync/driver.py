@@ -1,7 +1,7 @@
 """The one loop of a sync: requests out and replies in, until the session has nothing left to say.
 
-The network is used outside of transactions, and what a reply brought is kept in one. While a clone goes on the next
-reply is on its way when the last one is being kept.
+The network is used outside of transactions, and what a reply brought is kept in one; but for a clone, of which nobody
+else has the file. There the next reply is on its way while the last one is being kept.
 """
 
 import queue
@@ -44,43 +44,55 @@ def run(
     """
     line = _Line(transport, session, patience)
     with store.reader() as reader:
-        body = session.request(reader)
-    assert body is not None
-    line.send(body)
-    for _ in range(MAX_ROUNDS):
-        heard = len(session.messages)
-        with line.reply() as text:
-            session.receive(text)
-        for message in session.messages[heard:]:
-            observer.said(message)
-        if session.is_cloning:
-            body = session.request(None)
-            assert body is not None
-            line.send(body)
+        line.send(session.request(reader))
+    if session.is_cloning:
+        # Nobody else has the file yet: one transaction takes all, and parses each manifest once.
+        with store.writer() as writer:
+            while session.is_cloning:
+                _hear(line, session, observer)
+                if session.is_cloning:
+                    line.send(session.request(None))
+                session.keep(writer)
+                observer.round_ended(session.traffic)
+        with store.reader() as reader:
+            line.send(session.request(reader))
+    while line.is_busy:
+        _hear(line, session, observer)
         if session.has_news:
             with store.writer() as writer:
                 session.keep(writer)
         observer.round_ended(session.traffic)
-        if session.is_cloning:
-            continue
         with store.reader() as reader:
-            body = session.request(reader)
-        if body is None:
-            return
-        line.send(body)
-    raise PeerError(f"{transport.name} has not come to an end after {MAX_ROUNDS} rounds")
+            line.send(session.request(reader))
+
+
+def _hear(line: "_Line", session: ClientSession, observer: Observer) -> None:
+    """Take the next reply in."""
+    if session.traffic.rounds >= MAX_ROUNDS:
+        raise PeerError(f"{line.name} has not come to an end after {MAX_ROUNDS} rounds")
+    heard = len(session.messages)
+    with line.reply() as text:
+        session.receive(text)
+    for message in session.messages[heard:]:
+        observer.said(message)
 
 
 class _Line:
     """One request at a time under way in a thread; an interrupt does not wait for it."""
 
     def __init__(self, transport: Transport, session: ClientSession, patience: float) -> None:
+        self.name = transport.name
+        self.is_busy = False
         self._transport = transport
         self._patience = patience
         self._traffic = session.traffic
         self._replies: queue.SimpleQueue[tuple[str, bytes] | Exception] = queue.SimpleQueue()
 
-    def send(self, text: bytes) -> None:
+    def send(self, text: bytes | None) -> None:
+        """Ask; None: there is nothing to be asked."""
+        self.is_busy = text is not None
+        if text is None:
+            return
         octets = encode_body(FRAMED, text)
         self._traffic.bytes_out += len(octets)
         threading.Thread(target=self._exchange, args=(octets,), daemon=True).start()
@@ -88,12 +100,11 @@ class _Line:
     @contextmanager
     def reply(self) -> Iterator[IO[bytes]]:
         """Card text of the answer; raises what the exchange has raised."""
-        name = self._transport.name
         try:
             answer = self._replies.get(timeout=self._patience)
         except queue.Empty:
             raise PeerError(
-                f"{name} has not come to the end of a reply within {self._patience:.0f} s"
+                f"{self.name} has not come to the end of a reply within {self._patience:.0f} s"
             ) from None
         if isinstance(answer, Exception):
             raise answer
@@ -105,7 +116,7 @@ class _Line:
             try:
                 is_plain = expand_body(content_type, raw, text, limit=MAX_TEXT)
             except PeerError as exc:
-                raise PeerError(f"{name} sends a reply that is too large: {exc}") from exc
+                raise PeerError(f"{self.name} sends a reply that is too large: {exc}") from exc
             yield raw if is_plain else text
 
     def _exchange(self, octets: bytes) -> None:
