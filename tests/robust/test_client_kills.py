@@ -39,8 +39,8 @@ from xferzone.sync.client import ClientSession
 place, number, signal = sys.argv.pop(1).split()
 def ending(where, act):
     times = []
-    def act_and_end(*words):
-        done = act(*words)
+    def act_and_end(*words, **options):
+        done = act(*words, **options)
         times.append(1)
         if (where, len(times)) == (place, int(number)):
             os.kill(os.getpid(), int(signal))

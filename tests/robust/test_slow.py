@@ -73,7 +73,7 @@ def test_slow_heads_hold_no_thread(server: Server) -> None:
         for number in range(SLOW_HEADS):
             slow.append(stack.enter_context(socket.create_connection(("127.0.0.1", server.http), 60)))
             slow[-1].sendall(beginnings[number % len(beginnings)])
-        assert healthy(server, 2)
+        assert healthy(server, SOON_S)
         assert ask(server, by_ops(PULL)) == []
         before = cpu_s(worker)
         time.sleep(1)
