@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +17,7 @@ pytestmark = pytest.mark.interop
 
 SEEDS = 4  # 40 were run, and 12 of 160 actions
 ACTIONS = 45
+REPARENTED = 4
 _BEGIN = datetime(2026, 3, 1, 12, 0, 0)
 _FIELDS = "%H\x1f%d\x1f%a\x1f%b\x1f%t\x1f%p\x1f%c%n"
 
@@ -49,6 +50,12 @@ class Project:
             self.amend: 5, self.close: 2, self.update: 3, self.rename: 1, self.reopen: 1,
         }  # fmt: skip
         self.rng.choices(list(acts), list(acts.values()))[0]()
+
+    def reparent_some(self) -> None:
+        """Nothing comes after it: along which parents stock hands tags down then depends on what came when."""
+        for _ in range(REPARENTED):
+            self.reparent()
+        self.fossil("leaves", "--recompute")
 
     def any(self) -> str:
         lines = self.person.fossil("timeline", "-R", self.file, "-t", "ci", "-n", "0", "-F", "%H").out
@@ -122,6 +129,13 @@ class Project:
     def reopen(self) -> None:
         self.fossil("branch", "reopen", self.rng.choice(self.branches), "--date-override", self.now())
 
+    def reparent(self) -> None:
+        """Give a check-in other parents, made before it: stock runs for ever where one is its own ancestor."""
+        made = checkins(self)
+        child = self.rng.randrange(1, len(made))
+        parents = [self.rng.choice(made[:child]) for _ in range(self.rng.randrange(1, 4))]
+        self.fossil("reparent", made[child], *parents, "--date-override", self.now())
+
     def update(self) -> None:
         self.fossil("update", self.any())
 
@@ -143,11 +157,30 @@ def asked(project: Project, query: str) -> list[list[str]]:
     return [line.strip("'").split() for line in shown.splitlines()]
 
 
+def checkins(project: Project) -> list[str]:
+    """The check-ins of the stock repository, in the order in which they were made."""
+    query = "SELECT uuid FROM event JOIN blob ON rid = objid WHERE type = 'ci' ORDER BY rid;"
+    return [uuid for (uuid,) in asked(project, query)]
+
+
+def parents_in(project: Project) -> dict[str, list[str]]:
+    """Of each check-in of the stock repository that has any, the first one first."""
+    parents: dict[str, list[str]] = {}
+    for child, parent in asked(
+        project,
+        "SELECT c.uuid || ' ' || p.uuid FROM plink JOIN blob c ON c.rid = cid JOIN blob p ON p.rid = pid"
+        " ORDER BY isprim DESC;",
+    ):
+        parents.setdefault(child, []).append(parent)
+    return parents
+
+
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_log_branch_and_tag_show_what_stock_shows(tmp_path: Path, xz: Run, seed: int) -> None:
     project = Project(tmp_path, seed)
     for _ in range(ACTIONS):
         project.act()
+    project.reparent_some()
     bring(project, tmp_path)
     timeline = ("timeline", "-R", str(project.file), "-t", "ci", "-n", "0", "-F", _FIELDS)
     stock = [
@@ -156,20 +189,15 @@ def test_log_branch_and_tag_show_what_stock_shows(tmp_path: Path, xz: Run, seed:
         if len(row := line.split("\x1f")) == 7
     ]
     leaves = {uuid for (uuid,) in asked(project, "SELECT uuid FROM leaf JOIN blob USING (rid);")}
-    parents: dict[str, list[str]] = {}
-    for child, parent in asked(
-        project,
-        "SELECT c.uuid || ' ' || p.uuid FROM plink JOIN blob c ON c.rid = cid JOIN blob p ON p.rid = pid"
-        " ORDER BY isprim DESC;",
-    ):
-        parents.setdefault(child, []).append(parent)
+    parents = parents_in(project)
     ours = json.loads(xz("--format", "json", "log", "-n", "10000").out)
     assert [row["checkin"] for row in ours] == [row[0] for row in stock]
     for row, (checkin, date, author, branch, tags, phase, comment) in zip(ours, stock, strict=True):
         assert (row["date"], row["author"], row["branch"]) == (date, author, branch)
         assert " ".join(row["comment"].split()) == " ".join(comment.split())
         assert {*row["tags"], branch} == set(tags.split(", "))
-        assert row["leaf"] == (checkin in leaves)
+        # When stock computes its leaves anew it leaves out a check-in without parents.
+        assert row["leaf"] == (checkin in leaves) or not row["parents"]
         assert sorted(row["parents"]) == sorted(parents.get(checkin, []))
         assert row["parents"][:1] == parents.get(checkin, [])[:1]
         assert (len(row["parents"]) > 1) == ("*MERGE*" in phase)
@@ -198,3 +226,39 @@ def test_the_date_now_is_when_it_was_given(tmp_path: Path, xz: Run) -> None:
         abs((datetime.now(given.tzinfo or UTC) - given.replace(tzinfo=given.tzinfo or UTC)).total_seconds())
         < 600
     )
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        ["+ {root}"],
+        ["+ {root} {first} {root}"],
+        ["+ {unknown} {root}"],
+        ["+ {first} "],
+        ["+ {first}  {root}"],
+        ["+ {first} x"],
+        ["+ trunk"],
+        ["* {root}"],
+        ["+ {root}", "+ {first}"],
+        ["+ {root}", "+ trunk"],
+        ["+ {root}", "* {first}"],
+        ["+ {root}", "-"],
+        ["+ {root}", "-", "+ {first}"],
+    ],
+    ids=str,
+)
+def test_tags_give_other_parents_as_in_stock(tmp_path: Path, xz: Run, steps: Sequence[str]) -> None:
+    project = Project(tmp_path, 0)
+    for _ in range(3):
+        project.commit()
+    root, first, *_, tip = made = checkins(project)
+    for step in steps:
+        prefix, _, value = step.format(root=root, first=first, unknown="ab" * 32).partition(" ")
+        words = {"+": ("add",), "*": ("add", "--propagate"), "-": ("cancel",)}[prefix]
+        given = ("--raw", "--date-override", project.now(), "parent", tip)
+        project.fossil("tag", *words, *given, *([value] if value else []))
+    bring(project, tmp_path)
+    shown = {row["checkin"]: row["parents"] for row in json.loads(xz("--format", "json", "log").out)}
+    assert shown == {checkin: [] for checkin in made} | parents_in(project)
+    project.fossil("rebuild")
+    assert shown == {checkin: [] for checkin in made} | parents_in(project)

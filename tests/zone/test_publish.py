@@ -320,6 +320,26 @@ def test_tags_of_a_pusher_never_move_a_ref(project: Project) -> None:
     assert ref.checkin in (first, artifact_id(child))
 
 
+def test_other_parents_are_shown_and_move_nothing_that_is_served(project: Project) -> None:
+    first = begun(project)
+    project.push(second := project.manifest(B, first))
+    project.push(third := project.manifest(C, artifact_id(second)))
+    tip = artifact_id(third)
+    tag = Tag("+", "parent", tip, first)
+    assert project.push(Control(date_ms=NOW, tags=(tag,), user="admin").encode()) == []
+    assert project.served() == (tip, 3)
+    project.push(fourth := project.manifest(D, tip))
+    with project.writing() as (writer, refs):
+        rebuild(writer, refs, NOW)
+        logged = {entry.id: entry for entry in history.log(writer, refs, MAIN, 10)}
+    assert project.served() == (artifact_id(fourth), 4)
+    assert logged[tip].parents == (first,)
+    assert {entry.id for entry in logged.values() if entry.is_leaf} == {
+        artifact_id(second),
+        artifact_id(fourth),
+    }
+
+
 @pytest.mark.parametrize("name", ["date", "parent", "closed", "hidden"])
 def test_a_check_in_that_comes_with_a_weapon_is_not_served(project: Project, name: str) -> None:
     first = begun(project)

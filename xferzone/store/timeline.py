@@ -2,12 +2,17 @@
 
     tag on a check-in   its own, the newest, whatever it says; else what its first parent hands down: a `*` that it
                         has itself, or that was handed down to it
+    parents             of the newest `+parent` tag on it that is a list of ids, cancelled or not; else as it was made
     leaf                no child, first or by a merge, on the same branch; one without a branch counts as trunk's
     tip of a branch     the latest by edited date, whatever follows it
 
-Source: spec artifacts 7; Fossil 2.21, src/tag.c tag_propagate(), src/leaf.c, src/timeline.c, src/branch.c.
+Tags are handed down along the parents that check-ins were made with, whatever a `parent` tag says: by these zones are
+published, and in stock it depends on the order in which artifacts came.
+Source: spec artifacts 7; Fossil 2.21, src/tag.c tag_propagate(), src/leaf.c, src/timeline.c, src/branch.c,
+src/manifest.c manifest_reparent_checkin().
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +24,8 @@ from xferzone.store.symbols import EDIT, edited_date
 
 ALL = ("", "\U0010ffff")  # the span of every branch
 _SYM = "sym-"
+_ID = "(?:[0-9a-f]{64}|[0-9a-f]{40})"
+_PARENTS = re.compile(f"{_ID}(?: {_ID})* ?")  # the value of a `parent` tag
 
 #: Of each check-in that has any, the date tag that counts directly on it.
 _EDITS = f"""SELECT target, iif(prefix = '-', NULL, value) AS edit FROM (
@@ -33,11 +40,13 @@ class Entry:
 
     Fields:
         date_ms: as edited, milliseconds since 1970.
+        parents: as a `parent` tag may say; `placed` has those that it was made with.
         symbols: all that it carries, its branch's among them, by name.
     """
 
     placed: Placed
     date_ms: int
+    parents: tuple[ArtifactId, ...]
     symbols: tuple[str, ...]
     is_leaf: bool
     is_closed: bool
@@ -83,14 +92,16 @@ def entries(reader: Reader, limit: int, span: tuple[str, str] | None = None) -> 
     dated = sorted(((edited_date(date_ms, edit), rid, raw) for rid, raw, date_ms, edit in rows), reverse=True)
     shown = dated[:limit]
     symbols = _symbols(reader, [rid for _, rid, _ in shown])
-    leaves = _leaves(reader, [rid for _, rid, _ in shown])
+    reparented = _reparented(reader)
+    leaves = _leaves(reader, [rid for _, rid, _ in shown], reparented)
     closed, hidden = carriers(reader, "closed"), carriers(reader, "hidden")
     made = []
     for date_ms, rid, raw in shown:
         placed = reader.placed(id_of(raw))
         assert placed is not None
+        parents = reparented.get(rid, placed.parents)
         named = tuple(sorted(symbols[rid]))
-        made.append(Entry(placed, date_ms, named, rid in leaves, rid in closed, rid in hidden))
+        made.append(Entry(placed, date_ms, parents, named, rid in leaves, rid in closed, rid in hidden))
     return made
 
 
@@ -179,11 +190,33 @@ def _symbols(reader: Reader, rids: Sequence[int]) -> Mapping[int, frozenset[str]
     return {rid: carried[rid] for rid in rids}
 
 
-def _leaves(reader: Reader, rids: Iterable[int]) -> set[int]:
-    query = """SELECT rid FROM checkin AS own WHERE rid IN (?) AND NOT EXISTS (
-                   SELECT 1 FROM parent JOIN checkin AS heir ON heir.rid = child
-                   WHERE parent = own.rid AND coalesce(heir.branch, 'trunk') = coalesce(own.branch, 'trunk'))"""
-    return {rid for (rid,) in selected(reader.db, query, list(rids))}
+def _reparented(reader: Reader) -> dict[int, tuple[ArtifactId, ...]]:
+    """The check-ins that a `parent` tag gives other parents, by row; nobody need have these."""
+    rows = reader.db.execute(
+        """SELECT target, value FROM tag WHERE name = 'parent' AND prefix = '+' AND value IS NOT NULL
+           ORDER BY date_ms, source DESC"""
+    )
+    return {
+        target: tuple(dict.fromkeys(map(ArtifactId, value.split())))
+        for target, value in rows
+        if _PARENTS.fullmatch(value)
+    }
+
+
+def _leaves(reader: Reader, rids: Iterable[int], reparented: Mapping[int, Sequence[ArtifactId]]) -> set[int]:
+    query = "SELECT rid, coalesce(branch, 'trunk') FROM checkin WHERE rid IN (?)"
+    own = dict(selected(reader.db, query, list(rids)))
+    query = """SELECT parent, child, coalesce(branch, 'trunk') FROM parent JOIN checkin ON rid = child
+               WHERE parent IN (?)"""
+    edges = [
+        (parent, branch)
+        for parent, child, branch in selected(reader.db, query, own)
+        if child not in reparented
+    ]
+    query = "SELECT rid, coalesce(branch, 'trunk') FROM checkin WHERE rid IN (?)"
+    for child, branch in selected(reader.db, query, reparented):
+        edges += [(rid, branch) for parent in reparented[child] if (rid := reader.rid(parent)) is not None]
+    return own.keys() - {parent for parent, branch in edges if own.get(parent) == branch}
 
 
 def _ids(reader: Reader, rids: Sequence[int]) -> dict[int, ArtifactId]:

@@ -36,7 +36,7 @@ class LogEntry:
 
     `state` is served (by DNS), tip (what another branch of a zone stands on), removed (the zone was, by this one),
     published, invalid, waiting, fork, unpublished (in a clone, what its refs have not passed), or other: on a branch
-    that is no zone's. `tags` are all symbols but the branch's.
+    that is no zone's. `parents` are those that stock shows. `tags` are all symbols but the branch's.
     """
 
     id: ArtifactId
@@ -191,7 +191,7 @@ def _log_entry(reader: Reader, refs: LocalRefs, shown: timeline.Entry) -> LogEnt
         author=_edited(tags, "user", checkin.user),
         comment=_edited(tags, "comment", checkin.comment),
         serial=None if known is None else known.serial,
-        parents=placed.parents,
+        parents=shown.parents,
         state=state,
         reason="" if state == "other" else reader.invalid_reason(placed.id) or "",
         tags=tuple(name for name in shown.symbols if name != branch),
