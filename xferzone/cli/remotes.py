@@ -210,12 +210,23 @@ def _sync(
         with store.reader() as reader:
             known = _named(reader, named)
             project = reader.project_code
+            # A primary counts nothing as unsent, and another name than origin leaves it so: no harm is done.
+            itself = (
+                LocalRefs(reader).epoch() if reader.role != schema.PRIMARY and known.name == ORIGIN else None
+            )
         url = named if named is not None and "://" in named else known.url
         account = passwords.account(settings.repository, url, password_file)
         since = known.epoch, known.number
         heard = Heard()
         session = ClientSession(
-            project, purpose, account, since, known.cookie, is_origin=known.name == ORIGIN, witness=heard
+            project,
+            purpose,
+            account,
+            since,
+            known.cookie,
+            is_origin=known.name == ORIGIN,
+            own_epoch=itself,
+            witness=heard,
         )
         with ending_in_order():
             done = _run(store, known, session, heard)

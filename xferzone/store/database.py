@@ -138,6 +138,8 @@ class Store:
     def back_up(self, path: Path) -> None:
         """Copy one moment of the repository to the new file `path`, while others read and write it.
 
+        The copy begins an epoch: served one day in place of this, it does not know the moves that came later.
+
         Raises:
             UsageError: something is at `path` already.
             NotFound: its directory is not there.
@@ -148,6 +150,8 @@ class Store:
             made.touch(mode=0o600)
             with closing(sqlite3.connect(made)) as copy, self._reading.connect() as connection:
                 _driver(connection).backup(copy)
+                copy.execute("UPDATE setting SET value = ? WHERE name = 'epoch'", (new_epoch(),))
+                copy.commit()
                 # The copy is in WAL mode as the original is; the link takes the file alone.
                 copy.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
@@ -173,7 +177,7 @@ class Store:
             settings = {
                 "server-code": secrets.token_hex(20),
                 "role": schema.PRIMARY,
-                "epoch": secrets.token_hex(8),
+                "epoch": new_epoch(),
             }
             db.executemany("INSERT INTO setting VALUES (?, ?)", settings.items())
             db.execute(f"PRAGMA application_id={schema.APPLICATION_ID}")
@@ -212,6 +216,11 @@ class Store:
             except TypeError as exc:
                 raise XferzoneError(f"{foreign} (its schema has no revision)") from exc
         return str(revision)
+
+
+def new_epoch() -> str:
+    """A name for a life of a repository, in which its moves have numbers (refs/local.py)."""
+    return secrets.token_hex(8)
 
 
 def _check_free(path: Path, remedy: str) -> None:

@@ -46,7 +46,7 @@ from xferzone.cards import (
     parse_cards,
 )
 from xferzone.cards.session import nonce, shared_secret, signature
-from xferzone.errors import PeerError
+from xferzone.errors import PeerError, UsageError
 from xferzone.hashing import ArtifactId
 from xferzone.observer import Traffic
 from xferzone.store import Reader, Writer
@@ -112,6 +112,7 @@ class ClientSession:
         cookie: str = "",
         *,
         is_origin: bool = True,
+        own_epoch: str | None = None,
         witness: Witness | None = None,
     ) -> None:
         """
@@ -119,6 +120,7 @@ class ClientSession:
             project_code: None: clone.
             since: epoch and number of the last move of the server's refs known here.
             is_origin: what was made here is to be pushed to this server; another is asked what it lacks.
+            own_epoch: the repository's that syncs; a server that names it is no other. None: do not look.
             witness: is shown what is stored.
         """
         self.project_code = project_code
@@ -131,6 +133,7 @@ class ClientSession:
         self._purpose = purpose
         self._account = account
         self._is_origin = is_origin
+        self._own_epoch = own_epoch
         self._witness = witness
         self._position = 1 if project_code is None else 0  # in a clone: where to go on
         self._has_met = False  # a request that is no clone's has been made
@@ -289,6 +292,7 @@ class ClientSession:
 
         Raises:
             PeerError: the server breaks the protocol. Nothing of the reply may be kept.
+            UsageError: it is the repository itself, which would take its own work for pushed.
         """
         self.traffic.rounds += 1
         cloning, self._position = self._position, 0
@@ -302,6 +306,11 @@ class ClientSession:
             taker(self, card)
             if self.errors:
                 break
+        if self.told.epoch == self._own_epoch:
+            raise UsageError(
+                "the server is this repository itself, or a plain copy of its file: `xferzone remote remove origin`, "
+                "then `remote add origin URL` names another"
+            )
         self._last_received = len(self._came)
         self.traffic.received += len(self._came)
         if cloning:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from xferzone.refs import LocalRefs
 from xferzone.store import Writer, lines, schema
+from xferzone.store.database import new_epoch
 from xferzone.store.remotes import (
     ORIGIN,
     forget_unsent,
@@ -38,6 +39,8 @@ def promote(writer: Writer, refs: LocalRefs, now_ms: int) -> Promoted | None:
     if was == schema.PRIMARY:
         return None
     writer.set_setting("role", schema.PRIMARY)
+    # Another copy of the file may go on as a clone, and follow this one.
+    writer.set_setting("epoch", new_epoch())
     forget_unsent(writer, unsent(writer))
     for known in remotes(writer):
         if known.name == ORIGIN:
