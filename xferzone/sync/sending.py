@@ -49,9 +49,11 @@ class Sender:
         Raises:
             TooLarge: the first is over the budget's `artifact`.
         """
+        # A client has nothing to do until the first reply comes: that is a short one.
+        reserve = self._draft.budget.bytes * 3 // 4 if position <= _FIRST else 0
         position = max(position, _FIRST)
         before = self.sent
-        while position and ((left := self._draft.left()) or self.sent == before):
+        while position and ((left := max(self._draft.left() - reserve, 0)) or self.sent == before):
             largest = self._draft.budget.artifact
             batch = self._reader.clone_batch(position, min(left // _OVERHEAD + 1, CLONE_STEP), largest)
             for sendable in batch.sendables:
