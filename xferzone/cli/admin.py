@@ -1,14 +1,16 @@
 """The verbs about the repository itself: init, status, promote, check, rebuild, backup, stats."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from xferzone.cli.common import SHORT, changing, counted, now_ms, printable, reading, show_json
+from xferzone.cli.common import MAX_SHOWN, SHORT, changing, counted, now_ms, printable, reading, show_json
 from xferzone.cli.main import Settings
 from xferzone.cli.running import listeners
 from xferzone.store import Store, inspect, schema
+from xferzone.store.remotes import Unsent
 from xferzone.zone import inspect as zone_inspect
 from xferzone.zone import promote as zone_promote
 from xferzone.zone import rebuild as zone_rebuild
@@ -63,6 +65,10 @@ def status(settings: Settings) -> None:
                 "role": found.role,
                 "remotes": [{"name": each.name, "url": each.url} for each in found.remotes],
                 "unsent": found.unsent,
+                "unsent_branches": [
+                    {"branch": one.branch, "checkins": one.checkins, "tags": one.tags}
+                    for one in found.unsent_branches
+                ],
                 "zones": found.zones,
                 "unpublished": [
                     {"checkin": one.id, "branch": one.branch, "reason": one.reason}
@@ -82,20 +88,33 @@ def status(settings: Settings) -> None:
         click.echo(printable(f"remote: {each.name} {each.url}"))
     if found.role != schema.PRIMARY:
         click.echo(f"not pushed: {counted(found.unsent, 'artifact')}")
+        _list([f"{one.branch}: {_work(one)}" for one in found.unsent_branches])
     click.echo(f"published: {counted(found.zones, 'zone')}, {counted(found.branches, 'branch')}")
     click.echo(f"not published: {counted(len(found.unpublished), 'check-in')}")
-    for one in found.unpublished:
-        reason = one.reason.replace("\n", "; ")
-        click.echo(printable(f"  {one.id[:SHORT]} {one.branch}: {reason}"))
+    _list(
+        [f"{one.id[:SHORT]} {one.branch}: {'; '.join(one.reason.splitlines())}" for one in found.unpublished]
+    )
     if found.forks or found.old_forks:
         older = f", {found.old_forks} older ones" if found.old_forks else ""
         click.echo(
             f"lost races: {len(found.forks)}{older} (merge them, or `xferzone branch ZONE NAME --close`)"
         )
-    for fork in found.forks:
-        click.echo(printable(f"  {fork.id[:SHORT]} {fork.branch}"))
+    _list([f"{fork.id[:SHORT]} {fork.branch}" for fork in found.forks])
     listed = ", ".join(f"{one.what} {one.address} (xferzone {one.verb}, pid {one.pid})" for one in serving)
     click.echo(f"listening: {listed or 'nobody (start with `xferzone up`)'}")
+
+
+def _list(lines: Sequence[str]) -> None:
+    for line in lines[:MAX_SHOWN]:
+        click.echo(printable(f"  {line}"))
+    if len(lines) > MAX_SHOWN:
+        click.echo(f"  ... and {len(lines) - MAX_SHOWN:,} more: --format json has all")
+
+
+def _work(unsent: Unsent) -> str:
+    """As in "2 check-ins, 1 tag"."""
+    counts = (unsent.checkins, "check-in"), (unsent.tags, "tag")
+    return ", ".join(counted(number, noun) for number, noun in counts if number)
 
 
 @click.command()

@@ -26,6 +26,7 @@ from xferzone.zone.history import Difference
 from xferzone.zone.newnames import check_utf8
 
 MAX_INPUT = 64 * 1024 * 1024  # bytes of one file or of stdin, as zone/text reads them
+MAX_SHOWN = 20  # branches, check-ins or artifacts that are listed one by one; JSON has all
 SHORT = 16  # digits of an id that people are shown
 _META = "xferzone.writing"
 #: What JSON lets stand in a string and a terminal may obey: DEL, C1 controls, and what turns the writing around.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import click
 
-from xferzone.cli.common import SHORT, counted, printable, show_json
+from xferzone.cli.common import MAX_SHOWN, SHORT, counted, printable, show_json
 from xferzone.cli.main import Settings
 from xferzone.cli.progress import size
 from xferzone.errors import Denied, LostRace, PeerError, XferzoneError
@@ -15,7 +15,6 @@ from xferzone.store.remotes import unsent
 from xferzone.sync.client import ClientSession, Purpose
 from xferzone.zone.follow import Diverged, Followed
 
-MAX_SHOWN = 20  # refs or artifacts that are listed one by one; JSON has all
 # How errors about rights begin, here and in stock.
 _LOGIN_FAILED = "login failed"
 _NOT_ALLOWED = "not authorized"

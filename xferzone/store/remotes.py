@@ -61,6 +61,25 @@ def unsent(reader: Reader) -> list[ArtifactId]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """How many check-ins of a branch were made here and not pushed, and how many artifacts that tag any of it."""
+
+    branch: str
+    checkins: int
+    tags: int
+
+
+def unsent_branches(reader: Reader) -> list[Unsent]:
+    """What there is of each branch, by name; the zone files of the check-ins go without saying."""
+    query = """SELECT branch, sum(rid IN (SELECT rid FROM checkin)), sum(rid NOT IN (SELECT rid FROM checkin)) FROM (
+                   SELECT rid, branch FROM unsent JOIN checkin USING (rid)
+                   UNION SELECT unsent.rid, branch FROM unsent JOIN tag ON source = unsent.rid
+                         JOIN checkin ON checkin.rid = target)
+               WHERE branch IS NOT NULL GROUP BY branch ORDER BY branch"""
+    return [Unsent(*row) for row in reader.db.execute(query)]
+
+
 def forget_unsent(writer: Writer, pushed: Iterable[ArtifactId]) -> None:
     """Note that these have been pushed."""
     query = "DELETE FROM unsent WHERE rid = (SELECT rid FROM blob WHERE hash = ?)"

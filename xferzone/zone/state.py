@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from xferzone.hashing import ArtifactId
 from xferzone.refs import LocalRefs
 from xferzone.store import Reader, lines, schema, timeline, waiting
-from xferzone.store.remotes import Remote, remotes, unsent
+from xferzone.store.remotes import Remote, Unsent, remotes, unsent, unsent_branches
 from xferzone.zone import names
 from xferzone.zone.edit import DEFAULT_BRANCH
 from xferzone.zone.files import mean_a_zone
@@ -35,7 +35,7 @@ class Status:
     """The repository at a glance.
 
     Fields:
-        unsent: artifacts made here and not pushed; 0 in a primary, which does not count them.
+        unsent: artifacts made here and not pushed, and what they come to; none in a primary, which does not count.
         forks: those of the last FRESH_MS; of older ones there are `old_forks`.
     """
 
@@ -43,6 +43,7 @@ class Status:
     role: str
     remotes: tuple[Remote, ...]
     unsent: int
+    unsent_branches: tuple[Unsent, ...]
     zones: int
     branches: int
     unpublished: tuple[Unpublished, ...]
@@ -67,6 +68,7 @@ def status(reader: Reader, refs: LocalRefs, now_ms: int) -> Status:
         role=reader.role,
         remotes=tuple(remotes(reader)),
         unsent=len(unsent(reader)),
+        unsent_branches=tuple(unsent_branches(reader)),
         zones=sum(ref.branch.endswith(f"/{DEFAULT_BRANCH}") for ref in served),
         branches=len(served),
         unpublished=tuple(unpublished),
