@@ -67,8 +67,9 @@ def test_beyond_a_bound_slow_bodies_stop_sync_requests_but_no_page(server: Serve
 def test_slow_heads_hold_no_thread(server: Server) -> None:
     (worker,) = workers(server)
     with contextlib.ExitStack() as stack:
-        # The second is part of a request that came together with one before it, and was read with that.
-        beginnings = [b"", b"P", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /heal", b"x" * 2 * MAX_HEAD]
+        # The third is part of a request that came together with one before it, and was read with that.
+        ahead = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /heal"
+        beginnings = [b"", b"P", ahead, b"x" * 2 * MAX_HEAD, b"\x16\x03\x01"]
         slow = []
         for number in range(SLOW_HEADS):
             slow.append(stack.enter_context(socket.create_connection(("127.0.0.1", server.http), 60)))
@@ -84,9 +85,10 @@ def test_slow_heads_hold_no_thread(server: Server) -> None:
         assert slow[2].recv(15) == b"HTTP/1.1 200 OK"
         slow[2].sendall(b"thz HTTP/1.0\r\nX: pending\r\n\r\n")
         assert b"HTTP/1.0 200 OK" in b"".join(iter(lambda: slow[2].recv(10_000), b""))
-        slow[5].shutdown(socket.SHUT_WR)
-        assert slow[5].recv(100) == b""  # an end in the midst of a head is seen
-        assert not slow[3].recv(100).startswith(b"HTTP/1.1 200")  # too long
+        slow[6].shutdown(socket.SHUT_WR)
+        assert slow[6].recv(100) == b""  # an end in the midst of a head is seen
+        for number in (3, 4):  # too long, and no request
+            assert slow[number].recv(12) == b"HTTP/1.0 400"
 
 
 def test_who_waits_for_the_write_lock_delays_no_page_and_no_pull(server: Server, repository: Path) -> None:

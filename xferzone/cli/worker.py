@@ -24,6 +24,7 @@ from xferzone.web.patience import HEAD_S, PATIENCE
 
 MAX_HEAD: Final = 32 * 1024  # bytes; nginx's large_client_header_buffers hold as much
 _END_OF_HEAD: Final = b"\r\n\r\n"
+_NO_REQUEST: Final = b"HTTP/1.0 400 Bad Request\r\nConnection: close\r\n\r\n"
 
 _M_TRIM_THRESHOLD: Final = -1  # glibc, malloc.h
 _M_MMAP_THRESHOLD: Final = -3
@@ -101,10 +102,12 @@ def _peeked(connection: socket.socket, read: bytes) -> bool:
     """Whether what has come behind `read` ends a head, or the connection; if not the next wait is for more of it."""
     came = connection.recv(MAX_HEAD, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     waited_for = connection.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT)
-    # What begins with no letter is no request, but perhaps TLS, whose sender waits for an answer.
-    is_all = _END_OF_HEAD in read + came or len(came) < waited_for or not (read + came)[:1].isalpha()
-    if not is_all and len(came) == MAX_HEAD:
-        connection.shutdown(socket.SHUT_RD)  # a thread reads what is here, and then an end
+    so_far = read + came
+    is_all = _END_OF_HEAD in so_far or len(came) < waited_for
+    if not is_all and (len(came) == MAX_HEAD or not so_far[:1].isalpha()):
+        # It is no request, but perhaps TLS, whose sender waits for an answer. A thread finds an end behind it.
+        connection.send(_NO_REQUEST, socket.MSG_DONTWAIT)
+        connection.shutdown(socket.SHUT_RD)
         is_all = True
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1 if is_all else len(came) + 1)
     return is_all
