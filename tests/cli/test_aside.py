@@ -1,12 +1,18 @@
-"""Zones compiled by several processes are what one process makes of them, in the same order."""
+"""What several processes verify and compile is what one makes of it, in the same order; none outlives its use."""
 
 import itertools
 import os
+import signal
 from pathlib import Path
 
-from xferzone.cli.aside import compile_aside
+import pytest
+
+from xferzone import delta
+from xferzone.cli.aside import compile_aside, verifying
 from xferzone.hashing import artifact_id
+from xferzone.store.incoming import Received, verify_apart
 from xferzone.zone.compiling import Task, compile_all
+from xferzone.zone.serials import Heard
 
 
 def tasks(count: int) -> list[Task]:
@@ -34,4 +40,64 @@ def test_who_stops_early_leaves_no_process_behind() -> None:
     made = compile_aside(iter(tasks(1_000)))
     assert len(list(itertools.islice(made, 3))) == 3
     del made  # as an exception would, on its way out
-    assert Path(f"/proc/self/task/{os.getpid()}/children").read_text() == ""
+    assert children() == []
+
+
+def blobs(count: int) -> list[Received]:
+    """A zone's versions: the last one whole, each other a delta of the next."""
+    texts = [b"@ 300 SOA a. b. %d 1 1 1 1\n%s" % (n, b"www 300 A 192.0.2.1\n" * 40) for n in range(count)]
+    made = [Received(artifact_id(texts[-1]), None, texts[-1])]
+    for old, new in itertools.pairwise(texts):
+        way_back = delta.create(new, old)
+        assert way_back is not None
+        made.append(Received(artifact_id(old), artifact_id(new), way_back))
+    return made
+
+
+def children() -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+
+
+@pytest.fixture(autouse=True)
+def _two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xferzone.cli.aside._processors", lambda: 2)
+
+
+def test_artifacts_are_verified_as_here_again_and_again() -> None:
+    sent = blobs(50)
+    expected = verify_apart(sent, Heard.look)
+    assert len(expected.verified) == len(expected.notes) == 50
+    with verifying() as aside:
+        assert aside is not None
+        for _ in range(2):
+            assert aside(sent, Heard.look)() == expected
+        assert (
+            aside([*sent, Received(artifact_id(b"x"), None, b"y")], None)() is None
+        )  # told by whoever asked
+        assert aside(sent, Heard.look)() == expected
+    assert children() == []
+
+
+def test_an_answer_that_nobody_took_is_taken_for_no_other() -> None:
+    with verifying() as aside:
+        assert aside is not None
+        aside(blobs(3), None)
+        assert aside(blobs(5), None)() is None
+
+
+def test_a_process_that_was_killed_is_done_without() -> None:
+    with verifying() as aside:
+        assert aside is not None
+        finished = aside(blobs(5), None)
+        (pid,) = children()
+        os.kill(pid, signal.SIGKILL)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        finished()  # may have come before
+        assert aside(blobs(5), None)() is None
+    assert children() == []
+
+
+def test_with_one_processor_there_is_no_other_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xferzone.cli.aside._processors", lambda: 1)
+    with verifying() as aside:
+        assert aside is None

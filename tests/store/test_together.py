@@ -2,7 +2,7 @@
 
 import itertools
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,8 +14,8 @@ from xferzone import delta
 from xferzone.artifacts import CheckIn, Cluster, Control, FileCard, Tag
 from xferzone.errors import CorruptArtifact, MalformedDelta, PeerError
 from xferzone.hashing import ArtifactId, artifact_id
-from xferzone.store import Reader, Store, chains, inspect, writer
-from xferzone.store.incoming import Received
+from xferzone.store import Reader, Store, chains, incoming, inspect, writer
+from xferzone.store.incoming import Apart, Look, Received, verify_apart
 from xferzone.store.relink import relink
 
 MANY = 25  # random orders; a thousand by hand
@@ -144,6 +144,42 @@ def test_any_order_and_any_batches_leave_the_same(
             assert [fault for fault in inspect.faults(fresh) if "waits" not in fault] == []
             relink(fresh)
             assert derived(fresh) == expected
+
+
+@pytest.mark.parametrize("works", [True, False])
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_verified_aside_leaves_the_same(
+    every: dict[ArtifactId, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    works: bool,
+    seed: int,
+) -> None:
+    asked = []
+
+    def aside(received: Sequence[Received], look: Look | None) -> Callable[[], Apart | None]:
+        asked.append(len(received))
+        return lambda: verify_apart(received, look) if works else None
+
+    monkeypatch.setattr(incoming, "WORTH_ASIDE", 1)
+    sent = [*as_sent(every, random.Random(seed)), Received(artifact_id(b"plain"), None, b"plain")]
+    left = []
+    for helped in (None, aside):
+        with Store.create(tmp_path / f"{helped is None}") as store, store.writer() as together:
+            for half in (sent[: len(sent) // 2], sent[len(sent) // 2 :]):
+                together.put_all(half, None, helped)
+            contents = {each: together.content(each) for each in together.artifacts() if together.has(each)}
+            left.append((derived(together), contents, list(inspect.faults(together))))
+    assert left[0] == left[1]
+    assert asked
+
+
+def test_what_is_wrong_aside_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(incoming, "WORTH_ASIDE", 1)
+    with Store.create(tmp_path / "z") as store, store.writer() as together:
+        with pytest.raises(CorruptArtifact):
+            together.put_all([Received(artifact_id(b"x"), None, b"y")], None, lambda *_: lambda: None)
+        assert list(together.artifacts()) == []
 
 
 @pytest.mark.parametrize("comes_first", [True, False])

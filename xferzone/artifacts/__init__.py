@@ -35,6 +35,7 @@ __all__ = [
     "Tag",
     "delta_files",
     "hazard",
+    "may_be_structural",
     "parse",
     "r_card",
 ]
@@ -76,7 +77,7 @@ def parse(content: bytes) -> CheckIn | Control | Cluster | Other | None:
     The verdict is stock's, but for what grammar.read() and MAX_STRUCTURAL refuse besides. Nothing is looked up:
     what the artifact names may be missing, or be something else.
     """
-    if not (content[:1].isupper() or content[:1] == b"-") or len(content) > MAX_STRUCTURAL:
+    if not may_be_structural(content):
         return None
     try:
         if (checkin := plain_checkin(content)) is not None:
@@ -89,6 +90,11 @@ def parse(content: bytes) -> CheckIn | Control | Cluster | Other | None:
     except ValueError:
         pass
     return None
+
+
+def may_be_structural(content: bytes) -> bool:
+    """Whether `parse` has to look further than at its beginning and its length."""
+    return (content[:1].isupper() or content[:1] == b"-") and len(content) <= MAX_STRUCTURAL
 
 
 def hazard(content: bytes) -> str | None:

@@ -8,7 +8,7 @@ from typing import TypeVar
 import click
 
 from xferzone.cli import passwords, synced
-from xferzone.cli.aside import compile_aside
+from xferzone.cli.aside import compile_aside, verifying
 from xferzone.cli.common import changing, now_ms, reading, show_json
 from xferzone.cli.main import Settings
 from xferzone.cli.process import ending_in_order
@@ -66,9 +66,9 @@ def clone(
     if path.exists():
         raise UsageError(f"{path} exists already and was left as it is: give another FILE")
     account = passwords.account(path, url, password_file)
-    with ending_in_order(), Store.making(path) as store:
+    with ending_in_order(), verifying() as aside, Store.making(path) as store:
         heard = Heard()
-        session = ClientSession(None, _PULL, account, witness=heard)
+        session = ClientSession(None, _PULL, account, witness=heard, aside=aside)
         remote = Remote(ORIGIN, passwords.without_password(url))
         done = _run(store, remote, session, heard, _begin_clone)
         if session.errors:

@@ -17,7 +17,7 @@ from xferzone.errors import PeerError
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.store import chains, schema, zstd
 from xferzone.store.cache import ContentCache
-from xferzone.store.incoming import Batch, Received, Witness
+from xferzone.store.incoming import Aside, Batch, Received, Witness
 from xferzone.store.link import Arrived, link
 from xferzone.store.many import selected
 from xferzone.store.reader import Reader, User
@@ -66,16 +66,18 @@ class Writer(Reader):
         self.put_all([Received(artifact, source, made)])
         return self.has(artifact)
 
-    def put_all(self, received: Sequence[Received], witness: Witness | None = None) -> None:
+    def put_all(
+        self, received: Sequence[Received], witness: Witness | None = None, aside: Aside | None = None
+    ) -> None:
         """Store what came, as `put` and `put_delta` do, and raising what they raise: then nothing of it is stored.
 
-        `witness` is shown what is stored.
+        `witness` is shown what is stored; `aside` may help to verify it.
         """
         here = self.present({each.artifact for each in received})
         left = [each for each in received if each.artifact not in here]
         while left:
             batch = Batch(self, left, self._kept_aside_for(left), witness)
-            batch.verify()
+            batch.verify(aside)
             self.db.executemany(
                 "DELETE FROM aside WHERE rid = ?", [(self.rid(each),) for each in batch.refused]
             )

@@ -9,7 +9,7 @@ from xferzone.errors import CorruptArtifact, MalformedDelta, PeerError
 from xferzone.hashing import ArtifactId
 from xferzone.store import Writer
 from xferzone.store.chains import MAX_ARTIFACT
-from xferzone.store.incoming import Received, Witness
+from xferzone.store.incoming import Aside, Received, Witness
 
 MAX_EXPANDED: Final = (
     1024 * 1024 * 1024
@@ -44,19 +44,21 @@ def held_back(
     return [card for card in cards if card.artifact not in waiting], list(waiting.values())
 
 
-def store_cards(writer: Writer, cards: Iterable[File | CFile], witness: Witness | None) -> None:
-    """Store what the cards carry; `witness` is shown it.
+def store_cards(
+    writer: Writer, cards: Iterable[File | CFile], witness: Witness | None, aside: Aside | None
+) -> None:
+    """Store what the cards carry; `witness` is shown it, `aside` may help to verify it.
 
     Raises:
         PeerError: an artifact is not what its name says, or all of them are too much.
     """
     for batch in _batches(cards):
-        _put(writer, batch, witness)
+        _put(writer, batch, witness, aside)
 
 
-def _put(writer: Writer, batch: Sequence[Received], witness: Witness | None) -> None:
+def _put(writer: Writer, batch: Sequence[Received], witness: Witness | None, aside: Aside | None) -> None:
     try:
-        writer.put_all(batch, witness)
+        writer.put_all(batch, witness, aside)
     except MalformedDelta as exc:
         raise PeerError(f"the server sends a delta that is none: {exc}") from exc
     except CorruptArtifact as exc:

@@ -50,7 +50,7 @@ from xferzone.errors import PeerError, UsageError
 from xferzone.hashing import ArtifactId
 from xferzone.observer import Traffic
 from xferzone.store import Reader, Writer
-from xferzone.store.incoming import Witness
+from xferzone.store.incoming import Aside, Witness
 from xferzone.store.remotes import forget_unsent, unsent
 from xferzone.sync.arriving import held_back, store_cards
 from xferzone.sync.told import Told
@@ -114,6 +114,7 @@ class ClientSession:
         is_origin: bool = True,
         own_epoch: str | None = None,
         witness: Witness | None = None,
+        aside: Aside | None = None,
     ) -> None:
         """
         Args:
@@ -122,6 +123,7 @@ class ClientSession:
             is_origin: what was made here is to be pushed to this server; another is asked what it lacks.
             own_epoch: the repository's that syncs; a server that names it is no other. None: do not look.
             witness: is shown what is stored.
+            aside: may help to verify it.
         """
         self.project_code = project_code
         self.traffic = Traffic()
@@ -135,6 +137,7 @@ class ClientSession:
         self._is_origin = is_origin
         self._own_epoch = own_epoch
         self._witness = witness
+        self._aside = aside
         self._position = 1 if project_code is None else 0  # in a clone: where to go on
         self._has_met = False  # a request that is no clone's has been made
         self._skips_next = False  # the next artifact is private
@@ -395,7 +398,7 @@ class ClientSession:
         names = {card.artifact for card in came}
         # What was asked for counts though another sync of this repository had it first.
         news = (names - writer.present(names) | names & self._asked.keys()) - self._came_before
-        store_cards(writer, came, self._witness)
+        store_cards(writer, came, self._witness, self._aside)
         here = writer.present(names)
         for artifact in here:
             self._asked.pop(artifact, None)

@@ -32,17 +32,26 @@ class Heard:
         self._files: dict[ArtifactId, Sequence[tuple[str, ArtifactId]]] = {}  # of each check-in
         self._entries: dict[ArtifactId, Sequence[serial.Entry]] = {}  # of each file
 
-    def __call__(self, artifact: ArtifactId, content: bytes, parsed: object) -> None:
-        """Take note of an artifact that has just been verified."""
-        if len(self._files) + len(self._entries) >= MAX_HEARD:
-            return
+    @staticmethod
+    def look(content: bytes, parsed: object) -> "_Note | None":
+        """What there is to be noted of an artifact."""
         if isinstance(parsed, CheckIn):
             if parsed.baseline is None and len(parsed.files) <= MAX_NOTED:
-                self._files[artifact] = [(card.name, card.id) for card in parsed.files if card.id is not None]
+                return _Note([(card.name, card.id) for card in parsed.files if card.id is not None], None)
         elif parsed is None and len(content) <= MAX_TEXT:
             read = serial.entries(content)
             if sum(len(tokens) for _, tokens in read) <= MAX_NOTED:
-                self._entries[artifact] = read
+                return _Note(None, read)
+        return None
+
+    def take(self, artifact: ArtifactId, note: "_Note") -> None:
+        """Keep what was noted of an artifact that has been verified."""
+        if len(self._files) + len(self._entries) >= MAX_HEARD:
+            return
+        if note.files is not None:
+            self._files[artifact] = note.files
+        elif note.entries is not None:
+            self._entries[artifact] = note.entries
 
     def files(self, checkin: ArtifactId) -> Iterable[tuple[str, ArtifactId]] | None:
         """The files of a check-in; None: not kept."""
@@ -51,6 +60,13 @@ class Heard:
     def entries(self, file: ArtifactId) -> Sequence[serial.Entry] | None:
         """What may be SOA records in a file; None: not kept."""
         return self._entries.get(file)
+
+
+class _Note(NamedTuple):
+    """The files of a check-in, or what may be SOA records in a file."""
+
+    files: Sequence[tuple[str, ArtifactId]] | None
+    entries: Sequence[serial.Entry] | None
 
 
 class Line(NamedTuple):
