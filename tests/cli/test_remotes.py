@@ -2,8 +2,10 @@
 
 import json
 import socket
+import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -284,3 +286,17 @@ def test_letters_without_a_meaning_are_refused(zone: Run) -> None:
     assert done.code == 2
     assert "the letters 'yz' mean nothing here" in done.err
     assert zone("user", "caps", "bob", "agiosuvx").code == 0
+
+
+def test_what_is_damaged_is_fetched_from_a_stock_server(zone: Run, stock: str, tmp_path: Path) -> None:
+    assert zone("clone", at(stock, "ann", "pw-ann"), "c.xferzone").code == 0
+    assert zone("-R", "c.xferzone", "repair").out == "nothing is damaged\n"
+    with closing(sqlite3.connect(tmp_path / "c.xferzone")) as db, db:
+        db.execute("UPDATE blob SET content = zeroblob(length(content))")
+    assert zone("-R", "c.xferzone", "check").code == 1
+    refused = zone("-R", "c.xferzone", "repair", stock.replace(":", "s:", 1))
+    assert refused.code == 69, refused.err
+    done = zone("--format", "json", "-R", "c.xferzone", "repair", at(stock, "ann", "pw-ann"))
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["damaged"] == []
+    assert zone("-R", "c.xferzone", "check").code == 0

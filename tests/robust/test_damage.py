@@ -2,34 +2,46 @@
 
 Each row is done to a copy of one repository; then all faults are listed in `check`'s words, reads of
 what is damaged fail soon and by name, the other zone is answered and told of, and a clone brings the rest.
+`repair` then fetches it from a repository that is sound.
 """
 
+import contextlib
 import os
+import random
 import shutil
 import sqlite3
+import subprocess
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import dns.name
 import falcon.testing
 import pytest
+from click.testing import CliRunner
 
-from tests.robust.site import checked, faults
+from tests.live import PROJECT as PROJECT_DIRECTORY
+from tests.live import XFERZONE, run, serving
+from tests.robust.site import checked, dump, faults
 from tests.zone.project import APEX, NOW, Project, zone_text
 from xferzone import delta
 from xferzone.artifacts import Control, Tag
-from xferzone.cards import CFile, Clone, CloneSeqno, File, Message, encode_cards, parse_cards
+from xferzone.cards import CFile, Clone, CloneSeqno, File, Gimme, Message, encode_cards, parse_cards
 from xferzone.cards.body import UNCOMPRESSED
+from xferzone.cli.main import cli
 from xferzone.dnsd.served import open_zones
-from xferzone.errors import XferzoneError
+from xferzone.errors import CorruptArtifact, PeerError, XferzoneError
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.refs import LocalRefs
 from xferzone.store import Store
+from xferzone.store.repair import damaged
+from xferzone.sync.repair import RepairSession
 from xferzone.web.app import create_app
 from xferzone.zone import rebuild
 
 OTHER = "other.example"
+KILLS = 5  # 40 were run
 SOON_S = 1.0  # of processor time
 NOBODY = artifact_id(b"nobody has this")
 
@@ -346,3 +358,100 @@ def test_rubbish_in_the_pages_of_the_file_is_told(copied: Made) -> None:
     done = checked(copied.path, code=1)
     assert "database" in done.out + done.err
     assert "Traceback" not in done.err
+
+
+@pytest.fixture(scope="module")
+def sound(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a server of the repository before any damage; nobody may read there."""
+    path = tmp_path_factory.mktemp("sound") / "z.xferzone"
+    shutil.copy(made.path, path)
+    with Store.open(path) as store, store.writer() as writer:
+        writer.put_user("nobody", None, "o")
+    with serving(path, "serve") as server:
+        yield server.url()
+
+
+def readable(path: Path) -> set[ArtifactId]:
+    """The artifacts that can be read."""
+    found = set()
+    with Store.open(path) as store, store.reader() as reader:
+        for artifact in reader.artifacts():
+            with contextlib.suppress(CorruptArtifact):
+                reader.content(artifact)
+                found.add(artifact)
+    return found
+
+
+@pytest.mark.parametrize(("statements", "name", "what"), ARTIFACTS, ids=[row[2] for row in ARTIFACTS])
+def test_what_is_damaged_is_fetched_anew(
+    copied: Made, sound: str, statements: str, name: str, what: str
+) -> None:
+    everything = readable(copied.path)
+    damage(copied, statements)
+    done = CliRunner().invoke(cli, ["-R", str(copied.path), "repair", sound])
+    if what == "another hash":  # nobody has that, and nobody knows what it was
+        assert isinstance(done.exception, XferzoneError)
+        assert "has not sent 1 damaged artifact: 000000" in str(done.exception)
+        assert readable(copied.path) == everything - {copied.named["blob"]}
+        return
+    assert done.exit_code == 0, done.output
+    # All that leads into a loop is fetched, for each might be where it begins.
+    assert done.output == ("5 artifacts" if "loop" in what else "1 artifact") + " repaired\n"
+    assert faults(copied.path) == []
+    assert readable(copied.path) == everything
+    assert CliRunner().invoke(cli, ["-R", str(copied.path), "repair"]).output == "nothing is damaged\n"
+
+
+def test_a_repair_that_is_killed_loses_nothing(copied: Made, sound: str) -> None:
+    everything = readable(copied.path)
+    for name in ("file 12", "file 5", "check-in 5", "control", "cluster", "large", "blob"):
+        damage(copied, rot(name))
+    left = readable(copied.path)
+    env = {"PATH": os.environ["PATH"], "HOME": str(copied.path.parent), "PYTHONPATH": str(PROJECT_DIRECTORY)}
+    rng = random.Random(5)
+    for _ in range(KILLS):
+        words = [*XFERZONE, "-R", str(copied.path), "repair", sound]
+        with subprocess.Popen(
+            words, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(rng.uniform(0.3, 1.2))
+            process.kill()
+        assert readable(copied.path) >= left
+    run(*XFERZONE, "-R", copied.path, "repair", sound, env=env, at=copied.path.parent)
+    assert readable(copied.path) == everything
+    assert faults(copied.path) == []
+
+
+def test_a_delta_of_what_cannot_be_read_is_asked_for_with_its_source(copied: Made) -> None:
+    tip, before = copied.named["file 12"], copied.named["file 11"]
+    with Store.open(copied.path) as store, store.reader() as reader:
+        new, old = reader.content(tip), reader.content(before)
+    damage(copied, rot("file 12"))
+    with Store.open(copied.path) as store, store.writer() as writer:
+        assert damaged(writer) == [tip]
+        session = RepairSession(writer.project_code, None, [tip])
+        assert Gimme(tip) in parse_cards(session.request(writer) or b"")
+        session.receive(File(tip, delta.create(old, new) or b"", before).encode())
+        session.keep(writer)
+        asked = list(parse_cards(session.request(writer) or b""))
+        assert {Gimme(tip), Gimme(before)} <= set(asked)
+        session.receive(encode_cards([File(tip, new), File(before, old)]))
+        session.keep(writer)
+        assert session.request(writer) is None
+        assert session.repaired == [tip]  # then the other can be read again
+        assert damaged(writer) == []
+
+
+@pytest.mark.parametrize("source", [None, "blob"])
+def test_what_comes_wrong_changes_nothing(copied: Made, source: str | None) -> None:
+    tip = copied.named["file 12"]
+    damage(copied, rot("file 12"))
+    before = dump(copied.path)
+    with Store.open(copied.path) as store, store.writer() as writer:
+        session = RepairSession(writer.project_code, None, [tip])
+        session.request(writer)
+        session.receive(File(tip, b"other", copied.named[source] if source else None).encode())
+        with pytest.raises(PeerError):
+            session.keep(writer)
+    assert dump(copied.path) == before

@@ -49,6 +49,7 @@ VERBS = {
     "status": "admin:status",
     "check": "admin:check",
     "rebuild": "admin:rebuild",
+    "repair": "repair:repair",
     "backup": "admin:backup",
     "stats": "admin:stats",
     "user": "users:user",

@@ -200,7 +200,7 @@ def remove(settings: Settings, name: str) -> None:
       xferzone remote remove backup
     """
     with changing(settings) as (writer, _):
-        remove_remote(writer, _named(writer, name))
+        remove_remote(writer, known_remote(writer, name))
 
 
 def _sync(
@@ -208,7 +208,7 @@ def _sync(
 ) -> None:
     with Store.open(settings.repository) as store:
         with store.reader() as reader:
-            known = _named(reader, named)
+            known = known_remote(reader, named)
             project = reader.project_code
             # A primary counts nothing as unsent, and another name than origin leaves it so: no harm is done.
             itself = (
@@ -290,7 +290,7 @@ def _follow(
     return followed
 
 
-def _named(reader: Reader, named: str | None) -> Remote:
+def known_remote(reader: Reader, named: str | None) -> Remote:
     """The remote of that name or URL; None: origin. One of an unknown URL has no name.
 
     Raises:

@@ -27,6 +27,7 @@ from xferzone.store.reader import Reader
 
 _REBUILD: Final = "run `xferzone rebuild`"
 _BACKUP: Final = "restore it from a backup, or clone another repository of the project"
+_REPAIR: Final = "run `xferzone repair`, which fetches it from a remote, or restore it from a backup"
 _SETTINGS: Final = {
     "project-code": re.compile("[0-9a-f]{40}"),
     "server-code": re.compile("[0-9a-f]{40}"),
@@ -144,13 +145,13 @@ def _artifacts(reader: Reader) -> Iterator[str]:
             except CorruptArtifact as exc:
                 artifact = id_of(raw)
                 if exc.artifact == artifact:
-                    yield f"artifact {artifact} is damaged: {exc.reason}: {_BACKUP}"
+                    yield f"artifact {artifact} is damaged: {exc.reason}: {_REPAIR}"
                 else:
                     yield f"artifact {artifact} cannot be read: it is kept as a delta that needs {exc.artifact}"
                 derived.skip(rid)
                 continue
             if len(content) != size:
-                yield f"artifact {id_of(raw)} has {len(content)} bytes, not the {size} written down: {_BACKUP}"
+                yield f"artifact {id_of(raw)} has {len(content)} bytes, not the {size} written down: {_REPAIR}"
             derived.add(rid, content)
         yield from derived.differences()
 

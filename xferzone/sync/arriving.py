@@ -6,7 +6,6 @@ from typing import Final
 from xferzone.cards import CFile, File
 from xferzone.cards.body import unframe
 from xferzone.errors import CorruptArtifact, MalformedDelta, PeerError
-from xferzone.hashing import ArtifactId
 from xferzone.store import Writer
 from xferzone.store.chains import MAX_ARTIFACT
 from xferzone.store.incoming import Aside, Received, Witness
@@ -16,32 +15,6 @@ MAX_EXPANDED: Final = (
 )  # bytes of one reply's artifacts; stock's budget is 5 MB of them packed
 _AT_ONCE: Final = 32 * 1024 * 1024  # bytes of expanded artifacts that are stored together
 _TOGETHER: Final = 50_000  # artifacts
-_HELD_BACK: Final = 32 * 1024 * 1024  # bytes of packed artifacts that wait in memory for a next reply
-
-
-def held_back(
-    writer: Writer, cards: Sequence[File | CFile]
-) -> tuple[Sequence[File | CFile], Sequence[File | CFile]]:
-    """The cards that can be stored now, and the deltas whose source a next reply of a clone will bring.
-
-    Kept aside in the store these would be written down, read and verified once more.
-    """
-    names = {card.artifact for card in cards}
-    sources = {card.source for card in cards if card.source is not None} - names
-    missing = sources - writer.present(sources)
-    hanging: dict[ArtifactId, list[File | CFile]] = {}
-    for card in cards if missing else ():
-        if card.source is not None:
-            hanging.setdefault(card.source, []).append(card)
-    waiting: dict[ArtifactId, File | CFile] = {}
-    left = list(missing)
-    while left:
-        for card in hanging.pop(left.pop(), ()):
-            waiting[card.artifact] = card
-            left.append(card.artifact)
-    if sum(len(card.payload) for card in waiting.values()) > _HELD_BACK:
-        return cards, ()
-    return [card for card in cards if card.artifact not in waiting], list(waiting.values())
 
 
 def store_cards(
@@ -72,7 +45,7 @@ def _batches(cards: Iterable[File | CFile]) -> Iterator[list[Received]]:
     batch: list[Received] = []
     size = total = 0
     for card in cards:
-        batch.append(Received(card.artifact, card.source, _payload(card)))
+        batch.append(Received(card.artifact, card.source, payload(card)))
         size += len(batch[-1].payload)
         total += len(batch[-1].payload)
         if total > MAX_EXPANDED:
@@ -84,7 +57,8 @@ def _batches(cards: Iterable[File | CFile]) -> Iterator[list[Received]]:
         yield batch
 
 
-def _payload(card: File | CFile) -> bytes:
+def payload(card: File | CFile) -> bytes:
+    """The card's payload, expanded. Raises PeerError: it is too large, or damaged."""
     if isinstance(card, File):
         return card.payload
     try:
