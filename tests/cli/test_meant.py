@@ -33,6 +33,11 @@ from tests.cli.conftest import Run
             ("set", "www", "A", "192.0.2.1"),
             "no zone here contains www.; names are absolute, as in www.example.com",
         ),
+        (("add", "*", "A", "192.0.2.1"), "no zone here contains *.; names are absolute, as in *.example.com"),
+        (
+            ("add", "*.nosuch.org", "A", "192.0.2.1"),
+            "no zone here contains *.nosuch.org.: `xferzone zone list`",
+        ),
         (("diff", "example.com", "@2000-01-01"), "there was nothing yet at 2000-01-01 00:00:00 UTC"),
     ],
 )
@@ -186,6 +191,61 @@ def test_a_target_that_was_meant_relative_is_warned_of(zone: Run, words: tuple[s
     assert done.code == 0
     assert said in done.err
     assert bool(said) == bool(done.err)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("*.example.com", ""),
+        ("*.sub.example.com", ""),
+        ("a*.example.com", "warning: a*.example.com. A has a * that stands for no other name"),
+        ("*a.example.com", "it must be the whole first label"),
+        ("_tcp.*.example.com", "it must be the whole first label"),
+        ("*.*.example.com", "it must be the whole first label"),
+        ("**.example.com", "it must be the whole first label"),
+    ],
+)
+def test_a_star_that_is_no_wildcard_is_warned_of(zone: Run, name: str, said: str) -> None:
+    done = zone("add", name, "A", "192.0.2.7")
+    assert done.code == 0
+    assert said in done.err
+    assert bool(said) == bool(done.err)
+    assert zone("set", "www.example.com", "A", "192.0.2.7").err == ""
+
+
+def test_records_beside_ns_at_a_wildcard_are_shown_and_not_warned_of(zone: Run) -> None:
+    zone("add", "*.example.com", "NS", "ns.example.org.")
+    assert zone("add", "*.example.com", "TXT", "shown").err == ""
+    zone("set", "sub.example.com", "NS", "ns.example.org.")
+    assert "is at a delegation and never shown" in zone("add", "sub.example.com", "TXT", "hidden").err
+
+
+@pytest.mark.parametrize(
+    ("files", "code", "said"),
+    [
+        (["zones.xferzone"], 5, "no zone here contains zones.xferzone., but there is a file of that name"),
+        (["a.example.com", "b.example.com"], 2, "a.example.com and b.example.com are files here"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["set", "add", "delete"])
+def test_files_that_the_shell_put_in_place_of_a_star_are_recognized(
+    zone: Run, tmp_path: Path, verb: str, files: list[str], code: int, said: str
+) -> None:
+    for name in files:
+        (tmp_path / name).touch()
+    failed = zone(verb, *files, "A", "192.0.2.1")
+    assert failed.code == code
+    assert said in failed.err
+    assert "a * is to be quoted, as in '*.example.com'" in failed.err
+    assert "'*.example.com'" in zone("add", "--help").out
+
+
+def test_a_relative_name_in_a_batch_says_how_it_is_written(zone: Run) -> None:
+    failed = zone("apply", "example.com", "-", stdin="add * A 192.0.2.1\n")
+    assert failed.code == 2
+    assert (
+        "line 1: *. is not in the zone example.com.: names are absolute, as in *.example.com." in failed.err
+    )
 
 
 def test_every_line_of_an_error_begins_alike(zone: Run, tmp_path: Path) -> None:

@@ -97,6 +97,10 @@ WARNINGS = [
     ),
     (f"@ {DS}\n", "line 5: example.com. DS belongs to the zone above, not here: BIND refuses the zone"),
     ("*.a NS ns1\n", "line 5: *.a.example.com. NS is at a wildcard and delegates nothing: BIND refuses it"),
+    (
+        "x.* A 1.1.1.1\n",
+        "line 5: x.*.example.com. A has a * that stands for no other name: it must be the whole first label",
+    ),
     ("* DNAME b.net.\n", "line 5: *.example.com. DNAME is at a wildcard, which RFC 4592 4.4 advises against"),
     (
         "a DNAME b.net.\na NS ns1\n",

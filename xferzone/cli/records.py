@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,6 +41,7 @@ from xferzone.zone.edit import DEFAULT_BRANCH, Commit, Edit
 from xferzone.zone.revision import resolve
 
 MAX_COMMENT = 200  # letters of a command line that are kept as a comment
+_QUOTE = "a * is to be quoted, as in '*.example.com'"
 
 
 @click.command("set", cls=WordsCommand)
@@ -57,7 +59,7 @@ def set_(settings: Settings, name: str, words: tuple[str, ...]) -> None:
       xferzone set www.example.com. 300 A 192.0.2.1
       xferzone set example.com TXT v=spf1 mx -all
     """
-    _change(settings, [changes.parse_change("set", (name, *words))], f"set {' '.join((name, *words))}")
+    _change(settings, "set", (name, *words))
 
 
 @click.command(cls=WordsCommand)
@@ -69,12 +71,13 @@ def add(settings: Settings, name: str, words: tuple[str, ...]) -> None:
     """Add one record to an RRset.
 
     \b
-    Example:
+    Examples:
       xferzone add www.example.com AAAA 2001:db8::1
+      xferzone add '*.example.com' A 192.0.2.1         quoted: the shell would put files in place of *
     """
     if name.lower() == "zone" and len(words) == 1:
         raise UsageError(f"add adds a record: `xferzone zone add {words[0]}` adds a zone")
-    _change(settings, [changes.parse_change("add", (name, *words))], f"add {' '.join((name, *words))}")
+    _change(settings, "add", (name, *words))
 
 
 @click.command(cls=WordsCommand)
@@ -91,7 +94,7 @@ def delete(settings: Settings, name: str, words: tuple[str, ...]) -> None:
       xferzone delete www.example.com A
       xferzone delete www.example.com A 192.0.2.1
     """
-    _change(settings, [changes.parse_change("delete", (name, *words))], f"delete {' '.join((name, *words))}")
+    _change(settings, "delete", (name, *words))
 
 
 @click.command()
@@ -279,15 +282,21 @@ def tag(settings: Settings, name: str | None, tag_name: str | None, revision: st
     commit(settings, on_branch(zone), act)
 
 
-def _change(settings: Settings, wanted: list[Change], comment: str) -> None:
-    """Commit the changes of one command line, which is the check-in's comment unless -m gives one."""
+def _change(settings: Settings, verb: str, words: tuple[str, ...]) -> None:
+    """Commit the change of one command line, which is the check-in's comment unless -m gives one."""
+    try:
+        wanted = changes.parse_change(verb, words)
+    except UsageError as exc:
+        if _are_files(words[:2]):
+            exc.args = (f"{exc}; {' and '.join(words[:2])} are files here: {_QUOTE}",)
+        raise
 
     def act(edit: Edit, writer: Writer, refs: LocalRefs) -> Commit:
-        return edit.change(wanted, Writing.given().message or _shortened(comment))
+        return edit.change([wanted], Writing.given().message or _shortened(" ".join((verb, *words))))
 
     def target(refs: LocalRefs) -> str:
         branch = Writing.given().branch
-        return f"{zone_of(refs, wanted[0].name, branch)}/{branch}"
+        return f"{zone_of(refs, wanted.name, branch)}/{branch}"
 
     commit(settings, target, act)
 
@@ -314,10 +323,19 @@ def zone_of(
     above = absent.enclosing(refs, name)
     if above is not None:
         raise NotFound(absent.branch(refs, above, branch))
-    hint = "; names are absolute, as in www.example.com" if len(name.labels) == 2 else ""
+    hint = ""
+    if _are_files([name.to_text(omit_final_dot=True)]):
+        hint = f", but there is a file of that name: {_QUOTE}"
+    elif len(name.labels) == 2:
+        hint = f"; names are absolute, as in {name}example.com"
     raise NotFound(
         f"no zone here contains {name}{hint}: `xferzone zone list` shows them, `zone add` adds one"
     )
+
+
+def _are_files(words: Sequence[str]) -> bool:
+    """Whether these words may have come from the shell, in place of a *."""
+    return {path.name for path in Path().iterdir()}.issuperset(words)
 
 
 def _list_branches(settings: Settings, zone: str | None) -> None:

@@ -218,6 +218,7 @@ def owner_in(name: dns.name.Name, zone: str) -> bytes:
     """
     origin = names.zone_name(zone)
     if not name.is_subdomain(origin):
-        raise UsageError(f"{name} is not in the zone {origin}")
+        hint = f": names are absolute, as in {name}{origin}" if len(name.labels) == 2 else ""
+        raise UsageError(f"{name} is not in the zone {origin}{hint}")
     labels = name.labels[: len(name.labels) - len(origin.labels)]
     return names.owner_text(tuple(label.lower() for label in labels))

@@ -138,6 +138,10 @@ def _size_faults(
     return made
 
 
+def _is_wildcard(owner: bytes) -> bool:
+    return owner == b"*" or owner.startswith(b"*.")
+
+
 class _Warnings:
     """The warnings of one zone; every method gives those of one kind."""
 
@@ -174,14 +178,17 @@ class _Warnings:
         return made
 
     def _misplaced(self) -> list[Fault]:
-        """Records in places where one of the usual servers refuses the zone, or leaves them out."""
+        """Records in places where one of the usual servers refuses the zone, leaves them out, or nobody looks."""
         made = []
         for owner, types in self._types.items():
             if DS in types and owner == b"@":
                 made.append(
                     self._warning(owner, DS, "belongs to the zone above, not here: BIND refuses the zone")
                 )
-            if owner == b"*" or owner.startswith(b"*."):
+            if b"*" in (owner[1:] if _is_wildcard(owner) else owner):
+                reason = "has a * that stands for no other name: it must be the whole first label"
+                made.append(self._warning(owner, min(types), reason))
+            if _is_wildcard(owner):
                 if NS in types:
                     made.append(
                         self._warning(owner, NS, "is at a wildcard and delegates nothing: BIND refuses it")
@@ -212,7 +219,8 @@ class _Warnings:
             if is_below:
                 continue
             above, by = key, "NS" if key in self._cuts else "DNAME" if key in self._dnames else ""
-            if by == "NS" and (hidden := types - _AT_CUT - {DNAME}):
+            # What stands beside NS at a wildcard is shown at the names that it stands for.
+            if by == "NS" and not _is_wildcard(owner) and (hidden := types - _AT_CUT - {DNAME}):
                 made.append(self._warning(owner, min(hidden), "is at a delegation and never shown"))
         return made
 
