@@ -24,6 +24,9 @@ from xferzone.store.reader import Reader
 MAX_HELD = (
     64 * 1024 * 1024
 )  # bytes of expanded contents at a time; what hangs on others is taken in a next batch
+SHARE_ASIDE: Final = (
+    0.4  # of all artifacts: a zone's file takes longer than a manifest, and is sent both ways
+)
 WORTH_ASIDE: Final = 500  # artifacts, some 40 ms of verifying
 
 
@@ -208,6 +211,8 @@ class _Trees:
         """Give away plain blobs and all that hangs on them, if that is much; nothing of it was kept aside before."""
         apart: dict[ArtifactId, Received] = {}
         for each in self.left.values():
+            if len(apart) >= SHARE_ASIDE * len(self.left):
+                break
             if each.source is None and not artifacts.may_be_structural(each.payload):
                 tree = {each.artifact: each}
                 ways = [each.artifact]

@@ -1,6 +1,10 @@
-"""Artifacts of a reply on their way into the store: opened, some at a time, and what is wrong blamed on the server."""
+"""Artifacts of replies on their way into the store: opened, gathered, and what is wrong blamed on the server.
 
-from collections.abc import Iterable, Iterator, Sequence
+All of a large reply may not fit into memory: what is gathered is stored whenever it is much. Of a clone more than one
+reply is gathered, since what comes before an artifact that it names is written twice.
+"""
+
+from collections.abc import Iterable
 from typing import Final
 
 from xferzone.cards import CFile, File
@@ -17,44 +21,44 @@ _AT_ONCE: Final = 32 * 1024 * 1024  # bytes of expanded artifacts that are store
 _TOGETHER: Final = 50_000  # artifacts
 
 
-def store_cards(
-    writer: Writer, cards: Iterable[File | CFile], witness: Witness | None, aside: Aside | None
-) -> None:
-    """Store what the cards carry; `witness` is shown it, `aside` may help to verify it.
+class Arriving:
+    """Artifacts that came and are not stored yet."""
 
-    Raises:
-        PeerError: an artifact is not what its name says, or all of them are too much.
-    """
-    for batch in _batches(cards):
-        _put(writer, batch, witness, aside)
+    def __init__(self, witness: Witness | None, aside: Aside | None) -> None:
+        """`witness` is shown what is stored, `aside` may help to verify it."""
+        self._witness = witness
+        self._aside = aside
+        self._gathered: list[Received] = []
+        self._size = 0
 
+    def take(self, writer: Writer, cards: Iterable[File | CFile]) -> None:
+        """Open what the cards of a reply carry, and store it as soon as it is much.
 
-def _put(writer: Writer, batch: Sequence[Received], witness: Witness | None, aside: Aside | None) -> None:
-    try:
-        writer.put_all(batch, witness, aside)
-    except MalformedDelta as exc:
-        raise PeerError(f"the server sends a delta that is none: {exc}") from exc
-    except CorruptArtifact as exc:
-        if all(exc.artifact != each.artifact for each in batch):
-            raise  # it is one of ours, a delta's source
-        raise PeerError(f"the server sends an artifact that is not what its name says: {exc}") from exc
+        Raises:
+            PeerError: an artifact is not what its name says, or all of them are too much.
+        """
+        total = 0
+        for card in cards:
+            self._gathered.append(Received(card.artifact, card.source, payload(card)))
+            size = len(self._gathered[-1].payload)
+            self._size += size
+            total += size
+            if total > MAX_EXPANDED:
+                raise PeerError(f"the server sends over {MAX_EXPANDED} bytes of artifacts in one reply")
+            if self._size >= _AT_ONCE or len(self._gathered) >= _TOGETHER:
+                self.store(writer)
 
-
-def _batches(cards: Iterable[File | CFile]) -> Iterator[list[Received]]:
-    """The artifacts of the cards, expanded, some at a time: all of a large reply may not fit into memory."""
-    batch: list[Received] = []
-    size = total = 0
-    for card in cards:
-        batch.append(Received(card.artifact, card.source, payload(card)))
-        size += len(batch[-1].payload)
-        total += len(batch[-1].payload)
-        if total > MAX_EXPANDED:
-            raise PeerError(f"the server sends over {MAX_EXPANDED} bytes of artifacts in one reply")
-        if size >= _AT_ONCE or len(batch) >= _TOGETHER:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
+    def store(self, writer: Writer) -> None:
+        """Store what was taken and is not stored yet. Raises PeerError as `take` does."""
+        batch, self._gathered, self._size = self._gathered, [], 0
+        try:
+            writer.put_all(batch, self._witness, self._aside)
+        except MalformedDelta as exc:
+            raise PeerError(f"the server sends a delta that is none: {exc}") from exc
+        except CorruptArtifact as exc:
+            if all(exc.artifact != each.artifact for each in batch):
+                raise  # it is one of ours, a delta's source
+            raise PeerError(f"the server sends an artifact that is not what its name says: {exc}") from exc
 
 
 def payload(card: File | CFile) -> bytes:

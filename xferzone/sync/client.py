@@ -18,7 +18,7 @@ Source: spec xfer 4; Fossil 2.21, src/xfer.c client_sync(). Seen against `fossil
 
 import secrets
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any, Final
 
@@ -52,7 +52,7 @@ from xferzone.observer import Traffic
 from xferzone.store import Reader, Writer
 from xferzone.store.incoming import Aside, Witness
 from xferzone.store.remotes import forget_unsent, unsent
-from xferzone.sync.arriving import held_back, store_cards
+from xferzone.sync.arriving import Arriving
 from xferzone.sync.told import Told
 
 MAX_REQUEST: Final = 250_000  # bytes of artifacts in one request; Fossil's max-upload default
@@ -136,14 +136,13 @@ class ClientSession:
         self._account = account
         self._is_origin = is_origin
         self._own_epoch = own_epoch
-        self._witness = witness
-        self._aside = aside
+        self._arriving = Arriving(witness, aside)
         self._position = 1 if project_code is None else 0  # in a clone: where to go on
         self._has_met = False  # a request that is no clone's has been made
         self._skips_next = False  # the next artifact is private
         # What the last reply brought, until it is kept.
         self._came: list[File | CFile] = []
-        self._held_back: Sequence[File | CFile] = ()  # in a clone: what came before, and waits for a source
+        self._names: set[ArtifactId] = set()  # of that and, in a clone, of what came before
         self._announced: list[ArtifactId] = []
         # What the server wants and has.
         self._wanted: dict[ArtifactId, None] = {}
@@ -184,7 +183,7 @@ class ClientSession:
     @property
     def has_news(self) -> bool:
         """Whether the last reply brought anything for `keep`."""
-        return bool(self._came or self._held_back or self._announced or self._unconfirmed)
+        return bool(self._came or self._names or self._announced or self._unconfirmed)
 
     # -- requests
 
@@ -386,19 +385,21 @@ class ClientSession:
     # -- keeping
 
     def keep(self, writer: Writer) -> None:
-        """Store what the last reply brought.
+        """Store what the last reply brought; while a clone goes on, perhaps not before a next one.
 
         Raises:
             PeerError: an artifact that is not what its name says. Nothing of the reply may be kept.
         """
-        came: Sequence[File | CFile] = [*self._held_back, *self._came]
-        self._came, self._held_back = [], ()
-        if self.is_cloning:
-            came, self._held_back = held_back(writer, came)
+        came, self._came = self._came, []
         names = {card.artifact for card in came}
         # What was asked for counts though another sync of this repository had it first.
         news = (names - writer.present(names) | names & self._asked.keys()) - self._came_before
-        store_cards(writer, came, self._witness, self._aside)
+        self._arriving.take(writer, came)
+        self._names |= names
+        if self.is_cloning:
+            return
+        self._arriving.store(writer)
+        names, self._names = self._names, set()
         here = writer.present(names)
         for artifact in here:
             self._asked.pop(artifact, None)
