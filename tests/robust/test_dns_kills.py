@@ -51,11 +51,12 @@ class Committer:
 
     def commit(self) -> None:
         """One more, now."""
-        with self._turn, Store.open(self._repository) as store, store.writer() as writer:
-            records = text.read(zone_text(len(self.done)), names.zone_name("example.com"))
-            author = Author("ops", time.time_ns() // 1_000_000)
-            Edit(writer, LocalRefs(writer), "example.com/main", author).replace(records, "count")
-        self.done.append(time.monotonic())
+        with self._turn:
+            with Store.open(self._repository) as store, store.writer() as writer:
+                records = text.read(zone_text(len(self.done)), names.zone_name("example.com"))
+                author = Author("ops", time.time_ns() // 1_000_000)
+                Edit(writer, LocalRefs(writer), "example.com/main", author).replace(records, "count")
+            self.done.append(time.monotonic())
 
     def stop(self) -> None:
         self._stop.set()
