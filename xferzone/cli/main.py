@@ -20,6 +20,7 @@ from pathlib import Path
 import click
 
 import xferzone
+from xferzone.cli.process import seek_cycles_seldom
 from xferzone.errors import NotFound, RefConflict, UsageError, XferzoneError
 
 DEFAULT_REPOSITORY = "zones.xferzone"
@@ -206,6 +207,7 @@ def help_(ctx: click.Context, verb: tuple[str, ...]) -> None:
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    seek_cycles_seldom()
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Exit as exc:

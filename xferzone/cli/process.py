@@ -6,6 +6,7 @@ Source: prctl(2), PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SET_NAME; proc(5)
 """
 
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -19,6 +20,7 @@ _SET_PDEATHSIG = 1
 _SET_NAME = 15
 _SET_CHILD_SUBREAPER = 36
 _NAME_SIZE = 15  # bytes, what the kernel keeps of PR_SET_NAME
+_THRESHOLD = gc.get_threshold()
 
 
 def die_with(parent: int) -> None:
@@ -42,6 +44,19 @@ def children() -> list[int] | None:
         return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
     except OSError:
         return None
+
+
+def seek_cycles_seldom() -> None:
+    """Let Python look for garbage in cycles less often: what a verb makes mostly lives until it ends.
+
+    Looking as often as usual takes an eighth of the time of a clone.
+    """
+    gc.set_threshold(200_000, 20, 100)
+
+
+def seek_cycles_often() -> None:
+    """As Python does by itself: for what runs for days."""
+    gc.set_threshold(*_THRESHOLD)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 import click
 
 from xferzone.cli.main import Settings
+from xferzone.cli.process import seek_cycles_often
 from xferzone.cli.running import announced, listeners
 from xferzone.cli.supervise import Program, supervise
 from xferzone.dnsd.listen import Address, parse_address
@@ -121,6 +122,7 @@ def _run(
         XferzoneError: as Store.open.
         CannotServe: an endpoint cannot be had, or a program does not come up.
     """
+    seek_cycles_often()
     # These take a while to import, and `--help` has no use for them.
     from xferzone.refs import LocalRefs
     from xferzone.store import Store
