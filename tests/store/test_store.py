@@ -1,7 +1,9 @@
 """The repository file: artifacts in and out, chains, phantoms, deltas before their source, clusters, damage."""
 
+import os
 import random
 import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from xferzone.artifacts import CheckIn, Cluster, Control, FileCard, Tag
 from xferzone.errors import Busy, CorruptArtifact, MalformedDelta, NotFound, UsageError, XferzoneError
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.store import Store, Writer, database, inspect, schema
+from xferzone.store.database import MAX_WAL
 from xferzone.store.relink import relink
 
 # What `openssl dgst -sha3-256` prints for the three bytes "abc".
@@ -442,3 +445,38 @@ def test_what_comes_has_a_position_that_no_clone_has_passed(store: Store) -> Non
     ids = {one.id for one in sent}
     assert {artifact_id(old), artifact_id(new)} <= ids
     assert all(one.source is None or one.source in ids for one in sent)
+
+
+def test_the_wal_begins_anew_however_many_read(tmp_path: Path) -> None:
+    path, stop = tmp_path / "z.xferzone", threading.Event()
+    wal = path.with_name("z.xferzone-wal")
+    Store.create(path).close()
+
+    def read(store: Store) -> None:
+        while not stop.is_set():
+            with store.reader() as reader:
+                reader.unplaced()
+                stop.wait(0.1)
+
+    def written(store: Store) -> int:
+        """The most bytes of the WAL while more than its bound is written."""
+        largest = 0
+        for _ in range(3 * MAX_WAL // 2 // 2**20):
+            with store.writer() as writer:
+                writer.put(os.urandom(2**20))
+            largest = max(largest, wal.stat().st_size)
+        return largest
+
+    with Store.open(path) as store:
+        readers = [threading.Thread(target=read, args=(store,), daemon=True) for _ in range(4)]
+        for reader in readers:
+            reader.start()
+        assert written(store) < 1.25 * MAX_WAL
+        stop.set()
+        for reader in readers:
+            reader.join(30)
+        with store.reader() as long:  # one who never ends
+            long.unplaced()
+            assert written(store) > 1.25 * MAX_WAL
+        written(store)
+        assert wal.stat().st_size < 1.25 * MAX_WAL

@@ -5,7 +5,8 @@
     store.reader()   BEGIN              one snapshot, read only
     store.writer()   BEGIN IMMEDIATE    the one writer; COMMIT at the end, ROLLBACK on an exception
 
-SQLite runs in WAL mode: readers never wait. synchronous=FULL, since a commit acknowledges other people's work.
+SQLite runs in WAL mode: readers never wait. synchronous=FULL, since a commit acknowledges other people's work. A WAL
+begins anew by itself only at a write while nobody reads in it, which may never come: past MAX_WAL we see to it.
 SQLAlchemy owns engines, pools, transactions and (through Alembic) the schema; the statements below this layer
 go straight to the driver's connection: a hot read costs 9 us there and 21 us through Core.
 """
@@ -14,7 +15,7 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -33,6 +34,8 @@ from xferzone.store.scratch import finished
 from xferzone.store.writer import Writer
 
 BUSY_TIMEOUT = 30  # seconds that a writer waits for the one before it
+MAX_WAL = 16 * 1024 * 1024  # bytes of the WAL from which it is to begin anew, and again for each time in vain
+_WAL_PATIENCE = 3_000  # milliseconds that a writer then waits for those who read in it
 CACHE_SIZE = 32 * 1024 * 1024  # bytes of expanded contents a process keeps
 MAX_READERS = 64  # connections; web runs 8 threads, tests a few more
 _MAY_WRITE = ": you must be allowed to write to the file and to its directory"
@@ -55,6 +58,7 @@ class Store:
         self._reading = _engine(path, "BEGIN")
         self._writing = _engine(path, "BEGIN IMMEDIATE")
         self._turn = threading.Lock()
+        self._wal_bound = MAX_WAL
 
     @classmethod
     def create(cls, path: Path, project_code: str | None = None) -> Self:
@@ -132,6 +136,7 @@ class Store:
         try:
             with _explained(self.path, "written"), self._writing.begin() as connection:
                 yield Writer(_driver(connection), self._cache)
+            self._shorten_wal()
         finally:
             self._turn.release()
 
@@ -186,6 +191,21 @@ class Store:
         """Bring all from the WAL to the file: the link takes that alone, and closing does not tell of a full disk."""
         with self._writing.connect() as connection:
             _driver(connection).execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def _shorten_wal(self) -> None:
+        """After a commit: bring a large WAL to the file, and let it begin anew if those who read in it end soon."""
+        wal = self.path.with_name(f"{self.path.name}-wal")
+        size = wal.stat().st_size if wal.exists() else 0
+        if size < self._wal_bound:
+            return
+        is_kept = True
+        with self._writing.connect() as connection:
+            db = _driver(connection)
+            db.execute(f"PRAGMA busy_timeout={_WAL_PATIENCE}")
+            with suppress(sqlite3.OperationalError):  # a full disk, say: the commit stands
+                (is_kept, _, _) = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            db.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT * 1000}")
+        self._wal_bound = size + MAX_WAL if is_kept else MAX_WAL
 
     def _check_schema(self) -> None:
         revision = self._revision()
@@ -274,6 +294,8 @@ def _engine(path: Path, begin: str) -> Engine:
         db.execute("PRAGMA synchronous=FULL")
         if begin == "BEGIN":
             db.execute("PRAGMA query_only=ON")
+        else:
+            db.execute(f"PRAGMA journal_size_limit={MAX_WAL}")  # of a WAL that begins anew
         return db
 
     engine = create_engine(
