@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.live import PATIENCE_S, background, free_port, within
+from xferzone.cards.body import UNCOMPRESSED
 from xferzone.cli.arbiter import SETTINGS, Server
 from xferzone.store import Store
 from xferzone.web.room import MAX_REQUESTS
@@ -52,6 +53,12 @@ def test_plain_gunicorn_runs_with_the_operators_file(tmp_path: Path) -> None:
         assert within(PATIENCE_S, lambda: log.read_text().count("Booting worker") == 2)
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=PATIENCE_S) as reply:
             assert reply.status == 200
+        asked = urllib.request.Request(
+            f"http://127.0.0.1:{port}/", b"pull x " + b"0" * 40 + b"\n", {"Content-Type": UNCOMPRESSED}
+        )
+        with urllib.request.urlopen(asked, timeout=PATIENCE_S) as reply:
+            assert reply.status == 200
+        assert within(PATIENCE_S, lambda: " INFO xfer kind=" in log.read_text())
         process.terminate()
         assert process.wait(PATIENCE_S) == 0
     assert "ERROR" not in log.read_text(), log.read_text()

@@ -6,6 +6,7 @@
 Operators may run plain gunicorn with deploy/gunicorn.conf.py instead; it names `application` below.
 """
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -68,7 +69,11 @@ class Server(BaseApplication):
 
 
 def application() -> "_WSGIAppType":
-    """The app for the repository that XFERZONE_REPOSITORY names, made anew in each worker."""
+    """The app for the repository that XFERZONE_REPOSITORY names, made anew in each worker.
+
+    It logs to stderr, unless gunicorn's `logconfig` says where to.
+    """
+    logging.basicConfig(level=logging.INFO, format=process.LOG_FORMAT)
     return _app(Path(os.environ["XFERZONE_REPOSITORY"]))
 
 

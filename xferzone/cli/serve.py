@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import click
 
 from xferzone.cli.main import Settings
-from xferzone.cli.process import seek_cycles_often
+from xferzone.cli.process import LOG_FORMAT, seek_cycles_often
 from xferzone.cli.running import announced, listeners
 from xferzone.cli.supervise import Program, supervise
 from xferzone.dnsd.listen import Address, parse_address
@@ -128,7 +128,7 @@ def _run(
     from xferzone.store import Store
     from xferzone.zone.publish import publish
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
     # Before the servers do: what is no repository is refused here, and an older schema migrated by one alone.
     with Store.open(repository) as store:
         with store.writer() as writer:
