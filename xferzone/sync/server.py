@@ -16,12 +16,7 @@
     config       admin    error not authorized to push configuration; the end
     private      -        the next artifact is left out: no private one is kept here
 
-Peers of our own kind may ask where the refs stand that have moved since move NUMBER; stock never sees the answer.
-
-    pragma xferzone 1 refs EPOCH NUMBER     asked; EPOCH names a life of the repository, which a restore ends
-    pragma xferzone 1 epoch EPOCH           first, if the epoch is another: forget all numbers
-    pragma xferzone-ref NAME HASH NUMBER    each in its order; NAME escaped, HASH "-": the zone was removed
-    pragma xferzone 1 told NUMBER           last, if there was room for all: this is how things stand, after this push
+Peers of our own kind may ask where the refs stand that have moved (telling.py); stock never sees the answer.
 
 Unversioned files, configuration, tables and locks are answered as a server that holds none would: a stock client
 ends well and keeps what it has. A card of no known form restarts the reply with an error and the cards after it
@@ -35,7 +30,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import IO, Any, Final
 
-from xferzone import artifacts, delta, escape
+from xferzone import artifacts, delta
 from xferzone.cards import (
     Card,
     CFile,
@@ -70,6 +65,7 @@ from xferzone.sync.budget import Budget
 from xferzone.sync.login import Rights
 from xferzone.sync.reply import Draft, Reply
 from xferzone.sync.sending import COMPRESSED, Sender
+from xferzone.sync.telling import is_number, tell
 
 MAX_NAMED: Final = 500_000  # artifacts that one request may announce or ask for; ours: some 100 MB of memory
 MAX_EXPECTED: Final = 5_000  # of them that are remembered as missing; the client announces the others again
@@ -79,7 +75,6 @@ MAX_SHOWN: Final = 1_000  # bytes of a line that is no card, shown to its sender
 _STEP: Final = 65_536  # bytes looked through at a time
 _NO_FILES: Final = "da39a3ee5e6b4b0d3255bfef95601890afd80709"  # uv-hash of a client without unversioned files
 _NOT_PRIVATE: Final = "not authorized to sync private content"
-_MAX_DIGITS: Final = 18  # of the number of a move: what SQLite's integers hold
 
 
 def _admit_all(_content: bytes) -> str | None:
@@ -174,8 +169,8 @@ class Round:
         for text in notices:
             self._draft.notice(text)
         if not self._draft.failed:
-            if self._asked_refs is not None:
-                self._tell_refs(*self._asked_refs)
+            if self._asked_refs is not None and self._terms.refs is not None:
+                tell(self._draft, self._terms.refs, *self._asked_refs)
             if self._pulling:
                 self._sender.answer(self._wanted)
             if self._pushing:
@@ -361,26 +356,8 @@ class Round:
                 self._draft.notice("unversioned files are not kept here, yours stay as they are")
             case "ci-lock", [_, _] if self._terms.rights.write:
                 self._draft.add(Pragma("avoid-delta-manifests"))
-            case "xferzone", ["1", "refs", epoch, number] if self._terms.rights.read and _is_number(number):
+            case "xferzone", ["1", "refs", epoch, number] if self._terms.rights.read and is_number(number):
                 self._asked_refs = epoch, int(number)
-
-    def _tell_refs(self, epoch: str, number: int) -> None:
-        """Where each ref stands that has moved since; beyond the budget the peer asks again from the last one."""
-        refs = self._terms.refs
-        if refs is None:
-            return
-        if epoch != refs.epoch():
-            # Numbers of another life of the repository mean nothing: the peer begins anew.
-            self._draft.add(Pragma("xferzone", ("1", "epoch", refs.epoch())))
-            number = 0
-        for move in refs.since(number):
-            if not self._draft.left():
-                return
-            name = escape.encode(move.branch).decode("utf-8", "surrogateescape")
-            stands = "-" if move.serial is None else move.checkin
-            self._draft.add(Pragma("xferzone-ref", (name, stands, str(move.number))))
-            number = move.number
-        self._draft.add(Pragma("xferzone", ("1", "told", str(number))))
 
     def _refuse_line(self, card: Card) -> None:
         """Answer a line that is no card, or one that only servers write, as stock does."""
@@ -389,10 +366,6 @@ class Round:
             raise PeerError(f"over {MAX_UNKNOWN} lines that are no cards")
         shown = card.encode()[:MAX_SHOWN].decode("utf-8", "surrogateescape")
         self._draft.restart(Error(f"bad command: {shown}"))
-
-
-def _is_number(token: str) -> bool:
-    return token.isascii() and token.isdigit() and len(token) <= _MAX_DIGITS
 
 
 def _bound(ids: Sized, what: str) -> None:

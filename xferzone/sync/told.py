@@ -1,4 +1,4 @@
-"""What a server of ours tells of its refs, as a client takes it (sync/server.py has the grammar).
+"""What a server of ours tells of its refs, as a client takes it (sync/telling.py has the grammar).
 
     pragma xferzone 1 epoch EPOCH           the numbers known so far mean nothing
     pragma xferzone-ref NAME HASH NUMBER    where a ref stands; HASH "-": the zone was removed
