@@ -25,7 +25,7 @@ MAX_HELD = (
     64 * 1024 * 1024
 )  # bytes of expanded contents at a time; what hangs on others is taken in a next batch
 SHARE_ASIDE: Final = (
-    0.4  # of all artifacts: a zone's file takes longer than a manifest, and is sent both ways
+    0.33  # of all artifacts: a zone's file takes longer than a manifest, and goes there and back
 )
 WORTH_ASIDE: Final = 500  # artifacts, some 40 ms of verifying
 

@@ -28,24 +28,25 @@ Parsed = CheckIn | Control | Cluster | Other | None
 
 
 class Arrived(NamedTuple):
-    """An artifact whose content has just come to row `rid`, and what that says."""
+    """An artifact whose content has just come to row `rid`, as a delta of `source` if it is kept so; what it says."""
 
     rid: int
     artifact: ArtifactId
     parsed: Parsed
+    source: ArtifactId | None
 
 
 def link(writer: "Writer", arrived: Sequence[Arrived], waited: Collection[int] = ()) -> None:
     """Derive what the artifacts say; `waited` are the check-ins here that awaited one of them."""
     db, manifests = writer.db, _Manifests(writer, arrived)
-    checkins = {rid: parsed for rid, _, parsed in arrived if isinstance(parsed, CheckIn)}
+    checkins = {each.rid: each.parsed for each in arrived if isinstance(each.parsed, CheckIn)}
     tags = [
         (rid, tag, parsed.date_ms)
-        for rid, _, parsed in arrived
+        for rid, _, parsed, _ in arrived
         if isinstance(parsed, CheckIn | Control)
         for tag in parsed.tags
     ]
-    members = [each for _, _, parsed in arrived if isinstance(parsed, Cluster) for each in parsed.members]
+    members = [own for each in arrived if isinstance(each.parsed, Cluster) for own in each.parsed.members]
     needed = {rid: manifests.needs(checkin) for rid, checkin in checkins.items()}
     needed |= manifests.needs_behind_baselines(waited)
     rids = writer.expect_all(
@@ -76,11 +77,12 @@ def link(writer: "Writer", arrived: Sequence[Arrived], waited: Collection[int] =
 
 
 class _Manifests:
-    """The check-ins that have just come, and the others that are asked for."""
+    """The check-ins that have just come, and the others that are asked for; `sources` of what came as deltas."""
 
     def __init__(self, writer: "Writer", arrived: Iterable[Arrived]) -> None:
         self._writer = writer
-        self._arrived = {artifact: parsed for _, artifact, parsed in arrived}
+        self._arrived = {each.artifact: each.parsed for each in arrived}
+        self.sources = {each.artifact: each.source for each in arrived if each.source is not None}
 
     def get(self, artifact: ArtifactId) -> CheckIn | None:
         """The check-in; None: it is not here, cannot be read, or is none."""
@@ -129,7 +131,12 @@ def _rechain(writer: "Writer", manifests: _Manifests, touched: Collection[int]) 
     while touched:
         seen.update(touched)
         steps = _steps(writer, manifests, touched)
-        pairs = dict.fromkeys(pair for _, _, step in steps for pair in step)
+        pairs = dict.fromkeys(
+            (older, newer)
+            for _, _, step in steps
+            for older, newer in step
+            if manifests.sources.get(older) != newer  # else it is so already
+        )
         turned = chains.rechain_all(writer.db, writer.cache, list(pairs))
         touched = {
             child

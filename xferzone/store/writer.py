@@ -188,7 +188,11 @@ class Writer(Reader):
             chains.raise_stacks(db, sources[artifact], heights[sources[artifact]])
         new = [(rid,) for raw, rid in zip(raws, rids.values(), strict=True) if raw not in was]
         db.executemany("INSERT INTO unclustered VALUES (?)", new)
-        link(self, [Arrived(rids[each.artifact], each.artifact, each.parsed) for each in came], waited)
+        link(
+            self,
+            [Arrived(rids[each.artifact], each.artifact, each.parsed, each.source) for each in came],
+            waited,
+        )
 
     def _leave_phantoms(self, moved: Mapping[int, int]) -> set[int]:
         """Phantoms give way, old row -> new; the check-ins that awaited them.

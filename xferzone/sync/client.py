@@ -392,12 +392,13 @@ class ClientSession:
         """
         came, self._came = self._came, []
         names = {card.artifact for card in came}
+        self._names |= names
+        if self.is_cloning:
+            self._arriving.take(writer, came)
+            return
         # What was asked for counts though another sync of this repository had it first.
         news = (names - writer.present(names) | names & self._asked.keys()) - self._came_before
         self._arriving.take(writer, came)
-        self._names |= names
-        if self.is_cloning:
-            return
         self._arriving.store(writer)
         names, self._names = self._names, set()
         here = writer.present(names)
