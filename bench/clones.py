@@ -123,6 +123,8 @@ def _ends(ops: Person, clone: Path) -> None:
         row(
             f"the first `xferzone {verb}`", [timed(ops.xferzone, "-R", clone, verb, zone)], "s", bound="< 1 s"
         )
+    begun = time.perf_counter()
     with serving(clone, "dns") as server:
+        row("    `xferzone dns` of it, ready for the first time", [time.perf_counter() - begun], "s")
         row("the first `dig` of `xferzone up`", [timed(server.dig, zone, "SOA")], "s", bound="< 1 s")
         assert server.dig(zone, "SOA")
