@@ -242,11 +242,9 @@ class Edit:
         """The ref, after a check-in that only changes the form if its files were written by hand."""
         ref = compiled(self._writer, self._refs, ref)
         own = self._writer.files(ref.checkin)
-        records = None
-        if form.ordered(self._writer, self.zone, self._zone_files(own)) is None:
-            records = form.read_all(self._writer, self.zone, own)
-        if records is None:
+        if form.ordered(self._writer, self.zone, self._zone_files(own)) is not None:
             return ref
+        records = form.read_all(self._writer, self.zone, own)
         rewritten = {name: self._writer.put_own(content) for name, content in files.cut(self.zone, records)}
         cards = self._beside(ref.checkin, rewritten)
         self._commit(cards, f"canonical form of {self.zone}", ref.checkin)
