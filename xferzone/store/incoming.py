@@ -21,12 +21,8 @@ from xferzone.store.chains import MAX_ARTIFACT, MAX_STACK, WORTH, depth
 from xferzone.store.link import Parsed, replaced
 from xferzone.store.reader import Reader
 
-MAX_HELD = (
-    64 * 1024 * 1024
-)  # bytes of expanded contents at a time; what hangs on others is taken in a next batch
-SHARE_ASIDE: Final = (
-    0.33  # of all artifacts: a zone's file takes longer than a manifest, and goes there and back
-)
+MAX_HELD = 64 * 2**20  # bytes of expanded contents at a time; what hangs on others is taken in a next batch
+SHARE_ASIDE: Final = 0.33  # of all artifacts: zone files take longer than manifests, and go there and back
 WORTH_ASIDE: Final = 500  # artifacts, some 40 ms of verifying
 
 
