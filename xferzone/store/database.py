@@ -14,6 +14,7 @@ go straight to the driver's connection: a hot read costs 9 us there and 21 us th
 import secrets
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -35,7 +36,8 @@ from xferzone.store.writer import Writer
 
 BUSY_TIMEOUT = 30  # seconds that a writer waits for the one before it
 MAX_WAL = 16 * 1024 * 1024  # bytes of the WAL from which it is to begin anew, and again for each time in vain
-_WAL_PATIENCE = 3_000  # milliseconds that a writer then waits for those who read in it
+_WAL_PATIENCE_S = 3.0  # seconds that a writer then waits for those who read in it
+_WAL_TRY = 50  # milliseconds of one try
 CACHE_SIZE = 32 * 1024 * 1024  # bytes of expanded contents a process keeps
 MAX_READERS = 64  # connections; web runs 8 threads, tests a few more
 _MAY_WRITE = ": you must be allowed to write to the file and to its directory"
@@ -198,12 +200,14 @@ class Store:
         size = wal.stat().st_size if wal.exists() else 0
         if size < self._wal_bound:
             return
-        is_kept = True
+        is_kept, end = True, time.monotonic() + _WAL_PATIENCE_S
         with self._writing.connect() as connection:
             db = _driver(connection)
-            db.execute(f"PRAGMA busy_timeout={_WAL_PATIENCE}")
+            # One try of three seconds may find readers in step with its own looks each time.
+            db.execute(f"PRAGMA busy_timeout={_WAL_TRY}")
             with suppress(sqlite3.OperationalError):  # a full disk, say: the commit stands
-                (is_kept, _, _) = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                while is_kept and time.monotonic() < end:
+                    (is_kept, _, _) = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             db.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT * 1000}")
         self._wal_bound = size + MAX_WAL if is_kept else MAX_WAL
 
