@@ -9,7 +9,7 @@ from tests.cli.conftest import Run
 from tests.live import serving
 from xferzone.artifacts import CheckIn, FileCard
 from xferzone.refs import DEFERRED, LocalRefs, Move, Ref
-from xferzone.store import Store
+from xferzone.store import Store, chains
 from xferzone.zone import deferred
 from xferzone.zone import inspect as zone_inspect
 from xferzone.zone.compiling import compile_all
@@ -105,3 +105,19 @@ def test_what_cannot_be_served_stays_and_is_told(tmp_path: Path) -> None:
         assert refs.list() == [bad]
         (fault,) = zone_inspect.faults(writer, refs)
         assert "example.com/main stands on a zone that is not valid" in fault
+
+
+def test_one_that_is_damaged_keeps_no_other_from_being_served(zone: Run, clone: Path) -> None:
+    with Store.open(clone) as store, store.writer() as writer:
+        ref = LocalRefs(writer).get("example.com/main")
+        assert ref is not None
+        (file,) = writer.files(ref.checkin).values()
+        chains.keep(writer.db, writer.rid(file) or 0, b"no frame", None)
+    with serving(clone, "dns") as server:
+        assert left(clone) == ["example.com/main"]
+        assert len(server.dig("example.net", "SOA")) == 1
+        assert "status: SERVFAIL" in server.dig_all("example.com", "SOA")
+        assert f"example.com/main is not served: artifact {file} is damaged" in server.log.read_text()
+    done = zone("-R", "c.xferzone", "set", "new.example.com.", "A", "300", "192.0.2.1")
+    assert done.code == 1
+    assert f"artifact {file} is damaged" in done.err

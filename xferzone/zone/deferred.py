@@ -4,14 +4,14 @@
                                                                  before the zone is edited here,
                                                                  or with the ref's next move
 
-Until then they stand where that server has published them, which checked the zones. One that cannot be compiled here
-stays as it is, and whoever asks for it is told so.
+Until then they stand where that server has published them, which checked the zones. One that cannot be compiled here,
+or whose artifacts are damaged, stays as it is, and whoever asks for it is told so; all others are served.
 """
 
 from collections.abc import Sequence
 from typing import Final
 
-from xferzone.errors import ZoneInvalid
+from xferzone.errors import CorruptArtifact, NotFound, XferzoneError, ZoneInvalid
 from xferzone.refs import DEFERRED, LocalRefs, Ref
 from xferzone.store import Writer
 from xferzone.zone import form
@@ -28,11 +28,23 @@ def waiting(refs: LocalRefs) -> list[Ref]:
 
 def compile_deferred(
     writer: Writer, refs: LocalRefs, which: Sequence[Ref], compiler: Compiler
-) -> list[tuple[Ref, ZoneInvalid]]:
+) -> list[tuple[Ref, XferzoneError]]:
     """Compile what those of these refs stand on that wait still; the ones that cannot be served, and why."""
+    try:
+        return _compile(writer, refs, which, compiler)
+    except (CorruptArtifact, NotFound) as exc:
+        if len(which) == 1:
+            return [(which[0], exc)]
+    # One of them is damaged, and no reason why the others should not be served.
+    return [left for ref in which for left in compile_deferred(writer, refs, [ref], compiler)]
+
+
+def _compile(
+    writer: Writer, refs: LocalRefs, which: Sequence[Ref], compiler: Compiler
+) -> list[tuple[Ref, XferzoneError]]:
     which = [ref for ref in which if refs.get(ref.branch) == ref]
     wanted = [(ref.branch.partition("/")[0], writer.files(ref.checkin)) for ref in which]
-    invalid = []
+    invalid: list[tuple[Ref, XferzoneError]] = []
     for ref, made in zip(which, form.served_forms(writer, wanted, compiler), strict=True):
         if isinstance(made, ZoneInvalid):
             invalid.append((ref, made))
@@ -42,7 +54,7 @@ def compile_deferred(
 
 
 def compiled(writer: Writer, refs: LocalRefs, ref: Ref) -> Ref:
-    """The ref, its zone compiled now if it was not yet. Raises ZoneInvalid."""
+    """The ref, its zone compiled now if it was not yet. Raises ZoneInvalid, or CorruptArtifact."""
     if ref.numbers != DEFERRED:
         return ref
     for _, invalid in compile_deferred(writer, refs, [ref], compile_all):
