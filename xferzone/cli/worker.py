@@ -24,7 +24,7 @@ from xferzone.web.patience import HEAD_S, PATIENCE
 
 MAX_HEAD: Final = 32 * 1024  # bytes; nginx's large_client_header_buffers hold as much
 _END_OF_HEAD: Final = b"\r\n\r\n"
-_NO_REQUEST: Final = b"HTTP/1.0 400 Bad Request\r\nConnection: close\r\n\r\n"
+_NO_REQUEST: Final = b"HTTP/1.0 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 _M_TRIM_THRESHOLD: Final = -1  # glibc, malloc.h
 _M_MMAP_THRESHOLD: Final = -3
