@@ -76,6 +76,18 @@ def test_an_edit_is_one_checkin(zone: Run, clone: Path) -> None:
     assert zone("-R", "c.xferzone", "check").code == 0
 
 
+def test_a_clone_that_is_stored_in_many_parts_is_the_same(
+    zone: Run, origin: str, clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xferzone.sync.arriving._AT_ONCE", 300)  # bytes
+    assert zone("clone", origin, "d.xferzone").code == 0
+    other = clone.with_name("d.xferzone")
+    with Store.open(clone) as one, Store.open(other) as two, one.reader() as this, two.reader() as that:
+        assert set(this.artifacts()) == set(that.artifacts())
+        assert LocalRefs(this).list() == LocalRefs(that).list()
+    assert zone("-R", "d.xferzone", "check").code == 0
+
+
 def test_what_moves_at_a_pull_is_compiled(zone: Run, clone: Path) -> None:
     assert zone("set", "new.example.com.", "A", "300", "192.0.2.1").code == 0
     assert zone("zone", "add", "example.edu").code == 0

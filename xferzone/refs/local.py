@@ -6,7 +6,6 @@ publication    every move, numbered from 1 without gaps within a repository
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from xferzone.errors import RefConflict
 from xferzone.hashing import ArtifactId
@@ -15,9 +14,6 @@ from xferzone.store.chains import id_of
 from xferzone.store.reader import Reader
 from xferzone.store.served import pack, unpack
 from xferzone.store.writer import Writer
-
-#: What a ref has for indexes while its zone is still to be compiled (zone/deferred.py); no index has that number.
-DEFERRED: Final = (-1,)
 
 
 @dataclass(frozen=True, slots=True)

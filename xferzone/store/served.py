@@ -8,12 +8,15 @@ import sqlite3
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 from urllib.parse import quote
 
 from xferzone.errors import NotFound
 from xferzone.hashing import ArtifactId
 from xferzone.store import zstd
 
+#: What a ref has for indexes while its zone is still to be compiled (zone/deferred.py); no index has that number.
+DEFERRED: Final = (-1,)
 MAX_INDEX = 256 * 1024 * 1024  # bytes of one compiled zone file
 _SERVED_BRANCH = "main"
 _BUSY_TIMEOUT = 0.05  # seconds; a responder rather goes on with what it has
@@ -75,8 +78,13 @@ class Served:
         """First owner key and number of each of the zone's indexes, in owner order.
 
         Raises:
-            NotFound: the zone has moved on since; ask for changes.
+            NotFound: the zone has moved on since; ask for changes. Or it is not compiled.
         """
+        if zone.numbers == DEFERRED:
+            raise NotFound(
+                f"zone {zone.zone} could not be compiled when this server started: mend what `xferzone check` finds, "
+                "and start it again"
+            )
         found = []
         for number in zone.numbers:
             row = self._db.execute("SELECT first FROM zone_index WHERE number = ?", (number,)).fetchone()
