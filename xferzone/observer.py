@@ -19,15 +19,7 @@ class Observer(Protocol):
     """Watches one sync."""
 
     def round_ended(self, so_far: Traffic) -> None:
-        """A request was answered, and what came is kept."""
+        """A request was answered, and what came is kept; of a clone, perhaps gathered still."""
 
     def said(self, message: str) -> None:
         """The people at the other end want this to be read."""
-
-
-class Quiet:
-    """Tells nobody."""
-
-    def round_ended(self, so_far: Traffic) -> None: ...
-
-    def said(self, message: str) -> None: ...

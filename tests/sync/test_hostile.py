@@ -29,7 +29,7 @@ from xferzone.cards.base import line
 from xferzone.cards.body import UNCOMPRESSED, frame
 from xferzone.errors import PeerError
 from xferzone.hashing import ArtifactId, artifact_id
-from xferzone.observer import Quiet
+from xferzone.observer import Traffic
 from xferzone.refs import LocalRefs
 from xferzone.store import Store
 from xferzone.sync import client, driver
@@ -513,6 +513,14 @@ class Endless:
         return content_type, b""
 
 
+class Nobody:
+    """Who watches no sync."""
+
+    def round_ended(self, so_far: Traffic) -> None: ...
+
+    def said(self, message: str) -> None: ...
+
+
 def test_a_server_that_never_comes_to_the_end_of_a_reply_is_given_up(site: Site) -> None:
     session = client.ClientSession(OTHER_CODE, client.Purpose(pull=True, push=False))
     way = Endless()
@@ -520,7 +528,7 @@ def test_a_server_that_never_comes_to_the_end_of_a_reply_is_given_up(site: Site)
         Store.open(site.here) as store,
         pytest.raises(PeerError, match="not come to the end of a reply within 0 s"),
     ):
-        driver.run(store, way, session, Quiet(), patience=0.2)
+        driver.run(store, way, session, Nobody(), patience=0.2)
     way.is_over.set()
 
 
