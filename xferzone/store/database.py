@@ -90,14 +90,11 @@ class Store:
             NotFound: its directory is not there.
             XferzoneError: the disk is full, or the directory cannot be written.
         """
-        _check_free(path, "give another name with -R")
-        with _explained(path, "made"), finished(path) as made:
-            made.touch(mode=0o600)  # it will hold password secrets
-            with cls(made) as store:
-                store.path = path  # what messages are about
-                store._lay_out()
-                yield store
-                store._write_out()
+        with _new_file(path, "made", "give another name with -R") as made, cls(made) as store:
+            store.path = path  # what messages are about
+            store._lay_out()
+            yield store
+            store._write_out()
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -152,15 +149,16 @@ class Store:
             NotFound: its directory is not there.
             XferzoneError: the disk is full, or the directory cannot be written.
         """
-        _check_free(path, "give another name")
-        with _explained(path, "written"), finished(path) as made:
-            made.touch(mode=0o600)
-            with closing(sqlite3.connect(made)) as copy, self._reading.connect() as connection:
-                _driver(connection).backup(copy)
-                copy.execute("UPDATE setting SET value = ? WHERE name = 'epoch'", (new_epoch(),))
-                copy.commit()
-                # The copy is in WAL mode as the original is; the link takes the file alone.
-                copy.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        with (
+            _new_file(path, "written", "give another name") as made,
+            closing(sqlite3.connect(made)) as copy,
+            self._reading.connect() as connection,
+        ):
+            _driver(connection).backup(copy)
+            copy.execute("UPDATE setting SET value = ? WHERE name = 'epoch'", (new_epoch(),))
+            copy.commit()
+            # The copy is in WAL mode as the original is; the link takes the file alone.
+            copy.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
         self._reading.dispose()
@@ -245,6 +243,15 @@ class Store:
 def new_epoch() -> str:
     """A name for a life of a repository, in which its moves have numbers (refs/local.py)."""
     return secrets.token_hex(8)
+
+
+@contextmanager
+def _new_file(path: Path, what: str, remedy: str) -> Iterator[Path]:
+    """An empty file that is at `path` when the block has ended well; else nothing is left."""
+    _check_free(path, remedy)
+    with _explained(path, what), finished(path) as made:
+        made.touch(mode=0o600)  # it will hold password secrets
+        yield made
 
 
 def _check_free(path: Path, remedy: str) -> None:
