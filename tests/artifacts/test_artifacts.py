@@ -252,28 +252,31 @@ def test_tags_of_a_control_artifact() -> None:
 
 
 @pytest.mark.parametrize(
-    "made",
+    ("made", "reason"),
     [
-        CheckIn("x", NOON, "u", (FileCard("/a", A),)),
-        CheckIn("x", NOON, "u", (FileCard("a/../b", A),)),
-        CheckIn("x", NOON, "u", (FileCard("", A),)),
-        CheckIn("x", NOON, "u", (FileCard("a", A), FileCard("a", B))),
-        CheckIn("x", NOON, "u", (FileCard("a", None),)),
-        CheckIn("x", NOON, "u", (FileCard("a\0", A),)),
-        CheckIn("x", NOON, "u", (FileCard("a/.fslckout", A),)),
-        CheckIn("x", NOON, "u", tags=(Tag("+", "beef"),)),
-        CheckIn("x", NOON, "u", tags=(Tag("+", ""),)),
-        CheckIn("x", NOON, "u", tags=(Tag("", "x"),)),
-        CheckIn("x", NOON, "u", tags=(Tag("+", "x"), Tag("+", "x", None, "v"))),
-        CheckIn("x", NOON, ""),
-        CheckIn("x", 10**17, "u"),
-        Control(NOON, (), "u"),
-        Control(NOON, (Tag("+", "x"),), "u"),
-        Cluster(()),
+        (CheckIn("x", NOON, "u", (FileCard("/a", A),)), "is not the name of a file"),
+        (CheckIn("x", NOON, "u", (FileCard("a/../b", A),)), "is not the name of a file"),
+        (CheckIn("x", NOON, "u", (FileCard("", A),)), "is not the name of a file"),
+        (CheckIn("x", NOON, "u", (FileCard("a", A), FileCard("a", B))), "two files of one name"),
+        (CheckIn("x", NOON, "u", (FileCard("a", None),)), "has no content, and there is no baseline"),
+        (CheckIn("x", NOON, "u", (FileCard("a\0", A),)), "is not the name of a file"),
+        (CheckIn("x", NOON, "u", (FileCard("a/.fslckout", A),)), "is not the name of a file"),
+        (CheckIn("x", NOON, "u", tags=(Tag("+", "beef"),)), "is not the name of a tag"),
+        (CheckIn("x", NOON, "u", tags=(Tag("+", ""),)), "is not the name of a tag"),
+        (CheckIn("x", NOON, "u", tags=(Tag("", "x"),)), "is not the name of a tag"),
+        (
+            CheckIn("x", NOON, "u", tags=(Tag("+", "x"), Tag("+", "x", None, "v"))),
+            "the same tag twice on one target",
+        ),
+        (CheckIn("x", NOON, ""), "an artifact needs a user"),
+        (CheckIn("x", 10**17, "u"), "outside the years 1 to 9999"),
+        (Control(NOON, (), "u"), "a control artifact is of tags with a target"),
+        (Control(NOON, (Tag("+", "x"),), "u"), "a control artifact is of tags with a target"),
+        (Cluster(()), "a cluster without members"),
     ],
 )
-def test_what_no_reader_would_take_is_not_written(made: CheckIn | Control | Cluster) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 (each names its own reason; that it is refused is the fact)
+def test_what_no_reader_would_take_is_not_written(made: CheckIn | Control | Cluster, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
         made.encode()
 
 

@@ -53,7 +53,7 @@ def _run(person: Person, parent: int, argv: list[str], out: BinaryIO, err: Binar
         main()
     except SystemExit as exc:
         code = exc.code
-    except BaseException:  # noqa: BLE001 as the interpreter shows it
+    except BaseException:  # noqa: BLE001 the process ends here: shown as the interpreter would, which is not reached
         traceback.print_exc()
     finally:
         sys.stdout.flush()

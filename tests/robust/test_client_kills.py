@@ -9,6 +9,7 @@ import contextlib
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -169,8 +170,8 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             repository = directory / "there.fossil"
             person.fossil("clone", url, repository)
             person.fossil("user", "capabilities", "nobody", "gio", "-R", repository)
-            setting = f"REPLACE INTO config VALUES ('max-download', {BUDGET}, now())"  # noqa: S608 our own number
-            person.fossil("sql", "-R", repository, setting)
+            with contextlib.closing(sqlite3.connect(repository)) as db, db:
+                db.execute("REPLACE INTO config VALUES ('max-download', ?, unixepoch())", (BUDGET,))
             url = servers.enter_context(stock_server(person, repository))
         yield Site(person, url, repository)
 

@@ -10,7 +10,7 @@ import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
@@ -79,7 +79,7 @@ def application() -> "_WSGIAppType":
 
 def _app(repository: Path) -> "_WSGIAppType":
     # gunicorn's stubs promise an app any mapping, falcon's types take a dict; at run time it is a dict.
-    return create_app(repository)  # type: ignore[return-value]  # as said above
+    return cast("_WSGIAppType", create_app(repository))
 
 
 def _join_the_arbiter(_arbiter: Arbiter, worker: Worker) -> None:

@@ -161,7 +161,7 @@ class Singles:
         for message, name in self._received:
             try:
                 answer = respond(message)
-            except Exception:  # noqa: BLE001 - as above
+            except Exception:  # noqa: BLE001 - whatever it is, the loop goes on; `failed` reports it
                 answer = failed(message)
             if answer is not None:
                 with contextlib.suppress(OSError):

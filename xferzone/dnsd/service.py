@@ -38,7 +38,7 @@ class Service:
         """The answer to a message; None: there is none."""
         try:
             return self._respond(message)
-        except Exception:  # noqa: BLE001 - see `failed`
+        except Exception:  # noqa: BLE001 - one message must not end the service for all; `failed` reports it
             return self.failed(message)
 
     def failed(self, message: bytes) -> bytes | None:

@@ -18,7 +18,10 @@ from xferzone.store.writer import Writer
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """Where a branch stands; `serial` None and no `numbers`: the zone has been removed."""
+    """Where a branch stands; `serial` None and no `numbers`: the zone has been removed.
+
+    `numbers` are its indexes in owner order, or DEFERRED.
+    """
 
     branch: str
     checkin: ArtifactId
