@@ -12,7 +12,7 @@ import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain, islice
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -42,9 +42,9 @@ def verifying() -> Iterator[Aside | None]:
     try:
         yield _Verifier(ours)
     finally:
-        ours.close()
         process.kill()
         process.join()
+        ours.close()
 
 
 class _Verifier:
@@ -78,12 +78,13 @@ class _Verifier:
 def _verify(line: Connection, parent: int) -> None:
     """What the process does. What is wrong is told by whoever asked, who finds it once more."""
     _begin(parent)
-    while True:
-        received, look = line.recv()
-        try:
-            line.send(verify_apart(received, look))
-        except XferzoneError:
-            line.send(None)
+    with suppress(EOFError, OSError):  # whoever asks has ended
+        while True:
+            received, look = line.recv()
+            try:
+                line.send(verify_apart(received, look))
+            except XferzoneError:
+                line.send(None)
 
 
 def compile_aside(tasks: Iterable[Task]) -> Iterator[Compiled]:
