@@ -42,8 +42,8 @@ def show(settings: Settings, done: Sync, verb: str) -> None:
     if len(followed.moved) > MAX_SHOWN:
         click.echo(f"... and {len(followed.moved) - MAX_SHOWN} more branches")
     click.echo(
-        f"{verb} {done.where}: received {traffic.received:,} artifacts, sent {_taken(done):,}; {traffic.rounds} "
-        f"{'round' if traffic.rounds == 1 else 'rounds'}, {size(traffic.bytes_in)} in, {size(traffic.bytes_out)} out, "
+        f"{verb} {done.where}: received {counted(traffic.received, 'artifact')}, sent {_taken(done):,}; "
+        f"{counted(traffic.rounds, 'round')}, {size(traffic.bytes_in)} in, {size(traffic.bytes_out)} out, "
         f"{done.seconds:.1f} s"
     )
 
@@ -100,7 +100,7 @@ def complain(done: Sync) -> None:
     absent = done.session.absent
     if absent:
         ids = ", ".join(absent[:MAX_SHOWN])
-        raise XferzoneError(f"{done.where} has named {len(absent)} artifacts and not sent them: {ids}")
+        raise XferzoneError(f"{done.where} has named {counted(len(absent), 'artifact')} and not sent: {ids}")
     if followed.incomplete:
         branches = ", ".join(kept.branch for kept in followed.incomplete[:MAX_SHOWN])
         raise XferzoneError(f"{done.where} tells of check-ins that it has not sent, for {branches}")
@@ -134,9 +134,7 @@ def check_pushed(reader: Reader, done: Sync, purpose: Purpose) -> None:
     left = unsent(reader)
     tries = left or not purpose.pull or reader.role == schema.PRIMARY
     if session.is_denied and tries:
-        raise Denied(
-            f"{done.where} takes no pushes from this account; {len(left)} artifacts stay here unsent"
-        )
+        raise Denied(f"{done.where} takes no pushes from this account; {_unsent(len(left))}")
     if purpose.pull:
         return
     placed = filter(None, map(reader.placed, session.sent))
@@ -156,10 +154,11 @@ def refusal(done: Sync, doubt: str, left: int = 0) -> XferzoneError:
     if text == _LOGIN_FAILED:
         return Denied(f"{done.where}: {text}: {doubt}")
     if text.startswith(_NOT_ALLOWED) or done.session.sent:
-        unsent_here = (
-            f"; {counted(left, 'artifact')} {'stays' if left == 1 else 'stay'} here unsent" if left else ""
-        )
-        return Denied(f"{done.where} refuses: {text}{unsent_here}")
+        return Denied(f"{done.where} refuses: {text}{f'; {_unsent(left)}' if left else ''}")
     if text.startswith("wrong project"):
         return PeerError(f"{done.where} holds another project than this repository")
     return PeerError(f"{done.where} says: {text}")
+
+
+def _unsent(count: int) -> str:
+    return f"{counted(count, 'artifact')} {'stays' if count == 1 else 'stay'} here unsent"
