@@ -10,7 +10,7 @@ from pathlib import Path
 from bench import history, zones
 from bench.measure import children_seconds, cpu_seconds, row, timed
 from tests.live import Person, serving, stock_server
-from xferzone.zone import repository
+from xferzone.repository import make
 
 ROUNDS = 5
 _RECEIVED = re.compile(r"wire bytes sent: \d+ +received: (\d+)")
@@ -68,7 +68,7 @@ def _project_of(ops: Person, stock: Path, ours: Path) -> str:
     told = ops.fossil("info", "-R", stock).out
     code = re.search(r"project-code: +([0-9a-f]{40})", told)
     assert code is not None, told
-    password = repository.make(ours, admin="ops", project_code=code[1], now_ms=zones.START_MS)
+    password = make.make(ours, admin="ops", project_code=code[1], now_ms=zones.START_MS)
     ops.xferzone("-R", ours, "user", "caps", "nobody", "--read")
     return password
 

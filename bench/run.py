@@ -22,10 +22,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench import clones, questions, zones
 from bench.measure import row, timed
 from tests.live import Person, serving, stock_server
+from xferzone.edit.commit import Author, Edit
 from xferzone.refs import LocalRefs
 from xferzone.store import Store
 from xferzone.zone import changes
-from xferzone.zone.edit import Author, Edit
 
 ROUNDS = 3
 COMMITS = 1_000

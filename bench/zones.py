@@ -3,11 +3,12 @@
 import random
 from pathlib import Path
 
+from xferzone.edit.commit import Author, Edit
 from xferzone.refs import LocalRefs
+from xferzone.repository import make
 from xferzone.store import Store
-from xferzone.zone import names, repository, text
-from xferzone.zone.edit import Author, Edit
-from xferzone.zone.records import Record
+from xferzone.zonefile import names, text
+from xferzone.zonefile.record import Record
 
 START_MS = 1_780_000_000_000
 
@@ -29,7 +30,7 @@ def records(zone: str, count: int, rng: random.Random) -> list[Record]:
 def many_zones(path: Path, zones: int, versions: int, count: int = 5) -> None:
     """A repository of `zones` small zones with `versions` check-ins each."""
     rng = random.Random(1)
-    repository.make(path, admin="ops", project_code=None, now_ms=START_MS)
+    make.make(path, admin="ops", project_code=None, now_ms=START_MS)
     with Store.open(path) as store, store.writer() as writer:
         refs = LocalRefs(writer)
         for version in range(versions):
@@ -44,7 +45,7 @@ def many_zones(path: Path, zones: int, versions: int, count: int = 5) -> None:
 
 def one_zone(path: Path, count: int, zone: str = "big.example") -> None:
     """A repository of one zone with `count` records."""
-    repository.make(path, admin="ops", project_code=None, now_ms=START_MS)
+    make.make(path, admin="ops", project_code=None, now_ms=START_MS)
     with Store.open(path) as store, store.writer() as writer:
         edit = Edit(writer, LocalRefs(writer), f"{zone}/main", Author("ops", START_MS + 1_000))
         edit.replace(records(zone, count, random.Random(1)), "import")

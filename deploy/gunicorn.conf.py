@@ -2,12 +2,12 @@
 
     XFERZONE_REPOSITORY=/var/lib/xferzone/zones.xferzone gunicorn -c deploy/gunicorn.conf.py
 
-`xferzone serve` and `xferzone up` need no such file: they bring the same settings (xferzone/cli/arbiter.py).
+`xferzone serve` and `xferzone up` need no such file: they bring the same settings (xferzone/serve/arbiter.py).
 """
 
 import os
 
-wsgi_app = "xferzone.cli.arbiter:application()"
+wsgi_app = "xferzone.serve.arbiter:application()"
 
 # Loopback: nginx on this machine ends TLS. A path works too: unix:/run/xferzone-http.sock
 bind = "127.0.0.1:8080"
@@ -15,7 +15,7 @@ workers = 2
 
 # Threads: with sync workers `timeout` would be a limit on a whole request, and would cut slow clones short.
 # Many, since most only wait: for a slow client, or for their turn to write.
-worker_class = "xferzone.cli.worker.Worker"  # gthread, with a bound on slow clients
+worker_class = "xferzone.serve.worker.Worker"  # gthread, with a bound on slow clients
 threads = 64
 timeout = 120
 

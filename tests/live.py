@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xferzone.cli.process import die_with
+from xferzone.serve.process import die_with
 
 XFERZONE = (sys.executable, "-m", "xferzone")
 PATIENCE_S = 30.0  # for a server to answer or end

@@ -8,11 +8,11 @@ import pytest
 from tests.cli.conftest import Run
 from tests.live import serving
 from xferzone.artifacts import CheckIn, FileCard
+from xferzone.publish import deferred
+from xferzone.publish.served import compile_all
 from xferzone.refs import DEFERRED, LocalRefs, Move, Ref
+from xferzone.repository import check as zone_inspect
 from xferzone.store import Store, chains
-from xferzone.zone import deferred
-from xferzone.zone import inspect as zone_inspect
-from xferzone.zone.compiling import compile_all
 
 pytestmark = pytest.mark.interop
 

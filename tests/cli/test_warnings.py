@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
-from tests.zone.project import MAIN, Project, zone_text
+from tests.publish.project import MAIN, Project, zone_text
 from xferzone.artifacts import CheckIn, FileCard
+from xferzone.edit.commit import Author, Edit
 from xferzone.zone import changes
-from xferzone.zone.edit import Author, Edit
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from typing import BinaryIO, Final, NamedTuple
 import dns.message
 import dns.rdatatype
 
-from tests.dnsd.made import question
+from tests.nameserver.made import question
 
 NAME: Final = "count.example.com."
 PATIENCE: Final = 0.1  # seconds

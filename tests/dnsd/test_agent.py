@@ -7,8 +7,8 @@ from pathlib import Path
 import dns.message
 import pytest
 
-from tests.dnsd.made import question, said
-from tests.dnsd.test_served import World
+from tests.dnsd.test_following import World
+from tests.nameserver.made import question, said
 from xferzone.dnsd import agent
 from xferzone.dnsd.agent import Agent
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import dns.message
 import pytest
 
-from tests.dnsd.made import question, said
-from tests.dnsd.test_served import World, damage
-from tests.dnsd.test_wire import UNREADABLE
+from tests.dnsd.test_following import World, damage
 from tests.live import PATIENCE_S, PROJECT, background, bound, free_port, within
+from tests.nameserver.made import question, said
+from tests.nameserver.test_wire import UNREADABLE
 
 pytestmark = pytest.mark.interop
 

@@ -15,7 +15,7 @@ from typing import BinaryIO, NoReturn
 
 from tests.live import BOUND_S, Done, Person
 from xferzone.cli.main import VERBS, main
-from xferzone.cli.process import die_with
+from xferzone.serve.process import die_with
 
 
 def xferzone(person: Person, *words: str | Path) -> Done:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.live import PROJECT, XFERZONE, Person, Server, run, serving, within
-from tests.zone.project import Project, zone_text
+from tests.publish.project import Project, zone_text
 
 pytestmark = pytest.mark.interop
 

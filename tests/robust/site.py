@@ -15,8 +15,9 @@ from tests.sync.recorded import signed
 from xferzone.cards import Card, parse_cards
 from xferzone.cards.body import FRAMED, UNCOMPRESSED, decode_body, frame
 from xferzone.refs import LocalRefs
-from xferzone.store import Store, inspect
-from xferzone.zone import inspect as zone_inspect
+from xferzone.repository import check as zone_inspect
+from xferzone.store import Store
+from xferzone.store.check import faults as inspect
 
 PROJECT = "0123456789abcdef0123456789abcdef01234567"
 PUSH = f"push x {PROJECT}\n".encode()

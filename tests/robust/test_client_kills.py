@@ -36,7 +36,7 @@ SEED = 20261121
 SUICIDE = """
 import os, sys
 from xferzone.cli import main, progress, remotes
-from xferzone.sync.client import ClientSession
+from xferzone.sync.client.session import ClientSession
 place, number, signal = sys.argv.pop(1).split()
 def ending(where, act):
     times = []

@@ -23,22 +23,22 @@ from click.testing import CliRunner
 
 from tests.live import PROJECT as PROJECT_DIRECTORY
 from tests.live import XFERZONE, run, serving
+from tests.publish.project import APEX, NOW, Project, zone_text
 from tests.robust.site import checked, dump, faults
-from tests.zone.project import APEX, NOW, Project, zone_text
 from xferzone import delta
 from xferzone.artifacts import Control, Tag
 from xferzone.cards import CFile, Clone, CloneSeqno, File, Gimme, Message, encode_cards, parse_cards
 from xferzone.cards.body import UNCOMPRESSED
 from xferzone.cli.main import cli
-from xferzone.dnsd.served import open_zones
+from xferzone.dnsd.following import open_zones
 from xferzone.errors import CorruptArtifact, PeerError, XferzoneError
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.refs import LocalRefs
+from xferzone.repository import rebuild
 from xferzone.store import Store
-from xferzone.store.repair import damaged
-from xferzone.sync.repair import RepairSession
+from xferzone.store.check.replace import damaged
+from xferzone.sync.client.repair import RepairSession
 from xferzone.web.app import create_app
-from xferzone.zone import rebuild
 
 OTHER = "other.example"
 KILLS = 5  # 40 were run

@@ -23,11 +23,11 @@ import pytest
 from tests.cli.test_up import descendants, none_alive, role, xferzone
 from tests.dnsd.askers import Askers, asking, longest_gap
 from tests.live import PATIENCE_S, PROJECT, XFERZONE, Server, background, bound, free_port, serving, within
-from xferzone.cli.supervise import HUNG_S
+from xferzone.edit.commit import Author, Edit
 from xferzone.refs import LocalRefs
+from xferzone.serve.supervise import HUNG_S
 from xferzone.store import Store
-from xferzone.zone import names, text
-from xferzone.zone.edit import Author, Edit
+from xferzone.zonefile import names, text
 
 pytestmark = pytest.mark.interop
 

@@ -14,12 +14,12 @@ from tests.live import PATIENCE_S, Server, serving, within
 from tests.robust.site import LOGIN, PULL, PUSH, ask, begun, by_ops, cpu_s, healthy, made, post, workers
 from xferzone.cards import Error, File, IGot
 from xferzone.cards.body import FRAMED
-from xferzone.cli.arbiter import THREADS
-from xferzone.cli.worker import MAX_HEAD
 from xferzone.hashing import artifact_id
+from xferzone.serve.arbiter import THREADS
+from xferzone.serve.worker import MAX_HEAD
 from xferzone.store import Store
-from xferzone.web.patience import Patience
-from xferzone.web.room import MAX_REQUESTS
+from xferzone.web.deadlines import Patience
+from xferzone.web.limits import MAX_REQUESTS
 
 CONTENT = b"slowly\n" * 1000
 SLOW = 20

@@ -35,7 +35,7 @@ SEED = 4
 MORTAL = """
 import os, runpy, signal, sys
 from pathlib import Path
-from xferzone.sync.server import Round
+from xferzone.sync.server.round import Round
 from xferzone.web import xfer
 
 flags = Path(sys.argv.pop(1))

@@ -7,7 +7,8 @@ import pytest
 from bench import zones
 from tests.live import Person, serving
 from xferzone.refs import LocalRefs
-from xferzone.store import Store, inspect
+from xferzone.store import Store
+from xferzone.store.check import faults
 from xferzone.store.reader import Reader
 
 pytestmark = [pytest.mark.interop, pytest.mark.scale]
@@ -43,7 +44,7 @@ def test_one_set_in_a_zone_of_300_000_records_makes_one_file_and_one_manifest(tm
         assert ref is not None
         manifests = [checkin for checkin in _artifacts(repository) - before if _is_checkin(reader, checkin)]
         assert manifests == [ref.checkin]
-        assert list(inspect.faults(reader)) == []
+        assert list(faults.faults(reader)) == []
     assert ops.xferzone("-R", repository, "show", "h150000.big.example", "A").out.split()[-1] == "192.0.2.1"
 
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from xferzone.history import log
 from xferzone.refs import LocalRefs
-from xferzone.store import Store, inspect, schema
-from xferzone.zone import history
+from xferzone.store import Store, schema
+from xferzone.store.check import faults
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -18,7 +19,7 @@ def test_a_repository_of_every_schema_is_brought_up_to_date(golden: Path, tmp_pa
     shutil.copy(golden, path)
     with Store.open(path) as store, store.reader() as reader:
         assert reader.db.execute("SELECT version_num FROM alembic_version").fetchone() == (schema.HEAD,)
-        assert list(inspect.faults(reader)) == []
+        assert list(faults.faults(reader)) == []
         refs = LocalRefs(reader)
         assert [(ref.branch, ref.serial) for ref in refs.list()] == [
             ("example.com/main", 8),
@@ -26,7 +27,7 @@ def test_a_repository_of_every_schema_is_brought_up_to_date(golden: Path, tmp_pa
         ]
         main = refs.get("example.com/main")
         assert main is not None
-        (www,) = history.records_of(reader, "example.com", main.checkin, b"www")
+        (www,) = log.records_of(reader, "example.com", main.checkin, b"www")
         assert www.rdata == bytes([192, 0, 2, 7])
         assert reader.user("ann") is not None
 

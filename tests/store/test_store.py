@@ -15,9 +15,10 @@ from xferzone import delta
 from xferzone.artifacts import CheckIn, Cluster, Control, FileCard, Tag
 from xferzone.errors import Busy, CorruptArtifact, MalformedDelta, NotFound, UsageError, XferzoneError
 from xferzone.hashing import ArtifactId, artifact_id
-from xferzone.store import Store, Writer, database, inspect, schema
+from xferzone.store import Store, Writer, database, schema
+from xferzone.store.check import faults
+from xferzone.store.check.relink import relink
 from xferzone.store.database import MAX_WAL
-from xferzone.store.relink import relink
 
 # What `openssl dgst -sha3-256` prints for the three bytes "abc".
 SHA3_OF_ABC = ArtifactId("3a985da74fe225b2045c172d6bd390bd855f086e3e9d525b46bfe24511431532")
@@ -32,7 +33,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def count(store: Store) -> int:
     with store.reader() as reader:
-        return inspect.stats(reader).artifacts
+        return faults.stats(reader).artifacts
 
 
 def versions(number: int, lines: int = 400, seed: int = 1) -> list[bytes]:
@@ -114,7 +115,7 @@ def test_every_version_reads_back_and_the_newest_is_whole(store: Store) -> None:
         assert newest.fetchone() == (None,)
         (deepest,) = reader.db.execute("SELECT max(stack) FROM blob").fetchone()
         assert deepest <= 100
-        found = inspect.stats(reader)
+        found = faults.stats(reader)
     assert found.deltas > 200
     assert found.stored < found.content / 40
 
@@ -134,8 +135,8 @@ def test_versions_that_came_in_any_order_are_kept_as_deltas_too(
             for content in contents:
                 writer.put(content)
         with Store(other.path) as again, again.reader() as reader:
-            assert list(inspect.faults(reader)) == []
-            assert inspect.stats(reader).deltas > 180
+            assert list(faults.faults(reader)) == []
+            assert faults.stats(reader).deltas > 180
             (deepest,) = reader.db.execute("SELECT max(stack) FROM blob").fetchone()
             assert deepest <= 100
 
@@ -343,7 +344,7 @@ def test_damage_is_named_and_never_served(store: Store, damage: str, where: str)
         raw = reader.db.execute("SELECT hash FROM blob WHERE rid = 3").fetchone()[0]
         with pytest.raises(CorruptArtifact, match=where):
             reader.content(ArtifactId(raw.hex()))
-        assert any(raw.hex() in fault for fault in inspect.faults(reader))
+        assert any(raw.hex() in fault for fault in faults.faults(reader))
         assert raw.hex() not in [sent.id for sent in reader.clone_batch(1, 10**9).sendables]
 
 
@@ -351,7 +352,7 @@ def test_a_sound_repository_has_no_faults(store: Store) -> None:
     with store.writer() as writer:
         history(writer, versions(10))
     with store.reader() as reader:
-        assert list(inspect.faults(reader)) == []
+        assert list(faults.faults(reader)) == []
 
 
 @pytest.mark.parametrize("code", ["", "a" * 39, "A" * 40, "g" * 40])

@@ -14,9 +14,10 @@ from xferzone import delta
 from xferzone.artifacts import CheckIn, Cluster, Control, FileCard, Tag
 from xferzone.errors import CorruptArtifact, MalformedDelta, PeerError
 from xferzone.hashing import ArtifactId, artifact_id
-from xferzone.store import Reader, Store, chains, incoming, inspect, writer
+from xferzone.store import Reader, Store, chains, incoming, writer
+from xferzone.store.check import faults
+from xferzone.store.check.relink import relink
 from xferzone.store.incoming import Apart, Look, Received, verify_apart
-from xferzone.store.relink import relink
 
 MANY = 25  # random orders; a thousand by hand
 
@@ -141,7 +142,7 @@ def test_any_order_and_any_batches_leave_the_same(
             (deepest,) = together.db.execute("SELECT max(stack) FROM blob").fetchone()
             assert deepest <= chains.MAX_STACK
         with Store(store.path) as again, again.writer() as fresh:
-            assert [fault for fault in inspect.faults(fresh) if "waits" not in fault] == []
+            assert [fault for fault in faults.faults(fresh) if "waits" not in fault] == []
             relink(fresh)
             assert derived(fresh) == expected
 
@@ -169,7 +170,7 @@ def test_what_is_verified_aside_leaves_the_same(
             for half in (sent[: len(sent) // 2], sent[len(sent) // 2 :]):
                 together.put_all(half, None, helped)
             contents = {each: together.content(each) for each in together.artifacts() if together.has(each)}
-            left.append((derived(together), contents, list(inspect.faults(together))))
+            left.append((derived(together), contents, list(faults.faults(together))))
     assert left[0] == left[1]
     assert asked
 
@@ -197,7 +198,7 @@ def test_deltas_of_newer_versions_are_kept_as_they_come(tmp_path: Path, comes_fi
     with Store.create(tmp_path / "b") as store, store.writer() as together:
         for batch in ([*manifests, *files[:15]], files[15:]) if comes_first else ([*files, *manifests],):
             together.put_all(batch)
-        assert inspect.stats(together).deltas == 29
+        assert faults.stats(together).deltas == 29
         newest = together.db.execute(
             "SELECT source FROM blob WHERE rid = ?", (together.rid(files[-1].artifact),)
         )
@@ -219,7 +220,7 @@ def test_versions_that_came_as_deltas_of_older_ones_are_turned_round(tmp_path: P
         together.put_all(manifests)
         rows = together.db.execute("SELECT hash FROM blob WHERE source IS NULL AND size > 5000").fetchall()
         assert [chains.id_of(raw) for (raw,) in rows] == [artifact_id(texts[-1])]
-        assert list(inspect.faults(together)) == []
+        assert list(faults.faults(together)) == []
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -239,7 +240,7 @@ def test_they_are_turned_round_in_whatever_order_they_come(tmp_path: Path, seed:
             one_by_one.put_all([each])
         rows = one_by_one.db.execute("SELECT hash FROM blob WHERE source IS NULL AND size > 5000").fetchall()
         assert [chains.id_of(raw) for (raw,) in rows] == [artifact_id(texts[-1])]
-        assert list(inspect.faults(one_by_one)) == []
+        assert list(faults.faults(one_by_one)) == []
 
 
 def test_a_chain_longer_than_is_read_is_cut(tmp_path: Path) -> None:
@@ -253,8 +254,8 @@ def test_a_chain_longer_than_is_read_is_cut(tmp_path: Path) -> None:
         with store.writer() as together:
             together.put_all(sent)
         with Store(store.path) as again, again.reader() as reader:
-            assert list(inspect.faults(reader)) == []
-            assert inspect.stats(reader).deltas == 247
+            assert list(faults.faults(reader)) == []
+            assert faults.stats(reader).deltas == 247
 
 
 @pytest.mark.parametrize(

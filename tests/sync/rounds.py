@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from tests.sync.recorded import signed
 from xferzone.cards import Card, Pragma, encode_cards, parse_cards
 from xferzone.store import Store
-from xferzone.sync.budget import Budget
-from xferzone.sync.login import authenticate
-from xferzone.sync.reply import Reply
-from xferzone.sync.server import Round, Terms, may_write
+from xferzone.sync.server.budget import Budget
+from xferzone.sync.server.login import authenticate
+from xferzone.sync.server.reply import Reply
+from xferzone.sync.server.round import Round, Terms, may_write
 
 PROJECT = "0123456789abcdef0123456789abcdef01234567"
 PULL = b"pull x %s\n" % PROJECT.encode()

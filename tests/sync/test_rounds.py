@@ -15,8 +15,8 @@ from xferzone.artifacts import parse
 from xferzone.cards import CFile, CloneSeqno, File, parse_cards
 from xferzone.hashing import ArtifactId
 from xferzone.store import Store
-from xferzone.sync.budget import Budget
-from xferzone.sync.login import authenticate
+from xferzone.sync.server.budget import Budget
+from xferzone.sync.server.login import authenticate
 
 HISTORY = recorded.public_history()
 USERS = {"nobody": "gjorz", "anonymous": "hz", "developer": "ei", "reader": "kptw"}

@@ -13,7 +13,7 @@ import pytest
 
 from xferzone.artifacts import CheckIn, Tag
 from xferzone.store import Store
-from xferzone.sync.budget import Budget
+from xferzone.sync.server.budget import Budget
 from xferzone.web.app import create_app
 
 if TYPE_CHECKING:

@@ -204,7 +204,7 @@ def test_logins_that_do_not_hold(world: World) -> None:
 
 
 def test_where_we_say_more_than_stock(world: World) -> None:
-    """Known differences: the reasons stand in sync/server.py."""
+    """Known differences: the reasons stand in sync/server/round.py."""
     pull, push = Pull("x", world.project), Push("x", world.project)
     hidden = b"hidden\n"
     private: list[bytes | Card] = [push, b"private\n", File(artifact_id(hidden), hidden), IGot(X, True)]

@@ -14,9 +14,9 @@ from xferzone.cards import Card, Error, File, Gimme, IGot, Message, encode_cards
 from xferzone.cards.body import DEBUG
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.refs import LocalRefs
+from xferzone.repository import make
 from xferzone.store import Store
 from xferzone.web.app import create_app
-from xferzone.zone import repository
 
 BRANCH = "example.com/main"
 HEAD = b"push x %s\n" % PROJECT.encode()
@@ -27,7 +27,7 @@ START = (Tag("*", "branch", None, BRANCH), Tag("*", f"sym-{BRANCH}", None, None)
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     path = tmp_path / "z.xferzone"
-    repository.make(path, admin="ops", project_code=PROJECT, now_ms=_now())
+    make.make(path, admin="ops", project_code=PROJECT, now_ms=_now())
     with Store.open(path) as store:
         with store.writer() as writer:
             writer.put_user("ops", "pw", "s")

@@ -11,13 +11,13 @@ import pytest
 
 from tests.live import Done, Person, Server, serving
 from tests.web.conftest import served
+from xferzone.edit.commit import Author, Edit
 from xferzone.refs import LocalRefs
+from xferzone.repository import make
 from xferzone.store import Store
-from xferzone.sync.budget import Budget
-from xferzone.zone import repository
-from xferzone.zone.edit import Author, Edit
-from xferzone.zone.names import zone_name
-from xferzone.zone.text import read
+from xferzone.sync.server.budget import Budget
+from xferzone.zonefile.names import zone_name
+from xferzone.zonefile.text import read
 
 pytestmark = pytest.mark.interop
 
@@ -169,7 +169,7 @@ def test_who_may_only_pull_keeps_working_and_is_told(project: Path, tmp_path: Pa
 
 def test_what_a_pusher_may_not_bring_is_told_and_does_not_go_round_in_circles(tmp_path: Path) -> None:
     path = tmp_path / "z.xferzone"
-    repository.make(path, admin="ops", project_code=None, now_ms=1_780_000_000_000)
+    make.make(path, admin="ops", project_code=None, now_ms=1_780_000_000_000)
     with Store.open(path) as store, store.writer() as writer:
         writer.put_user("ann", "pw-ann", "gio")
         author = Author("ops", 1_780_000_001_000)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from xferzone.errors import XferzoneError
 from xferzone.zone import index
 from xferzone.zone.index import CNAME, DNAME, EMPTY, NS, Index, RRset, compile_index
-from xferzone.zone.names import labels_key, owner_key, owner_text
-from xferzone.zone.records import Record
+from xferzone.zonefile.names import labels_key, owner_key, owner_text
+from xferzone.zonefile.record import Record
 
 ORIGIN = dns.name.from_text("Example.test.")
 APEX = [Record(b"@", 3600, 6, b"\1a\0\1b\0" + bytes(20)), Record(b"@", 3600, 2, b"\1a\0")]

@@ -11,12 +11,13 @@ from pathlib import Path
 import dns.name
 import pytest
 
-from tests.dnsd.made import question, said, view_of_records, zones_of
 from tests.live import PROJECT
-from xferzone.dnsd.respond import respond
+from tests.nameserver.made import question, said, view_of_records, zones_of
+from xferzone.edit import commit
 from xferzone.errors import ZoneInvalid
-from xferzone.zone import edit, names
-from xferzone.zone.records import Record
+from xferzone.nameserver.respond import respond
+from xferzone.zonefile import names
+from xferzone.zonefile.record import Record
 
 ZONES = Path(__file__).parents[1] / "data" / "ferret" / "ferret-even-invalid.jsonl.xz"
 #: Condition, number of zones, verdict, what is said, who took them.
@@ -67,7 +68,7 @@ def zones() -> Iterator[Zone]:
 
 def _judged(content: str, origin: dns.name.Name) -> tuple[str, tuple[str, ...], tuple[Record, ...]]:
     try:
-        records, warnings = edit.check(names.zone_id(origin), content.encode(), "zone")
+        records, warnings = commit.check(names.zone_id(origin), content.encode(), "zone")
     except ZoneInvalid as error:
         return "refused", tuple(map(str, error.faults)), ()
     return "warned" if warnings else "published", tuple(warnings), tuple(records)

@@ -8,7 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from xferzone.errors import ZoneInvalid
-from xferzone.zone import serial, text
+from xferzone.zone import serial
+from xferzone.zonefile import text
 
 ORIGIN = dns.name.from_text("example.com.")
 DATA = Path(__file__).parents[1] / "data" / "records"

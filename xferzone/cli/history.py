@@ -2,17 +2,19 @@
 
 import click
 
-from xferzone.cli.common import SHORT, now_ms, printable, reading, show_difference, show_json, when
+from xferzone.cli.committing import SHORT, now_ms, printable, reading, show_difference, show_json, when
+from xferzone.cli.editing import zone_of
 from xferzone.cli.main import Settings
-from xferzone.cli.records import zone_of
 from xferzone.errors import NotFound, UsageError
-from xferzone.refs import LocalRefs
-from xferzone.zone import absent, changes, history, names, rdtypes, text
-from xferzone.zone.history import LogEntry
-from xferzone.zone.records import Record
-from xferzone.zone.revision import resolve
-from xferzone.zone.serials import serial_in
-from xferzone.zone.served_text import with_serial
+from xferzone.history import log as history
+from xferzone.history.content import with_serial
+from xferzone.history.log import LogEntry
+from xferzone.history.revision import resolve
+from xferzone.publish.serials import serial_in
+from xferzone.refs import LocalRefs, lookup
+from xferzone.zone import changes
+from xferzone.zonefile import names, rdtypes, text
+from xferzone.zonefile.record import Record
 
 DEFAULT_LENGTH = 20
 
@@ -70,7 +72,7 @@ def log(settings: Settings, name: str | None, owner: str | None, count: int) -> 
 def _changes_of(settings: Settings, zone: str, owner: str, count: int) -> list[LogEntry]:
     wanted = changes.parse_name(owner)
     with reading(settings) as (reader, refs):
-        if reason := absent.zone(refs, zone):
+        if reason := lookup.zone(refs, zone):
             raise NotFound(reason)
         found = list(history.log_of_name(reader, refs, zone, changes.owner_in(wanted, zone), count))
     entries = [entry for entry in found if entry is not None]
@@ -83,7 +85,7 @@ def _changes_of(settings: Settings, zone: str, owner: str, count: int) -> list[L
 
 def _not_logged(refs: LocalRefs, name: str) -> str:
     try:
-        above = absent.enclosing(refs, names.zone_name(names.parse_zone(name)))
+        above = lookup.enclosing(refs, names.zone_name(names.parse_zone(name)))
     except UsageError:
         above = None
     if above is not None:

@@ -20,8 +20,8 @@ from pathlib import Path
 import click
 
 import xferzone
-from xferzone.cli.process import seek_cycles_seldom
 from xferzone.errors import NotFound, RefConflict, UsageError, XferzoneError
+from xferzone.serve.process import seek_cycles_seldom
 
 DEFAULT_REPOSITORY = "zones.xferzone"
 
@@ -218,9 +218,7 @@ def main() -> None:
         exc.show()
         code = exc.exit_code
     except XferzoneError as exc:
-        from xferzone.cli.common import (
-            printable,  # what a remote or a zone file says may be part of the message
-        )
+        from xferzone.cli.committing import printable
 
         # A word of 70 kB that somebody gave must not hide the remedy behind it.
         told = re.sub(r"\S{200,}", lambda word: f"{word[0][:60]}...", str(exc))

@@ -12,8 +12,8 @@ from pathlib import Path
 import click
 
 from xferzone.errors import NotFound, UsageError
-from xferzone.sync.client import Account
-from xferzone.transport import credentials, parse_url
+from xferzone.sync.client.session import Account
+from xferzone.transport.http import credentials, parse_url
 
 VARIABLE = "XFERZONE_PASSWORD"
 MAX_PASSWORD = 10_000  # bytes of a line in a file that is taken for one

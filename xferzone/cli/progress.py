@@ -6,9 +6,9 @@ from contextlib import contextmanager
 
 import click
 
-from xferzone.cli.common import printable
+from xferzone.cli.committing import printable
 from xferzone.observer import Observer, Traffic
-from xferzone.zone import forks
+from xferzone.publish import forks
 
 
 @contextmanager

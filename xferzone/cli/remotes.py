@@ -8,22 +8,22 @@ from typing import TypeVar
 import click
 
 from xferzone.cli import passwords, synced
-from xferzone.cli.aside import compile_aside, verifying
-from xferzone.cli.common import changing, now_ms, reading, show_json
+from xferzone.cli.committing import changing, now_ms, reading, show_json
 from xferzone.cli.main import Settings
-from xferzone.cli.process import ending_in_order
 from xferzone.cli.progress import watching
 from xferzone.errors import NotFound, UsageError
+from xferzone.publish.follow import Followed, follow
+from xferzone.publish.serials import Heard
+from xferzone.publish.settle import publish
 from xferzone.refs import LocalRefs
+from xferzone.repository.make import EVERYBODY
+from xferzone.serve.helpers import compile_aside, verifying
+from xferzone.serve.process import ending_in_order
 from xferzone.store import Reader, Store, Writer, schema
 from xferzone.store.remotes import ORIGIN, Remote, put_remote, remotes, remove_remote, unsent
-from xferzone.sync import driver
-from xferzone.sync.client import ClientSession, Purpose
-from xferzone.transport import HTTP, credentials, shown_url
-from xferzone.zone.follow import Followed, follow
-from xferzone.zone.publish import publish
-from xferzone.zone.repository import EVERYBODY
-from xferzone.zone.serials import Heard
+from xferzone.sync.client import driver
+from xferzone.sync.client.session import ClientSession, Purpose
+from xferzone.transport.http import HTTP, credentials, shown_url
 
 _PULL, _PUSH, _BOTH = (
     Purpose(pull=True, push=False),

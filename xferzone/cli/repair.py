@@ -6,20 +6,20 @@ from typing import Final
 import click
 
 from xferzone.cli import passwords, synced
-from xferzone.cli.common import counted, show_json
+from xferzone.cli.committing import counted, show_json
 from xferzone.cli.main import Settings
-from xferzone.cli.process import ending_in_order
 from xferzone.cli.progress import watching
 from xferzone.cli.remotes import known_remote
 from xferzone.errors import XferzoneError
 from xferzone.hashing import ArtifactId
+from xferzone.publish.follow import Followed
+from xferzone.serve.process import ending_in_order
 from xferzone.store import Store
+from xferzone.store.check.replace import damaged
 from xferzone.store.remotes import Remote
-from xferzone.store.repair import damaged
-from xferzone.sync import driver
-from xferzone.sync.repair import RepairSession
-from xferzone.transport import HTTP, credentials
-from xferzone.zone.follow import Followed
+from xferzone.sync.client import driver
+from xferzone.sync.client.repair import RepairSession
+from xferzone.transport.http import HTTP, credentials
 
 MAX_PASSES: Final = 10  # a damaged delta shows when what it needs has been mended
 

@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING
 import click
 
 from xferzone.cli.main import Settings
-from xferzone.cli.process import LOG_FORMAT, seek_cycles_often
-from xferzone.cli.running import announced, listeners
-from xferzone.cli.supervise import Program, supervise
 from xferzone.dnsd.listen import Address, parse_address
 from xferzone.errors import CannotServe, UsageError, XferzoneError
+from xferzone.serve.process import LOG_FORMAT, seek_cycles_often
+from xferzone.serve.running import announced, listeners
+from xferzone.serve.supervise import Program, supervise
 
 if TYPE_CHECKING:
     from xferzone.store import Store
@@ -124,9 +124,9 @@ def _run(
     """
     seek_cycles_often()
     # These take a while to import, and `--help` has no use for them.
+    from xferzone.publish.settle import publish
     from xferzone.refs import LocalRefs
     from xferzone.store import Store
-    from xferzone.zone.publish import publish
 
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
     # Before the servers do: what is no repository is refused here, and an older schema migrated by one alone.
@@ -159,9 +159,9 @@ def _run(
 
 def _compile(store: "Store") -> None:
     """Compile what a clone has not needed compiled before."""
-    from xferzone.cli.aside import compile_aside
+    from xferzone.publish import deferred
     from xferzone.refs import LocalRefs
-    from xferzone.zone import deferred
+    from xferzone.serve.helpers import compile_aside
 
     with store.reader() as reader:
         left = deferred.waiting(LocalRefs(reader))
@@ -221,7 +221,7 @@ def _reason(error: OSError, at: Address, repository: Path) -> str:
 
 
 def _arbiter(repository: Path, at: Address, workers: int) -> Program:
-    from xferzone.cli.arbiter import Server
+    from xferzone.serve.arbiter import Server
 
     return Program("http arbiter", lambda: Server(repository, str(at), workers).run())
 

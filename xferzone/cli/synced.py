@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 import click
 
-from xferzone.cli.common import MAX_SHOWN, SHORT, counted, printable, show_json
+from xferzone.cli.committing import MAX_SHOWN, SHORT, counted, printable, show_json
 from xferzone.cli.main import Settings
 from xferzone.cli.progress import size
 from xferzone.errors import Denied, LostRace, PeerError, XferzoneError
+from xferzone.publish.follow import Diverged, Followed
 from xferzone.refs import LocalRefs
 from xferzone.store import Reader, schema
 from xferzone.store.remotes import unsent
-from xferzone.sync.client import ClientSession, Purpose
-from xferzone.zone.follow import Diverged, Followed
+from xferzone.sync.client.session import ClientSession, Purpose
 
 # How errors about rights begin, here and in stock.
 _LOGIN_FAILED = "login failed"

@@ -4,15 +4,17 @@ import sys
 
 import click
 
-from xferzone.cli.common import changing, reading, show_json
+from xferzone.cli.committing import changing, reading, show_json
 from xferzone.cli.main import Settings
 from xferzone.errors import NotFound, UsageError
+from xferzone.repository.make import ADMIN_CAPS, EVERYBODY, check_login, password
 from xferzone.store import Reader, User
-from xferzone.zone.repository import ADMIN_CAPS, EVERYBODY, check_login, password
 
 READ_CAPS = "go"  # clone and read; letters as stock has them
 WRITE_CAPS = "goi"
-_LETTERS = "agiosuvx"  # those that sync/login.py gives a meaning; what they mean stands in the help of `caps`
+_LETTERS = (
+    "agiosuvx"  # those that sync/server/login.py gives a meaning; what they mean stands in the help of `caps`
+)
 
 
 @click.group()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from xferzone.cli.common import (
+from xferzone.cli.committing import (
     Writing,
     commit,
     counted,
@@ -20,13 +20,16 @@ from xferzone.cli.common import (
     writing_on,
 )
 from xferzone.cli.main import Settings
+from xferzone.edit import commit as edit
+from xferzone.edit.commit import Commit, Edit
 from xferzone.errors import Fault, NotFound, UsageError, ZoneInvalid
+from xferzone.history import content as served_text
+from xferzone.history.revision import resolve
 from xferzone.refs import LocalRefs
+from xferzone.refs.branch import DEFAULT_BRANCH
 from xferzone.store import Writer
-from xferzone.zone import edit, names, served_text
-from xferzone.zone.edit import DEFAULT_BRANCH, Commit, Edit
-from xferzone.zone.records import Record
-from xferzone.zone.revision import resolve
+from xferzone.zonefile import names
+from xferzone.zonefile.record import Record
 
 _ORIGIN = re.compile(rb"^\$ORIGIN[ \t]+(\S*\.)(?=\s)", re.MULTILINE | re.IGNORECASE)
 _SOA = re.compile(rb"^([^\s;]\S*)?[ \t]+(?:(?:\d\S*|IN)[ \t]+)*SOA\s", re.MULTILINE | re.IGNORECASE)

@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Final
 
 from xferzone import ready
+from xferzone.dnsd.following import ServedZones, open_zones
 from xferzone.dnsd.listen import BACKLOG, Address, tcp_socket
-from xferzone.dnsd.respond import respond
-from xferzone.dnsd.served import ServedZones, open_zones
+from xferzone.dnsd.program import arguments, run
 from xferzone.dnsd.service import Service
-from xferzone.dnsd.start import arguments, run
+from xferzone.nameserver.respond import respond
 
 IDLE: Final = 10.0  # seconds; Knot's tcp-idle-timeout
 FAREWELL: Final = 1.0  # seconds

@@ -28,13 +28,13 @@ from pathlib import Path
 from typing import Final
 
 from xferzone import ready
-from xferzone.dnsd.cache import Responder
 from xferzone.dnsd.datagrams import SLOTS, Datagrams, datagrams
+from xferzone.dnsd.following import ServedZones, open_zones
 from xferzone.dnsd.listen import Address, places, udp_socket
-from xferzone.dnsd.served import ServedZones, open_zones
+from xferzone.dnsd.program import arguments, run
 from xferzone.dnsd.service import Service
-from xferzone.dnsd.start import arguments, run
 from xferzone.errors import CannotServe
+from xferzone.nameserver.cache import Responder
 
 TICK: Final = 1.0  # seconds
 RESCAN: Final = 10.0  # seconds

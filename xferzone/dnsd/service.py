@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from xferzone.dnsd.respond import failure
-from xferzone.dnsd.served import ServedZones
+from xferzone.dnsd.following import ServedZones
+from xferzone.nameserver.respond import failure
 
 QUIET: Final = 1.0  # seconds between two complaints
 

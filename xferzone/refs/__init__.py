@@ -1,6 +1,6 @@
 """Who points where: (zone, branch) -> check-in, moved only by compare-and-set."""
 
 from xferzone.refs.local import LocalRefs, Move, Publication, Ref
-from xferzone.store.served import DEFERRED
+from xferzone.refs.served import DEFERRED
 
 __all__ = ["DEFERRED", "LocalRefs", "Move", "Publication", "Ref"]

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from xferzone.errors import RefConflict
 from xferzone.hashing import ArtifactId
-from xferzone.store import indexes
+from xferzone.refs import indexes
+from xferzone.refs.served import pack, unpack
 from xferzone.store.chains import id_of
 from xferzone.store.reader import Reader
-from xferzone.store.served import pack, unpack
 from xferzone.store.writer import Writer
 
 

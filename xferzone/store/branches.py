@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Collection, Iterator, Mapping
 
 from xferzone.store import schema
-from xferzone.store.many import selected
+from xferzone.store.sql import selected
 
 
 def hand_down(db: sqlite3.Connection, new: Mapping[int, int], tagged: Collection[int]) -> None:

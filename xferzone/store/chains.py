@@ -17,9 +17,9 @@ from zlib import crc32
 from xferzone import delta
 from xferzone.errors import CorruptArtifact, MalformedDelta, NotFound
 from xferzone.hashing import ArtifactId, is_named
-from xferzone.store import zstd
+from xferzone.store import frames
 from xferzone.store.cache import ContentCache
-from xferzone.store.many import selected
+from xferzone.store.sql import selected
 
 MAX_ARTIFACT = 64 * 1024 * 1024  # bytes; architecture.md 7
 _MAX_CHAINED = 16 * 1024 * 1024  # bytes; what is larger stays whole: a delta takes both into memory
@@ -90,7 +90,7 @@ def sound_delta(db: sqlite3.Connection, cache: ContentCache, rid: int, stored: b
         # Kept, since versions that came newest first are each the source of the next.
         cache.put(id_of(raw), _expanded(id_of(raw), size, stored, found))
         cache.vouch(rid, checksum)
-    return zstd.expand(stored, MAX_ARTIFACT)
+    return frames.expand(stored, MAX_ARTIFACT)
 
 
 def large(db: sqlite3.Connection, rid: int) -> bytes:
@@ -120,9 +120,9 @@ def insert(db: sqlite3.Connection, rows: Collection[Row]) -> None:
     db.executemany(
         query, [(*row[:3], row.frame if len(row.frame) <= _LARGE else b"", *row[4:]) for row in rows]
     )
-    frames = [(row.rid, row.frame) for row in rows if len(row.frame) > _LARGE]
-    db.executemany("INSERT INTO large VALUES (?, ?)", [each for each in frames if len(each[1]) <= _BOUND])
-    for rid, frame in frames:
+    outside = [(row.rid, row.frame) for row in rows if len(row.frame) > _LARGE]
+    db.executemany("INSERT INTO large VALUES (?, ?)", [each for each in outside if len(each[1]) <= _BOUND])
+    for rid, frame in outside:
         if len(frame) > _BOUND:
             _insert_large(db, rid, frame)
 
@@ -145,7 +145,7 @@ def _insert_large(db: sqlite3.Connection, rid: int, frame: bytes) -> None:
 
 def _expanded(artifact: ArtifactId, size: int, stored: bytes, source: bytes | None) -> bytes:
     try:
-        expanded = zstd.expand(stored, MAX_ARTIFACT)
+        expanded = frames.expand(stored, MAX_ARTIFACT)
         made = expanded if source is None else delta.apply(source, expanded, limit=size)
     except (ValueError, MalformedDelta) as exc:
         raise CorruptArtifact(artifact, str(exc)) from exc
@@ -184,7 +184,7 @@ def rechain_all(
 def _make_whole(db: sqlite3.Connection, cache: ContentCache, new: int) -> None:
     """Store a newer version whole that came as a delta of an older one."""
     (old,) = db.execute("SELECT source FROM blob WHERE rid = ?", (new,)).fetchone()
-    keep(db, new, zstd.compress(content(db, cache, new)), None)
+    keep(db, new, frames.compress(content(db, cache, new)), None)
     query = "UPDATE blob SET stack = (SELECT coalesce(max(stack) + 1, 0) FROM blob WHERE source = ?1) WHERE rid = ?1"
     db.execute(query, (old,))
 
@@ -200,7 +200,7 @@ def _rechain(db: sqlite3.Connection, cache: ContentCache, old: int, new: int) ->
     way_back = delta.create(content(db, cache, new), content(db, cache, old), most=size // WORTH)
     if way_back is None:
         return False
-    stored = zstd.compress(way_back)
+    stored = frames.compress(way_back)
     if len(stored) >= len(own or large(db, old)):
         return False
     keep(db, old, stored, new)

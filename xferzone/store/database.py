@@ -30,8 +30,8 @@ from xferzone import migrations
 from xferzone.errors import Busy, NewerSchema, NotFound, UsageError, XferzoneError
 from xferzone.store import schema
 from xferzone.store.cache import ContentCache
+from xferzone.store.newfile import finished
 from xferzone.store.reader import Reader
-from xferzone.store.scratch import finished
 from xferzone.store.writer import Writer
 
 BUSY_TIMEOUT = 30  # seconds that a writer waits for the one before it

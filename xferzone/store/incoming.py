@@ -16,7 +16,7 @@ from xferzone import artifacts, delta
 from xferzone.artifacts import CheckIn, Control
 from xferzone.errors import CorruptArtifact, MalformedDelta, PeerError
 from xferzone.hashing import ArtifactId, is_named
-from xferzone.store import zstd
+from xferzone.store import frames
 from xferzone.store.chains import MAX_ARTIFACT, MAX_STACK, WORTH, depth
 from xferzone.store.link import Parsed, replaced
 from xferzone.store.reader import Reader
@@ -237,7 +237,7 @@ class _Trees:
     def take_whole(self, each: Received) -> Parsed:
         """Verify what came whole; what it says."""
         parsed = self._parsed(each.artifact, each.payload)
-        self._take(Verified(each.artifact, len(each.payload), zstd.compress(each.payload), None, parsed))
+        self._take(Verified(each.artifact, len(each.payload), frames.compress(each.payload), None, parsed))
         return parsed
 
     def follow(self, source: ArtifactId, content: bytes, below: int) -> None:
@@ -257,7 +257,7 @@ class _Trees:
                     and WORTH * len(each.payload) <= len(made)
                     and not self._is_newer(each.artifact, source)
                 )
-                frame = zstd.compress(each.payload if is_delta else made)
+                frame = frames.compress(each.payload if is_delta else made)
                 self._take(Verified(each.artifact, len(made), frame, source if is_delta else None, parsed))
                 if each.artifact in self.hanging and held + len(made) <= MAX_HELD:
                     ways.append((each.artifact, made, below + 1 if is_delta else 0))

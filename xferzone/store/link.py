@@ -19,7 +19,7 @@ from xferzone.artifacts import CheckIn, Cluster, Control, Other, Tag
 from xferzone.errors import CorruptArtifact, NotFound
 from xferzone.hashing import ArtifactId
 from xferzone.store import branches, chains
-from xferzone.store.many import selected
+from xferzone.store.sql import selected
 
 if TYPE_CHECKING:
     from xferzone.store.writer import Writer

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 
 from xferzone.hashing import ArtifactId
 from xferzone.store.chains import id_of
-from xferzone.store.many import selected
 from xferzone.store.reader import Placed, Reader
+from xferzone.store.sql import selected
 from xferzone.store.symbols import EDIT, edited_date
 
 ALL = ("", "\U0010ffff")  # the span of every branch

@@ -15,12 +15,12 @@ from xferzone.artifacts import Cluster
 from xferzone.cards.session import shared_secret
 from xferzone.errors import PeerError
 from xferzone.hashing import ArtifactId, artifact_id
-from xferzone.store import chains, schema, zstd
+from xferzone.store import chains, frames, schema
 from xferzone.store.cache import ContentCache
 from xferzone.store.incoming import Aside, Batch, Received, Witness
 from xferzone.store.link import Arrived, link
-from xferzone.store.many import selected
 from xferzone.store.reader import Reader, User
+from xferzone.store.sql import selected
 
 MAX_NEW_PHANTOMS = 100_000  # a transaction; architecture.md 7
 MAX_ASIDE = 200_000  # deltas without their source, in the whole repository
@@ -226,7 +226,7 @@ class Writer(Reader):
             rows = [row for row in selected(self.db, query, wave) if row[0] not in found]
             for rid, raw, source, made in rows:
                 with suppress(ValueError):  # damaged: it stays a phantom
-                    payload = zstd.expand(made, chains.MAX_ARTIFACT)
+                    payload = frames.expand(made, chains.MAX_ARTIFACT)
                     found[rid] = Received(chains.id_of(raw), chains.id_of(source), payload)
             wave = {row[0] for row in rows}
         return list(found.values())
@@ -240,7 +240,7 @@ class Writer(Reader):
         rows = []
         for artifact, source, payload in received:
             assert source is not None
-            frame = zstd.compress(payload)
+            frame = frames.compress(payload)
             kept, size = kept + 1, size + len(frame)
             if kept > MAX_ASIDE or size > MAX_ASIDE_BYTES:
                 raise PeerError(f"too many deltas wait for their source already: send {artifact} whole")

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import falcon
 
-from xferzone.sync.budget import Budget
+from xferzone.sync.server.budget import Budget
 from xferzone.web.health import Healthz, MetricsPage, Readyz
 from xferzone.web.metrics import Metrics
-from xferzone.web.pages import Front, elsewhere
+from xferzone.web.pages.front import Front, elsewhere
 from xferzone.web.repository import Repository
 from xferzone.web.xfer import Sync
 

@@ -23,18 +23,18 @@ import falcon
 
 from xferzone.cards.body import DEBUG, FRAMED, UNCOMPRESSED, expand_body, is_xfer, stated_size, write_body
 from xferzone.errors import Busy, PeerError, XferzoneError
+from xferzone.publish import policy
+from xferzone.publish.settle import publish
 from xferzone.refs import LocalRefs
 from xferzone.store import Reader
-from xferzone.sync.budget import Budget, TooLarge
-from xferzone.sync.login import Rights, authenticate, claimed_login
-from xferzone.sync.reply import Reply, failure
-from xferzone.sync.server import Round, Terms, may_write
+from xferzone.sync.server.budget import Budget, TooLarge
+from xferzone.sync.server.login import Rights, authenticate, claimed_login
+from xferzone.sync.server.reply import Reply, failure
+from xferzone.sync.server.round import Round, Terms, may_write
+from xferzone.web.deadlines import PATIENCE, STEP, STEP_S
+from xferzone.web.limits import SMALL, Room
 from xferzone.web.metrics import Metrics
-from xferzone.web.patience import PATIENCE, STEP, STEP_S
 from xferzone.web.repository import Repository
-from xferzone.web.room import SMALL, Room
-from xferzone.zone import policy
-from xferzone.zone.publish import publish
 
 MAX_WIRE: Final = 64 * 1024 * 1024  # bytes of a request as it travels; architecture.md 7
 MAX_BODY: Final = 2 * MAX_WIRE  # bytes of it when expanded: an artifact and all names fit

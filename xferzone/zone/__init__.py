@@ -1,1 +1,1 @@
-"""What the artifacts mean: zones, their text, their history and their publication."""
+"""One version of one zone; pure: the cut into files, checks, serial, index, changes."""

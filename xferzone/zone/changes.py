@@ -17,8 +17,8 @@ import dns.exception
 import dns.name
 
 from xferzone.errors import Fault, NotFound, UsageError, XferzoneError, ZoneInvalid
-from xferzone.zone import names, rdtypes, text
-from xferzone.zone.records import Record
+from xferzone.zonefile import names, rdtypes, text
+from xferzone.zonefile.record import Record
 
 DEFAULT_TTL = 3600  # seconds
 MAX_TTL = 2**31 - 1  # seconds

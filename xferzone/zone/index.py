@@ -35,8 +35,8 @@ from typing import Final, NamedTuple
 import dns.name
 
 from xferzone.errors import XferzoneError
-from xferzone.zone.names import owner_key
-from xferzone.zone.records import Record
+from xferzone.zonefile.names import owner_key
+from xferzone.zonefile.record import Record
 
 VERSION: Final = 1
 

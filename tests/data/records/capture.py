@@ -26,9 +26,10 @@ import dns.exception
 import dns.name
 import dns.zone
 
-from xferzone.zone import names, rdata, rdtypes, text
-from xferzone.zone.records import Record
-from xferzone.zone.relative import wire_name
+from xferzone.zonefile import names, rdtypes, text
+from xferzone.zonefile.rdata import layouts
+from xferzone.zonefile.rdata.names import wire_name
+from xferzone.zonefile.record import Record
 
 HERE = Path(__file__).parent
 ORIGIN = dns.name.from_text("example.com.")
@@ -76,7 +77,7 @@ def canonical(wire: bytes) -> bytes:
         at += 1 + wire[at]
     head, body = wire[: at + 1].lower() + wire[at + 1 : at + 11], wire[at + 11 :]
     rdtype = struct.unpack(">H", wire[at + 1 : at + 3])[0]
-    return head + (rdata.canonical(rdtype, body) if rdtype in rdtypes.LOWERED else body)
+    return head + (layouts.canonical(rdtype, body) if rdtype in rdtypes.LOWERED else body)
 
 
 def by_bind(line: str) -> bytes | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import dns.name
 
-from xferzone.zone import text
+from xferzone.zonefile import text
 
 HERE = Path(__file__).parent
 ORIGIN = dns.name.from_text("example.com.")

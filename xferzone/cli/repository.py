@@ -1,0 +1,249 @@
+"""The verbs about the repository itself: init, status, promote, check, rebuild, backup, stats."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from xferzone.cli.committing import MAX_SHOWN, SHORT, changing, counted, now_ms, printable, reading, show_json
+from xferzone.cli.main import Settings
+from xferzone.repository import check as zone_inspect
+from xferzone.repository import make
+from xferzone.repository import promote as zone_promote
+from xferzone.repository import rebuild as zone_rebuild
+from xferzone.repository import status as state
+from xferzone.serve.running import listeners
+from xferzone.store import Store, schema
+from xferzone.store.check import faults as inspect
+from xferzone.store.remotes import Unsent
+
+DEFAULT_ADMIN = "ops"
+
+
+@click.command()
+@click.option("--admin", metavar="LOGIN", default=DEFAULT_ADMIN, show_default=True, help="The first account.")
+@click.option("--project-code", metavar="HEX", help="40 hex digits; else random ones.")
+@click.pass_obj
+def init(settings: Settings, admin: str, project_code: str | None) -> None:
+    """Make a repository and an account, whose password is shown once.
+
+    \b
+    Example:
+      xferzone -R zones.xferzone init --admin ops
+    """
+    secret = make.make(settings.repository, admin=admin, project_code=project_code, now_ms=now_ms())
+    if settings.json:
+        show_json({"repository": str(settings.repository), "admin": admin, "password": secret})
+        return
+    click.echo(f"admin: {admin}\npassword: {secret}")
+    click.echo(
+        f"""made {settings.repository}; next, try:
+  xferzone -R {settings.repository} zone add example.com
+  xferzone -R {settings.repository} up
+  fossil clone --save-http-password http://{admin}:{secret}@127.0.0.1:8080/ z.fossil
+  dig @127.0.0.1 -p 5300 example.com SOA""",
+        err=True,
+    )
+
+
+@click.command()
+@click.pass_obj
+def status(settings: Settings) -> None:
+    """What is published, what is not, what is unsent, who listens.
+
+    \b
+    Example:
+      xferzone status
+    """
+    with reading(settings) as (reader, refs):
+        found = state.status(reader, refs, now_ms())
+    serving = listeners(settings.repository)
+    if settings.json:
+        show_json(
+            {
+                "repository": str(settings.repository),
+                "project": found.project,
+                "role": found.role,
+                "remotes": [{"name": each.name, "url": each.url} for each in found.remotes],
+                "unsent": found.unsent,
+                "unsent_branches": [
+                    {"branch": one.branch, "checkins": one.checkins, "tags": one.tags}
+                    for one in found.unsent_branches
+                ],
+                "zones": found.zones,
+                "unpublished": [
+                    {"checkin": one.id, "branch": one.branch, "reason": one.reason}
+                    for one in found.unpublished
+                ],
+                "forks": [{"checkin": one.id, "branch": one.branch} for one in found.forks],
+                "old_forks": found.old_forks,
+                "listeners": [
+                    {"what": one.what, "address": one.address, "verb": one.verb, "pid": one.pid}
+                    for one in serving
+                ],
+            }
+        )
+        return
+    click.echo(f"repository: {settings.repository}\nproject: {found.project}\nrole: {found.role}")
+    for each in found.remotes:
+        click.echo(printable(f"remote: {each.name} {each.url}"))
+    if found.role != schema.PRIMARY:
+        click.echo(f"not pushed: {counted(found.unsent, 'artifact')}")
+        _list([f"{one.branch}: {_work(one)}" for one in found.unsent_branches])
+    click.echo(f"published: {counted(found.zones, 'zone')}, {counted(found.branches, 'branch')}")
+    click.echo(f"not published: {counted(len(found.unpublished), 'check-in')}")
+    _list(
+        [f"{one.id[:SHORT]} {one.branch}: {'; '.join(one.reason.splitlines())}" for one in found.unpublished]
+    )
+    if found.forks or found.old_forks:
+        older = f", {found.old_forks} older ones" if found.old_forks else ""
+        click.echo(
+            f"lost races: {len(found.forks)}{older} (merge them, or `xferzone branch ZONE NAME --close`)"
+        )
+    _list([f"{fork.id[:SHORT]} {fork.branch}" for fork in found.forks])
+    listed = ", ".join(f"{one.what} {one.address} (xferzone {one.verb}, pid {one.pid})" for one in serving)
+    click.echo(f"listening: {listed or 'nobody (start with `xferzone up`)'}")
+
+
+def _list(lines: Sequence[str]) -> None:
+    for line in lines[:MAX_SHOWN]:
+        click.echo(printable(f"  {line}"))
+    if len(lines) > MAX_SHOWN:
+        click.echo(f"  ... and {len(lines) - MAX_SHOWN:,} more: --format json has all")
+
+
+def _work(unsent: Unsent) -> str:
+    """As in "2 check-ins, 1 tag"."""
+    counts = (unsent.checkins, "check-in"), (unsent.tags, "tag")
+    return ", ".join(counted(number, noun) for number, noun in counts if number)
+
+
+@click.command()
+@click.pass_obj
+def promote(settings: Settings) -> None:
+    """Make a clone a primary: its zones change here from now on.
+
+    What waited is published. Do so when the primary is lost, or is to change no more: two primaries of a project go
+    apart.
+
+    \b
+    Example:
+      xferzone promote
+    """
+    with changing(settings) as (writer, refs):
+        done = zone_promote.promote(writer, refs, now_ms())
+        writer.make_clusters()
+    if settings.json:
+        moved = () if done is None else done.followed.moved
+        show_json(
+            {
+                "role": schema.PRIMARY,
+                "was": schema.PRIMARY if done is None else done.was,
+                "moved": [{"branch": one.branch, "to": one.new, "serial": one.serial} for one in moved],
+                "notices": () if done is None else done.followed.notices,
+            }
+        )
+        return
+    if done is None:
+        click.echo("it is a primary already", err=True)
+        return
+    for one in done.followed.moved:
+        serial = "" if one.serial is None else f" serial {one.serial}"
+        click.echo(f"{printable(one.branch)} {one.new[:SHORT]}{serial}")
+    for notice in done.followed.notices:
+        click.echo(printable(notice), err=True)
+    click.echo(
+        f"""it was a {done.was}, and is the primary now; its remote origin is called {zone_promote.OLD_ORIGIN} now
+accounts have not come with it: xferzone user add LOGIN
+other clones follow it after: xferzone remote remove origin; xferzone remote add origin URL""",
+        err=True,
+    )
+
+
+@click.command()
+@click.pass_obj
+def check(settings: Settings) -> None:
+    """Read every artifact and compare what was derived from it.
+
+    The exit code is 1 if anything is wrong; each fault is told with what mends it.
+
+    \b
+    Example:
+      xferzone check
+    """
+    with reading(settings) as (reader, refs):
+        faults = [*inspect.faults(reader), *zone_inspect.faults(reader, refs)]
+        sizes = inspect.stats(reader)
+    if settings.json:
+        show_json({"artifacts": sizes.artifacts, "faults": faults})
+    else:
+        for fault in faults:
+            click.echo(fault)
+        click.echo(
+            f"{counted(sizes.artifacts, 'artifact')} read, {counted(len(faults), 'fault')}", err=bool(faults)
+        )
+    sys.exit(1 if faults else 0)
+
+
+@click.command()
+@click.pass_obj
+def rebuild(settings: Settings) -> None:
+    """Derive everything again from the artifacts and refs.
+
+    \b
+    Example:
+      xferzone rebuild
+    """
+    with changing(settings) as (writer, refs):
+        count = zone_rebuild.rebuild(writer, refs, now_ms())
+    click.echo(f"{counted(count, 'artifact')} linked again", err=True)
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.pass_obj
+def backup(settings: Settings, file: Path) -> None:
+    """Copy the whole repository, accounts too, into the new FILE.
+
+    It may be served and written meanwhile.
+
+    \b
+    Example:
+      xferzone backup zones-monday.xferzone
+    """
+    with Store.open(settings.repository) as store:
+        store.back_up(file)
+    octets = file.stat().st_size
+    if settings.json:
+        show_json({"backup": str(file), "bytes": octets})
+    else:
+        click.echo(f"{file}: {octets:,} bytes", err=True)
+
+
+@click.command()
+@click.pass_obj
+def stats(settings: Settings) -> None:
+    """Counts and sizes.
+
+    \b
+    Example:
+      xferzone stats
+    """
+    with Store.open(settings.repository) as store, store.reader() as reader:
+        sizes = inspect.stats(reader)
+    rows = {
+        "file": settings.repository.stat().st_size,
+        "artifacts": sizes.artifacts,
+        "check-ins": sizes.checkins,
+        "phantoms": sizes.phantoms,
+        "unclustered": sizes.unclustered,
+        "deltas": sizes.deltas,
+        "content": sizes.content,
+        "stored": sizes.stored,
+        "indexes": sizes.indexes,
+    }
+    if settings.json:
+        show_json(rows)
+    else:
+        click.echo("".join(f"{name}: {value}\n" for name, value in rows.items()), nl=False)

@@ -1,0 +1,98 @@
+"""The zones that a repository serves, followed as its refs move.
+
+    refresh    the repository's version, at most every POLL seconds
+                  | changed
+               refs that moved since the last move seen ─> their views die; new ones open at the next question
+    parts      compiled zone files, by number, shared by all views; what does not fit INDEXES_SIZE is read again
+
+If the repository cannot be read, the views as they are go on answering, and it is tried again after RETRY seconds.
+"""
+
+import time
+from pathlib import Path
+from typing import Final
+
+from xferzone.errors import CannotServe
+from xferzone.nameserver.generations import Generations
+from xferzone.nameserver.view import View
+from xferzone.nameserver.zones import Zones
+from xferzone.refs.served import Served, ServedZone
+from xferzone.zone.index import Index
+from xferzone.zonefile.names import zone_name
+
+INDEXES_SIZE: Final = 512 * 1024 * 1024  # bytes of compiled zone files kept in a process
+POLL: Final = 0.001  # seconds that an answer may lag behind the repository
+RETRY: Final = 0.1  # seconds between two tries to read a repository that cannot be read
+
+
+def open_zones(repository: Path) -> "ServedZones":
+    """The zones that the repository serves now.
+
+    Raises:
+        XferzoneError: it is not there, or cannot be read.
+    """
+    served = Served(repository)
+    try:
+        return ServedZones(served)
+    except Exception as exc:
+        served.close()
+        raise CannotServe(f"{repository} cannot be read: {exc}") from exc
+
+
+class ServedZones(Zones):
+    """The zones that a repository serves."""
+
+    def __init__(self, served: Served) -> None:
+        super().__init__()
+        self._served = served
+        self._indexes: Generations[Index] = Generations(INDEXES_SIZE)
+        self._version = -1
+        self._move = 0  # number of the last move of a ref that was seen
+        self._due = 0.0  # monotonic seconds
+        self.refresh()
+
+    def refresh(self, *, now: bool = False) -> None:
+        """Follow what was committed, unless it was looked for less than POLL seconds ago and need not be `now`.
+
+        Raises:
+            Exception: of whatever kind the database has; what was served still is, and the next look is RETRY away.
+        """
+        clock = time.monotonic()
+        if clock < self._due and not now:
+            return
+        self._due = clock + RETRY
+        version = self._served.version()
+        if version != self._version:
+            last, moved = self._served.changes(self._move)
+            for zone in moved:
+                self._follow(zone)
+            self._move, self._version = last, version
+        self._due = clock + POLL
+
+    def close(self) -> None:
+        self._served.close()
+
+    def _follow(self, zone: ServedZone) -> None:
+        name = _wire(zone.zone)
+        if zone.checkin is None:
+            self.remove(name)
+        else:
+            self.put(name, lambda: View(name, zone.serial, self._served.indexes(zone), self._index))
+
+    def _index(self, number: int) -> Index:
+        indexes = self._indexes
+        index = indexes.young.get(number)
+        if index is None:
+            index = indexes.old.get(number) or Index(self._served.index(number))
+            indexes.put(number, index, index.size)
+            indexes.free()
+        return index
+
+
+def _wire(zone: str) -> bytes:
+    """The name of a zone id that was published."""
+    if "%" not in zone:  # at once: ten thousand are read before a process answers
+        return b"".join(bytes((len(label),)) + label for label in zone.encode().split(b".")) + b"\0"
+    name = zone_name(zone).to_wire()
+    assert name is not None
+    return name

@@ -1,0 +1,88 @@
+"""What changes to a zone make wrong or doubtful, told in words of the changes, since who makes them sees no file.
+
+check_owners     refused: what could not be served, so much as shows at the owners that change
+relative         warned of: `CNAME www`, a name that is absolute here and was hardly meant so
+lost_comments    warned of: comments that no record is left to stand above
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import dns.name
+
+from xferzone.errors import Fault, ZoneInvalid
+from xferzone.refs import LocalRefs, lookup
+from xferzone.zone import changes, checks
+from xferzone.zone.changes import Change
+from xferzone.zone.checks import BESIDE_CNAME
+from xferzone.zonefile import names, text
+from xferzone.zonefile.rdtypes import CNAME, NS, SOA, type_name
+from xferzone.zonefile.record import Record
+
+MAX_COMMENT = 80  # letters of a comment that a message repeats
+
+#: Records of each owner that changes.
+_Owners = Mapping[bytes, Sequence[Record]]
+
+
+def check_owners(zone: str, before: _Owners, after: _Owners) -> None:
+    """Raise ZoneInvalid for what is wrong at one owner after the changes."""
+    origin = names.zone_name(zone)
+    if b"@" in after and not after[b"@"]:
+        reason = f"{zone} without SOA and NS could not be served: `xferzone zone remove {zone}` ends it"
+        raise ZoneInvalid([Fault("", 0, reason)])
+    faults = []
+    for owner, records in after.items():
+        types = {record.rdtype for record in records}
+        held = {record.rdtype for record in before[owner]} & types
+        if owner == b"@" and not {SOA, NS} <= types:
+            gone = " and ".join(type_name(rdtype) for rdtype in (SOA, NS) if rdtype not in types)
+            faults.append(
+                Fault("", 0, f"{origin} would have no {gone} record, which every zone needs: set another one")
+            )
+        elif CNAME in types and types - BESIDE_CNAME and held and held != types:
+            there = ", ".join(sorted(map(type_name, held)))
+            name = text.owner_name(owner, origin)
+            faults.append(Fault("", 0, f"{name} has {there} already: delete it first, a CNAME stands alone"))
+        else:
+            wrong = checks.errors(records, origin, has_apex=False)
+            faults += [replace(fault, line=0) for fault in wrong]
+    if faults:
+        raise ZoneInvalid(faults)
+
+
+def relative(
+    refs: LocalRefs, zone: str, change: Change, is_held: Callable[[bytes], bool] | None
+) -> str | None:
+    """That a target without final dot may have been meant relative to the zone; None: it looks absolute.
+
+    `is_held` says whether an owner has records in the zone; None: that is not asked.
+    """
+    if change.target is None or change.verb == "delete":
+        return None
+    inside = change.target.relativize(dns.name.root).derelativize(names.zone_name(zone))
+    if len(change.target.labels) == 2:
+        return f"{change.target} has one label, names are absolute here: meant {inside}?"
+    if is_held is None or lookup.enclosing(refs, change.target) is not None:
+        return None
+    if is_held(changes.owner_in(inside, zone)):
+        return f"{change.target} is in no zone here, names are absolute: meant {inside}?"
+    return None
+
+
+def lost_comments(before: _Owners, after: _Owners) -> list[str]:
+    """A warning that comments above records went with them, as there was none behind to move them to."""
+    lost = [
+        comment.decode("utf-8", "replace")
+        for owner, records in after.items()
+        for comment in sorted(_above(before[owner]) - _above(records))
+    ]
+    if not lost:
+        return []
+    first = lost[0] if len(lost[0]) <= MAX_COMMENT else f"{lost[0][:MAX_COMMENT]}..."
+    more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
+    return [f"the comment above what was deleted is deleted too: {first}{more}"]
+
+
+def _above(records: Iterable[Record]) -> set[bytes]:
+    return {comment for record in records for comment in record.above}

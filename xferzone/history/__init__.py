@@ -1,0 +1,1 @@
+"""What the check-ins say: log, diff, blame, branches, contents, revisions. Reads only."""

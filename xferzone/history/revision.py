@@ -1,0 +1,110 @@
+"""Which check-in people mean.
+
+REV = [BASE][@DATE]["~" N]
+BASE   a branch (main, example.com/main), a tag, the first 4 or more hex digits of a check-in's hash; none: the branch
+       that is worked on, which is main unless -b names another
+@DATE  the last check-in on its line at or before DATE: ISO 8601 in UTC (2026-11-21, 2026-11-21T10:00:00), or -2h
+~N     N first parents back
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+from xferzone.errors import Ambiguous, NotFound, UsageError
+from xferzone.hashing import ArtifactId
+from xferzone.refs import LocalRefs, lookup
+from xferzone.refs.branch import DEFAULT_BRANCH
+from xferzone.store import Reader, timeline
+
+MAX_CANDIDATES = 10
+SHOWN = 16  # digits of an id in a message
+_FORM = re.compile(r"(?P<base>[^@~\ud800-\udfff]*)(?:@(?P<date>[^~]+))?(?:~(?P<back>\d{1,9}))?")
+_HASH = re.compile(r"[0-9a-fA-F]{4,64}")
+_AGO = re.compile(r"-(\d{1,9})([smhdw])")
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+
+
+def resolve(
+    reader: Reader, refs: LocalRefs, zone: str, revision: str, now_ms: int, branch: str = DEFAULT_BRANCH
+) -> ArtifactId:
+    """The check-in that `revision` means in `zone`, on `branch` if it names none.
+
+    Raises:
+        UsageError: it is no revision.
+        NotFound: there is none.
+        Ambiguous: several fit; carries them.
+    """
+    match = _FORM.fullmatch(revision)
+    if match is None:
+        what = "a check-in's id or its beginning, a branch, a tag, then maybe @DATE or @-2h, then maybe ~N"
+        raise UsageError(f"{revision!r} is no revision: {what}")
+    at = _base(reader, refs, zone, match["base"] or branch)
+    if match["date"] is not None:
+        at = _at_date(reader, at, _parse_date(match["date"], now_ms), revision)
+    for _ in range(int(match["back"] or 0)):
+        placed = reader.placed(at)
+        if placed is None or not placed.parents or reader.placed(placed.parents[0]) is None:
+            raise NotFound(f"{revision}: {zone} does not go back that far")
+        at = placed.parents[0]
+    return at
+
+
+def line(reader: Reader, tip: ArtifactId) -> Iterator[ArtifactId]:
+    """The check-in and its first parents, newest first."""
+    at: ArtifactId | None = tip
+    while at is not None and (placed := reader.placed(at)) is not None:
+        yield at
+        at = placed.parents[0] if placed.parents else None
+
+
+def _base(reader: Reader, refs: LocalRefs, zone: str, word: str) -> ArtifactId:
+    named = f"{zone}/{word}"
+    ref = refs.get(named) or refs.get(word)
+    if ref is not None:
+        return ref.checkin
+    found: list[tuple[str, Callable[[], list[ArtifactId]]]] = [
+        ("branch", lambda: _one(reader.branch_tip(named)) or _one(reader.branch_tip(word))),
+        ("tag", lambda: reader.tagged(f"sym-{named}")[:1] or reader.tagged(f"sym-{word}")[:1]),
+        ("hash", lambda: reader.matching(word.lower(), MAX_CANDIDATES) if _HASH.fullmatch(word) else []),
+    ]
+    for kind, look_up in found:
+        candidates = look_up()
+        if len(candidates) > 1:
+            listed = ", ".join(candidate[: max(SHOWN, len(word) + 4)] for candidate in candidates)
+            raise Ambiguous(f"{kind} {word} could be any of {listed}: give more digits")
+        if candidates:
+            return candidates[0]
+    if not timeline.has_any(reader, timeline.of_zone(zone)) and (reason := lookup.zone(refs, zone)):
+        raise NotFound(reason)
+    raise NotFound(
+        f"{zone} has no revision {word}: `xferzone log {zone}` shows check-ins, `xferzone branch {zone}` and "
+        f"`xferzone tag {zone}` the names"
+    )
+
+
+def _one(artifact: ArtifactId | None) -> list[ArtifactId]:
+    return [] if artifact is None else [artifact]
+
+
+def _at_date(reader: Reader, tip: ArtifactId, date_ms: int, revision: str) -> ArtifactId:
+    for at in line(reader, tip):
+        placed = reader.placed(at)
+        if placed is not None and placed.date_ms <= date_ms:
+            return at
+    instant = datetime.fromtimestamp(date_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    raise NotFound(f"{revision}: there was nothing yet at {instant} UTC")
+
+
+def _parse_date(text: str, now_ms: int) -> int:
+    """Milliseconds since 1970."""
+    if ago := _AGO.fullmatch(text):
+        return now_ms - int(ago[1]) * _SECONDS[ago[2]] * 1000
+    try:
+        date = datetime.fromisoformat(text)
+    except ValueError as exc:
+        raise UsageError(
+            f"{text!r} is no date: @2026-11-21, @2026-11-21T10:00:00 (UTC), or @-2h (s, m, h, d, w)"
+        ) from exc
+    date = date if date.tzinfo is not None else date.replace(tzinfo=UTC)
+    return int(date.timestamp() * 1000)

@@ -1,0 +1,1 @@
+"""A DNS message in, a DNS message out; no sockets."""

@@ -1,0 +1,144 @@
+"""Answers kept for questions that come again.
+
+    as it came     all but the id
+        |  found: that answer
+        v
+    normal form    flags: RD or nothing; name in lower case; OPT: size 512 or 1232, DO or not, no options
+        |  found: that answer, with the question put back as it was asked
+        v
+    the slow path, kept under the normal form
+
+A message has a normal form if it is *plain*: QR, opcode, TC and Z are 0, one question of class IN with an
+uncompressed name, and then nothing or one OPT (version 0, no bits but DO, options that can be read).
+So neither spellings nor cookies nor sizes multiply entries, and each holds as long as its view is live. Who offers
+between 512 and 1232 bytes has what is kept for 512, unless that is truncated: then his answer is made for him.
+
+An entry is in one of two parts by whether the zone itself has the name asked for: of these there are as many as
+the zone is large, of all others (NXDOMAIN, wildcards, below DNAME and cuts) as many as people like to invent.
+"""
+
+from typing import Final
+
+from xferzone.nameserver.generations import Generations
+from xferzone.nameserver.respond import response
+from xferzone.nameserver.view import View
+from xferzone.nameserver.wire import OUR_SIZE, SMALLEST_SIZE, parse
+from xferzone.nameserver.zones import Zones
+
+OWN_SIZE: Final = 128 * 1024 * 1024  # bytes of answers for names that zones have
+OTHER_SIZE: Final = 16 * 1024 * 1024  # bytes of all other answers
+
+_OVERHEAD: Final = 200  # bytes that CPython spends on an entry beside key and message
+_ONE_QUESTION: Final = b"\0\1\0\0\0\0\0\0"
+_AND_OPT: Final = b"\0\1\0\0\0\0\0\1"
+_SHORTEST: Final = 15  # bytes from the flags to the end of a question about the root
+_NOT_PLAIN: Final = 0xFA  # QR, opcode, TC: in the first byte of the flags
+_TC: Final = 0x02  # in the same
+_Z: Final = 0x40  # in the second
+_IN: Final = b"\0\1"
+_OPT: Final = b"\0\0\x29"  # the root, type OPT
+_NO_OPTIONS: Final = b"\0\0"
+_LARGE: Final = OUR_SIZE.to_bytes(2)
+_SMALL: Final = SMALLEST_SIZE.to_bytes(2)
+_NONE: Final = (b"", 0)
+
+
+class Responder:
+    """Answers UDP messages; remembers answers to plain ones. The same bytes as `respond`, sooner."""
+
+    __slots__ = ("_other", "_own", "_zones")
+
+    def __init__(self, zones: Zones, own_size: int = OWN_SIZE, other_size: int = OTHER_SIZE) -> None:
+        self._zones = zones
+        # By normal form: a message without its id, and the view that it holds for.
+        self._own: Generations[tuple[bytes, View]] = Generations(own_size)
+        self._other: Generations[tuple[bytes, View]] = Generations(other_size)
+
+    def respond(self, wire: bytes) -> bytes | None:
+        """The answer to a message, whatever it holds; None: there is none.
+
+        Raises:
+            XferzoneError: a part of the zone cannot be read.
+        """
+        message = wire[2:]
+        entry = self._own.young.get(message)
+        if entry is not None and entry[1].live:
+            return wire[:2] + entry[0]
+        normal, end = _normal_form(message)
+        if normal:
+            entry = self._found(normal)
+            if entry is not None:
+                kept = entry[0]
+                if not kept[0] & _TC or not _offers_more(message[end:]):
+                    return wire[:2] + kept[:10] + message[10:end] + kept[end:]
+        query = parse(wire)
+        if query is None:
+            return None
+        made = response(query, self._zones, tcp=False)
+        # A zero octet inside a label makes `end` too early: such a question is not kept.
+        if normal and made.view is not None and end == 10 + len(query.question):
+            kept = made.message[2:12] + normal[10:end] + made.message[2 + end :]
+            self._keep(self._own if made.own else self._other, normal, (kept, made.view))
+        return made.message
+
+    def free(self) -> None:
+        """To be called between batches of up to FREED messages."""
+        self._own.free()
+        self._other.free()
+
+    def _found(self, normal: bytes) -> tuple[bytes, View] | None:
+        for part in (self._own, self._other):
+            entry = part.young.get(normal)
+            if entry is not None and entry[1].live:
+                return entry
+            entry = part.old.get(normal)
+            if entry is not None and entry[1].live:
+                self._keep(part, normal, entry)
+                return entry
+        return None
+
+    def _keep(self, part: Generations[tuple[bytes, View]], normal: bytes, entry: tuple[bytes, View]) -> None:
+        part.put(normal, entry, len(normal) + len(entry[0]) + _OVERHEAD)
+
+
+def _normal_form(message: bytes) -> tuple[bytes, int]:
+    """The normal form of a message without its id, empty if it has none, and where its question ends.
+
+    It takes the name to end at the first zero octet; `Responder` makes sure of that before it keeps anything.
+    What is kept was parsed, and whatever has the same normal form has its labels and its end at the same places.
+    """
+    end = message.find(b"\0", 10) + 5
+    if end < _SHORTEST or message[0] & _NOT_PLAIN or message[1] & _Z or message[end - 2 : end] != _IN:
+        return _NONE
+    counts = message[2:10]
+    if counts == _AND_OPT:
+        opt = _normal_opt(message[end:])
+        if not opt:
+            return _NONE
+    elif counts == _ONE_QUESTION and len(message) == end:
+        opt = b""
+    else:
+        return _NONE
+    flags = b"\1\0" if message[0] & 1 else b"\0\0"
+    return flags + counts + message[10 : end - 4].lower() + message[end - 4 : end] + opt, end
+
+
+def _offers_more(opt: bytes) -> bool:
+    """Whether an answer that was truncated for 512 bytes may have more by that OPT record."""
+    return _SMALL < opt[3:5] < _LARGE
+
+
+def _normal_opt(opt: bytes) -> bytes:
+    """The normal form of what follows the question, if that is one OPT record; else nothing."""
+    if len(opt) < 11 or opt[:3] != _OPT or opt[6] or opt[7] & 0x7F or opt[8]:
+        return b""
+    at = 11
+    if opt[9:11] != _NO_OPTIONS:
+        while at + 4 <= len(opt):
+            at += 4 + int.from_bytes(opt[at + 2 : at + 4])
+        if len(opt) != 11 + int.from_bytes(opt[9:11]):
+            return b""
+    if at != len(opt):
+        return b""
+    size = _LARGE if opt[3:5] >= _LARGE else _SMALL
+    return _OPT + size + (b"\0\0\x80\0\0\0" if opt[7] else b"\0\0\0\0\0\0")

@@ -1,0 +1,107 @@
+"""A message in, a message out: the slow path, right for every datagram that can come.
+
+    shorter than a header, or QR set          nothing
+    EDNS version above 0                      BADVERS
+    opcode not QUERY, NOTIFY, UPDATE          NOTIMP, without what may be no question
+    cannot be read, or not just one question  FORMERR
+    signed by TSIG                            NOTAUTH: no key is known
+    UPDATE of what is no SOA                  FORMERR
+    class not IN, of QUERY                    REFUSED
+    AXFR by UDP                               NOTIMP
+    AXFR, IXFR, NOTIFY, UPDATE                REFUSED, until such rights can be given
+        of what is no zone served             NOTAUTH
+    no served zone contains the name          REFUSED
+    else                                      what the deepest such zone says; for DS at its apex the next above
+
+Source: RFC 1035 4.1.1, RFC 6891 6.1.3 (BADVERS), RFC 8945 5.2.1 (TSIG), RFC 2136 3.1 (UPDATE), RFC 5936 2.2.1 and 4.2
+(AXFR), RFC 4035 3.1.4.1 (DS); docs/dns-answers.md for the choices.
+"""
+
+from typing import Final, NamedTuple
+
+from xferzone.nameserver import wire as dns
+from xferzone.nameserver.answer import answer
+from xferzone.nameserver.view import View
+from xferzone.nameserver.wire import Query
+from xferzone.nameserver.zones import Zones
+
+_IN: Final = 1
+_TC: Final = dns.TC >> 8  # in the third byte of a message
+_SOA: Final = 6
+_DS: Final = 43
+_AXFR: Final = 252
+_TRANSFERS: Final = (251, 252)  # IXFR, AXFR
+_QUERY: Final = 0
+_UPDATE: Final = 5
+_OPCODES: Final = (_QUERY, 4, _UPDATE)  # 4: NOTIFY
+
+
+class Response(NamedTuple):
+    """A message, and how long it holds.
+
+    Fields:
+        view: it holds while this is live; None: for this once.
+        own: the name asked for is one that the zone itself has.
+    """
+
+    message: bytes
+    view: View | None = None
+    own: bool = False
+
+
+def respond(wire: bytes, zones: Zones, *, tcp: bool) -> bytes | None:
+    """The answer to one message, whatever it holds; None: there is none."""
+    query = dns.parse(wire)
+    return None if query is None else response(query, zones, tcp=tcp).message
+
+
+def failure(wire: bytes) -> bytes | None:
+    """SERVFAIL to a message that could not be answered; None: it deserves no answer."""
+    query = dns.parse(wire)
+    return None if query is None else dns.error(query, dns.SERVFAIL)
+
+
+def response(query: Query, zones: Zones, *, tcp: bool) -> Response:
+    """The answer to a parsed message.
+
+    Raises:
+        XferzoneError: a part of the zone cannot be read.
+    """
+    fault = _fault(query, zones, tcp)
+    if fault != dns.NOERROR:
+        # What stands behind the header of an opcode that is none of ours need not be a question.
+        asked = query._replace(question=b"") if fault == dns.NOTIMP and query.opcode != _QUERY else query
+        return Response(dns.error(asked, fault))
+    view = zones.find(query.name, query.rdtype)
+    if view is None:
+        return Response(dns.error(query, dns.REFUSED))
+    made = answer(query.name, query.rdtype, view)
+    limit = dns.LARGEST_SIZE if tcp else dns.size_limit(query)
+    message = dns.render(query, made, limit)
+    # DS at an apex is answered by that zone itself for want of one above; one may come.
+    holds = query.rdtype != _DS or query.name != view.origin
+    if message[2] & _TC and not tcp and limit < dns.size_offered(query):
+        message = dns.render(query, made, dns.size_offered(query))
+        holds = False  # for those who offer another size
+    return Response(message, view if holds else None, made.own)
+
+
+def _fault(query: Query, zones: Zones, tcp: bool) -> int:
+    opcode = query.opcode
+    asking = opcode == _QUERY
+    fault = query.fault
+    if asking and fault == dns.NOERROR and query.rdclass == _IN and query.rdtype not in _TRANSFERS:
+        return dns.NOERROR
+    if fault == dns.BADVERS:
+        return fault
+    if opcode not in _OPCODES:
+        return dns.NOTIMP
+    if fault != dns.NOERROR:
+        return fault
+    if asking and query.rdclass != _IN:
+        return dns.REFUSED
+    if asking and query.rdtype == _AXFR and not tcp:
+        return dns.NOTIMP
+    if opcode == _UPDATE and query.rdtype != _SOA:
+        return dns.FORMERR
+    return dns.REFUSED if query.rdclass == _IN and zones.has(query.name) else dns.NOTAUTH

@@ -1,0 +1,92 @@
+"""Which zones are served in this process, and which of them a question is for.
+
+    example        served    answers for a.example, and for DS of sub.example
+    sub.example    served    answers for sub.example and a.b.sub.example
+
+The deepest zone that contains a name is found in as many looks as the name has labels.
+
+A view is opened at the first question. A zone's view dies when the zone is put anew or removed. A new zone takes
+names from the zone above it, and a removed one gives them back: the view of that one dies, too.
+
+Source: RFC 1034 4.3.2 step 2; RFC 4035 3.1.4.1 (DS).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from xferzone.nameserver.view import View
+
+_DS: Final = 43
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A zone: how to open its view, and the view once it is open."""
+
+    opened: Callable[[], View]
+    view: View | None = None
+
+    def close(self) -> None:
+        if self.view is not None:
+            self.view.live = False
+            self.view = None
+
+
+class Zones:
+    """Served zones by name (wire form, lower case)."""
+
+    def __init__(self) -> None:
+        self._entries: dict[bytes, _Entry] = {}
+
+    def find(self, name: bytes, rdtype: int) -> View | None:
+        """The view of the deepest zone that contains `name`; for DS of its apex, of the next one above.
+
+        For want of one above, the zone itself answers for that, too. None: no zone contains the name.
+
+        Raises:
+            XferzoneError: the view cannot be opened.
+        """
+        own = self._entries.get(name)
+        entry = (self._above(name) or own) if own is None or rdtype == _DS else own
+        if entry is None:
+            return None
+        if entry.view is None:
+            entry.view = entry.opened()
+        return entry.view
+
+    def has(self, name: bytes) -> bool:
+        """Whether the zone of that name is served."""
+        return name in self._entries
+
+    def put(self, name: bytes, opened: Callable[[], View]) -> None:
+        """Serve a zone, or serve it anew; `opened` makes its view when somebody asks."""
+        entry = self._entries.get(name)
+        if entry is None:
+            self._close_above(name)
+        else:
+            entry.close()
+        self._entries[name] = _Entry(opened)
+
+    def remove(self, name: bytes) -> None:
+        """Serve a zone no longer, if it is served."""
+        entry = self._entries.pop(name, None)
+        if entry is not None:
+            entry.close()
+            self._close_above(name)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def _above(self, name: bytes) -> _Entry | None:
+        entries = self._entries
+        while length := name[0]:
+            name = name[length + 1 :]
+            if name in entries:
+                return entries[name]
+        return None
+
+    def _close_above(self, name: bytes) -> None:
+        entry = self._above(name)
+        if entry is not None:
+            entry.close()

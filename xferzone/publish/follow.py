@@ -1,0 +1,242 @@
+"""Where a clone's refs stand after a sync: at the remote's tips, with what was committed here on top (law 5).
+
+    remote's tip        the ref here
+      its heir          goes there                       (as after a pull)
+      on its line       stays: what is ahead was made here, and is not there yet
+      aside of it       goes there, the one move that is not forward; what is left behind is named
+    then                forward again, as far as check-ins made here lead on from it
+
+The remote's tip is what it says (`pragma xferzone-ref`). A stock remote says nothing: there it is the latest check-in
+that carries the branch's symbol and was not made here since the last push. One without any files removes the zone, as
+`zone remove` does. What a remote moved to a fork branch while its ref stood still was ours: the ref goes back to where
+the line leaves the branch.
+
+A mirror's refs go forward only. A primary is its own authority: what it pulled is published as what is pushed to it.
+Nothing here makes an artifact, but a primary's publishing.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from xferzone.errors import ZoneInvalid
+from xferzone.hashing import ArtifactId
+from xferzone.publish import serials
+from xferzone.publish.served import Compiler, Form, compile_all, served_forms
+from xferzone.publish.settle import advance, publish
+from xferzone.refs import DEFERRED, LocalRefs, Move, Ref
+from xferzone.refs.branch import fork_of, split_ref
+from xferzone.store import Reader, Writer, ancestry, schema, symbols
+from xferzone.zone.cut import mean_a_zone
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A ref that moved. `old` None: the branch is new here; `serial` None: no version of it has one."""
+
+    branch: str
+    old: ArtifactId | None
+    new: ArtifactId
+    serial: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Diverged:
+    """Check-ins that a branch has left behind, oldest first, and the branch that the first of them is on now."""
+
+    branch: str
+    checkins: tuple[ArtifactId, ...]
+    now_on: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A branch whose ref stays, though the remote's is at `checkin` (None: not known), and why."""
+
+    branch: str
+    checkin: ArtifactId | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What following did, each by branch.
+
+    Fields:
+        incomplete: the remote's tip, or what it comes from, is not all here: ask for these refs again.
+        invalid: the remote's tip cannot be served here; the last good one is.
+        notices: what publishing told.
+    """
+
+    moved: tuple[Moved, ...] = ()
+    diverged: tuple[Diverged, ...] = ()
+    incomplete: tuple[Kept, ...] = ()
+    invalid: tuple[Kept, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+def follow(
+    writer: Writer,
+    refs: LocalRefs,
+    told: Mapping[str, ArtifactId | None] | None,
+    now_ms: int,
+    compiler: Compiler = compile_all,
+    heard: serials.Heard | None = None,
+    *,
+    defers: bool = False,
+) -> Followed:
+    """Move the refs after a sync, in its last transaction.
+
+    Args:
+        told: where the remote's refs that moved stand now, by branch; None: the zone was removed there. None
+            instead of a mapping: the remote is stock and says nothing.
+        now_ms: the clock, milliseconds since 1970.
+        compiler: does what may be done aside.
+        heard: what came, as far as serials go.
+        defers: what is new here and published at the remote is compiled later (deferred.py).
+    """
+    before = {ref.branch: ref for ref in refs.list()}
+    is_stock = told is None
+    run = _Run(writer, refs, now_ms, before, compiler, heard, is_stock, defers=defers and not is_stock)
+    if writer.role != schema.PRIMARY:
+        run.go(symbols.branch_tips(writer) if told is None else run.wanted(told))
+        notices = advance(writer, refs, now_ms)
+    else:
+        notices = publish(writer, refs, now_ms)
+    moved = (_moved(before.get(ref.branch), ref) for ref in refs.list())
+    return Followed(
+        moved=tuple(filter(None, moved)),
+        diverged=tuple(run.diverged),
+        incomplete=tuple(run.incomplete),
+        invalid=tuple(run.invalid),
+        notices=tuple(notices),
+    )
+
+
+def _moved(was: Ref | None, ref: Ref) -> Moved | None:
+    old = None if was is None else was.checkin
+    return None if old == ref.checkin else Moved(ref.branch, old, ref.checkin, ref.serial)
+
+
+@dataclass
+class _Run:
+    """One call of `follow`, in a repository that is no primary."""
+
+    writer: Writer
+    refs: LocalRefs
+    now_ms: int
+    before: Mapping[str, Ref]
+    compiler: Compiler
+    heard: serials.Heard | None
+    is_stock: bool
+    defers: bool
+    diverged: list[Diverged] = field(default_factory=list)
+    incomplete: list[Kept] = field(default_factory=list)
+    invalid: list[Kept] = field(default_factory=list)
+
+    def wanted(self, told: Mapping[str, ArtifactId | None]) -> dict[str, ArtifactId]:
+        """The remote's tip of each branch that it told of, or whose work from here it moved to a fork."""
+        tips = {}
+        for branch, tip in told.items():
+            found = tip or _removal(self.writer, branch)
+            if found is not None:
+                tips[branch] = found
+            elif (ref := self.before.get(branch)) is not None and ref.numbers:
+                reason = "the zone was removed there, by a check-in that has not come"
+                self.incomplete.append(Kept(branch, None, reason))
+        for branch, at in ancestry.off_their_branch(self.writer):
+            base = ancestry.last_on(self.writer, at, branch) if branch not in told else None
+            if base is not None and self._is_on_fork(branch, at):
+                tips[branch] = base
+        return tips
+
+    def go(self, wanted: Mapping[str, ArtifactId]) -> None:
+        """Move each ref to where it belongs."""
+        tips = {branch: tip for branch, tip in sorted(wanted.items()) if self._is_news(branch, tip)}
+        broken = ancestry.broken(self.writer, tips.values())
+        chosen: list[tuple[str, ArtifactId, list[ArtifactId]]] = []
+        for branch, tip in tips.items():
+            if tip in broken:
+                self.incomplete.append(Kept(branch, tip, "it, or what it comes from, is not all here"))
+            elif (behind := self._left_behind(branch, tip)) is not None:
+                chosen.append((branch, tip, behind))
+        moves: list[Move] = []
+        left: list[Diverged] = []
+        for (branch, _, behind), move in zip(chosen, self._moves(chosen), strict=True):
+            if move is not None:
+                moves.append(move)
+            if move is not None and behind:
+                placed = self.writer.placed(behind[0])
+                left.append(Diverged(branch, tuple(behind), (placed and placed.branch) or branch))
+        self.refs.compare_and_set(moves)
+        ancestry.let_go(self.writer, (checkin for one in left for checkin in one.checkins))
+        ancestry.settle(self.writer, [move.to.checkin for move in moves])
+        self.diverged += left
+
+    def _is_news(self, branch: str, tip: ArtifactId) -> bool:
+        is_zone_s = split_ref(branch) is not None and fork_of(branch) is None
+        ref = self.before.get(branch)
+        return is_zone_s and (ref is None or ref.checkin != tip)
+
+    def _left_behind(self, branch: str, tip: ArtifactId) -> list[ArtifactId] | None:
+        """What a move to `tip` leaves behind, oldest first; None: the ref stays."""
+        ref = self.before.get(branch)
+        if ref is None or ancestry.leads_to(self.writer, tip, ref.checkin):
+            return []
+        if self.writer.role == schema.MIRROR:
+            self.invalid.append(Kept(branch, tip, "it does not come after what is served here"))
+            return None
+        behind = ancestry.beyond(self.writer, ref.checkin, tip)
+        if ancestry.leads_to(self.writer, ref.checkin, tip) and self._is_ahead(branch, ref, behind):
+            return None
+        return behind
+
+    def _is_ahead(self, branch: str, ref: Ref, behind: list[ArtifactId]) -> bool:
+        """Whether what leads from the remote's tip to the ref is work that the remote may still take."""
+        if self.is_stock:
+            return ancestry.are_unsent(self.writer, behind)
+        return not self._is_on_fork(branch, ref.checkin)
+
+    def _is_on_fork(self, branch: str, checkin: ArtifactId) -> bool:
+        placed = self.writer.placed(checkin)
+        return placed is not None and fork_of(placed.branch or "") == branch
+
+    def _moves(self, chosen: Sequence[tuple[str, ArtifactId, object]]) -> Iterator[Move | None]:
+        """The move of each branch to its tip; None: that cannot be served, which is noted."""
+        held = {branch: self.writer.files(tip) for branch, tip, _ in chosen}
+        given = {branch: own for branch, files in held.items() if (own := self._given(branch, files))}
+        wanted = [(branch.partition("/")[0], held[branch]) for branch in held if branch not in given]
+        forms = served_forms(self.writer, wanted, self.compiler)
+        computed = [
+            serials.computed(self.writer, branch.partition("/")[0], tip, self.heard)
+            for branch, tip, _ in chosen
+        ]
+        for (branch, tip, _), line in zip(chosen, computed, strict=True):
+            form = given.get(branch) or next(forms)
+            if isinstance(form, ZoneInvalid):
+                if branch in self.before or mean_a_zone(branch.partition("/")[0], held[branch]):
+                    self.invalid.append(Kept(branch, tip, str(form)))
+                yield None
+                continue
+            serials.remember(self.writer, line)
+            ref = self.before.get(branch)
+            expected = None if ref is None else ref.checkin
+            yield Move(expected, Ref(branch, tip, line.serial, form.numbers), self.now_ms)
+
+    def _given(self, branch: str, files: Mapping[str, ArtifactId]) -> Form | None:
+        """The form of a branch for which nothing is to be compiled now: without any files it takes the zone away."""
+        if not files:
+            return Form(())
+        return Form(DEFERRED) if self.defers and branch not in self.before else None
+
+
+def _removal(reader: Reader, branch: str) -> ArtifactId | None:
+    """The check-in that took the zone away: the first of the last ones on the branch that hold no files."""
+    found = next((at for at in ancestry.of_branch(reader, branch) if not reader.files(at)), None)
+    at = found
+    while at is not None:
+        placed = reader.placed(at)
+        if placed is None or placed.branch != branch or reader.files(at):
+            break
+        found = at
+        at = placed.parents[0] if placed.parents else None
+    return found

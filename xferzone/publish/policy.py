@@ -1,0 +1,41 @@
+"""Which control tags a pusher may set (architecture.md law 4).
+
+    on a check-in of a published chain    parent, date, branch, sym-BRANCH, closed, hidden    need the setup capability
+    anywhere                              sym-BRANCH of a branch that has a ref               needs it too
+    anywhere                              sym-NAME where NAME is a zone branch otherwise      refused by name
+
+They would hide or move what is served from people who work with stock Fossil; they never move a ref.
+"""
+
+from xferzone import artifacts
+from xferzone.artifacts import CheckIn, Control, Tag
+from xferzone.refs import LocalRefs
+from xferzone.store import Reader, ancestry
+
+_GUARDED = frozenset({"parent", "date", "branch", "closed", "hidden"})
+_SYM = "sym-"
+
+
+def refusal(reader: Reader, refs: LocalRefs, content: bytes) -> str | None:
+    """Why a pusher without the setup capability may not bring this artifact; None: he may."""
+    # Cheap: nearly all content that comes is no artifact with tags.
+    parsed = artifacts.parse(content)
+    if not isinstance(parsed, Control | CheckIn):
+        return None
+    for tag in parsed.tags:
+        if tag.target is not None and (reason := _reason(reader, refs, tag)) is not None:
+            return reason
+    return None
+
+
+def _reason(reader: Reader, refs: LocalRefs, tag: Tag) -> str | None:
+    assert tag.target is not None
+    # As the store keeps names: SQLite takes no octets that are not UTF-8.
+    name = tag.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    symbol = name.removeprefix(_SYM) if name.startswith(_SYM) else None
+    on_chain = tag.name in _GUARDED and ancestry.is_passed(reader, tag.target)
+    if symbol is not None and refs.get(symbol) is not None:
+        return f"only an administrator may move the branch name {symbol}"
+    if on_chain:
+        return f"only an administrator may set the tag {tag.name} on the published check-in {tag.target[:16]}"
+    return None

@@ -1,0 +1,167 @@
+"""The served form of a check-in: compiled indexes of its zone files, in owner order.
+
+    files as cut.cut() makes them           one index a file; those known already are not read again
+    anything else, or all unknown             the union is read, put in canonical form in memory, and cut;
+                                              each piece of that has an index (compiling.py)
+
+So a one-record commit of ours to a large zone reads and checks one file.
+"""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from xferzone.errors import Fault, ZoneInvalid
+from xferzone.hashing import ArtifactId, artifact_id
+from xferzone.refs import indexes
+from xferzone.store import Reader, Writer
+from xferzone.zone import cut
+from xferzone.zone.compile import Compiled, IndexRow, Task, check, compile_file, compile_zone, union
+from xferzone.zonefile import names, text
+from xferzone.zonefile.record import Record
+
+#: What compiles zones, each task to what compile_framed makes of it, in order.
+Compiler = Callable[[Iterable[Task]], Iterator[Compiled]]
+
+
+def compile_framed(task: Task) -> Compiled:
+    """Check and compile a zone of which nothing is compiled yet; its indexes framed as the database keeps them."""
+    compiled = compile_zone(task)
+    return compiled._replace(rows=[(row, indexes.frame(index)) for row, index in compiled.rows])
+
+
+def compile_all(tasks: Iterable[Task]) -> Iterator[Compiled]:
+    """`compile_framed` of each."""
+    return map(compile_framed, tasks)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a ref keeps of the check-in it serves: index numbers in owner order."""
+
+    numbers: tuple[int, ...]
+
+
+def served_form(
+    writer: Writer, zone: str, everything: Mapping[str, ArtifactId], *, as_cut: bool = False
+) -> Form:
+    """Check the zone's files among `everything` in a check-in, and compile what is not compiled yet.
+
+    `as_cut`: they are known to be what cut.cut() makes; else that is checked, which reads them all if there are
+    several.
+
+    Raises:
+        ZoneInvalid: the zone must not be served; every fault found, by file and line.
+    """
+    own = {name: file for name, file in everything.items() if cut.is_zone_file(zone, name)}
+    if not own:
+        raise ZoneInvalid([Fault("", 0, f"there is no file {cut.first_name(zone)} in the check-in")])
+    rows = _known_or_cut(writer, zone, own, as_cut=as_cut)
+    return keep(writer, zone, compile_framed(task(writer, zone, own))) if rows is None else _form(rows)
+
+
+def served_forms(
+    writer: Writer, wanted: Sequence[tuple[str, Mapping[str, ArtifactId]]], compiler: Compiler
+) -> Iterator[Form | ZoneInvalid]:
+    """`served_form` of each zone and what its check-in holds, in order; begun at once.
+
+    Where nothing of a zone is known `compiler` does the work, aside of what the caller goes on with.
+    """
+    is_new = [
+        not any(file in indexes.of_zone(writer, zone) for file in held.values()) for zone, held in wanted
+    ]
+    is_new = [new and _has_files(zone, held) for new, (zone, held) in zip(is_new, wanted, strict=True)]
+    made = compiler(task(writer, *each) for each, new in zip(wanted, is_new, strict=True) if new)
+
+    def forms() -> Iterator[Form | ZoneInvalid]:
+        for (zone, held), new in zip(wanted, is_new, strict=True):
+            try:
+                yield keep(writer, zone, next(made)) if new else served_form(writer, zone, held)
+            except ZoneInvalid as exc:
+                yield exc
+
+    return forms()
+
+
+def _has_files(zone: str, held: Iterable[str]) -> bool:
+    return any(cut.is_zone_file(zone, name) for name in held)
+
+
+def task(reader: Reader, zone: str, everything: Mapping[str, ArtifactId]) -> Task:
+    """What compiling the zone's files needs, all of them read."""
+    own = {name: file for name, file in everything.items() if cut.is_zone_file(zone, name)}
+    return Task(zone, {name: (file, reader.content(file)) for name, file in own.items()})
+
+
+def keep(writer: Writer, zone: str, compiled: Compiled) -> Form:
+    """Write down what was compiled.
+
+    Raises:
+        ZoneInvalid: the zone must not be served.
+    """
+    if compiled.faults:
+        raise ZoneInvalid(compiled.faults)
+    for row, index in compiled.rows:
+        indexes.put_frame(writer, zone, row, index)
+    return _form([row for row, _ in compiled.rows])
+
+
+def _form(rows: Iterable[IndexRow]) -> Form:
+    return Form(tuple(row.number for row in rows))
+
+
+def ordered(reader: Reader, zone: str, own: Mapping[str, ArtifactId]) -> list[tuple[str, IndexRow]] | None:
+    """Name and index of each of a zone's files, in owner order; None where one has no index of its own."""
+    known = indexes.of_zone(reader, zone)
+    if any(file not in known for file in own.values()):
+        return None
+    return sorted(((name, known[file]) for name, file in own.items()), key=lambda pair: pair[1].first)
+
+
+def read_all(reader: Reader, zone: str, everything: Mapping[str, ArtifactId]) -> list[Record]:
+    """Every record of the zone's files, the union of what each says when read alone.
+
+    Raises:
+        ZoneInvalid: the faults of all of them.
+    """
+    return union(task(reader, zone, everything))
+
+
+def _known_or_cut(
+    writer: Writer, zone: str, own: Mapping[str, ArtifactId], *, as_cut: bool
+) -> list[IndexRow] | None:
+    """The indexes of files that are as cut.cut() makes them, if that is told by those of them that are known;
+    None: all have to be looked at together."""
+    known = indexes.of_zone(writer, zone)
+    fresh = {name: file for name, file in own.items() if file not in known}
+    if len(fresh) == len(own) and not as_cut:
+        return None
+    origin = names.zone_name(zone)
+    read: dict[str, list[Record]] = {}
+    made: dict[ArtifactId, tuple[IndexRow, bytes]] = {}
+    for name, file in fresh.items():
+        content = writer.content(file)
+        read[name] = text.read(content, origin, file=name)
+        if not as_cut and text.write(read[name], origin) != content:
+            return None
+        made[file] = compile_file(zone, file, read[name], content, origin)
+    rows = sorted(
+        (made[file][0] if file in made else known[file] for file in own.values()), key=lambda row: row.first
+    )
+    if rows[0].first != b"" or any(low.last >= high.first for low, high in itertools.pairwise(rows)):
+        return None
+    for name, records in read.items():
+        check(records, origin, name, has_apex=own[name] == rows[0].file)
+    if not as_cut and not _is_cut(writer, zone, own, rows):
+        return None
+    for row, index in made.values():
+        indexes.put_frame(writer, zone, row, indexes.frame(index))
+    return rows
+
+
+def _is_cut(reader: Reader, zone: str, own: Mapping[str, ArtifactId], rows: list[IndexRow]) -> bool:
+    """Whether canonical, disjoint files, their indexes in owner order, are what cut.cut() makes of them."""
+    if len(rows) == 1 and reader.size(rows[0].file) < cut.LIMITS.most:
+        return cut.first_name(zone) in own
+    blocks = [block for row in rows for block in cut.split(reader.content(row.file))]
+    return {name: artifact_id(content) for name, content in cut.cut_blocks(zone, blocks)} == dict(own)

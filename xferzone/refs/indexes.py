@@ -1,0 +1,61 @@
+"""The compiled indexes of zone files, by the file that they were made from.
+
+A number depends on the zone and the file alone (zone/compile.py): a rebuild gives the same ones.
+An index is kept while a ref uses it, and one move longer, for responders that open it late.
+"""
+
+from collections.abc import Iterator
+
+from xferzone.errors import XferzoneError
+from xferzone.hashing import ArtifactId
+from xferzone.refs.served import MAX_INDEX
+from xferzone.store import frames
+from xferzone.store.chains import id_of
+from xferzone.store.reader import Reader
+from xferzone.store.writer import Writer
+from xferzone.zone.compile import IndexRow
+
+
+def of_zone(reader: Reader, zone: str) -> dict[ArtifactId, IndexRow]:
+    """The zone's indexes by file."""
+    query = "SELECT number, file, first, last, soa, records FROM zone_index WHERE zone = ?"
+    rows = (IndexRow(row[0], id_of(row[1]), *row[2:]) for row in reader.db.execute(query, (zone,)))
+    return {row.file: row for row in rows}
+
+
+def everything(reader: Reader) -> Iterator[tuple[str, IndexRow, bytes]]:
+    """Zone, row and frame of every index."""
+    query = (
+        "SELECT zone, number, file, first, last, soa, records, content FROM zone_index ORDER BY zone, first"
+    )
+    for zone, number, file, *values, frame in reader.db.execute(query):
+        yield zone, IndexRow(number, id_of(file), *values), frame
+
+
+def content(reader: Reader, number: int) -> bytes:
+    """A compiled index; empty if there is none. Raises ValueError where its frame is damaged."""
+    row = reader.db.execute("SELECT content FROM zone_index WHERE number = ?", (number,)).fetchone()
+    return b"" if row is None else frames.expand(row[0], MAX_INDEX)
+
+
+def frame(content: bytes) -> bytes:
+    """What is kept of a compiled index."""
+    return frames.compress(content)
+
+
+def put_frame(writer: Writer, zone: str, row: IndexRow, kept_as: bytes) -> None:
+    """Keep a compiled index, framed; one that is there already stays as it is."""
+    values = (row.number, zone, bytes.fromhex(row.file), row.first, row.last, row.soa, row.records)
+    writer.db.execute("INSERT OR IGNORE INTO zone_index VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*values, kept_as))
+    kept = writer.db.execute("SELECT zone, file FROM zone_index WHERE number = ?", (row.number,)).fetchone()
+    if kept != (zone, values[2]):
+        raise XferzoneError(
+            f"{zone}: a file's index number collides with another's: change the file by a comment"
+        )
+
+
+def sweep(writer: Writer, zone: str, keep: set[int]) -> None:
+    """Drop the zone's indexes but those numbered in `keep`."""
+    rows = writer.db.execute("SELECT number FROM zone_index WHERE zone = ?", (zone,)).fetchall()
+    gone = [(number,) for (number,) in rows if number not in keep]
+    writer.db.executemany("DELETE FROM zone_index WHERE number = ?", gone)

@@ -1,0 +1,102 @@
+"""What publishing has written down, compared with what it was made from.
+
+    each ref           its zone is read again, cut and compiled: the served form must be the same
+    every compiled     opens, and is of the zone and the file that its row names, also where a ref stood before
+    each serial        as it was published, and never behind its parent's
+
+Each fault is a line that says where, and what mends it. store/check/faults.py has what needs no zones.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from xferzone.errors import CorruptArtifact, NotFound, XferzoneError, ZoneInvalid
+from xferzone.hashing import ArtifactId, artifact_id
+from xferzone.publish import served
+from xferzone.refs import DEFERRED, LocalRefs, Ref, indexes
+from xferzone.refs.serials import steps
+from xferzone.refs.served import MAX_INDEX
+from xferzone.store import Reader, frames
+from xferzone.store.check.faults import told
+from xferzone.zone import cut, serial
+from xferzone.zone.compile import IndexRow, check, number_of
+from xferzone.zone.index import Index, compile_index
+from xferzone.zonefile import names, text
+
+_REBUILD: Final = "run `xferzone rebuild`"
+_HALF: Final = 2**31  # steps that a serial may go forward (RFC 1982 3.1)
+
+
+def faults(reader: Reader, refs: LocalRefs) -> Iterator[str]:
+    """Everything that is wrong, a line each; nothing: what is served is what the check-ins say."""
+    for part in (_compiled(reader), _all_served(reader, refs), _serials(reader)):
+        yield from told(part)
+
+
+def _compiled(reader: Reader) -> Iterator[str]:
+    for zone, row, frame in indexes.everything(reader):
+        try:
+            index = Index(frames.expand(frame, MAX_INDEX))
+            sound = index.origin == names.zone_name(zone).to_wire()
+        except (TypeError, ValueError, XferzoneError):
+            sound = False
+        if not sound or row.number != number_of(zone, row.file):
+            yield f"table zone_index: a compiled file of zone {zone} is damaged: {_REBUILD}"
+
+
+def _all_served(reader: Reader, refs: LocalRefs) -> Iterator[str]:
+    for ref in refs.list():
+        yield from _served(reader, ref)
+
+
+def _served(reader: Reader, ref: Ref) -> Iterator[str]:
+    zone = ref.branch.partition("/")[0]
+    known = {row.number: row for row in indexes.of_zone(reader, zone).values()}
+    try:
+        if ref.numbers == DEFERRED:
+            records = served.read_all(reader, zone, reader.files(ref.checkin))
+            check(records, names.zone_name(zone), "", has_apex=True)
+            return
+        expected = _made_again(reader, zone, reader.files(ref.checkin)) if ref.numbers else {}
+    except (CorruptArtifact, NotFound):
+        return  # of an artifact, which is told by its own name
+    except ZoneInvalid as exc:
+        yield f"ref {ref.branch} stands on a zone that is not valid: {exc.faults[0]}"
+        return
+    if tuple(expected) != ref.numbers:
+        yield f"ref {ref.branch}: the compiled files that it names are not its zone's: {_REBUILD}"
+    for number, (row, content) in expected.items():
+        if known.get(number) != row or not _is(reader, number, content):
+            yield f"table zone_index: what is served of {ref.branch} is not what its check-in says: {_REBUILD}"
+
+
+def _made_again(
+    reader: Reader, zone: str, everything: Mapping[str, ArtifactId]
+) -> dict[int, tuple[IndexRow, bytes]]:
+    """The rows and compiled files that serve these files, by number, in owner order."""
+    origin = names.zone_name(zone)
+    made = {}
+    for _, content in cut.cut(zone, served.read_all(reader, zone, everything)):
+        piece = text.read(content, origin)
+        compiled, file = compile_index(piece, origin), artifact_id(content)
+        opened, soa = Index(compiled), serial.scan(content, origin)
+        row = IndexRow(number_of(zone, file), file, opened.first, opened.last, soa, len(piece))
+        made[row.number] = row, compiled
+    return made
+
+
+def _is(reader: Reader, number: int, content: bytes) -> bool:
+    try:
+        return indexes.content(reader, number) == content
+    except (TypeError, ValueError):
+        return False
+
+
+def _serials(reader: Reader) -> Iterator[str]:
+    for step in steps(reader):
+        has_lost = step.before is not None and step.serial is None
+        goes_back = (
+            not (step.before is None or step.serial is None) and (step.serial - step.before) % 2**32 >= _HALF
+        )
+        if has_lost or goes_back or step.published not in (None, step.serial):
+            yield f"table serial: the serial of check-in {step.checkin} in zone {step.zone} is wrong: {_REBUILD}"

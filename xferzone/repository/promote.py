@@ -1,0 +1,52 @@
+"""Making a clone or a mirror a primary, which moves its own refs from then on (architecture.md law 5).
+
+What its remote had not published, and what was made here beside the remote's line, is settled as if it had just been
+pushed: published, moved to a fork branch, or merged (law 4). Forks that the remote made stay what they are. The remote
+that it was cloned from is not synced with unless it is named.
+"""
+
+from dataclasses import dataclass, replace
+
+from xferzone.publish.follow import Followed, follow
+from xferzone.refs import LocalRefs
+from xferzone.refs.branch import fork_of, split_ref
+from xferzone.repository.rebuild import resettle
+from xferzone.store import Writer, ancestry, schema
+from xferzone.store.database import new_epoch
+from xferzone.store.remotes import (
+    ORIGIN,
+    forget_unsent,
+    put_remote,
+    remotes,
+    remove_remote,
+    unsent,
+)
+
+OLD_ORIGIN = "old-origin"  # what the remote is called then; one that was called so is forgotten
+
+
+@dataclass(frozen=True, slots=True)
+class Promoted:
+    """What was promoted: the role it had, and what publishing then did."""
+
+    was: str
+    followed: Followed
+
+
+def promote(writer: Writer, refs: LocalRefs, now_ms: int) -> Promoted | None:
+    """Make the repository a primary; None: it is one, and nothing was done."""
+    was = writer.role
+    if was == schema.PRIMARY:
+        return None
+    writer.set_setting("role", schema.PRIMARY)
+    # Another copy of the file may go on as a clone, and follow this one.
+    writer.set_setting("epoch", new_epoch())
+    forget_unsent(writer, unsent(writer))
+    for known in remotes(writer):
+        if known.name == ORIGIN:
+            remove_remote(writer, known)
+            put_remote(writer, replace(known, name=OLD_ORIGIN))
+    here = [branch for branch in writer.branches() if split_ref(branch) and not fork_of(branch)]
+    ancestry.reopen(writer, here)
+    resettle(writer, refs)
+    return Promoted(was, follow(writer, refs, {}, now_ms))

@@ -1,0 +1,57 @@
+"""Everything derived, made again: links, places, serials and the served indexes of every ref."""
+
+from itertools import islice
+
+from xferzone.errors import NotFound
+from xferzone.hashing import ArtifactId
+from xferzone.publish.serials import serial_of
+from xferzone.publish.served import served_form
+from xferzone.publish.settle import publish
+from xferzone.refs import DEFERRED, LocalRefs
+from xferzone.refs.branch import fork_of, split_ref
+from xferzone.store import Writer, ancestry, schema
+from xferzone.store.check.relink import relink
+from xferzone.zone.cut import is_zone_file
+
+
+def rebuild(writer: Writer, refs: LocalRefs, now_ms: int) -> int:
+    """Derive everything again; how many artifacts there are. The refs stay where they stand."""
+    count = relink(writer)
+    resettle(writer, refs)
+    for ref in refs.list():
+        zone = ref.branch.partition("/")[0]
+        serial_of(writer, zone, ref.checkin)
+        if ref.numbers == DEFERRED:
+            continue
+        moves = [move.checkin for move in islice(refs.publications(ref.branch), 2)]
+        numbers, *previous = [_numbers(writer, zone, checkin) for checkin in moves]
+        refs.repack(ref.branch, numbers, previous[0] if previous else ())
+    publish(writer, refs, now_ms)
+    return count
+
+
+def resettle(writer: Writer, refs: LocalRefs) -> None:
+    """Mark every ancestor of every ref published, after places were lost."""
+    standing = refs.list()
+    for ref in standing:
+        if writer.placed(ref.checkin) is None:
+            raise NotFound(
+                f"{ref.branch} points to {ref.checkin}, which is no check-in: restore from a backup"
+            )
+    ancestry.settle(writer, [ref.checkin for ref in standing])
+    for leaf in ancestry.passed_leaves(writer) if writer.role == schema.PRIMARY else ():
+        # It was passed by another branch alone: publishing says again what it is on its own.
+        if split_ref(leaf.branch or "") is not None and fork_of(leaf.branch or "") is None:
+            own = refs.get(leaf.branch or "")
+            for at in ancestry.beyond(writer, leaf.id, None if own is None else own.checkin):
+                placed = writer.placed(at)
+                if placed is not None and placed.branch == leaf.branch:
+                    writer.place(at, schema.UNPLACED)
+
+
+def _numbers(writer: Writer, zone: str, checkin: ArtifactId) -> tuple[int, ...]:
+    """The indexes of a check-in that was published; none if it took the zone away."""
+    files = writer.files(checkin)
+    if not any(is_zone_file(zone, name) for name in files):
+        return ()
+    return served_form(writer, zone, files).numbers

@@ -1,0 +1,101 @@
+"""What `xferzone status` tells: what is published, what is not, and why."""
+
+from dataclasses import dataclass
+
+from xferzone.hashing import ArtifactId
+from xferzone.refs import LocalRefs
+from xferzone.refs.branch import DEFAULT_BRANCH, fork_of, split_ref
+from xferzone.store import Reader, ancestry, schema, timeline, waiting
+from xferzone.store.remotes import Remote, Unsent, remotes, unsent, unsent_branches
+from xferzone.zone.cut import mean_a_zone
+
+FRESH_MS = 14 * 86_400_000  # for so long a lost race is listed; people who let it lie so long have let it be
+
+
+@dataclass(frozen=True, slots=True)
+class Unpublished:
+    """A check-in of a zone branch that is not served."""
+
+    id: ArtifactId
+    branch: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """The last check-in of a fork branch that is neither merged nor closed."""
+
+    id: ArtifactId
+    branch: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The repository at a glance.
+
+    Fields:
+        unsent: artifacts made here and not pushed, and what they come to; none in a primary, which does not count.
+        forks: those of the last FRESH_MS; of older ones there are `old_forks`.
+    """
+
+    project: str
+    role: str
+    remotes: tuple[Remote, ...]
+    unsent: int
+    unsent_branches: tuple[Unsent, ...]
+    zones: int
+    branches: int
+    unpublished: tuple[Unpublished, ...]
+    forks: tuple[Fork, ...]
+    old_forks: int
+
+
+def status(reader: Reader, refs: LocalRefs, now_ms: int) -> Status:
+    """The state of the snapshot."""
+    served = [ref for ref in refs.list() if ref.numbers]
+    unpublished = []
+    for found in waiting.check_ins(reader):
+        if _is_about_a_zone(reader, refs, found):
+            unpublished.append(Unpublished(found.id, found.branch, found.reason))
+    for placed in ancestry.unsent(reader):
+        branch = placed.branch or ""
+        if placed.place == schema.ELSEWHERE and split_ref(branch) and not fork_of(branch):
+            unpublished.append(Unpublished(placed.id, branch, "made here, beside what is served: push it"))
+    fresh, old = _forks(reader, now_ms)
+    return Status(
+        project=reader.project_code,
+        role=reader.role,
+        remotes=tuple(remotes(reader)),
+        unsent=len(unsent(reader)),
+        unsent_branches=tuple(unsent_branches(reader)),
+        zones=sum(ref.branch.endswith(f"/{DEFAULT_BRANCH}") for ref in served),
+        branches=len(served),
+        unpublished=tuple(unpublished),
+        forks=tuple(fresh),
+        old_forks=old,
+    )
+
+
+def _is_about_a_zone(reader: Reader, refs: LocalRefs, found: waiting.Waiting) -> bool:
+    split = split_ref(fork_of(found.branch) or found.branch)
+    if split is None or "." in split[0] or refs.get(found.branch) is not None:
+        return split is not None
+    placed = reader.placed(found.id)
+    is_invalid = placed is not None and placed.place == schema.INVALID
+    return is_invalid and mean_a_zone(split[0], reader.files(found.id))
+
+
+def _forks(reader: Reader, now_ms: int) -> tuple[list[Fork], int]:
+    """The fresh fork branches that are still open, by name, and how many older ones there are."""
+    fresh, old = [], 0
+    for branch in timeline.branches(reader):
+        if fork_of(branch.name) is None or branch.is_closed:
+            continue
+        placed = reader.placed(branch.tip)
+        if placed is None or placed.place == schema.PUBLISHED:
+            continue
+        if branch.date_ms < now_ms - FRESH_MS:
+            old += 1
+        else:
+            fresh.append(Fork(branch.tip, branch.name))
+    return fresh, old

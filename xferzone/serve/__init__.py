@@ -1,0 +1,1 @@
+"""Running servers: the supervisor, gunicorn and its workers, who runs."""

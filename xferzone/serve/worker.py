@@ -1,0 +1,121 @@
+"""gunicorn's worker with threads, made to last among slow clients and large requests.
+
+the head of a request        is waited for in the loop and no thread, for HEAD_S; web/xfer bounds bodies and replies
+the end of a connection      is waited for in a thread, not in the loop that takes the others in
+memory that was let go       goes back to the system: glibc keeps what is smaller than the largest it ever had
+
+The loop peeks at what has come, and has the kernel wake it when there is more than that (SO_RCVLOWAT, tcp(7)).
+"""
+
+import contextlib
+import ctypes
+import socket
+import time
+from concurrent.futures import Future
+from functools import partial
+from selectors import EVENT_READ
+from typing import Final
+
+from gunicorn.http import RequestParser
+from gunicorn.http.message import Request
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from xferzone.web.deadlines import HEAD_S, PATIENCE
+
+MAX_HEAD: Final = 32 * 1024  # bytes; nginx's large_client_header_buffers hold as much
+_END_OF_HEAD: Final = b"\r\n\r\n"
+_NO_REQUEST: Final = b"HTTP/1.0 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+_M_TRIM_THRESHOLD: Final = -1  # glibc, malloc.h
+_M_MMAP_THRESHOLD: Final = -3
+_M_ARENA_MAX: Final = -8
+_KEPT: Final = 256 * 1024  # bytes; what is larger is given back when it is freed
+_ARENAS: Final = 2  # pools of memory that threads share; by default each thread has its own
+
+
+class Worker(ThreadWorker):
+    """What the setting worker_class names."""
+
+    def init_process(self) -> None:
+        _give_memory_back()
+        super().init_process()
+
+    def notify(self) -> None:
+        """Called every second at least, by the loop that takes connections in."""
+        super().notify()
+        PATIENCE.enforce()
+
+    def enqueue_req(self, conn: TConn) -> None:
+        """Called in the loop when a connection has come, or a request on it begins."""
+        if self._is_peeked_at(conn) and not _has_head(conn):
+            conn.timeout = time.monotonic() + HEAD_S
+            self.pending_conns.append(conn)
+            self.poller.register(conn.sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))
+        else:
+            self._begin(conn)
+
+    def on_pending_socket_readable(self, conn: TConn, client: socket.socket) -> None:
+        """Called in the loop when more of a head has come than was there before, or its end."""
+        if _has_head(conn):
+            self.poller.unregister(client)
+            self.pending_conns.remove(conn)
+            self._begin(conn)
+
+    def _is_peeked_at(self, conn: TConn) -> bool:
+        """TLS shows no head, and a UNIX socket wakes at every octet; nginx, at its other end, sends heads whole."""
+        return conn.sock.family in (socket.AF_INET, socket.AF_INET6) and not self.cfg.is_ssl
+
+    def _begin(self, conn: TConn) -> None:
+        conn.data_ready = True
+        super().enqueue_req(conn)
+
+    def handle(self, conn: TConn) -> bool:
+        with PATIENCE.over(conn.sock, HEAD_S):
+            return super().handle(conn)
+
+    def handle_request(self, req: Request, conn: TConn) -> bool:
+        PATIENCE.end(conn.sock)
+        return super().handle_request(req, conn)
+
+    def finish_request(self, conn: TConn, fs: "Future[bool]") -> None:
+        # It waits up to 2 seconds for the client to close, and would do so here.
+        if not fs.cancelled() and fs.exception() is None and fs.result() is False:
+            with contextlib.suppress(RuntimeError):  # of a pool that is shut down: as ever, then
+                self.tpool.submit(conn.close, graceful=True)
+                self.nr_conns -= 1
+                return
+        super().finish_request(conn, fs)
+
+
+def _has_head(conn: TConn) -> bool:
+    """Whether the head has come, or nothing more will: then no thread waits for it."""
+    read = conn.parser.unreader.buf.getvalue() if isinstance(conn.parser, RequestParser) else b""
+    try:
+        return _peeked(conn.sock, read)
+    except BlockingIOError:
+        return _END_OF_HEAD in read
+    except OSError:  # the connection is broken
+        return True
+
+
+def _peeked(connection: socket.socket, read: bytes) -> bool:
+    """Whether what has come behind `read` ends a head, or the connection; if not the next wait is for more of it."""
+    came = connection.recv(MAX_HEAD, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    waited_for = connection.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT)
+    so_far = read + came
+    is_all = _END_OF_HEAD in so_far or len(came) < waited_for
+    if not is_all and (len(came) == MAX_HEAD or not so_far[:1].isalpha()):
+        # It is no request, but perhaps TLS, whose sender waits for an answer. A thread finds an end behind it.
+        connection.send(_NO_REQUEST, socket.MSG_DONTWAIT)
+        connection.shutdown(socket.SHUT_RD)
+        is_all = True
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1 if is_all else len(came) + 1)
+    return is_all
+
+
+def _give_memory_back() -> None:
+    with contextlib.suppress(AttributeError):  # another C library than glibc
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_THRESHOLD, _KEPT)
+        mallopt(_M_TRIM_THRESHOLD, _KEPT)
+        mallopt(_M_ARENA_MAX, _ARENAS)

@@ -1,0 +1,1 @@
+"""What `check` and `repair` look at in the database itself."""

@@ -1,0 +1,127 @@
+"""What the derived tables must hold, found again from the artifacts, and where they differ from that.
+
+    every artifact that can be read ─> its rows, in tables in memory ─> branches handed down there ─> compared
+
+What an artifact that cannot be read has put into the tables is taken as it stands: nobody can tell any more. Places,
+serials and compiled zones are publishing's, and are looked at elsewhere (store/check/faults.py, repository/check.py).
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import Final
+
+from xferzone import artifacts
+from xferzone.artifacts import CheckIn, Cluster, Control, Tag
+from xferzone.errors import CorruptArtifact, NotFound
+from xferzone.hashing import ArtifactId
+from xferzone.store import branches
+from xferzone.store.database import newest_schema
+from xferzone.store.link import as_text
+from xferzone.store.reader import Reader
+
+MAX_TOLD: Final = 1_000  # rows of one table
+
+#: By table: its columns, and what a row is about, the first column naming it.
+_COMPARED: Final = {
+    "checkin": ("rid, date_ms, branch", "date or branch of check-in"),
+    "parent": ("child, position, parent", "parents of check-in"),
+    "tag": ("target, name, source, prefix, value, date_ms", "a tag on"),
+    "awaited": ("checkin, wanted", "what is awaited by check-in"),
+    "unclustered": ("rid", "whether a cluster names"),
+}
+
+
+class Derived:
+    """The tables in memory; `add` each artifact, then ask for `differences`."""
+
+    def __init__(self, reader: Reader, rids: Mapping[bytes, int], here: set[ArtifactId]) -> None:
+        """`rids` has every row of the repository by raw hash, `here` the ids of those with content."""
+        self._reader = reader
+        self._rids = rids
+        self._here = here
+        self._db = sqlite3.connect(":memory:", isolation_level=None)
+        newest_schema(self._db)
+        self._db.execute("PRAGMA foreign_keys=OFF")
+        self._dates: dict[int, int] = {}  # of check-ins
+        self._in_clusters: set[int] = set()
+        self._unread: set[int] = set()
+
+    def close(self) -> None:
+        self._db.close()
+
+    def skip(self, rid: int) -> None:
+        """Take what the artifact in row `rid` said as it stands."""
+        self._unread.add(rid)
+
+    def add(self, rid: int, content: bytes) -> None:
+        """Find what the artifact in row `rid` says."""
+        parsed = artifacts.parse(content)
+        if isinstance(parsed, CheckIn):
+            self._add_checkin(rid, parsed)
+        elif isinstance(parsed, Cluster):
+            self._in_clusters.update(self._known(parsed.members))
+        if isinstance(parsed, CheckIn | Control):
+            self._add_tags(rid, parsed.tags, parsed.date_ms)
+
+    def differences(self) -> Iterator[str]:
+        """A line for each row that is wrong, missing or too many; at most MAX_TOLD for a table, and how many more."""
+        self._take_as_they_stand()
+        branches.hand_down(self._db, self._dates, ())
+        loose = set(self._rids.values()) - self._in_clusters
+        self._db.executemany("INSERT INTO unclustered VALUES (?)", [(rid,) for rid in loose])
+        names = {rid: raw.hex() for raw, rid in self._rids.items()}
+        for table, (columns, about) in _COMPARED.items():
+            query = f"SELECT {columns} FROM {table}"  # noqa: S608 our own names
+            expected = set(self._db.execute(query))
+            found = set(self._reader.db.execute(query))
+            if table == "unclustered" and self._unread:
+                expected &= found  # one of them may be a cluster
+            wrong = dict.fromkeys(row[0] for row in sorted(expected ^ found, key=repr))
+            for told, rid in enumerate(wrong):
+                if told == MAX_TOLD:
+                    yield f"table {table}: {len(wrong) - told} more: run `xferzone rebuild`"
+                    break
+                yield f"table {table}: {about} {names.get(rid, f'row {rid}')} is wrong: run `xferzone rebuild`"
+
+    def _known(self, ids: Iterable[ArtifactId]) -> Iterator[int]:
+        """The rows of what is named; a row that is missing shows as a row of another table that is too many."""
+        for artifact in ids:
+            rid = self._rids.get(bytes.fromhex(artifact))
+            if rid is not None:
+                yield rid
+
+    def _add_checkin(self, rid: int, checkin: CheckIn) -> None:
+        self._dates[rid] = checkin.date_ms
+        parents = enumerate(dict.fromkeys(checkin.parents))
+        rows = [(rid, position, parent) for position, each in parents for parent in self._known([each])]
+        self._db.executemany("INSERT INTO parent VALUES (?, ?, ?)", rows)
+        missing = [each for each in self._needed(checkin) if each not in self._here]
+        awaited = [(wanted, rid) for wanted in dict.fromkeys(self._known(missing))]
+        self._db.executemany("INSERT INTO awaited VALUES (?, ?)", awaited)
+
+    def _needed(self, checkin: CheckIn) -> Iterator[ArtifactId]:
+        yield from checkin.parents
+        cards = checkin.files
+        if checkin.baseline is not None:
+            yield checkin.baseline
+            with suppress(NotFound, CorruptArtifact):
+                cards = artifacts.delta_files(self._reader.checkin(checkin.baseline).files, cards)
+        yield from (card.id for card in cards if card.id is not None)
+
+    def _add_tags(self, rid: int, tags: Iterable[Tag], date_ms: int) -> None:
+        for tag in tags:
+            for target in [rid] if tag.target is None else self._known([tag.target]):
+                row = (target, as_text(tag.name), rid, tag.prefix, as_text(tag.value), date_ms)
+                self._db.execute("INSERT OR IGNORE INTO tag VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def _take_as_they_stand(self) -> None:
+        for rid in self._unread:
+            for table, column in (("parent", "child"), ("tag", "source"), ("awaited", "checkin")):
+                rows = self._reader.db.execute(f"SELECT * FROM {table} WHERE {column} = ?", (rid,)).fetchall()  # noqa: S608 our own names
+                if rows:
+                    marks = ", ".join("?" * len(rows[0]))
+                    self._db.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", rows)  # noqa: S608 our own names
+            row = self._reader.db.execute("SELECT date_ms FROM checkin WHERE rid = ?", (rid,)).fetchone()
+            if row is not None:
+                self._dates[rid] = row[0]

@@ -1,0 +1,237 @@
+"""Looking a repository over: every artifact read back, every row compared with what it was made from, counts, sizes.
+
+    the file         SQLite's own checks; every table there, every value of its kind, every row that is pointed to
+    artifacts        read back through their chains, hashed, and as long as is written
+    derived tables   as the artifacts have it (store/check/derived.py)
+    places, refs     ancestors of refs are published; each ref is where its last move brought it
+    settings, users  there, and of their form
+
+Each fault is a line that says where, and what mends it. What needs to know of zones is in repository/check.py.
+"""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Final
+
+from xferzone.delta import MAX_SIZE
+from xferzone.errors import CorruptArtifact
+from xferzone.hashing import ArtifactId
+from xferzone.store import chains, frames, schema
+from xferzone.store.chains import id_of
+from xferzone.store.check.derived import Derived
+from xferzone.store.database import newest_schema
+from xferzone.store.reader import Reader
+
+_REBUILD: Final = "run `xferzone rebuild`"
+_BACKUP: Final = "restore it from a backup, or clone another repository of the project"
+_REPAIR: Final = "run `xferzone repair`, which fetches it from a remote, or restore it from a backup"
+_SETTINGS: Final = {
+    "project-code": re.compile("[0-9a-f]{40}"),
+    "server-code": re.compile("[0-9a-f]{40}"),
+    "role": re.compile(f"{schema.PRIMARY}|{schema.CLONE}|{schema.MIRROR}"),
+    "epoch": re.compile("[0-9a-f]{16}"),
+}
+_SECRET: Final = re.compile("(?:[0-9a-fA-F]{40})?")
+_CAPS: Final = re.compile("[a-zA-Z0-9]*")
+_KINDS: Final = {"INTEGER": "integer", "TEXT": "text", "BLOB": "blob"}
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Counts, and bytes: `content` expanded, `stored` as kept, `indexes` compiled for the responder."""
+
+    artifacts: int
+    checkins: int
+    phantoms: int
+    unclustered: int
+    deltas: int
+    content: int
+    stored: int
+    indexes: int
+
+
+def faults(reader: Reader) -> Iterator[str]:
+    """Everything that is wrong, a line each; nothing: the repository is sound."""
+    for part in (_file, _values, _pointers, _settings, _users, _artifacts, _aside, _places, _refs):
+        yield from told(part(reader))
+
+
+def told(found: Iterator[str]) -> Iterator[str]:
+    """What one part finds; where it cannot go on, that is a fault, and other parts still can."""
+    try:
+        yield from found
+    except sqlite3.DatabaseError as exc:
+        yield f"database: {exc}: {_BACKUP}"
+
+
+def _file(reader: Reader) -> Iterator[str]:
+    for (line,) in reader.db.execute("PRAGMA integrity_check"):
+        if line != "ok":
+            yield f"database: {line}: {_BACKUP}"
+    there = {tuple(row) for row in reader.db.execute("SELECT type, name FROM sqlite_master")}
+    for kind, name, table in _schema("SELECT type, name, tbl_name FROM sqlite_master"):
+        if (kind, name) not in there:
+            remedy = _REBUILD if table in schema.DERIVED else _BACKUP
+            yield f"database: {kind} {name} is missing: {remedy}"
+
+
+def _schema(query: str) -> list[tuple[str, ...]]:
+    """What `query` finds in an empty repository of this release."""
+    with closing(sqlite3.connect(":memory:")) as model:
+        newest_schema(model)
+        return model.execute(query).fetchall()
+
+
+def _values(reader: Reader) -> Iterator[str]:
+    """Values of another kind than their column's, which SQLite lets stand in it."""
+    columns = """SELECT sqlite_master.name, info.name, info.type, info."notnull" FROM sqlite_master
+                 JOIN pragma_table_info(sqlite_master.name) AS info WHERE sqlite_master.type = 'table'"""
+    for table, column, declared, never_null in _schema(columns):
+        if declared in _KINDS:
+            allowed = (_KINDS[declared],) if never_null else (_KINDS[declared], "null")
+            query = f"SELECT count(*) FROM {table} WHERE typeof({column}) NOT IN (?, ?)"  # noqa: S608 our own names
+            (count,) = reader.db.execute(query, (allowed[0], allowed[-1])).fetchone()
+            if count:
+                remedy = _REBUILD if table in schema.DERIVED else _BACKUP
+                yield f"table {table}: {count} values of column {column} are not {declared}: {remedy}"
+
+
+def _pointers(reader: Reader) -> Iterator[str]:
+    """Rows that name a row that is not there."""
+    for table, rid, pointed_to, _ in reader.db.execute("PRAGMA foreign_key_check"):
+        remedy = _REBUILD if table in schema.DERIVED else _BACKUP
+        which = "a row" if rid is None else f"row {rid}"
+        yield f"table {table}: {which} points to a row of table {pointed_to} that is not there: {remedy}"
+    lost = "SELECT rid FROM large WHERE rid NOT IN (SELECT rid FROM blob WHERE length(content) = 0)"
+    for (rid,) in reader.db.execute(lost):
+        yield f"table large: row {rid} belongs to no artifact"
+
+
+def _settings(reader: Reader) -> Iterator[str]:
+    for name, form in _SETTINGS.items():
+        value = reader.setting(name)
+        if value is None or not form.fullmatch(value):
+            yield f"setting {name} is {'missing' if value is None else 'damaged'}: {_BACKUP}"
+
+
+def _users(reader: Reader) -> Iterator[str]:
+    for login, secret, caps in reader.db.execute("SELECT login, secret, caps FROM user"):
+        if not _SECRET.fullmatch(str(secret)):
+            yield f"user {login}: the password is damaged: set it with `xferzone user password {login}`"
+        if not _CAPS.fullmatch(str(caps)):
+            yield f"user {login}: the rights are damaged: set them with `xferzone user caps {login}`"
+
+
+def _artifacts(reader: Reader) -> Iterator[str]:
+    """Every artifact read, and what the derived tables hold of them."""
+    rows = reader.db.execute(
+        """SELECT rid, hash, size, content IS NOT NULL FROM blob
+           WHERE typeof(hash) = 'blob' AND length(hash) IN (20, 32) ORDER BY rid"""
+    ).fetchall()
+    (count,) = reader.db.execute("SELECT count(*) FROM blob").fetchone()
+    if count != len(rows):
+        yield f"table blob: {count - len(rows)} rows hold no hash: {_BACKUP}"
+    rids = {raw: rid for rid, raw, *_ in rows}
+    here = {id_of(raw) for _, raw, _, is_here in rows if is_here}
+    with closing(Derived(reader, rids, here)) as derived:
+        for rid, raw, size, is_here in rows:
+            if not is_here:
+                continue
+            try:
+                content = chains.content(reader.db, reader.cache, rid)
+            except CorruptArtifact as exc:
+                artifact = id_of(raw)
+                if exc.artifact == artifact:
+                    yield f"artifact {artifact} is damaged: {exc.reason}: {_REPAIR}"
+                else:
+                    yield f"artifact {artifact} cannot be read: it is kept as a delta that needs {exc.artifact}"
+                derived.skip(rid)
+                continue
+            if len(content) != size:
+                yield f"artifact {id_of(raw)} has {len(content)} bytes, not the {size} written down: {_REPAIR}"
+            derived.add(rid, content)
+        yield from derived.differences()
+
+
+def _aside(reader: Reader) -> Iterator[str]:
+    query = "SELECT rid, hash, delta, blob.content IS NULL FROM aside JOIN blob USING (rid)"
+    for _rid, raw, frame, waits in reader.db.execute(query):
+        try:
+            frames.expand(frame, MAX_SIZE)
+        except (TypeError, ValueError) as exc:
+            yield f"the delta kept aside for {id_of(raw)} is damaged, {exc}: it will be asked for again"
+        if not waits:
+            yield f"a delta is kept aside for {id_of(raw)}, which is here"
+
+
+def _places(reader: Reader) -> Iterator[str]:
+    """Published is what a ref stands on and all that led there; what is invalid has a reason."""
+    parents: dict[int, list[int]] = {}
+    for child, parent in reader.db.execute("SELECT child, parent FROM parent"):
+        parents.setdefault(child, []).append(parent)
+    places = dict(reader.db.execute("SELECT rid, place FROM checkin"))
+    queue = [rid for (rid,) in reader.db.execute("SELECT checkin FROM ref")]
+    passed: set[int] = set()
+    while queue:
+        at = queue.pop()
+        if at not in passed and at in places:
+            passed.add(at)
+            queue.extend(parents.get(at, ()))
+    reasons = {rid for (rid,) in reader.db.execute("SELECT rid FROM invalid")}
+    behind = reader.setting("role") != schema.PRIMARY  # a clone's ref may leave what it stood on
+    for rid, place in places.items():
+        published = place == schema.PUBLISHED
+        if (rid in passed and place not in (schema.PUBLISHED, schema.INVALID)) or (
+            published and rid not in passed and not behind
+        ):
+            yield f"table checkin: the place of check-in {_name(reader, rid)} is wrong: {_REBUILD}"
+        if (place == schema.INVALID) != (rid in reasons):
+            yield f"table invalid: whether check-in {_name(reader, rid)} is invalid is wrong: {_REBUILD}"
+
+
+def _refs(reader: Reader) -> Iterator[str]:
+    """Each ref stands on a check-in that is here, where its branch's last move brought it."""
+    last = {
+        branch: (number, checkin, serial)
+        for branch, number, checkin, serial in reader.db.execute(
+            "SELECT branch, number, checkin, serial FROM publication ORDER BY number"
+        )
+    }
+    query = """SELECT ref.branch, publication, ref.checkin, serial, hash, content IS NOT NULL, checkin.rid
+               FROM ref LEFT JOIN blob ON blob.rid = ref.checkin LEFT JOIN checkin ON checkin.rid = ref.checkin"""
+    for branch, number, at, serial, raw, is_here, checkin in reader.db.execute(query):
+        if last.pop(branch, None) != (number, at, serial):
+            yield f"ref {branch} is not where the publication log says it moved last: {_BACKUP}"
+        if raw is not None and not is_here:
+            yield f"ref {branch} points to {id_of(raw)}, whose content is missing: {_BACKUP}"
+        elif checkin is None:
+            yield f"ref {branch} points to what is no check-in: {_BACKUP}"
+    for branch in last:
+        yield f"ref {branch} is missing, the publication log says where it stood: {_BACKUP}"
+
+
+def _name(reader: Reader, rid: int) -> ArtifactId | str:
+    row = reader.db.execute("SELECT hash FROM blob WHERE rid = ?", (rid,)).fetchone()
+    return f"in row {rid}" if row is None or not isinstance(row[0], bytes) else id_of(row[0])
+
+
+def stats(reader: Reader) -> Stats:
+    """Counts and sizes of the snapshot."""
+
+    def one(query: str) -> int:
+        (value,) = reader.db.execute(query).fetchone()
+        return int(value or 0)
+
+    return Stats(
+        artifacts=one("SELECT count(*) FROM blob WHERE content IS NOT NULL"),
+        checkins=one("SELECT count(*) FROM checkin"),
+        phantoms=one("SELECT count(*) FROM blob WHERE content IS NULL"),
+        unclustered=one("SELECT count(*) FROM unclustered"),
+        deltas=one("SELECT count(*) FROM blob WHERE source IS NOT NULL"),
+        content=one("SELECT sum(size) FROM blob WHERE content IS NOT NULL"),
+        stored=one("SELECT sum(length(content)) FROM blob") + one("SELECT sum(length(content)) FROM large"),
+        indexes=one("SELECT sum(length(content)) FROM zone_index"),
+    )

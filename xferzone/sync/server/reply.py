@@ -1,0 +1,114 @@
+"""A reply while it grows: what goes first, what replaces all before it, what a client must have read earlier.
+
+    message ...   notices; first, since a stock client reads nothing after an error
+    cards         in the order they were put in, counted against the budget
+    error ...     refusals that stop nothing; last
+
+`fail` ends a round: the cards so far are dropped and the error stands in their place, as stock does.
+Source: Fossil 2.21, src/xfer.c page_xfer(): cgi_reset_content() before each error.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from xferzone.cards import Card, Error, Message
+from xferzone.hashing import ArtifactId
+from xferzone.sync.server.budget import Budget
+
+MAX_ERRORS = 20  # cards; a client shows only the first
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What goes back for one request, and what to remember of it.
+
+    Fields:
+        pieces: card text, in order.
+        as_clone: its artifacts are compressed already: it travels as it is.
+        kind: what was asked: clone, pull, push, sync, or other.
+        outcome: what came of it: ok; error, an error card is in it; refused, and nothing of the request was kept;
+            busy; failed, through no fault of the sender.
+        why: the error that is all of the reply, else empty.
+        received, sent: artifacts.
+        login: who is meant to have sent it.
+        damaged: artifacts that should be in it and cannot be read here.
+    """
+
+    pieces: Sequence[bytes]
+    kind: str
+    outcome: str
+    login: str = "nobody"
+    received: int = 0
+    sent: int = 0
+    as_clone: bool = False
+    why: str = ""
+    damaged: Sequence[ArtifactId] = ()
+
+    @property
+    def cards(self) -> bytes:
+        """Card text."""
+        return b"".join(self.pieces)
+
+
+def failure(outcome: str, text: str) -> Reply:
+    """A reply that is one error card."""
+    return Reply(Error(text).pieces(), "other", outcome, why=text)
+
+
+class Draft:
+    """The cards of a reply, and how much of the budget they leave."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+        self._deadline = budget.deadline()
+        self._cards: list[bytes] = []
+        self._size = 0
+        self._notices: list[Card] = []
+        self._errors: dict[str, None] = {}  # in order, each text once
+        self.failed = False
+        self.spoilt = False  # an error stands among the cards
+
+    def add(self, card: Card) -> None:
+        pieces = card.pieces()
+        self._cards.extend(pieces)
+        self._size += sum(map(len, pieces))
+
+    def notice(self, text: str) -> None:
+        """Tell the people at the other end; one notice of a text is enough."""
+        card = Message(text)
+        if card not in self._notices:
+            self._notices.append(card)
+
+    def complain(self, text: str) -> None:
+        """Refuse something without ending the round."""
+        if len(self._errors) < MAX_ERRORS:
+            self._errors[text] = None
+
+    def restart(self, *cards: Card) -> None:
+        """Drop the cards so far and begin again with these, the last of them an error."""
+        self._cards.clear()
+        self._size = 0
+        self.spoilt = True
+        for card in cards:
+            self.add(card)
+
+    def fail(self, *cards: Card) -> None:
+        """`restart`, and end the round."""
+        self.restart(*cards)
+        self.failed = True
+
+    def left(self) -> int:
+        """Bytes that may still be added before the next artifact; 0 when that or the time is used up."""
+        if self.budget.clock() >= self._deadline:
+            return 0
+        return max(0, self.budget.bytes - self._size)
+
+    @property
+    def outcome(self) -> str:
+        return "error" if self.spoilt or self._errors else "ok"
+
+    def pieces(self) -> Sequence[bytes]:
+        """All of it, in order."""
+        notices = [card.encode() for card in self._notices]
+        errors = [Error(text).encode() for text in self._errors]
+        return [*notices, *self._cards, *errors]

@@ -1,0 +1,398 @@
+"""The server's end of xfer: one request in, one reply out, nothing remembered in between.
+
+    receive    the cards in order: artifacts are stored, wishes noted, clones answered
+    (here the caller publishes what came, in the same transaction)
+    finish     file ...     what was asked for, within the budget; igot in its place beyond that
+               gimme ...    what the client announced, then what our check-ins name, and is not here
+               igot ...     what no cluster sums up and the client is not known to have
+
+    card         needs    without it
+    pull         read     error not authorized to read; the end
+    push         write    after a pull: message pull only - not authorized to push; else error
+    file, cfile  a push   error not authorized to write; the end
+    igot         a push   means nothing
+    gimme        a pull   means nothing
+    clone        clone    push, error not authorized to clone; the end
+    config       admin    error not authorized to push configuration; the end
+    private      -        the next artifact is left out: no private one is kept here
+
+Peers of our own kind may ask where the refs stand that have moved (telling.py); stock never sees the answer.
+
+Unversioned files, configuration, tables and locks are answered as a server that holds none would: a stock client
+ends well and keeps what it has. A card of no known form restarts the reply with an error and the cards after it
+still count. There is no "# timestamp": a pusher's clock may be off, and stock then stops a commit.
+
+Source: Fossil 2.21, src/xfer.c page_xfer(); tests/vectors/rounds; compared live in tests/web/test_as_stock.py.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sized
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import IO, Any, Final
+
+from xferzone import artifacts, delta
+from xferzone.cards import (
+    Card,
+    CFile,
+    Clone,
+    CloneSeqno,
+    Config,
+    Cookie,
+    Error,
+    File,
+    Gimme,
+    IGot,
+    Login,
+    Message,
+    Pragma,
+    Private,
+    Pull,
+    Push,
+    ReqConfig,
+    Unknown,
+    UVFile,
+    UVGimme,
+    UVIGot,
+    parse_cards,
+)
+from xferzone.cards.body import FRAMED, opened, stated_size, unframe
+from xferzone.errors import CorruptArtifact, MalformedCard, MalformedDelta, PeerError
+from xferzone.hashing import ArtifactId
+from xferzone.refs import LocalRefs
+from xferzone.store.reader import Reader
+from xferzone.store.writer import Writer
+from xferzone.sync.server.budget import Budget
+from xferzone.sync.server.login import Rights
+from xferzone.sync.server.refs import is_number, tell
+from xferzone.sync.server.reply import Draft, Reply
+from xferzone.sync.server.sending import COMPRESSED, Sender
+
+MAX_NAMED: Final = 500_000  # artifacts that one request may announce or ask for; ours: some 100 MB of memory
+MAX_EXPECTED: Final = 5_000  # of them that are remembered as missing; the client announces the others again
+MAX_UNKNOWN: Final = 1_000  # lines of one request that are no card; stock's clients send none
+MAX_SHOWN: Final = 1_000  # bytes of a line that is no card, shown to its sender
+
+_STEP: Final = 65_536  # bytes looked through at a time
+_NO_FILES: Final = "da39a3ee5e6b4b0d3255bfef95601890afd80709"  # uv-hash of a client without unversioned files
+_NOT_PRIVATE: Final = "not authorized to sync private content"
+
+
+def _admit_all(_content: bytes) -> str | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the caller brings to a round, of which this package knows nothing.
+
+    Fields:
+        rights: of whoever sent it.
+        budget: of the reply.
+        admit: why an artifact is not taken from a user without the setup capability; None: it is.
+        refs: whose moves a peer of ours may ask for; None: it gets no answer.
+    """
+
+    rights: Rights
+    budget: Budget = field(default_factory=Budget)
+    admit: Callable[[bytes], str | None] = _admit_all
+    refs: LocalRefs | None = None
+
+
+def may_write(body: bytes | IO[bytes], rights: Rights) -> bool:
+    """Whether a round over `body` needs a Writer: without the right to push, or a push card, nothing is stored."""
+    if not rights.write:
+        return False
+    text, tail = opened(body), b""
+    while octets := text.read(_STEP):
+        if Push.operator in (window := tail + octets):
+            return True
+        tail = window[-len(Push.operator) :]
+    return False
+
+
+class Round:
+    """One request being answered: `receive`, then `finish`, each once."""
+
+    def __init__(self, reader: Reader, body: bytes | IO[bytes], terms: Terms) -> None:
+        """`reader` is a Writer where `may_write` asks for one; `body` is card text."""
+        self._reader = reader
+        self._body = opened(body)
+        self._terms = terms
+        self._draft = Draft(terms.budget)
+        self._sender = Sender(reader, self._draft)
+        self._taken = 0  # cards
+        self._pulling = self._pushing = self._cloning = False
+        self._as_stored = False  # the clone is of version 3 or later
+        self._oldest_clone = False  # the client names each artifact that it wants, and has to be told of all
+        self._catalogue = False  # the client wants to know of everything that is here
+        self._next_is_private = False
+        self._wanted: dict[ArtifactId, None] = {}  # by the client, in its order
+        self._announced: dict[ArtifactId, None] = {}  # by the client, in its order
+        self._missing: list[ArtifactId] = []  # of those, what is not here
+        self._received = 0
+        self._unknown = 0  # lines that are no card
+        self._asked_refs: tuple[str, int] | None = (
+            None  # epoch and number of the last move that the client knows
+        )
+
+    @property
+    def pushed(self) -> bool:
+        """Whether a push was accepted, even one of announcements only: publishing is due."""
+        return self._pushing
+
+    @property
+    def has_all(self) -> bool:
+        """Whether nothing that the client announced is missing any more: a cluster made now is not soon out of date."""
+        return not self._missing
+
+    def receive(self) -> None:
+        """Do what the cards ask.
+
+        Raises:
+            PeerError: a wrong hash, a bad delta, or more than a bound allows. Nothing of the request may be kept.
+            TooLarge: an artifact that came is over the budget's `artifact`; as little may be kept.
+        """
+        try:
+            for card in parse_cards(self._body):
+                self._taken += 1
+                _TAKERS[type(card)](self, card)
+                if self._draft.failed:
+                    break
+        except MalformedCard as exc:
+            # Where the next card begins is anybody's guess. What came before it stays, as with stock.
+            self._fail(f"malformed {exc.operator.decode('ascii')} line: {exc.reason}")
+        if self._pushing:
+            self._expect_announced()
+
+    def finish(self, notices: Iterable[str] = ()) -> Reply:
+        """The reply; `notices` are what the people at the other end should be told."""
+        for text in notices:
+            self._draft.notice(text)
+        if not self._draft.failed:
+            if self._asked_refs is not None and self._terms.refs is not None:
+                tell(self._draft, self._terms.refs, *self._asked_refs)
+            if self._pulling:
+                self._sender.answer(self._wanted)
+            if self._pushing:
+                self._sender.ask(self._missing, self._wanted)
+            if self._pulling:
+                everything = self._catalogue or (self._oldest_clone and not self._wanted)
+                self._sender.announce(self._reader.artifacts() if everything else self._reader.unclustered())
+        return Reply(
+            self._draft.pieces(),
+            self._kind(),
+            self._draft.outcome,
+            login=self._terms.rights.login,
+            received=self._received,
+            sent=self._sender.sent,
+            as_clone=self._as_stored,
+            damaged=self._sender.damaged,
+        )
+
+    def _kind(self) -> str:
+        if self._cloning:
+            return "clone"
+        if self._pulling:
+            return "sync" if self._pushing else "pull"
+        return "push" if self._pushing else "other"
+
+    def _fail(self, text: str) -> None:
+        self._draft.fail(Error(text))
+
+    # -- who, what project, which way
+
+    def _login(self, _card: Login) -> None:
+        # Rights are settled before any card counts, so that a stranger never holds the write lock.
+        if self._taken > 1:
+            self._fail("a login card must be the first")
+
+    def _pull(self, card: Pull) -> None:
+        if self._is_our_project(card.project_code):
+            if self._terms.rights.read:
+                self._pulling = True
+            else:
+                self._fail("not authorized to read")
+
+    def _push(self, card: Push) -> None:
+        if self._is_our_project(card.project_code):
+            if self._terms.rights.write:
+                self._pushing = True
+            elif self._pulling:
+                self._draft.add(Message("pull only - not authorized to push"))
+            else:
+                self._draft.restart(Error("not authorized to write"))
+
+    def _is_our_project(self, code: str) -> bool:
+        ours = code == self._reader.project_code
+        if not ours:
+            self._fail("wrong project")
+        return ours
+
+    def _clone(self, card: Clone) -> None:
+        if self._cloning:
+            return  # each brings an artifact at least: a request of many would have no budget
+        self._cloning = True
+        if not self._terms.rights.clone:
+            # The client needs the project's code to log in with the next request.
+            self._draft.fail(self._sender.push_card(), Error("not authorized to clone"))
+            return
+        if card.version is not None and card.seqno is not None and card.version >= 2:
+            self._as_stored = card.version >= COMPRESSED
+            self._sender.clone(card.version, card.seqno)
+        else:
+            self._oldest_clone = self._pulling = True
+            self._draft.add(self._sender.push_card())
+
+    # -- artifacts
+
+    def _file(self, card: File | CFile) -> None:
+        if not self._pushing:
+            self._fail("not authorized to write")
+            return
+        if self._next_is_private:
+            self._next_is_private = False
+            return
+        self._sender.came.add(card.artifact)
+        if not self._reader.has(card.artifact):
+            self._store(card.artifact, card.source, self._text(card))
+
+    def _text(self, card: File | CFile) -> bytes:
+        """The content or delta that the card carries."""
+        if isinstance(card, File):
+            return card.payload
+        self._terms.budget.admit(min(stated_size(FRAMED, BytesIO(card.payload)), delta.MAX_SIZE))
+        try:
+            return unframe(card.payload, limit=delta.MAX_SIZE)
+        except ValueError as exc:
+            raise PeerError(f"artifact {card.artifact} came damaged: {exc}") from exc
+
+    def _store(self, artifact: ArtifactId, source: ArtifactId | None, payload: bytes) -> None:
+        writer = self._reader
+        assert isinstance(writer, Writer), "may_write was not asked"
+        try:
+            content = payload
+            if source is not None:
+                if not writer.has(source):
+                    writer.put_delta(artifact, source, payload)
+                    self._received += 1
+                    return
+                self._terms.budget.admit(
+                    max(writer.size(source), min(delta.target_size(payload), delta.MAX_SIZE))
+                )
+                content = delta.apply(writer.content(source), payload)
+            refusal = self._refusal(artifact, content)
+            if refusal is None:
+                writer.put(content, artifact)
+                self._received += 1
+            else:
+                self._draft.complain(refusal)
+        except MalformedDelta as exc:
+            raise PeerError(f"bad delta for artifact {artifact}: {exc}") from exc
+        except CorruptArtifact as exc:
+            if exc.artifact == artifact:
+                raise PeerError(f"wrong hash on received artifact {artifact}") from exc
+            raise PeerError(f"artifact {exc.artifact} is damaged here: send {artifact} whole") from exc
+
+    def _refusal(self, artifact: ArtifactId, content: bytes) -> str | None:
+        if (hazard := artifacts.hazard(content)) is not None:
+            return f"artifact {artifact} is not taken, it would do harm to other clients: {hazard}"
+        return None if self._terms.rights.setup else self._terms.admit(content)
+
+    def _private(self, _card: Private) -> None:
+        self._next_is_private = True
+        self._refuse_private()
+
+    def _igot(self, card: IGot) -> None:
+        if not self._pushing:
+            return
+        if card.private:
+            self._refuse_private()
+        else:
+            self._announced[card.artifact] = None
+            _bound(self._announced, "announced")
+
+    def _refuse_private(self) -> None:
+        if self._terms.rights.private:
+            self._draft.notice("private artifacts are not kept here, yours were left out")
+        else:
+            self._draft.complain(_NOT_PRIVATE)
+
+    def _gimme(self, card: Gimme) -> None:
+        # Noted without a pull too: what the client lacks, we do not ask it for.
+        self._wanted[card.artifact] = None
+        _bound(self._wanted, "asked for")
+
+    def _expect_announced(self) -> None:
+        """Note what the client announced: it has that, and we want what of it is not here."""
+        writer = self._reader
+        assert isinstance(writer, Writer), "may_write was not asked"
+        here = writer.present(self._announced)
+        self._sender.at_client.update(here, self._sender.came)
+        self._missing = [artifact for artifact in self._announced if artifact not in here]
+        for artifact in self._missing[:MAX_EXPECTED]:
+            writer.expect(artifact)
+
+    # -- what is not kept here
+
+    def _config(self, _card: Config) -> None:
+        if self._terms.rights.admin:
+            self._draft.notice("configuration is not taken from clients, nothing was changed")
+        else:
+            self._fail("not authorized to push configuration")
+
+    def _nothing(self, _card: Card) -> None:
+        """Take a card that asks for what is not kept here, and needs no answer."""
+
+    # -- pragmas, and cards that are none
+
+    def _pragma(self, card: Pragma) -> None:
+        match card.name, card.args:
+            case "send-private", _ if not self._terms.rights.private:
+                self._draft.complain(_NOT_PRIVATE)
+            case "send-catalog", _:
+                self._catalogue = True
+            case "uv-hash", [catalogue] if self._terms.rights.read and catalogue != _NO_FILES:
+                # Stock's uv-pull-only would let `fossil uv revert` delete the client's files.
+                self._draft.notice("unversioned files are not kept here, yours stay as they are")
+            case "ci-lock", [_, _] if self._terms.rights.write:
+                self._draft.add(Pragma("avoid-delta-manifests"))
+            case "xferzone", ["1", "refs", epoch, number] if self._terms.rights.read and is_number(number):
+                self._asked_refs = epoch, int(number)
+
+    def _refuse_line(self, card: Card) -> None:
+        """Answer a line that is no card, or one that only servers write, as stock does."""
+        self._unknown += 1
+        if self._unknown > MAX_UNKNOWN:
+            raise PeerError(f"over {MAX_UNKNOWN} lines that are no cards")
+        shown = card.encode()[:MAX_SHOWN].decode("utf-8", "surrogateescape")
+        self._draft.restart(Error(f"bad command: {shown}"))
+
+
+def _bound(ids: Sized, what: str) -> None:
+    if len(ids) > MAX_NAMED:
+        raise PeerError(f"over {MAX_NAMED} artifacts {what} in one request: send fewer at a time")
+
+
+#: One row a card. Any, since the key is the proof that a method gets the card it wants.
+_TAKERS: Mapping[type[Card], Callable[[Round, Any], None]] = {
+    Login: Round._login,
+    Pull: Round._pull,
+    Push: Round._push,
+    Clone: Round._clone,
+    File: Round._file,
+    CFile: Round._file,
+    Private: Round._private,
+    IGot: Round._igot,
+    Gimme: Round._gimme,
+    Pragma: Round._pragma,
+    Config: Round._config,
+    ReqConfig: Round._nothing,
+    Cookie: Round._nothing,
+    UVGimme: Round._nothing,
+    UVFile: Round._nothing,
+    UVIGot: Round._refuse_line,
+    CloneSeqno: Round._refuse_line,
+    Message: Round._refuse_line,
+    Error: Round._refuse_line,
+    Unknown: Round._refuse_line,
+}

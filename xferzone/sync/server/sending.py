@@ -1,0 +1,146 @@
+"""What a server sends of its artifacts, within the budget of one reply.
+
+    clone      cfile ... or file ...  clone_seqno N  push     from a position on; N = 0: all is sent
+    answer     file ...                                       what was asked for; igot in its place when over budget
+    ask        gimme ...                                      what is missing here
+    announce   igot ...                                       what the client is not known to have
+
+A delta is sent if its source is on the client for all we know: a client that lacks one asks for it, but stock stores
+it meanwhile, so one that asked for the source as well gets the artifact whole.
+Source: Fossil 2.21, src/xfer.c send_file(), send_compressed_file(), send_unclustered(), request_phantoms().
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from itertools import islice
+from typing import Final
+
+from xferzone.cards import CFile, CloneSeqno, File, Gimme, IGot, Push
+from xferzone.cards.body import frame
+from xferzone.errors import CorruptArtifact, NotFound
+from xferzone.hashing import ArtifactId
+from xferzone.store.reader import Reader, Sendable
+from xferzone.sync.server.budget import TooLarge
+from xferzone.sync.server.reply import Draft
+
+MAX_GIMMES: Final = 500  # cards a reply; Fossil 2.21, src/xfer.c, request_phantoms(&xfer, 500)
+CLONE_STEP: Final = 65_536  # bytes of content between two looks at the clock and the size
+CLONE_LEVEL: Final = 1  # of zlib; 3 makes a clone 1 % smaller, 6 makes it 4 %, and its packing twice as slow
+
+COMPRESSED: Final = 3  # the version of clone from which artifacts are sent compressed
+_FIRST: Final = 1  # the position where a clone begins
+_OVERHEAD: Final = 16  # times its content that a small artifact weighs, its card's line included
+
+
+class Sender:
+    """The artifacts of one reply."""
+
+    def __init__(self, reader: Reader, draft: Draft) -> None:
+        self._reader = reader
+        self._draft = draft
+        self.at_client: set[ArtifactId] = set()  # it said so, sent it, or is being sent it
+        self.came: set[ArtifactId] = set()  # it sent it in this very request
+        self._named: set[ArtifactId] = set()  # in an igot card of this reply
+        self.damaged: list[ArtifactId] = []  # here, and cannot be sent
+        self.sent = 0
+
+    def clone(self, version: int, position: int) -> None:
+        """Artifacts in order of position, at least one; stock stops for good where a round brings none.
+
+        Raises:
+            TooLarge: the first is over the budget's `artifact`.
+        """
+        # A client has nothing to do until the first reply comes: that is a short one.
+        reserve = self._draft.budget.bytes * 3 // 4 if position <= _FIRST else 0
+        position = max(position, _FIRST)
+        before = self.sent
+        while position and ((left := max(self._draft.left() - reserve, 0)) or self.sent == before):
+            largest = self._draft.budget.artifact
+            batch = self._reader.clone_batch(position, min(left // _OVERHEAD + 1, CLONE_STEP), largest)
+            for sendable in batch.sendables:
+                self._draft.add(_cfile(sendable) if version >= COMPRESSED else _file(sendable))
+            self.sent += len(batch.sendables)
+            self._leave_out(batch.damaged)
+            position = batch.position
+            if batch.too_large:
+                if self.sent == before:
+                    raise TooLarge
+                break  # the next request begins with it
+        # The client takes the position from here when it sees the push card: the order matters.
+        self._draft.add(CloneSeqno(position))
+        self._draft.add(self.push_card())
+
+    def push_card(self) -> Push:
+        """The card by which a clone learns its project."""
+        return Push(self._reader.setting("server-code") or "x", self._reader.project_code)
+
+    def answer(self, wanted: Collection[ArtifactId]) -> None:
+        """Send what the client asked for, in its order; what is not here is passed over. Raises TooLarge."""
+        for artifact in wanted:
+            if artifact in self.at_client:
+                continue
+            if not self._draft.left():
+                self._announce_if_here(artifact)
+                continue
+            self._draft.budget.admit(self._reader.size(artifact))
+            try:
+                content = self._reader.content(artifact)
+            except NotFound:
+                continue
+            except CorruptArtifact:
+                self.damaged.append(artifact)
+                self._draft.complain(f"artifact {artifact} is damaged here and cannot be sent")
+                continue
+            self._draft.add(self._as_delta(artifact, wanted) or File(artifact, content))
+            self.at_client.add(artifact)
+            self.sent += 1
+
+    def ask(self, announced: Iterable[ArtifactId], wanted: Collection[ArtifactId]) -> None:
+        """Ask for missing artifacts: first for those that the client has announced, it surely has them.
+
+        Never for what has just come, kept aside or refused: stock would send it again, round after round.
+        """
+        phantoms = self._reader.phantoms(MAX_GIMMES + len(wanted) + len(self.came))
+        missing = dict.fromkeys((*announced, *phantoms))
+        askable = (artifact for artifact in missing if artifact not in wanted and artifact not in self.came)
+        for artifact in islice(askable, MAX_GIMMES):
+            self._draft.add(Gimme(artifact))
+
+    def announce(self, artifacts: Iterable[ArtifactId]) -> None:
+        """Name what is here, except what the client has or has been told of."""
+        for artifact in artifacts:
+            if artifact not in self.at_client and artifact not in self._named:
+                self._named.add(artifact)
+                self._draft.add(IGot(artifact))
+
+    def _leave_out(self, damaged: Sequence[ArtifactId]) -> None:
+        """Say what a clone does without; an error card would end it, and the rest with it."""
+        self.damaged.extend(damaged)
+        for artifact in damaged:
+            self._draft.notice(
+                f"artifact {artifact} is damaged here and was left out: tell the administrator"
+            )
+
+    def _announce_if_here(self, artifact: ArtifactId) -> None:
+        if self._reader.has(artifact):
+            self.announce([artifact])
+
+    def _as_delta(self, artifact: ArtifactId, wanted: Collection[ArtifactId]) -> File | None:
+        try:
+            found = self._reader.delta(artifact)
+        except CorruptArtifact:
+            return None  # of the source; the artifact itself is sound
+        if found is None:
+            return None
+        source, payload = found
+        if source in wanted and source not in self.at_client:
+            return None
+        return File(artifact, payload, source)
+
+
+def _file(sendable: Sendable) -> File:
+    return File(sendable.id, sendable.payload, sendable.source)
+
+
+def _cfile(sendable: Sendable) -> CFile:
+    payload = frame(sendable.payload, level=CLONE_LEVEL)
+    return CFile(sendable.id, sendable.size, payload, sendable.source)

@@ -1,0 +1,1 @@
+"""How a body gets to a peer and the answer back."""

@@ -1,0 +1,123 @@
+"""A zone's files to their served form, all of them at once: nothing here reads a repository, so it can be done aside.
+
+    texts of the files ─> records, their union checked ─> cut by the rule ─> an index a piece
+
+A piece that is one of the files has that file's id, any other, of a zone written by hand, the hash of its canonical
+text.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import dns.name
+
+from xferzone.errors import Fault, ZoneInvalid
+from xferzone.hashing import ArtifactId, artifact_id
+from xferzone.zone import checks, cut, serial
+from xferzone.zone.index import Index, compile_index
+from xferzone.zonefile import names, text
+from xferzone.zonefile.record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRow:
+    """A canonical zone file in served form: its owners lie from key `first` to key `last`; `soa`: serial in it."""
+
+    number: int
+    file: ArtifactId
+    first: bytes
+    last: bytes
+    soa: int | None
+    records: int
+
+
+class Task(NamedTuple):
+    """A zone to be compiled: its files by name, with what they hold."""
+
+    zone: str
+    contents: Mapping[str, tuple[ArtifactId, bytes]]
+
+
+class Compiled(NamedTuple):
+    """The indexes of a zone, in owner order, each with its row; or why it cannot be served."""
+
+    rows: Sequence[tuple[IndexRow, bytes]]
+    faults: Sequence[Fault] = ()
+
+
+def compile_zone(task: Task) -> Compiled:
+    """Check and compile a zone of which nothing is compiled yet."""
+    origin = names.zone_name(task.zone)
+    read: dict[bytes, tuple[ArtifactId, list[Record]]] = {}
+    records: list[Record] = []
+    try:
+        records = union(task, read)
+        name = next(iter(task.contents)) if len(task.contents) == 1 else ""
+        check(records, origin, name, has_apex=True)
+        pieces = cut.cut(task.zone, records)
+    except ZoneInvalid as exc:
+        return Compiled((), exc.faults)
+    made = []
+    for _, content in pieces:
+        if content in read:
+            file, piece = read[content]
+        else:
+            # Of the only piece the records are known: writing changes nothing that compiling looks at.
+            file, piece = artifact_id(content), records if len(pieces) == 1 else text.read(content, origin)
+        row, index = compile_file(task.zone, file, piece, content, origin)
+        made.append((row, index))
+    return Compiled(made)
+
+
+def union(task: Task, read: dict[bytes, tuple[ArtifactId, list[Record]]] | None = None) -> list[Record]:
+    """What all the files say, each read alone; `read` gets each text with its file and records.
+
+    Raises:
+        ZoneInvalid: the faults of all of them.
+    """
+    origin = names.zone_name(task.zone)
+    every: list[Record] = []
+    faults: list[Fault] = []
+    for name, (file, content) in sorted(task.contents.items()):
+        try:
+            records = text.read(content, origin, file=name)
+        except ZoneInvalid as exc:
+            faults += exc.faults
+        else:
+            if read is not None:
+                read[content] = file, records
+            every += records
+    if faults:
+        raise ZoneInvalid(faults)
+    return every
+
+
+def compile_file(
+    zone: str, file: ArtifactId, records: Sequence[Record], content: bytes, origin: dns.name.Name
+) -> tuple[IndexRow, bytes]:
+    """The index of a file whose canonical text is `content`, and its row."""
+    index = compile_index(records, origin)
+    opened = Index(index)
+    number = number_of(zone, file)
+    row = IndexRow(number, file, opened.first, opened.last, serial.scan(content, origin), _lines(content))
+    return row, index
+
+
+def number_of(zone: str, file: ArtifactId) -> int:
+    """The number of a file's index in a zone: the first 63 bits of SHA3-256 over zone, NUL and the file's hash."""
+    digest = hashlib.sha3_256(zone.encode("ascii") + b"\0" + bytes.fromhex(file)).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def check(records: Sequence[Record], origin: dns.name.Name, file: str, *, has_apex: bool) -> None:
+    """Raises ZoneInvalid if the zone must not be served; `file` is where faults are that say no other."""
+    errors = checks.errors(records, origin, has_apex=has_apex)
+    if errors:
+        raise ZoneInvalid([Fault(fault.file or file, fault.line, fault.reason) for fault in errors])
+
+
+def _lines(content: bytes) -> int:
+    """The records of a canonical text, each of which has a line of its own, as each comment above one has."""
+    return content.count(b"\n") - content.count(b"\n;") - content.startswith(b";")

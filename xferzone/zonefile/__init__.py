@@ -1,0 +1,1 @@
+"""Text of zone files <-> records; pure."""

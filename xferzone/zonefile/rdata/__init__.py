@@ -1,0 +1,1 @@
+"""Rdata: wire form <-> presentation form, one layout a type."""

@@ -1,0 +1,175 @@
+r"""Zone text: what other parts call to read it, to write it, and to take rdata from a command line.
+
+    read       bytes of one file -> records, in the order of the text       parser.py, scanner.py, fastpath.py
+    write      records -> canonical text                                    writer.py
+    line       one record -> its canonical line
+    rdata_*    rdata <-> text, rdata <- words of a command line             rdata/
+
+    www.example.com. 1h IN A 192.0.2.1 ; web        hand-written
+    www 3600 A 192.0.2.1 ; web                      canonical, in the zone example.com
+
+Source: architecture.md 2, "Canonical form"; RFC 1035 5.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import dns.name
+
+from xferzone.errors import Fault, UsageError, ZoneInvalid
+from xferzone.zonefile import names, rdtypes, scanner, writer
+from xferzone.zonefile.parser import Reading
+from xferzone.zonefile.rdata import layouts, values
+from xferzone.zonefile.rdata.names import NameReader, NameWriter, lowered_labels
+from xferzone.zonefile.record import Record
+from xferzone.zonefile.scanner import Token
+
+MAX_TEXT = 64 * 1024 * 1024  # bytes of one zone file; architecture.md 7
+
+_SHOWN = 100  # letters of rdata that a message repeats
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_JOINED_TYPES = (rdtypes.TXT, rdtypes.SPF)
+_NEEDS_QUOTES = frozenset(b" \t;()")
+
+
+def read(content: bytes, origin: dns.name.Name, *, file: str = "") -> list[Record]:
+    """The records of a zone file that is read alone with `origin` (absolute), in the order of the text.
+
+    Equal records, and an SOA that a transfer repeats, come as often as they stand there; write() makes them one.
+    Comments after the last record are above it; a text without records has none, comments or not.
+
+    Raises:
+        ZoneInvalid: what is wrong, by line, in `file`; at most 20 faults.
+    """
+    reading = Reading(lowered_labels(origin))
+    if fault := _not_text(content):
+        reading.faults.append(fault)
+    else:
+        reading.read(content)
+        reading.finish()
+    if reading.faults:
+        raise ZoneInvalid([Fault(file, fault.line, fault.reason) for fault in reading.faults])
+    return reading.records
+
+
+def write(records: Iterable[Record], origin: dns.name.Name) -> bytes:
+    """The canonical text of a zone's records, given in any order: equal records and comments, equal bytes."""
+    return b"".join([text for _, text in blocks(records, origin)])
+
+
+def blocks(records: Iterable[Record], origin: dns.name.Name) -> list[tuple[bytes, bytes]]:
+    """Each owner in canonical order with the canonical text of its records; write() in pieces."""
+    ordered, _ = writer.in_order(records)
+    return list(writer.blocks(ordered, lowered_labels(origin)))
+
+
+def normalised(records: Iterable[Record], origin: dns.name.Name) -> tuple[list[Record], list[Fault]]:
+    """The records as write() puts them down: in order, each once, RRsets with one TTL; and a warning for each
+    RRset whose TTLs differed."""
+    ordered, differing = writer.in_order(records)
+    return ordered, [ttl_warning(record, origin) for record in differing]
+
+
+def ttl_warning(lowest: Record, origin: dns.name.Name) -> Fault:
+    """The warning for an RRset whose TTLs differed; `lowest` is its record with the lowest."""
+    name = owner_name(lowest.owner, origin)
+    kind = rdtypes.type_name(lowest.rdtype)
+    return Fault(
+        "", lowest.line, f"the TTLs of {name} {kind} differ: the lowest, {lowest.ttl}, is taken for all"
+    )
+
+
+def owner_name(owner: bytes, origin: dns.name.Name) -> str:
+    """A Record.owner as an absolute name with final dot, for people."""
+    labels = names.owner_labels(owner) + lowered_labels(origin)
+    return names.labels_text(labels).decode("ascii") + "."
+
+
+def line(record: Record, origin: dns.name.Name) -> bytes:
+    """The record's canonical line, without its comments and without line feed."""
+    return writer.LineWriter(lowered_labels(origin)).line(record)
+
+
+def lines(records: Iterable[Record], origin: dns.name.Name) -> list[bytes]:
+    """line() of each record; much faster for many."""
+    return list(map(writer.LineWriter(lowered_labels(origin)).line, records))
+
+
+def rdata_text(rdtype: int, wire: bytes, origin: dns.name.Name | None) -> bytes:
+    r"""The canonical text of rdata, names relative to `origin` (None: absolute); `\# length hex` where the type
+    has no presentation form. A record so written has the type TYPEn, see rdtypes.type_text."""
+    name = NameWriter(None if origin is None else lowered_labels(origin))
+    text = layouts.presented(rdtype, wire, name)
+    return layouts.generic_text(wire) if text is None else text
+
+
+def rdata_from_words(kind: str, words: Sequence[str], origin: dns.name.Name) -> tuple[int, bytes]:
+    """Type and canonical wire form of the rdata that a command line gives in `words`.
+
+    Relative names are completed with `origin`; the root makes "example.net" absolute with or without final dot.
+    A word with a quote in it is zone text. Otherwise TXT and SPF take all words, joined by blanks, as one text,
+    which is divided into character-strings of 255 octets; in other types a word that a shell has freed of its
+    quotes (it has blanks, ";" or parentheses in it, or is empty) is one quoted string, unless it is the only word.
+
+    Raises:
+        UsageError: no such type, or no such rdata; says why.
+    """
+    try:
+        rdtype = rdtypes.parse_type(kind.encode("utf-8", "surrogateescape"))
+        if not rdtypes.is_stored(rdtype):
+            raise ValueError(f"{kind} is not a type that a record in a zone can have")
+    except ValueError as exc:
+        raise UsageError(str(exc)) from exc
+    raw = [word.encode("utf-8", "surrogateescape") for word in words]
+    try:
+        tokens = _joined(raw) if rdtype in _JOINED_TYPES and not _is_zone_text(raw) else _tokens(raw)
+        return rdtype, layouts.parsed(rdtype, tokens, NameReader(origin.labels[:-1]))
+    except ValueError as exc:
+        given = " ".join(words)
+        shown = given if len(given) <= _SHOWN else f"{given[:_SHOWN]}..."
+        raise UsageError(f"{kind} {shown}: {exc}") from exc
+
+
+def parse_type(text: str) -> int:
+    """The number of a type that a record can have, by mnemonic or TYPEnnn in any case; raises UsageError."""
+    try:
+        rdtype = rdtypes.parse_type(text.encode("utf-8", "surrogateescape"))
+    except ValueError as exc:
+        raise UsageError(str(exc)) from exc
+    if not rdtypes.is_stored(rdtype):
+        raise UsageError(f"{text} is not a type that a record in a zone can have")
+    return rdtype
+
+
+def _not_text(content: bytes) -> Fault | None:
+    if len(content) > MAX_TEXT:
+        return Fault("", 0, f"{len(content)} bytes; a zone file may have {MAX_TEXT}")
+    if content.startswith(_BYTE_ORDER_MARK):
+        return Fault("", 1, "it begins with a byte order mark: save it as plain ASCII or UTF-8")
+    if (at := content.find(b"\0")) >= 0:
+        return Fault("", content.count(b"\n", 0, at) + 1, "a NUL byte: this is no zone text")
+    return None
+
+
+def _is_zone_text(words: Sequence[bytes]) -> bool:
+    r"""Whether there is a quote that no backslash escapes, or the generic form."""
+    return words[:1] == [rb"\#"] or any(b'"' in values.without_escapes(word) for word in words)
+
+
+def _joined(words: Sequence[bytes]) -> list[Token]:
+    """Tokens for a text of any length; every backslash in them escapes, so that none is cut in half."""
+    text = values.unescaped(b" ".join(words))
+    parts = [text[at : at + values.MAX_STRING] for at in range(0, len(text), values.MAX_STRING)] or [b""]
+    return [Token(values.quoted(part)[1:-1], quoted=True) for part in parts] if words else []
+
+
+def _tokens(words: Sequence[bytes]) -> list[Token]:
+    tokens: list[Token] = []
+    for word in words:
+        if len(words) > 1 and b'"' not in word and (not word or _NEEDS_QUOTES.intersection(word)):
+            tokens.append(Token(word, quoted=True))
+            continue
+        entry = scanner.entry(word, 0, 1)
+        if entry.fault:
+            raise ValueError(entry.fault)
+        tokens += entry.tokens
+    return tokens
