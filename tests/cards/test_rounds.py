@@ -13,7 +13,7 @@ from typing import NotRequired, TypedDict
 import pytest
 
 from xferzone.cards import Card, CFile, File, IGot, Login, Unknown, UVFile, encode_cards, parse_cards
-from xferzone.cards.body import unframe
+from xferzone.cards.body import unpack
 from xferzone.cards.session import nonce
 from xferzone.hashing import is_named
 
@@ -113,7 +113,7 @@ def test_what_is_carried_whole_is_what_it_is_named() -> None:
                         assert is_named(card.artifact, card.payload)
                         seen.add("file")
                     if isinstance(card, CFile) and card.source is None:
-                        assert is_named(card.artifact, unframe(card.payload, limit=card.size))
+                        assert is_named(card.artifact, unpack(card.payload, limit=card.size))
                         seen.add("cfile")
                     if isinstance(card, UVFile) and card.artifact is not None and card.payload:
                         assert is_named(card.artifact, card.payload)

@@ -13,7 +13,7 @@ from tests.live import PROJECT as PROJECT_DIRECTORY
 from tests.live import XFERZONE, Done, Server, run
 from tests.sync.recorded import signed
 from xferzone.cards import Card, parse_cards
-from xferzone.cards.body import FRAMED, UNCOMPRESSED, decode_body, frame
+from xferzone.cards.body import COMPRESSED, UNCOMPRESSED, decode_body, pack
 from xferzone.refs import LocalRefs
 from xferzone.repository import check as zone_inspect
 from xferzone.store import Store
@@ -49,7 +49,7 @@ class Answer:
     cards: Sequence[Card]
 
 
-def post(server: Server, body: bytes, content_type: str = FRAMED, seconds: float = 120) -> Answer:
+def post(server: Server, body: bytes, content_type: str = COMPRESSED, seconds: float = 120) -> Answer:
     """Send octets as they are, and read the answer."""
     connection = HTTPConnection("127.0.0.1", server.http, timeout=seconds)
     try:
@@ -66,7 +66,7 @@ def post(server: Server, body: bytes, content_type: str = FRAMED, seconds: float
 
 def ask(server: Server, text: bytes, *, level: int = 6) -> Sequence[Card]:
     """The cards that answer card text."""
-    answer = post(server, frame(text, level=level))
+    answer = post(server, pack(text, level=level))
     assert answer.status == 200
     return answer.cards
 

@@ -30,7 +30,7 @@ from tests.robust.site import (
 from tests.sync.recorded import signed
 from xferzone import delta
 from xferzone.cards import Card, CFile, Clone, Config, Error, File, Gimme, IGot, Login, Message, Push
-from xferzone.cards.body import DEBUG, FRAMED, UNCOMPRESSED, decode_body, frame
+from xferzone.cards.body import COMPRESSED, DEBUG, UNCOMPRESSED, decode_body, pack
 from xferzone.errors import PeerError
 from xferzone.hashing import artifact_id
 from xferzone.store import Store
@@ -128,7 +128,7 @@ REFUSED: list[tuple[str, bytes, str]] = [
     ("a cfile that is no zlib", by_ops(PUSH, CFile(NEW_ID, 9, b"(\xb5/\xfd rubbish")), "artifact"),
     (
         "a cfile with a length that lies",
-        by_ops(PUSH, CFile(NEW_ID, 9, b"\0\0\0\1" + frame(NEW)[4:])),
+        by_ops(PUSH, CFile(NEW_ID, 9, b"\0\0\0\1" + pack(NEW)[4:])),
         "artifact",
     ),
     (
@@ -162,13 +162,13 @@ REFUSED: list[tuple[str, bytes, str]] = [
 ]
 
 
-@pytest.mark.parametrize("content_type", [FRAMED, DEBUG, UNCOMPRESSED])
+@pytest.mark.parametrize("content_type", [COMPRESSED, DEBUG, UNCOMPRESSED])
 @pytest.mark.parametrize(("text", "said"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
 def test_what_is_refused_changes_nothing(
     server: Server, repository: Path, text: bytes, said: str, content_type: str
 ) -> None:
     before = dump(repository)
-    answer = post(server, frame(text) if content_type == FRAMED else text, content_type)
+    answer = post(server, pack(text) if content_type == COMPRESSED else text, content_type)
     assert answer.status == 200
     errors = [card.text for card in answer.cards if isinstance(card, Error)]
     assert (
@@ -222,8 +222,8 @@ def test_whatever_breaks_on_its_way_is_answered_and_changes_nothing(server: Serv
     text = by_ops(PULL, PUSH, *(File(artifact_id(each), each) for each in contents), IGot(NEW_ID))
     before = dump(repository)
     for number in range(MUTATIONS):
-        content_type = (FRAMED, UNCOMPRESSED)[number % 2]
-        broken = chance.choice(_HARMS)(chance, frame(text) if content_type == FRAMED else text)
+        content_type = (COMPRESSED, UNCOMPRESSED)[number % 2]
+        broken = chance.choice(_HARMS)(chance, pack(text) if content_type == COMPRESSED else text)
         try:
             if decode_body(content_type, broken, limit=_FEW) == text:
                 continue  # unharmed: octets behind the end of a stream

@@ -16,7 +16,7 @@ import pytest
 from tests.live import PATIENCE_S, Server, serving, within
 from tests.robust.site import PULL, PUSH, ask, by_ops, healthy, high_water, made, post, workers
 from xferzone.cards import CFile, Clone, CloneSeqno, Error, File, Gimme, Push
-from xferzone.cards.body import frame
+from xferzone.cards.body import pack
 from xferzone.hashing import artifact_id
 
 MOST = 300  # megabytes of a worker
@@ -37,7 +37,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def igots() -> bytes:
     rest = b"".join(b"igot %064x\n" % number for number in range(SIZE // 70))
-    return frame(by_ops(PUSH, rest), level=1)
+    return pack(by_ops(PUSH, rest), level=1)
 
 
 def bomb() -> bytes:
@@ -57,16 +57,16 @@ REQUESTS: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: (2**31).to_bytes(4, "big") + zlib.compress(bytes(2 * 10**8)),
         "over 134217728",
     ),
-    "an artifact pushed": (lambda: frame(by_ops(PUSH, File(NAME, LARGE)), level=0), ""),
+    "an artifact pushed": (lambda: pack(by_ops(PUSH, File(NAME, LARGE)), level=0), ""),
     "a compressed one pushed": (lambda: compressed(), ""),
-    "an artifact asked for": (lambda: frame(by_ops(PULL, Gimme(NAME))), NAME),
-    "a clone": (lambda: frame(by_ops(Clone(3, 1))), NAME),
+    "an artifact asked for": (lambda: pack(by_ops(PULL, Gimme(NAME))), NAME),
+    "a clone": (lambda: pack(by_ops(Clone(3, 1))), NAME),
 }
 
 
 def compressed() -> bytes:
     content = bytes(SIZE) + b"end"
-    return frame(by_ops(PUSH, CFile(artifact_id(content), len(content), frame(content))))
+    return pack(by_ops(PUSH, CFile(artifact_id(content), len(content), pack(content))))
 
 
 #: What the issue names, four of each at once.

@@ -13,7 +13,7 @@ import pytest
 from tests.live import PATIENCE_S, Server, serving, within
 from tests.robust.site import LOGIN, PULL, PUSH, ask, begun, by_ops, cpu_s, healthy, made, post, workers
 from xferzone.cards import Error, File, IGot
-from xferzone.cards.body import FRAMED
+from xferzone.cards.body import COMPRESSED
 from xferzone.hashing import artifact_id
 from xferzone.serve.arbiter import THREADS
 from xferzone.serve.worker import MAX_HEAD
@@ -138,7 +138,7 @@ def test_who_was_in_time_is_left_alone() -> None:
 def test_a_request_without_a_length_is_told_so(server: Server) -> None:
     for head in (b"POST / HTTP/1.1\r\nHost: x\r\n", b"POST / HTTP/1.0\r\n"):
         with socket.create_connection(("127.0.0.1", server.http), timeout=30) as connection:
-            connection.sendall(head + f"Content-Type: {FRAMED}\r\n\r\n".encode())
+            connection.sendall(head + f"Content-Type: {COMPRESSED}\r\n\r\n".encode())
             assert b" 411 " in connection.recv(100)
     assert post(server, b"").cards == []
     assert len(workers(server)) == 1

@@ -25,7 +25,7 @@ from xferzone.cards import (
     encode_cards,
     parse_cards,
 )
-from xferzone.cards.body import unframe
+from xferzone.cards.body import unpack
 from xferzone.cards.session import nonce, shared_secret, signature
 from xferzone.hashing import ArtifactId
 
@@ -66,7 +66,7 @@ def contents(cards: Iterable[File | CFile], known: dict[ArtifactId, bytes]) -> d
         ready = [card for card in waiting if card.source is None or card.source in known | made]
         assert ready, f"no source for {waiting[0].artifact}"
         for card in ready:
-            payload = card.payload if isinstance(card, File) else unframe(card.payload, limit=2**26)
+            payload = card.payload if isinstance(card, File) else unpack(card.payload, limit=2**26)
             source = None if card.source is None else (known | made)[card.source]
             made[card.artifact] = payload if source is None else delta.apply(source, payload)
         waiting = [card for card in waiting if card not in ready]

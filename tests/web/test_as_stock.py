@@ -38,7 +38,7 @@ from xferzone.cards import (
     encode_cards,
     parse_cards,
 )
-from xferzone.cards.body import DEBUG, frame
+from xferzone.cards.body import DEBUG, pack
 from xferzone.cards.session import nonce, signature
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.store import Store
@@ -109,7 +109,7 @@ class World:
             "push announcement": [push, IGot(self.one)],
             "push file": [push, file],
             # Without the line feed that stock's own clients never send here, and its server takes for a card.
-            "push cfile": [push, CFile(file.artifact, len(new), frame(new)).encode().removesuffix(b"\n")],
+            "push cfile": [push, CFile(file.artifact, len(new), pack(new)).encode().removesuffix(b"\n")],
             "file without push": [file],
             "announcement without push": [IGot(X)],
             "pull, push": [pull, push, IGot(self.one)],

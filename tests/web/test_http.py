@@ -26,7 +26,7 @@ from xferzone.cards import (
     encode_cards,
     parse_cards,
 )
-from xferzone.cards.body import DEBUG, FRAMED, UNCOMPRESSED, decode_body, encode_body, frame
+from xferzone.cards.body import COMPRESSED, DEBUG, UNCOMPRESSED, decode_body, encode_body, pack
 from xferzone.hashing import artifact_id
 from xferzone.store import Store
 from xferzone.web import xfer
@@ -39,7 +39,7 @@ NOT_TO_READ = [Error("not authorized to read")]
 
 
 def post(
-    client: falcon.testing.TestClient, text: bytes, content_type: str = FRAMED, path: str = "/"
+    client: falcon.testing.TestClient, text: bytes, content_type: str = COMPRESSED, path: str = "/"
 ) -> falcon.testing.Result:
     return client.simulate_post(path, body=encode_body(content_type, text), content_type=content_type)
 
@@ -71,13 +71,13 @@ def test_a_sync_request_is_answered_on_any_path(client: falcon.testing.TestClien
 @pytest.mark.parametrize(
     ("asked", "answered"),
     [
-        (FRAMED, FRAMED),
+        (COMPRESSED, COMPRESSED),
         (DEBUG, DEBUG),
         (UNCOMPRESSED, UNCOMPRESSED),
-        ("application/x-fossil; charset=utf-8", FRAMED),
+        ("application/x-fossil; charset=utf-8", COMPRESSED),
         ("application/x-fossil-debug;charset=utf-8", DEBUG),
-        ("Application/X-Fossil", FRAMED),
-        ("application/x-fossil-of-tomorrow", FRAMED),
+        ("Application/X-Fossil", COMPRESSED),
+        ("application/x-fossil-of-tomorrow", COMPRESSED),
     ],
 )
 def test_a_reply_goes_as_its_request_came(
@@ -88,7 +88,7 @@ def test_a_reply_goes_as_its_request_came(
     assert result.headers["content-type"] == answered
 
 
-@pytest.mark.parametrize("asked", [FRAMED, DEBUG, UNCOMPRESSED])
+@pytest.mark.parametrize("asked", [COMPRESSED, DEBUG, UNCOMPRESSED])
 def test_a_clone_goes_uncompressed(client: falcon.testing.TestClient, asked: str) -> None:
     result = post(client, by_ops(Clone(3, 1)), asked)
     assert [type(card) for card in said(result)] == [CloneSeqno, Push]
@@ -96,18 +96,18 @@ def test_a_clone_goes_uncompressed(client: falcon.testing.TestClient, asked: str
     assert post(client, by_ops(Clone(2, 1)), asked).headers["content-type"] == asked
 
 
-@pytest.mark.parametrize("body", [b"", b"#\n", frame(b""), frame(b"# nothing\n"), frame(b"", level=0)])
+@pytest.mark.parametrize("body", [b"", b"#\n", pack(b""), pack(b"# nothing\n"), pack(b"", level=0)])
 def test_a_request_for_nothing_gets_nothing(client: falcon.testing.TestClient, body: bytes) -> None:
-    headers = {"Content-Type": FRAMED, "Content-Length": str(len(body))}
+    headers = {"Content-Type": COMPRESSED, "Content-Length": str(len(body))}
     assert said(client.simulate_post("/", body=body, headers=headers)) == []
 
 
-def test_text_that_is_not_framed_is_understood_under_any_type(client: falcon.testing.TestClient) -> None:
-    assert said(client.simulate_post("/", body=PULL, content_type=FRAMED)) == NOT_TO_READ
+def test_text_that_is_not_packed_is_understood_under_any_type(client: falcon.testing.TestClient) -> None:
+    assert said(client.simulate_post("/", body=PULL, content_type=COMPRESSED)) == NOT_TO_READ
 
 
 def test_rubbish_is_a_bad_command(client: falcon.testing.TestClient) -> None:
-    (error,) = said(client.simulate_post("/", body=b"\x00\x00\x00\x09rubbish", content_type=FRAMED))
+    (error,) = said(client.simulate_post("/", body=b"\x00\x00\x00\x09rubbish", content_type=COMPRESSED))
     assert isinstance(error, Error)
     assert error.text.startswith("bad command: ")
 
@@ -179,7 +179,7 @@ def test_a_zip_bomb_is_stopped_at_the_bound(client: falcon.testing.TestClient) -
     packer = zlib.compressobj(1)
     bomb = b"".join(packer.compress(bytes(2**24)) for _ in range(20)) + packer.flush()
     body = (20 * 2**24).to_bytes(4, "big") + bomb
-    (error,) = said(client.simulate_post("/", body=body, content_type=FRAMED))
+    (error,) = said(client.simulate_post("/", body=body, content_type=COMPRESSED))
     assert isinstance(error, Error)
 
 

@@ -4,7 +4,7 @@ r"""Cards that name or carry artifacts.
     gimme ID                              send it to me
     private                               the next file or cfile is private
     file ID ?SOURCE? SIZE \n              its content, or a delta from SOURCE
-    cfile ID ?SOURCE? USIZE CSIZE \n      the same, framed and compressed as stock stores it
+    cfile ID ?SOURCE? USIZE CSIZE \n      the same, packed as stock stores it
 
 Stock puts nothing between a file payload and the next card, and a line feed after a cfile payload unless that
 already ends in one. `encode` does the same to the byte; the parser needs neither.
@@ -103,7 +103,7 @@ class File(Card):
 
 @dataclass(frozen=True, slots=True)
 class CFile(Card):
-    """The content of `artifact` as stock stores it, sent in clone version 3; cards.body.unframe() opens `payload`.
+    """The content of `artifact` as stock stores it, sent in clone version 3; cards.body.unpack() opens `payload`.
 
     `size` is the length in bytes of the artifact, also when `payload` holds a delta. Senders get it wrong without
     harm: nobody checks it.

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from xferzone.cards import CFile, File
-from xferzone.cards.body import unframe
+from xferzone.cards.body import unpack
 from xferzone.errors import CorruptArtifact, MalformedDelta, PeerError
 from xferzone.store import Writer
 from xferzone.store.chains import MAX_ARTIFACT
@@ -66,7 +66,7 @@ def payload(card: File | CFile) -> bytes:
     if isinstance(card, File):
         return card.payload
     try:
-        return unframe(card.payload, limit=MAX_ARTIFACT)
+        return unpack(card.payload, limit=MAX_ARTIFACT)
     except PeerError as exc:
         raise PeerError(f"the server sends artifact {card.artifact}, which is too large: {exc}") from exc
     except ValueError as exc:

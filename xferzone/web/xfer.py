@@ -21,7 +21,7 @@ from typing import IO, Final, Self
 
 import falcon
 
-from xferzone.cards.body import DEBUG, FRAMED, UNCOMPRESSED, expand_body, is_xfer, stated_size, write_body
+from xferzone.cards.body import COMPRESSED, DEBUG, UNCOMPRESSED, expand_body, is_xfer, stated_size, write_body
 from xferzone.errors import Busy, PeerError, XferzoneError
 from xferzone.publish import policy
 from xferzone.publish.settle import publish
@@ -61,7 +61,7 @@ class Sync:
         if req.method != "POST":
             raise falcon.HTTPMethodNotAllowed(["GET", "HEAD", "POST"])
         if not is_xfer(content_type):
-            raise falcon.HTTPUnsupportedMediaType(description=f"only {FRAMED} is taken here")
+            raise falcon.HTTPUnsupportedMediaType(description=f"only {COMPRESSED} is taken here")
         began = time.monotonic()
         with contextlib.ExitStack() as held:
             out = held.enter_context(self._room.file())
@@ -226,7 +226,7 @@ def _reply_type(content_type: str, reply: Reply) -> str:
     asked = content_type.partition(";")[0].strip().lower()
     if reply.as_clone or asked == UNCOMPRESSED:
         return UNCOMPRESSED
-    return DEBUG if asked == DEBUG else FRAMED
+    return DEBUG if asked == DEBUG else COMPRESSED
 
 
 def _log(reply: Reply, came: int, went: int, seconds: float) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xferzone.cards.body import FRAMED, UNCOMPRESSED, decode_body, frame
+from xferzone.cards.body import COMPRESSED, UNCOMPRESSED, decode_body, pack
 from xferzone.web.app import create_app
 
 if TYPE_CHECKING:
@@ -64,11 +64,11 @@ def text(*parts: bytes) -> Attack:
     return lambda round_, _honest: (UNCOMPRESSED, parts[min(round_, len(parts)) - 1])
 
 
-def octets(body: bytes, content_type: str = FRAMED) -> Attack:
+def octets(body: bytes, content_type: str = COMPRESSED) -> Attack:
     """This body, always."""
     return lambda _round, _honest: (content_type, body)
 
 
 def changed(change: Callable[[bytes], bytes]) -> Attack:
     """The honest text, changed."""
-    return lambda _round, honest: (FRAMED, frame(change(honest()), level=1))
+    return lambda _round, honest: (COMPRESSED, pack(change(honest()), level=1))

@@ -26,7 +26,7 @@ from xferzone import delta
 from xferzone.artifacts import CheckIn, Cluster, Control, Tag
 from xferzone.cards import CFile, CloneSeqno, Error, File, Gimme, IGot, Message, Push, parse_cards
 from xferzone.cards.base import line
-from xferzone.cards.body import UNCOMPRESSED, frame
+from xferzone.cards.body import UNCOMPRESSED, pack
 from xferzone.errors import PeerError
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.observer import Traffic
@@ -43,7 +43,7 @@ DATE = 1_790_000_000_000  # milliseconds since 1970; before these lines were wri
 ABSENT = ArtifactId("ab" * 32)
 OTHER_CODE = "c0" * 20
 ROUNDS = 60  # driver.MAX_ROUNDS, while these tests run
-BOMB = frame(bytes(200 * 1024 * 1024), level=9)  # 1,000:1
+BOMB = pack(bytes(200 * 1024 * 1024), level=9)  # 1,000:1
 ONE = b"one\n"
 CHAIN = 2_000  # deltas, each of the one before; 10,000 by hand
 FLOOD = 100_000  # names; 1,000,000 by hand
@@ -127,7 +127,7 @@ def file(content: bytes, name: ArtifactId | None = None) -> bytes:
 
 
 def cfile(content: bytes, name: ArtifactId | None = None, payload: bytes | None = None) -> bytes:
-    return CFile(name or artifact_id(content), len(content), payload or frame(content)).encode()
+    return CFile(name or artifact_id(content), len(content), payload or pack(content)).encode()
 
 
 def derived(source: bytes, content: bytes, made: bytes | None = None) -> bytes:
@@ -270,8 +270,8 @@ REFUSED: dict[str, tuple[Attack, str]] = {
     "a NUL": (text(b"\0\n"), "means nothing here"),
     "half a payload": (text(file(LONG)[:-10]), "malformed file card"),
     "a size that is none": (text(b"file %s -5\n" % ABSENT.encode()), "malformed file card"),
-    "half a frame": (octets(frame(file(LONG))[:-9]), "means nothing here"),
-    "a damaged frame": (octets(_flipped(frame(file(LONG)))), "means nothing here"),
+    "half a packed body": (octets(pack(file(LONG))[:-9]), "means nothing here"),
+    "a damaged packed body": (octets(_flipped(pack(file(LONG)))), "means nothing here"),
     "noise": (octets(b"x" + random.Random(1).randbytes(100_000)), "means nothing here"),
     "a bomb": (octets(BOMB), "sends a reply that is too large"),
     "a cfile bomb": (text(cfile(ONE, payload=BOMB)), f"{artifact_id(ONE)}, which is too large"),
@@ -283,7 +283,7 @@ REFUSED: dict[str, tuple[Attack, str]] = {
         text(b"".join(file(b"%d" % number) for number in range(client.MAX_ARTIFACTS + 1))),
         f"over {client.MAX_ARTIFACTS} artifacts in one reply",
     ),
-    "an artifact over 64 MiB": (octets(frame(file(bytes(64 * 2**20 + 1)), level=1)), "bytes"),
+    "an artifact over 64 MiB": (octets(pack(file(bytes(64 * 2**20 + 1)), level=1)), "bytes"),
     "a wrong hash": (text(file(ONE) + file(LONG, ABSENT)), f"artifact {ABSENT}"),
     "a wrong hash in a cfile": (text(cfile(LONG, ABSENT)), f"artifact {ABSENT}"),
     "a wrong hash by a delta": (
@@ -307,7 +307,7 @@ REFUSED: dict[str, tuple[Attack, str]] = {
         artifact_id(LONGER),
     ),
     "a cluster of 120,000 names": (
-        octets(frame(_clusters(2, 60_000), level=1)),
+        octets(pack(_clusters(2, 60_000), level=1)),
         "artifacts named that are not here",
     ),
     "a ref of no artifact": (text(ref(MAIN, "nonsense")), "a ref that stands nowhere"),
@@ -345,7 +345,7 @@ def test_what_breaks_the_protocol_is_named_and_not_kept(site: Site, case: str) -
 TAKEN: dict[str, Attack] = {
     "nothing": text(b""),
     "blank lines and comments": text(b"\n\n# x\n   \n#\n"),
-    "an empty frame": octets(frame(b"")),
+    "an empty packed body": octets(pack(b"")),
     "unversioned files and settings": text(
         b"uvigot x 1 %s 5\n" % ABSENT.encode()
         + b"uvfile y 1 %s 3 0\nabc" % hashlib.sha1(b"abc").hexdigest().encode()

@@ -145,7 +145,7 @@ def test_rights_are_those_of_fossils_letters() -> None:
 
 
 def test_the_recorded_login_holds_against_the_secret_that_stock_stored(tmp_path: Path) -> None:
-    vectors = json.loads((Path(__file__).parents[1] / "vectors" / "login.json").read_bytes())
+    vectors = json.loads((Path(__file__).parents[2] / "vectors" / "login.json").read_bytes())
     with Store.create(tmp_path / "v.xferzone", vectors["project_code"]) as store:
         with store.writer() as writer:
             writer.put_user("dev", "devpw", "o")

@@ -34,7 +34,7 @@ from xferzone.cards import (
     UVIGot,
     encode_cards,
 )
-from xferzone.cards.body import frame, unframe
+from xferzone.cards.body import pack, unpack
 from xferzone.errors import PeerError
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.refs import LocalRefs, Move, Ref
@@ -224,8 +224,8 @@ def test_pushed_artifacts_are_kept_whatever_form_they_came_in(store: Store) -> N
         PUSH,
         file(LONG),
         change(LONG, LONGER),
-        CFile(artifact_id(b"three\n"), 6, frame(b"three\n")),
-        CFile(artifact_id(LONG[::-1]), 9, frame(delta.create(LONG, LONG[::-1]) or b""), artifact_id(LONG)),
+        CFile(artifact_id(b"three\n"), 6, pack(b"three\n")),
+        CFile(artifact_id(LONG[::-1]), 9, pack(delta.create(LONG, LONG[::-1]) or b""), artifact_id(LONG)),
         File(sha1, b"abc"),
         file(b""),
     ]
@@ -260,7 +260,7 @@ def test_what_a_check_in_names_is_asked_for(store: Store) -> None:
     ("cards_", "reason"),
     [
         ([file(b"new\n", X)], f"wrong hash on received artifact {X}"),
-        ([CFile(X, 4, frame(b"new\n"))], f"wrong hash on received artifact {X}"),
+        ([CFile(X, 4, pack(b"new\n"))], f"wrong hash on received artifact {X}"),
         ([CFile(X, 4, b"\0\0\0\4rubbish")], "came damaged"),
         ([CFile(X, 4, b"")], "came damaged"),
         ([File(X, b"rubbish", artifact_id(ONE))], f"bad delta for artifact {X}"),
@@ -362,7 +362,7 @@ def test_a_clone_brings_everything_and_says_what_project_it_is(
     if compressed:
         assert isinstance(first, CFile)
         assert isinstance(second, CFile)
-        assert [unframe(card.payload, limit=9) for card in (first, second)] == [ONE, TWO]
+        assert [unpack(card.payload, limit=9) for card in (first, second)] == [ONE, TWO]
         assert first.size == len(ONE)
         assert zlib.decompress(first.payload[4:]) == ONE
     else:
@@ -557,7 +557,7 @@ LINES = st.sampled_from(
         encode_cards(HELD),
         encode_cards([file(b"new\n")]),
         encode_cards([change(LONG, LONGER)]),
-        encode_cards([CFile(artifact_id(LONG), 5, frame(LONG))]),
+        encode_cards([CFile(artifact_id(LONG), 5, pack(LONG))]),
         encode_cards([Gimme(artifact_id(ONE)), Gimme(X), IGot(X)]),
         encode_cards([Clone(3, 1)]),
         b"clone\n",

@@ -12,7 +12,7 @@ from io import BytesIO
 from tempfile import SpooledTemporaryFile
 from typing import IO, Final
 
-from xferzone.cards.body import FRAMED, encode_body, expand_body
+from xferzone.cards.body import COMPRESSED, encode_body, expand_body
 from xferzone.errors import PeerError
 from xferzone.observer import Observer
 from xferzone.store import Store
@@ -93,7 +93,7 @@ class _Line:
         self.is_busy = text is not None
         if text is None:
             return
-        octets = encode_body(FRAMED, text)
+        octets = encode_body(COMPRESSED, text)
         self._traffic.bytes_out += len(octets)
         threading.Thread(target=self._exchange, args=(octets,), daemon=True).start()
 
@@ -121,6 +121,6 @@ class _Line:
 
     def _exchange(self, octets: bytes) -> None:
         try:
-            self._replies.put(self._transport.exchange(FRAMED, octets))
+            self._replies.put(self._transport.exchange(COMPRESSED, octets))
         except Exception as exc:  # noqa: BLE001 it comes out of `reply`
             self._replies.put(exc)

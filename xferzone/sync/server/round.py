@@ -55,7 +55,7 @@ from xferzone.cards import (
     UVIGot,
     parse_cards,
 )
-from xferzone.cards.body import FRAMED, opened, stated_size, unframe
+from xferzone.cards.body import COMPRESSED, opened, stated_size, unpack
 from xferzone.errors import CorruptArtifact, MalformedCard, MalformedDelta, PeerError
 from xferzone.hashing import ArtifactId
 from xferzone.refs import LocalRefs
@@ -65,7 +65,7 @@ from xferzone.sync.server.budget import Budget
 from xferzone.sync.server.login import Rights
 from xferzone.sync.server.refs import is_number, tell
 from xferzone.sync.server.reply import Draft, Reply
-from xferzone.sync.server.sending import COMPRESSED, Sender
+from xferzone.sync.server.sending import CFILE_VERSION, Sender
 
 MAX_NAMED: Final = 500_000  # artifacts that one request may announce or ask for; ours: some 100 MB of memory
 MAX_EXPECTED: Final = 5_000  # of them that are remembered as missing; the client announces the others again
@@ -237,7 +237,7 @@ class Round:
             self._draft.fail(self._sender.push_card(), Error("not authorized to clone"))
             return
         if card.version is not None and card.seqno is not None and card.version >= 2:
-            self._as_stored = card.version >= COMPRESSED
+            self._as_stored = card.version >= CFILE_VERSION
             self._sender.clone(card.version, card.seqno)
         else:
             self._oldest_clone = self._pulling = True
@@ -260,9 +260,9 @@ class Round:
         """The content or delta that the card carries."""
         if isinstance(card, File):
             return card.payload
-        self._terms.budget.admit(min(stated_size(FRAMED, BytesIO(card.payload)), delta.MAX_SIZE))
+        self._terms.budget.admit(min(stated_size(COMPRESSED, BytesIO(card.payload)), delta.MAX_SIZE))
         try:
-            return unframe(card.payload, limit=delta.MAX_SIZE)
+            return unpack(card.payload, limit=delta.MAX_SIZE)
         except ValueError as exc:
             raise PeerError(f"artifact {card.artifact} came damaged: {exc}") from exc
 

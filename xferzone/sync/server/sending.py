@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Final
 
 from xferzone.cards import CFile, CloneSeqno, File, Gimme, IGot, Push
-from xferzone.cards.body import frame
+from xferzone.cards.body import pack
 from xferzone.errors import CorruptArtifact, NotFound
 from xferzone.hashing import ArtifactId
 from xferzone.store.reader import Reader, Sendable
@@ -26,7 +26,7 @@ MAX_GIMMES: Final = 500  # cards a reply; Fossil 2.21, src/xfer.c, request_phant
 CLONE_STEP: Final = 65_536  # bytes of content between two looks at the clock and the size
 CLONE_LEVEL: Final = 1  # of zlib; 3 makes a clone 1 % smaller, 6 makes it 4 %, and its packing twice as slow
 
-COMPRESSED: Final = 3  # the version of clone from which artifacts are sent compressed
+CFILE_VERSION: Final = 3  # the version of clone from which artifacts are sent compressed
 _FIRST: Final = 1  # the position where a clone begins
 _OVERHEAD: Final = 16  # times its content that a small artifact weighs, its card's line included
 
@@ -57,7 +57,7 @@ class Sender:
             largest = self._draft.budget.artifact
             batch = self._reader.clone_batch(position, min(left // _OVERHEAD + 1, CLONE_STEP), largest)
             for sendable in batch.sendables:
-                self._draft.add(_cfile(sendable) if version >= COMPRESSED else _file(sendable))
+                self._draft.add(_cfile(sendable) if version >= CFILE_VERSION else _file(sendable))
             self.sent += len(batch.sendables)
             self._leave_out(batch.damaged)
             position = batch.position
@@ -142,5 +142,5 @@ def _file(sendable: Sendable) -> File:
 
 
 def _cfile(sendable: Sendable) -> CFile:
-    payload = frame(sendable.payload, level=CLONE_LEVEL)
+    payload = pack(sendable.payload, level=CLONE_LEVEL)
     return CFile(sendable.id, sendable.size, payload, sendable.source)
