@@ -7,7 +7,7 @@ import pytest
 
 from tests.cli.conftest import Run
 from tests.live import serving
-from xferzone.cli.committing import MAX_SHOWN
+from xferzone.cli.output import MAX_SHOWN
 
 pytestmark = pytest.mark.interop
 

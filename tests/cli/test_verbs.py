@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import EVERY_VERB, ZONE, Run
-from xferzone.cli import main as command_line
-from xferzone.cli.main import VERBS
+from xferzone.cli.settings import DEFAULT_REPOSITORY
+from xferzone.cli.verbs import VERBS
 from xferzone.store import Store
 
 
@@ -28,7 +28,7 @@ def test_the_help_lists_every_verb_and_exit_code(xz: Run) -> None:
     for code in ("0", "1", "2", "4", "5", "6", "7", "69", "75", "77"):
         assert f"\n    {code} " in shown
     assert xz("--version").out.startswith("xferzone")
-    assert command_line.DEFAULT_REPOSITORY in shown
+    assert DEFAULT_REPOSITORY in shown
 
 
 @pytest.mark.parametrize(

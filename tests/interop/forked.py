@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from tests.live import BOUND_S, Done, Person
-from xferzone.cli.main import VERBS, main
+from xferzone.cli.main import main
+from xferzone.cli.verbs import VERBS
 from xferzone.serve.process import die_with
 
 

@@ -2,9 +2,9 @@
 
 import click
 
-from xferzone.cli.committing import SHORT, now_ms, printable, reading, show_difference, show_json, when
 from xferzone.cli.editing import zone_of
-from xferzone.cli.main import Settings
+from xferzone.cli.output import SHORT, printable, show_difference, show_json, when
+from xferzone.cli.settings import Settings, now_ms, reading
 from xferzone.errors import NotFound, UsageError
 from xferzone.history import log as history
 from xferzone.history.content import with_serial

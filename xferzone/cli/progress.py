@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import click
 
-from xferzone.cli.committing import printable
+from xferzone.cli.output import printable
 from xferzone.observer import Observer, Traffic
 from xferzone.publish import forks
 

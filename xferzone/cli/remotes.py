@@ -8,9 +8,9 @@ from typing import TypeVar
 import click
 
 from xferzone.cli import passwords, synced
-from xferzone.cli.committing import changing, now_ms, reading, show_json
-from xferzone.cli.main import Settings
+from xferzone.cli.output import show_json
 from xferzone.cli.progress import watching
+from xferzone.cli.settings import Settings, changing, now_ms, reading
 from xferzone.errors import NotFound, UsageError
 from xferzone.publish.follow import Followed, follow
 from xferzone.publish.serials import Heard

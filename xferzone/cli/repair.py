@@ -6,10 +6,10 @@ from typing import Final
 import click
 
 from xferzone.cli import passwords, synced
-from xferzone.cli.committing import counted, show_json
-from xferzone.cli.main import Settings
+from xferzone.cli.output import counted, show_json
 from xferzone.cli.progress import watching
 from xferzone.cli.remotes import known_remote
+from xferzone.cli.settings import Settings
 from xferzone.errors import XferzoneError
 from xferzone.hashing import ArtifactId
 from xferzone.publish.follow import Followed

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from xferzone.cli.committing import MAX_SHOWN, SHORT, changing, counted, now_ms, printable, reading, show_json
-from xferzone.cli.main import Settings
+from xferzone.cli.output import MAX_SHOWN, SHORT, counted, printable, show_json
+from xferzone.cli.settings import Settings, changing, now_ms, reading
 from xferzone.repository import check as zone_inspect
 from xferzone.repository import make
 from xferzone.repository import promote as zone_promote

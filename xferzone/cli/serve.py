@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from xferzone.cli.main import Settings
+from xferzone.cli.settings import Settings
 from xferzone.dnsd.listen import Address, parse_address
 from xferzone.errors import CannotServe, UsageError, XferzoneError
 from xferzone.serve.process import LOG_FORMAT, seek_cycles_often

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import click
 
-from xferzone.cli.committing import MAX_SHOWN, SHORT, counted, printable, show_json
-from xferzone.cli.main import Settings
+from xferzone.cli.output import MAX_SHOWN, SHORT, counted, printable, show_json
 from xferzone.cli.progress import size
+from xferzone.cli.settings import Settings
 from xferzone.errors import Denied, LostRace, PeerError, XferzoneError
 from xferzone.publish.follow import Diverged, Followed
 from xferzone.refs import LocalRefs

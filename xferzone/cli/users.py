@@ -4,8 +4,8 @@ import sys
 
 import click
 
-from xferzone.cli.committing import changing, reading, show_json
-from xferzone.cli.main import Settings
+from xferzone.cli.output import show_json
+from xferzone.cli.settings import Settings, changing, reading
 from xferzone.errors import NotFound, UsageError
 from xferzone.repository.make import ADMIN_CAPS, EVERYBODY, check_login, password
 from xferzone.store import Reader, User

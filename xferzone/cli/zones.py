@@ -5,21 +5,10 @@ from pathlib import Path
 
 import click
 
-from xferzone.cli.committing import (
-    Writing,
-    commit,
-    counted,
-    now_ms,
-    on_branch,
-    read_input,
-    reading,
-    show_json,
-    show_warnings,
-    source,
-    writing,
-    writing_on,
-)
-from xferzone.cli.main import Settings
+from xferzone.cli.committing import Writing, commit, on_branch, writing, writing_on
+from xferzone.cli.input import read_input, source
+from xferzone.cli.output import counted, show_json, show_warnings
+from xferzone.cli.settings import Settings, now_ms, reading
 from xferzone.edit import commit as edit
 from xferzone.edit.commit import Commit, Edit
 from xferzone.errors import Fault, NotFound, UsageError, ZoneInvalid

@@ -1,0 +1,124 @@
+"""The verbs that list, begin and close branches, and list and set tags: branch, tag."""
+
+import click
+
+from xferzone.cli.committing import Writing, commit, on_branch, writing_on
+from xferzone.cli.output import SHORT, printable, show_json, when
+from xferzone.cli.settings import Settings, now_ms, reading
+from xferzone.edit.commit import Commit, Edit
+from xferzone.errors import NotFound
+from xferzone.history import log
+from xferzone.history.revision import resolve
+from xferzone.refs import LocalRefs, lookup
+from xferzone.refs.branch import split_ref
+from xferzone.store import Writer, timeline
+from xferzone.zonefile import names
+
+
+@click.command()
+@click.argument("name", metavar="[ZONE]", required=False)
+@click.argument("new", metavar="[NAME]", required=False)
+@click.argument("revision", metavar="[REV]", default="")
+@click.option("--close", is_flag=True, help="Close the branch NAME instead of making it.")
+@writing_on("Where REV is looked for if it names no branch; main unless given.")
+@click.pass_obj
+def branch(settings: Settings, name: str | None, new: str | None, revision: str, close: bool) -> None:
+    """List branches, begin one at REV, or close one.
+
+    DNS serves main. What was tried on another branch comes to main by a merge in a check-out
+    (`fossil update ZONE/main; fossil merge ZONE/NAME; fossil commit`), or whole by `xferzone reset ZONE NAME`, which
+    drops what main got since. A closed branch stays in the lists, marked so; a check-in on it opens it again.
+
+    \b
+    REV: a check-in's id or its beginning, a branch, a tag, any of these with ~N, @DATE or @-2h (UTC);
+         without it, the tip of main
+
+    \b
+    Examples:
+      xferzone branch
+      xferzone branch example.com
+      xferzone branch example.com test main~1
+      xferzone branch example.com test --close
+    """
+    zone = None if name is None else names.parse_zone(name)
+    if zone is None or new is None:
+        _list_branches(settings, zone)
+        return
+    chosen = f"{zone}/{new.removeprefix(f'{zone}/')}"
+
+    def act(edit: Edit, writer: Writer, refs: LocalRefs) -> Commit:
+        if close:
+            return edit.close()
+        at = resolve(writer, refs, zone, revision, now_ms(), Writing.given().branch)
+        return edit.fork_off(at, Writing.given().message or f'Create new branch named "{chosen}"')
+
+    commit(settings, lambda refs: chosen, act)
+
+
+@click.command()
+@click.argument("name", metavar="[ZONE]", required=False)
+@click.argument("tag_name", metavar="[NAME]", required=False)
+@click.argument("revision", metavar="[REV]", default="")
+@writing_on("Where REV is looked for if it names no branch; main unless given.")
+@click.pass_obj
+def tag(settings: Settings, name: str | None, tag_name: str | None, revision: str) -> None:
+    """List all tags or a zone's, or give a check-in a name that stays.
+
+    \b
+    REV: a check-in's id or its beginning, a branch, a tag, any of these with ~N, @DATE or @-2h (UTC);
+         without it, the tip of main
+
+    \b
+    Examples:
+      xferzone tag example.com
+      xferzone tag example.com before-move main~2
+    """
+    zone = None if name is None else names.parse_zone(name)
+    if zone is None or tag_name is None:
+        _list_tags(settings, zone)
+        return
+
+    def act(edit: Edit, writer: Writer, refs: LocalRefs) -> Commit:
+        at = resolve(writer, refs, zone, revision, now_ms(), Writing.given().branch)
+        return edit.mark(f"{zone}/{tag_name.removeprefix(f'{zone}/')}", at)
+
+    commit(settings, on_branch(zone), act)
+
+
+def _list_branches(settings: Settings, zone: str | None) -> None:
+    with reading(settings) as (reader, refs):
+        rows = log.branches(reader, refs, zone)
+        reason = None if zone is None else lookup.zone(refs, zone)
+    if zone is not None and not rows:
+        raise NotFound(reason or f"{zone} is not in this repository: `xferzone zone list` shows what is")
+    if settings.json:
+        show_json(
+            [
+                {
+                    "branch": row.name,
+                    "checkin": row.tip,
+                    "date": when(row.date_ms),
+                    "published": row.is_published,
+                    "served": row.is_served,
+                    "closed": row.is_closed,
+                }
+                for row in rows
+            ]
+        )
+        return
+    for row in rows:
+        # Of a branch that is no zone's nobody asks whether it is published; feature/x is as good as never one's.
+        unpublished = not row.is_published and "." in (split_ref(row.name) or ("",))[0]
+        state = (" served" if row.is_served else " not published" if unpublished else "") + (
+            " closed" if row.is_closed else ""
+        )
+        click.echo(f"{printable(row.name)} {row.tip[:SHORT]} {when(row.date_ms)}{state}")
+
+
+def _list_tags(settings: Settings, zone: str | None) -> None:
+    with reading(settings) as (reader, _):
+        rows = timeline.tags(reader, timeline.ALL if zone is None else timeline.of_zone(zone))
+    if settings.json:
+        show_json([{"tag": name, "checkin": at} for name, at in rows])
+    else:
+        click.echo("".join(f"{printable(name)} {at[:SHORT]}\n" for name, at in rows), nl=False)

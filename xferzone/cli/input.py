@@ -1,0 +1,66 @@
+"""What the verbs read: words that may look like options, files, and standard input."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from xferzone.errors import NotFound, UsageError
+
+MAX_INPUT = 64 * 1024 * 1024  # bytes of one file or of stdin, as zone/text reads them
+
+
+class WordsCommand(click.Command):
+    """A verb whose arguments may look like options: `TXT v=spf1 -all`, `TXT -from`.
+
+    A word is an option only if it is one of the verb's, written in full; all behind `--` is data.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        known = {
+            name: parameter
+            for parameter in self.get_params(ctx)
+            if isinstance(parameter, click.Option)
+            for name in parameter.opts
+        }
+        options: list[str] = []
+        words: list[str] = []
+        left = iter(args)
+        for word in left:
+            name, is_joined, _ = word.partition("=")
+            option = known.get(name if is_joined and word.startswith("--") else word)
+            if word == "--":
+                words += left
+            elif option is None:
+                words.append(word)
+            elif option.is_flag or name != word:
+                options.append(word)
+            elif (value := next(left, None)) is None:
+                raise click.BadOptionUsage(name, f"Option {name!r} requires an argument.", ctx)
+            else:
+                options += [word, value]
+        return super().parse_args(ctx, [*options, "--", *words])
+
+
+def read_input(file: str) -> bytes:
+    """The bytes of a file, or of stdin for "-".
+
+    Raises:
+        NotFound, UsageError: it cannot be read, or is larger than MAX_INPUT.
+    """
+    try:
+        if file == "-":
+            content = sys.stdin.buffer.read(MAX_INPUT + 1)
+        else:
+            with Path(file).open("rb") as opened:
+                content = opened.read(MAX_INPUT + 1)
+    except OSError as exc:
+        raise NotFound(f"{source(file)} cannot be read: {exc.strerror}") from exc
+    if len(content) > MAX_INPUT:
+        raise UsageError(f"{source(file)} is over {MAX_INPUT} bytes: split the zone")
+    return content
+
+
+def source(file: str) -> str:
+    """What a file argument is called in messages."""
+    return "standard input" if file == "-" else file
