@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from xferzone.history import log
+from xferzone.history import content
 from xferzone.refs import LocalRefs
 from xferzone.store import Store, schema
 from xferzone.store.check import faults
@@ -27,7 +27,7 @@ def test_a_repository_of_every_schema_is_brought_up_to_date(golden: Path, tmp_pa
         ]
         main = refs.get("example.com/main")
         assert main is not None
-        (www,) = log.records_of(reader, "example.com", main.checkin, b"www")
+        (www,) = content.records_of(reader, "example.com", main.checkin, b"www")
         assert www.rdata == bytes([192, 0, 2, 7])
         assert reader.user("ann") is not None
 

@@ -7,7 +7,7 @@ from xferzone.cli.output import SHORT, printable, show_json, when
 from xferzone.cli.settings import Settings, now_ms, reading
 from xferzone.edit.commit import Commit, Edit
 from xferzone.errors import NotFound
-from xferzone.history import log
+from xferzone.history import branches
 from xferzone.history.revision import resolve
 from xferzone.refs import LocalRefs, lookup
 from xferzone.refs.branch import split_ref
@@ -87,7 +87,7 @@ def tag(settings: Settings, name: str | None, tag_name: str | None, revision: st
 
 def _list_branches(settings: Settings, zone: str | None) -> None:
     with reading(settings) as (reader, refs):
-        rows = log.branches(reader, refs, zone)
+        rows = branches.branches(reader, refs, zone)
         reason = None if zone is None else lookup.zone(refs, zone)
     if zone is not None and not rows:
         raise NotFound(reason or f"{zone} is not in this repository: `xferzone zone list` shows what is")

@@ -14,8 +14,7 @@ from xferzone.edit.commit import Author, Commit, Edit
 from xferzone.edit.naming import check_utf8
 from xferzone.errors import RefConflict
 from xferzone.hashing import ArtifactId
-from xferzone.history import log
-from xferzone.history.log import Difference
+from xferzone.history.diff import Difference, difference
 from xferzone.refs import LocalRefs
 from xferzone.refs.branch import DEFAULT_BRANCH
 from xferzone.store import Reader, Writer, schema
@@ -144,7 +143,7 @@ def _show_dry_run(settings: Settings, reader: Reader, was: ArtifactId | None, do
         placed = reader.placed(done.checkin)
         parents = () if placed is None else placed.parents
         before = was or (parents[0] if parents else None)
-        change = log.difference(reader, done.branch.partition("/")[0], before, done.checkin)
+        change = difference(reader, done.branch.partition("/")[0], before, done.checkin)
     show_difference(settings, change)
     click.echo("dry run: nothing was stored", err=True)
 

@@ -6,8 +6,12 @@ from xferzone.cli.editing import zone_of
 from xferzone.cli.output import SHORT, printable, show_difference, show_json, when
 from xferzone.cli.settings import Settings, now_ms, reading
 from xferzone.errors import NotFound, UsageError
-from xferzone.history import log as history
-from xferzone.history.content import with_serial
+from xferzone.hashing import ArtifactId
+from xferzone.history import log as zone_log
+from xferzone.history import owners
+from xferzone.history.blame import blame as blamed
+from xferzone.history.content import records_of, wildcard_above, with_serial
+from xferzone.history.diff import difference
 from xferzone.history.log import LogEntry
 from xferzone.history.revision import resolve
 from xferzone.publish.serials import serial_in
@@ -59,7 +63,7 @@ def log(settings: Settings, name: str | None, owner: str | None, count: int) -> 
         entries = _changes_of(settings, names.parse_zone(name), owner, count)
     else:
         with reading(settings) as (reader, refs):
-            entries = list(history.log(reader, refs, name, count))
+            entries = list(zone_log.log(reader, refs, name, count))
             if name is not None and not entries:
                 raise NotFound(_not_logged(refs, name))
     if settings.json:
@@ -74,10 +78,10 @@ def _changes_of(settings: Settings, zone: str, owner: str, count: int) -> list[L
     with reading(settings) as (reader, refs):
         if reason := lookup.zone(refs, zone):
             raise NotFound(reason)
-        found = list(history.log_of_name(reader, refs, zone, changes.owner_in(wanted, zone), count))
+        found = list(owners.log_of_name(reader, refs, zone, changes.owner_in(wanted, zone), count))
     entries = [entry for entry in found if entry is not None]
     if len(entries) < len(found):
-        click.echo(f"only the newest {history.MAX_SEARCHED} check-ins of {zone} were looked at", err=True)
+        click.echo(f"only the newest {owners.MAX_SEARCHED} check-ins of {zone} were looked at", err=True)
     if not entries:
         raise NotFound(f"nothing ever changed {wanted} in {zone}: `xferzone log {zone}` shows what happened")
     return entries
@@ -145,13 +149,11 @@ def diff(settings: Settings, name: str, old: str | None, new: str | None) -> Non
     with reading(settings) as (reader, refs):
         after = resolve(reader, refs, zone, new or "", now_ms())
         if old is not None:
-            before = resolve(reader, refs, zone, old, now_ms())
-            change = history.difference(reader, zone, before, after)
+            before: ArtifactId | None = resolve(reader, refs, zone, old, now_ms())
         else:
             placed = reader.placed(after)
-            change = history.difference(
-                reader, zone, placed.parents[0] if placed and placed.parents else None, after
-            )
+            before = placed.parents[0] if placed and placed.parents else None
+        change = difference(reader, zone, before, after)
     show_difference(settings, change)
 
 
@@ -169,7 +171,7 @@ def blame(settings: Settings, name: str, owner: str | None) -> None:
     zone = names.parse_zone(name)
     wanted = None if owner is None else changes.owner_in(changes.parse_name(owner), zone)
     with reading(settings) as (reader, refs):
-        found = history.blame(reader, zone, resolve(reader, refs, zone, "", now_ms()), wanted)
+        found = blamed(reader, zone, resolve(reader, refs, zone, "", now_ms()), wanted)
     if not found:
         what = "has no records" if owner is None else f"has no record of {owner}"
         raise NotFound(f"{zone} {what}: `xferzone log {zone}` shows what happened to it")
@@ -207,8 +209,8 @@ def show(settings: Settings, name: str, kind: str | None, revision: str) -> None
         checkin = resolve(reader, refs, zone, revision, now_ms())
         owner = changes.owner_in(asked, zone)
         serial = serial_in(reader, zone, checkin)
-        held = history.records_of(reader, zone, checkin, owner)
-        wildcard = None if held else history.wildcard_above(reader, zone, checkin, owner)
+        held = records_of(reader, zone, checkin, owner)
+        wildcard = None if held else wildcard_above(reader, zone, checkin, owner)
     shown = [with_serial(record, serial) for record in held if rdtype in (None, record.rdtype)]
     if not shown:
         there = ", ".join(sorted({_type(each) for each in held}))

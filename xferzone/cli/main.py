@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 
 import xferzone
+from xferzone.cli.output import printable
 from xferzone.cli.settings import DEFAULT_REPOSITORY, Settings
 from xferzone.cli.verbs import Verbs
 from xferzone.errors import NotFound, RefConflict, UsageError, XferzoneError
@@ -80,8 +81,6 @@ def main() -> None:
         exc.show()
         code = exc.exit_code
     except XferzoneError as exc:
-        from xferzone.cli.output import printable
-
         # A word of 70 kB that somebody gave must not hide the remedy behind it.
         told = re.sub(r"\S{200,}", lambda word: f"{word[0][:60]}...", str(exc))
         if isinstance(

@@ -11,7 +11,7 @@ import click
 from xferzone.cli.settings import Settings
 
 if TYPE_CHECKING:  # the store behind it takes 0.2 s, and errors are printed without it
-    from xferzone.history.log import Difference
+    from xferzone.history.diff import Difference
 
 MAX_SHOWN = 20  # branches, check-ins or artifacts that are listed one by one; JSON has all
 SHORT = 16  # digits of an id that people are shown

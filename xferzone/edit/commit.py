@@ -255,7 +255,7 @@ class Edit:
         return moved
 
     def _zone_files(self, everything: Mapping[str, ArtifactId]) -> dict[str, ArtifactId]:
-        return {name: file for name, file in everything.items() if cut.is_zone_file(self.zone, name)}
+        return cut.zone_files(self.zone, everything)
 
     def _beside(self, parent: ArtifactId | None, own: Mapping[str, ArtifactId]) -> list[FileCard]:
         """The zone's files, and all others as the parent has them."""

@@ -1,4 +1,7 @@
-"""The text of a zone as it is served: canonical, every comment kept, the SOA with the serial of law 3."""
+"""The content of a zone at a check-in: its whole text as it is served, or the records of one owner.
+
+The text is canonical, with every comment, and its SOA has the serial of law 3.
+"""
 
 import struct
 
@@ -6,9 +9,11 @@ import dns.rdatatype
 
 from xferzone.errors import NotFound
 from xferzone.hashing import ArtifactId
+from xferzone.history.diff import lines_of
 from xferzone.publish import served
 from xferzone.publish.serials import serial_in
 from xferzone.store import Reader
+from xferzone.zone.cut import zone_files
 from xferzone.zonefile import names, text
 from xferzone.zonefile.record import Record
 
@@ -35,3 +40,24 @@ def with_serial(record: Record, serial: int | None) -> Record:
         return record
     # RFC 1035 3.3.13: two names, then five 32-bit numbers, the serial first.
     return record._replace(rdata=record.rdata[:-20] + struct.pack(">I", serial) + record.rdata[-16:])
+
+
+def records_of(reader: Reader, zone: str, checkin: ArtifactId, owner: bytes) -> list[Record]:
+    """The owner's records at a check-in, canonical and in order; of a canonical zone just one file is read."""
+    own = zone_files(zone, reader.files(checkin))
+    key = names.owner_key(owner)
+    rows = served.ordered(reader, zone, own)
+    held = own.values() if rows is None else [row.file for _, row in rows if row.first <= key <= row.last]
+    return [record for record in lines_of(reader, zone, held).values() if record.owner == owner]
+
+
+def wildcard_above(reader: Reader, zone: str, checkin: ArtifactId, owner: bytes) -> str | None:
+    """The wildcard, absolute, that may stand for an owner without records; None: there is none, or a name between."""
+    labels = names.owner_labels(owner)
+    for start in range(1, len(labels) + 1):
+        above = names.owner_text((b"*", *labels[start:]))
+        if records_of(reader, zone, checkin, above):
+            return text.owner_name(above, names.zone_name(zone))
+        if records_of(reader, zone, checkin, names.owner_text(labels[start:])):
+            return None
+    return None

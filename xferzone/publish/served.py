@@ -53,7 +53,7 @@ def served_form(
     Raises:
         ZoneInvalid: the zone must not be served; every fault found, by file and line.
     """
-    own = {name: file for name, file in everything.items() if cut.is_zone_file(zone, name)}
+    own = cut.zone_files(zone, everything)
     if not own:
         raise ZoneInvalid([Fault("", 0, f"there is no file {cut.first_name(zone)} in the check-in")])
     rows = _known_or_cut(writer, zone, own, as_cut=as_cut)
@@ -89,7 +89,7 @@ def _has_files(zone: str, held: Iterable[str]) -> bool:
 
 def task(reader: Reader, zone: str, everything: Mapping[str, ArtifactId]) -> Task:
     """What compiling the zone's files needs, all of them read."""
-    own = {name: file for name, file in everything.items() if cut.is_zone_file(zone, name)}
+    own = cut.zone_files(zone, everything)
     return Task(zone, {name: (file, reader.content(file)) for name, file in own.items()})
 
 

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import accumulate
+from typing import TypeVar
 
 from xferzone.errors import Fault, ZoneInvalid
 from xferzone.zonefile import names, text
@@ -31,6 +32,9 @@ MAX_OWNER = 1_000_000  # bytes of text of one owner; architecture.md 7
 
 #: An owner and the canonical text of its records.
 Block = tuple[bytes, bytes]
+
+#: Whatever a check-in keeps of a file.
+_File = TypeVar("_File")
 
 #: Sort key of an owner, the owner, and its new text, empty if it goes.
 _Edit = tuple[bytes, bytes, bytes]
@@ -80,6 +84,11 @@ def is_zone_file(zone_id: str, name: str) -> bool:
     return name == first_name(zone_id) or (
         folder == f"{zone_id}.zone.d" and bool(slash) and inside.endswith(".zone") and inside != ".zone"
     )
+
+
+def zone_files(zone_id: str, held: Mapping[str, _File]) -> dict[str, _File]:
+    """Those of the files that a check-in holds, by name, that belong to the zone."""
+    return {name: file for name, file in held.items() if is_zone_file(zone_id, name)}
 
 
 def mean_a_zone(zone_id: str, held: Iterable[str]) -> bool:

@@ -1,0 +1,45 @@
+"""The branches of a zone, or of the whole repository."""
+
+from dataclasses import dataclass
+
+from xferzone.hashing import ArtifactId
+from xferzone.refs import LocalRefs
+from xferzone.refs.branch import DEFAULT_BRANCH, split_ref
+from xferzone.store import Reader, timeline
+
+
+@dataclass(frozen=True, slots=True)
+class BranchEntry:
+    """A branch: where it stands, else the latest of it by edited date.
+
+    `is_published`: it has a version that could be served; `is_served`: by DNS, so it is the zone's main branch.
+    """
+
+    name: str
+    tip: ArtifactId
+    date_ms: int
+    is_closed: bool
+    is_published: bool
+    is_served: bool
+
+
+def branches(reader: Reader, refs: LocalRefs, zone: str | None) -> list[BranchEntry]:
+    """The branches of a zone, or all, by name."""
+    standing = {ref.branch: ref for ref in (refs.list() if zone is None else refs.of_zone(zone))}
+    begun = timeline.branches(reader, timeline.ALL if zone is None else timeline.of_zone(zone))
+    rows = {at.name: BranchEntry(at.name, at.tip, at.date_ms, at.is_closed, False, False) for at in begun}
+    for name, ref in standing.items():
+        placed = reader.placed(ref.checkin)
+        if placed is not None:
+            closed = reader.tags(ref.checkin).get("closed", ("-",))[0] != "-"
+            is_up = bool(ref.numbers)
+            rows[name] = BranchEntry(
+                name, ref.checkin, placed.date_ms, closed, is_up, is_up and is_main(name)
+            )
+    return [row for _, row in sorted(rows.items())]
+
+
+def is_main(branch: str) -> bool:
+    """Whether it is the branch of a zone that DNS serves."""
+    split = split_ref(branch)
+    return split is not None and split[1] == DEFAULT_BRANCH
