@@ -17,7 +17,7 @@ import pytest
 
 from tests.cli.conftest import Run
 from tests.live import XFERZONE, Person, serving, stock_server
-from xferzone.store import Store
+from xferzone.store import Store, accounts
 
 pytestmark = pytest.mark.interop
 
@@ -58,7 +58,7 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
     def account(login: str, password: str) -> None:
         with Store.open(ours) as store, store.writer() as writer:
-            writer.put_user(login, password, "gio")
+            accounts.put_user(writer, login, password, "gio")
 
     def stock_account(login: str, password: str) -> None:
         person.fossil("user", "new", login, "", "x", "-R", stock, code=None)

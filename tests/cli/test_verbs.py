@@ -9,7 +9,7 @@ import pytest
 from tests.cli.conftest import EVERY_VERB, ZONE, Run
 from xferzone.cli.settings import DEFAULT_REPOSITORY
 from xferzone.cli.verbs import VERBS
-from xferzone.store import Store
+from xferzone.store import Store, accounts
 
 
 @pytest.mark.parametrize("verb", EVERY_VERB, ids=" ".join)
@@ -61,7 +61,7 @@ def test_init_prints_login_and_password_once(xz: Run, tmp_path: Path) -> None:
     assert (tmp_path / "zones.xferzone").stat().st_mode & 0o077 == 0
     with Store.open(tmp_path / "zones.xferzone") as store, store.reader() as reader:
         assert reader.project_code == "ab" * 20
-        nobody = reader.user("nobody")
+        nobody = accounts.user(reader, "nobody")
         assert nobody is not None
         assert nobody.caps == ""
 

@@ -9,7 +9,7 @@ from xferzone.hashing import ArtifactId
 from xferzone.publish.settle import publish
 from xferzone.refs import LocalRefs
 from xferzone.repository import make
-from xferzone.store import Store, Writer, timeline
+from xferzone.store import Store, Writer, places, timeline
 
 NOW = 1_800_000_000_000  # milliseconds since 1970
 MAIN = "example.com/main"
@@ -85,7 +85,7 @@ class Project:
 
     def branch_of(self, checkin: ArtifactId) -> str | None:
         with self.store.reader() as reader:
-            placed = reader.placed(checkin)
+            placed = places.placed(reader, checkin)
         assert placed is not None
         return placed.branch
 

@@ -17,8 +17,7 @@ from xferzone.publish.follow import Followed, Moved, follow
 from xferzone.refs import LocalRefs, indexes
 from xferzone.refs.branch import split_ref
 from xferzone.repository.rebuild import rebuild
-from xferzone.store import schema, timeline
-from xferzone.store.remotes import forget_unsent, unsent
+from xferzone.store import places, schema, symbols, timeline, unsent
 from xferzone.zone import changes
 from xferzone.zonefile import names, text
 
@@ -63,9 +62,9 @@ class Copy(Project):
     def send(self) -> list[str]:
         """Push to the remote; what it says."""
         with self.store.writer() as here:
-            sent = unsent(here)
+            sent = unsent.artifacts(here)
             contents = [here.content(artifact) for artifact in sent]
-            forget_unsent(here, sent)
+            unsent.forget(here, sent)
         self.remote.now = max(self.remote.now, self.now)
         return self.remote.push(*contents)
 
@@ -187,9 +186,9 @@ def test_what_the_remote_moved_to_a_fork_while_it_stood_still_is_left_behind(
     clone.now += 10 * 60_000
     mine = clone.set_www("192.0.2.9")
     with clone.store.writer() as here:
-        sent = unsent(here)
+        sent = unsent.artifacts(here)
         contents = [here.content(artifact) for artifact in sent]
-        forget_unsent(here, sent)
+        unsent.forget(here, sent)
     assert "5 minutes ahead" in primary.push(*contents)[0]
     followed = clone.pull()
     assert followed.moved == (Moved(MAIN, mine, first, 1),)
@@ -513,9 +512,9 @@ class Story:
             clone.send()
             return
         with clone.store.writer() as here:
-            sent = unsent(here)
+            sent = unsent.artifacts(here)
             keep(self.remote, *(here.content(artifact) for artifact in sent))
-            forget_unsent(here, sent)
+            unsent.forget(here, sent)
 
     def pull(self, clone: Copy) -> None:
         followed = clone.pull(self.rng)
@@ -542,7 +541,7 @@ def ancestors(project: Project, tip: ArtifactId) -> set[ArtifactId]:
     with project.store.reader() as reader:
         found, queue = {tip}, [tip]
         for at in queue:
-            placed = reader.placed(at)
+            placed = places.placed(reader, at)
             new = set(() if placed is None else placed.parents) - found
             found |= new
             queue.extend(new)
@@ -586,7 +585,7 @@ def latest(remote: Project) -> dict[str, ArtifactId]:
     found: dict[str, tuple[int, ArtifactId]] = {}
     with remote.store.reader() as reader:
         for placed in (entry.placed for entry in timeline.entries(reader, 10_000)):
-            prefix, value = reader.tags(placed.id).get("date", ("-", None))
+            prefix, value = symbols.tags(reader, placed.id).get("date", ("-", None))
             date_ms = placed.date_ms
             if prefix == "+" and value is not None:
                 date_ms = int(datetime.fromisoformat(f"{value}+00:00").timestamp() * 1_000)

@@ -13,6 +13,7 @@ from xferzone.publish.policy import refusal
 from xferzone.refs import LocalRefs
 from xferzone.repository.rebuild import rebuild
 from xferzone.repository.status import status
+from xferzone.store import places, symbols
 
 A = zone_text("www 300 A 192.0.2.1")
 B = zone_text("www 300 A 192.0.2.2")
@@ -279,7 +280,7 @@ def test_a_second_beginning_of_a_branch_is_a_loser(project: Project) -> None:
 
 def test_a_zone_that_begins_on_the_trunk_check_out_is_accepted(project: Project) -> None:
     with project.store.reader() as reader:
-        root = reader.branch_tip("trunk")
+        root = symbols.branch_tip(reader, "trunk")
     assert root is not None
     child = project.manifest(A, root, branch=MAIN)
     assert project.push(child) == []
@@ -386,7 +387,7 @@ def test_what_is_mended_on_another_branch_is_invalid_after_a_rebuild(
     project, _, oops = mended_elsewhere
     with project.writing() as (writer, refs):
         rebuild(writer, refs, project.now)
-        assert [checkin.id for checkin in writer.invalid(MAIN)] == [oops]
+        assert [checkin.id for checkin in places.invalid(writer, MAIN)] == [oops]
 
 
 def test_what_another_branch_has_passed_needs_an_administrator_too(
@@ -427,8 +428,8 @@ def test_any_order_of_arrival_ends_with_one_leaf_and_a_rising_serial(project: Pr
             assert project.served()[0] == served
     project.push(*held)
     with project.store.reader() as reader:
-        waits = reader.unplaced()
-        bad = reader.invalid(MAIN)
+        waits = places.unplaced(reader)
+        bad = places.invalid(reader, MAIN)
     assert waits == []
     leaves = [leaf for leaf in project.leaves() if leaf not in {placed.id for placed in bad}]
     assert leaves == [project.served()[0]] or (leaves == [] and bad)

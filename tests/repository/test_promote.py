@@ -9,8 +9,7 @@ from tests.publish.project import MAIN, Project
 from tests.publish.test_follow import STEPS, A, B, C, Copy, Story, refs_of
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.repository.promote import Promoted, promote
-from xferzone.store import schema
-from xferzone.store.remotes import unsent
+from xferzone.store import places, schema, unsent
 
 SEEDS = 6  # 100 were run
 
@@ -47,10 +46,10 @@ def test_what_was_made_here_and_is_served_stays_served(clone: Copy) -> None:
     assert clone.served()[0] == mine
     with clone.store.reader() as reader:
         assert reader.role == schema.PRIMARY
-        assert unsent(reader) == []
+        assert unsent.artifacts(reader) == []
     clone.set_www("192.0.2.10")
     with clone.store.reader() as reader:
-        assert unsent(reader) == []
+        assert unsent.artifacts(reader) == []
 
 
 def test_what_was_left_behind_goes_to_a_fork(clone: Copy) -> None:
@@ -97,4 +96,4 @@ def test_a_promoted_clone_has_one_leaf_a_branch(tmp_path: Path, seed: int, *, is
 
 def invalid(clone: Copy, branch: str) -> set[ArtifactId]:
     with clone.store.reader() as reader:
-        return {placed.id for placed in reader.invalid(branch)}
+        return {placed.id for placed in places.invalid(reader, branch)}

@@ -16,7 +16,7 @@ from xferzone.cards import Card, parse_cards
 from xferzone.cards.body import COMPRESSED, UNCOMPRESSED, decode_body, pack
 from xferzone.refs import LocalRefs
 from xferzone.repository import check as zone_inspect
-from xferzone.store import Store
+from xferzone.store import Store, accounts
 from xferzone.store.check import faults as inspect
 
 PROJECT = "0123456789abcdef0123456789abcdef01234567"
@@ -30,8 +30,8 @@ def made(path: Path) -> Path:
     """An empty repository in which nobody may do anything, and ops everything."""
     with Store.create(path, PROJECT) as store, store.writer() as writer:
         for login in ("nobody", "anonymous"):
-            writer.put_user(login, None, "")
-        writer.put_user(LOGIN, PASSWORD, "s")
+            accounts.put_user(writer, login, None, "")
+        accounts.put_user(writer, LOGIN, PASSWORD, "s")
     return path
 
 

@@ -33,7 +33,7 @@ from xferzone.cards import Card, CFile, Clone, Config, Error, File, Gimme, IGot,
 from xferzone.cards.body import COMPRESSED, DEBUG, UNCOMPRESSED, decode_body, pack
 from xferzone.errors import PeerError
 from xferzone.hashing import artifact_id
-from xferzone.store import Store
+from xferzone.store import Store, accounts
 
 HERE, NEW = b"here\n" * 50, b"new\n" * 50
 HERE_ID, NEW_ID = artifact_id(HERE), artifact_id(NEW)
@@ -46,8 +46,8 @@ _FEW = 20_000  # bytes of a test's body
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = made(tmp_path_factory.mktemp("bad") / "z.xferzone")
     with Store.open(path) as store, store.writer() as writer:
-        writer.put_user("rose", "pw-rose", "go")
-        writer.put_user("mute", None, "s")
+        accounts.put_user(writer, "rose", "pw-rose", "go")
+        accounts.put_user(writer, "mute", None, "s")
         writer.put(HERE)
     return path
 

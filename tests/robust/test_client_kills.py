@@ -21,7 +21,7 @@ import pytest
 from tests.live import Person, run, serving, stock_server
 from xferzone.artifacts import CheckIn, FileCard, Tag
 from xferzone.hashing import ArtifactId
-from xferzone.store import Store
+from xferzone.store import Store, unsent
 
 pytestmark = pytest.mark.interop
 
@@ -60,7 +60,7 @@ def grow(path: Path, first: int) -> None:
     with Store.open(path) as store, store.writer() as writer:
         parents: tuple[ArtifactId, ...] = ()
         for number in range(first, first + CHECKINS):
-            name = writer.put_own(rng.randbytes(SIZE))
+            name = unsent.put_own(writer, rng.randbytes(SIZE))
             begins = (Tag("*", "branch", None, f"b{first}"), Tag("*", f"sym-b{first}", None, None))
             manifest = CheckIn(
                 comment=f"change {number}",
@@ -70,7 +70,7 @@ def grow(path: Path, first: int) -> None:
                 parents=parents,
                 tags=() if parents else begins,
             )
-            parents = (writer.put_own(manifest.encode()),)
+            parents = (unsent.put_own(writer, manifest.encode()),)
 
 
 def artifacts(path: Path) -> set[ArtifactId]:

@@ -35,7 +35,7 @@ from xferzone.errors import CorruptArtifact, PeerError, XferzoneError
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.refs import LocalRefs
 from xferzone.repository import rebuild
-from xferzone.store import Store
+from xferzone.store import Store, accounts
 from xferzone.store.check.replace import damaged
 from xferzone.sync.client.repair import RepairSession
 from xferzone.web.app import create_app
@@ -168,7 +168,7 @@ def damage(repository: Made, statements: str) -> None:
 def cloned(path: Path) -> tuple[set[ArtifactId], list[str]]:
     """What a clone by nobody brings, and the messages beside it."""
     with Store.open(path) as store, store.writer() as writer:
-        writer.put_user("nobody", None, "g")
+        accounts.put_user(writer, "nobody", None, "g")
     client = falcon.testing.TestClient(create_app(path))
     came: set[ArtifactId] = set()
     messages: list[str] = []
@@ -366,7 +366,7 @@ def sound(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     path = tmp_path_factory.mktemp("sound") / "z.xferzone"
     shutil.copy(made.path, path)
     with Store.open(path) as store, store.writer() as writer:
-        writer.put_user("nobody", None, "o")
+        accounts.put_user(writer, "nobody", None, "o")
     with serving(path, "serve") as server:
         yield server.url()
 

@@ -7,7 +7,7 @@ import pytest
 
 from xferzone.history import content
 from xferzone.refs import LocalRefs
-from xferzone.store import Store, schema
+from xferzone.store import Store, accounts, schema
 from xferzone.store.check import faults
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -29,7 +29,7 @@ def test_a_repository_of_every_schema_is_brought_up_to_date(golden: Path, tmp_pa
         assert main is not None
         (www,) = content.records_of(reader, "example.com", main.checkin, b"www")
         assert www.rdata == bytes([192, 0, 2, 7])
-        assert reader.user("ann") is not None
+        assert accounts.user(reader, "ann") is not None
 
 
 def test_there_is_one_for_every_schema() -> None:

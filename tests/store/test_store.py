@@ -15,7 +15,7 @@ from xferzone import delta
 from xferzone.artifacts import CheckIn, Cluster, Control, FileCard, Tag
 from xferzone.errors import Busy, CorruptArtifact, MalformedDelta, NotFound, UsageError, XferzoneError
 from xferzone.hashing import ArtifactId, artifact_id
-from xferzone.store import Store, Writer, database, schema
+from xferzone.store import Store, Writer, database, outgoing, places, schema
 from xferzone.store.check import faults
 from xferzone.store.check.relink import relink
 from xferzone.store.database import MAX_WAL
@@ -188,7 +188,7 @@ def test_a_delta_for_the_wire_leads_from_the_version_before(store: Store) -> Non
     texts = versions(3)
     with store.writer() as writer:
         history(writer, texts)
-        found = writer.delta(artifact_id(texts[2]))
+        found = outgoing.as_delta(writer, artifact_id(texts[2]))
         assert found is not None
         assert found[0] == artifact_id(texts[1])
         assert delta.apply(texts[1], found[1]) == texts[2]
@@ -205,7 +205,7 @@ def test_a_clone_in_batches_delivers_everything_once(store: Store, budget: int) 
     position = 1
     with store.reader() as reader:
         while position:
-            batch = reader.clone_batch(position, budget)
+            batch = outgoing.clone_batch(reader, position, budget)
             assert batch.sendables
             waiting += batch.sendables
             position = batch.position
@@ -257,7 +257,7 @@ def test_a_branch_is_inherited_moved_and_cut_off(store: Store) -> None:
         line = history(writer, versions(4))
 
         def branches() -> list[str | None]:
-            placed = [writer.placed(checkin) for checkin in line]
+            placed = [places.placed(writer, checkin) for checkin in line]
             return [each.branch for each in placed if each is not None]
 
         main = "example.com/main"
@@ -301,10 +301,10 @@ def test_any_order_of_arrival_derives_the_same(
                 writer.put(content)
         with first.reader() as one, second.reader() as two:
             for checkin in line:
-                assert one.placed(checkin) == two.placed(checkin)
+                assert places.placed(one, checkin) == places.placed(two, checkin)
             assert two.phantoms(10) == []
-            assert [placed.id for placed in one.unplaced()] == sorted(
-                (placed.id for placed in two.unplaced()), key=line.index
+            assert [placed.id for placed in places.unplaced(one)] == sorted(
+                (placed.id for placed in places.unplaced(two)), key=line.index
             )
 
 
@@ -345,7 +345,7 @@ def test_damage_is_named_and_never_served(store: Store, damage: str, where: str)
         with pytest.raises(CorruptArtifact, match=where):
             reader.content(ArtifactId(raw.hex()))
         assert any(raw.hex() in fault for fault in faults.faults(reader))
-        assert raw.hex() not in [sent.id for sent in reader.clone_batch(1, 10**9).sendables]
+        assert raw.hex() not in [sent.id for sent in outgoing.clone_batch(reader, 1, 10**9).sendables]
 
 
 def test_a_sound_repository_has_no_faults(store: Store) -> None:
@@ -443,7 +443,7 @@ def test_what_comes_has_a_position_that_no_clone_has_passed(store: Store) -> Non
         writer.put(b"what the clone began with")
     with store.writer() as writer:
         history(writer, [old, new])
-        sent = writer.clone_batch(announced + 2, 10**9).sendables
+        sent = outgoing.clone_batch(writer, announced + 2, 10**9).sendables
     ids = {one.id for one in sent}
     assert {artifact_id(old), artifact_id(new)} <= ids
     assert all(one.source is None or one.source in ids for one in sent)
@@ -457,7 +457,7 @@ def test_the_wal_begins_anew_however_many_read(tmp_path: Path) -> None:
     def read(store: Store) -> None:
         while not stop.is_set():
             with store.reader() as reader:
-                reader.unplaced()
+                places.unplaced(reader)
                 stop.wait(0.1)
 
     def written(store: Store) -> int:
@@ -478,7 +478,7 @@ def test_the_wal_begins_anew_however_many_read(tmp_path: Path) -> None:
         for reader in readers:
             reader.join(30)
         with store.reader() as long:  # one who never ends
-            long.unplaced()
+            places.unplaced(long)
             assert written(store) > 1.25 * MAX_WAL
         written(store)
         assert wal.stat().st_size < 1.25 * MAX_WAL

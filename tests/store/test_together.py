@@ -14,7 +14,7 @@ from xferzone import delta
 from xferzone.artifacts import CheckIn, Cluster, Control, FileCard, Tag
 from xferzone.errors import CorruptArtifact, MalformedDelta, PeerError
 from xferzone.hashing import ArtifactId, artifact_id
-from xferzone.store import Reader, Store, chains, incoming, writer
+from xferzone.store import Reader, Store, chains, incoming, orphans
 from xferzone.store.check import faults
 from xferzone.store.check.relink import relink
 from xferzone.store.incoming import Apart, Look, Received, verify_apart
@@ -278,7 +278,7 @@ def test_with_one_bad_artifact_nothing_is_stored(
 
 
 def test_what_waits_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "MAX_ASIDE", 2)
+    monkeypatch.setattr(orphans, "MAX_ASIDE", 2)
     waiting = [Received(artifact_id(b"%d" % n), artifact_id(b"none"), b"1\n1:x0;") for n in range(3)]
     with Store.create(tmp_path / "z") as store, store.writer() as together:
         together.put_all(waiting[:2])

@@ -14,7 +14,7 @@ from tests.sync.rounds import ask
 from xferzone.artifacts import parse
 from xferzone.cards import CFile, CloneSeqno, File, parse_cards
 from xferzone.hashing import ArtifactId
-from xferzone.store import Store
+from xferzone.store import Store, accounts
 from xferzone.sync.server.budget import Budget
 from xferzone.sync.server.login import authenticate
 
@@ -28,9 +28,9 @@ def store(tmp_path: Path) -> Iterator[Store]:
     with Store.create(tmp_path / "r.xferzone", recorded.project_code()) as store:
         with store.writer() as writer:
             for login, caps in USERS.items():
-                writer.put_user(login, None, caps)
-            writer.put_user("dev", "devpw", "vuxy")
-            writer.put_user("ro", "ropw", "go")
+                accounts.put_user(writer, login, None, caps)
+            accounts.put_user(writer, "dev", "devpw", "vuxy")
+            accounts.put_user(writer, "ro", "ropw", "go")
         yield store
 
 
@@ -121,9 +121,9 @@ def test_each_round_of_that_clone_says_the_same_around_its_artifacts(store: Stor
 
 def test_a_clone_that_needs_a_login(store: Store) -> None:
     with store.writer() as writer:
-        writer.put_user("nobody", None, "")
-        writer.put_user("anonymous", None, "")
-        writer.put_user("dev", "devpw", "vuxyg")
+        accounts.put_user(writer, "nobody", None, "")
+        accounts.put_user(writer, "anonymous", None, "")
+        accounts.put_user(writer, "dev", "devpw", "vuxyg")
     rounds = [
         (recorded.without_private(request), reply)
         for request, reply in recorded.scenario("clone-login-required")

@@ -12,7 +12,7 @@ import falcon.testing
 import pytest
 
 from xferzone.artifacts import CheckIn, Tag
-from xferzone.store import Store
+from xferzone.store import Store, accounts
 from xferzone.sync.server.budget import Budget
 from xferzone.web.app import create_app
 
@@ -30,9 +30,9 @@ def store(tmp_path: Path) -> Iterator[Store]:
     """An empty repository, in which nobody may do anything and ops everything."""
     with Store.create(tmp_path / "z.xferzone", PROJECT) as store:
         with store.writer() as writer:
-            writer.put_user("nobody", None, "")
-            writer.put_user("anonymous", None, "")
-            writer.put_user("ops", "secret", "s")
+            accounts.put_user(writer, "nobody", None, "")
+            accounts.put_user(writer, "anonymous", None, "")
+            accounts.put_user(writer, "ops", "secret", "s")
         yield store
 
 
@@ -54,10 +54,10 @@ def project(tmp_path: Path) -> Path:
         tags=(Tag("*", "branch", None, "trunk"), Tag("*", "sym-trunk", None, None)),
     )
     with Store.create(path, PROJECT) as store, store.writer() as writer:
-        writer.put_user("nobody", None, "")
-        writer.put_user("anonymous", None, "")
+        accounts.put_user(writer, "nobody", None, "")
+        accounts.put_user(writer, "anonymous", None, "")
         for login, caps in USERS.items():
-            writer.put_user(login, f"pw-{login}", caps)
+            accounts.put_user(writer, login, f"pw-{login}", caps)
         writer.put(root.encode())
     return path
 

@@ -41,7 +41,7 @@ from xferzone.cards import (
 from xferzone.cards.body import DEBUG, pack
 from xferzone.cards.session import nonce, signature
 from xferzone.hashing import ArtifactId, artifact_id
-from xferzone.store import Store
+from xferzone.store import Store, accounts
 
 pytestmark = pytest.mark.interop
 
@@ -157,7 +157,7 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     content = person.fossil("artifact", root, "-R", theirs).out.encode()
     with Store.create(own, project) as store, store.writer() as writer:
         for login, caps in everybody.items():
-            writer.put_user(login, PASSWORD if login not in ("nobody", "anonymous") else None, caps)
+            accounts.put_user(writer, login, PASSWORD if login not in ("nobody", "anonymous") else None, caps)
         held = {writer.put(content, ArtifactId(root)): content}
     assert parse(content) is not None
     with stock_server(person, theirs) as stock, serving(own, "serve") as server:

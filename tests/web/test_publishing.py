@@ -15,7 +15,7 @@ from xferzone.cards.body import DEBUG
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.refs import LocalRefs
 from xferzone.repository import make
-from xferzone.store import Store
+from xferzone.store import Store, accounts
 from xferzone.web.app import create_app
 
 BRANCH = "example.com/main"
@@ -30,8 +30,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
     make.make(path, admin="ops", project_code=PROJECT, now_ms=_now())
     with Store.open(path) as store:
         with store.writer() as writer:
-            writer.put_user("ops", "pw", "s")
-            writer.put_user("ann", "pw", "gio")
+            accounts.put_user(writer, "ops", "pw", "s")
+            accounts.put_user(writer, "ann", "pw", "gio")
         yield store
 
 

@@ -14,7 +14,7 @@ from tests.web.conftest import served
 from xferzone.edit.commit import Author, Edit
 from xferzone.refs import LocalRefs
 from xferzone.repository import make
-from xferzone.store import Store
+from xferzone.store import Store, accounts
 from xferzone.sync.server.budget import Budget
 from xferzone.zonefile.names import zone_name
 from xferzone.zonefile.text import read
@@ -91,7 +91,7 @@ def test_who_may_clone(project: Path, ann: Person) -> None:
             assert ("not authorized to clone" in refused.out) or ("login failed" in refused.out)
             assert not (ann.home / "no.fossil").exists()
         with Store.open(project) as store, store.writer() as writer:
-            writer.put_user("nobody", None, "g")
+            accounts.put_user(writer, "nobody", None, "g")
         ann.fossil("clone", "--once", server.url(), ann.home / "yes.fossil")
     assert artifacts(ann.home / "yes.fossil") == ours(project)
 
@@ -171,7 +171,7 @@ def test_what_a_pusher_may_not_bring_is_told_and_does_not_go_round_in_circles(tm
     path = tmp_path / "z.xferzone"
     make.make(path, admin="ops", project_code=None, now_ms=1_780_000_000_000)
     with Store.open(path) as store, store.writer() as writer:
-        writer.put_user("ann", "pw-ann", "gio")
+        accounts.put_user(writer, "ann", "pw-ann", "gio")
         author = Author("ops", 1_780_000_001_000)
         text = b"@ 3600 SOA a b 1 2 3 4 5\n@ 3600 NS ns.example.net.\n"
         records = read(text, zone_name("example.com"))

@@ -15,9 +15,17 @@ and Z each. The last card that tells a kind wins. Source: Fossil 2.21, www/filef
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from xferzone.artifacts.checkin import CheckIn, CherryPick, FileCard, delta_files, parse_checkin, r_card
+from xferzone.artifacts.checkin import (
+    CheckIn,
+    CherryPick,
+    FileCard,
+    delta_files,
+    parse_checkin,
+    r_card,
+    replaced,
+)
 from xferzone.artifacts.cluster import Cluster, parse_cluster
 from xferzone.artifacts.control import Control, Tag, parse_control
 from xferzone.artifacts.grammar import Cards, is_sealed, read, upper_case_ids
@@ -32,13 +40,18 @@ __all__ = [
     "Control",
     "FileCard",
     "Other",
+    "Parsed",
     "Tag",
     "delta_files",
     "hazard",
     "may_be_structural",
     "parse",
     "r_card",
+    "replaced",
 ]
+
+#: What an artifact says; None: nothing, it is a plain blob.
+Parsed: TypeAlias = CheckIn | Control | Cluster | Other | None
 
 MAX_STRUCTURAL = 4 * 2**20  # bytes; ours, a check-in of about 30,000 files; what is longer is a plain blob
 
@@ -71,7 +84,7 @@ _KINDS = (
 )
 
 
-def parse(content: bytes) -> CheckIn | Control | Cluster | Other | None:
+def parse(content: bytes) -> Parsed:
     """What `content` means to Fossil; None: nothing, it is a plain blob.
 
     The verdict is stock's, but for what grammar.read() and MAX_STRUCTURAL refuse besides. Nothing is looked up:

@@ -134,6 +134,22 @@ def delta_files(baseline: Iterable[FileCard], own: Iterable[FileCard]) -> tuple[
     return tuple(sorted(kept, key=lambda card: _octets(card.name)))
 
 
+def replaced(older: CheckIn, newer: CheckIn) -> list[tuple[ArtifactId, ArtifactId]]:
+    """The files of `older` of which `newer`, which was made from it, has other versions, each with that version.
+
+    Of delta manifests nothing is told.
+    """
+    if older.baseline or newer.baseline:
+        return []
+    was = {card.name: card.id for card in older.files}
+    found = []
+    for name, new, _, old_name in newer.files:
+        old = was.get(old_name or name)
+        if old is not None and new is not None and old != new:
+            found.append((old, new))
+    return found
+
+
 def r_card(files: Iterable[tuple[str, bytes]]) -> str:
     """The argument of the R card: lower-case hex MD5 over (name, content) of all files, which come in F order."""
     digest = hashlib.md5(usedforsecurity=False)

@@ -17,7 +17,7 @@ from xferzone.hashing import ArtifactId
 from xferzone.history.diff import Difference, difference
 from xferzone.refs import LocalRefs
 from xferzone.refs.branch import DEFAULT_BRANCH
-from xferzone.store import Reader, Writer, schema
+from xferzone.store import Reader, Writer, places, schema
 
 _META = "xferzone.writing"
 _Command = TypeVar("_Command", bound=Callable[..., object])
@@ -140,7 +140,7 @@ def commit(
 def _show_dry_run(settings: Settings, reader: Reader, was: ArtifactId | None, done: Commit) -> None:
     change = Difference((), ())
     if done.checkin is not None and done.tag is None:
-        placed = reader.placed(done.checkin)
+        placed = places.placed(reader, done.checkin)
         parents = () if placed is None else placed.parents
         before = was or (parents[0] if parents else None)
         change = difference(reader, done.branch.partition("/")[0], before, done.checkin)

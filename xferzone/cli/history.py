@@ -16,6 +16,7 @@ from xferzone.history.log import LogEntry
 from xferzone.history.revision import resolve
 from xferzone.publish.serials import serial_in
 from xferzone.refs import LocalRefs, lookup
+from xferzone.store import places
 from xferzone.zone import changes
 from xferzone.zonefile import names, rdtypes, text
 from xferzone.zonefile.record import Record
@@ -151,7 +152,7 @@ def diff(settings: Settings, name: str, old: str | None, new: str | None) -> Non
         if old is not None:
             before: ArtifactId | None = resolve(reader, refs, zone, old, now_ms())
         else:
-            placed = reader.placed(after)
+            placed = places.placed(reader, after)
             before = placed.parents[0] if placed and placed.parents else None
         change = difference(reader, zone, before, after)
     show_difference(settings, change)

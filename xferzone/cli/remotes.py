@@ -19,8 +19,8 @@ from xferzone.refs import LocalRefs
 from xferzone.repository.make import EVERYBODY
 from xferzone.serve.helpers import compile_aside, verifying
 from xferzone.serve.process import ending_in_order
-from xferzone.store import Reader, Store, Writer, schema
-from xferzone.store.remotes import ORIGIN, Remote, put_remote, remotes, remove_remote, unsent
+from xferzone.store import Reader, Store, Writer, accounts, schema, unsent
+from xferzone.store.remotes import ORIGIN, Remote, put_remote, remotes, remove_remote
 from xferzone.sync.client import driver
 from xferzone.sync.client.session import ClientSession, Purpose
 from xferzone.transport.http import HTTP, credentials, shown_url
@@ -232,7 +232,7 @@ def _sync(
             done = _run(store, known, session, heard)
         if session.errors:
             with store.reader() as reader:
-                left = len(unsent(reader)) if purpose.push else 0
+                left = len(unsent.artifacts(reader)) if purpose.push else 0
             raise synced.refusal(done, "is it the password, or is another project there?", left)
         if save_password and account is not None:
             passwords.save(settings.repository, url, account.password)
@@ -268,7 +268,7 @@ def _begin_clone(writer: Writer, session: ClientSession) -> None:
     writer.set_setting("project-code", session.project_code)
     writer.set_setting("role", schema.CLONE)
     for login in EVERYBODY:
-        writer.put_user(login, None, "")
+        accounts.put_user(writer, login, None, "")
 
 
 def _follow(

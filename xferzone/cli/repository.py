@@ -16,7 +16,7 @@ from xferzone.repository import status as state
 from xferzone.serve.running import listeners
 from xferzone.store import Store, schema
 from xferzone.store.check import faults as inspect
-from xferzone.store.remotes import Unsent
+from xferzone.store.unsent import Unsent
 
 DEFAULT_ADMIN = "ops"
 

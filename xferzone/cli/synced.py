@@ -11,8 +11,7 @@ from xferzone.cli.settings import Settings
 from xferzone.errors import Denied, LostRace, PeerError, XferzoneError
 from xferzone.publish.follow import Diverged, Followed
 from xferzone.refs import LocalRefs
-from xferzone.store import Reader, schema
-from xferzone.store.remotes import unsent
+from xferzone.store import Reader, places, schema, unsent
 from xferzone.sync.client.session import ClientSession, Purpose
 
 # How errors about rights begin, here and in stock.
@@ -131,13 +130,13 @@ def check_pushed(reader: Reader, done: Sync, purpose: Purpose) -> None:
         Denied, LostRace
     """
     session = done.session
-    left = unsent(reader)
+    left = unsent.artifacts(reader)
     tries = left or not purpose.pull or reader.role == schema.PRIMARY
     if session.is_denied and tries:
         raise Denied(f"{done.where} takes no pushes from this account; {_unsent(len(left))}")
     if purpose.pull:
         return
-    placed = filter(None, map(reader.placed, session.sent))
+    placed = filter(None, (places.placed(reader, artifact) for artifact in session.sent))
     for branch in {checkin.branch for checkin in placed}:
         tip = session.told.refs.get(branch or "")
         ref = LocalRefs(reader).get(branch or "")

@@ -8,7 +8,8 @@ from xferzone.cli.output import show_json
 from xferzone.cli.settings import Settings, changing, reading
 from xferzone.errors import NotFound, UsageError
 from xferzone.repository.make import ADMIN_CAPS, EVERYBODY, check_login, password
-from xferzone.store import Reader, User
+from xferzone.store import Reader, accounts
+from xferzone.store.accounts import User
 
 READ_CAPS = "go"  # clone and read; letters as stock has them
 WRITE_CAPS = "goi"
@@ -65,11 +66,11 @@ def add(settings: Settings, login: str, letters: str | None, level: str | None, 
     caps = _caps(letters, level, WRITE_CAPS)
     secret = _from_stdin() if password_stdin else password()
     with changing(settings) as (writer, _):
-        if writer.user(login) is not None:
+        if accounts.user(writer, login) is not None:
             raise UsageError(
                 f"there is a user {login} already: `xferzone user passwd {login}` changes the password"
             )
-        writer.put_user(login, secret, caps)
+        accounts.put_user(writer, login, secret, caps)
     _tell(settings, login, caps, None if password_stdin else secret)
 
 
@@ -83,7 +84,7 @@ def list_(settings: Settings) -> None:
       xferzone user list
     """
     with reading(settings) as (reader, _):
-        users = reader.users()
+        users = accounts.users(reader)
     if settings.json:
         show_json([{"login": each.login, "caps": each.caps} for each in users])
     else:
@@ -110,7 +111,7 @@ def caps(settings: Settings, login: str, letters: str | None, level: str | None)
     """
     with changing(settings) as (writer, _):
         chosen = _caps(letters, level, None)
-        writer.set_caps(_known(writer, login), chosen)
+        accounts.set_caps(writer, _known(writer, login), chosen)
     _tell(settings, login, chosen, None)
 
 
@@ -130,7 +131,7 @@ def passwd(settings: Settings, login: str, password_stdin: bool) -> None:
     secret = _from_stdin() if password_stdin else password()
     with changing(settings) as (writer, _):
         known = _known(writer, login)
-        writer.put_user(login, secret, known.caps)
+        accounts.put_user(writer, login, secret, known.caps)
     _tell(settings, login, known.caps, None if password_stdin else secret)
 
 
@@ -147,11 +148,11 @@ def remove(settings: Settings, login: str) -> None:
     if login in EVERYBODY:
         raise UsageError(f"{login} cannot be removed: `xferzone user caps {login} ''` takes its rights away")
     with changing(settings) as (writer, _):
-        writer.remove_user(_known(writer, login))
+        accounts.remove_user(writer, _known(writer, login))
 
 
 def _known(reader: Reader, login: str) -> User:
-    found = reader.user(login) if login.isprintable() else None
+    found = accounts.user(reader, login) if login.isprintable() else None
     if found is None:
         raise NotFound(f"there is no user {login}: `xferzone user list` shows them, `user add` makes one")
     return found

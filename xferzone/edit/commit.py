@@ -29,7 +29,7 @@ from xferzone.publish.serials import floor
 from xferzone.publish.settle import MAX_AHEAD_MS, publish, withdraw
 from xferzone.refs import LocalRefs, Ref, lookup
 from xferzone.refs.branch import DEFAULT_BRANCH, split_ref
-from xferzone.store import Writer, schema
+from xferzone.store import Writer, places, schema, symbols, unsent
 from xferzone.zone import changes, checks, cut
 from xferzone.zone.changes import Change
 from xferzone.zone.compile import IndexRow
@@ -95,7 +95,7 @@ class Edit:
         doubtful = self._doubts(wanted, pieces)
         gone, come = cut.recut(self.zone, [piece for piece, _ in pieces], edits)
         kept = {name: file for name, file in own.items() if name not in gone}
-        kept |= {name: self._writer.put_own(content) for name, content in come}
+        kept |= {name: unsent.put_own(self._writer, content) for name, content in come}
         if kept == own:
             return Commit(self.branch, None, ref.serial)
         done = self._commit(self._beside(ref.checkin, kept), comment, ref.checkin)
@@ -117,7 +117,7 @@ class Edit:
         if ref is not None and ref.numbers and base in (None, ref.checkin):
             ref = self._canonical(ref)
             base = None
-        own = {name: self._writer.put_own(content) for name, content in cut.cut(self.zone, records)}
+        own = {name: unsent.put_own(self._writer, content) for name, content in cut.cut(self.zone, records)}
         parent = base or (None if ref is None else ref.checkin)
         if parent is None:
             check_new(self.branch)
@@ -154,25 +154,25 @@ class Edit:
                 "there, then sync here)"
             )
         ref = self._served()
-        checkin = self._writer.put_own(self._manifest((), comment, ref.checkin).encode())
+        checkin = unsent.put_own(self._writer, self._manifest((), comment, ref.checkin).encode())
         withdraw(self._writer, self._refs, self.branch, checkin, self._author.now_ms)
         return Commit(self.branch, checkin, ref.serial)
 
     def fork_off(self, at: ArtifactId, comment: str) -> Commit:
         """Begin the branch at check-in `at`, with its files. Raises UsageError if the name cannot be had."""
         check_new(self.branch)
-        if self._refs.get(self.branch) is not None or self.branch in self._writer.branches():
+        if self._refs.get(self.branch) is not None or self.branch in symbols.branches(self._writer):
             raise UsageError(f"there is a branch {self.branch} already")
-        if self._writer.tagged(f"sym-{self.branch}"):
+        if symbols.tagged(self._writer, f"sym-{self.branch}"):
             raise UsageError(f"{self.branch} is a tag: take another name")
         return self._commit(self._writer.file_cards(at), comment, at, as_cut=False)
 
     def mark(self, tag: str, at: ArtifactId) -> Commit:
         """Tag check-in `at`. Raises UsageError if the name is a branch's, or another check-in's."""
         check_new(tag)
-        if tag in self._writer.branches():
+        if tag in symbols.branches(self._writer):
             raise UsageError(f"{tag} is a branch: take another name for the tag")
-        there = self._writer.tagged(f"sym-{tag}")
+        there = symbols.tagged(self._writer, f"sym-{tag}")
         if there == [at]:
             return Commit(self.branch, None, None, tag=tag)
         if there:
@@ -187,7 +187,7 @@ class Edit:
             raise Refused(
                 f"{self.branch} is what DNS serves, so it stays open: `xferzone zone remove {self.zone}` ends the zone"
             )
-        tip = self._writer.branch_tip(self.branch) if ref is None else ref.checkin
+        tip = symbols.branch_tip(self._writer, self.branch) if ref is None else ref.checkin
         if tip is None:
             raise NotFound(f"there is no branch {self.branch}: `xferzone branch {self.zone}` lists them")
         if self._is_closed(tip):
@@ -247,7 +247,9 @@ class Edit:
         if served.ordered(self._writer, self.zone, self._zone_files(own)) is not None:
             return ref
         records = served.read_all(self._writer, self.zone, own)
-        rewritten = {name: self._writer.put_own(content) for name, content in cut.cut(self.zone, records)}
+        rewritten = {
+            name: unsent.put_own(self._writer, content) for name, content in cut.cut(self.zone, records)
+        }
         cards = self._beside(ref.checkin, rewritten)
         self._commit(cards, f"canonical form of {self.zone}", ref.checkin)
         moved = self._refs.get(self.branch)
@@ -274,9 +276,9 @@ class Edit:
         cards = [card._replace(old_name=None) for card in cards]
         held = {card.name: card.id for card in cards if card.id is not None}
         served.served_form(self._writer, self.zone, held, as_cut=as_cut)
-        waiting = [placed.id for placed in self._writer.invalid(self.branch)]
+        waiting = [placed.id for placed in places.invalid(self._writer, self.branch)]
         was_closed = parent is not None and self._is_closed(parent)
-        checkin = self._writer.put_own(self._manifest(cards, comment, parent).encode())
+        checkin = unsent.put_own(self._writer, self._manifest(cards, comment, parent).encode())
         publish(
             self._writer,
             self._refs,
@@ -290,10 +292,10 @@ class Edit:
             if was_closed and self._branch_of(parent) == self.branch:
                 warnings.append(f"{self.branch} was closed: this check-in opens it again")
             return Commit(self.branch, checkin, ref.serial, warnings=tuple(warnings))
-        placed = self._writer.placed(checkin)
+        placed = places.placed(self._writer, checkin)
         if placed is not None and placed.branch != self.branch:
             return Commit(self.branch, checkin, None, fork=placed.branch)
-        reason = self._writer.invalid_reason(checkin)
+        reason = places.invalid_reason(self._writer, checkin)
         if reason is None and self._writer.role != schema.PRIMARY:
             raise RefConflict(self.branch, parent, None if ref is None else ref.checkin)
         raise Refused(reason or f"{self.branch} could not be published")
@@ -319,7 +321,7 @@ class Edit:
 
         It does not where an administrator has moved what is served to another branch (stock's amend --branch).
         """
-        placed = None if parent is None else self._writer.placed(parent)
+        placed = None if parent is None else places.placed(self._writer, parent)
         if placed is not None and placed.branch == self.branch:
             return ()
         tags = [Tag("*", "branch", None, self.branch), Tag("*", f"sym-{self.branch}", None, None)]
@@ -328,11 +330,11 @@ class Edit:
         return tuple(tags)
 
     def _branch_of(self, checkin: ArtifactId | None) -> str | None:
-        placed = None if checkin is None else self._writer.placed(checkin)
+        placed = None if checkin is None else places.placed(self._writer, checkin)
         return None if placed is None else placed.branch
 
     def _is_closed(self, checkin: ArtifactId) -> bool:
-        return self._writer.tags(checkin).get("closed", ("-",))[0] != "-"
+        return symbols.tags(self._writer, checkin).get("closed", ("-",))[0] != "-"
 
     def _moved_aside(self, waiting: Iterable[ArtifactId]) -> list[str]:
         """A warning for each check-in that waited on the branch for a correction and lost its place to this commit."""
@@ -345,7 +347,7 @@ class Edit:
 
     def _control(self, tag: Tag) -> None:
         artifact = Control(date_ms=self._author.now_ms, tags=(tag,), user=self._author.login)
-        self._writer.put_own(artifact.encode())
+        unsent.put_own(self._writer, artifact.encode())
 
     def _pieces(self, own: Mapping[str, ArtifactId]) -> list[tuple[cut.Piece, bytes]]:
         """The zone's canonical files in owner order, each with the key of its last owner."""

@@ -6,7 +6,7 @@ from xferzone.hashing import ArtifactId
 from xferzone.history.diff import difference, in_order, lines_of
 from xferzone.history.log import edited
 from xferzone.history.revision import line
-from xferzone.store import Reader
+from xferzone.store import Reader, symbols
 from xferzone.zone.cut import zone_files
 
 
@@ -44,4 +44,4 @@ def blame(reader: Reader, zone: str, tip: ArtifactId, owner: bytes | None) -> li
 
 def _blamed(reader: Reader, checkin: ArtifactId) -> Blame:
     manifest = reader.checkin(checkin)
-    return Blame(b"", checkin, manifest.date_ms, edited(reader.tags(checkin), "user", manifest.user))
+    return Blame(b"", checkin, manifest.date_ms, edited(symbols.tags(reader, checkin), "user", manifest.user))

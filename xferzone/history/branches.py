@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from xferzone.hashing import ArtifactId
 from xferzone.refs import LocalRefs
 from xferzone.refs.branch import DEFAULT_BRANCH, split_ref
-from xferzone.store import Reader, timeline
+from xferzone.store import Reader, places, symbols, timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,9 @@ def branches(reader: Reader, refs: LocalRefs, zone: str | None) -> list[BranchEn
     begun = timeline.branches(reader, timeline.ALL if zone is None else timeline.of_zone(zone))
     rows = {at.name: BranchEntry(at.name, at.tip, at.date_ms, at.is_closed, False, False) for at in begun}
     for name, ref in standing.items():
-        placed = reader.placed(ref.checkin)
+        placed = places.placed(reader, ref.checkin)
         if placed is not None:
-            closed = reader.tags(ref.checkin).get("closed", ("-",))[0] != "-"
+            closed = symbols.tags(reader, ref.checkin).get("closed", ("-",))[0] != "-"
             is_up = bool(ref.numbers)
             rows[name] = BranchEntry(
                 name, ref.checkin, placed.date_ms, closed, is_up, is_up and is_main(name)

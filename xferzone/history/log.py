@@ -8,7 +8,7 @@ from xferzone.hashing import ArtifactId
 from xferzone.history.branches import is_main
 from xferzone.refs import LocalRefs, serials
 from xferzone.refs.branch import fork_of, split_ref
-from xferzone.store import Reader, schema, timeline
+from xferzone.store import Reader, places, schema, symbols, timeline
 from xferzone.zone.cut import mean_a_zone
 from xferzone.zonefile import names
 
@@ -63,7 +63,7 @@ def _span(reader: Reader, name: str) -> tuple[str, str]:
 
 def entry(reader: Reader, refs: LocalRefs, shown: timeline.Entry) -> LogEntry:
     placed = shown.placed
-    checkin, tags = reader.checkin(placed.id), reader.tags(placed.id)
+    checkin, tags = reader.checkin(placed.id), symbols.tags(reader, placed.id)
     branch = placed.branch or ""
     home = fork_of(branch) or branch
     known = serials.get(reader, home.partition("/")[0], placed.id)
@@ -90,7 +90,7 @@ def entry(reader: Reader, refs: LocalRefs, shown: timeline.Entry) -> LogEntry:
         serial=None if known is None else known.serial,
         parents=shown.parents,
         state=state,
-        reason="" if state == "other" else reader.invalid_reason(placed.id) or "",
+        reason="" if state == "other" else places.invalid_reason(reader, placed.id) or "",
         tags=tuple(name for name in shown.symbols if name != branch),
         is_leaf=shown.is_leaf,
         is_closed=shown.is_closed,

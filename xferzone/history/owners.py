@@ -7,7 +7,7 @@ from xferzone.errors import ZoneInvalid
 from xferzone.hashing import ArtifactId
 from xferzone.history.log import LogEntry, entry
 from xferzone.refs import LocalRefs
-from xferzone.store import Reader, timeline
+from xferzone.store import Reader, places, timeline
 from xferzone.zone.cut import zone_files
 from xferzone.zonefile import names, text
 from xferzone.zonefile.record import Record
@@ -53,7 +53,7 @@ class _OwnerLines:
         )
 
     def at(self, checkin: ArtifactId) -> tuple[bytes, ...]:
-        if self._reader.placed(checkin) is None:
+        if places.placed(self._reader, checkin) is None:
             return ()
         own = set(zone_files(self._zone, self._reader.files(checkin)).values())
         return tuple(sorted({line for file in own for line in self._of(file)}))

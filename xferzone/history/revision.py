@@ -15,7 +15,7 @@ from xferzone.errors import Ambiguous, NotFound, UsageError
 from xferzone.hashing import ArtifactId
 from xferzone.refs import LocalRefs, lookup
 from xferzone.refs.branch import DEFAULT_BRANCH
-from xferzone.store import Reader, timeline
+from xferzone.store import Reader, places, symbols, timeline
 
 MAX_CANDIDATES = 10
 SHOWN = 16  # digits of an id in a message
@@ -43,8 +43,8 @@ def resolve(
     if match["date"] is not None:
         at = _at_date(reader, at, _parse_date(match["date"], now_ms), revision)
     for _ in range(int(match["back"] or 0)):
-        placed = reader.placed(at)
-        if placed is None or not placed.parents or reader.placed(placed.parents[0]) is None:
+        placed = places.placed(reader, at)
+        if placed is None or not placed.parents or places.placed(reader, placed.parents[0]) is None:
             raise NotFound(f"{revision}: {zone} does not go back that far")
         at = placed.parents[0]
     return at
@@ -53,7 +53,7 @@ def resolve(
 def line(reader: Reader, tip: ArtifactId) -> Iterator[ArtifactId]:
     """The check-in and its first parents, newest first."""
     at: ArtifactId | None = tip
-    while at is not None and (placed := reader.placed(at)) is not None:
+    while at is not None and (placed := places.placed(reader, at)) is not None:
         yield at
         at = placed.parents[0] if placed.parents else None
 
@@ -64,8 +64,11 @@ def _base(reader: Reader, refs: LocalRefs, zone: str, word: str) -> ArtifactId:
     if ref is not None:
         return ref.checkin
     found: list[tuple[str, Callable[[], list[ArtifactId]]]] = [
-        ("branch", lambda: _one(reader.branch_tip(named)) or _one(reader.branch_tip(word))),
-        ("tag", lambda: reader.tagged(f"sym-{named}")[:1] or reader.tagged(f"sym-{word}")[:1]),
+        ("branch", lambda: _one(symbols.branch_tip(reader, named)) or _one(symbols.branch_tip(reader, word))),
+        (
+            "tag",
+            lambda: symbols.tagged(reader, f"sym-{named}")[:1] or symbols.tagged(reader, f"sym-{word}")[:1],
+        ),
         ("hash", lambda: reader.matching(word.lower(), MAX_CANDIDATES) if _HASH.fullmatch(word) else []),
     ]
     for kind, look_up in found:
@@ -89,7 +92,7 @@ def _one(artifact: ArtifactId | None) -> list[ArtifactId]:
 
 def _at_date(reader: Reader, tip: ArtifactId, date_ms: int, revision: str) -> ArtifactId:
     for at in line(reader, tip):
-        placed = reader.placed(at)
+        placed = places.placed(reader, at)
         if placed is not None and placed.date_ms <= date_ms:
             return at
     instant = datetime.fromtimestamp(date_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")

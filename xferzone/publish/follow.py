@@ -25,7 +25,7 @@ from xferzone.publish.served import Compiler, Form, compile_all, served_forms
 from xferzone.publish.settle import advance, publish
 from xferzone.refs import DEFERRED, LocalRefs, Move, Ref
 from xferzone.refs.branch import fork_of, split_ref
-from xferzone.store import Reader, Writer, ancestry, schema, symbols
+from xferzone.store import Reader, Writer, ancestry, places, schema, symbols, unsent
 from xferzone.zone.cut import mean_a_zone
 
 
@@ -165,11 +165,11 @@ class _Run:
             if move is not None:
                 moves.append(move)
             if move is not None and behind:
-                placed = self.writer.placed(behind[0])
+                placed = places.placed(self.writer, behind[0])
                 left.append(Diverged(branch, tuple(behind), (placed and placed.branch) or branch))
         self.refs.compare_and_set(moves)
-        ancestry.let_go(self.writer, (checkin for one in left for checkin in one.checkins))
-        ancestry.settle(self.writer, [move.to.checkin for move in moves])
+        places.let_go(self.writer, (checkin for one in left for checkin in one.checkins))
+        places.settle(self.writer, [move.to.checkin for move in moves])
         self.diverged += left
 
     def _is_news(self, branch: str, tip: ArtifactId) -> bool:
@@ -193,11 +193,11 @@ class _Run:
     def _is_ahead(self, branch: str, ref: Ref, behind: list[ArtifactId]) -> bool:
         """Whether what leads from the remote's tip to the ref is work that the remote may still take."""
         if self.is_stock:
-            return ancestry.are_unsent(self.writer, behind)
+            return unsent.are_unsent(self.writer, behind)
         return not self._is_on_fork(branch, ref.checkin)
 
     def _is_on_fork(self, branch: str, checkin: ArtifactId) -> bool:
-        placed = self.writer.placed(checkin)
+        placed = places.placed(self.writer, checkin)
         return placed is not None and fork_of(placed.branch or "") == branch
 
     def _moves(self, chosen: Sequence[tuple[str, ArtifactId, object]]) -> Iterator[Move | None]:
@@ -234,7 +234,7 @@ def _removal(reader: Reader, branch: str) -> ArtifactId | None:
     found = next((at for at in ancestry.of_branch(reader, branch) if not reader.files(at)), None)
     at = found
     while at is not None:
-        placed = reader.placed(at)
+        placed = places.placed(reader, at)
         if placed is None or placed.branch != branch or reader.files(at):
             break
         found = at

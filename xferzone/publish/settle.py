@@ -26,8 +26,8 @@ from xferzone.publish import served as form
 from xferzone.publish.serials import floor, serial_in, serial_of
 from xferzone.refs import LocalRefs, Move, Ref
 from xferzone.refs.branch import fork_of, split_ref
-from xferzone.store import Writer, ancestry, schema
-from xferzone.store.reader import Placed
+from xferzone.store import Writer, ancestry, places, schema, symbols, unsent
+from xferzone.store.places import Placed
 from xferzone.zone.cut import is_zone_file, mean_a_zone
 from xferzone.zone.serial import following
 
@@ -55,7 +55,7 @@ def publish(
         return _keep(writer) + advance(writer, refs, now_ms, serial_jump=serial_jump, as_cut=as_cut)
     notices: list[str] = []
     by_branch: dict[str, list[Placed]] = {}
-    for checkin in writer.unplaced():
+    for checkin in places.unplaced(writer):
         by_branch.setdefault(checkin.branch or "", []).append(checkin)
     homes = {branch: fork_of(branch) for branch in by_branch}
     # Forks come last: what a branch loses in this run is told of its fork in the same run.
@@ -63,7 +63,7 @@ def publish(
         target = homes[branch] or branch
         if split_ref(target) is None:
             for checkin in by_branch[branch]:
-                writer.place(checkin.id, schema.ELSEWHERE)
+                places.place(writer, checkin.id, schema.ELSEWHERE)
             continue
         run = _Run(writer, refs, now_ms, target, serial_jump, as_cut, notices)
         if homes[branch] is None:
@@ -87,12 +87,12 @@ def advance(
     """
     notices: list[str] = []
     own: dict[str, list[Placed]] = {}
-    for checkin in ancestry.unsent(writer):
+    for checkin in unsent.checkins(writer):
         if split_ref(checkin.branch or "") is not None and fork_of(checkin.branch or "") is None:
             own.setdefault(checkin.branch or "", []).append(checkin)
     for branch, made in own.items():
         _Run(writer, refs, now_ms, branch, serial_jump, as_cut, notices).go_ahead(made)
-    ancestry.set_aside(writer)
+    places.leave_unpublished(writer)
     return notices
 
 
@@ -149,7 +149,7 @@ class _Run:
         self._merge()
         self._fork_leaves()
         for checkin in self.pending.values():
-            self.writer.place(checkin.id, schema.ELSEWHERE)
+            places.place(self.writer, checkin.id, schema.ELSEWHERE)
         if self.pending:
             last = list(self.pending)[-1]
             self.notices.append(
@@ -181,20 +181,20 @@ class _Run:
     def _starts(self) -> list[Placed]:
         if self.ref is not None:
             return self._heirs(self.ref.checkin)
-        known = [*self.writer.invalid(self.branch), *self.pending.values()]
+        known = [*places.invalid(self.writer, self.branch), *self.pending.values()]
         return [checkin for checkin in known if self._is_start(checkin)]
 
     def _is_start(self, checkin: Placed) -> bool:
         if not checkin.parents:
             return True
-        first = self.writer.placed(checkin.parents[0])
+        first = places.placed(self.writer, checkin.parents[0])
         return first is not None and first.branch != self.branch
 
     def _heirs(self, parent: ArtifactId) -> list[Placed]:
         """Children of `parent` on this branch, in order of arrival, pending or recorded invalid."""
         heirs = []
-        for child in self.writer.children(parent):
-            placed = self.pending.get(child) or self.writer.placed(child)
+        for child in ancestry.children(self.writer, parent):
+            placed = self.pending.get(child) or places.placed(self.writer, child)
             known = placed is not None and placed.branch == self.branch
             if placed and known and (child in self.pending or placed.place == schema.INVALID):
                 heirs.append(placed)
@@ -233,12 +233,12 @@ class _Run:
     def _settle_ancestors(self, tip: ArtifactId) -> None:
         queue = [tip]
         for at in queue:
-            placed = self.writer.placed(at)
+            placed = places.placed(self.writer, at)
             if placed is None or placed.place == schema.PUBLISHED:
                 continue
             # What is invalid on another branch is mended there by nothing that happens here.
             if placed.place != schema.INVALID or placed.branch == self.branch:
-                self.writer.place(at, schema.PUBLISHED)
+                places.place(self.writer, at, schema.PUBLISHED)
                 self.pending.pop(at, None)
                 self.passed.append(placed)
             queue.extend(placed.parents)
@@ -271,7 +271,7 @@ class _Run:
             for parent in at.parents:
                 if parent == self.ref.checkin:
                     return True
-                placed = self.writer.placed(parent)
+                placed = places.placed(self.writer, parent)
                 if placed is not None and parent not in seen and placed.place != schema.PUBLISHED:
                     seen.add(parent)
                     queue.append(placed)
@@ -301,7 +301,7 @@ class _Run:
 
     def fork_losers(self) -> None:
         losers: dict[ArtifactId, Placed] = {}
-        for checkin in [*self.pending.values(), *self.writer.invalid(self.branch)]:
+        for checkin in [*self.pending.values(), *places.invalid(self.writer, self.branch)]:
             first, base = self._off_the_line(checkin)
             stays = (base is None) if self.ref is None else (base == self.ref.checkin)
             if self._unfit(first) is not None or not stays:
@@ -313,7 +313,7 @@ class _Run:
     def _off_the_line(self, checkin: Placed) -> tuple[Placed, ArtifactId | None]:
         """The first check-in down to `checkin` that is not on the ref's line, and what it was made from."""
         while True:
-            parent = self.writer.placed(checkin.parents[0]) if checkin.parents else None
+            parent = places.placed(self.writer, checkin.parents[0]) if checkin.parents else None
             if parent is None or parent.branch != self.branch:
                 return checkin, None
             if parent.place == schema.PUBLISHED:
@@ -328,34 +328,35 @@ class _Run:
             f"{self.branch}: check-in {loser.id[:16]} was moved to branch {fork}, which is not served: {reason}. "
             f"{forks.way_back(self.branch, fork)}"
         )
-        for checkin in self.writer.unplaced():
+        for checkin in places.unplaced(self.writer):
             if checkin.branch == fork:
-                self.writer.place(checkin.id, schema.ELSEWHERE)
-        merged = (self.writer.placed(parent) for parent in loser.parents)
+                places.place(self.writer, checkin.id, schema.ELSEWHERE)
+        merged = (places.placed(self.writer, parent) for parent in loser.parents)
         self.passed.extend(placed for placed in merged if placed and placed.place == schema.PUBLISHED)
 
     def _fork_leaves(self) -> None:
         """Move what was merged by way of other branches alone: on this one it would stay a second leaf."""
         for checkin in self.passed:
-            placed = self.writer.placed(checkin.id)
+            placed = places.placed(self.writer, checkin.id)
             if (
                 placed is None
                 or placed.branch != self.branch
-                or self.writer.has_child(placed.id, self.branch)
+                or ancestry.has_child(self.writer, placed.id, self.branch)
             ):
                 continue
             if self.ref is not None and placed.id != self.ref.checkin:
                 self.writer.put(forks.artifact(self.branch, placed.id, self.writer.checkin(placed.id)))
-                self.passed.extend(filter(None, map(self.writer.placed, placed.parents)))
+                parents = (places.placed(self.writer, parent) for parent in placed.parents)
+                self.passed.extend(filter(None, parents))
 
     def _unfit(self, checkin: Placed) -> str | None:
         """Why the check-in, and all that follows it, can never be served, whatever a child mends; None: it can."""
         if checkin.date_ms > self.now_ms + MAX_AHEAD_MS:
             return "its date is over 5 minutes ahead of this server's clock"
-        first = self.writer.placed(checkin.parents[0]) if checkin.parents else None
+        first = places.placed(self.writer, checkin.parents[0]) if checkin.parents else None
         if first is not None and first.date_ms >= checkin.date_ms:
             return "its date is not after its parent's"
-        for name, (prefix, _) in self.writer.tags(checkin.id).items():
+        for name, (prefix, _) in symbols.tags(self.writer, checkin.id).items():
             if name in forks.HARM and prefix != "-":
                 return f"it carries the tag {name}, {forks.HARM[name]}"
         return None
@@ -375,10 +376,10 @@ class _Run:
         exc = ZoneInvalid(links) if links else exc
         placed = self.pending.pop(checkin)
         if placed.branch == self.branch:
-            self.writer.record_invalid(checkin, str(exc))
+            places.record_invalid(self.writer, checkin, str(exc))
         else:
             # A merge on a fork: what is served moves on without it.
-            self.writer.place(checkin, schema.ELSEWHERE)
+            places.place(self.writer, checkin, schema.ELSEWHERE)
         if self.ref is None and not mean_a_zone(self.zone, self.writer.files(checkin)):
             return
         told = "; ".join(str(fault) for fault in exc.faults[:MAX_TOLD])
@@ -391,8 +392,8 @@ class _Run:
 
 def _keep(writer: Writer) -> list[str]:
     """In a clone: what people who pushed check-ins that were not made in it are told."""
-    own = {checkin.id for checkin in ancestry.unsent(writer)}
-    kept = [c for c in writer.unplaced() if c.id not in own and split_ref(c.branch or "") is not None]
+    own = {checkin.id for checkin in unsent.checkins(writer)}
+    kept = [c for c in places.unplaced(writer) if c.id not in own and split_ref(c.branch or "") is not None]
     if not kept:
         return []
     named = ", ".join(f"{checkin.id[:16]} on {checkin.branch}" for checkin in kept[:MAX_TOLD])

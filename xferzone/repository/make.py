@@ -7,7 +7,7 @@ from xferzone.artifacts import CheckIn, Tag
 from xferzone.errors import UsageError
 from xferzone.publish.settle import publish
 from xferzone.refs import LocalRefs
-from xferzone.store import Store
+from xferzone.store import Store, accounts
 
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # no 0 o 1 l: people read it off a screen
 _PASSWORD_LENGTH = 16  # 5 bits each
@@ -51,8 +51,8 @@ def make(path: Path, *, admin: str, project_code: str | None, now_ms: int) -> st
                 root = CheckIn(comment=ROOT_COMMENT, date_ms=now_ms, user=admin, tags=tags)
                 writer.put(root.encode())
                 for login in EVERYBODY:
-                    writer.put_user(login, None, "")
-                writer.put_user(admin, secret, ADMIN_CAPS)
+                    accounts.put_user(writer, login, None, "")
+                accounts.put_user(writer, admin, secret, ADMIN_CAPS)
                 publish(writer, LocalRefs(writer), now_ms)
         except BaseException:
             path.unlink()

@@ -11,15 +11,13 @@ from xferzone.publish.follow import Followed, follow
 from xferzone.refs import LocalRefs
 from xferzone.refs.branch import fork_of, split_ref
 from xferzone.repository.rebuild import resettle
-from xferzone.store import Writer, ancestry, schema
+from xferzone.store import Writer, places, schema, symbols, unsent
 from xferzone.store.database import new_epoch
 from xferzone.store.remotes import (
     ORIGIN,
-    forget_unsent,
     put_remote,
     remotes,
     remove_remote,
-    unsent,
 )
 
 OLD_ORIGIN = "old-origin"  # what the remote is called then; one that was called so is forgotten
@@ -41,12 +39,12 @@ def promote(writer: Writer, refs: LocalRefs, now_ms: int) -> Promoted | None:
     writer.set_setting("role", schema.PRIMARY)
     # Another copy of the file may go on as a clone, and follow this one.
     writer.set_setting("epoch", new_epoch())
-    forget_unsent(writer, unsent(writer))
+    unsent.forget(writer, unsent.artifacts(writer))
     for known in remotes(writer):
         if known.name == ORIGIN:
             remove_remote(writer, known)
             put_remote(writer, replace(known, name=OLD_ORIGIN))
-    here = [branch for branch in writer.branches() if split_ref(branch) and not fork_of(branch)]
-    ancestry.reopen(writer, here)
+    here = [branch for branch in symbols.branches(writer) if split_ref(branch) and not fork_of(branch)]
+    places.reopen(writer, here)
     resettle(writer, refs)
     return Promoted(was, follow(writer, refs, {}, now_ms))

@@ -9,7 +9,7 @@ from xferzone.publish.served import served_form
 from xferzone.publish.settle import publish
 from xferzone.refs import DEFERRED, LocalRefs
 from xferzone.refs.branch import fork_of, split_ref
-from xferzone.store import Writer, ancestry, schema
+from xferzone.store import Writer, ancestry, places, schema
 from xferzone.store.check.relink import relink
 from xferzone.zone.cut import is_zone_file
 
@@ -34,19 +34,19 @@ def resettle(writer: Writer, refs: LocalRefs) -> None:
     """Mark every ancestor of every ref published, after places were lost."""
     standing = refs.list()
     for ref in standing:
-        if writer.placed(ref.checkin) is None:
+        if places.placed(writer, ref.checkin) is None:
             raise NotFound(
                 f"{ref.branch} points to {ref.checkin}, which is no check-in: restore from a backup"
             )
-    ancestry.settle(writer, [ref.checkin for ref in standing])
-    for leaf in ancestry.passed_leaves(writer) if writer.role == schema.PRIMARY else ():
+    places.settle(writer, [ref.checkin for ref in standing])
+    for leaf in places.passed_leaves(writer) if writer.role == schema.PRIMARY else ():
         # It was passed by another branch alone: publishing says again what it is on its own.
         if split_ref(leaf.branch or "") is not None and fork_of(leaf.branch or "") is None:
             own = refs.get(leaf.branch or "")
             for at in ancestry.beyond(writer, leaf.id, None if own is None else own.checkin):
-                placed = writer.placed(at)
+                placed = places.placed(writer, at)
                 if placed is not None and placed.branch == leaf.branch:
-                    writer.place(at, schema.UNPLACED)
+                    places.place(writer, at, schema.UNPLACED)
 
 
 def _numbers(writer: Writer, zone: str, checkin: ArtifactId) -> tuple[int, ...]:

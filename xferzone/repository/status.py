@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from xferzone.hashing import ArtifactId
 from xferzone.refs import LocalRefs
 from xferzone.refs.branch import DEFAULT_BRANCH, fork_of, split_ref
-from xferzone.store import Reader, ancestry, schema, timeline, waiting
-from xferzone.store.remotes import Remote, Unsent, remotes, unsent, unsent_branches
+from xferzone.store import Reader, places, schema, timeline, unsent
+from xferzone.store.remotes import Remote, remotes
+from xferzone.store.unsent import Unsent
 from xferzone.zone.cut import mean_a_zone
 
 FRESH_MS = 14 * 86_400_000  # for so long a lost race is listed; people who let it lie so long have let it be
@@ -54,10 +55,10 @@ def status(reader: Reader, refs: LocalRefs, now_ms: int) -> Status:
     """The state of the snapshot."""
     served = [ref for ref in refs.list() if ref.numbers]
     unpublished = []
-    for found in waiting.check_ins(reader):
+    for found in places.unsettled(reader):
         if _is_about_a_zone(reader, refs, found):
             unpublished.append(Unpublished(found.id, found.branch, found.reason))
-    for placed in ancestry.unsent(reader):
+    for placed in unsent.checkins(reader):
         branch = placed.branch or ""
         if placed.place == schema.ELSEWHERE and split_ref(branch) and not fork_of(branch):
             unpublished.append(Unpublished(placed.id, branch, "made here, beside what is served: push it"))
@@ -66,8 +67,8 @@ def status(reader: Reader, refs: LocalRefs, now_ms: int) -> Status:
         project=reader.project_code,
         role=reader.role,
         remotes=tuple(remotes(reader)),
-        unsent=len(unsent(reader)),
-        unsent_branches=tuple(unsent_branches(reader)),
+        unsent=len(unsent.artifacts(reader)),
+        unsent_branches=tuple(unsent.by_branch(reader)),
         zones=sum(ref.branch.endswith(f"/{DEFAULT_BRANCH}") for ref in served),
         branches=len(served),
         unpublished=tuple(unpublished),
@@ -76,11 +77,11 @@ def status(reader: Reader, refs: LocalRefs, now_ms: int) -> Status:
     )
 
 
-def _is_about_a_zone(reader: Reader, refs: LocalRefs, found: waiting.Waiting) -> bool:
+def _is_about_a_zone(reader: Reader, refs: LocalRefs, found: places.Unsettled) -> bool:
     split = split_ref(fork_of(found.branch) or found.branch)
     if split is None or "." in split[0] or refs.get(found.branch) is not None:
         return split is not None
-    placed = reader.placed(found.id)
+    placed = places.placed(reader, found.id)
     is_invalid = placed is not None and placed.place == schema.INVALID
     return is_invalid and mean_a_zone(split[0], reader.files(found.id))
 
@@ -91,7 +92,7 @@ def _forks(reader: Reader, now_ms: int) -> tuple[list[Fork], int]:
     for branch in timeline.branches(reader):
         if fork_of(branch.name) is None or branch.is_closed:
             continue
-        placed = reader.placed(branch.tip)
+        placed = places.placed(reader, branch.tip)
         if placed is None or placed.place == schema.PUBLISHED:
             continue
         if branch.date_ms < now_ms - FRESH_MS:

@@ -30,8 +30,9 @@ from xferzone import migrations
 from xferzone.errors import Busy, NewerSchema, NotFound, UsageError, XferzoneError
 from xferzone.store import schema
 from xferzone.store.cache import ContentCache
-from xferzone.store.newfile import finished
+from xferzone.store.newfile import new_file
 from xferzone.store.reader import Reader
+from xferzone.store.remedies import code, explained, reason
 from xferzone.store.writer import Writer
 
 BUSY_TIMEOUT = 30  # seconds that a writer waits for the one before it
@@ -40,15 +41,6 @@ _WAL_PATIENCE_S = 3.0  # seconds that a writer then waits for those who read in 
 _WAL_TRY = 50  # milliseconds of one try
 CACHE_SIZE = 32 * 1024 * 1024  # bytes of expanded contents a process keeps
 MAX_READERS = 64  # connections; web runs 8 threads, tests a few more
-_MAY_WRITE = ": you must be allowed to write to the file and to its directory"
-_REMEDIES = {
-    sqlite3.SQLITE_CANTOPEN: _MAY_WRITE,
-    sqlite3.SQLITE_READONLY: _MAY_WRITE,
-    sqlite3.SQLITE_FULL: ": make room",
-    sqlite3.SQLITE_IOERR: ": is the disk full, or failing?",
-    sqlite3.SQLITE_CORRUPT: "; restore a copy, or `xferzone clone` from a remote into a new file",
-    sqlite3.SQLITE_NOTADB: "; restore it from a backup",
-}
 
 
 class Store:
@@ -90,7 +82,7 @@ class Store:
             NotFound: its directory is not there.
             XferzoneError: the disk is full, or the directory cannot be written.
         """
-        with _new_file(path, "made", "give another name with -R") as made, cls(made) as store:
+        with new_file(path, "made", "give another name with -R") as made, cls(made) as store:
             store.path = path  # what messages are about
             store._lay_out()
             yield store
@@ -120,7 +112,7 @@ class Store:
     @contextmanager
     def reader(self) -> Iterator[Reader]:
         """A read-only snapshot, from the first read to the end of the block."""
-        with _explained(self.path, "read"), self._reading.begin() as connection:
+        with explained(self.path, "read"), self._reading.begin() as connection:
             yield Reader(_driver(connection), self._cache)
 
     @contextmanager
@@ -133,7 +125,7 @@ class Store:
         if not self._turn.acquire(timeout=BUSY_TIMEOUT):
             raise Busy(f"{self.path} is being written by another thread: try again")
         try:
-            with _explained(self.path, "written"), self._writing.begin() as connection:
+            with explained(self.path, "written"), self._writing.begin() as connection:
                 yield Writer(_driver(connection), self._cache)
             self._shorten_wal()
         finally:
@@ -150,7 +142,7 @@ class Store:
             XferzoneError: the disk is full, or the directory cannot be written.
         """
         with (
-            _new_file(path, "written", "give another name") as made,
+            new_file(path, "written", "give another name") as made,
             closing(sqlite3.connect(made)) as copy,
             self._reading.connect() as connection,
         ):
@@ -223,7 +215,7 @@ class Store:
 
     def _revision(self) -> str:
         foreign = f"{self.path} is no xferzone repository: name yours with -R"
-        with _explained(self.path, "opened"):
+        with explained(self.path, "opened"):
             try:
                 with self._reading.begin() as connection:
                     db = _driver(connection)
@@ -232,8 +224,8 @@ class Store:
                         raise XferzoneError(foreign)
                     (revision,) = db.execute("SELECT version_num FROM alembic_version").fetchone()
             except (sqlite3.DatabaseError, DBAPIError) as exc:
-                if _code(exc) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):  # no database, no such table
-                    raise XferzoneError(f"{foreign} ({_reason(exc)})") from exc
+                if code(exc) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):  # no database, no such table
+                    raise XferzoneError(f"{foreign} ({reason(exc)})") from exc
                 raise
             except TypeError as exc:
                 raise XferzoneError(f"{foreign} (its schema has no revision)") from exc
@@ -243,50 +235,6 @@ class Store:
 def new_epoch() -> str:
     """A name for a life of a repository, in which its moves have numbers (refs/local.py)."""
     return secrets.token_hex(8)
-
-
-@contextmanager
-def _new_file(path: Path, what: str, remedy: str) -> Iterator[Path]:
-    """An empty file that is at `path` when the block has ended well; else nothing is left."""
-    _check_free(path, remedy)
-    with _explained(path, what), finished(path) as made:
-        made.touch(mode=0o600)  # it will hold password secrets
-        yield made
-
-
-def _check_free(path: Path, remedy: str) -> None:
-    """Raise UsageError or NotFound unless a new file can be made at `path`, and stands alone there."""
-    if path.exists():
-        raise UsageError(f"{path} exists already and was left as it is: {remedy}")
-    if not path.parent.is_dir():
-        raise NotFound(f"{path.parent} is no directory: make it first, or {remedy}")
-    # SQLite would take what lies beside a new file for a part of it.
-    for left in (path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
-        if left.exists():
-            raise UsageError(
-                f"{left} is left over from another repository: put it back beside its file, or remove it"
-            )
-
-
-@contextmanager
-def _explained(path: Path, what: str) -> Iterator[None]:
-    """Let what SQLite and the system find wrong with the file or the disk be said in our words."""
-    try:
-        yield
-    except (sqlite3.DatabaseError, DBAPIError) as exc:
-        code = _code(exc)
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            raise Busy(f"{path} is being written by another process: try again") from exc
-        raise XferzoneError(f"{path} cannot be {what}: {_reason(exc)}{_REMEDIES.get(code, '')}") from exc
-
-
-def _reason(exc: Exception) -> BaseException:
-    return exc.orig if isinstance(exc, DBAPIError) and exc.orig is not None else exc
-
-
-def _code(exc: Exception) -> int:
-    """SQLite's primary result code; what it calls extended has more above the low byte."""
-    return int(getattr(_reason(exc), "sqlite_errorcode", 0)) & 0xFF
 
 
 def newest_schema(db: sqlite3.Connection) -> None:

@@ -13,12 +13,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from xferzone import artifacts, delta
-from xferzone.artifacts import CheckIn, Control
+from xferzone.artifacts import CheckIn, Control, Parsed, replaced
 from xferzone.errors import CorruptArtifact, MalformedDelta, PeerError
 from xferzone.hashing import ArtifactId, is_named
 from xferzone.store import frames
 from xferzone.store.chains import MAX_ARTIFACT, MAX_STACK, WORTH, depth
-from xferzone.store.link import Parsed, replaced
 from xferzone.store.reader import Reader
 
 MAX_HELD = 64 * 2**20  # bytes of expanded contents at a time; what hangs on others is taken in a next batch
@@ -151,7 +150,7 @@ class Batch:
         # Check-ins come first: they tell which file is an older version of which.
         for each in structural:
             trees.follow(each.artifact, each.payload, 0)
-        checkins = {artifact for artifact in here if self._reader.placed(artifact) is not None}
+        checkins = {artifact for artifact in here if self._reader.is_checkin(artifact)}
         self._follow_from(checkins)
         self._note_replaced()
         for each in blobs:
@@ -172,7 +171,7 @@ class Batch:
 
     def _checkin(self, artifact: ArtifactId) -> CheckIn | None:
         found = self._trees.checkins.get(artifact)
-        if found is None and self._reader.placed(artifact) is not None:
+        if found is None and self._reader.is_checkin(artifact):
             found = self._reader.checkin(artifact)
         return found
 

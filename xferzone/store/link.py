@@ -12,19 +12,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple, overload
+from typing import NamedTuple, overload
 
 from xferzone import artifacts
-from xferzone.artifacts import CheckIn, Cluster, Control, Other, Tag
+from xferzone.artifacts import CheckIn, Cluster, Control, Parsed, Tag, replaced
 from xferzone.errors import CorruptArtifact, NotFound
 from xferzone.hashing import ArtifactId
 from xferzone.store import branches, chains
+from xferzone.store.phantoms import Expecting
 from xferzone.store.sql import selected
-
-if TYPE_CHECKING:
-    from xferzone.store.writer import Writer
-
-Parsed = CheckIn | Control | Cluster | Other | None
 
 
 class Arrived(NamedTuple):
@@ -36,7 +32,7 @@ class Arrived(NamedTuple):
     source: ArtifactId | None
 
 
-def link(writer: "Writer", arrived: Sequence[Arrived], waited: Collection[int] = ()) -> None:
+def link(writer: Expecting, arrived: Sequence[Arrived], waited: Collection[int] = ()) -> None:
     """Derive what the artifacts say; `waited` are the check-ins here that awaited one of them."""
     db, manifests = writer.db, _Manifests(writer, arrived)
     checkins = {each.rid: each.parsed for each in arrived if isinstance(each.parsed, CheckIn)}
@@ -79,7 +75,7 @@ def link(writer: "Writer", arrived: Sequence[Arrived], waited: Collection[int] =
 class _Manifests:
     """The check-ins that have just come, and the others that are asked for; `sources` of what came as deltas."""
 
-    def __init__(self, writer: "Writer", arrived: Iterable[Arrived]) -> None:
+    def __init__(self, writer: Expecting, arrived: Iterable[Arrived]) -> None:
         self._writer = writer
         self._arrived = {each.artifact: each.parsed for each in arrived}
         self.sources = {each.artifact: each.source for each in arrived if each.source is not None}
@@ -109,20 +105,7 @@ class _Manifests:
         return {rid: self.needs(each) for rid, each in manifests.items() if each.baseline in self._arrived}
 
 
-def replaced(older: CheckIn, newer: CheckIn) -> list[tuple[ArtifactId, ArtifactId]]:
-    """The files of a check-in that one made from it has other versions of, each with the newer."""
-    if older.baseline or newer.baseline:
-        return []
-    was = {card.name: card.id for card in older.files}
-    found = []
-    for name, new, _, old_name in newer.files:
-        old = was.get(old_name or name)
-        if old is not None and new is not None and old != new:
-            found.append((old, new))
-    return found
-
-
-def _rechain(writer: "Writer", manifests: _Manifests, touched: Collection[int]) -> None:
+def _rechain(writer: Expecting, manifests: _Manifests, touched: Collection[int]) -> None:
     """Keep what these check-ins replace, and what of them their children replace, as deltas of the newer.
 
     What is turned round stands whole, and may now become a delta of what replaced it: on it goes, towards the tips.
@@ -146,7 +129,7 @@ def _rechain(writer: "Writer", manifests: _Manifests, touched: Collection[int]) 
 
 
 def _steps(
-    writer: "Writer", manifests: _Manifests, touched: Collection[int]
+    writer: Expecting, manifests: _Manifests, touched: Collection[int]
 ) -> list[tuple[int, int, list[tuple[ArtifactId, ArtifactId]]]]:
     """Of check-ins that were made from another, these and their children: date, row, older and newer versions."""
     query = "SELECT child, parent FROM parent WHERE position = 0 AND child IN (?)"
@@ -165,7 +148,7 @@ def _steps(
 
 
 def _set_tags(
-    writer: "Writer", tags: Iterable[tuple[int, Tag, int]], rids: Mapping[ArtifactId, int]
+    writer: Expecting, tags: Iterable[tuple[int, Tag, int]], rids: Mapping[ArtifactId, int]
 ) -> set[int]:
     """Write down T cards, of artifact, tag and date; the other artifacts that have a `branch` tag of them."""
     rows = []

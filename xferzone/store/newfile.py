@@ -9,11 +9,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from xferzone.errors import UsageError
+from xferzone.errors import NotFound, UsageError
+from xferzone.store.remedies import explained
 
 
 @contextmanager
-def finished(path: Path) -> Iterator[Path]:
+def new_file(path: Path, what: str, remedy: str) -> Iterator[Path]:
+    """An empty file that is at `path` when the block has ended well; else nothing is left."""
+    _check_free(path, remedy)
+    with explained(path, what), _finished(path) as made:
+        made.touch(mode=0o600)  # it will hold password secrets
+        yield made
+
+
+@contextmanager
+def _finished(path: Path) -> Iterator[Path]:
     """Where to make the file; it is linked to `path` when the block ends well, and gone if it does not.
 
     Raises:
@@ -31,6 +41,20 @@ def finished(path: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(directory, ignore_errors=True)
         os.close(lock)
+
+
+def _check_free(path: Path, remedy: str) -> None:
+    """Raise UsageError or NotFound unless a new file can be made at `path`, and stands alone there."""
+    if path.exists():
+        raise UsageError(f"{path} exists already and was left as it is: {remedy}")
+    if not path.parent.is_dir():
+        raise NotFound(f"{path.parent} is no directory: make it first, or {remedy}")
+    # SQLite would take what lies beside a new file for a part of it.
+    for left in (path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        if left.exists():
+            raise UsageError(
+                f"{left} is left over from another repository: put it back beside its file, or remove it"
+            )
 
 
 def _locked(parent: Path, prefix: str) -> tuple[Path, int]:

@@ -1,18 +1,22 @@
 """One question about many rows or artifacts, asked in as few statements as SQLite allows."""
 
 import sqlite3
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Final, TypeVar
 
-_BATCH = 500  # values bound in one statement; SQLite's oldest limit is 999
+_Bound = TypeVar("_Bound", int, bytes)
+
+_BATCH: Final = 500  # values bound in one statement; SQLite's oldest limit is 999
 
 
-def selected(db: sqlite3.Connection, query: str, values: Collection[int | bytes]) -> list[tuple[Any, ...]]:
-    """The rows of `query`, in which `IN (?)` stands for all of `values`."""
+def batches(query: str, values: Collection[_Bound]) -> Iterator[tuple[str, Sequence[_Bound]]]:
+    """`query`, in which `IN (?)` stands for all of `values`, as statements with the values that each binds."""
     bound = list(values)
-    rows: list[tuple[Any, ...]] = []
     for start in range(0, len(bound), _BATCH):
         batch = bound[start : start + _BATCH]
-        marks = ",".join("?" * len(batch))
-        rows += db.execute(query.replace("IN (?)", f"IN ({marks})"), batch).fetchall()
-    return rows
+        yield query.replace("IN (?)", f"IN ({','.join('?' * len(batch))})"), batch
+
+
+def selected(db: sqlite3.Connection, query: str, values: Collection[_Bound]) -> list[tuple[Any, ...]]:
+    """The rows of `query`, in which `IN (?)` stands for all of `values`."""
+    return [row for statement, bound in batches(query, values) for row in db.execute(statement, bound)]

@@ -14,6 +14,41 @@ from xferzone.store.reader import Reader
 EDIT = "iif(tag.value = 'now', strftime('%Y-%m-%dT%H:%M:%f', tag.date_ms / 1000.0, 'unixepoch'), tag.value)"
 
 
+def tags(reader: Reader, artifact: ArtifactId) -> dict[str, tuple[str, str | None]]:
+    """The tags that count directly on it: name -> (prefix, value). The newest date wins, then who came first."""
+    rows = reader.db.execute(
+        """SELECT name, prefix, tag.value FROM tag JOIN blob ON blob.rid = tag.target WHERE hash = ?
+           ORDER BY tag.date_ms, tag.source DESC""",
+        (bytes.fromhex(artifact),),
+    )
+    return {name: (prefix, value) for name, prefix, value in rows}
+
+
+def tagged(reader: Reader, name: str) -> list[ArtifactId]:
+    """The artifacts on which a tag of that name now stands (not cancelled), newest check-in first."""
+    rows = reader.db.execute(
+        """SELECT DISTINCT hash, checkin.date_ms FROM tag JOIN blob ON blob.rid = tag.target
+           JOIN checkin ON checkin.rid = tag.target WHERE tag.name = ? ORDER BY checkin.date_ms DESC""",
+        (name,),
+    ).fetchall()
+    return [id_of(raw) for raw, _ in rows if tags(reader, id_of(raw))[name][0] != "-"]
+
+
+def branches(reader: Reader) -> list[str]:
+    """Every branch that a check-in is on, by name."""
+    rows = reader.db.execute("SELECT DISTINCT branch FROM checkin WHERE branch IS NOT NULL ORDER BY branch")
+    return [branch for (branch,) in rows]
+
+
+def branch_tip(reader: Reader, branch: str) -> ArtifactId | None:
+    """The check-in that stock takes for the branch: the one with the largest date."""
+    query = (
+        "SELECT hash FROM checkin JOIN blob USING (rid) WHERE branch = ? ORDER BY date_ms DESC, rid LIMIT 1"
+    )
+    row = reader.db.execute(query, (branch,)).fetchone()
+    return None if row is None else id_of(row[0])
+
+
 def branch_tips(reader: Reader) -> dict[str, ArtifactId]:
     """By name, where stock finds each branch that holds a "/": of the check-ins that carry its symbol, the latest.
 

@@ -17,8 +17,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from xferzone.hashing import ArtifactId
+from xferzone.store import places
 from xferzone.store.chains import id_of
-from xferzone.store.reader import Placed, Reader
+from xferzone.store.places import Placed
+from xferzone.store.reader import Reader
 from xferzone.store.sql import selected
 from xferzone.store.symbols import EDIT, edited_date
 
@@ -97,7 +99,7 @@ def entries(reader: Reader, limit: int, span: tuple[str, str] | None = None) -> 
     closed, hidden = carriers(reader, "closed"), carriers(reader, "hidden")
     made = []
     for date_ms, rid, raw in shown:
-        placed = reader.placed(id_of(raw))
+        placed = places.placed(reader, id_of(raw))
         assert placed is not None
         parents = reparented.get(rid, placed.parents)
         named = tuple(sorted(symbols[rid]))

@@ -31,7 +31,7 @@ from xferzone.errors import PeerError
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.observer import Traffic
 from xferzone.refs import LocalRefs
-from xferzone.store import Store
+from xferzone.store import Store, accounts
 from xferzone.sync.arriving import MAX_EXPANDED
 from xferzone.sync.client import driver
 from xferzone.sync.client import session as client
@@ -99,7 +99,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     made = Project(tmp_path_factory.mktemp("there"))
     with made.store.writer() as writer:
         for login in ("nobody", "anonymous"):
-            writer.put_user(login, None, "gio")
+            accounts.put_user(writer, login, None, "gio")
     first = made.manifest(zone_text("www 300 A 192.0.2.1"), date_ms=DATE)
     second = made.manifest(zone_text("www 300 A 192.0.2.2"), artifact_id(first), date_ms=DATE + 1)
     files = {"example.org.zone": zone_text("mail 300 A 192.0.2.3")}

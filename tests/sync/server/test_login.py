@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.sync.recorded import signed
 from xferzone.cards import Login
 from xferzone.cards.session import nonce, signature
-from xferzone.store import Store
+from xferzone.store import Store, accounts
 from xferzone.sync.server.login import Rights, authenticate
 
 PROJECT = "0123456789abcdef0123456789abcdef01234567"
@@ -24,16 +24,16 @@ REST = b"pull x " + PROJECT.encode() + b"\n# 00\n"
 def store(tmp_path: Path) -> Iterator[Store]:
     with Store.create(tmp_path / "z.xferzone", PROJECT) as store:
         with store.writer() as writer:
-            writer.put_user("nobody", None, "g")
-            writer.put_user("anonymous", None, "h")
-            writer.put_user("reader", None, "kp")
-            writer.put_user("developer", None, "ei")
-            writer.put_user("ann", "secret", "o")
-            writer.put_user("odd user", "p w", "uv")
-            writer.put_user("bare", None, "s")
-            writer.put_user("hex", "0" * 40, "i")
+            accounts.put_user(writer, "nobody", None, "g")
+            accounts.put_user(writer, "anonymous", None, "h")
+            accounts.put_user(writer, "reader", None, "kp")
+            accounts.put_user(writer, "developer", None, "ei")
+            accounts.put_user(writer, "ann", "secret", "o")
+            accounts.put_user(writer, "odd user", "p w", "uv")
+            accounts.put_user(writer, "bare", None, "s")
+            accounts.put_user(writer, "hex", "0" * 40, "i")
             for odd in ODD:
-                writer.put_user(odd, "secret", "o")
+                accounts.put_user(writer, odd, "secret", "o")
         yield store
 
 
@@ -77,7 +77,7 @@ def test_logins(store: Store, login: str, password: str, expected: str | None) -
 @pytest.mark.parametrize("login", ["reader", "developer"])
 def test_the_stand_ins_cannot_log_in_even_with_a_password(store: Store, login: str) -> None:
     with store.writer() as writer:
-        writer.put_user(login, "secret", "s")
+        accounts.put_user(writer, login, "secret", "s")
     assert rights(store, signed(login, "secret", REST, PROJECT)) is None
 
 
@@ -148,8 +148,8 @@ def test_the_recorded_login_holds_against_the_secret_that_stock_stored(tmp_path:
     vectors = json.loads((Path(__file__).parents[2] / "vectors" / "login.json").read_bytes())
     with Store.create(tmp_path / "v.xferzone", vectors["project_code"]) as store:
         with store.writer() as writer:
-            writer.put_user("dev", "devpw", "o")
+            accounts.put_user(writer, "dev", "devpw", "o")
         with store.reader() as reader:
-            user = reader.user("dev")
+            user = accounts.user(reader, "dev")
             assert user is not None
             assert user.secret == vectors["stored_pw_column"]["dev"]

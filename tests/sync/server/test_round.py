@@ -38,7 +38,7 @@ from xferzone.cards.body import pack, unpack
 from xferzone.errors import PeerError
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.refs import LocalRefs, Move, Ref
-from xferzone.store import Store
+from xferzone.store import Store, accounts
 from xferzone.sync.server import round, sending
 from xferzone.sync.server.budget import Budget
 from xferzone.sync.server.login import Rights
@@ -70,7 +70,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
     with Store.create(tmp_path / "z.xferzone", PROJECT) as store:
         with store.writer() as writer:
             for login, caps in USERS.items():
-                writer.put_user(login, "pw", caps)
+                accounts.put_user(writer, login, "pw", caps)
             writer.put(ONE)
             writer.put(TWO)
         yield store
@@ -536,7 +536,7 @@ def test_refs_are_told_to_peers_that_ask(store: Store) -> None:
 def test_a_damaged_artifact_is_named_and_the_others_are_sent(tmp_path: Path) -> None:
     path = tmp_path / "damaged.xferzone"
     with Store.create(path, PROJECT) as store, store.writer() as writer:
-        writer.put_user("reader1", "pw", "o")
+        accounts.put_user(writer, "reader1", "pw", "o")
         writer.put(ONE)
         writer.put(TWO)
         writer.db.execute(

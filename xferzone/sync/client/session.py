@@ -49,9 +49,8 @@ from xferzone.cards.session import nonce, shared_secret, signature
 from xferzone.errors import PeerError, UsageError
 from xferzone.hashing import ArtifactId
 from xferzone.observer import Traffic
-from xferzone.store import Reader, Writer
+from xferzone.store import Reader, Writer, outgoing, unsent
 from xferzone.store.incoming import Aside, Witness
-from xferzone.store.remotes import forget_unsent, unsent
 from xferzone.sync.arriving import Arriving
 from xferzone.sync.client.refs import Told
 
@@ -259,10 +258,10 @@ class ClientSession:
             yield found
 
     def _unsent(self, reader: Reader) -> list[ArtifactId]:
-        return unsent(reader) if self._is_origin else []
+        return unsent.artifacts(reader) if self._is_origin else []
 
     def _file(self, reader: Reader, artifact: ArtifactId) -> File:
-        found = reader.delta(artifact)
+        found = outgoing.as_delta(reader, artifact)
         # A server that lacks the source, too, would have to keep the delta aside.
         if found is None or found[0] in self._wanted:
             return File(artifact, reader.content(artifact))
@@ -410,7 +409,7 @@ class ClientSession:
             self._vain = 0
         self._note_announced(writer, is_over_budget=bool(news))
         if self._is_origin and not (self.errors or self.is_denied):
-            forget_unsent(writer, self._unconfirmed)
+            unsent.forget(writer, self._unconfirmed)
         self._unconfirmed = []
 
     def _note_announced(self, writer: Writer, *, is_over_budget: bool) -> None:

@@ -23,7 +23,9 @@ from xferzone.cards import Login, parse_cards
 from xferzone.cards.body import opened
 from xferzone.cards.session import signature
 from xferzone.errors import MalformedCard
-from xferzone.store.reader import Reader, User
+from xferzone.store import accounts
+from xferzone.store.accounts import User
+from xferzone.store.reader import Reader
 
 NOBODY: Final = "nobody"
 ANONYMOUS: Final = "anonymous"
@@ -114,7 +116,7 @@ def _is_signed(reader: Reader, card: Login) -> bool:
 
 def _user(reader: Reader, login: str) -> User | None:
     try:
-        return reader.user(login)
+        return accounts.user(reader, login)
     except UnicodeEncodeError:
         return None  # octets that are no UTF-8: SQLite holds none such
 
@@ -127,5 +129,5 @@ def _letters(reader: Reader, *logins: str) -> frozenset[str]:
 
 
 def _caps(reader: Reader, login: str) -> str:
-    user = reader.user(login)
+    user = accounts.user(reader, login)
     return "" if user is None else user.caps

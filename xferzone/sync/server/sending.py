@@ -18,7 +18,9 @@ from xferzone.cards import CFile, CloneSeqno, File, Gimme, IGot, Push
 from xferzone.cards.body import pack
 from xferzone.errors import CorruptArtifact, NotFound
 from xferzone.hashing import ArtifactId
-from xferzone.store.reader import Reader, Sendable
+from xferzone.store import outgoing
+from xferzone.store.outgoing import Sendable
+from xferzone.store.reader import Reader
 from xferzone.sync.server.budget import TooLarge
 from xferzone.sync.server.reply import Draft
 
@@ -55,7 +57,9 @@ class Sender:
         before = self.sent
         while position and ((left := max(self._draft.left() - reserve, 0)) or self.sent == before):
             largest = self._draft.budget.artifact
-            batch = self._reader.clone_batch(position, min(left // _OVERHEAD + 1, CLONE_STEP), largest)
+            batch = outgoing.clone_batch(
+                self._reader, position, min(left // _OVERHEAD + 1, CLONE_STEP), largest
+            )
             for sendable in batch.sendables:
                 self._draft.add(_cfile(sendable) if version >= CFILE_VERSION else _file(sendable))
             self.sent += len(batch.sendables)
@@ -126,7 +130,7 @@ class Sender:
 
     def _as_delta(self, artifact: ArtifactId, wanted: Collection[ArtifactId]) -> File | None:
         try:
-            found = self._reader.delta(artifact)
+            found = outgoing.as_delta(self._reader, artifact)
         except CorruptArtifact:
             return None  # of the source; the artifact itself is sound
         if found is None:

@@ -1,0 +1,91 @@
+"""Artifacts on their way out: a clone's in order of position, or a single one as a delta of the version before."""
+
+from dataclasses import dataclass
+
+from xferzone import delta
+from xferzone.errors import CorruptArtifact
+from xferzone.hashing import ArtifactId
+from xferzone.store import chains
+from xferzone.store.chains import id_of
+from xferzone.store.reader import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Sendable:
+    """An artifact as a clone sends it: `payload` is its content, or a delta against `source`. `size` is its own."""
+
+    id: ArtifactId
+    size: int
+    source: ArtifactId | None
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Artifacts of a clone, in order of position.
+
+    Fields:
+        position: of the first that is not among them; 0 when all have been passed.
+        too_large: that one is larger than was asked for.
+        damaged: those passed over, since they cannot be read.
+    """
+
+    sendables: list[Sendable]
+    position: int
+    too_large: bool
+    damaged: list[ArtifactId]
+
+
+def as_delta(reader: Reader, artifact: ArtifactId) -> tuple[ArtifactId, bytes] | None:
+    """A source and the delta against it, where sending that is worth while; None: send it whole.
+
+    The source is the version before, which whoever asks for a newer one mostly has.
+    Source: spec xfer 3.6, content over 100 bytes and delta at most size - 51.
+    """
+    row = reader.db.execute(
+        """SELECT old.rid, old.hash FROM blob AS new JOIN blob AS old ON old.source = new.rid
+           WHERE new.hash = ? AND new.size > 100 ORDER BY old.rid DESC LIMIT 1""",
+        (bytes.fromhex(artifact),),
+    ).fetchone()
+    if row is None:
+        return None
+    content = reader.content(artifact)
+    made = delta.create(chains.content(reader.db, reader.cache, row[0]), content, most=len(content) - 51)
+    return None if made is None else (id_of(row[1]), made)
+
+
+def clone_batch(reader: Reader, position: int, budget: int, largest: int = chains.MAX_ARTIFACT) -> Batch:
+    """Artifacts from `position` on, oldest first, up to the first of over `largest` bytes.
+
+    At least one if any is left, so that a small `budget` (bytes of payload) still moves. A damaged
+    artifact is left out: the clone goes on without it, and `check` names it.
+    """
+    rows = reader.db.execute(
+        """SELECT blob.rid, CAST(blob.hash AS BLOB), CAST(blob.size AS INTEGER), CAST(blob.content AS BLOB),
+                  CAST(source.hash AS BLOB)
+           FROM blob LEFT JOIN blob AS source ON source.rid = blob.source
+           WHERE blob.rid >= ? AND blob.content IS NOT NULL ORDER BY blob.rid""",
+        (position,),
+    )
+    batch: list[Sendable] = []
+    damaged: list[ArtifactId] = []
+    for rid, raw, size, stored, source in rows:
+        if not 0 <= size <= chains.MAX_ARTIFACT:
+            damaged.append(id_of(raw))
+            continue
+        if size > largest or (budget <= 0 and batch):
+            return Batch(batch, rid, size > largest, damaged)
+        # Its source is among what was sent, or will be: an artifact gets its position when it comes.
+        try:
+            if source is not None:
+                payload = chains.sound_delta(
+                    reader.db, reader.cache, rid, stored or chains.large(reader.db, rid)
+                )
+            else:
+                payload = reader.content(id_of(raw))
+        except CorruptArtifact:
+            damaged.append(id_of(raw))
+            continue
+        batch.append(Sendable(id_of(raw), size, id_of(source) if source else None, payload))
+        budget -= len(payload)
+    return Batch(batch, 0, False, damaged)

@@ -1,0 +1,149 @@
+"""Places: where publishing has put each check-in.
+
+    place        meaning                                            moves to
+    UNPLACED     complete or not, and not settled yet               any other, once it is complete
+    PUBLISHED    a ref stands on it, or on a descendant             ELSEWHERE, when a clone's ref leaves it
+    INVALID      on a zone's branch and found invalid; has a reason PUBLISHED, when its zone is mended
+    ELSEWHERE    not on a zone's branch, or not what a ref passed   UNPLACED, when publishing begins anew
+
+A check-in waits while an artifact that it names has not come.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from xferzone.hashing import ArtifactId
+from xferzone.store import schema
+from xferzone.store.chains import id_of
+from xferzone.store.reader import Reader
+from xferzone.store.sql import batches
+from xferzone.store.writer import Writer
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A check-in that is linked: its place (store/schema.py), its branch, its parents."""
+
+    id: ArtifactId
+    date_ms: int
+    branch: str | None
+    place: int
+    parents: tuple[ArtifactId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """A check-in on a branch that is not published, and why: it waits, or it is invalid."""
+
+    id: ArtifactId
+    branch: str
+    reason: str
+
+
+def placed(reader: Reader, artifact: ArtifactId) -> Placed | None:
+    """What linking made of a check-in; None: it is not here, or is not a check-in."""
+    row = reader.db.execute(
+        "SELECT rid, hash, date_ms, branch, place FROM checkin JOIN blob USING (rid) WHERE hash = ?",
+        (bytes.fromhex(artifact),),
+    ).fetchone()
+    return None if row is None else _placed(reader, *row)
+
+
+def unplaced(reader: Reader) -> list[Placed]:
+    """Complete check-ins that publishing has not settled, in order of arrival."""
+    rows = reader.db.execute(
+        """SELECT rid, hash, date_ms, branch, place FROM checkin JOIN blob USING (rid)
+           WHERE place = 0 AND branch IS NOT NULL
+           AND NOT EXISTS (SELECT 1 FROM awaited WHERE awaited.checkin = checkin.rid) ORDER BY rid"""
+    ).fetchall()
+    return [_placed(reader, *row) for row in rows]
+
+
+def invalid(reader: Reader, branch: str) -> list[Placed]:
+    """The branch's check-ins that are recorded invalid, in order of arrival."""
+    rows = reader.db.execute(
+        """SELECT rid, hash, date_ms, branch, place FROM checkin JOIN blob USING (rid)
+           WHERE place = 2 AND branch = ? ORDER BY rid""",
+        (branch,),
+    ).fetchall()
+    return [_placed(reader, *row) for row in rows]
+
+
+def invalid_reason(reader: Reader, artifact: ArtifactId) -> str | None:
+    """Why publishing found the check-in invalid; None: it did not."""
+    query = "SELECT reason FROM invalid JOIN blob USING (rid) WHERE hash = ?"
+    row = reader.db.execute(query, (bytes.fromhex(artifact),)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def unsettled(reader: Reader) -> list[Unsettled]:
+    """The check-ins that wait or are invalid, in order of arrival."""
+    rows = reader.db.execute(
+        """SELECT hash, branch, coalesce(reason, 'it waits for ' || (SELECT count(*) FROM awaited
+                  WHERE awaited.checkin = checkin.rid) || ' artifacts that have not come')
+           FROM checkin JOIN blob USING (rid) LEFT JOIN invalid USING (rid)
+           WHERE place IN (0, 2) AND branch IS NOT NULL ORDER BY rid"""
+    )
+    return [Unsettled(id_of(raw), branch, reason) for raw, branch, reason in rows]
+
+
+def passed_leaves(reader: Reader) -> list[Placed]:
+    """Check-ins that refs have passed, that no ref stands on, and that have no child on their branch."""
+    query = """SELECT rid, hash, date_ms, branch, place FROM checkin AS leaf JOIN blob USING (rid)
+               WHERE place = 1 AND rid NOT IN (SELECT checkin FROM ref) AND NOT EXISTS (
+                   SELECT 1 FROM parent JOIN checkin ON checkin.rid = child
+                   WHERE parent = leaf.rid AND checkin.branch IS leaf.branch)"""
+    return [_placed(reader, *row) for row in reader.db.execute(query).fetchall()]
+
+
+def place(writer: Writer, artifact: ArtifactId, place: int) -> None:
+    """Settle where a check-in stands; what made it invalid is forgotten."""
+    raw = bytes.fromhex(artifact)
+    query = "UPDATE checkin SET place = ? WHERE rid = (SELECT rid FROM blob WHERE hash = ?)"
+    writer.db.execute(query, (place, raw))
+    writer.db.execute("DELETE FROM invalid WHERE rid = (SELECT rid FROM blob WHERE hash = ?)", (raw,))
+
+
+def record_invalid(writer: Writer, artifact: ArtifactId, reason: str) -> None:
+    """Settle a check-in as invalid, and say why."""
+    place(writer, artifact, schema.INVALID)
+    writer.db.execute("INSERT OR REPLACE INTO invalid VALUES (?, ?)", (writer.rid(artifact), reason))
+
+
+def settle(writer: Writer, tips: Iterable[ArtifactId]) -> None:
+    """Note that refs stand on `tips`: they and all their ancestors are published."""
+    passed = """WITH RECURSIVE up(rid) AS (SELECT rid FROM blob WHERE hash IN (?) UNION
+                SELECT checkin.rid FROM up JOIN parent ON child = up.rid JOIN checkin ON checkin.rid = parent
+                WHERE place <> 1) SELECT rid FROM up"""
+    for query, raws in batches(passed, [bytes.fromhex(tip) for tip in tips]):
+        writer.db.execute(f"DELETE FROM invalid WHERE rid IN ({query})", raws)  # noqa: S608 our own text
+        writer.db.execute(f"UPDATE checkin SET place = 1 WHERE rid IN ({query})", raws)  # noqa: S608 as above
+
+
+def let_go(writer: Writer, checkins: Iterable[ArtifactId]) -> None:
+    """Note that `checkins` are no longer published, except those that some ref still has among its ancestors."""
+    query = """WITH RECURSIVE up(rid) AS (SELECT checkin FROM ref
+               UNION SELECT parent FROM up JOIN parent ON child = up.rid)
+               UPDATE checkin SET place = ? WHERE rid = (SELECT rid FROM blob WHERE hash = ?)
+               AND rid NOT IN (SELECT rid FROM up)"""
+    writer.db.executemany(query, [(schema.ELSEWHERE, bytes.fromhex(checkin)) for checkin in checkins])
+
+
+def leave_unpublished(writer: Writer) -> None:
+    """Settle every complete check-in that is not settled as not published."""
+    writer.db.execute(
+        """UPDATE checkin SET place = 3 WHERE place = 0 AND branch IS NOT NULL
+           AND NOT EXISTS (SELECT 1 FROM awaited WHERE awaited.checkin = checkin.rid)"""
+    )
+
+
+def reopen(writer: Writer, branches: Iterable[str]) -> None:
+    """Let publishing look again at the check-ins of `branches` that were settled as not published."""
+    query = "UPDATE checkin SET place = 0 WHERE place = 3 AND branch = ?"
+    writer.db.executemany(query, [(branch,) for branch in branches])
+
+
+def _placed(reader: Reader, rid: int, raw: bytes, date_ms: int, branch: str | None, place: int) -> Placed:
+    query = "SELECT hash FROM parent JOIN blob ON blob.rid = parent.parent WHERE child = ? ORDER BY position"
+    parents = tuple(id_of(parent) for (parent,) in reader.db.execute(query, (rid,)))
+    return Placed(id_of(raw), date_ms, branch, place, parents)

@@ -1,0 +1,41 @@
+"""What SQLite and the system find wrong with the file or the disk, said in our words, with a remedy."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy.exc import DBAPIError
+
+from xferzone.errors import Busy, XferzoneError
+
+_MAY_WRITE = ": you must be allowed to write to the file and to its directory"
+_REMEDIES = {
+    sqlite3.SQLITE_CANTOPEN: _MAY_WRITE,
+    sqlite3.SQLITE_READONLY: _MAY_WRITE,
+    sqlite3.SQLITE_FULL: ": make room",
+    sqlite3.SQLITE_IOERR: ": is the disk full, or failing?",
+    sqlite3.SQLITE_CORRUPT: "; restore a copy, or `xferzone clone` from a remote into a new file",
+    sqlite3.SQLITE_NOTADB: "; restore it from a backup",
+}
+
+
+@contextmanager
+def explained(path: Path, what: str) -> Iterator[None]:
+    """Let what SQLite and the system find wrong with the file or the disk be said in our words."""
+    try:
+        yield
+    except (sqlite3.DatabaseError, DBAPIError) as exc:
+        found = code(exc)
+        if found in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise Busy(f"{path} is being written by another process: try again") from exc
+        raise XferzoneError(f"{path} cannot be {what}: {reason(exc)}{_REMEDIES.get(found, '')}") from exc
+
+
+def reason(exc: Exception) -> BaseException:
+    return exc.orig if isinstance(exc, DBAPIError) and exc.orig is not None else exc
+
+
+def code(exc: Exception) -> int:
+    """SQLite's primary result code; what it calls extended has more above the low byte."""
+    return int(getattr(reason(exc), "sqlite_errorcode", 0)) & 0xFF
