@@ -75,7 +75,7 @@ class Person:
 
     def __post_init__(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
-        # Else an edit of the same size in the second of the last check-in is not seen (spec pitfalls 73).
+        # Else an edit of the same size in the second of the last check-in is not seen (docs/stock-pitfalls.md 35).
         self.fossil("settings", "--global", "mtime-changes", "off")
 
     @property
@@ -84,7 +84,7 @@ class Person:
         return {
             "PATH": os.environ["PATH"],
             "HOME": str(self.home),
-            "USER": self.name,  # fossil asks for it (spec pitfalls 71)
+            "USER": self.name,  # fossil asks for it (docs/stock-pitfalls.md 34)
             "LC_ALL": "C.UTF-8",
             "TZ": "UTC",
             "PYTHONPATH": str(PROJECT),
@@ -103,7 +103,7 @@ class Person:
         return run(*faked, "fossil", *words, env=self.env, at=at or self.home, code=code, seconds=seconds)
 
     def clone(self, url: str, file: Path, *options: str) -> Done:
-        """`fossil clone` that keeps the password of `url` for later syncs (spec pitfalls 70)."""
+        """`fossil clone` that keeps the password of `url` for later syncs (docs/stock-pitfalls.md 33)."""
         return self.fossil("clone", "--save-http-password", *options, url, file)
 
     def open(self, file: Path, work: Path, version: str = "") -> Path:

@@ -37,7 +37,7 @@ def make(path: Path, *, admin: str, project_code: str | None, now_ms: int) -> st
     """A new repository with its administrator; his password, which is nowhere else.
 
     The empty trunk root is there because stock makes tags of its own in a project without one
-    (spec pitfalls 15); nothing descends from it.
+    (docs/stock-pitfalls.md 10); nothing descends from it.
 
     Raises:
         UsageError: a bad project code or login, or a file that exists.
