@@ -18,7 +18,7 @@ _RECEIVED = re.compile(r"wire bytes sent: \d+ +received: (\d+)")
 
 @dataclass
 class _Clones:
-    """Clones of one kind: seconds of each, and of computing by the client; what the last one left."""
+    """Clones of one kind: wall seconds and processor seconds of each, and the last clone's figures."""
 
     seconds: list[float] = field(default_factory=list)
     computed: list[float] = field(default_factory=list)
@@ -64,7 +64,7 @@ def _imported(ops: Person, stock: Path) -> None:
 
 
 def _project_of(ops: Person, stock: Path, ours: Path) -> str:
-    """An empty repository of ours for the same project, which everybody may clone; the administrator's password."""
+    """An empty repository of ours for the same project, open to clones. Returns the administrator's password."""
     told = ops.fossil("info", "-R", stock).out
     code = re.search(r"project-code: +([0-9a-f]{40})", told)
     assert code is not None, told
@@ -116,7 +116,7 @@ def _mb(size: int) -> str:
 
 
 def _ends(ops: Person, clone: Path) -> None:
-    """A clone counts as ended when it is sound and the first look at it is quick."""
+    """A clone counts only if it is sound and the first look at it is quick."""
     row("`xferzone check` of our clone, no faults", [timed(ops.xferzone, "-R", clone, "check")], "s")
     zone = json.loads(ops.xferzone("-R", clone, "--format", "json", "zone", "list").out)[0]["zone"]
     for verb in ("log", "show"):

@@ -1,7 +1,7 @@
 """A made-up history of many zones, as a stream for `fossil import --git`: the same numbers give the same bytes.
 
 Every zone is a line of check-ins of its own on branch ZONE/main; each check-in gives a few owners new data and raises
-the serial. Nothing of it has to do with what zones look like in the canonical form: it is a load as people push it.
+the serial. The text is not canonical: this is a load as people push it.
 """
 
 import random
@@ -52,7 +52,7 @@ def stream(zones: int = ZONES, changes: int = CHANGES, seed: int = 1) -> Iterato
 
 
 def _data(rng: random.Random) -> str:
-    """TTL, type and rdata of a record: addresses in two of three cases, names and texts else."""
+    """TTL, type and rdata of a record: two of three are addresses, the others names and texts."""
     ttl, draw, host = rng.choice((300, 900, 3600)), rng.random(), rng.choice(_HOSTS)
     if draw < 0.5:
         return f"{ttl} A {rng.randint(1, 223)}.{rng.randrange(256)}.{rng.randrange(256)}.{rng.randrange(256)}"

@@ -1,4 +1,4 @@
-"""How figures are taken and shown: medians with their range, and ratios to a peer that worked in the same run."""
+"""Taking and showing figures: medians with their range, and ratios to a peer that worked in the same run."""
 
 import os
 import resource
@@ -52,7 +52,7 @@ def family(pid: int) -> list[int]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """What a process and its living children have computed for so far."""
+    """Processor seconds of a process and its living children."""
     total = 0
     for each in family(pid):
         fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
@@ -61,7 +61,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def children_seconds() -> float:
-    """What the programs that this one has run, and that have ended, have computed for."""
+    """Processor seconds of this program's children that have ended."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 

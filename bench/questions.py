@@ -1,7 +1,7 @@
 """Answers a second of one answering process, beside NSD with one server process; dnsperf asks on the other core.
 
 A zone of 100,000 records and 200,000 distinct questions: half of them with EDNS, one in ten for a name that is not
-there. `dnsperf` itself is at its limit below what both can do: what an answer costs is the firmer figure.
+there. `dnsperf` reaches its own limit before the servers reach theirs, so the cost of an answer is the more reliable figure.
 """
 
 import os
@@ -55,7 +55,7 @@ def dns(directory: Path) -> None:
 
 
 def _questions() -> Iterator[bytes]:
-    """The messages behind their lengths, as dnsperf -B reads them."""
+    """The messages, each after its length, as dnsperf -B reads them."""
     half = QUESTIONS // 2
     names = [f"h{number}" for number in range(half * 9 // 10)] + [
         f"no{number}" for number in range(half // 10)
@@ -71,7 +71,7 @@ def _questions() -> Iterator[bytes]:
 
 
 def _asked(pid: int, port: int, questions: Path, times: int) -> tuple[float, float]:
-    """Answers a second, and seconds that the server computes for one."""
+    """Answers a second, and processor seconds of the server for one answer."""
     before = cpu_seconds(pid)
     # One client socket: with several the kernel would wake the server for each.
     command = f"taskset -c {_CLIENT_CORE} dnsperf -s 127.0.0.1 -p {port} -d {questions} -B -n {times} -c 1 -q 200 -t 2"

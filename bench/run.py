@@ -1,9 +1,9 @@
-"""Measure what docs/performance.md tells, and print it as a table: `make bench`, some eight minutes.
+"""Measure the figures of docs/performance.md and print them as a table: `make bench`, some six minutes.
 
     run.py [SECTION...]     latency large many growth clones dns; all of them
 
-Each figure is a median with its range. Where a peer does the same work it is asked in turn with us, in the same run,
-and the ratio is what counts; the rest are bounds that the design promises.
+Each figure is a median with its range. If a peer does the same work, both take turns in the same run, and the ratio is
+what counts. The other figures have bounds of their own.
 """
 
 import os
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def latency(directory: Path) -> None:
-    """From the end of a commit to the first UDP answer that shows it, in a zone of 100,000 records."""
+    """The time from the end of a commit to the first UDP answer that shows it, in a zone of 100,000 records."""
     repository = directory / "latency.xferzone"
     zones.one_zone(repository, 100_000)
     seen, commits = [], []
@@ -100,7 +100,7 @@ def many_zones(directory: Path) -> None:
 
 
 def growth(directory: Path) -> None:
-    """What commits of one record add to the file of a zone of 100 kB.
+    """How many bytes commits of one record add to the file of a zone of 100 kB.
 
     The first two bring the compiled forms that stay beside the newest: the one before, and room for the next.
     """
@@ -145,7 +145,7 @@ def asking(port: int) -> Iterator[Callable[[str], bytes]]:
         yield ask
 
 
-#: What can be measured alone, in the order in which all is.
+#: The sections, in the order of a whole run.
 SECTIONS: dict[str, Callable[[Path], None]] = {
     "latency": latency,
     "large": large_zone,
