@@ -1,7 +1,8 @@
 """Answers a second of one answering process, beside NSD with one server process; dnsperf asks on the other core.
 
 A zone of 100,000 records and 200,000 distinct questions: half of them with EDNS, one in ten for a name that is not
-there. `dnsperf` reaches its own limit before the servers reach theirs, so the cost of an answer is the more reliable figure.
+there. `dnsperf` reaches its own limit before the servers reach theirs, so the cost of an answer is the more reliable
+figure.
 """
 
 import os
