@@ -13,7 +13,7 @@ import click
 
 from xferzone.errors import NotFound, UsageError
 from xferzone.sync.client.session import Account
-from xferzone.transport.http import credentials, parse_url
+from xferzone.transport.url import credentials, without_password
 
 VARIABLE = "XFERZONE_PASSWORD"
 MAX_PASSWORD = 10_000  # bytes of a line in a file that is taken for one
@@ -43,15 +43,6 @@ def account(repository: Path, url: str, password_file: str | None) -> Account | 
             f"the password of {login} at {bare} is not known: give it with --password-file or in {VARIABLE}"
         )
     return Account(login, password)
-
-
-def without_password(url: str) -> str:
-    """The URL as it may be shown and remembered: with its login."""
-    bare, login, _ = credentials(url)
-    if login is None:
-        return bare
-    written = parse_url(url).netloc.rpartition("@")[0].partition(":")[0]
-    return bare.replace("://", f"://{written}@", 1)
 
 
 def save(repository: Path, url: str, password: str) -> None:

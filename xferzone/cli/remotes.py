@@ -23,7 +23,8 @@ from xferzone.store import Reader, Store, Writer, accounts, schema, unsent
 from xferzone.store.remotes import ORIGIN, Remote, put_remote, remotes, remove_remote
 from xferzone.sync.client import driver
 from xferzone.sync.client.session import ClientSession, Purpose
-from xferzone.transport.http import HTTP, credentials, shown_url
+from xferzone.transport.http import HTTP
+from xferzone.transport.url import credentials, shown_url, without_password
 
 _PULL, _PUSH, _BOTH = (
     Purpose(pull=True, push=False),
@@ -69,7 +70,7 @@ def clone(
     with ending_in_order(), verifying() as aside, Store.making(path) as store:
         heard = Heard()
         session = ClientSession(None, _PULL, account, witness=heard, aside=aside)
-        remote = Remote(ORIGIN, passwords.without_password(url))
+        remote = Remote(ORIGIN, without_password(url))
         done = _run(store, remote, session, heard, _begin_clone)
         if session.errors:
             raise synced.refusal(done, "is it the password?")
@@ -178,7 +179,7 @@ def add(settings: Settings, name: str, url: str) -> None:
     """
     if not name.isprintable() or any(letter in " /:@" for letter in name) or not name:
         raise UsageError(f"{name!r} cannot be a remote's name: leave out blanks, slashes, colons and @")
-    shown = passwords.without_password(url)
+    shown = without_password(url)
     with changing(settings) as (writer, _):
         if any(each.name == name for each in remotes(writer)):
             raise UsageError(f"there is a remote {name} already: `xferzone remote remove {name}` forgets it")
@@ -300,7 +301,7 @@ def known_remote(reader: Reader, named: str | None) -> Remote:
     if named is not None and "://" in named:
         place, _, _ = credentials(named)
         same = [each for each in known.values() if credentials(each.url)[0] == place]
-        return same[0] if same else Remote("", passwords.without_password(named))
+        return same[0] if same else Remote("", without_password(named))
     if (found := known.get(named or ORIGIN)) is not None:
         return found
     if named is None:

@@ -19,7 +19,8 @@ from xferzone.store.check.replace import damaged
 from xferzone.store.remotes import Remote
 from xferzone.sync.client import driver
 from xferzone.sync.client.repair import RepairSession
-from xferzone.transport.http import HTTP, credentials
+from xferzone.transport.http import HTTP
+from xferzone.transport.url import credentials
 
 MAX_PASSES: Final = 10  # a damaged delta shows when what it needs has been mended
 

@@ -1,1 +1,15 @@
-"""How a body gets to a peer and the answer back."""
+"""Ways to another repository: one body there, one body back.
+
+    http.py         HTTP          a server behind an http or https URL; proxies.py says by which proxy
+    in_process.py   InProcess     a function of this process
+    canned.py       Canned        replies that were recorded
+    url.py          URLs of repositories, and the logins and passwords in them
+
+HTTP is imported from its module: only a program that uses the network pays for loading it.
+"""
+
+from xferzone.transport.base import Body, Transport
+from xferzone.transport.canned import Canned
+from xferzone.transport.in_process import InProcess
+
+__all__ = ["Body", "Canned", "InProcess", "Transport"]

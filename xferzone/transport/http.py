@@ -11,22 +11,26 @@ Source: spec xfer 1; Fossil 2.21, src/http.c http_exchange().
 import ssl
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
-from io import BytesIO
-from typing import Final, Protocol
-from urllib.parse import SplitResult, unquote, urljoin, urlsplit
+from tempfile import SpooledTemporaryFile
+from typing import IO, Final
+from urllib.parse import SplitResult, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 
 import xferzone
 from xferzone.errors import PeerError, UsageError
+from xferzone.transport.base import Body
+from xferzone.transport.url import parse_url
 
 MAX_REPLY: Final = (
     80 * 1024 * 1024
 )  # bytes on the wire: stock's budget of 5 MB, and one artifact may overshoot
 MAX_REDIRECTS: Final = 10
 _STEP: Final = 1024 * 1024  # bytes read at a time
+_IN_MEMORY: Final = 8 * 1024 * 1024  # bytes of a reply; a larger one lies in a file without a name
 _REDIRECTS: Final = frozenset({301, 302, 307, 308})  # 303 would make a GET of it
 _SHOWN: Final = 200  # characters of a foreign reply
 
@@ -46,17 +50,6 @@ class Patience:
 
 
 PATIENCE: Final = Patience()
-
-
-class Transport(Protocol):
-    """A way to one other repository."""
-
-    @property
-    def name(self) -> str:
-        """Where it leads, for messages; without a password."""
-
-    def exchange(self, content_type: str, octets: bytes) -> tuple[str, bytes]:
-        """Content type and octets of the answer. Raises PeerError: there was none to be had."""
 
 
 class HTTP:
@@ -79,7 +72,9 @@ class HTTP:
         self._clock = clock
         self._headers = {"User-Agent": f"xferzone/{xferzone.__version__}", "Connection": "close"}
 
-    def exchange(self, content_type: str, octets: bytes) -> tuple[str, bytes]:
+    def exchange(self, body: Body) -> Body:
+        with body:
+            content_type, octets = body.content_type, body.octets.read()
         url = self._url
         try:
             for _ in range(MAX_REDIRECTS):
@@ -109,7 +104,7 @@ class HTTP:
         except (urllib3.exceptions.HTTPError, OSError) as exc:
             raise PeerError(f"{self.name} cannot be reached: {_reason(exc)}") from exc
 
-    def _taken(self, response: urllib3.BaseHTTPResponse) -> tuple[str, bytes]:
+    def _taken(self, response: urllib3.BaseHTTPResponse) -> Body:
         content_type = response.headers.get("Content-Type", "")
         if response.status != 200:
             raise PeerError(
@@ -124,23 +119,29 @@ class HTTP:
             raise PeerError(
                 f"{self.name} answers in {coding}, which it was not asked for: is a proxy between?"
             )
-        return content_type, self._read(response)
+        return Body(content_type, self._read(response))
 
-    def _read(self, response: urllib3.BaseHTTPResponse) -> bytes:
+    def _read(self, response: urllib3.BaseHTTPResponse) -> IO[bytes]:
+        with ExitStack() as on_failure:
+            kept = on_failure.enter_context(SpooledTemporaryFile(_IN_MEMORY))
+            self._fill(kept, response)
+            kept.seek(0)
+            on_failure.pop_all()
+        return kept
+
+    def _fill(self, kept: IO[bytes], response: urllib3.BaseHTTPResponse) -> None:
         deadline = self._clock() + self._patience.reply
-        kept = BytesIO()
         while octets := self._piece(response, _STEP):
             kept.write(octets)
             if kept.tell() > MAX_REPLY:
                 raise PeerError(f"{self.name} sends over {MAX_REPLY} bytes in one reply")
             if self._clock() > deadline:
                 raise PeerError(f"{self.name} is still sending after {self._patience.reply:.0f} s")
-        # Http.client takes a head that is cut off for a whole one, and a push must not count as done by that.
+        # http.client takes a head that is cut off for a whole one, and a push must not count as done by that.
         if not kept.tell() and not {"Content-Length", "Transfer-Encoding"} & {
             *map(str.title, response.headers)
         }:
             raise PeerError(f"{self.name} broke off its reply: nothing came, and no word that this is all")
-        return kept.getvalue()
 
     def _beginning(self, response: urllib3.BaseHTTPResponse) -> str:
         """The beginning of a foreign reply, as part of a message."""
@@ -169,50 +170,6 @@ class HTTP:
                 f"{shown}, another host, which gets no login from here: give its URL if it is right"
             )
         return moved
-
-
-def parse_url(url: str) -> SplitResult:
-    """The parts of an http or https URL.
-
-    Raises:
-        UsageError: it is none.
-    """
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError as exc:
-        # Not what exactly is wrong: that may quote a part of the password.
-        raise UsageError(
-            f"{shown_url(url)!r} is no URL: / ? # and @ in a login or password are written %2F %3F %23 and %40"
-        ) from exc
-    if parts.scheme not in ("http", "https") or not host:
-        raise UsageError(
-            f"{shown_url(url)!r} is no http or https URL: give one, such as https://dns.example.net/"
-        )
-    return parts
-
-
-def shown_url(text: str) -> str:
-    """What may be a URL, without what may be a login and password in it."""
-    scheme, colons, rest = text.partition("://")
-    if not colons:
-        scheme, rest = "", text
-    return f"{scheme}{colons}{rest.rpartition('@')[2]}"
-
-
-def credentials(url: str) -> tuple[str, str | None, str | None]:
-    """The URL without its password and login, the login, and the password; None: the URL has none.
-
-    Raises:
-        UsageError: it is no URL.
-    """
-    parts = parse_url(url)
-    bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="")
-    return (
-        bare.geturl(),
-        None if parts.username is None else unquote(parts.username, errors="surrogateescape"),
-        None if parts.password is None else unquote(parts.password, errors="surrogateescape"),
-    )
 
 
 def _pool(parts: SplitResult) -> urllib3.PoolManager:

@@ -36,6 +36,7 @@ from xferzone.sync.arriving import MAX_EXPANDED
 from xferzone.sync.client import driver
 from xferzone.sync.client import session as client
 from xferzone.sync.client.refs import MAX_REFS
+from xferzone.transport import Body
 
 __all__ = ["xz"]
 
@@ -509,9 +510,9 @@ class Endless:
     def __init__(self) -> None:
         self.is_over = threading.Event()
 
-    def exchange(self, content_type: str, octets: bytes) -> tuple[str, bytes]:
+    def exchange(self, body: Body) -> Body:
         self.is_over.wait()
-        return content_type, b""
+        return body
 
 
 class Nobody:

@@ -8,7 +8,7 @@ import queue
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BytesIO
+from io import SEEK_END
 from tempfile import SpooledTemporaryFile
 from typing import IO, Final
 
@@ -17,7 +17,7 @@ from xferzone.errors import PeerError
 from xferzone.observer import Observer
 from xferzone.store import Store
 from xferzone.sync.client.session import ClientSession
-from xferzone.transport.http import Transport
+from xferzone.transport import Body, Transport
 
 MAX_ROUNDS: Final = (
     1_000  # of one sync: 5 GB by stock's budget; a server that never ends is told from one that works
@@ -86,7 +86,7 @@ class _Line:
         self._transport = transport
         self._patience = patience
         self._traffic = session.traffic
-        self._replies: queue.SimpleQueue[tuple[str, bytes] | Exception] = queue.SimpleQueue()
+        self._replies: queue.SimpleQueue[Body | Exception] = queue.SimpleQueue()
 
     def send(self, text: bytes | None) -> None:
         """Ask; None: there is nothing to be asked."""
@@ -108,19 +108,17 @@ class _Line:
             ) from None
         if isinstance(answer, Exception):
             raise answer
-        content_type, octets = answer
-        self._traffic.bytes_in += len(octets)
-        del answer  # in memory once, and no longer than it is read
-        with BytesIO(octets) as raw, SpooledTemporaryFile(_IN_MEMORY) as text:
-            del octets
+        with answer, SpooledTemporaryFile(_IN_MEMORY) as text:
+            raw = answer.octets
+            self._traffic.bytes_in += raw.seek(0, SEEK_END)
             try:
-                is_plain = expand_body(content_type, raw, text, limit=MAX_TEXT)
+                is_plain = expand_body(answer.content_type, raw, text, limit=MAX_TEXT)
             except PeerError as exc:
                 raise PeerError(f"{self.name} sends a reply that is too large: {exc}") from exc
             yield raw if is_plain else text
 
     def _exchange(self, octets: bytes) -> None:
         try:
-            self._replies.put(self._transport.exchange(COMPRESSED, octets))
+            self._replies.put(self._transport.exchange(Body.of(COMPRESSED, octets)))
         except Exception as exc:  # noqa: BLE001 it comes out of `reply`
             self._replies.put(exc)
