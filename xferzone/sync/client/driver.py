@@ -7,10 +7,11 @@ else has the file. There the next reply is on its way while the last one is bein
 import queue
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import SEEK_END
 from tempfile import SpooledTemporaryFile
-from typing import IO, Final
+from types import TracebackType
+from typing import IO, Final, Self
 
 from xferzone.cards.body import COMPRESSED, encode_body, expand_body
 from xferzone.errors import PeerError
@@ -42,7 +43,11 @@ def run(
         PeerError: the server cannot be reached, breaks the protocol, or goes on for over MAX_ROUNDS rounds. What
             earlier rounds brought stays.
     """
-    line = _Line(transport, session, patience)
+    with _Line(transport, session, patience) as line:
+        _converse(store, line, session, observer)
+
+
+def _converse(store: Store, line: "_Line", session: ClientSession, observer: Observer) -> None:
     with store.reader() as reader:
         line.send(session.request(reader))
     if session.is_cloning:
@@ -87,6 +92,16 @@ class _Line:
         self._patience = patience
         self._traffic = session.traffic
         self._replies: queue.SimpleQueue[Body | Exception] = queue.SimpleQueue()
+        self._is_over = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._is_over = True
+        self._drop_reply()
 
     def send(self, text: bytes | None) -> None:
         """Ask; None: there is nothing to be asked."""
@@ -122,3 +137,12 @@ class _Line:
             self._replies.put(self._transport.exchange(Body.of(COMPRESSED, octets)))
         except Exception as exc:  # noqa: BLE001 it comes out of `reply`
             self._replies.put(exc)
+        if self._is_over:
+            self._drop_reply()
+
+    def _drop_reply(self) -> None:
+        """Close a reply that nobody reads: the sync failed or was interrupted while it was on its way."""
+        with suppress(queue.Empty):
+            reply = self._replies.get_nowait()
+            if isinstance(reply, Body):
+                reply.octets.close()
