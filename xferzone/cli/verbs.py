@@ -45,6 +45,7 @@ VERBS = {
     "serve": "serve:serve",
     "dns": "serve:dns",
     "up": "serve:up",
+    "config": "config:config",
     "help": "verbs:help_",
 }
 

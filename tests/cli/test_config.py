@@ -1,0 +1,99 @@
+"""`config check` and `config show`, and which file they and the servers read."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+from xferzone.cli import configuration
+
+WORKERS = "[http]\nworkers = {}\n"
+
+
+@pytest.fixture(autouse=True)
+def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file in /etc, which is elsewhere for these tests and not there at first."""
+    path = tmp_path / "etc" / "xferzone.toml"
+    monkeypatch.setattr(configuration, "SYSTEM", path)
+    return path
+
+
+def workers(run: Run, *words: str) -> tuple[int, str]:
+    shown = json.loads(run("--format", "json", "config", "show", *words).out)["settings"]["http"]["workers"]
+    return shown["value"], shown["from"]
+
+
+def test_the_first_file_of_four_is_read_and_no_other(
+    xz: Run, tmp_path: Path, system: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert workers(xz) == (1, "default")
+    assert xz("config", "check").out == "no configuration file: defaults and the environment are used\n"
+    system.parent.mkdir()
+    system.write_text("[http]\nworkers = 2\nthreads = 7\n")
+    assert workers(xz) == (2, f"{system}:2")
+    (tmp_path / "zones.xferzone.toml").write_text(WORKERS.format(3))
+    assert workers(xz) == (3, "zones.xferzone.toml:2")
+    assert '"value": 64' in xz("--format", "json", "config", "show").out
+    assert workers(xz, "-R", "other.xferzone") == (2, f"{system}:2")
+    (tmp_path / "named.toml").write_text(WORKERS.format(4))
+    monkeypatch.setenv("XFERZONE_CONFIG", "named.toml")
+    assert workers(xz) == (4, "named.toml:2")
+    (tmp_path / "given.toml").write_text(WORKERS.format(5))
+    assert workers(xz, "-c", "given.toml") == (5, "given.toml:2")
+    assert xz("config", "check", "-c", "given.toml").out == "given.toml: ok\n"
+
+
+def test_a_file_that_is_named_must_be_there(xz: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = "xferzone: cannot read the configuration file nosuch: No such file or directory\n"
+    assert (xz("config", "check", "-c", "nosuch").code, xz("config", "show", "-c", "nosuch").err) == (2, told)
+    monkeypatch.setenv("XFERZONE_CONFIG", "nosuch")
+    assert xz("config", "check").err == told
+
+
+def test_what_is_shown_can_be_read_again(zone: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(
+        "[http]\nlisten = ['[::1]:1', '127.0.0.1:2']\ntrusted = ['10.0.0.0/8']\n[dns]\nzones = ['EXAMPLE.com.']\n"
+    )
+    shown = zone("config", "show", "-c", "a.toml").out
+    assert "# a.toml is read\n" in shown
+    assert "workers: one a core" in shown
+    (tmp_path / "b.toml").write_text(shown)
+    assert zone("config", "show", "-c", "b.toml").out.count("# b.toml:") == 8
+    first, second = (
+        json.loads(zone("config", "show", "--format", "json", "-c", f).out) for f in ("a.toml", "b.toml")
+    )
+    for section, keys in first["settings"].items():
+        for key, shown_as in keys.items():
+            assert second["settings"][section][key]["value"] == shown_as["value"]
+
+
+@pytest.mark.parametrize("verb", [("config", "check"), ("config", "show")])
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "[http]\nworker = 2\n",
+            "zones.xferzone.toml:2: unknown setting worker in [http]: did you mean workers?",
+        ),
+        (
+            "[log]\nlevel = 1\n",
+            "zones.xferzone.toml:2: [log] level: 1 is not one of debug, info, warning, error",
+        ),
+        ("[dns]\nzones = ['a..b']\n", "zones.xferzone.toml:2: [dns] zones: 'a..b' is not a name: "),
+    ],
+)
+def test_a_bad_file_ends_with_2_and_nothing_is_started(
+    zone: Run, tmp_path: Path, verb: tuple[str, ...], text: str, told: str
+) -> None:
+    (tmp_path / "zones.xferzone.toml").write_text(text)
+    done = zone(*verb)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"xferzone: {told}")
+    assert "ready" not in done.err
+
+
+def test_other_verbs_do_not_read_it(zone: Run, tmp_path: Path) -> None:
+    (tmp_path / "zones.xferzone.toml").write_text("no TOML")
+    assert zone("zone", "list").code == 0
+    assert zone("zone", "list", "-c", "zones.xferzone.toml").code == 2

@@ -1,0 +1,100 @@
+"""The configuration that a server verb runs with: which file is read, and what the environment and options add.
+
+    -c FILE, else XFERZONE_CONFIG         a file that must be there
+    else FILE.toml beside the repository  zones.xferzone.toml; if it is there
+    else /etc/xferzone/xferzone.toml      if it is there
+    else                                  no file
+
+The first one found is read, alone: files are never merged. Only up, serve, dns and config read it.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from xferzone.errors import UsageError
+
+if TYPE_CHECKING:
+    from xferzone.config import Config, Loaded
+
+SYSTEM = Path("/etc/xferzone/xferzone.toml")
+VARIABLE = "XFERZONE_CONFIG"
+
+_Command = TypeVar("_Command", bound=Callable[..., object])
+#: What command-line options say: by section and key their value, and the option's name.
+Options = Mapping[tuple[str, str], tuple[object, str]]
+
+
+def config_option(command: _Command) -> _Command:
+    """The option -c of the verbs that read the configuration."""
+    return click.option(
+        "-c",
+        "--config",
+        "file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help=f"The configuration file.  [default: {VARIABLE}, else REPOSITORY.toml, else {SYSTEM}]",
+    )(command)
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Where a configuration comes from, to be read now and whenever a server is told to read it again."""
+
+    repository: Path
+    given: Path | None  # -c
+    options: Options
+
+    def path(self) -> Path | None:
+        """The file to be read; None: there is none."""
+        named = self.given or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
+        beside = self.repository.with_name(f"{self.repository.name}.toml")
+        return named or next((path for path in (beside, SYSTEM) if path.exists()), None)
+
+    def read(self) -> "Loaded[Config]":
+        """The configuration as it is now.
+
+        Raises:
+            UsageError: with every fault, and where it is.
+        """
+        from xferzone.config import Config, Sources, load
+
+        path = self.path()
+        loaded = load(Config, Sources(path, _text(path) if path else "", os.environ, self.options))
+        _check_zones(loaded)
+        _check_secrets(loaded)
+        return loaded
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as exc:
+        raise UsageError(f"cannot read the configuration file {path}: {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        raise UsageError(f"{path}: not UTF-8 text at byte {exc.start}") from exc
+
+
+def _check_zones(loaded: "Loaded[Config]") -> None:
+    from xferzone.zonefile.names import parse_zone
+
+    for name in loaded.config.dns.zones or ():
+        try:
+            parse_zone(name)
+        except UsageError as exc:
+            raise loaded.fault("dns", "zones", exc) from exc
+
+
+def _check_secrets(loaded: "Loaded[Config]") -> None:
+    from xferzone.config import Secret
+
+    for setting in loaded.settings:
+        if isinstance(setting.value, Secret):
+            try:
+                setting.value.reveal(os.environ)
+            except UsageError as exc:
+                raise loaded.fault(setting.section, setting.key, exc) from exc

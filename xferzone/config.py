@@ -1,0 +1,376 @@
+"""The configuration of servers: its settings, the file they are read from, and the place each one came from.
+
+    [http]                                  option  >  environment           >  file     >  default
+    listen = ["127.0.0.1:8080"]             --http     XFERZONE_HTTP__LISTEN    TOML        the structs below
+    workers = 2
+
+Every fault is reported, with the file's path and line or the name of the variable. Nothing here reads the
+environment or looks for the file: `xferzone.cli.configuration` does, and hands the frozen structs down.
+
+A secret is never written in the file. It is a table that says where the secret is:
+
+    {file = "PATH"}         relative to the configuration file
+    {env = "NAME"}          an environment variable
+    {credential = "NAME"}   a file in the directory that CREDENTIALS_DIRECTORY names
+
+A variable's value is a TOML value if it begins with `[` or `{`, else plain text; a list is separated by commas.
+
+Source: TOML 1.0.0; systemd.exec(5), "Credentials".
+"""
+
+import difflib
+import ipaddress
+import socket
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar, get_args, get_origin
+
+import msgspec
+from msgspec import Meta, Struct
+
+from xferzone.errors import UsageError
+from xferzone.tomltext import lines, syntax_error
+
+MAX_WORKERS: Final = 256  # processes; more than any machine this was tried on has cores
+MAX_THREADS: Final = 900  # of a worker; gunicorn takes 1,000 connections a worker, and some of them only wait
+PREFIX: Final = "XFERZONE_"
+
+_Kind = TypeVar("_Kind", bound=Struct)
+
+
+class Address(tuple[str, int]):
+    """A numeric host, with a %scope if it is link-local, and a port from 1 to 65535.
+
+    A tuple and not a dataclass: msgspec would decode a dataclass by itself, from a table.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, host: str, port: int) -> "Address":
+        return super().__new__(cls, (host, port))
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def host(self) -> str:
+        return self[0]
+
+    @property
+    def port(self) -> int:
+        return self[1]
+
+    @property
+    def family(self) -> socket.AddressFamily:
+        return socket.AF_INET6 if ":" in self.host else socket.AF_INET
+
+    @property
+    def is_wildcard(self) -> bool:
+        return ipaddress.ip_address(self.host).is_unspecified
+
+
+def parse_address(text: str) -> Address:
+    """The address that `text` writes: 127.0.0.1:5300, [::1]:5300 or localhost:5300.
+
+    Raises:
+        ValueError: it is not an address; says what one looks like.
+    """
+    host, colon, port = text.rpartition(":")
+    host = "127.0.0.1" if host == "localhost" else host
+    bracketed = host.startswith("[") and host.endswith("]")
+    try:
+        if not (colon and port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):
+            raise ValueError("no port")
+        parsed = ipaddress.ip_address(host[1:-1] if bracketed else host)
+        if bracketed != (parsed.version == 6):
+            raise ValueError("brackets are for IPv6")
+    except ValueError as exc:
+        raise ValueError(
+            f"{text!r} is not an address to listen on: write 127.0.0.1:5300 or [::1]:5300"
+        ) from exc
+    return Address(str(parsed), int(port))
+
+
+class Network:
+    """A block of addresses, such as 127.0.0.0/8, or a single one."""
+
+    __slots__ = ("_block",)
+
+    def __init__(self, text: str) -> None:
+        """Raises ValueError where `text` is neither."""
+        try:
+            self._block = ipaddress.ip_network(text)
+        except ValueError as exc:
+            raise ValueError(f"{text!r} is not a network: write 10.0.0.0/8, fd00::/8 or an address") from exc
+
+    def __contains__(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+        return address in self._block
+
+    def __str__(self) -> str:
+        return str(self._block)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Network) and self._block == other._block
+
+    def __hash__(self) -> int:
+        return hash(self._block)
+
+
+@dataclass(frozen=True, slots=True)
+class SecretAt:
+    """The place of a secret, `kind` "file", "env" or "credential", and its path or name there."""
+
+    kind: str
+    name: str
+
+
+class Secret:
+    """A reference to a secret; neither repr nor str ever holds what it refers to."""
+
+    __slots__ = ("at",)
+
+    def __init__(self, at: SecretAt) -> None:
+        self.at = at
+
+    def __str__(self) -> str:
+        return f"{{{self.at.kind} = {msgspec.json.encode(self.at.name).decode()}}}"
+
+    __repr__ = __str__
+
+    def reveal(self, environ: Mapping[str, str]) -> str:
+        """The secret, without the line feed that ends a file.
+
+        Raises:
+            UsageError: it is not where the reference says.
+        """
+        kind, name = self.at.kind, self.at.name
+        if kind == "env":
+            if name not in environ:
+                raise UsageError(f"the environment variable {name} is not set")
+            return environ[name]
+        path = Path(name)
+        if kind == "credential":
+            if "CREDENTIALS_DIRECTORY" not in environ:
+                raise UsageError(f"no credential {name}: systemd has not set CREDENTIALS_DIRECTORY")
+            path = Path(environ["CREDENTIALS_DIRECTORY"], name)
+        try:
+            return path.read_text().removesuffix("\n")
+        except (OSError, UnicodeDecodeError) as exc:
+            why = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8 text"
+            raise UsageError(f"cannot read the secret in {path}: {why}") from exc
+
+
+Workers = Annotated[int, Meta(ge=1, le=MAX_WORKERS)]
+Listen = Annotated[tuple[Address, ...], Meta(min_length=1)]
+
+
+class Http(Struct, frozen=True):
+    """[http]: `trusted` proxies are believed when they name the client they forward."""
+
+    listen: Listen = (Address("127.0.0.1", 8080),)
+    workers: Workers = 1
+    threads: Annotated[int, Meta(ge=1, le=MAX_THREADS)] = 64  # of a worker
+    trusted: tuple[Network, ...] = (Network("127.0.0.0/8"), Network("::1"))
+
+
+class Dns(Struct, frozen=True):
+    """[dns]: `workers` None: one a core; `zones` None: all that are published."""
+
+    listen: Listen = (Address("127.0.0.1", 5300),)
+    workers: Workers | None = None
+    zones: tuple[str, ...] | None = None
+
+
+class Log(Struct, frozen=True):
+    """[log]: what servers write to stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+
+
+class Config(Struct, frozen=True):
+    """All of it."""
+
+    http: Http = Http()
+    dns: Dns = Dns()
+    log: Log = Log()
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """The `value` of [section] key, and `origin`: "default", FILE:LINE, a variable, or an option."""
+
+    section: str
+    key: str
+    value: object
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded(Generic[_Kind]):
+    """A configuration, and where each of its settings came from, in the order of the structs."""
+
+    config: _Kind
+    settings: Sequence[Setting]
+
+    def fault(self, section: str, key: str, why: object) -> UsageError:
+        """The error that says `why` a setting cannot be used, and where it stands."""
+        (origin,) = (each.origin for each in self.settings if (each.section, each.key) == (section, key))
+        return UsageError(_told(origin, section, key, why))
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a configuration is made from; `options`: value and name of an option by (section, key)."""
+
+    path: Path | None  # None: there is no file
+    text: str
+    environ: Mapping[str, str]
+    options: Mapping[tuple[str, str], tuple[object, str]]
+
+
+def load(kind: type[_Kind], sources: Sources) -> Loaded[_Kind]:
+    """The configuration that `sources` make of the sections of `kind`, a struct of structs.
+
+    Raises:
+        UsageError: a line for each fault, with where it is.
+    """
+    shown = str(sources.path or "")
+    try:
+        tables = tomllib.loads(sources.text)
+    except tomllib.TOMLDecodeError as exc:
+        reason, line = syntax_error(sources.text, exc)
+        raise UsageError(f"{shown}:{line}: {reason}") from exc
+    places = {path: f"{shown}:{line}" for path, line in lines(sources.text)}
+    sections = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    faults = [
+        *_strangers(tables, sections, places),
+        *_unknown_variables(sources.environ, sections),
+    ]
+    made, settings = {}, []
+    for section, struct in sections.items():
+        values = {}
+        for field in msgspec.structs.fields(struct):
+            setting, fault = _setting(section, field, tables, places, sources)
+            faults += fault
+            settings.append(setting)
+            values[field.name] = setting.value
+        made[section] = struct(**values)
+    if faults:
+        raise UsageError("\n".join(faults))
+    return Loaded(kind(**made), settings)
+
+
+def _setting(
+    section: str,
+    field: msgspec.structs.FieldInfo,
+    tables: Mapping[str, Any],
+    places: Mapping[tuple[str, ...], str],
+    sources: Sources,
+) -> tuple[Setting, list[str]]:
+    """One setting from the strongest source that has it, and what is wrong with it."""
+    key = field.name
+    variable = f"{PREFIX}{section}__{key}".upper()
+    table = tables.get(section)
+    if (section, key) in sources.options:
+        value, origin = sources.options[section, key]
+        return Setting(section, key, value, origin), []
+    if variable in sources.environ:
+        value, origin, strict = sources.environ[variable], variable, False
+    elif isinstance(table, dict) and key in table:
+        value, origin, strict = table[key], places[section, key], True
+    else:
+        return Setting(section, key, field.default, "default"), []
+    try:
+        if not strict:
+            value = _plain(str(value), field.type)
+        return Setting(section, key, _converted(value, field.type, strict, sources.path), origin), []
+    except ValueError as exc:  # msgspec's own errors are ValueErrors, too
+        return Setting(section, key, field.default, origin), [_told(origin, section, key, exc)]
+
+
+def _converted(value: object, kind: Any, strict: bool, path: Path | None) -> object:
+    def hook(wanted: type, given: object) -> object:
+        if wanted is Secret:
+            return _secret(given, path)
+        if not isinstance(given, str):
+            raise ValueError(f"expected a string, got {given!r}")
+        return parse_address(given) if wanted is Address else Network(given)
+
+    if get_origin(kind) is Literal and value not in get_args(kind):
+        raise ValueError(f"{value!r} is not one of {', '.join(get_args(kind))}")
+    made: object = msgspec.convert(value, kind, strict=strict, dec_hook=hook)
+    if isinstance(made, tuple) and len(set(made)) < len(made):
+        twice = next(each for at, each in enumerate(made) if each in made[:at])
+        raise ValueError(f"{twice} is given twice")
+    return made
+
+
+def _secret(given: object, path: Path | None) -> Secret:
+    if isinstance(given, dict) and len(given) == 1:
+        (kind, name), *_ = given.items()
+        if kind in ("file", "env", "credential") and isinstance(name, str) and name:
+            beside = path.parent if path else Path()
+            return Secret(SecretAt(kind, str(beside / name) if kind == "file" else name))
+    # The value is not shown: it may be the secret itself.
+    raise ValueError('a secret is written as {file = "..."}, {env = "..."} or {credential = "..."}')
+
+
+def _plain(text: str, kind: Any) -> object:
+    """What the text of a variable means for a setting of that type."""
+    if text[:1] in ("[", "{"):
+        try:
+            return tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError as exc:
+            raise ValueError(f"not a TOML value: {exc}") from exc
+    info = msgspec.inspect.type_info(kind)
+    kinds = info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
+    if any(isinstance(each, msgspec.inspect.VarTupleType) for each in kinds):
+        return [each.strip() for each in text.split(",") if each.strip()]
+    return text
+
+
+def _strangers(
+    tables: Mapping[str, Any], sections: Mapping[str, Any], places: Mapping[tuple[str, ...], str]
+) -> Iterator[str]:
+    """What the file has that is neither a section nor a key of one."""
+    for section, table in tables.items():
+        if section not in sections:
+            what = "section" if isinstance(table, dict | list) else "setting outside a section:"
+            yield f"{places[section,]}: unknown {what} {section}{_meant(section, sections)}"
+        elif not isinstance(table, dict):
+            yield f"{places[section,]}: {section} is a section: write [{section}] and its settings below"
+        else:
+            known = [field.name for field in msgspec.structs.fields(sections[section])]
+            for key in (key for key in table if key not in known):
+                yield f"{places[section, key]}: unknown setting {key} in [{section}]{_meant(key, known)}"
+
+
+def _unknown_variables(environ: Mapping[str, str], sections: Mapping[str, Any]) -> Iterator[str]:
+    known = [
+        f"{PREFIX}{section}__{field.name}".upper()
+        for section, struct in sections.items()
+        for field in msgspec.structs.fields(struct)
+    ]
+    for name in environ:
+        if name.startswith(PREFIX) and "__" in name and name not in known:
+            yield f"{name}: no such setting{_meant(name, known)}"
+
+
+def _meant(word: str, known: Sequence[str] | Mapping[str, object]) -> str:
+    near = difflib.get_close_matches(word, known, 1)
+    return f": did you mean {near[0]}?" if near else f": known are {', '.join(known)}"
+
+
+def _told(origin: str, section: str, key: str, why: object) -> str:
+    """The line for a fault; msgspec writes "Expected `int | null`, got `str` - at `$[1]`"."""
+    text, _, at = str(why).partition(" - at `$")
+    text = text.replace(" | null", "").replace("`", "")
+    text = f"{text[0].lower()}{text[1:]}" if text.startswith(("Expected", "Invalid")) else text
+    return f"{origin}: [{section}] {key}{at.removesuffix('`')}: {text}"
+
+
+def _shown(path: Path | None) -> str:
+    return str(path) if path else ""
