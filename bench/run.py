@@ -23,7 +23,7 @@ from bench import clones, questions, zones
 from bench.measure import row, timed
 from tests.live import Person, serving, stock_server
 from xferzone.edit.commit import Author, Edit
-from xferzone.refs import LocalRefs
+from xferzone.refs import BranchName, LocalRefs
 from xferzone.store import Store
 from xferzone.zone import changes
 
@@ -55,7 +55,9 @@ def latency(directory: Path) -> None:
             begun = time.perf_counter()
             with store.writer() as writer:
                 author = Author("ops", time.time_ns() // 1_000_000)
-                Edit(writer, LocalRefs(writer), "big.example/main", author).change([change], "set")
+                Edit(writer, LocalRefs(writer), BranchName("big.example", "main"), author).change(
+                    [change], "set"
+                )
             committed = time.perf_counter()
             while socket.inet_aton(address) not in ask(f"h{number * 97 % 100_000}.big.example"):
                 pass
@@ -115,7 +117,9 @@ def growth(directory: Path) -> None:
                 )
                 with store.writer() as writer:
                     author = Author("ops", time.time_ns() // 1_000_000)
-                    Edit(writer, LocalRefs(writer), "big.example/main", author).change([change], "set")
+                    Edit(writer, LocalRefs(writer), BranchName("big.example", "main"), author).change(
+                        [change], "set"
+                    )
         sizes.append(_settled_size(repository))
     with Store.open(repository) as store, store.reader() as reader:
         text = sum(map(reader.size, reader.files(LocalRefs(reader).list()[0].checkin).values()))

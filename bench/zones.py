@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 
 from xferzone.edit.commit import Author, Edit
-from xferzone.refs import LocalRefs
+from xferzone.refs import BranchName, LocalRefs
 from xferzone.repository import make
 from xferzone.store import Store
 from xferzone.zonefile import names, text
@@ -37,7 +37,7 @@ def many_zones(path: Path, zones: int, versions: int, count: int = 5) -> None:
             author = Author("ops", START_MS + 1_000 * (version + 1))
             for number in range(zones):
                 zone = f"zone{number}.example"
-                Edit(writer, refs, f"{zone}/main", author).replace(
+                Edit(writer, refs, BranchName(zone, "main"), author).replace(
                     records(zone, count, rng), f"version {version}"
                 )
         writer.make_clusters()
@@ -47,6 +47,6 @@ def one_zone(path: Path, count: int, zone: str = "big.example") -> None:
     """A repository of one zone with `count` records."""
     make.make(path, admin="ops", project_code=None, now_ms=START_MS)
     with Store.open(path) as store, store.writer() as writer:
-        edit = Edit(writer, LocalRefs(writer), f"{zone}/main", Author("ops", START_MS + 1_000))
+        edit = Edit(writer, LocalRefs(writer), BranchName(zone, "main"), Author("ops", START_MS + 1_000))
         edit.replace(records(zone, count, random.Random(1)), "import")
         writer.make_clusters()

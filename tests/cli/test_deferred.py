@@ -10,7 +10,7 @@ from tests.live import serving
 from xferzone.artifacts import CheckIn, FileCard
 from xferzone.publish import deferred
 from xferzone.publish.served import compile_all
-from xferzone.refs import DEFERRED, LocalRefs, Move, Ref
+from xferzone.refs import BranchName, LocalRefs, Move, Ref, State
 from xferzone.repository import check as zone_inspect
 from xferzone.store import Store, chains
 
@@ -39,7 +39,7 @@ def clone(zone: Run, origin: str, tmp_path: Path) -> Path:
 def left(path: Path) -> list[str]:
     """The branches that are not compiled yet."""
     with Store.open(path) as store, store.reader() as reader:
-        return [ref.branch for ref in deferred.waiting(LocalRefs(reader))]
+        return [str(ref.branch) for ref in deferred.deferred(LocalRefs(reader))]
 
 
 def test_nothing_tells_that_it_is_not_compiled_yet(zone: Run, clone: Path) -> None:
@@ -109,7 +109,7 @@ def test_what_cannot_be_served_stays_and_is_told(tmp_path: Path) -> None:
         card = FileCard("example.com.zone", file)
         at = writer.put(CheckIn("bad", 1_700_000_000_000, "ops", (card,)).encode())
         refs = LocalRefs(writer)
-        bad = Ref("example.com/main", at, 1, DEFERRED)
+        bad = Ref(BranchName("example.com", "main"), at, 1, State.DEFERRED)
         refs.compare_and_set([Move(None, bad, 1_700_000_000_000)])
         ((found, invalid),) = deferred.compile_deferred(writer, refs, [bad], compile_all)
         assert found == bad
@@ -121,7 +121,7 @@ def test_what_cannot_be_served_stays_and_is_told(tmp_path: Path) -> None:
 
 def test_one_that_is_damaged_keeps_no_other_from_being_served(zone: Run, clone: Path) -> None:
     with Store.open(clone) as store, store.writer() as writer:
-        ref = LocalRefs(writer).get("example.com/main")
+        ref = LocalRefs(writer).get(BranchName("example.com", "main"))
         assert ref is not None
         (file,) = writer.files(ref.checkin).values()
         chains.keep(writer.db, writer.rid(file) or 0, b"no frame", None)

@@ -13,7 +13,7 @@ import pytest
 from tests.cli.conftest import Run
 from tests.live import PATIENCE_S, Person, serving, stock_server, within
 from xferzone.hashing import ArtifactId
-from xferzone.refs import LocalRefs
+from xferzone.refs import BranchName, LocalRefs
 from xferzone.store import Store
 
 pytestmark = pytest.mark.interop
@@ -61,7 +61,7 @@ def stock_artifacts(person: Person, file: Path) -> set[str]:
 
 def ref(path: Path) -> ArtifactId:
     with Store.open(path) as store, store.reader() as reader:
-        found = LocalRefs(reader).get(BRANCH)
+        found = LocalRefs(reader).get(BranchName.parse(BRANCH))
         assert found is not None
         return found.checkin
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
-from tests.publish.project import MAIN, Project, zone_text
+from tests.publish.project import MAIN_BRANCH, Project, zone_text
 from xferzone.artifacts import CheckIn, FileCard
 from xferzone.edit.commit import Author, Edit
 from xferzone.zone import changes
@@ -55,7 +55,7 @@ def test_a_commit_says_what_it_moves_aside(tmp_path: Path) -> None:
     project.push(project.manifest(zone_text()))
     project.push(project.manifest(zone_text("www 60 A bad"), project.served()[0], user="alice"))
     with project.writing() as (writer, refs):
-        edit = Edit(writer, refs, MAIN, Author("ann", project.now))
+        edit = Edit(writer, refs, MAIN_BRANCH, Author("ann", project.now))
         done = edit.change([changes.parse_change("set", ["www.example.com", "A", "192.0.2.1"])], "set")
     (told,) = done.warnings
     assert "(alice) waited unpublished; it is on branch example.com/main-fork-" in told

@@ -16,6 +16,7 @@ from xferzone.edit.commit import Author, Edit
 from xferzone.errors import CannotServe, NotFound
 from xferzone.nameserver.cache import Responder
 from xferzone.nameserver.respond import respond
+from xferzone.refs import BranchName
 from xferzone.zonefile import names, text
 
 
@@ -33,7 +34,7 @@ class World:
     def editing(self, zone: str) -> Iterator[Edit]:
         self._now += 1000
         with self.project.writing() as (writer, refs):
-            yield Edit(writer, refs, f"{zone}/main", Author("ops", self._now))
+            yield Edit(writer, refs, BranchName(zone, "main"), Author("ops", self._now))
 
     def put(self, zone: str, *lines: str, serial: int = 1) -> None:
         """Make this the zone's content, beside SOA and NS."""
@@ -88,9 +89,11 @@ def test_zones_come_and_go(world: World) -> None:
 
 def test_a_branch_that_is_not_main_is_not_served(world: World) -> None:
     with world.project.writing() as (writer, refs):
-        ref = refs.get("example.com/main")
+        ref = refs.get(BranchName("example.com", "main"))
         assert ref is not None
-        Edit(writer, refs, "example.com/test", Author("ops", NOW)).fork_off(ref.checkin, "branch")
+        Edit(writer, refs, BranchName("example.com", "test"), Author("ops", NOW)).fork_off(
+            ref.checkin, "branch"
+        )
     world.zones.refresh(now=True)
     assert len(world.zones) == 2
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.publish.project import MAIN, NOW, Project, zone_text
+from tests.publish.project import MAIN, MAIN_BRANCH, NOW, Project, zone_text
 from xferzone.artifacts import CheckIn, Control, FileCard, Tag
 from xferzone.edit.commit import Author, Commit, Edit
 from xferzone.errors import Refused
@@ -27,7 +27,7 @@ def pushed(project: Project, manifest: bytes) -> ArtifactId:
 
 def set_www(project: Project, address: str) -> Commit:
     with project.writing() as (writer, refs):
-        edit = Edit(writer, refs, MAIN, Author("ann", project.now))
+        edit = Edit(writer, refs, MAIN_BRANCH, Author("ann", project.now))
         return edit.change([changes.parse_change("set", ["www.example.com", "A", address])], "set")
 
 
@@ -71,7 +71,7 @@ def test_removal_leaves_one_leaf(project: Project) -> None:
     invalid = pushed(project, project.manifest(zone_text("www 60 A bad"), first))
     assert project.branch_of(invalid) == MAIN
     with project.writing() as (writer, refs):
-        gone = Edit(writer, refs, MAIN, Author("ann", NOW)).remove("away").checkin
+        gone = Edit(writer, refs, MAIN_BRANCH, Author("ann", NOW)).remove("away").checkin
     assert project.branch_of(invalid) == f"{MAIN}-fork-{invalid[:16]}"
     assert project.leaves() == [gone]
     assert project.served() == (gone, 1)
@@ -95,7 +95,7 @@ def test_a_batch_reads_each_file_of_a_large_zone_once(project: Project) -> None:
     wanted += [changes.parse_change("delete", [f"h{n}.example.com"]) for n in range(1, count, 3)]
     began = time.process_time()
     with project.writing() as (writer, refs):
-        done = Edit(writer, refs, MAIN, Author("ann", project.now)).change(wanted, "batch")
+        done = Edit(writer, refs, MAIN_BRANCH, Author("ann", project.now)).change(wanted, "batch")
     # 2 s where this was written; once a file for each owner it would be over 60.
     assert time.process_time() - began < 20
     with project.store.reader() as reader:

@@ -15,6 +15,7 @@ from tests.nameserver.peers.programs import HERE, ZONES, running
 from tests.nameserver.peers.rules import wrong, wrong_shape
 from tests.publish.project import NOW, Project
 from xferzone.edit.commit import Author, Edit
+from xferzone.refs import BranchName
 from xferzone.zonefile import names, text
 
 pytestmark = pytest.mark.interop
@@ -35,7 +36,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     for number, zone in enumerate(ZONES):
         content = (HERE / "zones" / f"{zone}.zone").read_bytes()
         with project.writing() as (writer, refs):
-            edit = Edit(writer, refs, f"{zone}/main", Author("ops", NOW - 500_000 + number))
+            edit = Edit(writer, refs, BranchName(zone, "main"), Author("ops", NOW - 500_000 + number))
             edit.replace(text.read(content, names.zone_name(zone)), "as the peers have it")
     found = free_port()
     listen = f"127.0.0.1:{found}"

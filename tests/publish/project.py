@@ -7,13 +7,14 @@ from pathlib import Path
 from xferzone.artifacts import CheckIn, FileCard, Tag
 from xferzone.hashing import ArtifactId
 from xferzone.publish.settle import publish
-from xferzone.refs import LocalRefs
+from xferzone.refs import BranchName, LocalRefs
 from xferzone.repository import make
 from xferzone.store import Store, Writer, places, timeline
 
 NOW = 1_800_000_000_000  # milliseconds since 1970
 MAIN = "example.com/main"
 ZONE = "example.com"
+MAIN_BRANCH = BranchName(ZONE, "main")
 APEX = """\
 @ 3600 SOA ns1.example.net. hostmaster.example.net. {serial} 7200 3600 1209600 300
 @ 3600 NS ns1.example.net.
@@ -75,13 +76,13 @@ class Project:
     def served(self, branch: str = MAIN) -> tuple[ArtifactId, int | None]:
         """The check-in that the branch's ref stands on, and its serial."""
         with self.store.reader() as reader:
-            ref = LocalRefs(reader).get(branch)
+            ref = LocalRefs(reader).get(BranchName.parse(branch))
         assert ref is not None
         return ref.checkin, ref.serial
 
     def has_ref(self, branch: str = MAIN) -> bool:
         with self.store.reader() as reader:
-            return LocalRefs(reader).get(branch) is not None
+            return LocalRefs(reader).get(BranchName.parse(branch)) is not None
 
     def branch_of(self, checkin: ArtifactId) -> str | None:
         with self.store.reader() as reader:

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.publish.project import MAIN, NOW, Project, zone_text
+from tests.publish.project import MAIN, MAIN_BRANCH, NOW, ZONE, Project, zone_text
 from xferzone.artifacts import Control, Tag
 from xferzone.edit.commit import Author, Commit, Edit
 from xferzone.errors import Refused, XferzoneError
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.publish.follow import Followed, Moved, follow
-from xferzone.refs import LocalRefs, indexes
-from xferzone.refs.branch import split_ref
+from xferzone.refs import BranchName, LocalRefs, State, indexes
 from xferzone.repository.rebuild import rebuild
 from xferzone.store import places, schema, symbols, timeline, unsent
 from xferzone.zone import changes
@@ -46,7 +45,7 @@ class Copy(Project):
     def edit(self, act: Callable[[Edit], Commit], branch: str = MAIN) -> Commit:
         self.now += 1_000
         with self.writing() as (writer, refs):
-            return act(Edit(writer, refs, branch, Author("ann", self.now)))
+            return act(Edit(writer, refs, BranchName.of_row(branch), Author("ann", self.now)))
 
     def set_www(self, address: str, branch: str = MAIN) -> ArtifactId:
         """Commit an address of www."""
@@ -78,8 +77,8 @@ class Copy(Project):
             told = None
             moves = LocalRefs(there).since(self.number)
             if self.is_told:
-                gone = {ref.branch for ref in LocalRefs(there).list() if not ref.numbers}
-                told = {move.branch: None if move.branch in gone else move.checkin for move in moves}
+                gone = {ref.branch for ref in LocalRefs(there).list() if ref.state is State.REMOVED}
+                told = {str(move.branch): None if move.branch in gone else move.checkin for move in moves}
         with self.writing() as (writer, _):
             for content in contents:
                 writer.put(content)
@@ -98,7 +97,10 @@ class Copy(Project):
 
 def refs_of(project: Project) -> dict[str, tuple[ArtifactId, int | None, bool]]:
     with project.store.reader() as reader:
-        return {ref.branch: (ref.checkin, ref.serial, bool(ref.numbers)) for ref in LocalRefs(reader).list()}
+        return {
+            str(ref.branch): (ref.checkin, ref.serial, ref.state is State.SERVED)
+            for ref in LocalRefs(reader).list()
+        }
 
 
 def reset_to(checkin: ArtifactId) -> Callable[[Edit], Commit]:
@@ -127,8 +129,8 @@ def test_a_new_clone_stands_where_its_remote_does(primary: Project, clone: Copy)
     second = primary.manifest(B, first)
     primary.push(second, primary.manifest(A, branch="example.com/test"))
     followed = clone.pull()
-    assert [moved.branch for moved in followed.moved] == [MAIN, "example.com/test"]
-    assert followed.moved[0] == Moved(MAIN, None, artifact_id(second), 2)
+    assert [moved.branch for moved in followed.moved] == [MAIN_BRANCH, BranchName(ZONE, "test")]
+    assert followed.moved[0] == Moved(MAIN_BRANCH, None, artifact_id(second), 2)
     assert refs_of(clone) == refs_of(primary)
     assert clone.pull() == Followed()
 
@@ -138,7 +140,7 @@ def test_a_ref_goes_where_the_remote_went(primary: Project, clone: Copy) -> None
     clone.pull()
     second = primary.manifest(B, first)
     primary.push(second)
-    assert clone.pull().moved == (Moved(MAIN, first, artifact_id(second), 2),)
+    assert clone.pull().moved == (Moved(MAIN_BRANCH, first, artifact_id(second), 2),)
 
 
 def test_what_was_committed_here_stays_ahead(primary: Project, clone: Copy) -> None:
@@ -161,9 +163,9 @@ def test_the_loser_of_a_race_is_left_behind_and_named(primary: Project, clone: C
     primary.push(winner)
     mine = [clone.set_www("192.0.2.9"), clone.set_www("192.0.2.10")]
     followed = clone.pull()
-    assert followed.moved == (Moved(MAIN, mine[-1], artifact_id(winner), 2),)
+    assert followed.moved == (Moved(MAIN_BRANCH, mine[-1], artifact_id(winner), 2),)
     (left,) = followed.diverged
-    assert (left.branch, left.checkins, left.now_on) == (MAIN, tuple(mine), MAIN)
+    assert (left.branch, left.checkins, left.now_on) == (MAIN_BRANCH, tuple(mine), MAIN)
     assert clone.pull() == Followed()
 
 
@@ -191,7 +193,7 @@ def test_what_the_remote_moved_to_a_fork_while_it_stood_still_is_left_behind(
         unsent.forget(here, sent)
     assert "5 minutes ahead" in primary.push(*contents)[0]
     followed = clone.pull()
-    assert followed.moved == (Moved(MAIN, mine, first, 1),)
+    assert followed.moved == (Moved(MAIN_BRANCH, mine, first, 1),)
     assert followed.diverged[0].now_on == f"{MAIN}-fork-{mine[:16]}"
 
 
@@ -205,7 +207,7 @@ def test_work_that_the_remote_merged_is_not_lost(primary: Project, clone: Copy) 
     merge = primary.manifest(C, artifact_id(winner), mine)
     primary.push(merge)
     followed = clone.pull()
-    assert followed.moved == (Moved(MAIN, mine, artifact_id(merge), 3),)
+    assert followed.moved == (Moved(MAIN_BRANCH, mine, artifact_id(merge), 3),)
     assert followed.diverged == ()
 
 
@@ -220,7 +222,7 @@ def test_a_tip_that_has_not_come_is_named_and_the_ref_stays(
     primary.push(second, third)
     absent = [artifact_id(content) for content in (third, second, C, B)][missing]
     (kept,) = clone.pull(leave_out={absent}).incomplete
-    assert (kept.branch, kept.checkin) == (MAIN, artifact_id(third))
+    assert (kept.branch, kept.checkin) == (MAIN_BRANCH, artifact_id(third))
     assert clone.served()[0] == first
     assert clone.pull().incomplete == ()
     assert clone.served() == (artifact_id(third), 3)
@@ -230,7 +232,7 @@ def test_a_removed_zone_is_removed_and_goes_on_when_it_comes_back(primary: Proje
     begun(primary)
     clone.pull()
     with primary.writing() as (writer, refs):
-        Edit(writer, refs, MAIN, Author("ann", NOW)).remove("away")
+        Edit(writer, refs, MAIN_BRANCH, Author("ann", NOW)).remove("away")
     clone.pull()
     assert refs_of(clone) == refs_of(primary)
     assert not refs_of(clone)[MAIN][2]
@@ -250,7 +252,7 @@ def test_a_removed_zone_is_removed_and_goes_on_when_it_comes_back(primary: Proje
 def test_a_new_clone_of_a_removed_zone_goes_on_with_its_serial(primary: Project, clone: Copy) -> None:
     begun(primary)
     with primary.writing() as (writer, refs):
-        Edit(writer, refs, MAIN, Author("ann", NOW)).remove("away")
+        Edit(writer, refs, MAIN_BRANCH, Author("ann", NOW)).remove("away")
     clone.pull()
     assert refs_of(clone) == refs_of(primary)
 
@@ -288,7 +290,7 @@ def test_a_mirror_goes_forward_only_and_commits_nothing(primary: Project, tmp_pa
     mirror.pull()
     second = primary.manifest(B, first)
     primary.push(second)
-    assert mirror.pull().moved == (Moved(MAIN, first, artifact_id(second), 2),)
+    assert mirror.pull().moved == (Moved(MAIN_BRANCH, first, artifact_id(second), 2),)
     with pytest.raises(Refused, match="mirror"):
         mirror.set_www("192.0.2.9")
     elsewhere = primary.manifest(C, first)
@@ -373,12 +375,12 @@ def test_an_invalid_tip_of_a_stock_remote_is_kept_and_reported(primary: Project,
     bad = primary.manifest(BROKEN, first)
     keep(primary, bad)
     (kept,) = clone.pull().invalid
-    assert (kept.branch, kept.checkin) == (MAIN, artifact_id(bad))
+    assert (kept.branch, kept.checkin) == (MAIN_BRANCH, artifact_id(bad))
     assert "CNAME" in kept.reason
     assert clone.served()[0] == first
     mended = primary.manifest(B, artifact_id(bad))
     keep(primary, mended)
-    assert clone.pull().moved == (Moved(MAIN, first, artifact_id(mended), 3),)
+    assert clone.pull().moved == (Moved(MAIN_BRANCH, first, artifact_id(mended), 3),)
 
 
 def test_a_branch_with_a_slash_that_is_no_zone_s_is_no_matter(primary: Project, tmp_path: Path) -> None:
@@ -453,15 +455,15 @@ class Story:
         branch = f"{zone}/{self.rng.choice(['main', 'main', 'test'])}"
         words = [f"h{self.rng.randrange(9)}.{zone}", "A", f"192.0.2.{self.rng.randrange(250)}"]
         with self.somewhere(clone).writing() as (writer, refs):
-            edit = Edit(writer, refs, branch, Author("ann", self.now))
+            edit = Edit(writer, refs, BranchName.of_row(branch), Author("ann", self.now))
             edit.change([changes.parse_change("set", words)], "set")
 
     def add_or_remove(self, clone: Copy) -> None:
         zone = self.rng.choice(_ZONES)
         with self.somewhere(clone).writing() as (writer, refs):
-            edit = Edit(writer, refs, f"{zone}/main", Author("ann", self.now))
+            edit = Edit(writer, refs, BranchName(zone, "main"), Author("ann", self.now))
             ref = refs.get(edit.branch)
-            if ref is not None and ref.numbers and self.rng.random() < 0.5:
+            if ref is not None and ref.state is State.SERVED and self.rng.random() < 0.5:
                 edit.remove("away")
             else:
                 records = text.read(
@@ -472,9 +474,11 @@ class Story:
     def branch(self, clone: Copy) -> None:
         zone = self.rng.choice(_ZONES)
         with clone.writing() as (writer, refs):
-            ref = refs.get(f"{zone}/main")
+            ref = refs.get(BranchName(zone, "main"))
             if ref is not None:
-                Edit(writer, refs, f"{zone}/test", Author("ann", self.now)).fork_off(ref.checkin, "test")
+                Edit(writer, refs, BranchName(zone, "test"), Author("ann", self.now)).fork_off(
+                    ref.checkin, "test"
+                )
 
     def stranger(self, clone: Copy) -> None:
         """Somebody with stock pushes to the remote: on top of anything, valid or not, merges and new dates too."""
@@ -522,7 +526,7 @@ class Story:
         assert followed.invalid == ()
         now = refs_of(clone)
         for left in followed.diverged:
-            assert not ancestors(clone, now[left.branch][0]) & set(left.checkins)
+            assert not ancestors(clone, now[str(left.branch)][0]) & set(left.checkins)
         self.seen = Followed(self.seen.moved + followed.moved, self.seen.diverged + followed.diverged)
 
     def end(self) -> None:
@@ -590,6 +594,6 @@ def latest(remote: Project) -> dict[str, ArtifactId]:
             if prefix == "+" and value is not None:
                 date_ms = int(datetime.fromisoformat(f"{value}+00:00").timestamp() * 1_000)
             branch = placed.branch or ""
-            if split_ref(branch) is not None:
+            if BranchName.parse(branch) is not None:
                 found[branch] = max((date_ms, placed.id), found.get(branch, (0, placed.id)))
     return {branch: tip for branch, (_, tip) in found.items()}

@@ -6,7 +6,7 @@ import pytest
 
 from tests.publish.project import ZONE, Project, zone_text
 from xferzone.hashing import ArtifactId, artifact_id
-from xferzone.publish import serials
+from xferzone.publish import noted, serials
 from xferzone.store.incoming import Received
 
 SOA = "@ 3600 SOA ns1.example.net. hostmaster.example.net. {} 7200 3600 1209600 300\n"
@@ -17,28 +17,28 @@ TEXTS = (
     SOA.format(5).encode() * 2,
     (SOA.format(5) + SOA.format(6)).encode(),  # none: two that differ
     b"@ 1h SOA ( ns1 h\n 12 ; the serial\n 1 1 1 1 )\n",
-    b"x 1 A 192.0.2.1\n" * 300 + SOA.format(20).encode(),  # too far down to be kept in mind
+    b"x 1 A 192.0.2.1\n" * 300 + SOA.format(20).encode(),  # too far down to be noted
     b"",
 )
 
 
 @pytest.mark.parametrize("bound", [0, 3, 100_000])
-def test_heard_or_read_the_serials_are_the_same(
+def test_noted_or_read_the_serials_are_the_same(
     tmp_path: Path, bound: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serials, "MAX_HEARD", bound)
-    project, heard = Project(tmp_path), serials.Heard()
+    monkeypatch.setattr(noted, "MAX_NOTES", bound)
+    project, notes = Project(tmp_path), noted.Noted()
     line: list[ArtifactId] = []
     for text in TEXTS:
         manifest = project.manifest(text, *line[-1:])
         line.append(artifact_id(manifest))
         with project.writing() as (writer, _):
-            writer.put_all([Received(line[-1], None, manifest)], heard)
+            writer.put_all([Received(line[-1], None, manifest)], notes)
     for text in TEXTS:
-        note = heard.look(text, None)
+        note = notes.look(text, None)
         if note is not None:
-            heard.take(artifact_id(text), note)
+            notes.take(artifact_id(text), note)
     with project.store.reader() as reader:
-        told, read = (serials.computed(reader, ZONE, line[-1], how) for how in (heard, None))
-    assert told == read
+        kept, read = (serials.computed(reader, ZONE, line[-1], how) for how in (notes, None))
+    assert kept == read
     assert [serial for _, serial in read.found] == [7, 9, 9, 10, 10, 12, 20, 20]

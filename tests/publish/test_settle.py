@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.publish.project import MAIN, NOW, Project, zone_text
+from tests.publish.project import MAIN, MAIN_BRANCH, NOW, Project, zone_text
 from xferzone.artifacts import Control, Tag
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.history import log
@@ -316,7 +316,7 @@ def test_tags_of_a_pusher_never_move_a_ref(project: Project) -> None:
     child = project.manifest(B, first)
     project.push(child)
     with project.store.reader() as reader:
-        ref = LocalRefs(reader).get(MAIN)
+        ref = LocalRefs(reader).get(MAIN_BRANCH)
     assert ref is not None
     assert ref.checkin in (first, artifact_id(child))
 

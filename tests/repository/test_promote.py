@@ -72,7 +72,7 @@ def test_what_was_pushed_to_the_clone_is_published(clone: Copy) -> None:
     assert clone.served()[0] == first
     done = promoted(clone)
     assert done is not None
-    assert [(moved.branch, moved.new) for moved in done.followed.moved] == [(MAIN, artifact_id(child))]
+    assert [(str(moved.branch), moved.new) for moved in done.followed.moved] == [(MAIN, artifact_id(child))]
     assert clone.served() == (artifact_id(child), 2)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.publish.project import MAIN, NOW, Project, zone_text
+from tests.publish.project import MAIN_BRANCH, NOW, Project, zone_text
 from xferzone.artifacts import Control, Tag
 from xferzone.edit.commit import Author, Edit
 from xferzone.hashing import artifact_id
@@ -36,14 +36,14 @@ def test_everything_derived_comes_back_the_same(tmp_path: Path, seed: int) -> No
         tips.append(artifact_id(made))
         project.push(made)
     with project.writing() as (writer, refs):
-        Edit(writer, refs, MAIN, Author("ann", NOW)).change(
+        Edit(writer, refs, MAIN_BRANCH, Author("ann", NOW)).change(
             [parse_change("set", ["x.example.com", "A", "192.0.2.3"])], "x"
         )
         writer.put(
             Control(date_ms=NOW, tags=(Tag("+", "sym-example.com/v1", tips[3], None),), user="a").encode()
         )
         if seed % 3 == 0:
-            Edit(writer, refs, MAIN, Author("ann", NOW)).remove("away")
+            Edit(writer, refs, MAIN_BRANCH, Author("ann", NOW)).remove("away")
         writer.make_clusters()
         before = rows(writer)
         if seed % 2:

@@ -24,7 +24,7 @@ from tests.cli.test_up import descendants, none_alive, role, xferzone
 from tests.dnsd.askers import Askers, asking, longest_gap
 from tests.live import PATIENCE_S, PROJECT, XFERZONE, Server, background, bound, free_port, serving, within
 from xferzone.edit.commit import Author, Edit
-from xferzone.refs import LocalRefs
+from xferzone.refs import BranchName, LocalRefs
 from xferzone.serve.supervise import HUNG_S
 from xferzone.store import Store
 from xferzone.zonefile import names, text
@@ -55,7 +55,9 @@ class Committer:
             with Store.open(self._repository) as store, store.writer() as writer:
                 records = text.read(zone_text(len(self.done)), names.zone_name("example.com"))
                 author = Author("ops", time.time_ns() // 1_000_000)
-                Edit(writer, LocalRefs(writer), "example.com/main", author).replace(records, "count")
+                Edit(writer, LocalRefs(writer), BranchName("example.com", "main"), author).replace(
+                    records, "count"
+                )
             self.done.append(time.monotonic())
 
     def stop(self) -> None:

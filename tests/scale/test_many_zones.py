@@ -6,7 +6,7 @@ import pytest
 
 from bench import zones
 from tests.live import Person, serving
-from xferzone.refs import LocalRefs
+from xferzone.refs import BranchName, LocalRefs
 from xferzone.store import Store
 from xferzone.store.check import faults
 from xferzone.store.reader import Reader
@@ -40,7 +40,7 @@ def test_one_set_in_a_zone_of_300_000_records_makes_one_file_and_one_manifest(tm
     ops.xferzone("-R", repository, "set", "h150000.big.example", "A", "192.0.2.1")
     assert len(_artifacts(repository) - before) == 2
     with Store.open(repository) as store, store.reader() as reader:
-        ref = LocalRefs(reader).get("big.example/main")
+        ref = LocalRefs(reader).get(BranchName("big.example", "main"))
         assert ref is not None
         manifests = [checkin for checkin in _artifacts(repository) - before if _is_checkin(reader, checkin)]
         assert manifests == [ref.checkin]

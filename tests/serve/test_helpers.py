@@ -9,7 +9,7 @@ import pytest
 
 from xferzone import delta
 from xferzone.hashing import artifact_id
-from xferzone.publish.serials import Heard
+from xferzone.publish.noted import Noted
 from xferzone.publish.served import compile_all
 from xferzone.serve.helpers import compile_aside, verifying
 from xferzone.store.incoming import Received, verify_apart
@@ -66,16 +66,16 @@ def _two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_artifacts_are_verified_as_here_again_and_again() -> None:
     sent = blobs(50)
-    expected = verify_apart(sent, Heard.look)
+    expected = verify_apart(sent, Noted.look)
     assert len(expected.verified) == len(expected.notes) == 50
     with verifying() as aside:
         assert aside is not None
         for _ in range(2):
-            assert aside(sent, Heard.look)() == expected
+            assert aside(sent, Noted.look)() == expected
         assert (
             aside([*sent, Received(artifact_id(b"x"), None, b"y")], None)() is None
         )  # told by whoever asked
-        assert aside(sent, Heard.look)() == expected
+        assert aside(sent, Noted.look)() == expected
     assert children() == []
 
 

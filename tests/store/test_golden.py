@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from xferzone.history import content
-from xferzone.refs import LocalRefs
+from xferzone.refs import BranchName, LocalRefs
 from xferzone.store import Store, accounts, schema
 from xferzone.store.check import faults
 
@@ -21,11 +21,11 @@ def test_a_repository_of_every_schema_is_brought_up_to_date(golden: Path, tmp_pa
         assert reader.db.execute("SELECT version_num FROM alembic_version").fetchone() == (schema.HEAD,)
         assert list(faults.faults(reader)) == []
         refs = LocalRefs(reader)
-        assert [(ref.branch, ref.serial) for ref in refs.list()] == [
+        assert [(str(ref.branch), ref.serial) for ref in refs.list()] == [
             ("example.com/main", 8),
             ("example.com/test", 10),
         ]
-        main = refs.get("example.com/main")
+        main = refs.get(BranchName("example.com", "main"))
         assert main is not None
         (www,) = content.records_of(reader, "example.com", main.checkin, b"www")
         assert www.rdata == bytes([192, 0, 2, 7])

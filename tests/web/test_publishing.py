@@ -13,7 +13,7 @@ from xferzone.artifacts import CheckIn, Control, FileCard, Tag, parse
 from xferzone.cards import Card, Error, File, Gimme, IGot, Message, encode_cards, parse_cards
 from xferzone.cards.body import DEBUG
 from xferzone.hashing import ArtifactId, artifact_id
-from xferzone.refs import LocalRefs
+from xferzone.refs import BranchName, LocalRefs
 from xferzone.repository import make
 from xferzone.store import Store, accounts
 from xferzone.web.app import create_app
@@ -68,7 +68,7 @@ def version(
 
 def ref(store: Store) -> ArtifactId | None:
     with store.reader() as reader:
-        found = LocalRefs(reader).get(BRANCH)
+        found = LocalRefs(reader).get(BranchName.parse(BRANCH))
         return None if found is None else found.checkin
 
 

@@ -12,7 +12,7 @@ import pytest
 from tests.live import Done, Person, Server, serving
 from tests.web.conftest import served
 from xferzone.edit.commit import Author, Edit
-from xferzone.refs import LocalRefs
+from xferzone.refs import BranchName, LocalRefs
 from xferzone.repository import make
 from xferzone.store import Store, accounts
 from xferzone.sync.server.budget import Budget
@@ -175,7 +175,7 @@ def test_what_a_pusher_may_not_bring_is_told_and_does_not_go_round_in_circles(tm
         author = Author("ops", 1_780_000_001_000)
         text = b"@ 3600 SOA a b 1 2 3 4 5\n@ 3600 NS ns.example.net.\n"
         records = read(text, zone_name("example.com"))
-        Edit(writer, LocalRefs(writer), "example.com/main", author).replace(records, "zone")
+        Edit(writer, LocalRefs(writer), BranchName("example.com", "main"), author).replace(records, "zone")
     ann = Person(tmp_path / "ann", "ann")
     with served(path) as server:
         ann.clone(server.url("ann"), ann.home / "c.fossil")

@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xferzone.errors import UsageError
-from xferzone.refs.branch import fork_of, split_ref
 from xferzone.zonefile import names
 
 # zone id, wire labels of the zone
@@ -232,38 +231,6 @@ PARSED = [
 @pytest.mark.parametrize(("text", "labels", "is_absolute"), PARSED)
 def test_a_final_dot_makes_a_name_absolute(text: bytes, labels: tuple[bytes, ...], is_absolute: bool) -> None:
     assert names.parsed_name(text) == (labels, is_absolute)
-
-
-REFS = [
-    ("example.com/main", ("example.com", "main")),
-    ("%root/a/b", ("%root", "a/b")),
-    ("example.com/", None),
-    ("example.com", None),
-    ("/main", None),
-    ("Example.com/main", None),
-    ("trunk", None),
-]
-
-
-@pytest.mark.parametrize(("branch", "parts"), REFS)
-def test_a_zones_branch_is_split_at_the_first_slash(branch: str, parts: tuple[str, str] | None) -> None:
-    assert split_ref(branch) == parts
-
-
-FORKS = [
-    ("example.com/main-fork-0123456789abcdef", "example.com/main"),
-    ("example.com/a-fork-0123456789abcdef-fork-fedcba9876543210", "example.com/a-fork-0123456789abcdef"),
-    ("example.com/main", None),
-    ("example.com/main-fork-0123456789ABCDEF", None),
-    ("example.com/main-fork-0123456789abcde", None),
-    ("example.com/-fork-0123456789abcdef", None),
-    ("trunk-fork-0123456789abcdef", None),
-]
-
-
-@pytest.mark.parametrize(("branch", "base"), FORKS)
-def test_a_fork_branch_knows_what_it_came_off(branch: str, base: str | None) -> None:
-    assert fork_of(branch) == base
 
 
 labels_of_names = st.lists(st.binary(min_size=1, max_size=9), max_size=5).map(tuple)

@@ -6,11 +6,11 @@ from xferzone.cli.committing import Writing, commit, on_branch, writing_on
 from xferzone.cli.output import SHORT, printable, show_json, when
 from xferzone.cli.settings import Settings, now_ms, reading
 from xferzone.edit.commit import Commit, Edit
+from xferzone.edit.naming import zone_branch
 from xferzone.errors import NotFound
 from xferzone.history import branches
 from xferzone.history.revision import resolve
-from xferzone.refs import LocalRefs, lookup
-from xferzone.refs.branch import split_ref
+from xferzone.refs import BranchName, LocalRefs, lookup
 from xferzone.store import Writer, timeline
 from xferzone.zonefile import names
 
@@ -44,7 +44,7 @@ def branch(settings: Settings, name: str | None, new: str | None, revision: str,
     if zone is None or new is None:
         _list_branches(settings, zone)
         return
-    chosen = f"{zone}/{new.removeprefix(f'{zone}/')}"
+    chosen = zone_branch(zone, new.removeprefix(f"{zone}/"))
 
     def act(edit: Edit, writer: Writer, refs: LocalRefs) -> Commit:
         if close:
@@ -108,7 +108,8 @@ def _list_branches(settings: Settings, zone: str | None) -> None:
         return
     for row in rows:
         # Of a branch that is no zone's nobody asks whether it is published; feature/x is as good as never one's.
-        unpublished = not row.is_published and "." in (split_ref(row.name) or ("",))[0]
+        branch = BranchName.parse(row.name)
+        unpublished = not row.is_published and branch is not None and "." in branch.zone
         state = (" served" if row.is_served else " not published" if unpublished else "") + (
             " closed" if row.is_closed else ""
         )

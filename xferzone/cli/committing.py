@@ -11,12 +11,11 @@ import click
 from xferzone.cli.output import SHORT, printable, show_difference, show_json, show_warnings
 from xferzone.cli.settings import Settings, changing, now_ms
 from xferzone.edit.commit import Author, Commit, Edit
-from xferzone.edit.naming import check_utf8
+from xferzone.edit.naming import check_utf8, zone_branch
 from xferzone.errors import RefConflict
 from xferzone.hashing import ArtifactId
 from xferzone.history.diff import Difference, difference
-from xferzone.refs import LocalRefs
-from xferzone.refs.branch import DEFAULT_BRANCH
+from xferzone.refs import DEFAULT_BRANCH, BranchName, LocalRefs
 from xferzone.store import Reader, Writer, places, schema
 
 _META = "xferzone.writing"
@@ -103,7 +102,9 @@ def author(login: str | None = None, *, serial_jump: bool = False) -> Author:
 
 
 def commit(
-    settings: Settings, target: Callable[[LocalRefs], str], act: Callable[[Edit, Writer, LocalRefs], Commit]
+    settings: Settings,
+    target: Callable[[LocalRefs], BranchName],
+    act: Callable[[Edit, Writer, LocalRefs], Commit],
 ) -> None:
     """Do `act` on the `target` branch, in one transaction, and print what it did.
 
@@ -114,7 +115,6 @@ def commit(
     try:
         with changing(settings) as (writer, refs):
             branch = target(refs)
-            zone = branch.partition("/")[0]
             edit = Edit(writer, refs, branch, author(options.login, serial_jump=options.serial_jump))
             was = refs.get(branch)
             done = act(edit, writer, refs)
@@ -126,14 +126,14 @@ def commit(
             is_unsent = done.checkin is not None and writer.role == schema.CLONE
     except _DryRun:
         if done.fork is not None:
-            raise RefConflict(done.branch, "where you began", "a newer check-in") from None
+            raise RefConflict(str(done.branch), "where you began", "a newer check-in") from None
         return
-    _show(settings, zone, done)
+    _show(settings, done)
     if is_unsent and not settings.json:
         click.echo("not sent yet: xferzone sync", err=True)
     if done.fork is not None:
         raise RefConflict(
-            done.branch, "where you began", f"a newer check-in (your work is kept on branch {done.fork})"
+            str(done.branch), "where you began", f"a newer check-in (your work is kept on branch {done.fork})"
         )
 
 
@@ -143,16 +143,16 @@ def _show_dry_run(settings: Settings, reader: Reader, was: ArtifactId | None, do
         placed = places.placed(reader, done.checkin)
         parents = () if placed is None else placed.parents
         before = was or (parents[0] if parents else None)
-        change = difference(reader, done.branch.partition("/")[0], before, done.checkin)
+        change = difference(reader, done.branch.zone, before, done.checkin)
     show_difference(settings, change)
     click.echo("dry run: nothing was stored", err=True)
 
 
-def _show(settings: Settings, zone: str, done: Commit) -> None:
+def _show(settings: Settings, done: Commit) -> None:
     if settings.json:
         answer = {
-            "zone": zone,
-            "branch": done.branch,
+            "zone": done.branch.zone,
+            "branch": str(done.branch),
             "checkin": done.checkin,
             "serial": done.serial,
             "fork": done.fork,
@@ -162,9 +162,9 @@ def _show(settings: Settings, zone: str, done: Commit) -> None:
         click.echo(f"{done.tag or done.branch}: nothing changed", err=True)
     else:
         serial = "" if done.serial is None else f" serial {done.serial}"
-        click.echo(f"{printable(done.tag or done.fork or done.branch)} {done.checkin[:SHORT]}{serial}")
+        click.echo(f"{printable(done.tag or done.fork or str(done.branch))} {done.checkin[:SHORT]}{serial}")
 
 
-def on_branch(zone: str) -> Callable[[LocalRefs], str]:
+def on_branch(zone: str) -> Callable[[LocalRefs], BranchName]:
     """For `commit`: the branch of `zone` that -b names."""
-    return lambda refs: f"{zone}/{Writing.given().branch}"
+    return lambda refs: zone_branch(zone, Writing.given().branch)

@@ -18,11 +18,11 @@ from xferzone.cli.output import SHORT, counted, show_warnings
 from xferzone.cli.settings import Settings, now_ms, reading
 from xferzone.edit import commit as zone_edit
 from xferzone.edit.commit import Commit, Edit
+from xferzone.edit.naming import zone_branch
 from xferzone.errors import Fault, NotFound, RefConflict, UsageError, XferzoneError, ZoneInvalid
 from xferzone.history.revision import resolve
 from xferzone.publish import served
-from xferzone.refs import LocalRefs, lookup
-from xferzone.refs.branch import DEFAULT_BRANCH
+from xferzone.refs import DEFAULT_BRANCH, BranchName, LocalRefs, State, lookup
 from xferzone.store import Writer
 from xferzone.zone import changes
 from xferzone.zone.changes import Change
@@ -138,9 +138,10 @@ def edit(settings: Settings, name: str) -> None:
     zone = names.parse_zone(name)
     options = Writing.given()
     with reading(settings) as (reader, refs):
-        ref = refs.get(f"{zone}/{options.branch}")
-        if ref is None or not ref.numbers:
-            raise NotFound(lookup.branch(refs, zone, options.branch))
+        branch = zone_branch(zone, options.branch)
+        ref = refs.get(branch)
+        if ref is None or ref.state is State.REMOVED:
+            raise NotFound(lookup.branch(refs, branch))
         base = ref.checkin
         before = text.write(served.read_all(reader, zone, reader.files(base)), names.zone_name(zone))
     draft = Path(tempfile.mkdtemp(prefix="xferzone-")) / f"{zone}.zone"
@@ -212,9 +213,9 @@ def _change(settings: Settings, verb: str, words: tuple[str, ...]) -> None:
     def act(edit: Edit, writer: Writer, refs: LocalRefs) -> Commit:
         return edit.change([wanted], Writing.given().message or _shortened(" ".join((verb, *words))))
 
-    def target(refs: LocalRefs) -> str:
+    def target(refs: LocalRefs) -> BranchName:
         branch = Writing.given().branch
-        return f"{zone_of(refs, wanted.name, branch)}/{branch}"
+        return zone_branch(zone_of(refs, wanted.name, branch), branch)
 
     commit(settings, target, act)
 
@@ -235,12 +236,12 @@ def zone_of(
             zone = names.zone_id(dns.name.Name(name.labels[depth:]))
         except ValueError:
             continue  # too long for a zone's name
-        ref = refs.get(f"{zone}/{branch}")
-        if ref is not None and (ref.numbers or removed):
+        ref = refs.get(BranchName.parse(f"{zone}/{branch}"))
+        if ref is not None and (removed or ref.state is not State.REMOVED):
             return zone
     above = lookup.enclosing(refs, name)
     if above is not None:
-        raise NotFound(lookup.branch(refs, above, branch))
+        raise NotFound(lookup.branch(refs, BranchName(above, branch)))
     hint = ""
     if _are_files([name.to_text(omit_final_dot=True)]):
         hint = f", but there is a file of that name: {_QUOTE}"

@@ -13,10 +13,10 @@ from xferzone.cli.progress import watching
 from xferzone.cli.settings import Settings, changing, now_ms, reading
 from xferzone.errors import NotFound, UsageError
 from xferzone.publish.follow import Followed, follow
-from xferzone.publish.serials import Heard
+from xferzone.publish.noted import Noted
 from xferzone.publish.settle import publish
 from xferzone.refs import LocalRefs
-from xferzone.repository.make import EVERYBODY
+from xferzone.repository.accounts import EVERYBODY
 from xferzone.serve.helpers import compile_aside, verifying
 from xferzone.serve.process import ending_in_order
 from xferzone.store import Reader, Store, Writer, accounts, schema, unsent
@@ -68,10 +68,10 @@ def clone(
         raise UsageError(f"{path} exists already and was left as it is: give another FILE")
     account = passwords.account(path, url, password_file)
     with ending_in_order(), verifying() as aside, Store.making(path) as store:
-        heard = Heard()
-        session = ClientSession(None, _PULL, account, witness=heard, aside=aside)
+        noted = Noted()
+        session = ClientSession(None, _PULL, account, witness=noted, aside=aside)
         remote = Remote(ORIGIN, without_password(url))
-        done = _run(store, remote, session, heard, _begin_clone)
+        done = _run(store, remote, session, noted, _begin_clone)
         if session.errors:
             raise synced.refusal(done, "is it the password?")
     if save_password and account is not None:
@@ -218,7 +218,7 @@ def _sync(
         url = named if named is not None and "://" in named else known.url
         account = passwords.account(settings.repository, url, password_file)
         since = known.epoch, known.number
-        heard = Heard()
+        noted = Noted()
         session = ClientSession(
             project,
             purpose,
@@ -227,10 +227,10 @@ def _sync(
             known.cookie,
             is_origin=known.name == ORIGIN,
             own_epoch=itself,
-            witness=heard,
+            witness=noted,
         )
         with ending_in_order():
-            done = _run(store, known, session, heard)
+            done = _run(store, known, session, noted)
         if session.errors:
             with store.reader() as reader:
                 left = len(unsent.artifacts(reader)) if purpose.push else 0
@@ -247,7 +247,7 @@ def _run(
     store: Store,
     remote: Remote,
     session: ClientSession,
-    heard: Heard,
+    noted: Noted,
     begin: Callable[[Writer, ClientSession], None] | None = None,
 ) -> synced.Sync:
     """Drive the session, then let the refs follow what came; `begin` completes a repository before that."""
@@ -260,7 +260,7 @@ def _run(
         with store.writer() as writer:
             if begin is not None:
                 begin(writer, session)
-            followed = _follow(writer, remote, session, heard, defers=begin is not None)
+            followed = _follow(writer, remote, session, noted, defers=begin is not None)
     return synced.Sync(address, session, time.monotonic() - began, followed)
 
 
@@ -273,7 +273,7 @@ def _begin_clone(writer: Writer, session: ClientSession) -> None:
 
 
 def _follow(
-    writer: Writer, remote: Remote, session: ClientSession, heard: Heard, *, defers: bool
+    writer: Writer, remote: Remote, session: ClientSession, noted: Noted, *, defers: bool
 ) -> Followed:
     followed = Followed()
     epoch, number = remote.epoch, remote.number
@@ -283,7 +283,7 @@ def _follow(
     elif session.pulls:
         told = session.told.refs if session.told.is_ours else None
         refs = LocalRefs(writer)
-        followed = follow(writer, refs, told, now_ms(), compile_aside, heard, defers=defers)
+        followed = follow(writer, refs, told, now_ms(), compile_aside, noted, defers=defers)
         if not followed.incomplete:
             epoch, number = session.told.epoch, session.told.number
     if remote.name:

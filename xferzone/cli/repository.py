@@ -140,7 +140,7 @@ def promote(settings: Settings) -> None:
             {
                 "role": schema.PRIMARY,
                 "was": schema.PRIMARY if done is None else done.was,
-                "moved": [{"branch": one.branch, "to": one.new, "serial": one.serial} for one in moved],
+                "moved": [{"branch": str(one.branch), "to": one.new, "serial": one.serial} for one in moved],
                 "notices": () if done is None else done.followed.notices,
             }
         )
@@ -150,7 +150,7 @@ def promote(settings: Settings) -> None:
         return
     for one in done.followed.moved:
         serial = "" if one.serial is None else f" serial {one.serial}"
-        click.echo(f"{printable(one.branch)} {one.new[:SHORT]}{serial}")
+        click.echo(f"{printable(str(one.branch))} {one.new[:SHORT]}{serial}")
     for notice in done.followed.notices:
         click.echo(printable(notice), err=True)
     click.echo(

@@ -164,7 +164,7 @@ def _compile(store: "Store") -> None:
     from xferzone.serve.helpers import compile_aside
 
     with store.reader() as reader:
-        left = deferred.waiting(LocalRefs(reader))
+        left = deferred.deferred(LocalRefs(reader))
     if left:
         _log.info("compiling %d zones for their first answer", len(left))
     for start in range(0, len(left), deferred.AT_ONCE):

@@ -10,7 +10,7 @@ from xferzone.cli.progress import size
 from xferzone.cli.settings import Settings
 from xferzone.errors import Denied, LostRace, PeerError, XferzoneError
 from xferzone.publish.follow import Diverged, Followed
-from xferzone.refs import LocalRefs
+from xferzone.refs import BranchName, LocalRefs
 from xferzone.store import Reader, places, schema, unsent
 from xferzone.sync.client.session import ClientSession, Purpose
 
@@ -37,7 +37,7 @@ def show(settings: Settings, done: Sync, verb: str) -> None:
         return
     for moved in followed.moved[:MAX_SHOWN]:
         serial = "" if moved.serial is None else f" serial {moved.serial}"
-        click.echo(f"{printable(moved.branch)} {moved.new[:SHORT]}{serial}")
+        click.echo(f"{printable(str(moved.branch))} {moved.new[:SHORT]}{serial}")
     if len(followed.moved) > MAX_SHOWN:
         click.echo(f"... and {len(followed.moved) - MAX_SHOWN} more branches")
     click.echo(
@@ -63,19 +63,19 @@ def _account_of(done: Sync) -> Mapping[str, object]:
         "bytes_out": session.traffic.bytes_out,
         "seconds": round(done.seconds, 3),
         "moved": [
-            {"branch": each.branch, "from": each.old, "to": each.new, "serial": each.serial}
+            {"branch": str(each.branch), "from": each.old, "to": each.new, "serial": each.serial}
             for each in followed.moved
         ],
         "diverged": [
-            {"branch": each.branch, "checkins": list(each.checkins), "now_on": each.now_on}
+            {"branch": str(each.branch), "checkins": list(each.checkins), "now_on": each.now_on}
             for each in followed.diverged
         ],
         "invalid": [
-            {"branch": each.branch, "checkin": each.checkin, "reason": each.reason}
+            {"branch": str(each.branch), "checkin": each.checkin, "reason": each.reason}
             for each in followed.invalid
         ],
         "incomplete": [
-            {"branch": each.branch, "checkin": each.checkin, "reason": each.reason}
+            {"branch": str(each.branch), "checkin": each.checkin, "reason": each.reason}
             for each in followed.incomplete
         ],
         "absent": session.absent,
@@ -101,7 +101,7 @@ def complain(done: Sync) -> None:
         ids = ", ".join(absent[:MAX_SHOWN])
         raise XferzoneError(f"{done.where} has named {counted(len(absent), 'artifact')} and not sent: {ids}")
     if followed.incomplete:
-        branches = ", ".join(kept.branch for kept in followed.incomplete[:MAX_SHOWN])
+        branches = ", ".join(str(kept.branch) for kept in followed.incomplete[:MAX_SHOWN])
         raise XferzoneError(f"{done.where} tells of check-ins that it has not sent, for {branches}")
     if followed.diverged:
         raise LostRace("\n".join(map(_told_of, followed.diverged[:MAX_SHOWN])))
@@ -112,10 +112,10 @@ def _told_of(lost: Diverged) -> str:
     ids = ", ".join(checkin[:SHORT] for checkin in lost.checkins[:MAX_SHOWN])
     is_are = "is" if len(lost.checkins) == 1 else "are"
     told = f"somebody else was first on {lost.branch}: yours, {ids}, {is_are} "
-    if lost.now_on == lost.branch:
+    if lost.now_on == str(lost.branch):
         return f"{told}kept here, and not published"
-    zone, _, branch = lost.branch.partition("/")
-    fork = lost.now_on.partition("/")[2]
+    zone, branch = lost.branch.zone, lost.branch.branch
+    fork = lost.now_on.removeprefix(f"{zone}/")
     return (
         f"{told}on branch {lost.now_on} now\n"
         f"see it with `xferzone diff {zone} {branch} {fork}`, and do it again with `xferzone set` or `edit`; "
@@ -139,7 +139,7 @@ def check_pushed(reader: Reader, done: Sync, purpose: Purpose) -> None:
     placed = filter(None, (places.placed(reader, artifact) for artifact in session.sent))
     for branch in {checkin.branch for checkin in placed}:
         tip = session.told.refs.get(branch or "")
-        ref = LocalRefs(reader).get(branch or "")
+        ref = LocalRefs(reader).get(BranchName.parse(branch))
         if tip is not None and ref is not None and not reader.has(tip):
             raise LostRace(
                 f"somebody else was first on {ref.branch}: `xferzone pull` brings what {done.where} has there, "

@@ -7,7 +7,7 @@ import click
 from xferzone.cli.output import show_json
 from xferzone.cli.settings import Settings, changing, reading
 from xferzone.errors import NotFound, UsageError
-from xferzone.repository.make import ADMIN_CAPS, EVERYBODY, check_login, password
+from xferzone.repository.accounts import ADMIN_CAPS, EVERYBODY, check_login, password
 from xferzone.store import Reader, accounts
 from xferzone.store.accounts import User
 

@@ -14,8 +14,7 @@ from xferzone.edit.commit import Commit, Edit
 from xferzone.errors import Fault, NotFound, UsageError, ZoneInvalid
 from xferzone.history import content as served_text
 from xferzone.history.revision import resolve
-from xferzone.refs import LocalRefs
-from xferzone.refs.branch import DEFAULT_BRANCH
+from xferzone.refs import DEFAULT_BRANCH, LocalRefs, State
 from xferzone.store import Writer
 from xferzone.zonefile import names
 from xferzone.zonefile.record import Record
@@ -59,7 +58,7 @@ def add(settings: Settings, name: str, file: str | None) -> None:
 
     def act(change: Edit, writer: Writer, refs: LocalRefs) -> Commit:
         ref = refs.get(change.branch)
-        if ref is not None and ref.numbers:
+        if ref is not None and ref.state is not State.REMOVED:
             raise UsageError(
                 f"{change.branch} is there already: `xferzone zone import {name} FILE` replaces its records"
             )
@@ -87,7 +86,7 @@ def import_(settings: Settings, name: str, file: str) -> None:
 
     def act(change: Edit, writer: Writer, refs: LocalRefs) -> Commit:
         ref = refs.get(change.branch)
-        if ref is None or not ref.numbers:
+        if ref is None or ref.state is State.REMOVED:
             raise NotFound(
                 f"{change.branch} is not served here: `xferzone zone add {name} --from {file}` adds it"
             )
@@ -132,10 +131,8 @@ def list_(settings: Settings) -> None:
       xferzone zone list
     """
     with reading(settings) as (_, refs):
-        served = [ref for ref in refs.list() if ref.numbers and ref.branch.endswith(f"/{DEFAULT_BRANCH}")]
-    rows = [
-        (names.zone_name(ref.branch.partition("/")[0]).to_text(), ref.serial, ref.checkin) for ref in served
-    ]
+        served = [ref for ref in refs.list() if ref.branch.is_main and ref.state is not State.REMOVED]
+    rows = [(names.zone_name(ref.branch.zone).to_text(), ref.serial, ref.checkin) for ref in served]
     if settings.json:
         show_json([{"zone": name, "serial": serial, "checkin": checkin} for name, serial, checkin in rows])
     else:

@@ -16,7 +16,7 @@ from xferzone.errors import CannotServe
 from xferzone.nameserver.generations import Generations
 from xferzone.nameserver.view import View
 from xferzone.nameserver.zones import Zones
-from xferzone.refs.served import Served, ServedZone
+from xferzone.refs.served import Served, ServedZone, State
 from xferzone.zone.index import Index
 from xferzone.zonefile.names import zone_name
 
@@ -73,8 +73,8 @@ class ServedZones(Zones):
         self._served.close()
 
     def _follow(self, zone: ServedZone) -> None:
-        name = _wire(zone.zone)
-        if zone.checkin is None:
+        name = _wire(zone.branch.zone)
+        if zone.state is State.REMOVED:
             self.remove(name)
         else:
             self.put(name, lambda: View(name, zone.serial, self._served.indexes(zone), self._index))

@@ -20,15 +20,14 @@ from dataclasses import dataclass, replace
 
 from xferzone.artifacts import CheckIn, Control, FileCard, Tag
 from xferzone.edit import doubts
-from xferzone.edit.naming import check_new, check_utf8
+from xferzone.edit.naming import check_new
 from xferzone.errors import Fault, NotFound, RefConflict, Refused, UsageError, ZoneInvalid
 from xferzone.hashing import ArtifactId
 from xferzone.publish import served
 from xferzone.publish.deferred import compiled
 from xferzone.publish.serials import floor
 from xferzone.publish.settle import MAX_AHEAD_MS, publish, withdraw
-from xferzone.refs import LocalRefs, Ref, lookup
-from xferzone.refs.branch import DEFAULT_BRANCH, split_ref
+from xferzone.refs import BranchName, LocalRefs, Ref, State, lookup
 from xferzone.store import Writer, places, schema, symbols, unsent
 from xferzone.zone import changes, checks, cut
 from xferzone.zone.changes import Change
@@ -53,7 +52,7 @@ class Commit:
     lost a race, None when it was published. `tag`: the name that `checkin` was given, which stood before.
     `warnings`: what looks wrong in the zone since; of changes to a zone of several files nothing but its serial."""
 
-    branch: str
+    branch: BranchName
     checkin: ArtifactId | None
     serial: int | None
     fork: str | None = None
@@ -64,17 +63,12 @@ class Commit:
 class Edit:
     """One branch of one zone, about to be committed to."""
 
-    def __init__(self, writer: Writer, refs: LocalRefs, branch: str, author: Author) -> None:
-        check_utf8(branch)
-        split = split_ref(branch)
-        if split is None:
-            raise UsageError(f"{branch!r} is no zone branch: say ZONE/BRANCH, as in example.com/main")
+    def __init__(self, writer: Writer, refs: LocalRefs, branch: BranchName, author: Author) -> None:
         if writer.role == schema.MIRROR:
             raise Refused(
                 "this is a mirror: commit in its remote, or make it a primary with `xferzone promote`"
             )
-        self.zone = split[0]
-        self.branch = branch
+        self.zone, self.branch = branch.zone, branch
         self._writer, self._refs, self._author = writer, refs, author
 
     def change(self, wanted: Sequence[Change], comment: str) -> Commit:
@@ -114,13 +108,13 @@ class Edit:
             ZoneInvalid: the zone could not be served.
         """
         ref = self._refs.get(self.branch)
-        if ref is not None and ref.numbers and base in (None, ref.checkin):
+        if ref is not None and ref.state is not State.REMOVED and base in (None, ref.checkin):
             ref = self._canonical(ref)
             base = None
         own = {name: unsent.put_own(self._writer, content) for name, content in cut.cut(self.zone, records)}
         parent = base or (None if ref is None else ref.checkin)
         if parent is None:
-            check_new(self.branch)
+            check_new(str(self.branch))
         elif own == self._zone_files(self._writer.files(parent)):
             return Commit(self.branch, None, None if ref is None else ref.serial)
         done = self._commit(self._beside(parent, own), comment, parent)
@@ -134,7 +128,7 @@ class Edit:
             raise NotFound(
                 f"{self.branch} has never been served: `xferzone branch {self.zone} NAME REV` begins a branch"
             )
-        if not self._writer.files(to) and ref.numbers:
+        if not self._writer.files(to) and ref.state is not State.REMOVED:
             reason = f"{self.zone} was removed there: take another REV, as {to[:16]}~1"
             raise ZoneInvalid([Fault("", 0, reason)])
         if self._writer.files(to) == self._writer.files(ref.checkin):
@@ -160,8 +154,8 @@ class Edit:
 
     def fork_off(self, at: ArtifactId, comment: str) -> Commit:
         """Begin the branch at check-in `at`, with its files. Raises UsageError if the name cannot be had."""
-        check_new(self.branch)
-        if self._refs.get(self.branch) is not None or self.branch in symbols.branches(self._writer):
+        check_new(str(self.branch))
+        if self._refs.get(self.branch) is not None or str(self.branch) in symbols.branches(self._writer):
             raise UsageError(f"there is a branch {self.branch} already")
         if symbols.tagged(self._writer, f"sym-{self.branch}"):
             raise UsageError(f"{self.branch} is a tag: take another name")
@@ -183,11 +177,11 @@ class Edit:
     def close(self) -> Commit:
         """Close the branch at its tip, for stock's lists. Raises NotFound: none such; Refused: DNS serves it."""
         ref = self._refs.get(self.branch)
-        if self.branch == f"{self.zone}/{DEFAULT_BRANCH}" and ref is not None and ref.numbers:
+        if self.branch.is_main and ref is not None and ref.state is not State.REMOVED:
             raise Refused(
                 f"{self.branch} is what DNS serves, so it stays open: `xferzone zone remove {self.zone}` ends the zone"
             )
-        tip = symbols.branch_tip(self._writer, self.branch) if ref is None else ref.checkin
+        tip = symbols.branch_tip(self._writer, str(self.branch)) if ref is None else ref.checkin
         if tip is None:
             raise NotFound(f"there is no branch {self.branch}: `xferzone branch {self.zone}` lists them")
         if self._is_closed(tip):
@@ -236,8 +230,8 @@ class Edit:
 
     def _served(self) -> Ref:
         ref = self._refs.get(self.branch)
-        if ref is None or not ref.numbers:
-            raise NotFound(lookup.branch(self._refs, self.zone, self.branch.removeprefix(f"{self.zone}/")))
+        if ref is None or ref.state is State.REMOVED:
+            raise NotFound(lookup.branch(self._refs, self.branch))
         return ref
 
     def _canonical(self, ref: Ref) -> Ref:
@@ -275,8 +269,8 @@ class Edit:
     ) -> Commit:
         cards = [card._replace(old_name=None) for card in cards]
         held = {card.name: card.id for card in cards if card.id is not None}
-        served.served_form(self._writer, self.zone, held, as_cut=as_cut)
-        waiting = [placed.id for placed in places.invalid(self._writer, self.branch)]
+        served.numbers(self._writer, self.zone, held, as_cut=as_cut)
+        waiting = [placed.id for placed in places.invalid(self._writer, str(self.branch))]
         was_closed = parent is not None and self._is_closed(parent)
         checkin = unsent.put_own(self._writer, self._manifest(cards, comment, parent).encode())
         publish(
@@ -289,15 +283,15 @@ class Edit:
         ref = self._refs.get(self.branch)
         if ref is not None and ref.checkin == checkin:
             warnings = self._moved_aside(waiting)
-            if was_closed and self._branch_of(parent) == self.branch:
+            if was_closed and self._branch_of(parent) == str(self.branch):
                 warnings.append(f"{self.branch} was closed: this check-in opens it again")
             return Commit(self.branch, checkin, ref.serial, warnings=tuple(warnings))
         placed = places.placed(self._writer, checkin)
-        if placed is not None and placed.branch != self.branch:
+        if placed is not None and placed.branch != str(self.branch):
             return Commit(self.branch, checkin, None, fork=placed.branch)
         reason = places.invalid_reason(self._writer, checkin)
         if reason is None and self._writer.role != schema.PRIMARY:
-            raise RefConflict(self.branch, parent, None if ref is None else ref.checkin)
+            raise RefConflict(str(self.branch), parent, None if ref is None else ref.checkin)
         raise Refused(reason or f"{self.branch} could not be published")
 
     def _manifest(self, cards: Sequence[FileCard], comment: str, parent: ArtifactId | None) -> CheckIn:
@@ -322,9 +316,9 @@ class Edit:
         It does not where an administrator has moved what is served to another branch (stock's amend --branch).
         """
         placed = None if parent is None else places.placed(self._writer, parent)
-        if placed is not None and placed.branch == self.branch:
+        if placed is not None and placed.branch == str(self.branch):
             return ()
-        tags = [Tag("*", "branch", None, self.branch), Tag("*", f"sym-{self.branch}", None, None)]
+        tags = [Tag("*", "branch", None, str(self.branch)), Tag("*", f"sym-{self.branch}", None, None)]
         if placed is not None and placed.branch is not None:
             tags.append(Tag("-", f"sym-{placed.branch}", None, None))
         return tuple(tags)
@@ -342,7 +336,7 @@ class Edit:
         return [
             f"{checkin[:16]} ({self._writer.checkin(checkin).user}) waited unpublished; it is on branch {branch} now"
             for checkin, branch in moved
-            if branch is not None and branch != self.branch
+            if branch is not None and branch != str(self.branch)
         ]
 
     def _control(self, tag: Tag) -> None:

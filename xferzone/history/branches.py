@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from xferzone.hashing import ArtifactId
-from xferzone.refs import LocalRefs
-from xferzone.refs.branch import DEFAULT_BRANCH, split_ref
+from xferzone.refs import LocalRefs, State
 from xferzone.store import Reader, places, symbols, timeline
 
 
@@ -32,14 +31,8 @@ def branches(reader: Reader, refs: LocalRefs, zone: str | None) -> list[BranchEn
         placed = places.placed(reader, ref.checkin)
         if placed is not None:
             closed = symbols.tags(reader, ref.checkin).get("closed", ("-",))[0] != "-"
-            is_up = bool(ref.numbers)
-            rows[name] = BranchEntry(
-                name, ref.checkin, placed.date_ms, closed, is_up, is_up and is_main(name)
+            is_up = ref.state is not State.REMOVED
+            rows[str(name)] = BranchEntry(
+                str(name), ref.checkin, placed.date_ms, closed, is_up, is_up and name.is_main
             )
     return [row for _, row in sorted(rows.items())]
-
-
-def is_main(branch: str) -> bool:
-    """Whether it is the branch of a zone that DNS serves."""
-    split = split_ref(branch)
-    return split is not None and split[1] == DEFAULT_BRANCH

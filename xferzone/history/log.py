@@ -5,9 +5,7 @@ from dataclasses import dataclass
 
 from xferzone.errors import UsageError
 from xferzone.hashing import ArtifactId
-from xferzone.history.branches import is_main
-from xferzone.refs import LocalRefs, serials
-from xferzone.refs.branch import fork_of, split_ref
+from xferzone.refs import BranchName, LocalRefs, State, serials
 from xferzone.store import Reader, places, schema, symbols, timeline
 from xferzone.zone.cut import mean_a_zone
 from xferzone.zonefile import names
@@ -64,26 +62,24 @@ def _span(reader: Reader, name: str) -> tuple[str, str]:
 def entry(reader: Reader, refs: LocalRefs, shown: timeline.Entry) -> LogEntry:
     placed = shown.placed
     checkin, tags = reader.checkin(placed.id), symbols.tags(reader, placed.id)
-    branch = placed.branch or ""
-    home = fork_of(branch) or branch
-    known = serials.get(reader, home.partition("/")[0], placed.id)
+    branch = BranchName.parse(placed.branch)
+    known = None if branch is None else serials.get(reader, branch.zone, placed.id)
     ref = refs.get(branch)
     state = _STATES[placed.place]
-    if home != branch and placed.place != schema.PUBLISHED:
+    if branch is not None and branch.is_fork and placed.place != schema.PUBLISHED:
         state = "fork"
-    elif placed.place == schema.ELSEWHERE and split_ref(branch) is not None:
+    elif branch is not None and placed.place == schema.ELSEWHERE:
         state = "unpublished"
     if ref is not None and ref.checkin == placed.id:
-        served = "served" if is_main(branch) else "tip"
-        state = served if ref.numbers else "removed"
+        is_up = ref.state is not State.REMOVED
+        state = ("served" if ref.branch.is_main else "tip") if is_up else "removed"
     elif placed.place == schema.PUBLISHED and not checkin.files and checkin.baseline is None:
         state = "removed"
-    elif ref is None and state in ("invalid", "unpublished"):
-        zone = home.partition("/")[0]
-        state = state if mean_a_zone(zone, reader.files(placed.id)) else "other"
+    elif branch is not None and ref is None and state in ("invalid", "unpublished"):
+        state = state if mean_a_zone(branch.zone, reader.files(placed.id)) else "other"
     return LogEntry(
         id=placed.id,
-        branch=branch,
+        branch=placed.branch or "",
         date_ms=shown.date_ms,
         author=edited(tags, "user", checkin.user),
         comment=edited(tags, "comment", checkin.comment),
@@ -91,7 +87,7 @@ def entry(reader: Reader, refs: LocalRefs, shown: timeline.Entry) -> LogEntry:
         parents=shown.parents,
         state=state,
         reason="" if state == "other" else places.invalid_reason(reader, placed.id) or "",
-        tags=tuple(name for name in shown.symbols if name != branch),
+        tags=tuple(name for name in shown.symbols if name != placed.branch),
         is_leaf=shown.is_leaf,
         is_closed=shown.is_closed,
         is_hidden=shown.is_hidden,

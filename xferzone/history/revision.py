@@ -13,8 +13,7 @@ from datetime import UTC, datetime
 
 from xferzone.errors import Ambiguous, NotFound, UsageError
 from xferzone.hashing import ArtifactId
-from xferzone.refs import LocalRefs, lookup
-from xferzone.refs.branch import DEFAULT_BRANCH
+from xferzone.refs import DEFAULT_BRANCH, BranchName, LocalRefs, lookup
 from xferzone.store import Reader, places, symbols, timeline
 
 MAX_CANDIDATES = 10
@@ -60,7 +59,7 @@ def line(reader: Reader, tip: ArtifactId) -> Iterator[ArtifactId]:
 
 def _base(reader: Reader, refs: LocalRefs, zone: str, word: str) -> ArtifactId:
     named = f"{zone}/{word}"
-    ref = refs.get(named) or refs.get(word)
+    ref = refs.get(BranchName.parse(named)) or refs.get(BranchName.parse(word))
     if ref is not None:
         return ref.checkin
     found: list[tuple[str, Callable[[], list[ArtifactId]]]] = [

@@ -21,10 +21,10 @@ from dataclasses import dataclass, field
 from xferzone.errors import ZoneInvalid
 from xferzone.hashing import ArtifactId
 from xferzone.publish import serials
-from xferzone.publish.served import Compiler, Form, compile_all, served_forms
+from xferzone.publish.noted import Noted
+from xferzone.publish.served import Compiler, compile_all, numbers_of_each
 from xferzone.publish.settle import advance, publish
-from xferzone.refs import DEFERRED, LocalRefs, Move, Ref
-from xferzone.refs.branch import fork_of, split_ref
+from xferzone.refs import BranchName, LocalRefs, Move, Ref, State
 from xferzone.store import Reader, Writer, ancestry, places, schema, symbols, unsent
 from xferzone.zone.cut import mean_a_zone
 
@@ -33,7 +33,7 @@ from xferzone.zone.cut import mean_a_zone
 class Moved:
     """A ref that moved. `old` None: the branch is new here; `serial` None: no version of it has one."""
 
-    branch: str
+    branch: BranchName
     old: ArtifactId | None
     new: ArtifactId
     serial: int | None
@@ -43,7 +43,7 @@ class Moved:
 class Diverged:
     """Check-ins that a branch has left behind, oldest first, and the branch that the first of them is on now."""
 
-    branch: str
+    branch: BranchName
     checkins: tuple[ArtifactId, ...]
     now_on: str
 
@@ -52,7 +52,7 @@ class Diverged:
 class Kept:
     """A branch whose ref stays, though the remote's is at `checkin` (None: not known), and why."""
 
-    branch: str
+    branch: BranchName
     checkin: ArtifactId | None
     reason: str
 
@@ -80,7 +80,7 @@ def follow(
     told: Mapping[str, ArtifactId | None] | None,
     now_ms: int,
     compiler: Compiler = compile_all,
-    heard: serials.Heard | None = None,
+    noted: Noted | None = None,
     *,
     defers: bool = False,
 ) -> Followed:
@@ -91,14 +91,14 @@ def follow(
             instead of a mapping: the remote is stock and says nothing.
         now_ms: the clock, milliseconds since 1970.
         compiler: does what may be done aside.
-        heard: what came, as far as serials go.
+        noted: what the artifacts that came say of serials.
         defers: what is new here and published at the remote is compiled later (deferred.py).
     """
     before = {ref.branch: ref for ref in refs.list()}
     is_stock = told is None
-    run = _Run(writer, refs, now_ms, before, compiler, heard, is_stock, defers=defers and not is_stock)
+    run = _Run(writer, refs, now_ms, before, compiler, noted, is_stock, defers=defers and not is_stock)
     if writer.role != schema.PRIMARY:
-        run.go(symbols.branch_tips(writer) if told is None else run.wanted(told))
+        run.go(run.stock_tips() if told is None else run.wanted(told))
         notices = advance(writer, refs, now_ms)
     else:
         notices = publish(writer, refs, now_ms)
@@ -124,36 +124,42 @@ class _Run:
     writer: Writer
     refs: LocalRefs
     now_ms: int
-    before: Mapping[str, Ref]
+    before: Mapping[BranchName, Ref]
     compiler: Compiler
-    heard: serials.Heard | None
+    noted: Noted | None
     is_stock: bool
     defers: bool
     diverged: list[Diverged] = field(default_factory=list)
     incomplete: list[Kept] = field(default_factory=list)
     invalid: list[Kept] = field(default_factory=list)
 
-    def wanted(self, told: Mapping[str, ArtifactId | None]) -> dict[str, ArtifactId]:
+    def stock_tips(self) -> dict[BranchName, ArtifactId]:
+        """The latest check-in of each zone branch that a stock remote published."""
+        tips = _zone_branches(symbols.branch_tips(self.writer))
+        return {branch: tip for branch, tip in tips.items() if tip is not None}
+
+    def wanted(self, told: Mapping[str, ArtifactId | None]) -> dict[BranchName, ArtifactId]:
         """The remote's tip of each branch that it told of, or whose work from here it moved to a fork."""
         tips = {}
-        for branch, tip in told.items():
+        for branch, tip in _zone_branches(told).items():
             found = tip or _removal(self.writer, branch)
             if found is not None:
                 tips[branch] = found
-            elif (ref := self.before.get(branch)) is not None and ref.numbers:
+            elif (ref := self.before.get(branch)) is not None and ref.state is not State.REMOVED:
                 reason = "the zone was removed there, by a check-in that has not come"
                 self.incomplete.append(Kept(branch, None, reason))
-        for branch, at in ancestry.off_their_branch(self.writer):
-            base = ancestry.last_on(self.writer, at, branch) if branch not in told else None
-            if base is not None and self._is_on_fork(branch, at):
-                tips[branch] = base
+        for text, at in ancestry.off_their_branch(self.writer):
+            base = ancestry.last_on(self.writer, at, text) if text not in told else None
+            if base is not None and self._is_on_fork(BranchName.of_row(text), at):
+                tips[BranchName.of_row(text)] = base
         return tips
 
-    def go(self, wanted: Mapping[str, ArtifactId]) -> None:
+    def go(self, wanted: Mapping[BranchName, ArtifactId]) -> None:
         """Move each ref to where it belongs."""
-        tips = {branch: tip for branch, tip in sorted(wanted.items()) if self._is_news(branch, tip)}
+        tips = {branch: wanted[branch] for branch in sorted(wanted, key=str)}
+        tips = {branch: tip for branch, tip in tips.items() if self._is_news(branch, tip)}
         broken = ancestry.broken(self.writer, tips.values())
-        chosen: list[tuple[str, ArtifactId, list[ArtifactId]]] = []
+        chosen: list[tuple[BranchName, ArtifactId, list[ArtifactId]]] = []
         for branch, tip in tips.items():
             if tip in broken:
                 self.incomplete.append(Kept(branch, tip, "it, or what it comes from, is not all here"))
@@ -166,18 +172,17 @@ class _Run:
                 moves.append(move)
             if move is not None and behind:
                 placed = places.placed(self.writer, behind[0])
-                left.append(Diverged(branch, tuple(behind), (placed and placed.branch) or branch))
+                left.append(Diverged(branch, tuple(behind), (placed and placed.branch) or str(branch)))
         self.refs.compare_and_set(moves)
         places.let_go(self.writer, (checkin for one in left for checkin in one.checkins))
         places.settle(self.writer, [move.to.checkin for move in moves])
         self.diverged += left
 
-    def _is_news(self, branch: str, tip: ArtifactId) -> bool:
-        is_zone_s = split_ref(branch) is not None and fork_of(branch) is None
+    def _is_news(self, branch: BranchName, tip: ArtifactId) -> bool:
         ref = self.before.get(branch)
-        return is_zone_s and (ref is None or ref.checkin != tip)
+        return ref is None or ref.checkin != tip
 
-    def _left_behind(self, branch: str, tip: ArtifactId) -> list[ArtifactId] | None:
+    def _left_behind(self, branch: BranchName, tip: ArtifactId) -> list[ArtifactId] | None:
         """What a move to `tip` leaves behind, oldest first; None: the ref stays."""
         ref = self.before.get(branch)
         if ref is None or ancestry.leads_to(self.writer, tip, ref.checkin):
@@ -190,52 +195,56 @@ class _Run:
             return None
         return behind
 
-    def _is_ahead(self, branch: str, ref: Ref, behind: list[ArtifactId]) -> bool:
+    def _is_ahead(self, branch: BranchName, ref: Ref, behind: list[ArtifactId]) -> bool:
         """Whether what leads from the remote's tip to the ref is work that the remote may still take."""
         if self.is_stock:
             return unsent.are_unsent(self.writer, behind)
         return not self._is_on_fork(branch, ref.checkin)
 
-    def _is_on_fork(self, branch: str, checkin: ArtifactId) -> bool:
+    def _is_on_fork(self, branch: BranchName, checkin: ArtifactId) -> bool:
         placed = places.placed(self.writer, checkin)
-        return placed is not None and fork_of(placed.branch or "") == branch
+        now_on = BranchName.parse(None if placed is None else placed.branch)
+        return now_on is not None and now_on.fork_of == branch
 
-    def _moves(self, chosen: Sequence[tuple[str, ArtifactId, object]]) -> Iterator[Move | None]:
+    def _moves(self, chosen: Sequence[tuple[BranchName, ArtifactId, object]]) -> Iterator[Move | None]:
         """The move of each branch to its tip; None: that cannot be served, which is noted."""
         held = {branch: self.writer.files(tip) for branch, tip, _ in chosen}
-        given = {branch: own for branch, files in held.items() if (own := self._given(branch, files))}
-        wanted = [(branch.partition("/")[0], held[branch]) for branch in held if branch not in given]
-        forms = served_forms(self.writer, wanted, self.compiler)
-        computed = [
-            serials.computed(self.writer, branch.partition("/")[0], tip, self.heard)
-            for branch, tip, _ in chosen
-        ]
+        states = {branch: self._state(branch, files) for branch, files in held.items()}
+        wanted = [(branch.zone, held[branch]) for branch in held if states[branch] is State.SERVED]
+        compiled = numbers_of_each(self.writer, wanted, self.compiler)
+        computed = [serials.computed(self.writer, branch.zone, tip, self.noted) for branch, tip, _ in chosen]
         for (branch, tip, _), line in zip(chosen, computed, strict=True):
-            form = given.get(branch) or next(forms)
-            if isinstance(form, ZoneInvalid):
-                if branch in self.before or mean_a_zone(branch.partition("/")[0], held[branch]):
-                    self.invalid.append(Kept(branch, tip, str(form)))
+            numbers = next(compiled) if states[branch] is State.SERVED else ()
+            if isinstance(numbers, ZoneInvalid):
+                if branch in self.before or mean_a_zone(branch.zone, held[branch]):
+                    self.invalid.append(Kept(branch, tip, str(numbers)))
                 yield None
                 continue
             serials.remember(self.writer, line)
             ref = self.before.get(branch)
             expected = None if ref is None else ref.checkin
-            yield Move(expected, Ref(branch, tip, line.serial, form.numbers), self.now_ms)
+            yield Move(expected, Ref(branch, tip, line.serial, states[branch], numbers), self.now_ms)
 
-    def _given(self, branch: str, files: Mapping[str, ArtifactId]) -> Form | None:
-        """The form of a branch for which nothing is to be compiled now: without any files it takes the zone away."""
+    def _state(self, branch: BranchName, files: Mapping[str, ArtifactId]) -> State:
+        """What a move to a check-in with these files makes of the branch."""
         if not files:
-            return Form(())
-        return Form(DEFERRED) if self.defers and branch not in self.before else None
+            return State.REMOVED
+        return State.DEFERRED if self.defers and branch not in self.before else State.SERVED
 
 
-def _removal(reader: Reader, branch: str) -> ArtifactId | None:
+def _zone_branches(told: Mapping[str, ArtifactId | None]) -> dict[BranchName, ArtifactId | None]:
+    """What is said of zone branches; a fork has no ref."""
+    named = {BranchName.parse(text): tip for text, tip in told.items()}
+    return {branch: tip for branch, tip in named.items() if branch is not None and not branch.is_fork}
+
+
+def _removal(reader: Reader, branch: BranchName) -> ArtifactId | None:
     """The check-in that took the zone away: the first of the last ones on the branch that hold no files."""
-    found = next((at for at in ancestry.of_branch(reader, branch) if not reader.files(at)), None)
+    found = next((at for at in ancestry.of_branch(reader, str(branch)) if not reader.files(at)), None)
     at = found
     while at is not None:
         placed = places.placed(reader, at)
-        if placed is None or placed.branch != branch or reader.files(at):
+        if placed is None or placed.branch != str(branch) or reader.files(at):
             break
         found = at
         at = placed.parents[0] if placed.parents else None

@@ -1,11 +1,12 @@
-"""Fork branches: where what lost a race is moved, by an artifact that every primary would make alike (law 4)."""
+"""Fork branches: where a check-in that lost a race is moved, by an artifact that every primary makes alike (law 4)."""
 
 from xferzone.artifacts import CheckIn, Control, Tag
 from xferzone.hashing import ArtifactId
+from xferzone.refs import BranchName
 
-LOST_RACE = "somebody else was first"  # why most are moved
+LOST_RACE = "another check-in was published first"  # the usual reason
 
-#: Tags that would stop or mislead everybody who commits on top with stock, and how.
+#: Tags that would stop or mislead people who commit on top with stock, and how.
 HARM = {
     "date": "so people would take it for older or newer than it is",
     "parent": "so people would see it after other versions than it follows",
@@ -14,14 +15,14 @@ HARM = {
 }
 
 
-def name(branch: str, loser: ArtifactId) -> str:
-    """The fork branch for `loser`, the first check-in off the line of `branch`; fork_of() reads it."""
-    return f"{branch}-fork-{loser[:16]}"
+def name(branch: BranchName, loser: ArtifactId) -> BranchName:
+    """The fork branch for `loser`, the first check-in off the line of `branch`."""
+    return BranchName(branch.zone, f"{branch.branch}-fork-{loser[:16]}")
 
 
-def artifact(branch: str, loser: ArtifactId, checkin: CheckIn) -> bytes:
+def artifact(branch: BranchName, loser: ArtifactId, checkin: CheckIn) -> bytes:
     """The control artifact that moves `loser` to its fork branch; its bytes depend on that check-in alone."""
-    fork = name(branch, loser)
+    fork = str(name(branch, loser))
     tags = (
         Tag("*", "branch", loser, fork),
         Tag("*", f"sym-{fork}", loser, None),
@@ -30,6 +31,6 @@ def artifact(branch: str, loser: ArtifactId, checkin: CheckIn) -> bytes:
     return Control(date_ms=checkin.date_ms + 1, tags=tags, user=checkin.user).encode()
 
 
-def way_back(branch: str, fork: str) -> str:
+def way_back(branch: BranchName, fork: BranchName) -> str:
     """How people publish what is on `fork` after all."""
     return f"To publish it: fossil update {branch}; fossil merge {fork}; fossil commit"

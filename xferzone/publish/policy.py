@@ -9,7 +9,7 @@ They would hide or move what is served from people who work with stock Fossil; t
 
 from xferzone import artifacts
 from xferzone.artifacts import CheckIn, Control, Tag
-from xferzone.refs import LocalRefs
+from xferzone.refs import BranchName, LocalRefs
 from xferzone.store import Reader, ancestry
 
 _GUARDED = frozenset({"parent", "date", "branch", "closed", "hidden"})
@@ -34,7 +34,7 @@ def _reason(reader: Reader, refs: LocalRefs, tag: Tag) -> str | None:
     name = tag.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     symbol = name.removeprefix(_SYM) if name.startswith(_SYM) else None
     on_chain = tag.name in _GUARDED and ancestry.is_passed(reader, tag.target)
-    if symbol is not None and refs.get(symbol) is not None:
+    if refs.get(BranchName.parse(symbol)) is not None:
         return f"only an administrator may move the branch name {symbol}"
     if on_chain:
         return f"only an administrator may set the tag {tag.name} on the published check-in {tag.target[:16]}"

@@ -1,15 +1,14 @@
-"""The served form of a check-in: compiled indexes of its zone files, in owner order.
+"""What a check-in is served from: the compiled indexes of its zone files, in owner order.
 
-    files as cut.cut() makes them           one index a file; those known already are not read again
-    anything else, or all unknown             the union is read, put in canonical form in memory, and cut;
-                                              each piece of that has an index (compiling.py)
+    files as cut.cut() makes them           one index a file; files that have one already are not read again
+    anything else, or all unknown           the union is read, put in canonical form in memory, and cut;
+                                            each piece of that has an index (zone/compile.py)
 
-So a one-record commit of ours to a large zone reads and checks one file.
+A ref keeps their numbers. So a one-record commit of ours to a large zone reads and checks one file.
 """
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from xferzone.errors import Fault, ZoneInvalid
 from xferzone.hashing import ArtifactId, artifact_id
@@ -20,12 +19,12 @@ from xferzone.zone.compile import Compiled, IndexRow, Task, check, compile_file,
 from xferzone.zonefile import names, text
 from xferzone.zonefile.record import Record
 
-#: What compiles zones, each task to what compile_framed makes of it, in order.
+#: Compiles zones: each task to what compile_framed makes of it, in order.
 Compiler = Callable[[Iterable[Task]], Iterator[Compiled]]
 
 
 def compile_framed(task: Task) -> Compiled:
-    """Check and compile a zone of which nothing is compiled yet; its indexes framed as the database keeps them."""
+    """Check and compile a zone of which nothing is compiled yet; its indexes as zstd frames for the database."""
     compiled = compile_zone(task)
     return compiled._replace(rows=[(row, indexes.frame(index)) for row, index in compiled.rows])
 
@@ -35,20 +34,13 @@ def compile_all(tasks: Iterable[Task]) -> Iterator[Compiled]:
     return map(compile_framed, tasks)
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
-    """What a ref keeps of the check-in it serves: index numbers in owner order."""
-
-    numbers: tuple[int, ...]
-
-
-def served_form(
+def numbers(
     writer: Writer, zone: str, everything: Mapping[str, ArtifactId], *, as_cut: bool = False
-) -> Form:
+) -> tuple[int, ...]:
     """Check the zone's files among `everything` in a check-in, and compile what is not compiled yet.
 
-    `as_cut`: they are known to be what cut.cut() makes; else that is checked, which reads them all if there are
-    several.
+    `as_cut`: the files are known to be what cut.cut() makes. Otherwise that is checked, which reads them all if there
+    are several.
 
     Raises:
         ZoneInvalid: the zone must not be served; every fault found, by file and line.
@@ -57,15 +49,15 @@ def served_form(
     if not own:
         raise ZoneInvalid([Fault("", 0, f"there is no file {cut.first_name(zone)} in the check-in")])
     rows = _known_or_cut(writer, zone, own, as_cut=as_cut)
-    return keep(writer, zone, compile_framed(task(writer, zone, own))) if rows is None else _form(rows)
+    return keep(writer, zone, compile_framed(task(writer, zone, own))) if rows is None else _numbers(rows)
 
 
-def served_forms(
+def numbers_of_each(
     writer: Writer, wanted: Sequence[tuple[str, Mapping[str, ArtifactId]]], compiler: Compiler
-) -> Iterator[Form | ZoneInvalid]:
-    """`served_form` of each zone and what its check-in holds, in order; begun at once.
+) -> Iterator[tuple[int, ...] | ZoneInvalid]:
+    """`numbers` of each zone and what its check-in holds, in order; the work begins with the call.
 
-    Where nothing of a zone is known `compiler` does the work, aside of what the caller goes on with.
+    `compiler` does it for the zones of which nothing is known yet, while the caller goes on.
     """
     is_new = [
         not any(file in indexes.of_zone(writer, zone) for file in held.values()) for zone, held in wanted
@@ -73,14 +65,14 @@ def served_forms(
     is_new = [new and _has_files(zone, held) for new, (zone, held) in zip(is_new, wanted, strict=True)]
     made = compiler(task(writer, *each) for each, new in zip(wanted, is_new, strict=True) if new)
 
-    def forms() -> Iterator[Form | ZoneInvalid]:
+    def results() -> Iterator[tuple[int, ...] | ZoneInvalid]:
         for (zone, held), new in zip(wanted, is_new, strict=True):
             try:
-                yield keep(writer, zone, next(made)) if new else served_form(writer, zone, held)
+                yield keep(writer, zone, next(made)) if new else numbers(writer, zone, held)
             except ZoneInvalid as exc:
                 yield exc
 
-    return forms()
+    return results()
 
 
 def _has_files(zone: str, held: Iterable[str]) -> bool:
@@ -93,8 +85,8 @@ def task(reader: Reader, zone: str, everything: Mapping[str, ArtifactId]) -> Tas
     return Task(zone, {name: (file, reader.content(file)) for name, file in own.items()})
 
 
-def keep(writer: Writer, zone: str, compiled: Compiled) -> Form:
-    """Write down what was compiled.
+def keep(writer: Writer, zone: str, compiled: Compiled) -> tuple[int, ...]:
+    """Write down what was compiled; the numbers of its indexes.
 
     Raises:
         ZoneInvalid: the zone must not be served.
@@ -103,11 +95,11 @@ def keep(writer: Writer, zone: str, compiled: Compiled) -> Form:
         raise ZoneInvalid(compiled.faults)
     for row, index in compiled.rows:
         indexes.put_frame(writer, zone, row, index)
-    return _form([row for row, _ in compiled.rows])
+    return _numbers([row for row, _ in compiled.rows])
 
 
-def _form(rows: Iterable[IndexRow]) -> Form:
-    return Form(tuple(row.number for row in rows))
+def _numbers(rows: Iterable[IndexRow]) -> tuple[int, ...]:
+    return tuple(row.number for row in rows)
 
 
 def ordered(reader: Reader, zone: str, own: Mapping[str, ArtifactId]) -> list[tuple[str, IndexRow]] | None:
@@ -130,8 +122,8 @@ def read_all(reader: Reader, zone: str, everything: Mapping[str, ArtifactId]) ->
 def _known_or_cut(
     writer: Writer, zone: str, own: Mapping[str, ArtifactId], *, as_cut: bool
 ) -> list[IndexRow] | None:
-    """The indexes of files that are as cut.cut() makes them, if that is told by those of them that are known;
-    None: all have to be looked at together."""
+    """The indexes of files that are as cut.cut() makes them, where the known ones among them show that.
+    None: all files have to be read together."""
     known = indexes.of_zone(writer, zone)
     fresh = {name: file for name, file in own.items() if file not in known}
     if len(fresh) == len(own) and not as_cut:

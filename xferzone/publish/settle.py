@@ -21,11 +21,9 @@ is waits for its remote to say where it belongs (publish/follow.py). So a clone 
 from xferzone.artifacts import CheckIn
 from xferzone.errors import Fault, ZoneInvalid
 from xferzone.hashing import ArtifactId
-from xferzone.publish import forks
-from xferzone.publish import served as form
+from xferzone.publish import forks, served
 from xferzone.publish.serials import floor, serial_in, serial_of
-from xferzone.refs import LocalRefs, Move, Ref
-from xferzone.refs.branch import fork_of, split_ref
+from xferzone.refs import BranchName, LocalRefs, Move, Ref, State
 from xferzone.store import Writer, ancestry, places, schema, symbols, unsent
 from xferzone.store.places import Placed
 from xferzone.zone.cut import is_zone_file, mean_a_zone
@@ -57,19 +55,18 @@ def publish(
     by_branch: dict[str, list[Placed]] = {}
     for checkin in places.unplaced(writer):
         by_branch.setdefault(checkin.branch or "", []).append(checkin)
-    homes = {branch: fork_of(branch) for branch in by_branch}
+    named = {branch: BranchName.parse(branch) for branch in by_branch}
     # Forks come last: what a branch loses in this run is told of its fork in the same run.
-    for branch in sorted(by_branch, key=lambda branch: homes[branch] is not None):
-        target = homes[branch] or branch
-        if split_ref(target) is None:
-            for checkin in by_branch[branch]:
+    for text, branch in sorted(named.items(), key=lambda item: item[1] is not None and item[1].is_fork):
+        if branch is None:
+            for checkin in by_branch[text]:
                 places.place(writer, checkin.id, schema.ELSEWHERE)
             continue
-        run = _Run(writer, refs, now_ms, target, serial_jump, as_cut, notices)
-        if homes[branch] is None:
-            run.settle(by_branch[branch])
+        run = _Run(writer, refs, now_ms, branch.fork_of or branch, serial_jump, as_cut, notices)
+        if branch.is_fork:
+            run.settle_fork(branch, by_branch[text])
         else:
-            run.settle_fork(branch, by_branch[branch])
+            run.settle(by_branch[text])
     return notices
 
 
@@ -86,20 +83,21 @@ def advance(
     Returns what whoever made it should be told, in order. Arguments as of `publish`.
     """
     notices: list[str] = []
-    own: dict[str, list[Placed]] = {}
+    own: dict[BranchName, list[Placed]] = {}
     for checkin in unsent.checkins(writer):
-        if split_ref(checkin.branch or "") is not None and fork_of(checkin.branch or "") is None:
-            own.setdefault(checkin.branch or "", []).append(checkin)
+        named = BranchName.parse(checkin.branch)
+        if named is not None and not named.is_fork:
+            own.setdefault(named, []).append(checkin)
     for branch, made in own.items():
         _Run(writer, refs, now_ms, branch, serial_jump, as_cut, notices).go_ahead(made)
     places.leave_unpublished(writer)
     return notices
 
 
-def withdraw(writer: Writer, refs: LocalRefs, branch: str, to: ArtifactId, now_ms: int) -> None:
-    """Move the ref of `branch` to check-in `to`, its heir, which has no files: the zone is served no more."""
+def withdraw(writer: Writer, refs: LocalRefs, branch: BranchName, to: ArtifactId, now_ms: int) -> None:
+    """Move the ref of `branch` to check-in `to`, its heir, which has no files: the zone is no longer served."""
     run = _Run(writer, refs, now_ms, branch)
-    run.move(to, form.Form(()))
+    run.move(to, ())
     if writer.role == schema.PRIMARY:
         run.fork_losers()
 
@@ -112,7 +110,7 @@ class _Run:
         writer: Writer,
         refs: LocalRefs,
         now_ms: int,
-        branch: str,
+        branch: BranchName,
         serial_jump: bool = False,
         as_cut: frozenset[ArtifactId] = frozenset(),
         notices: list[str] | None = None,
@@ -120,7 +118,7 @@ class _Run:
         self.writer, self.refs, self.now_ms, self.branch = writer, refs, now_ms, branch
         self.serial_jump, self.as_cut = serial_jump, as_cut
         self.notices = [] if notices is None else notices
-        self.zone = branch.partition("/")[0]
+        self.zone, self.name = branch.zone, str(branch)
         self.ref = refs.get(branch)
         self.pending: dict[ArtifactId, Placed] = {}
         self.passed: list[Placed] = []  # what a move or a fork may have left as a leaf of the branch
@@ -143,7 +141,7 @@ class _Run:
             if checkin.place == schema.UNPLACED
         ]
 
-    def settle_fork(self, fork: str, arrived: list[Placed]) -> None:
+    def settle_fork(self, fork: BranchName, arrived: list[Placed]) -> None:
         """Publish a merge made on a fork branch, else tell the way back."""
         self.pending = {checkin.id: checkin for checkin in arrived}
         self._merge()
@@ -181,21 +179,21 @@ class _Run:
     def _starts(self) -> list[Placed]:
         if self.ref is not None:
             return self._heirs(self.ref.checkin)
-        known = [*places.invalid(self.writer, self.branch), *self.pending.values()]
+        known = [*places.invalid(self.writer, self.name), *self.pending.values()]
         return [checkin for checkin in known if self._is_start(checkin)]
 
     def _is_start(self, checkin: Placed) -> bool:
         if not checkin.parents:
             return True
         first = places.placed(self.writer, checkin.parents[0])
-        return first is not None and first.branch != self.branch
+        return first is not None and first.branch != self.name
 
     def _heirs(self, parent: ArtifactId) -> list[Placed]:
         """Children of `parent` on this branch, in order of arrival, pending or recorded invalid."""
         heirs = []
         for child in ancestry.children(self.writer, parent):
             placed = self.pending.get(child) or places.placed(self.writer, child)
-            known = placed is not None and placed.branch == self.branch
+            known = placed is not None and placed.branch == self.name
             if placed and known and (child in self.pending or placed.place == schema.INVALID):
                 heirs.append(placed)
         return heirs
@@ -205,14 +203,14 @@ class _Run:
         if checkin.id not in self.pending:
             return False
         try:
-            self.move(checkin.id, self._form(checkin.id, serial_in(self.writer, self.zone, checkin.id)))
+            self.move(checkin.id, self._numbers(checkin.id, serial_in(self.writer, self.zone, checkin.id)))
         except ZoneInvalid as exc:
             self._record_invalid(checkin.id, exc)
             return False
         return True
 
-    def _form(self, checkin: ArtifactId, serial: int | None) -> form.Form:
-        """The served form of a check-in that would be served with `serial`. Raises ZoneInvalid."""
+    def _numbers(self, checkin: ArtifactId, serial: int | None) -> tuple[int, ...]:
+        """The indexes of a check-in that would be served with `serial`. Raises ZoneInvalid."""
         previous = None if self.ref is None else self.ref.serial
         step = 0 if previous is None or serial is None else (serial - previous) % 2**32
         if step > MAX_STEP and not self.serial_jump:
@@ -221,11 +219,12 @@ class _Run:
             )
             raise ZoneInvalid([Fault("", 0, reason)])
         own = self.writer.files(checkin)
-        return form.served_form(self.writer, self.zone, own, as_cut=checkin in self.as_cut)
+        return served.numbers(self.writer, self.zone, own, as_cut=checkin in self.as_cut)
 
-    def move(self, to: ArtifactId, served: form.Form) -> None:
+    def move(self, to: ArtifactId, numbers: tuple[int, ...]) -> None:
         was = self.ref
-        ref = Ref(self.branch, to, serial_of(self.writer, self.zone, to), served.numbers)
+        state = State.SERVED if numbers else State.REMOVED
+        ref = Ref(self.branch, to, serial_of(self.writer, self.zone, to), state, numbers)
         self.refs.compare_and_set([Move(None if was is None else was.checkin, ref, self.now_ms)])
         self.ref = ref
         self._settle_ancestors(to)
@@ -237,7 +236,7 @@ class _Run:
             if placed is None or placed.place == schema.PUBLISHED:
                 continue
             # What is invalid on another branch is mended there by nothing that happens here.
-            if placed.place != schema.INVALID or placed.branch == self.branch:
+            if placed.place != schema.INVALID or placed.branch == self.name:
                 places.place(self.writer, at, schema.PUBLISHED)
                 self.pending.pop(at, None)
                 self.passed.append(placed)
@@ -256,11 +255,11 @@ class _Run:
             if tip.date_ms > self.now_ms + MAX_AHEAD_MS or self._off_the_line(tip)[1] == self.ref.checkin:
                 continue
             try:
-                served = self._form(tip.id, self._serial_if_appended(tip.id))
+                numbers = self._numbers(tip.id, self._serial_if_appended(tip.id))
             except ZoneInvalid as exc:
                 self._record_invalid(tip.id, exc)
                 continue
-            self.move(self._append(tip), served)
+            self.move(self._append(tip), numbers)
             return True
         return False
 
@@ -301,7 +300,7 @@ class _Run:
 
     def fork_losers(self) -> None:
         losers: dict[ArtifactId, Placed] = {}
-        for checkin in [*self.pending.values(), *places.invalid(self.writer, self.branch)]:
+        for checkin in [*self.pending.values(), *places.invalid(self.writer, self.name)]:
             first, base = self._off_the_line(checkin)
             stays = (base is None) if self.ref is None else (base == self.ref.checkin)
             if self._unfit(first) is not None or not stays:
@@ -314,7 +313,7 @@ class _Run:
         """The first check-in down to `checkin` that is not on the ref's line, and what it was made from."""
         while True:
             parent = places.placed(self.writer, checkin.parents[0]) if checkin.parents else None
-            if parent is None or parent.branch != self.branch:
+            if parent is None or parent.branch != self.name:
                 return checkin, None
             if parent.place == schema.PUBLISHED:
                 return checkin, parent.id
@@ -329,7 +328,7 @@ class _Run:
             f"{forks.way_back(self.branch, fork)}"
         )
         for checkin in places.unplaced(self.writer):
-            if checkin.branch == fork:
+            if checkin.branch == str(fork):
                 places.place(self.writer, checkin.id, schema.ELSEWHERE)
         merged = (places.placed(self.writer, parent) for parent in loser.parents)
         self.passed.extend(placed for placed in merged if placed and placed.place == schema.PUBLISHED)
@@ -340,8 +339,8 @@ class _Run:
             placed = places.placed(self.writer, checkin.id)
             if (
                 placed is None
-                or placed.branch != self.branch
-                or ancestry.has_child(self.writer, placed.id, self.branch)
+                or placed.branch != self.name
+                or ancestry.has_child(self.writer, placed.id, self.name)
             ):
                 continue
             if self.ref is not None and placed.id != self.ref.checkin:
@@ -375,7 +374,7 @@ class _Run:
         ]
         exc = ZoneInvalid(links) if links else exc
         placed = self.pending.pop(checkin)
-        if placed.branch == self.branch:
+        if placed.branch == self.name:
             places.record_invalid(self.writer, checkin, str(exc))
         else:
             # A merge on a fork: what is served moves on without it.
@@ -393,7 +392,7 @@ class _Run:
 def _keep(writer: Writer) -> list[str]:
     """In a clone: what people who pushed check-ins that were not made in it are told."""
     own = {checkin.id for checkin in unsent.checkins(writer)}
-    kept = [c for c in places.unplaced(writer) if c.id not in own and split_ref(c.branch or "") is not None]
+    kept = [c for c in places.unplaced(writer) if c.id not in own and BranchName.parse(c.branch) is not None]
     if not kept:
         return []
     named = ", ".join(f"{checkin.id[:16]} on {checkin.branch}" for checkin in kept[:MAX_TOLD])

@@ -1,6 +1,7 @@
-"""Who points where: (zone, branch) -> check-in, moved only by compare-and-set."""
+"""Refs: (zone, branch) -> check-in, moved only by compare-and-set."""
 
+from xferzone.refs.branch import DEFAULT_BRANCH, BranchName
 from xferzone.refs.local import LocalRefs, Move, Publication, Ref
-from xferzone.refs.served import DEFERRED
+from xferzone.refs.served import State
 
-__all__ = ["DEFERRED", "LocalRefs", "Move", "Publication", "Ref"]
+__all__ = ["DEFAULT_BRANCH", "BranchName", "LocalRefs", "Move", "Publication", "Ref", "State"]

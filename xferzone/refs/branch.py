@@ -1,6 +1,13 @@
-"""Names of branches: example.com/main is a zone's branch, example.com/main-fork-<16 hex> one that lost a race."""
+"""Names of zone branches, parsed once where text comes in.
+
+    example.com/main                          zone id, "/", branch: what DNS serves of example.com
+    example.com/main-fork-0123456789abcdef    where a check-in that lost a race was moved; 16 digits of its hash
+
+A zone id has no "/", so the first one ends it. Any other text (trunk, feature/x) does not name a zone's branch.
+"""
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 from xferzone.zonefile.names import zone_name
@@ -9,19 +16,45 @@ DEFAULT_BRANCH: Final = "main"  # the branch of a zone that DNS serves
 _FORK = re.compile(r"(.+)-fork-[0-9a-f]{16}", re.DOTALL)
 
 
-def split_ref(branch: str) -> tuple[str, str] | None:
-    """Zone id and branch of "example.com/main", split at the first "/"; None if it names no zone's branch."""
-    zone, slash, name = branch.partition("/")
-    if not slash or not name:
-        return None
-    try:
-        zone_name(zone)
-    except ValueError:
-        return None
-    return zone, name
+@dataclass(frozen=True, slots=True)
+class BranchName:
+    """A branch of a zone. `str()` gives the name that the branch has in the project."""
 
+    zone: str
+    branch: str
 
-def fork_of(branch: str) -> str | None:
-    """The branch that a fork branch came off: x/main of x/main-fork-<16 hex digits>; None: it is no fork."""
-    match = _FORK.fullmatch(branch)
-    return match[1] if match and split_ref(match[1]) else None
+    @classmethod
+    def parse(cls, text: str | None) -> "BranchName | None":
+        """The zone branch that a text names. None: it names none, or there is no text."""
+        zone, slash, branch = (text or "").partition("/")
+        if not slash or not branch:
+            return None
+        try:
+            zone_name(zone)
+        except ValueError:
+            return None
+        return cls(zone, branch)
+
+    @classmethod
+    def of_row(cls, text: str) -> "BranchName":
+        """The name in a row that was written from a BranchName; not checked again."""
+        zone, _, branch = text.partition("/")
+        return cls(zone, branch)
+
+    def __str__(self) -> str:
+        return f"{self.zone}/{self.branch}"
+
+    @property
+    def is_main(self) -> bool:
+        """Whether DNS answers from it."""
+        return self.branch == DEFAULT_BRANCH
+
+    @property
+    def fork_of(self) -> "BranchName | None":
+        """The branch that this one forked off. None: it is not a fork."""
+        match = _FORK.fullmatch(self.branch)
+        return None if match is None else BranchName(self.zone, match[1])
+
+    @property
+    def is_fork(self) -> bool:
+        return self.fork_of is not None

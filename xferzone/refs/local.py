@@ -6,27 +6,32 @@ publication    every move, numbered from 1 without gaps within a repository
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from xferzone.errors import RefConflict
 from xferzone.hashing import ArtifactId
 from xferzone.refs import indexes
-from xferzone.refs.served import pack, unpack
+from xferzone.refs.branch import BranchName
+from xferzone.refs.served import State, pack, pack_numbers, unpack, unpack_numbers
 from xferzone.store.chains import id_of
 from xferzone.store.reader import Reader
 from xferzone.store.writer import Writer
 
+_REFS: Final = "SELECT branch, hash, serial, indexes FROM ref JOIN blob ON rid = checkin"
+
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """Where a branch stands; `serial` None and no `numbers`: the zone has been removed.
+    """Where a branch stands. `serial` None: no version of it has one.
 
-    `numbers` are its indexes in owner order, or DEFERRED.
+    `numbers` are its indexes in owner order; empty unless the state is SERVED.
     """
 
-    branch: str
+    branch: BranchName
     checkin: ArtifactId
     serial: int | None
-    numbers: tuple[int, ...]
+    state: State
+    numbers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ class Publication:
     """A move that was made."""
 
     number: int
-    branch: str
+    branch: BranchName
     checkin: ArtifactId
     serial: int | None
     time_ms: int
@@ -55,30 +60,28 @@ class LocalRefs:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
 
-    def get(self, branch: str) -> Ref | None:
-        """Where `branch` stands; None: it has no ref."""
-        query = "SELECT branch, hash, serial, indexes FROM ref JOIN blob ON rid = checkin WHERE branch = ?"
-        row = self._reader.db.execute(query, (branch,)).fetchone()
-        return None if row is None else Ref(row[0], id_of(row[1]), row[2], unpack(row[3]))
+    def get(self, branch: BranchName | None) -> Ref | None:
+        """Where `branch` stands (None: not a zone's branch). None: it has no ref."""
+        if branch is None:
+            return None
+        row = self._reader.db.execute(f"{_REFS} WHERE branch = ?", (str(branch),)).fetchone()
+        return None if row is None else _ref(row)
 
     def list(self) -> Sequence[Ref]:
         """All refs, by branch."""
-        query = "SELECT branch, hash, serial, indexes FROM ref JOIN blob ON rid = checkin ORDER BY branch"
-        return [Ref(row[0], id_of(row[1]), row[2], unpack(row[3])) for row in self._reader.db.execute(query)]
+        return [_ref(row) for row in self._reader.db.execute(f"{_REFS} ORDER BY branch")]
 
     def of_zone(self, zone: str) -> Sequence[Ref]:
         """The refs of all of a zone's branches, by branch."""
-        query = """SELECT branch, hash, serial, indexes FROM ref JOIN blob ON rid = checkin
-                   WHERE branch >= ? AND branch < ? ORDER BY branch"""
-        rows = self._reader.db.execute(query, (f"{zone}/", f"{zone}0")).fetchall()
-        return [Ref(row[0], id_of(row[1]), row[2], unpack(row[3])) for row in rows]
+        query = f"{_REFS} WHERE branch >= ? AND branch < ? ORDER BY branch"
+        return [_ref(row) for row in self._reader.db.execute(query, (f"{zone}/", f"{zone}0")).fetchall()]
 
-    def publications(self, branch: str) -> Iterable[Publication]:
+    def publications(self, branch: BranchName) -> Iterable[Publication]:
         """The moves of `branch`, newest first."""
         query = """SELECT number, branch, hash, serial, time_ms FROM publication JOIN blob ON rid = checkin
                    WHERE branch = ? ORDER BY number DESC"""
-        for number, name, raw, serial, time_ms in self._reader.db.execute(query, (branch,)):
-            yield Publication(number, name, id_of(raw), serial, time_ms)
+        for row in self._reader.db.execute(query, (str(branch),)):
+            yield _publication(row)
 
     def epoch(self) -> str:
         """Names this life of the repository: numbers of another one mean nothing here."""
@@ -90,7 +93,7 @@ class LocalRefs:
                    FROM publication JOIN ref ON ref.publication = number JOIN blob ON rid = publication.checkin
                    WHERE number > ? ORDER BY number"""
         rows = self._reader.db.execute(query, (number,)).fetchall()
-        return [Publication(row[0], row[1], id_of(row[2]), row[3], row[4]) for row in rows]
+        return [_publication(row) for row in rows]
 
     def compare_and_set(self, moves: Iterable[Move]) -> None:
         """Make all the moves, or none.
@@ -103,11 +106,11 @@ class LocalRefs:
             stands = self.get(move.to.branch)
             actual = None if stands is None else stands.checkin
             if actual != move.expected:
-                raise RefConflict(move.to.branch, move.expected, actual)
+                raise RefConflict(str(move.to.branch), move.expected, actual)
         for move in wanted:
             self._move(move)
         # Last, for what one move drops another may have been compiled for.
-        for zone in {move.to.branch.partition("/")[0] for move in wanted}:
+        for zone in {move.to.branch.zone for move in wanted}:
             self._sweep(zone)
 
     def _move(self, move: Move) -> None:
@@ -116,13 +119,13 @@ class LocalRefs:
         ref, rid = move.to, writer.rid(move.to.checkin)
         number = writer.db.execute(
             "INSERT INTO publication (branch, checkin, serial, time_ms) VALUES (?, ?, ?, ?)",
-            (ref.branch, rid, ref.serial, move.time_ms),
+            (str(ref.branch), rid, ref.serial, move.time_ms),
         ).lastrowid
         before = self.get(ref.branch)
-        previous = pack(() if before is None else before.numbers)
+        previous = b"" if before is None else pack(before.state, before.numbers)
         writer.db.execute(
             "INSERT OR REPLACE INTO ref VALUES (?, ?, ?, ?, ?, ?)",
-            (ref.branch, rid, ref.serial, number, pack(ref.numbers), previous),
+            (str(ref.branch), rid, ref.serial, number, pack(ref.state, ref.numbers), previous),
         )
 
     def _sweep(self, zone: str) -> None:
@@ -131,11 +134,23 @@ class LocalRefs:
         assert isinstance(writer, Writer)
         query = "SELECT indexes, previous FROM ref WHERE branch >= ? AND branch < ?"
         used = writer.db.execute(query, (f"{zone}/", f"{zone}0")).fetchall()
-        indexes.sweep(writer, zone, {number for row in used for packed in row for number in unpack(packed)})
+        indexes.sweep(
+            writer, zone, {number for row in used for packed in row for number in unpack_numbers(packed)}
+        )
 
-    def repack(self, branch: str, numbers: tuple[int, ...], previous: tuple[int, ...]) -> None:
-        """Let a ref name indexes that were compiled again, without a move."""
+    def repack(self, ref: Ref, previous: tuple[int, ...]) -> None:
+        """Let the ref's branch have its state and indexes, which were compiled again, without a move."""
         writer = self._reader
         assert isinstance(writer, Writer)
-        row = (pack(numbers), pack(previous), branch)
+        row = (pack(ref.state, ref.numbers), pack_numbers(previous), str(ref.branch))
         writer.db.execute("UPDATE ref SET indexes = ?, previous = ? WHERE branch = ?", row)
+
+
+def _ref(row: tuple[str, bytes, int | None, bytes]) -> Ref:
+    branch, raw, serial, packed = row
+    return Ref(BranchName.of_row(branch), id_of(raw), serial, *unpack(packed))
+
+
+def _publication(row: tuple[int, str, bytes, int | None, int]) -> Publication:
+    number, branch, raw, serial, time_ms = row
+    return Publication(number, BranchName.of_row(branch), id_of(raw), serial, time_ms)

@@ -1,22 +1,21 @@
-"""What to say of a zone, a branch or a revision that is not there: what people may have meant.
+"""What to say of a zone or a branch that is not here, with what people may have meant.
 
-    nosuch.org          is no zone here
+    nosuch.org          is not a zone of this repository
     www.example.com     is a name in example.com
-    example.com/canarry is no branch of that zone
+    example.com/canarry is not a branch of that zone
     example.com         was removed
 
-Both functions return the message, for a NotFound.
+`zone` and `branch` return the message, for a NotFound.
 """
 
 import dns.name
 
-from xferzone.refs import LocalRefs
-from xferzone.refs.branch import DEFAULT_BRANCH
+from xferzone.refs import BranchName, LocalRefs
 from xferzone.zonefile import names
 
 
 def zone(refs: LocalRefs, zone_id: str) -> str | None:
-    """Why nothing is known of the zone; None: it is here, or was."""
+    """Why nothing is known of the zone. None: it is here, or was once."""
     if refs.of_zone(zone_id):
         return None
     name = names.zone_name(zone_id)
@@ -24,28 +23,31 @@ def zone(refs: LocalRefs, zone_id: str) -> str | None:
     above = enclosing(refs, name)
     if above is None:
         return (
-            f"{shown} is no zone here: `xferzone zone list` shows them, `xferzone zone add {shown}` adds it"
+            f"no zone {shown} in this repository: `xferzone zone list` shows the zones, "
+            f"`xferzone zone add {shown}` adds it"
         )
     return (
         f"{shown} is a name in {above}: `xferzone blame {above} {shown}` says who brought its records, "
-        f"`xferzone log {above} {shown}` what happened to them"
+        f"`xferzone log {above} {shown}` says what happened to them"
     )
 
 
-def branch(refs: LocalRefs, zone_id: str, wanted: str) -> str:
-    """Why branch `wanted` of the zone is not served."""
-    reason = zone(refs, zone_id)
+def branch(refs: LocalRefs, wanted: BranchName) -> str:
+    """Why the branch is not served."""
+    reason = zone(refs, wanted.zone)
     if reason is not None:
         return reason
-    ref = refs.get(f"{zone_id}/{wanted}")
+    ref = refs.get(wanted)
     if ref is None:
-        return f"{zone_id} has no branch {wanted}: `xferzone branch {zone_id}` lists them"
-    option = "" if wanted == DEFAULT_BRANCH else f" -b {wanted}"
-    return f"{zone_id}/{wanted} was removed, it is not served: `xferzone reset {zone_id} ~1{option}` brings it back"
+        return (
+            f"{wanted.zone} has no branch {wanted.branch}: `xferzone branch {wanted.zone}` lists its branches"
+        )
+    option = "" if wanted.is_main else f" -b {wanted.branch}"
+    return f"{wanted} was removed, it is not served: `xferzone reset {wanted.zone} ~1{option}` brings it back"
 
 
 def enclosing(refs: LocalRefs, name: dns.name.Name) -> str | None:
-    """The longest zone that has or had a branch here and contains `name`; None: there is none."""
+    """The longest zone that has or had a branch here and contains `name`. None: no such zone."""
     for depth in range(len(name.labels)):
         try:
             zone_id = names.zone_id(dns.name.Name(name.labels[depth:]))

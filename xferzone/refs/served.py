@@ -7,32 +7,40 @@ the log can always be checkpointed. `version` is one PRAGMA (3.4 us) and changes
 import sqlite3
 import struct
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 from xferzone.errors import NotFound
 from xferzone.hashing import ArtifactId
+from xferzone.refs.branch import BranchName
 from xferzone.store import frames
 
-#: What a ref has for indexes while its zone is still to be compiled (publish/deferred.py); no index has that number.
-DEFERRED: Final = (-1,)
 MAX_INDEX = 256 * 1024 * 1024  # bytes of one compiled zone file
-_SERVED_BRANCH = "main"
-_BUSY_TIMEOUT = 0.05  # seconds; a responder rather goes on with what it has
+_BUSY_TIMEOUT = 0.05  # seconds; a responder prefers to answer from what it has
+_TO_COMPILE: Final = struct.pack(">q", -1)  # in place of index numbers; no index has that number
+
+
+class State(Enum):
+    """What there is at a ref to answer from."""
+
+    SERVED = "served"  # compiled indexes
+    DEFERRED = "deferred"  # published, but still to be compiled (publish/deferred.py)
+    REMOVED = "removed"  # nothing: its check-in has no files of the zone
 
 
 @dataclass(frozen=True, slots=True)
 class ServedZone:
-    """A zone as the last move of its ref left it; `checkin` None: it is not served any more.
+    """A zone as the last move of its ref left it.
 
     `serial` is the serial of every SOA sent; `numbers` are its indexes in owner order; `moved` numbers the move.
     """
 
-    zone: str
-    branch: str
-    checkin: ArtifactId | None
+    branch: BranchName
+    checkin: ArtifactId
     serial: int
+    state: State
     numbers: tuple[int, ...]
     moved: int
 
@@ -66,12 +74,10 @@ class Served:
         ).fetchall()
         newest = max([since, *(row[4] for row in rows)])
         zones = []
-        for branch, raw, serial, indexes, moved in rows:
-            zone, _, name = branch.partition("/")
-            if name == _SERVED_BRANCH:
-                numbers = unpack(indexes)
-                checkin = ArtifactId(raw.hex()) if numbers else None
-                zones.append(ServedZone(zone, name, checkin, serial or 0, numbers, moved))
+        for text, raw, serial, packed, moved in rows:
+            branch = BranchName.of_row(text)
+            if branch.is_main:
+                zones.append(ServedZone(branch, ArtifactId(raw.hex()), serial or 0, *unpack(packed), moved))
         return newest, zones
 
     def indexes(self, zone: ServedZone) -> list[tuple[bytes, int]]:
@@ -80,16 +86,16 @@ class Served:
         Raises:
             NotFound: the zone has moved on since; ask for changes. Or it is not compiled.
         """
-        if zone.numbers == DEFERRED:
+        if zone.state is State.DEFERRED:
             raise NotFound(
-                f"zone {zone.zone} could not be compiled when this server started: mend what `xferzone check` finds, "
-                "and start it again"
+                f"zone {zone.branch.zone} could not be compiled when this server started: repair what `xferzone check` "
+                "finds, and start the server again"
             )
         found = []
         for number in zone.numbers:
             row = self._db.execute("SELECT first FROM zone_index WHERE number = ?", (number,)).fetchone()
             if row is None:
-                raise NotFound(f"index {number} of zone {zone.zone} is gone: the zone has moved on")
+                raise NotFound(f"index {number} of zone {zone.branch.zone} is gone: the zone has moved on")
             found.append((bytes(row[0]), number))
         return found
 
@@ -108,11 +114,23 @@ class Served:
         self._db.close()
 
 
-def pack(numbers: tuple[int, ...]) -> bytes:
-    """Index numbers as the ref table keeps them."""
+def pack(state: State, numbers: tuple[int, ...]) -> bytes:
+    """A ref's state and index numbers as the ref table keeps them."""
+    return _TO_COMPILE if state is State.DEFERRED else pack_numbers(numbers)
+
+
+def unpack(packed: bytes) -> tuple[State, tuple[int, ...]]:
+    """The state and the numbers that `pack` put there."""
+    if packed == _TO_COMPILE:
+        return State.DEFERRED, ()
+    return (State.SERVED if packed else State.REMOVED), unpack_numbers(packed)
+
+
+def pack_numbers(numbers: tuple[int, ...]) -> bytes:
+    """Index numbers alone: 8 bytes each, big endian."""
     return struct.pack(f">{len(numbers)}q", *numbers)
 
 
-def unpack(packed: bytes) -> tuple[int, ...]:
-    """The numbers that `pack` put there."""
+def unpack_numbers(packed: bytes) -> tuple[int, ...]:
+    """The numbers that `pack_numbers` put there."""
     return struct.unpack(f">{len(packed) // 8}q", packed)

@@ -1,6 +1,6 @@
 """What publishing has written down, compared with what it was made from.
 
-    each ref           its zone is read again, cut and compiled: the served form must be the same
+    each ref           its zone is read again, cut and compiled: the compiled indexes must be the same
     every compiled     opens, and is of the zone and the file that its row names, also where a ref stood before
     each serial        as it was published, and never behind its parent's
 
@@ -13,7 +13,7 @@ from typing import Final
 from xferzone.errors import CorruptArtifact, NotFound, XferzoneError, ZoneInvalid
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.publish import served
-from xferzone.refs import DEFERRED, LocalRefs, Ref, indexes
+from xferzone.refs import LocalRefs, Ref, State, indexes
 from xferzone.refs.serials import steps
 from xferzone.refs.served import MAX_INDEX
 from xferzone.store import Reader, frames
@@ -50,14 +50,15 @@ def _all_served(reader: Reader, refs: LocalRefs) -> Iterator[str]:
 
 
 def _served(reader: Reader, ref: Ref) -> Iterator[str]:
-    zone = ref.branch.partition("/")[0]
+    zone = ref.branch.zone
     known = {row.number: row for row in indexes.of_zone(reader, zone).values()}
     try:
-        if ref.numbers == DEFERRED:
+        if ref.state is State.DEFERRED:
             records = served.read_all(reader, zone, reader.files(ref.checkin))
             check(records, names.zone_name(zone), "", has_apex=True)
             return
-        expected = _made_again(reader, zone, reader.files(ref.checkin)) if ref.numbers else {}
+        is_served = ref.state is State.SERVED
+        expected = _made_again(reader, zone, reader.files(ref.checkin)) if is_served else {}
     except (CorruptArtifact, NotFound):
         return  # of an artifact, which is told by its own name
     except ZoneInvalid as exc:

@@ -8,8 +8,7 @@ that it was cloned from is not synced with unless it is named.
 from dataclasses import dataclass, replace
 
 from xferzone.publish.follow import Followed, follow
-from xferzone.refs import LocalRefs
-from xferzone.refs.branch import fork_of, split_ref
+from xferzone.refs import BranchName, LocalRefs
 from xferzone.repository.rebuild import resettle
 from xferzone.store import Writer, places, schema, symbols, unsent
 from xferzone.store.database import new_epoch
@@ -44,7 +43,7 @@ def promote(writer: Writer, refs: LocalRefs, now_ms: int) -> Promoted | None:
         if known.name == ORIGIN:
             remove_remote(writer, known)
             put_remote(writer, replace(known, name=OLD_ORIGIN))
-    here = [branch for branch in symbols.branches(writer) if split_ref(branch) and not fork_of(branch)]
-    places.reopen(writer, here)
+    named = map(BranchName.parse, symbols.branches(writer))
+    places.reopen(writer, [str(branch) for branch in named if branch is not None and not branch.is_fork])
     resettle(writer, refs)
     return Promoted(was, follow(writer, refs, {}, now_ms))

@@ -1,14 +1,14 @@
 """Everything derived, made again: links, places, serials and the served indexes of every ref."""
 
+from dataclasses import replace
 from itertools import islice
 
 from xferzone.errors import NotFound
 from xferzone.hashing import ArtifactId
 from xferzone.publish.serials import serial_of
-from xferzone.publish.served import served_form
+from xferzone.publish.served import numbers
 from xferzone.publish.settle import publish
-from xferzone.refs import DEFERRED, LocalRefs
-from xferzone.refs.branch import fork_of, split_ref
+from xferzone.refs import BranchName, LocalRefs, State
 from xferzone.store import Writer, ancestry, places, schema
 from xferzone.store.check.relink import relink
 from xferzone.zone.cut import is_zone_file
@@ -19,13 +19,13 @@ def rebuild(writer: Writer, refs: LocalRefs, now_ms: int) -> int:
     count = relink(writer)
     resettle(writer, refs)
     for ref in refs.list():
-        zone = ref.branch.partition("/")[0]
-        serial_of(writer, zone, ref.checkin)
-        if ref.numbers == DEFERRED:
+        serial_of(writer, ref.branch.zone, ref.checkin)
+        if ref.state is State.DEFERRED:
             continue
         moves = [move.checkin for move in islice(refs.publications(ref.branch), 2)]
-        numbers, *previous = [_numbers(writer, zone, checkin) for checkin in moves]
-        refs.repack(ref.branch, numbers, previous[0] if previous else ())
+        latest, *previous = [_numbers(writer, ref.branch.zone, checkin) for checkin in moves]
+        state = State.SERVED if latest else State.REMOVED
+        refs.repack(replace(ref, state=state, numbers=latest), previous[0] if previous else ())
     publish(writer, refs, now_ms)
     return count
 
@@ -36,13 +36,14 @@ def resettle(writer: Writer, refs: LocalRefs) -> None:
     for ref in standing:
         if places.placed(writer, ref.checkin) is None:
             raise NotFound(
-                f"{ref.branch} points to {ref.checkin}, which is no check-in: restore from a backup"
+                f"{ref.branch} points to {ref.checkin}, which is not a check-in: restore from a backup"
             )
     places.settle(writer, [ref.checkin for ref in standing])
     for leaf in places.passed_leaves(writer) if writer.role == schema.PRIMARY else ():
-        # It was passed by another branch alone: publishing says again what it is on its own.
-        if split_ref(leaf.branch or "") is not None and fork_of(leaf.branch or "") is None:
-            own = refs.get(leaf.branch or "")
+        # Another branch alone has passed it: publishing decides again what it is on its own.
+        branch = BranchName.parse(leaf.branch)
+        if branch is not None and not branch.is_fork:
+            own = refs.get(branch)
             for at in ancestry.beyond(writer, leaf.id, None if own is None else own.checkin):
                 placed = places.placed(writer, at)
                 if placed is not None and placed.branch == leaf.branch:
@@ -54,4 +55,4 @@ def _numbers(writer: Writer, zone: str, checkin: ArtifactId) -> tuple[int, ...]:
     files = writer.files(checkin)
     if not any(is_zone_file(zone, name) for name in files):
         return ()
-    return served_form(writer, zone, files).numbers
+    return numbers(writer, zone, files)

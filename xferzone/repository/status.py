@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from xferzone.hashing import ArtifactId
-from xferzone.refs import LocalRefs
-from xferzone.refs.branch import DEFAULT_BRANCH, fork_of, split_ref
+from xferzone.refs import BranchName, LocalRefs, State
 from xferzone.store import Reader, places, schema, timeline, unsent
 from xferzone.store.remotes import Remote, remotes
 from xferzone.store.unsent import Unsent
@@ -53,15 +52,17 @@ class Status:
 
 def status(reader: Reader, refs: LocalRefs, now_ms: int) -> Status:
     """The state of the snapshot."""
-    served = [ref for ref in refs.list() if ref.numbers]
+    served = [ref for ref in refs.list() if ref.state is not State.REMOVED]
     unpublished = []
     for found in places.unsettled(reader):
         if _is_about_a_zone(reader, refs, found):
             unpublished.append(Unpublished(found.id, found.branch, found.reason))
     for placed in unsent.checkins(reader):
-        branch = placed.branch or ""
-        if placed.place == schema.ELSEWHERE and split_ref(branch) and not fork_of(branch):
-            unpublished.append(Unpublished(placed.id, branch, "made here, beside what is served: push it"))
+        branch = BranchName.parse(placed.branch)
+        if placed.place == schema.ELSEWHERE and branch is not None and not branch.is_fork:
+            unpublished.append(
+                Unpublished(placed.id, str(branch), "made here, beside what is served: push it")
+            )
     fresh, old = _forks(reader, now_ms)
     return Status(
         project=reader.project_code,
@@ -69,7 +70,7 @@ def status(reader: Reader, refs: LocalRefs, now_ms: int) -> Status:
         remotes=tuple(remotes(reader)),
         unsent=len(unsent.artifacts(reader)),
         unsent_branches=tuple(unsent.by_branch(reader)),
-        zones=sum(ref.branch.endswith(f"/{DEFAULT_BRANCH}") for ref in served),
+        zones=sum(ref.branch.is_main for ref in served),
         branches=len(served),
         unpublished=tuple(unpublished),
         forks=tuple(fresh),
@@ -78,19 +79,20 @@ def status(reader: Reader, refs: LocalRefs, now_ms: int) -> Status:
 
 
 def _is_about_a_zone(reader: Reader, refs: LocalRefs, found: places.Unsettled) -> bool:
-    split = split_ref(fork_of(found.branch) or found.branch)
-    if split is None or "." in split[0] or refs.get(found.branch) is not None:
-        return split is not None
+    branch = BranchName.parse(found.branch)
+    if branch is None or "." in branch.zone or refs.get(branch) is not None:
+        return branch is not None
     placed = places.placed(reader, found.id)
     is_invalid = placed is not None and placed.place == schema.INVALID
-    return is_invalid and mean_a_zone(split[0], reader.files(found.id))
+    return is_invalid and mean_a_zone(branch.zone, reader.files(found.id))
 
 
 def _forks(reader: Reader, now_ms: int) -> tuple[list[Fork], int]:
     """The fresh fork branches that are still open, by name, and how many older ones there are."""
     fresh, old = [], 0
     for branch in timeline.branches(reader):
-        if fork_of(branch.name) is None or branch.is_closed:
+        named = BranchName.parse(branch.name)
+        if named is None or not named.is_fork or branch.is_closed:
             continue
         placed = places.placed(reader, branch.tip)
         if placed is None or placed.place == schema.PUBLISHED:

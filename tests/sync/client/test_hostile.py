@@ -30,7 +30,7 @@ from xferzone.cards.body import UNCOMPRESSED, pack
 from xferzone.errors import PeerError
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.observer import Traffic
-from xferzone.refs import LocalRefs
+from xferzone.refs import BranchName, LocalRefs
 from xferzone.store import Store, accounts
 from xferzone.sync.arriving import MAX_EXPANDED
 from xferzone.sync.client import driver
@@ -80,7 +80,7 @@ class Site:
 
     def ref(self, path: Path | None = None, branch: str = MAIN) -> ArtifactId | None:
         with Store.open(path or self.here) as store, store.reader() as reader:
-            found = LocalRefs(reader).get(branch)
+            found = LocalRefs(reader).get(BranchName.parse(branch))
             return None if found is None else found.checkin
 
     def assert_sound(self) -> None:

@@ -32,7 +32,7 @@ def tell(draft: Draft, refs: LocalRefs, epoch: str, number: int) -> None:
     for move in refs.since(number):
         if not draft.left():
             return
-        name = escape.encode(move.branch).decode("utf-8", "surrogateescape")
+        name = escape.encode(str(move.branch)).decode("utf-8", "surrogateescape")
         stands = "-" if move.serial is None else move.checkin
         draft.add(Pragma("xferzone-ref", (name, stands, str(move.number))))
         number = move.number
