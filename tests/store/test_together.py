@@ -286,6 +286,80 @@ def test_what_waits_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             together.put_all(waiting[2:])
 
 
+def closing(other: ArtifactId, user: str) -> bytes:
+    """A control artifact that closes the branch at `other`."""
+    return Control(1_700_000_000_000, (Tag("+", "closed", other),), user).encode()
+
+
+def as_delta_of(source: bytes, content: bytes) -> Received:
+    made = delta.create(source, content)
+    assert made is not None
+    return Received(artifact_id(content), artifact_id(source), made)
+
+
+def test_no_delta_kept_aside_passes_the_guard_in_a_later_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(incoming, "MAX_HELD", 1_500)
+    source, other = b"the source of all\n" * 50, artifact_id(b"a check-in")
+    large = [source + b"%d" % n for n in range(2)]
+    # Padded, since a delta must be smaller than what it makes.
+    controls = [closing(other, f"user{n}" + "s" * 100) for n in range(2)]
+    deltas = [as_delta_of(source, content) for content in large]
+    hidden = [
+        Received(artifact_id(control), each.artifact, _literal(control))
+        for control, each in zip(controls, deltas, strict=True)
+    ]
+    with Store.create(tmp_path / "z") as store, store.writer() as together:
+        for each in (*deltas, *hidden):
+            together.put_all([each])
+        together.put_all([Received(artifact_id(source), None, source)])
+        assert together.present(each.artifact for each in deltas) == {each.artifact for each in deltas}
+        assert [each for each in hidden if together.has(each.artifact)] == []
+        assert set(together.phantoms(10)) == {each.artifact for each in hidden}
+        assert together.db.execute("SELECT count(*) FROM aside").fetchone() == (0,)
+        for control in controls:  # each comes again, whole, where whoever sends it is asked for the right
+            together.put(control)
+        assert [each for each in hidden if not together.has(each.artifact)] == []
+
+
+@pytest.mark.parametrize("held", [1, 10**6])
+def test_a_bad_delta_kept_aside_does_not_blame_the_sender_of_its_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: int
+) -> None:
+    monkeypatch.setattr(incoming, "MAX_HELD", held)
+    source, middle = b"the source\n" * 50, b"the source\n" * 51
+    good = as_delta_of(source, middle)
+    bad = [
+        Received(artifact_id(b"malformed"), good.artifact, b"no delta"),
+        Received(artifact_id(b"another"), good.artifact, _literal(b"not it")),
+    ]
+    with Store.create(tmp_path / "z") as store, store.writer() as together:
+        for each in (good, *bad):
+            together.put_all([each])
+        together.put_all([Received(artifact_id(source), None, source)])
+        assert together.has(good.artifact)
+        assert set(together.phantoms(10)) == {each.artifact for each in bad}
+        assert together.db.execute("SELECT count(*) FROM aside").fetchone() == (0,)
+
+
+def test_what_stays_aside_is_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orphans, "MAX_ASIDE", 2)
+    first, second = artifact_id(b"first"), artifact_id(b"second")
+    with Store.create(tmp_path / "z") as store, store.writer() as together:
+        together.put_all([Received(second, first, _literal(b"second"))])
+        plain = Received(artifact_id(b"plain"), None, b"plain")
+        together.put_all([Received(first, artifact_id(b"none"), _literal(b"first")), plain])
+        assert together.db.execute("SELECT count(*) FROM aside").fetchone() == (2,)
+
+
+def _literal(content: bytes) -> bytes:
+    """A delta of anything that makes `content` of its own bytes alone."""
+    made = delta.create(b"", content)
+    assert made is not None
+    return made
+
+
 def test_the_same_in_one_batch_twice_is_stored_once(tmp_path: Path) -> None:
     with Store.create(tmp_path / "z") as store, store.writer() as together:
         together.put_all([Received(artifact_id(b"x"), None, b"x")] * 2)

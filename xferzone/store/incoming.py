@@ -10,6 +10,7 @@ Plain blobs need no repository until they are stored: of many at once another pr
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from xferzone import artifacts, delta
@@ -79,7 +80,7 @@ def verify_apart(received: Sequence[Received], look: Look | None) -> Apart:
 
     Raises as Batch.verify does.
     """
-    trees = _Trees(received, (), look)
+    trees = _Trees(received, frozenset(), look)
     for each in received:
         if each.source is None:
             trees.take_whole(each)
@@ -99,9 +100,10 @@ class Batch:
         self,
         reader: Reader,
         received: Sequence[Received],
-        were_aside: Sequence[Received],
+        were_aside: AbstractSet[ArtifactId],
         witness: Witness | None = None,
     ) -> None:
+        """`were_aside` are those of `received` that were kept aside before, and that nobody here answers for."""
         self._reader = reader
         self._witness = witness
         self._look = None if witness is None else witness.look
@@ -187,9 +189,9 @@ class _Trees:
     """
 
     def __init__(
-        self, received: Sequence[Received], were_aside: Sequence[Received], look: Look | None
+        self, received: Sequence[Received], were_aside: AbstractSet[ArtifactId], look: Look | None
     ) -> None:
-        self.left = {each.artifact: each for each in (*were_aside, *received)}
+        self.left = {each.artifact: each for each in received}
         self.hanging: dict[ArtifactId, list[Received]] = {}
         for each in self.left.values():
             if each.source is not None:
@@ -200,7 +202,7 @@ class _Trees:
         self.checkins: dict[ArtifactId, CheckIn] = {}
         self.replaced: set[tuple[ArtifactId, ArtifactId]] = set()
         self._look = look
-        self._were_aside = {each.artifact for each in were_aside} - {each.artifact for each in received}
+        self._were_aside = were_aside
 
     def set_apart(self) -> list[Received]:
         """Give away plain blobs and all that hangs on them, if that is much; nothing of it was kept aside before."""

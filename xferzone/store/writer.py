@@ -52,16 +52,20 @@ class Writer(Expecting):
         `witness` is shown what is stored; `aside` may help to verify it.
         """
         here = self.present({each.artifact for each in received})
-        left = [each for each in received if each.artifact not in here]
+        own = {each.artifact: each for each in received if each.artifact not in here}
+        kept = {each.artifact: each for each in orphans.hanging_on(self, own) if each.artifact not in own}
+        left = [*kept.values(), *own.values()]
         while left:
-            batch = Batch(self, left, orphans.hanging_on(self, [each.artifact for each in left]), witness)
+            # What was kept aside stays so in every turn: whoever sent it is not here to be blamed, or to be asked for
+            # a right.
+            batch = Batch(self, left, kept.keys(), witness)
             batch.verify(aside)
             orphans.drop(self, batch.refused)
+            left = batch.left
             if not batch.verified:
                 break
             self._store(batch)
-            left = batch.left
-        orphans.keep(self, left)
+        orphans.keep(self, [each for each in left if each.artifact not in kept])
 
     def make_clusters(self) -> None:
         """Sum up the unclustered artifacts in clusters where there are many. Source: spec xfer 5."""

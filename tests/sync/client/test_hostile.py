@@ -309,7 +309,7 @@ REFUSED: dict[str, tuple[Attack, str]] = {
     ),
     "a cluster of 120,000 names": (
         octets(pack(_clusters(2, 60_000), level=1)),
-        "artifacts named that are not here",
+        "artifacts are named that are not here",
     ),
     "a ref of no artifact": (text(ref(MAIN, "nonsense")), "a ref that stands nowhere"),
     "a ref's number that is none": (text(ref(MAIN, ABSENT, "-1")), "in no numbers"),
