@@ -1,5 +1,6 @@
 """What the pages of docs/ say of the code is there: names, links, bounds, and the bytes of docs/formats.md."""
 
+import configparser
 import importlib
 import re
 import shutil
@@ -59,6 +60,16 @@ def test_a_page_links_to_what_is_there(page: Path) -> None:
             assert anchor in {
                 re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings
             }
+
+
+def test_the_layers_of_the_architecture_are_those_of_the_contract() -> None:
+    page = (PROJECT / "docs" / "architecture.md").read_text()
+    table = page.partition("| layer | what it holds |")[2].partition("\n\n")[0]
+    said = [set(re.findall(r"`(\w+)`", row.split("|")[1])) for row in table.splitlines()[2:]]
+    contracts = configparser.ConfigParser()
+    contracts.read(PROJECT / "setup.cfg")
+    layers = contracts["importlinter:contract:layers"]["layers"].split("\n")
+    assert said == [set(re.findall(r"\w+", layer)) for layer in layers if layer]
 
 
 def test_the_bounds_of_the_architecture_are_those_of_the_code() -> None:
