@@ -14,6 +14,8 @@ ArtifactId = NewType("ArtifactId", str)
 _WELL_FORMED = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _SHA1_DIGITS = 40
 
+SHORT = 16  # digits of an id that messages and logs show; 2^64 are enough for one repository
+
 
 def parse_artifact_id(token: bytes) -> ArtifactId:
     """Read an artifact id off the wire.
@@ -31,6 +33,11 @@ def parse_artifact_id(token: bytes) -> ArtifactId:
 def artifact_id(content: bytes) -> ArtifactId:
     """The SHA3-256 id under which new content is stored."""
     return ArtifactId(hashlib.sha3_256(content).hexdigest())
+
+
+def short(artifact: str) -> str:
+    """The digits of an id that people are shown."""
+    return artifact[:SHORT]
 
 
 def is_named(artifact: ArtifactId, content: bytes) -> bool:

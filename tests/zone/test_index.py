@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from xferzone.errors import XferzoneError
 from xferzone.zone import index
-from xferzone.zone.index import CNAME, DNAME, EMPTY, NS, Index, RRset, compile_index
+from xferzone.zone.index import EMPTY, HAS_CNAME, HAS_DNAME, HAS_NS, Index, RRset, compile_index
 from xferzone.zonefile.names import labels_key, owner_key, owner_text
 from xferzone.zonefile.record import Record
 
@@ -82,7 +82,7 @@ def test_an_owner_is_not_made_empty_by_one_below_it() -> None:
     assert [key for key, _node in compiled] == [labels_key((b"a",)), b"a\0x\0", b"a\0x\0y\0"]
 
 
-@pytest.mark.parametrize(("rdtype", "flag"), [(2, NS), (5, CNAME), (39, DNAME), (1, 0)])
+@pytest.mark.parametrize(("rdtype", "flag"), [(2, HAS_NS), (5, HAS_CNAME), (39, HAS_DNAME), (1, 0)])
 def test_a_node_is_marked_by_what_a_search_must_know(rdtype: int, flag: int) -> None:
     node = opened(Record(b"www", 5, rdtype, b"\0\0\0\0")).find(b"www\0")
     assert node is not None

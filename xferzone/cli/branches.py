@@ -3,11 +3,12 @@
 import click
 
 from xferzone.cli.committing import Writing, commit, on_branch, writing_on
-from xferzone.cli.output import SHORT, printable, show_json, when
+from xferzone.cli.output import printable, show_json, when
 from xferzone.cli.settings import Settings, now_ms, reading
 from xferzone.edit.commit import Commit, Edit
 from xferzone.edit.naming import zone_branch
 from xferzone.errors import NotFound
+from xferzone.hashing import short
 from xferzone.history import branches
 from xferzone.history.revision import resolve
 from xferzone.refs import BranchName, LocalRefs, lookup
@@ -113,7 +114,7 @@ def _list_branches(settings: Settings, zone: str | None) -> None:
         state = (" served" if row.is_served else " not published" if unpublished else "") + (
             " closed" if row.is_closed else ""
         )
-        click.echo(f"{printable(row.name)} {row.tip[:SHORT]} {when(row.date_ms)}{state}")
+        click.echo(f"{printable(row.name)} {short(row.tip)} {when(row.date_ms)}{state}")
 
 
 def _list_tags(settings: Settings, zone: str | None) -> None:
@@ -122,4 +123,4 @@ def _list_tags(settings: Settings, zone: str | None) -> None:
     if settings.json:
         show_json([{"tag": name, "checkin": at} for name, at in rows])
     else:
-        click.echo("".join(f"{printable(name)} {at[:SHORT]}\n" for name, at in rows), nl=False)
+        click.echo("".join(f"{printable(name)} {short(at)}\n" for name, at in rows), nl=False)

@@ -8,12 +8,12 @@ from typing import TypeVar
 
 import click
 
-from xferzone.cli.output import SHORT, printable, show_difference, show_json, show_warnings
+from xferzone.cli.output import printable, show_difference, show_json, show_warnings
 from xferzone.cli.settings import Settings, changing, now_ms
 from xferzone.edit.commit import Author, Commit, Edit
 from xferzone.edit.naming import check_utf8, zone_branch
 from xferzone.errors import RefConflict
-from xferzone.hashing import ArtifactId
+from xferzone.hashing import ArtifactId, short
 from xferzone.history.diff import Difference, difference
 from xferzone.refs import DEFAULT_BRANCH, BranchName, LocalRefs
 from xferzone.store import Reader, Writer, places, schema
@@ -162,7 +162,7 @@ def _show(settings: Settings, done: Commit) -> None:
         click.echo(f"{done.tag or done.branch}: nothing changed", err=True)
     else:
         serial = "" if done.serial is None else f" serial {done.serial}"
-        click.echo(f"{printable(done.tag or done.fork or str(done.branch))} {done.checkin[:SHORT]}{serial}")
+        click.echo(f"{printable(done.tag or done.fork or str(done.branch))} {short(done.checkin)}{serial}")
 
 
 def on_branch(zone: str) -> Callable[[LocalRefs], BranchName]:

@@ -14,16 +14,18 @@ import dns.name
 
 from xferzone.cli.committing import Writing, commit, on_branch, writing
 from xferzone.cli.input import WordsCommand, read_input, source
-from xferzone.cli.output import SHORT, counted, show_warnings
+from xferzone.cli.output import show_warnings
 from xferzone.cli.settings import Settings, now_ms, reading
 from xferzone.edit import commit as zone_edit
 from xferzone.edit.commit import Commit, Edit
 from xferzone.edit.naming import zone_branch
 from xferzone.errors import Fault, NotFound, RefConflict, UsageError, XferzoneError, ZoneInvalid
+from xferzone.hashing import short
 from xferzone.history.revision import resolve
 from xferzone.publish import served
 from xferzone.refs import DEFAULT_BRANCH, BranchName, LocalRefs, State, lookup
 from xferzone.store import Writer
+from xferzone.wording import counted
 from xferzone.zone import changes
 from xferzone.zone.changes import Change
 from xferzone.zonefile import names, text
@@ -196,7 +198,7 @@ def reset(settings: Settings, name: str, revision: str) -> None:
 
     def act(edit: Edit, writer: Writer, refs: LocalRefs) -> Commit:
         to = resolve(writer, refs, zone, revision, now_ms(), Writing.given().branch)
-        return edit.reset(to, Writing.given().message or f"reset to {to[:SHORT]}")
+        return edit.reset(to, Writing.given().message or f"reset to {short(to)}")
 
     commit(settings, on_branch(zone), act)
 

@@ -3,10 +3,10 @@
 import click
 
 from xferzone.cli.editing import zone_of
-from xferzone.cli.output import SHORT, printable, show_difference, show_json, when
+from xferzone.cli.output import printable, show_difference, show_json, when
 from xferzone.cli.settings import Settings, now_ms, reading
 from xferzone.errors import NotFound, UsageError
-from xferzone.hashing import ArtifactId
+from xferzone.hashing import ArtifactId, short
 from xferzone.history import log as zone_log
 from xferzone.history import owners
 from xferzone.history.blame import blame as blamed
@@ -104,8 +104,8 @@ def _as_text(entry: LogEntry) -> str:
     state = "" if entry.state in ("published", "other") else f" [{entry.state}{reason and ': '}{reason}]"
     tags = f" (tags: {', '.join(entry.tags)})" if entry.tags else ""
     ended = f" [{'closed' if entry.is_closed else 'hidden'}]" if entry.is_closed or entry.is_hidden else ""
-    merged = "".join(f" merges {parent[:SHORT]}" for parent in entry.parents[1:])
-    place = f"{when(entry.date_ms)} {entry.id[:SHORT]} {entry.branch}{serial}"
+    merged = "".join(f" merges {short(parent)}" for parent in entry.parents[1:])
+    place = f"{when(entry.date_ms)} {short(entry.id)} {entry.branch}{serial}"
     return printable(f"{place} {entry.author}: {entry.comment}{tags}{merged}{ended}{state}")
 
 
@@ -182,7 +182,7 @@ def blame(settings: Settings, name: str, owner: str | None) -> None:
         return
     for one in found:
         author = printable(one.author)
-        click.echo(f"{one.id[:SHORT]} {when(one.date_ms)} {author}: {one.line.decode().rstrip()}")
+        click.echo(f"{short(one.id)} {when(one.date_ms)} {author}: {one.line.decode().rstrip()}")
 
 
 @click.command()

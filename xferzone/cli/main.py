@@ -19,6 +19,7 @@ from xferzone.cli.output import printable
 from xferzone.cli.settings import DEFAULT_REPOSITORY, Settings
 from xferzone.cli.verbs import Verbs
 from xferzone.errors import NotFound, RefConflict, UsageError, XferzoneError
+from xferzone.hashing import short
 from xferzone.serve.process import seek_cycles_seldom
 
 EXIT_CODES = """\b
@@ -86,7 +87,7 @@ def main() -> None:
         if isinstance(
             exc, RefConflict | UsageError | NotFound
         ):  # what is damaged or missing is named in full
-            told = re.sub(r"\b([0-9a-f]{16})[0-9a-f]{48}\b", r"\1", told)
+            told = re.sub(r"\b[0-9a-f]{64}\b", lambda id_: short(id_[0]), told)
         click.echo("\n".join(f"xferzone: {printable(line)}" for line in told.split("\n")), err=True)
         code = exc.exit_code
     except BrokenPipeError:

@@ -2,19 +2,19 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from xferzone.cli.settings import Settings
+from xferzone.wording import and_more
 
 if TYPE_CHECKING:  # the store behind it takes 0.2 s, and errors are printed without it
     from xferzone.history.diff import Difference
 
 MAX_SHOWN = 20  # branches, check-ins or artifacts that are listed one by one; JSON has all
-SHORT = 16  # digits of an id that people are shown
 #: What JSON lets stand in a string and a terminal may obey: DEL, C1 controls, and what turns the writing around.
 _STEERING = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -55,7 +55,9 @@ def when(date_ms: int) -> str:
     return datetime.fromtimestamp(date_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def counted(number: int, noun: str) -> str:
-    """So many of a thing, as in "1 warning" and "2,000 branches"."""
-    ending = "" if number == 1 else "es" if noun.endswith("ch") else "s"
-    return f"{number:,} {noun}{ending}"
+def show_list(lines: Sequence[str], indent: str = "") -> None:
+    """At most MAX_SHOWN of the lines, then how many more there are."""
+    for line in lines[:MAX_SHOWN]:
+        click.echo(printable(f"{indent}{line}"))
+    if len(lines) > MAX_SHOWN:
+        click.echo(f"{indent}... {and_more(len(lines) - MAX_SHOWN)}: --format json has all")

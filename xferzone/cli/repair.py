@@ -6,7 +6,7 @@ from typing import Final
 import click
 
 from xferzone.cli import passwords, synced
-from xferzone.cli.output import counted, show_json
+from xferzone.cli.output import show_json
 from xferzone.cli.progress import watching
 from xferzone.cli.remotes import known_remote
 from xferzone.cli.settings import Settings
@@ -21,6 +21,7 @@ from xferzone.sync.client import driver
 from xferzone.sync.client.repair import RepairSession
 from xferzone.transport.http import HTTP
 from xferzone.transport.url import credentials
+from xferzone.wording import counted
 
 MAX_PASSES: Final = 10  # a damaged delta shows when what it needs has been mended
 

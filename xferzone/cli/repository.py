@@ -1,13 +1,13 @@
 """The verbs about the repository itself: init, status, promote, check, rebuild, backup, stats."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from xferzone.cli.output import MAX_SHOWN, SHORT, counted, printable, show_json
+from xferzone.cli.output import printable, show_json, show_list
 from xferzone.cli.settings import Settings, changing, now_ms, reading
+from xferzone.hashing import short
 from xferzone.repository import check as zone_inspect
 from xferzone.repository import make
 from xferzone.repository import promote as zone_promote
@@ -17,6 +17,7 @@ from xferzone.serve.running import listeners
 from xferzone.store import Store, schema
 from xferzone.store.check import faults as inspect
 from xferzone.store.unsent import Unsent
+from xferzone.wording import counted
 
 DEFAULT_ADMIN = "ops"
 
@@ -90,27 +91,21 @@ def status(settings: Settings) -> None:
         click.echo(printable(f"remote: {each.name} {each.url}"))
     if found.role != schema.PRIMARY:
         click.echo(f"not pushed: {counted(found.unsent, 'artifact')}")
-        _list([f"{one.branch}: {_work(one)}" for one in found.unsent_branches])
+        show_list([f"{one.branch}: {_work(one)}" for one in found.unsent_branches], "  ")
     click.echo(f"published: {counted(found.zones, 'zone')}, {counted(found.branches, 'branch')}")
     click.echo(f"not published: {counted(len(found.unpublished), 'check-in')}")
-    _list(
-        [f"{one.id[:SHORT]} {one.branch}: {'; '.join(one.reason.splitlines())}" for one in found.unpublished]
+    show_list(
+        [f"{short(one.id)} {one.branch}: {'; '.join(one.reason.splitlines())}" for one in found.unpublished],
+        "  ",
     )
     if found.forks or found.old_forks:
         older = f", {found.old_forks} older ones" if found.old_forks else ""
         click.echo(
             f"lost races: {len(found.forks)}{older} (merge them, or `xferzone branch ZONE NAME --close`)"
         )
-    _list([f"{fork.id[:SHORT]} {fork.branch}" for fork in found.forks])
+    show_list([f"{short(fork.id)} {fork.branch}" for fork in found.forks], "  ")
     listed = ", ".join(f"{one.what} {one.address} (xferzone {one.verb}, pid {one.pid})" for one in serving)
     click.echo(f"listening: {listed or 'nobody (start with `xferzone up`)'}")
-
-
-def _list(lines: Sequence[str]) -> None:
-    for line in lines[:MAX_SHOWN]:
-        click.echo(printable(f"  {line}"))
-    if len(lines) > MAX_SHOWN:
-        click.echo(f"  ... and {len(lines) - MAX_SHOWN:,} more: --format json has all")
 
 
 def _work(unsent: Unsent) -> str:
@@ -150,7 +145,7 @@ def promote(settings: Settings) -> None:
         return
     for one in done.followed.moved:
         serial = "" if one.serial is None else f" serial {one.serial}"
-        click.echo(f"{printable(str(one.branch))} {one.new[:SHORT]}{serial}")
+        click.echo(f"{printable(str(one.branch))} {short(one.new)}{serial}")
     for notice in done.followed.notices:
         click.echo(printable(notice), err=True)
     click.echo(

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 
 import click
 
-from xferzone.cli.output import MAX_SHOWN, SHORT, counted, printable, show_json
+from xferzone.cli.output import MAX_SHOWN, printable, show_json, show_list
 from xferzone.cli.progress import size
 from xferzone.cli.settings import Settings
 from xferzone.errors import Denied, LostRace, PeerError, XferzoneError
+from xferzone.hashing import short
 from xferzone.publish.follow import Diverged, Followed
 from xferzone.refs import BranchName, LocalRefs
 from xferzone.store import Reader, places, schema, unsent
 from xferzone.sync.client.session import ClientSession, Purpose
+from xferzone.wording import counted
 
 # How errors about rights begin, here and in stock.
 _LOGIN_FAILED = "login failed"
@@ -35,11 +37,12 @@ def show(settings: Settings, done: Sync, verb: str) -> None:
     if settings.json:
         show_json(_account_of(done))
         return
-    for moved in followed.moved[:MAX_SHOWN]:
-        serial = "" if moved.serial is None else f" serial {moved.serial}"
-        click.echo(f"{printable(str(moved.branch))} {moved.new[:SHORT]}{serial}")
-    if len(followed.moved) > MAX_SHOWN:
-        click.echo(f"... and {len(followed.moved) - MAX_SHOWN} more branches")
+    show_list(
+        [
+            f"{moved.branch} {short(moved.new)}{'' if moved.serial is None else f' serial {moved.serial}'}"
+            for moved in followed.moved
+        ]
+    )
     click.echo(
         f"{verb} {done.where}: received {counted(traffic.received, 'artifact')}, sent {_taken(done):,}; "
         f"{counted(traffic.rounds, 'round')}, {size(traffic.bytes_in)} in, {size(traffic.bytes_out)} out, "
@@ -109,7 +112,7 @@ def complain(done: Sync) -> None:
 
 def _told_of(lost: Diverged) -> str:
     """What became of work that lost a race, and how it comes to an end."""
-    ids = ", ".join(checkin[:SHORT] for checkin in lost.checkins[:MAX_SHOWN])
+    ids = ", ".join(short(checkin) for checkin in lost.checkins[:MAX_SHOWN])
     is_are = "is" if len(lost.checkins) == 1 else "are"
     told = f"somebody else was first on {lost.branch}: yours, {ids}, {is_are} "
     if lost.now_on == str(lost.branch):

@@ -7,15 +7,17 @@ import click
 
 from xferzone.cli.committing import Writing, commit, on_branch, writing, writing_on
 from xferzone.cli.input import read_input, source
-from xferzone.cli.output import counted, show_json, show_warnings
+from xferzone.cli.output import show_json, show_warnings
 from xferzone.cli.settings import Settings, now_ms, reading
 from xferzone.edit import commit as edit
 from xferzone.edit.commit import Commit, Edit
 from xferzone.errors import Fault, NotFound, UsageError, ZoneInvalid
+from xferzone.hashing import short
 from xferzone.history import content as served_text
 from xferzone.history.revision import resolve
 from xferzone.refs import DEFAULT_BRANCH, LocalRefs, State
 from xferzone.store import Writer
+from xferzone.wording import counted
 from xferzone.zonefile import names
 from xferzone.zonefile.record import Record
 
@@ -136,7 +138,7 @@ def list_(settings: Settings) -> None:
     if settings.json:
         show_json([{"zone": name, "serial": serial, "checkin": checkin} for name, serial, checkin in rows])
     else:
-        click.echo("".join(f"{name} {serial} {checkin[:16]}\n" for name, serial, checkin in rows), nl=False)
+        click.echo("".join(f"{name} {serial} {short(checkin)}\n" for name, serial, checkin in rows), nl=False)
 
 
 @zone.command()

@@ -22,7 +22,7 @@ from xferzone.artifacts import CheckIn, Control, FileCard, Tag
 from xferzone.edit import doubts
 from xferzone.edit.naming import check_new
 from xferzone.errors import Fault, NotFound, RefConflict, Refused, UsageError, ZoneInvalid
-from xferzone.hashing import ArtifactId
+from xferzone.hashing import ArtifactId, short
 from xferzone.publish import served
 from xferzone.publish.deferred import compiled
 from xferzone.publish.serials import floor
@@ -129,7 +129,7 @@ class Edit:
                 f"{self.branch} has never been served: `xferzone branch {self.zone} NAME REV` begins a branch"
             )
         if not self._writer.files(to) and ref.state is not State.REMOVED:
-            reason = f"{self.zone} was removed there: take another REV, as {to[:16]}~1"
+            reason = f"{self.zone} was removed there: take another REV, as {short(to)}~1"
             raise ZoneInvalid([Fault("", 0, reason)])
         if self._writer.files(to) == self._writer.files(ref.checkin):
             return Commit(self.branch, None, ref.serial)
@@ -170,7 +170,7 @@ class Edit:
         if there == [at]:
             return Commit(self.branch, None, None, tag=tag)
         if there:
-            raise UsageError(f"{tag} is a tag already, on {there[0][:16]}: take another name")
+            raise UsageError(f"{tag} is a tag already, on {short(there[0])}: take another name")
         self._control(Tag("+", f"sym-{tag}", at, None))
         return Commit(self.branch, at, None, tag=tag)
 
@@ -334,7 +334,7 @@ class Edit:
         """A warning for each check-in that waited on the branch for a correction and lost its place to this commit."""
         moved = ((checkin, self._branch_of(checkin)) for checkin in waiting)
         return [
-            f"{checkin[:16]} ({self._writer.checkin(checkin).user}) waited unpublished; it is on branch {branch} now"
+            f"{short(checkin)} ({self._writer.checkin(checkin).user}) waited unpublished; it is on branch {branch} now"
             for checkin, branch in moved
             if branch is not None and branch != str(self.branch)
         ]

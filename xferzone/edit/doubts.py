@@ -12,6 +12,7 @@ import dns.name
 
 from xferzone.errors import Fault, ZoneInvalid
 from xferzone.refs import LocalRefs, lookup
+from xferzone.wording import and_more
 from xferzone.zone import changes, checks
 from xferzone.zone.changes import Change
 from xferzone.zone.checks import BESIDE_CNAME
@@ -80,7 +81,7 @@ def lost_comments(before: _Owners, after: _Owners) -> list[str]:
     if not lost:
         return []
     first = lost[0] if len(lost[0]) <= MAX_COMMENT else f"{lost[0][:MAX_COMMENT]}..."
-    more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
+    more = f" ({and_more(len(lost) - 1)})" if len(lost) > 1 else ""
     return [f"the comment above what was deleted is deleted too: {first}{more}"]
 
 

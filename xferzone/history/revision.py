@@ -12,16 +12,15 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from xferzone.errors import Ambiguous, NotFound, UsageError
-from xferzone.hashing import ArtifactId
+from xferzone.hashing import SHORT, ArtifactId
 from xferzone.refs import DEFAULT_BRANCH, BranchName, LocalRefs, lookup
 from xferzone.store import Reader, places, symbols, timeline
+from xferzone.zonefile.rdata.values import parse_interval
 
 MAX_CANDIDATES = 10
-SHOWN = 16  # digits of an id in a message
 _FORM = re.compile(r"(?P<base>[^@~\ud800-\udfff]*)(?:@(?P<date>[^~]+))?(?:~(?P<back>\d{1,9}))?")
 _HASH = re.compile(r"[0-9a-fA-F]{4,64}")
-_AGO = re.compile(r"-(\d{1,9})([smhdw])")
-_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_AGO = re.compile(r"-(\d{1,9}[smhdw])", re.ASCII)
 
 
 def resolve(
@@ -73,7 +72,7 @@ def _base(reader: Reader, refs: LocalRefs, zone: str, word: str) -> ArtifactId:
     for kind, look_up in found:
         candidates = look_up()
         if len(candidates) > 1:
-            listed = ", ".join(candidate[: max(SHOWN, len(word) + 4)] for candidate in candidates)
+            listed = ", ".join(candidate[: max(SHORT, len(word) + 4)] for candidate in candidates)
             raise Ambiguous(f"{kind} {word} could be any of {listed}: give more digits")
         if candidates:
             return candidates[0]
@@ -101,7 +100,7 @@ def _at_date(reader: Reader, tip: ArtifactId, date_ms: int, revision: str) -> Ar
 def _parse_date(text: str, now_ms: int) -> int:
     """Milliseconds since 1970."""
     if ago := _AGO.fullmatch(text):
-        return now_ms - int(ago[1]) * _SECONDS[ago[2]] * 1000
+        return now_ms - parse_interval(ago[1].encode()) * 1000
     try:
         date = datetime.fromisoformat(text)
     except ValueError as exc:

@@ -24,6 +24,7 @@ from xferzone.nameserver.view import Found, Kind, View
 from xferzone.nameserver.wire import NXDOMAIN, YXDOMAIN, Answer, name_end
 from xferzone.zone import index
 from xferzone.zone.index import RRset
+from xferzone.zonefile.rdtypes import AAAA, ANY, CNAME, DNAME, DS, HTTPS, MX, NS, NSEC, RRSIG, SRV, SVCB, A
 
 MAX_STEPS: Final = (
     16  # CNAME and DNAME followed for a question; BIND's max-query-restarts is 11, NSD's chain longer
@@ -35,21 +36,12 @@ _DNAME_ABOVE: Final = Kind.DNAME
 _CUT: Final = Kind.CUT
 _MISSING: Final = Kind.MISSING
 
-_A: Final = 1
-_NS: Final = 2
-_CNAME: Final = 5
-_AAAA: Final = 28
-_DNAME: Final = 39
-_DS: Final = 43
-_RRSIG: Final = 46
-_NSEC: Final = 47
-_ANY: Final = 255
-_BESIDE_CNAME: Final = (_CNAME, _ANY, _RRSIG, _NSEC)
+_BESIDE_CNAME: Final = (CNAME, ANY, RRSIG, NSEC)
 _MAX_NAME: Final = 255  # octets
 
 #: Where in the rdata the name of a host begins whose addresses the asker will want next: NS, MX, SRV, SVCB, HTTPS.
-_HOSTS: Final = {_NS: 0, 15: 2, 33: 6, 64: 2, 65: 2}
-_SERVICES: Final = (64, 65)
+_HOSTS: Final = {NS: 0, MX: 2, SRV: 6, SVCB: 2, HTTPS: 2}
+_SERVICES: Final = (SVCB, HTTPS)
 
 
 def answer(name: bytes, rdtype: int, view: View) -> Answer:
@@ -71,14 +63,14 @@ def _step(made: Answer, found: Found, name: bytes, rdtype: int, view: View) -> b
     """Add what is `found` at `name`; the name to go on with, None at the end."""
     kind, _owner, node = found
     if kind is _EXACT or kind is _WILDCARD:
-        if node[0] & index.CNAME and rdtype not in _BESIDE_CNAME:
+        if node[0] & index.HAS_CNAME and rdtype not in _BESIDE_CNAME:
             return _follow_cname(made, node, name)
         _add_type(made, node, name, rdtype, view)
         return None
     if kind is _DNAME_ABOVE:
         return _follow_dname(made, found, name, rdtype)
     if kind is _CUT:
-        if rdtype == _DS and found.owner == name:
+        if rdtype == DS and found.owner == name:
             _add_type(made, node, name, rdtype, view)
         else:
             _refer(made, found, view)
@@ -89,14 +81,14 @@ def _step(made: Answer, found: Found, name: bytes, rdtype: int, view: View) -> b
 
 
 def _follow_cname(made: Answer, node: bytes, name: bytes) -> bytes:
-    cname = index.rrset(node, _CNAME)
+    cname = index.rrset(node, CNAME)
     assert cname is not None
     made.answer.append((name, cname))
     return next(cname.rdatas())
 
 
 def _add_type(made: Answer, node: bytes, name: bytes, rdtype: int, view: View) -> None:
-    rrset = _any(node, view) if rdtype == _ANY else view.rrset(node, rdtype)
+    rrset = _any(node, view) if rdtype == ANY else view.rrset(node, rdtype)
     if rrset is None:
         made.authority.append((view.origin, view.negative_soa))
         return
@@ -112,7 +104,7 @@ def _any(node: bytes, view: View) -> RRset | None:
 
 
 def _follow_dname(made: Answer, found: Found, name: bytes, rdtype: int) -> bytes | None:
-    dname = index.rrset(found.node, _DNAME)
+    dname = index.rrset(found.node, DNAME)
     assert dname is not None
     if (found.owner, dname) not in made.answer:
         made.answer.append((found.owner, dname))
@@ -121,14 +113,14 @@ def _follow_dname(made: Answer, found: Found, name: bytes, rdtype: int) -> bytes
     if len(target) > _MAX_NAME:
         made.rcode = YXDOMAIN
         return None
-    made.answer.append((name, index.made_rrset(_CNAME, dname.ttl, [target])))
+    made.answer.append((name, index.made_rrset(CNAME, dname.ttl, [target])))
     # One that leads below itself has no end: once shows it. So does NSD; others go on for 5 or 16 steps.
-    return None if rdtype == _CNAME or _is_below(base, found.owner) else target
+    return None if rdtype == CNAME or _is_below(base, found.owner) else target
 
 
 def _refer(made: Answer, found: Found, view: View) -> None:
     made.authoritative = bool(made.answer)
-    delegation = index.rrset(found.node, _NS)
+    delegation = index.rrset(found.node, NS)
     assert delegation is not None
     made.authority.append((found.owner, delegation))
     for host in delegation.rdatas():
@@ -174,4 +166,4 @@ def _addresses(host: bytes, view: View) -> list[tuple[bytes, RRset]]:
         if found.kind is not _WILDCARD:
             return []
         node = found.node
-    return [(host, rrset) for rrset in index.rrsets(node) if rrset.rdtype in (_A, _AAAA)]
+    return [(host, rrset) for rrset in index.rrsets(node) if rrset.rdtype in (A, AAAA)]

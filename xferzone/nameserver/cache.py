@@ -24,6 +24,7 @@ from xferzone.nameserver.respond import response
 from xferzone.nameserver.view import View
 from xferzone.nameserver.wire import OUR_SIZE, SMALLEST_SIZE, parse
 from xferzone.nameserver.zones import Zones
+from xferzone.zonefile.rdtypes import OPT
 
 OWN_SIZE: Final = 128 * 1024 * 1024  # bytes of answers for names that zones have
 OTHER_SIZE: Final = 16 * 1024 * 1024  # bytes of all other answers
@@ -36,7 +37,7 @@ _NOT_PLAIN: Final = 0xFA  # QR, opcode, TC: in the first byte of the flags
 _TC: Final = 0x02  # in the same
 _Z: Final = 0x40  # in the second
 _IN: Final = b"\0\1"
-_OPT: Final = b"\0\0\x29"  # the root, type OPT
+_OPT: Final = b"\0" + OPT.to_bytes(2)  # the root, type OPT
 _NO_OPTIONS: Final = b"\0\0"
 _LARGE: Final = OUR_SIZE.to_bytes(2)
 _SMALL: Final = SMALLEST_SIZE.to_bytes(2)

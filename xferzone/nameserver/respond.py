@@ -24,13 +24,11 @@ from xferzone.nameserver.answer import answer
 from xferzone.nameserver.view import View
 from xferzone.nameserver.wire import Query
 from xferzone.nameserver.zones import Zones
+from xferzone.zonefile.rdtypes import AXFR, DS, IXFR, SOA
 
 _IN: Final = 1
 _TC: Final = dns.TC >> 8  # in the third byte of a message
-_SOA: Final = 6
-_DS: Final = 43
-_AXFR: Final = 252
-_TRANSFERS: Final = (251, 252)  # IXFR, AXFR
+_TRANSFERS: Final = (IXFR, AXFR)
 _QUERY: Final = 0
 _UPDATE: Final = 5
 _OPCODES: Final = (_QUERY, 4, _UPDATE)  # 4: NOTIFY
@@ -79,7 +77,7 @@ def response(query: Query, zones: Zones, *, tcp: bool) -> Response:
     limit = dns.LARGEST_SIZE if tcp else dns.size_limit(query)
     message = dns.render(query, made, limit)
     # DS at an apex is answered by that zone itself for want of one above; one may come.
-    holds = query.rdtype != _DS or query.name != view.origin
+    holds = query.rdtype != DS or query.name != view.origin
     if message[2] & _TC and not tcp and limit < dns.size_offered(query):
         message = dns.render(query, made, dns.size_offered(query))
         holds = False  # for those who offer another size
@@ -100,8 +98,8 @@ def _fault(query: Query, zones: Zones, tcp: bool) -> int:
         return fault
     if asking and query.rdclass != _IN:
         return dns.REFUSED
-    if asking and query.rdtype == _AXFR and not tcp:
+    if asking and query.rdtype == AXFR and not tcp:
         return dns.NOTIMP
-    if opcode == _UPDATE and query.rdtype != _SOA:
+    if opcode == _UPDATE and query.rdtype != SOA:
         return dns.FORMERR
     return dns.REFUSED if query.rdclass == _IN and zones.has(query.name) else dns.NOTAUTH

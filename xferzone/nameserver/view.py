@@ -27,8 +27,8 @@ from xferzone.errors import XferzoneError
 from xferzone.zone import index
 from xferzone.zone.index import Index, RRset
 from xferzone.zonefile import names
-
-SOA: Final = 6
+from xferzone.zonefile.rdata import soa
+from xferzone.zonefile.rdtypes import SOA
 
 
 class Kind(Enum):
@@ -94,9 +94,9 @@ class View:
         if text is None:
             raise XferzoneError("the compiled files of a zone hold no SOA: run `xferzone rebuild`")
         (rdata,) = text.rdatas()
-        rdata = rdata[:-20] + serial.to_bytes(4) + rdata[-16:]
+        rdata = soa.with_serial(rdata, serial)
         self.soa = index.made_rrset(SOA, text.ttl, [rdata])
-        self.negative_soa = index.made_rrset(SOA, min(text.ttl, int.from_bytes(rdata[-4:])), [rdata])
+        self.negative_soa = index.made_rrset(SOA, min(text.ttl, soa.minimum(rdata)), [rdata])
 
     def search(self, name: bytes) -> Found:
         """Look for a name in wire form and lower case."""
@@ -111,7 +111,7 @@ class View:
         key = b""
         node = self.apex
         for offset in reversed(offsets):
-            if node[0] & index.DNAME:
+            if node[0] & index.HAS_DNAME:
                 return Found(_DNAME, name[at:], node)
             label = name[offset + 1 : at]
             # As labels_key() would have it; this is hot.
@@ -121,7 +121,7 @@ class View:
             if child is None:
                 return self._synthesised(name, key)
             key, node, at = below, child, offset
-            if node[0] & index.NS:
+            if node[0] & index.HAS_NS:
                 return Found(_CUT, name[at:], node)
         return Found(_EXACT, name, node)
 

@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from xferzone.zone.index import RRset
+from xferzone.zonefile.rdtypes import CNAME, MB, MD, MF, MG, MINFO, MR, MX, NS, OPT, PTR, SOA, TSIG
 
 NOERROR: Final = 0
 FORMERR: Final = 1
@@ -47,8 +48,6 @@ RD: Final = 0x0100
 OPCODES: Final = 0x7800
 DO: Final = 0x8000  # in the OPT record's flags
 
-_OPT: Final = 41
-_TSIG: Final = 250
 _CLASS_ANY: Final = 255
 _BADKEY: Final = 17
 _MAX_NAME: Final = 255
@@ -66,17 +65,9 @@ _TYPE_AND_CLASS: Final = struct.Struct(">HH")
 
 #: Types whose rdata may be compressed: octets before the names, and how many names. RFC 1035 3.3.
 _COMPRESSED: Final = {
-    2: (0, 1),  # NS
-    3: (0, 1),  # MD
-    4: (0, 1),  # MF
-    5: (0, 1),  # CNAME
-    6: (0, 2),  # SOA
-    7: (0, 1),  # MB
-    8: (0, 1),  # MG
-    9: (0, 1),  # MR
-    12: (0, 1),  # PTR
-    14: (0, 2),  # MINFO
-    15: (2, 1),  # MX
+    **dict.fromkeys((NS, MD, MF, CNAME, MB, MG, MR, PTR), (0, 1)),
+    **dict.fromkeys((SOA, MINFO), (0, 2)),
+    MX: (2, 1),
 }
 
 
@@ -216,11 +207,11 @@ def _records(wire: bytes, at: int, counts: Sequence[int]) -> tuple[Edns | None, 
             at += 10 + length
             if tsig is not None:
                 raise ValueError("something follows TSIG")
-            if rdtype == _TSIG:
+            if rdtype == TSIG:
                 if section != 2 or size != _CLASS_ANY:
                     raise ValueError("TSIG is not in its place, or its class is wrong")
                 tsig = _bad_key(wire, begin, wire[at - length : at])
-            if rdtype != _OPT:
+            if rdtype != OPT:
                 continue
             if edns is not None or section != 2 or wire[begin]:
                 raise ValueError("OPT is there twice, or not in its place, or not at the root")
@@ -244,7 +235,7 @@ def _bad_key(wire: bytes, begin: int, rdata: bytes) -> bytes:
     if at + _TSIG_END.size + other != len(rdata):
         raise ValueError("TSIG is cut short, or something follows it")
     rdata = signed + b"\0\0" + _TSIG_END.pack(original, _BADKEY, 0)
-    return key + _RECORD_FIELDS.pack(_TSIG, _CLASS_ANY, 0, len(rdata)) + rdata
+    return key + _RECORD_FIELDS.pack(TSIG, _CLASS_ANY, 0, len(rdata)) + rdata
 
 
 def _expanded(wire: bytes, at: int) -> bytes:
@@ -291,7 +282,7 @@ def _message(query: Query, flags: int, rcode: int, counts: Sequence[int], body: 
     opt = b""
     if query.edns is not None:
         additionals += 1
-        opt = _OPT_RECORD.pack(0, _OPT, OUR_SIZE, rcode >> 4, 0, DO if query.edns.dnssec_ok else 0, 0)
+        opt = _OPT_RECORD.pack(0, OPT, OUR_SIZE, rcode >> 4, 0, DO if query.edns.dnssec_ok else 0, 0)
     if rcode == NOTAUTH and query.tsig:
         additionals += 1
         opt += query.tsig

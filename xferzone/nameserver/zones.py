@@ -13,11 +13,9 @@ Source: RFC 1034 4.3.2 step 2; RFC 4035 3.1.4.1 (DS).
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 from xferzone.nameserver.view import View
-
-_DS: Final = 43
+from xferzone.zonefile.rdtypes import DS
 
 
 @dataclass(slots=True)
@@ -48,7 +46,7 @@ class Zones:
             XferzoneError: the view cannot be opened.
         """
         own = self._entries.get(name)
-        entry = (self._above(name) or own) if own is None or rdtype == _DS else own
+        entry = (self._above(name) or own) if own is None or rdtype == DS else own
         if entry is None:
             return None
         if entry.view is None:

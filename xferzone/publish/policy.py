@@ -9,6 +9,7 @@ They would hide or move what is served from people who work with stock Fossil; t
 
 from xferzone import artifacts
 from xferzone.artifacts import CheckIn, Control, Tag
+from xferzone.hashing import short
 from xferzone.refs import BranchName, LocalRefs
 from xferzone.store import Reader, ancestry
 
@@ -37,5 +38,7 @@ def _reason(reader: Reader, refs: LocalRefs, tag: Tag) -> str | None:
     if refs.get(BranchName.parse(symbol)) is not None:
         return f"only an administrator may move the branch name {symbol}"
     if on_chain:
-        return f"only an administrator may set the tag {tag.name} on the published check-in {tag.target[:16]}"
+        return (
+            f"only an administrator may set the tag {tag.name} on the published check-in {short(tag.target)}"
+        )
     return None

@@ -20,12 +20,13 @@ is waits for its remote to say where it belongs (publish/follow.py). So a clone 
 
 from xferzone.artifacts import CheckIn
 from xferzone.errors import Fault, ZoneInvalid
-from xferzone.hashing import ArtifactId
+from xferzone.hashing import ArtifactId, short
 from xferzone.publish import forks, served
 from xferzone.publish.serials import floor, serial_in, serial_of
 from xferzone.refs import BranchName, LocalRefs, Move, Ref, State
 from xferzone.store import Writer, ancestry, places, schema, symbols, unsent
 from xferzone.store.places import Placed
+from xferzone.wording import listed
 from xferzone.zone.cut import is_zone_file, mean_a_zone
 from xferzone.zone.serial import following
 
@@ -135,7 +136,7 @@ class _Run:
         while self.pending and self._forward():
             pass
         self.notices += [
-            f"{self.branch}: check-in {checkin.id[:16]} is kept but not served here, since it does not follow "
+            f"{self.branch}: check-in {short(checkin.id)} is kept but not served here, since it does not follow "
             "what is served. Push it: the primary says what becomes of it."
             for checkin in self.pending.values()
             if checkin.place == schema.UNPLACED
@@ -151,7 +152,7 @@ class _Run:
         if self.pending:
             last = list(self.pending)[-1]
             self.notices.append(
-                f"{last[:16]} is on branch {fork}, which is not served. {forks.way_back(self.branch, fork)}"
+                f"{short(last)} is on branch {fork}, which is not served. {forks.way_back(self.branch, fork)}"
             )
 
     # -- forward along first parents
@@ -324,7 +325,7 @@ class _Run:
         self.writer.put(forks.artifact(self.branch, loser.id, self.writer.checkin(loser.id)))
         reason = self._unfit(loser) or forks.LOST_RACE
         self.notices.append(
-            f"{self.branch}: check-in {loser.id[:16]} was moved to branch {fork}, which is not served: {reason}. "
+            f"{self.branch}: check-in {short(loser.id)} was moved to branch {fork}, which is not served: {reason}. "
             f"{forks.way_back(self.branch, fork)}"
         )
         for checkin in places.unplaced(self.writer):
@@ -381,10 +382,9 @@ class _Run:
             places.place(self.writer, checkin, schema.ELSEWHERE)
         if self.ref is None and not mean_a_zone(self.zone, self.writer.files(checkin)):
             return
-        told = "; ".join(str(fault) for fault in exc.faults[:MAX_TOLD])
-        more = f"; and {len(exc.faults) - MAX_TOLD} more" if len(exc.faults) > MAX_TOLD else ""
+        told = listed([str(fault) for fault in exc.faults], MAX_TOLD, "; ")
         self.notices.append(
-            f"{self.branch}: check-in {checkin[:16]} is kept but not served: {told}{more}. "
+            f"{self.branch}: check-in {short(checkin)} is kept but not served: {told}. "
             "The last good version is still served; commit a correction on top of it."
         )
 
@@ -395,6 +395,5 @@ def _keep(writer: Writer) -> list[str]:
     kept = [c for c in places.unplaced(writer) if c.id not in own and BranchName.parse(c.branch) is not None]
     if not kept:
         return []
-    named = ", ".join(f"{checkin.id[:16]} on {checkin.branch}" for checkin in kept[:MAX_TOLD])
-    more = f" and {len(kept) - MAX_TOLD} more" if len(kept) > MAX_TOLD else ""
-    return [f"kept: {named}{more}. This repository is a {writer.role}: it serves them when its remote does."]
+    named = listed([f"{short(checkin.id)} on {checkin.branch}" for checkin in kept], MAX_TOLD)
+    return [f"kept: {named}. This repository is a {writer.role}: it serves them when its remote does."]

@@ -23,6 +23,7 @@ import falcon
 
 from xferzone.cards.body import COMPRESSED, DEBUG, UNCOMPRESSED, expand_body, is_xfer, stated_size, write_body
 from xferzone.errors import Busy, PeerError, XferzoneError
+from xferzone.hashing import short
 from xferzone.publish import policy
 from xferzone.publish.settle import publish
 from xferzone.refs import LocalRefs
@@ -231,7 +232,7 @@ def _reply_type(content_type: str, reply: Reply) -> str:
 
 def _log(reply: Reply, came: int, went: int, seconds: float) -> None:
     for artifact in reply.damaged:
-        log.error("artifact %s is damaged and was not sent: `xferzone check` says more", artifact[:12])
+        log.error("artifact %s is damaged and was not sent: `xferzone check` says more", short(artifact))
     # A clone begins with a round that is refused, since stock sends no login in it.
     refused = reply.outcome != "ok" and reply.kind != "clone"
     log.log(

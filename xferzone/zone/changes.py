@@ -17,7 +17,9 @@ import dns.exception
 import dns.name
 
 from xferzone.errors import Fault, NotFound, UsageError, XferzoneError, ZoneInvalid
+from xferzone.wording import listed
 from xferzone.zonefile import names, rdtypes, text
+from xferzone.zonefile.rdata.values import parse_interval
 from xferzone.zonefile.record import Record
 
 DEFAULT_TTL = 3600  # seconds
@@ -25,7 +27,6 @@ MAX_TTL = 2**31 - 1  # seconds
 MAX_SHOWN = 10  # records of an RRset that a message lists
 _VERBS = ("set", "add", "delete")
 _WORD = re.compile(r'(?:"(?:\\.|[^"\\])*"|\\.|[^\s"\\])+', re.ASCII)
-_TTL = re.compile(r"\d+|(\d+[wdhms])+", re.IGNORECASE)
 _TARGET_WORD = {
     rdtypes.CNAME: 0,
     rdtypes.DNAME: 0,
@@ -34,7 +35,6 @@ _TARGET_WORD = {
     rdtypes.MX: 1,
     rdtypes.SRV: 3,
 }
-_UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def parse_change(verb: str, words: Sequence[str]) -> Change:
     try:
         rdtype, rdata = text.rdata_from_words(kind, rest, dns.name.root)
     except UsageError as exc:
-        hint = " (a TTL stands before the type)" if ttl is None and _TTL.fullmatch(rest[0]) else ""
+        hint = " (a TTL stands before the type)" if ttl is None and _seconds(rest[0]) is not None else ""
         raise ZoneInvalid([Fault("", 0, f"{exc}{hint}")]) from exc
     return Change(verb, name, ttl, rdtype, rdata, target=_dotless_target(rdtype, rest))
 
@@ -160,9 +160,8 @@ def _held(records: Sequence[Record], rdtype: int | None) -> str:
     """What there is instead of a record of that type."""
     rrset = [record for record in records if record.rdtype == rdtype]
     if rrset:
-        shown = [text.rdata_text(each.rdtype, each.rdata, None).decode("ascii") for each in rrset[:MAX_SHOWN]]
-        more = f" and {len(rrset) - MAX_SHOWN} more" if len(rrset) > MAX_SHOWN else ""
-        return f"it has {', '.join(shown)}{more}"
+        rdatas = [text.rdata_text(each.rdtype, each.rdata, None).decode("ascii") for each in rrset]
+        return f"it has {listed(rdatas, MAX_SHOWN)}"
     there = sorted({rdtypes.type_text(record.rdtype).decode("ascii") for record in records})
     return f"it has {', '.join(there)}" if there else "there is no such name"
 
@@ -178,8 +177,9 @@ def _ttl_and_type(verb: str, words: list[str]) -> tuple[int | None, str, list[st
     ttl, kind = None, None
     while words and (kind is None or ttl is None):
         word = words[0]
-        if ttl is None and _TTL.fullmatch(word) and (kind is None or _ttl_may_follow(kind, words)):
-            ttl = _seconds(word)
+        seconds = _seconds(word) if ttl is None else None
+        if seconds is not None and (kind is None or _ttl_may_follow(kind, words)):
+            ttl = seconds
         elif word.upper() == "IN" and kind is None:
             pass
         elif kind is None:
@@ -204,10 +204,12 @@ def _ttl_may_follow(kind: str, words: list[str]) -> bool:
     return False
 
 
-def _seconds(word: str) -> int:
-    if word.isdigit():
-        return int(word)
-    return sum(int(count) * _UNITS[unit.lower()] for count, unit in re.findall(r"(\d+)([a-zA-Z])", word))
+def _seconds(word: str) -> int | None:
+    """What a word says as a TTL; None: it is not one."""
+    try:
+        return parse_interval(word.encode("ascii"))
+    except ValueError:
+        return None
 
 
 def owner_in(name: dns.name.Name, zone: str) -> bytes:

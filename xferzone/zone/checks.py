@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import dns.name
 
 from xferzone.errors import Fault
+from xferzone.wording import counted
 from xferzone.zone import cut as files
 from xferzone.zonefile import names, text
 from xferzone.zonefile.rdata.names import lowered_labels, wire_labels, wire_name
@@ -48,7 +49,7 @@ def faults(
     warnings = _Warnings(owners, origin, has_apex=has_apex).all()
     if len(warnings) > MAX_WARNINGS:
         count = len(warnings) - MAX_WARNINGS
-        more = Fault("", 0, f"{count} more warning{'' if count == 1 else 's'}")
+        more = Fault("", 0, counted(count, "more warning"))
         warnings = [*warnings[:MAX_WARNINGS], more]
     return _errors(owners, origin, has_apex=has_apex), warnings
 

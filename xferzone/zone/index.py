@@ -36,18 +36,19 @@ import dns.name
 
 from xferzone.errors import XferzoneError
 from xferzone.zonefile.names import owner_key
+from xferzone.zonefile.rdtypes import CNAME, DNAME, NS
 from xferzone.zonefile.record import Record
 
 VERSION: Final = 1
 
 #: Flags of a node: what a search must know before it looks for a type.
-NS: Final = 1
-CNAME: Final = 2
-DNAME: Final = 4
+HAS_NS: Final = 1
+HAS_CNAME: Final = 2
+HAS_DNAME: Final = 4
 
 EMPTY: Final = b"\0"  # the node of an empty non-terminal
 
-_FLAGS: Final = {2: NS, 5: CNAME, 39: DNAME}
+_FLAGS: Final = {NS: HAS_NS, CNAME: HAS_CNAME, DNAME: HAS_DNAME}
 _HEADER: Final = struct.Struct("<B3xL")
 _COUNT: Final = struct.Struct("<L")
 _RECORD: Final = struct.Struct(">HHHLH")
