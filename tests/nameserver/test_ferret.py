@@ -1,4 +1,4 @@
-"""The cases of the Ferret data set, each with what it is held to (data/ferret/README.md, docs/dns-answers.md).
+"""The cases of the Ferret data set, each with what it is held to (tests/data/ferret/README.md, docs/dns-answers.md).
 
 The group of a case follows from what the four servers said, and for those where they differ from its number; each
 group has a rule that our answer must obey in all its cases, and the table in the docs says how many they are.

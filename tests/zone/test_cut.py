@@ -58,7 +58,7 @@ def pieces_of(made: Sequence[tuple[str, bytes]], loaded: list[str], *, with_keys
 
 
 def rule(blocks: list[cut.Block], limits: Limits) -> list[int]:
-    """Where files begin: the rule of architecture.md 2 word by word, slowly."""
+    """Where files begin: the rule word by word, slowly (docs/architecture.md, Data model)."""
     rank = [sha256(owner).digest()[:16] for owner, _ in blocks]
     offset = [0, *accumulate(len(written) for _, written in blocks)]
     begins = [0]

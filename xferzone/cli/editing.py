@@ -161,11 +161,7 @@ def edit(settings: Settings, name: str) -> None:
         try:
             commit(settings, on_branch(zone), act)
         except XferzoneError as exc:
-            # A race that was lost in a primary is kept on a fork branch.
-            stored = "" if isinstance(exc, RefConflict) else "nothing was stored; "
-            on = "" if options.branch == DEFAULT_BRANCH else f" -b {options.branch}"
-            remedy = f"correct it, then `xferzone zone import {name} {draft}{on}`"
-            exc.args = (f"{exc}\n{stored}your text is in {draft}: {remedy}",)
+            exc.args = (f"{exc}\n{_kept(exc, name, options.branch, draft)}",)
             raise
     if options.dry_run:
         click.echo(f"your text is in {draft}", err=True)
@@ -201,6 +197,14 @@ def reset(settings: Settings, name: str, revision: str) -> None:
         return edit.reset(to, Writing.given().message or f"reset to {short(to)}")
 
     commit(settings, on_branch(zone), act)
+
+
+def _kept(exc: XferzoneError, name: str, branch: str, draft: Path) -> str:
+    """Where the text of an edit that failed is, and what to do with it."""
+    # A primary keeps what lost a race, on a fork branch.
+    stored = "" if isinstance(exc, RefConflict) else "nothing was stored; "
+    on = "" if branch == DEFAULT_BRANCH else f" -b {branch}"
+    return f"{stored}your text is in {draft}: correct it, then `xferzone zone import {name} {draft}{on}`"
 
 
 def _change(settings: Settings, verb: str, words: tuple[str, ...]) -> None:

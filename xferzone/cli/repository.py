@@ -1,6 +1,7 @@
 """The verbs about the repository itself: init, status, promote, check, rebuild, backup, stats."""
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -13,7 +14,7 @@ from xferzone.repository import make
 from xferzone.repository import promote as zone_promote
 from xferzone.repository import rebuild as zone_rebuild
 from xferzone.repository import status as state
-from xferzone.serve.running import listeners
+from xferzone.serve.running import Listener, listeners
 from xferzone.store import Store, schema
 from xferzone.store.check import faults as inspect
 from xferzone.store.unsent import Unsent
@@ -61,30 +62,7 @@ def status(settings: Settings) -> None:
         found = state.status(reader, refs, now_ms())
     serving = listeners(settings.repository)
     if settings.json:
-        show_json(
-            {
-                "repository": str(settings.repository),
-                "project": found.project,
-                "role": found.role,
-                "remotes": [{"name": each.name, "url": each.url} for each in found.remotes],
-                "unsent": found.unsent,
-                "unsent_branches": [
-                    {"branch": one.branch, "checkins": one.checkins, "tags": one.tags}
-                    for one in found.unsent_branches
-                ],
-                "zones": found.zones,
-                "unpublished": [
-                    {"checkin": one.id, "branch": one.branch, "reason": one.reason}
-                    for one in found.unpublished
-                ],
-                "forks": [{"checkin": one.id, "branch": one.branch} for one in found.forks],
-                "old_forks": found.old_forks,
-                "listeners": [
-                    {"what": one.what, "address": one.address, "verb": one.verb, "pid": one.pid}
-                    for one in serving
-                ],
-            }
-        )
+        show_json(_status_json(settings, found, serving))
         return
     click.echo(f"repository: {settings.repository}\nproject: {found.project}\nrole: {found.role}")
     for each in found.remotes:
@@ -106,6 +84,31 @@ def status(settings: Settings) -> None:
     show_list([f"{short(fork.id)} {fork.branch}" for fork in found.forks], "  ")
     listed = ", ".join(f"{one.what} {one.address} (xferzone {one.verb}, pid {one.pid})" for one in serving)
     click.echo(f"listening: {listed or 'nobody (start with `xferzone up`)'}")
+
+
+def _status_json(
+    settings: Settings, found: state.Status, serving: Sequence[Listener]
+) -> Mapping[str, object]:
+    return {
+        "repository": str(settings.repository),
+        "project": found.project,
+        "role": found.role,
+        "remotes": [{"name": each.name, "url": each.url} for each in found.remotes],
+        "unsent": found.unsent,
+        "unsent_branches": [
+            {"branch": one.branch, "checkins": one.checkins, "tags": one.tags}
+            for one in found.unsent_branches
+        ],
+        "zones": found.zones,
+        "unpublished": [
+            {"checkin": one.id, "branch": one.branch, "reason": one.reason} for one in found.unpublished
+        ],
+        "forks": [{"checkin": one.id, "branch": one.branch} for one in found.forks],
+        "old_forks": found.old_forks,
+        "listeners": [
+            {"what": one.what, "address": one.address, "verb": one.verb, "pid": one.pid} for one in serving
+        ],
+    }
 
 
 def _work(unsent: Unsent) -> str:

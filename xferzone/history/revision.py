@@ -23,6 +23,7 @@ _HASH = re.compile(r"[0-9a-fA-F]{4,64}")
 _AGO = re.compile(r"-(\d{1,9}[smhdw])", re.ASCII)
 
 
+# many: what a REV means depends on every one of them
 def resolve(
     reader: Reader, refs: LocalRefs, zone: str, revision: str, now_ms: int, branch: str = DEFAULT_BRANCH
 ) -> ArtifactId:

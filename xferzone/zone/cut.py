@@ -1,4 +1,4 @@
-"""The files of a zone: the cut rule of architecture.md 2, for a whole zone and for an edit of one.
+"""The files of a zone: the cut rule (docs/architecture.md, Data model), for a whole zone and for an edit of one.
 
     owners in canonical order    o(0) = apex, o(1), ...
     w(i)                         bytes of all canonical lines of o(i): line feeds and its comment lines included
@@ -28,7 +28,7 @@ from xferzone.errors import Fault, ZoneInvalid
 from xferzone.zonefile import names, text
 from xferzone.zonefile.record import Record
 
-MAX_OWNER = 1_000_000  # bytes of text of one owner; architecture.md 7
+MAX_OWNER = 1_000_000  # bytes of text of one owner; ours
 
 #: An owner and the canonical text of its records.
 Block = tuple[bytes, bytes]
@@ -50,7 +50,7 @@ class Limits:
     most: int = 131_072
 
 
-#: What architecture.md says.
+#: Frozen: other limits would cut every large zone anew.
 LIMITS = Limits()
 
 

@@ -1,4 +1,4 @@
-r"""The serial of a check-in: what its text asks for, and what it gets (architecture.md law 3).
+r"""The serial of a check-in: what its text asks for, and what it gets (law 3).
 
     p  serial of the first parent          none: the line has no file of the zone yet
     f  serial in the text, the floor       none: no SOA at the apex, or several that differ

@@ -33,6 +33,7 @@ _QUOTED_STRINGS = re.compile(b"%b(?: %b)*" % (_QUOTED_STRING.pattern, _QUOTED_ST
 _GENERIC = re.compile(rb"\\# ([0-9]{1,5})(?: ([0-9a-fA-F]+))?")
 
 
+# long: one closure for each way to read names in rdata
 def parsers(name: NameReader) -> Mapping[bytes, tuple[int, RdataParser]]:
     """Type mnemonic -> its number and parser; names in rdata are completed with the origin of `name`."""
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from xferzone.zonefile.rdata.values import shown
 from xferzone.zonefile.scanner import Token
 
-MAX_RECORDS = 65_536  # records of one $GENERATE; architecture.md 2
+MAX_RECORDS = 65_536  # records of one $GENERATE; ours: the addresses of a /16
 MAX_OUTPUT = 64 * 1024 * 1024  # bytes of lines that one zone file may generate; as much as it may hold
 _MAX_NUMBER = 0x7FFF_FFFF
 _MAX_WIDTH = 127  # BIND formats a number into 128 bytes

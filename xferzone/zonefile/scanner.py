@@ -14,7 +14,7 @@ Nothing is unescaped here. Source: RFC 1035 5.1.
 import re
 from typing import NamedTuple
 
-MAX_ENTRY = 1_000_000  # bytes from an entry's begin to its end; architecture.md 7: 1 MB of text an owner
+MAX_ENTRY = 1_000_000  # bytes of an entry; as much as the text of one owner may have (zone/cut.py)
 
 _PIECE = re.compile(
     rb"(?P<end>[ \t\r]*\n)"

@@ -8,7 +8,7 @@ r"""Zone text: what other parts call to read it, to write it, and to take rdata 
     www.example.com. 1h IN A 192.0.2.1 ; web        hand-written
     www 3600 A 192.0.2.1 ; web                      canonical, in the zone example.com
 
-Source: architecture.md 2, "Canonical form"; RFC 1035 5.
+Source: RFC 1035 5; canonical form is ours (docs/architecture.md, Data model).
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ from xferzone.zonefile.rdata.names import NameReader, NameWriter, lowered_labels
 from xferzone.zonefile.record import Record
 from xferzone.zonefile.scanner import Token
 
-MAX_TEXT = 64 * 1024 * 1024  # bytes of one zone file; architecture.md 7
+MAX_TEXT = 64 * 1024 * 1024  # bytes of one zone file; as much as an artifact may have
 
 _SHOWN = 100  # letters of rdata that a message repeats
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"

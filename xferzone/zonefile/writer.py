@@ -1,4 +1,4 @@
-r"""Records to zone text in canonical form (architecture.md 2), fixed for ever.
+r"""Records to zone text in canonical form (docs/architecture.md, Data model), fixed for ever.
 
     ; comments that stand above it
     owner TTL type rdata ; comment behind it
