@@ -105,6 +105,6 @@ def test_the_example_of_pragmas_is_what_a_server_tells(tmp_path: Path) -> None:
     shutil.copy(PROJECT / "tests" / "golden" / "schema-0002.xferzone", path)
     with Store.open(path) as store, store.reader() as reader:
         draft = Draft(Budget())
-        tell(draft, LocalRefs(reader), "-", 0)
+        tell(draft, LocalRefs(reader), {"": 0})
         told = b"".join(draft.pieces()).decode()
     assert told.splitlines() == re.findall(r"^    S: (.*)$", FORMATS, re.MULTILINE)

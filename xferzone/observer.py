@@ -6,13 +6,24 @@ from typing import Protocol
 
 @dataclass(slots=True)
 class Traffic:
-    """What has gone and come so far: rounds, artifacts, and bytes of bodies on the wire."""
+    """What a sync has brought and taken.
+
+    Fields:
+        sent, received: artifacts; `linked`: those of them that were new here and are stored.
+        bytes_out, bytes_in: of bodies on the wire.
+        gimmes_out, gimmes_in: artifacts asked for, by us and by the peer; igots: announced.
+    """
 
     rounds: int = 0
     sent: int = 0
     received: int = 0
+    linked: int = 0
     bytes_out: int = 0
     bytes_in: int = 0
+    gimmes_out: int = 0
+    gimmes_in: int = 0
+    igots_out: int = 0
+    igots_in: int = 0
 
 
 class Observer(Protocol):

@@ -37,6 +37,7 @@ from xferzone.refs import LocalRefs
 from xferzone.repository import rebuild
 from xferzone.store import Store, accounts
 from xferzone.store.check.replace import damaged
+from xferzone.sync.client.options import Options, Purpose
 from xferzone.sync.client.repair import RepairSession
 from xferzone.web.app import create_app
 
@@ -430,7 +431,7 @@ def test_a_delta_of_what_cannot_be_read_is_asked_for_with_its_source(copied: Mad
     damage(copied, rot("file 12"))
     with Store.open(copied.path) as store, store.writer() as writer:
         assert damaged(writer) == [tip]
-        session = RepairSession(writer.project_code, None, [tip])
+        session = RepairSession(writer.project_code, Options(Purpose(pull=True, push=False)), [tip])
         assert Gimme(tip) in parse_cards(session.request(writer) or b"")
         session.receive(File(tip, delta.create(old, new) or b"", before).encode())
         session.keep(writer)
@@ -449,7 +450,7 @@ def test_what_comes_wrong_changes_nothing(copied: Made, source: str | None) -> N
     damage(copied, rot("file 12"))
     before = dump(copied.path)
     with Store.open(copied.path) as store, store.writer() as writer:
-        session = RepairSession(writer.project_code, None, [tip])
+        session = RepairSession(writer.project_code, Options(Purpose(pull=True, push=False)), [tip])
         session.request(writer)
         session.receive(File(tip, b"other", copied.named[source] if source else None).encode())
         with pytest.raises(PeerError):

@@ -26,7 +26,7 @@ from xferzone.cards import (
     parse_cards,
 )
 from xferzone.cards.body import unpack
-from xferzone.cards.session import nonce, shared_secret, signature
+from xferzone.cards.session import login_card
 from xferzone.hashing import ArtifactId
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "rounds"
@@ -130,6 +130,4 @@ def resigned(cards: list[Card]) -> bytes:
 
 def signed(login: str, password: str, rest: bytes, project: str = "") -> bytes:
     """The body `rest` behind a login card."""
-    once = nonce(rest)
-    secret = shared_secret(project or project_code(), login, password)
-    return Login(login, once, signature(once, secret)).encode() + rest
+    return login_card(rest, project or project_code(), login, password).encode() + rest

@@ -202,3 +202,9 @@ def shared_secret(project_code: str, login: str, password: str) -> str:
 def signature(nonce: str, secret: str) -> str:
     """What proves that the sender of `nonce` knows `secret`; compare it in constant time."""
     return hashlib.sha1(octets(nonce + secret)).hexdigest()
+
+
+def login_card(rest: bytes, project_code: str, login: str, password: str) -> Login:
+    """The card that proves that `rest`, the remainder of the body, comes from `login`."""
+    proof = nonce(rest)
+    return Login(login, proof, signature(proof, shared_secret(project_code, login, password)))

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from xferzone.errors import NotFound, UsageError
-from xferzone.sync.client.session import Account
+from xferzone.sync.client.options import Account
 from xferzone.transport.url import credentials, without_password
 
 VARIABLE = "XFERZONE_PASSWORD"

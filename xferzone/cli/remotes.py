@@ -22,7 +22,8 @@ from xferzone.serve.process import ending_in_order
 from xferzone.store import Reader, Store, Writer, accounts, schema, unsent
 from xferzone.store.remotes import ORIGIN, Remote, put_remote, remotes, remove_remote
 from xferzone.sync.client import driver
-from xferzone.sync.client.session import ClientSession, Purpose
+from xferzone.sync.client.options import Known, Options, Purpose
+from xferzone.sync.client.session import ClientSession
 from xferzone.transport.http import HTTP
 from xferzone.transport.url import credentials, shown_url, without_password
 
@@ -69,7 +70,7 @@ def clone(
     account = passwords.account(path, url, password_file)
     with ending_in_order(), verifying() as aside, Store.making(path) as store:
         noted = Noted()
-        session = ClientSession(None, _PULL, account, witness=noted, aside=aside)
+        session = ClientSession(None, Options(_PULL, account), witness=noted, helper=aside)
         remote = Remote(ORIGIN, without_password(url))
         done = _run(store, remote, session, noted, _begin_clone)
         if session.errors:
@@ -217,16 +218,16 @@ def _sync(
             )
         url = named if named is not None and "://" in named else known.url
         account = passwords.account(settings.repository, url, password_file)
-        since = known.epoch, known.number
         noted = Noted()
         session = ClientSession(
             project,
-            purpose,
-            account,
-            since,
-            known.cookie,
-            is_origin=known.name == ORIGIN,
-            own_epoch=itself,
+            Options(purpose, account),
+            Known(
+                epochs={known.epoch: known.number} if known.epoch else {},
+                cookie=known.cookie,
+                is_origin=known.name == ORIGIN,
+                own_epoch=itself,
+            ),
             witness=noted,
         )
         with ending_in_order():

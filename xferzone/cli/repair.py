@@ -18,6 +18,7 @@ from xferzone.store import Store
 from xferzone.store.check.replace import damaged
 from xferzone.store.remotes import Remote
 from xferzone.sync.client import driver
+from xferzone.sync.client.options import Options, Purpose
 from xferzone.sync.client.repair import RepairSession
 from xferzone.transport.http import HTTP
 from xferzone.transport.url import credentials
@@ -52,7 +53,7 @@ def repair(settings: Settings, remote: str | None, password_file: str | None) ->
             account = passwords.account(settings.repository, url, password_file)
             where, _, _ = credentials(known.url)
             for _ in range(MAX_PASSES):
-                session = RepairSession(project, account, left)
+                session = RepairSession(project, Options(Purpose(pull=True, push=False), account), left)
                 with ending_in_order():
                     _run(store, known, session)
                 repaired += session.repaired

@@ -13,7 +13,8 @@ from xferzone.hashing import short
 from xferzone.publish.follow import Diverged, Followed
 from xferzone.refs import BranchName, LocalRefs
 from xferzone.store import Reader, places, schema, unsent
-from xferzone.sync.client.session import ClientSession, Purpose
+from xferzone.sync.client.options import Purpose
+from xferzone.sync.client.session import ClientSession
 from xferzone.wording import counted
 
 # How errors about rights begin, here and in stock.

@@ -35,7 +35,10 @@ from xferzone.store import Store, accounts
 from xferzone.sync.arriving import MAX_EXPANDED
 from xferzone.sync.client import driver
 from xferzone.sync.client import session as client
+from xferzone.sync.client.asking import MAX_ASKED, MAX_VAIN
+from xferzone.sync.client.options import Options, Purpose
 from xferzone.sync.client.refs import MAX_REFS
+from xferzone.sync.client.sending import MAX_SENT
 from xferzone.transport import Body
 
 __all__ = ["xz"]
@@ -209,7 +212,7 @@ def test_a_clone_that_lacks_something_says_what(
     assert done.code == 1
     assert missing in done.err
     asked = sum(Gimme(missing) in parse_cards(request) for request in site.attacker.requests)
-    assert asked == client.MAX_ASKED
+    assert asked == MAX_ASKED
     assert site.xz("-R", "c.xferzone", "check").code == 0
 
 
@@ -311,12 +314,12 @@ REFUSED: dict[str, tuple[Attack, str]] = {
         octets(pack(_clusters(2, 60_000), level=1)),
         "artifacts are named that are not here",
     ),
-    "a ref of no artifact": (text(ref(MAIN, "nonsense")), "a ref that stands nowhere"),
-    "a ref's number that is none": (text(ref(MAIN, ABSENT, "-1")), "in no numbers"),
-    "a ref's number of 20 digits": (text(ref(MAIN, ABSENT, "9" * 20)), "in no numbers"),
-    "a ref whose name is no UTF-8": (text(b"pragma xferzone-ref ex\xff/main - 1\n"), "no UTF-8"),
-    "a ref whose name is long": (text(ref("x" * 2_000, ABSENT)), "too long"),
-    "an epoch that is none": (text(b"pragma xferzone 1 epoch \xff\xfe\n"), "an epoch that is none"),
+    "a ref of no artifact": (text(ref(MAIN, "nonsense")), "b'nonsense' is not an artifact id"),
+    "a ref's number that is negative": (text(ref(MAIN, ABSENT, "-1")), "'-1' is not the number of a move"),
+    "a ref's number of 20 digits": (text(ref(MAIN, ABSENT, "9" * 20)), "is not the number of a move"),
+    "a ref whose name is not UTF-8": (text(b"pragma xferzone-ref ex\xff/main - 1\n"), "is not UTF-8"),
+    "a ref whose name is long": (text(ref("x" * 2_000, ABSENT)), "a branch name of 2000 bytes, over 300"),
+    "a bad epoch": (text(b"pragma xferzone 1 epoch \xff\xfe\n"), "is not an epoch"),
     "too many refs": (
         text(b"".join(b"pragma xferzone-ref z%d.test/main - 1\n" % n for n in range(MAX_REFS + 1))),
         f"over {MAX_REFS} refs",
@@ -415,7 +418,7 @@ def test_what_a_server_says_cannot_steer_the_terminal(site: Site) -> None:
 def test_what_is_announced_and_withheld_is_asked_for_three_times_and_then_once_a_sync(
     site: Site, reply: bytes
 ) -> None:
-    for times, code in ((client.MAX_ASKED, 1), (1, 0)):
+    for times, code in ((MAX_ASKED, 1), (1, 0)):
         done = site.pull(text(reply), "--format", "json")
         assert done.code == code
         assert sum(Gimme(ABSENT).encode() in request for request in site.attacker.requests) == times
@@ -429,7 +432,7 @@ def test_floods_of_names_end(site: Site) -> None:
     done = site.pull(text(flood))
     assert done.code == 1
     assert "has named" in done.err
-    assert len(site.attacker.requests) <= 1 + client.MAX_VAIN
+    assert len(site.attacker.requests) <= 1 + MAX_VAIN
     site.assert_sound()
 
 
@@ -448,7 +451,7 @@ def test_only_artifacts_leave_and_those_at_most_twice(site: Site, verb: str) -> 
         card for request in site.attacker.requests for card in parse_cards(request) if isinstance(card, File)
     ]
     assert {card.artifact for card in sent} == (set() if verb == "pull" else set(here))
-    assert len(sent) <= client.MAX_SENT * len(here)
+    assert len(sent) <= MAX_SENT * len(here)
     assert not any(b"s3cret" in request for request in site.attacker.requests)
     site.assert_sound()
 
@@ -524,7 +527,7 @@ class Nobody:
 
 
 def test_a_server_that_never_comes_to_the_end_of_a_reply_is_given_up(site: Site) -> None:
-    session = client.ClientSession(OTHER_CODE, client.Purpose(pull=True, push=False))
+    session = client.ClientSession(OTHER_CODE, Options(Purpose(pull=True, push=False)))
     way = Endless()
     with (
         Store.open(site.here) as store,

@@ -1,84 +1,82 @@
-"""What a server of ours tells of its refs, as a client takes it (sync/server/refs.py has the grammar).
+"""What a server of our kind tells about its refs, as a client takes it; cards/extension.py has the grammar.
 
-    pragma xferzone 1 epoch EPOCH           the numbers known so far mean nothing
-    pragma xferzone-ref NAME HASH NUMBER    where a ref stands; HASH "-": the zone was removed
-    pragma xferzone 1 told NUMBER           that was all
+    asked       the epochs remembered of this remote, each with the number of the last move known, latest last
+    epoch E     the server is in epoch E: start from the number remembered for E, else from 0
+    ref N       epoch E is known up to move N; more is to come
+    told N      epoch E is known up to move N; nothing is left to ask
 
 Stock tells nothing.
 """
 
-import re
+from collections.abc import Iterator, Mapping
 from typing import Final
 
-from xferzone import escape
 from xferzone.cards import Pragma
+from xferzone.cards.extension import MAX_EPOCHS, EpochNamed, RefStands, RefsTold, RefsWanted, parse
 from xferzone.errors import PeerError
-from xferzone.hashing import ArtifactId, parse_artifact_id
+from xferzone.hashing import ArtifactId
 
-MAX_REFS: Final = 250_000  # in one session
-MAX_REF_NAME: Final = 300  # bytes; a zone's name has at most 200
-_MAX_DIGITS: Final = 18  # of the number of a move
-_EPOCH: Final = re.compile("[0-9a-zA-Z]{1,64}")
-_SHOWN: Final = 100  # bytes of what a server says wrong
+MAX_REFS: Final = 250_000  # in one session; ours, 25 times the zones of a large server
 
 
 class Told:
-    """The refs that have moved since the last time.
+    """The refs that have moved since the numbers remembered.
 
     Fields:
-        refs: branch -> where the server's ref stands, None if it was removed.
+        refs: branch -> where the server's ref stands; None: its zone was removed.
         is_ours: the server is an xferzone, so `refs` counts.
-        epoch, number: up to which move of the server's refs it goes.
-        is_cut: the server had no room to tell of all.
+        epochs: epoch -> number of the last move known, at most MAX_EPOCHS, the server's own last.
+        is_cut: the server had no room to tell all.
     """
 
-    def __init__(self, epoch: str, number: int) -> None:
+    def __init__(self, remembered: Mapping[str, int]) -> None:
+        """`remembered`: epoch -> number of the last move known, from earlier sessions, the latest last."""
         self.refs: dict[str, ArtifactId | None] = {}
         self.is_ours = False
-        self.epoch, self.number = epoch, number
         self.is_cut = False
+        self._remembered = remembered
+        self.epochs: dict[str, int] = dict(list(remembered.items())[-MAX_EPOCHS:])
 
-    def question(self) -> Pragma:
-        """What asks for more."""
-        return Pragma("xferzone", ("1", "refs", self.epoch or "-", str(self.number)))
+    @property
+    def epoch(self) -> str:
+        """The epoch that the server is in, as far as known; empty: not at all."""
+        return next(reversed(self.epochs), "")
+
+    @property
+    def number(self) -> int:
+        """The last move of that epoch that is known; 0: none."""
+        return self.epochs.get(self.epoch, 0)
+
+    def questions(self) -> Iterator[Pragma]:
+        """The cards that ask for more."""
+        for epoch, number in self.epochs.items() or {"": 0}.items():
+            yield RefsWanted(epoch, number).pragma()
 
     def take(self, card: Pragma) -> None:
-        """Note what a pragma says of refs, if it does. Raises PeerError: it says it wrong."""
-        match card.name, card.args:
-            case "xferzone", ["1", "epoch", epoch]:
-                if not _EPOCH.fullmatch(epoch):
-                    raise PeerError(f"the server names an epoch that is none: {epoch[:_SHOWN]!r}")
-                self.epoch, self.number = epoch, 0
-                self.refs.clear()
-            case "xferzone", ["1", "told", number]:
-                self.number = _number(number)
-                self.is_ours, self.is_cut = True, False
-            case "xferzone-ref", [name, stands, number]:
+        """Note what a pragma tells about refs, if anything. Raises PeerError: its tokens break the grammar."""
+        try:
+            told = parse(card)
+        except ValueError as exc:
+            raise PeerError(f"the server sends a bad {card.name} pragma: {exc}") from exc
+        match told:
+            case EpochNamed(epoch):
+                self._begin(epoch)
+            case RefStands(branch, checkin, number):
                 if len(self.refs) >= MAX_REFS:
                     raise PeerError(f"the server tells of over {MAX_REFS} refs")
-                self.refs[_branch(name)] = None if stands == "-" else _artifact(stands)
-                self.number = _number(number)
+                self.refs[branch] = checkin
+                self._reach(number)
                 self.is_cut = True
+            case RefsTold(number):
+                self._reach(number)
+                self.is_ours, self.is_cut = True, False
 
+    def _begin(self, epoch: str) -> None:
+        # What another epoch has told in this session is dropped, and so are the numbers that go with it.
+        self.refs.clear()
+        self.epochs = dict(self._remembered)
+        self.epochs[epoch] = self.epochs.pop(epoch, 0)
+        self.epochs = dict(list(self.epochs.items())[-MAX_EPOCHS:])
 
-def _branch(token: str) -> str:
-    octets = token.encode("utf-8", "surrogateescape")
-    if len(octets) > MAX_REF_NAME:
-        raise PeerError(f"the server tells of a ref whose name is too long: {token[:_SHOWN]!r}")
-    try:
-        return escape.decode(octets).decode("utf-8")
-    except ValueError as exc:
-        raise PeerError(f"the server tells of a ref whose name is no UTF-8: {octets!r}") from exc
-
-
-def _artifact(token: str) -> ArtifactId:
-    try:
-        return parse_artifact_id(token.encode())
-    except ValueError as exc:
-        raise PeerError(f"the server tells of a ref that stands nowhere: {exc}") from exc
-
-
-def _number(token: str) -> int:
-    if not (token.isascii() and token.isdigit() and len(token) <= _MAX_DIGITS):
-        raise PeerError(f"the server counts its moves in no numbers: {token[:_SHOWN]!r}")
-    return int(token)
+    def _reach(self, number: int) -> None:
+        self.epochs[self.epoch] = number

@@ -63,7 +63,7 @@ from xferzone.store.reader import Reader
 from xferzone.store.writer import Writer
 from xferzone.sync.server.budget import Budget
 from xferzone.sync.server.login import Rights
-from xferzone.sync.server.refs import is_number, tell
+from xferzone.sync.server.refs import note_asked, tell
 from xferzone.sync.server.reply import Draft, Reply
 from xferzone.sync.server.sending import CFILE_VERSION, Sender
 
@@ -131,9 +131,7 @@ class Round:
         self._missing: list[ArtifactId] = []  # of those, what is not here
         self._received = 0
         self._unknown = 0  # lines that are no card
-        self._asked_refs: tuple[str, int] | None = (
-            None  # epoch and number of the last move that the client knows
-        )
+        self._asked_refs: dict[str, int] = {}  # epoch -> number of the last move that the client knows
 
     @property
     def pushed(self) -> bool:
@@ -169,8 +167,8 @@ class Round:
         for text in notices:
             self._draft.notice(text)
         if not self._draft.failed:
-            if self._asked_refs is not None and self._terms.refs is not None:
-                tell(self._draft, self._terms.refs, *self._asked_refs)
+            if self._asked_refs and self._terms.refs is not None:
+                tell(self._draft, self._terms.refs, self._asked_refs)
             if self._pulling:
                 self._sender.answer(self._wanted)
             if self._pushing:
@@ -356,8 +354,8 @@ class Round:
                 self._draft.notice("unversioned files are not kept here, yours stay as they are")
             case "ci-lock", [_, _] if self._terms.rights.write:
                 self._draft.add(Pragma("avoid-delta-manifests"))
-            case "xferzone", ["1", "refs", epoch, number] if self._terms.rights.read and is_number(number):
-                self._asked_refs = epoch, int(number)
+            case "xferzone", _ if self._terms.rights.read:
+                note_asked(card, self._asked_refs)
 
     def _refuse_line(self, card: Card) -> None:
         """Answer a line that is no card, or one that only servers write, as stock does."""

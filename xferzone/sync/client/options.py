@@ -1,0 +1,67 @@
+"""What the caller of a session decides, and what the repository knows about the server from earlier sessions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from xferzone.env import SYSTEM, Env
+
+MAX_REQUEST: Final = (
+    250_000  # bytes of artifacts in one request; Fossil's "max-upload", src/xfer.c client_sync()
+)
+FEWEST_GIMMES: Final = 200  # in one request; Fossil 2.21, src/xfer.c client_sync(), mxPhantomReq
+ANY_PEER: Final = "0" * 40  # a server code; every server ignores it
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The login that requests carry; `password` as people type it, or 40 hex digits (cards/session.py)."""
+
+    login: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """Which way artifacts go."""
+
+    pull: bool
+    push: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the caller decides.
+
+    Fields:
+        purpose: which way artifacts go; a clone pulls.
+        account: None: requests carry no login.
+        request_bytes: of artifacts in one request, tested before each: one may overshoot, so a large one still goes.
+        gimmes: artifacts asked for in one request; twice as many as the last reply brought, if that is more.
+        peer_id: the server code in pull and push cards, one token.
+        env: its `token` makes the comment that tells two equal requests apart.
+    """
+
+    purpose: Purpose
+    account: Account | None = None
+    request_bytes: int = MAX_REQUEST
+    gimmes: int = FEWEST_GIMMES
+    peer_id: str = ANY_PEER
+    env: Env = SYSTEM
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the repository knows about the server before the session.
+
+    Fields:
+        epochs: epoch -> number of the last move of the server's refs known here, the latest epoch last.
+        cookie: the token that the server gave last; empty: none.
+        is_origin: what was made here is unsent until this server has it; another server is only asked what it lacks.
+        own_epoch: of the repository that syncs; a server that names it is the same repository. None: do not look.
+    """
+
+    epochs: Mapping[str, int] = field(default_factory=dict)
+    cookie: str = ""
+    is_origin: bool = True
+    own_epoch: str | None = None

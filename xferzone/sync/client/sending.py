@@ -1,0 +1,94 @@
+"""What goes to the server: what is unsent, what it asked for, and what it may lack.
+
+    file ...    what was made here and is unsent, to the origin only; then what the server asked for; within the budget
+    igot ...    what no cluster names and the server is not known to have, each once in a session
+
+What was sent counts as arrived when a reply comes that refuses nothing.
+Source: Fossil 2.21, src/xfer.c send_unsent(), send_file(), send_unclustered().
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from typing import Final
+
+from xferzone.cards import File, IGot
+from xferzone.hashing import ArtifactId
+from xferzone.store import Reader, Writer, outgoing, unsent
+
+MAX_SENT: Final = 2  # times that one artifact is sent to a server that asks for it again; ours
+MAX_WANTED: Final = 50_000  # artifacts that a server waits for; ours, stock asks for 500 at a time
+
+
+class Sending:
+    """What one session sends."""
+
+    def __init__(self, budget: int, *, is_origin: bool) -> None:
+        """`budget`: bytes of artifacts in one request; `is_origin`: the server gets what is unsent."""
+        self._budget = budget
+        self._is_origin = is_origin
+        self._wanted: dict[ArtifactId, None] = {}  # by the server, in its order
+        self._sent: Counter[ArtifactId] = Counter()
+        self._unconfirmed: list[ArtifactId] = []  # sent with the last request
+        self._at_server: set[ArtifactId] = set()
+
+    @property
+    def sent(self) -> Collection[ArtifactId]:
+        """Every artifact that was sent."""
+        return self._sent
+
+    @property
+    def awaits_confirmation(self) -> bool:
+        """Whether the last request carried artifacts."""
+        return bool(self._unconfirmed)
+
+    def want(self, artifact: ArtifactId) -> None:
+        """The server asks for it; over MAX_WANTED it must ask again."""
+        if len(self._wanted) < MAX_WANTED:
+            self._wanted[artifact] = None
+
+    def note_at_server(self, artifacts: Iterable[ArtifactId]) -> None:
+        """The server has these; they are not announced to it."""
+        self._at_server.update(artifacts)
+
+    def confirm(self, writer: Writer, *, is_taken: bool) -> None:
+        """The server answered the last request; `is_taken`: what it carried is no longer unsent."""
+        if self._is_origin and is_taken:
+            unsent.forget(writer, self._unconfirmed)
+        self._unconfirmed = []
+
+    def files(self, reader: Reader) -> Iterator[File]:
+        """The artifacts for this request; the next one takes what is over the budget."""
+        own = [artifact for artifact in self._unsent(reader) if artifact not in self._sent]
+        here = reader.present(self._wanted)
+        self._wanted = {artifact: None for artifact in self._wanted if artifact in here}
+        left = self._budget
+        for artifact in dict.fromkeys([*own, *self._wanted]):
+            if left <= 0:
+                return
+            self._wanted.pop(artifact, None)
+            if self._sent[artifact] >= MAX_SENT:
+                continue
+            card = self._file(reader, artifact)
+            left -= len(card.payload)
+            self._sent[artifact] += 1
+            self._unconfirmed.append(artifact)
+            yield card
+
+    def announcements(self, reader: Reader) -> Iterator[IGot]:
+        """What the server may lack."""
+        waiting = set(self._unsent(reader))
+        for artifact in reader.unclustered():
+            if artifact not in self._at_server and artifact not in self._sent and artifact not in waiting:
+                self._at_server.add(artifact)
+                yield IGot(artifact)
+
+    def _unsent(self, reader: Reader) -> list[ArtifactId]:
+        return unsent.artifacts(reader) if self._is_origin else []
+
+    def _file(self, reader: Reader, artifact: ArtifactId) -> File:
+        found = outgoing.as_delta(reader, artifact)
+        # A server that lacks the source as well would have to keep the delta aside.
+        if found is None or found[0] in self._wanted:
+            return File(artifact, reader.content(artifact))
+        source, delta = found
+        return File(artifact, delta, source)
