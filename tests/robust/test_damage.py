@@ -291,6 +291,7 @@ TABLES = [
         "compiled files that it names",
         True,
     ),
+    ("UPDATE blob SET stack = 0", "table blob: the deltas that lie on {file 12} are miscounted", True),
     ("DROP TABLE tag", "table tag is missing", True),
     ("DROP INDEX checkin_branch", "index checkin_branch is missing", True),
     (

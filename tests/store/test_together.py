@@ -147,6 +147,67 @@ def test_any_order_and_any_batches_leave_the_same(
             assert derived(fresh) == expected
 
 
+def miscounted(reader: Reader) -> list[ArtifactId]:
+    """The sources on which as many deltas lie, by their count, as on a delta made against them."""
+    query = """SELECT source.hash FROM blob JOIN blob AS source ON source.rid = blob.source
+               WHERE source.stack <= blob.stack"""
+    return [chains.id_of(raw) for (raw,) in reader.db.execute(query)]
+
+
+@pytest.fixture
+def short_chains(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Chains are cut at a few deltas already; how many."""
+    for module in (chains, incoming):
+        monkeypatch.setattr(module, "MAX_STACK", 5)
+    return 5
+
+
+@pytest.fixture(scope="module")
+def long_line(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[bytes], list[bytes]]:
+    """The texts of one file, and the manifests of a line of check-ins of them."""
+    texts = versions(16, lines=60)
+    with Store.create(tmp_path_factory.mktemp("line") / "z") as store, store.writer() as made:
+        return texts, [made.content(checkin) for checkin in history(made, texts)]
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=MANY,
+    deadline=None,
+)
+@given(order=st.randoms(use_true_random=False))
+def test_what_a_delta_is_made_against_always_carries_more_deltas_than_it(
+    long_line: tuple[list[bytes], list[bytes]],
+    short_chains: int,
+    tmp_path_factory: pytest.TempPathFactory,
+    order: random.Random,
+) -> None:
+    texts, manifests = long_line
+    sent = [Received(artifact_id(manifest), None, manifest) for manifest in manifests]
+    sent.append(Received(artifact_id(texts[0]), None, texts[0]))
+    for number, text in enumerate(texts[1:], 1):
+        # Of those before it, mostly the last: chains grow long, the wrong way round, and are turned when linked.
+        source = texts[number - 1] if order.random() < 0.8 else order.choice(texts[:number])
+        sent.append(as_delta_of(source, text))
+    if order.random() < 0.7:
+        order.shuffle(sent)
+    with Store.create(tmp_path_factory.mktemp("stacks") / "z") as store, store.writer() as together:
+        while sent:
+            count = order.randint(1, len(sent))
+            together.put_all(sent[:count])
+            del sent[:count]
+            assert miscounted(together) == []
+            (deepest,) = together.db.execute("SELECT max(stack) FROM blob").fetchone()
+            assert deepest <= short_chains
+        assert faults.stats(together).deltas > 0
+    with Store(store.path) as again, again.writer() as fresh:
+        assert list(faults.faults(fresh)) == []
+        fresh.db.execute("UPDATE blob SET stack = 0")
+        assert any("miscounted" in fault for fault in faults.faults(fresh))
+        relink(fresh)
+        assert list(faults.faults(fresh)) == []
+
+
 @pytest.mark.parametrize("works", [True, False])
 @pytest.mark.parametrize("seed", range(5))
 def test_what_is_verified_aside_leaves_the_same(

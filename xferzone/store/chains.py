@@ -185,8 +185,7 @@ def _make_whole(db: sqlite3.Connection, cache: ContentCache, new: int) -> None:
     """Store a newer version whole that came as a delta of an older one."""
     (old,) = db.execute("SELECT source FROM blob WHERE rid = ?", (new,)).fetchone()
     keep(db, new, frames.compress(content(db, cache, new)), None)
-    query = "UPDATE blob SET stack = (SELECT coalesce(max(stack) + 1, 0) FROM blob WHERE source = ?1) WHERE rid = ?1"
-    db.execute(query, (old,))
+    restack(db, old)
 
 
 def _rechain(db: sqlite3.Connection, cache: ContentCache, old: int, new: int) -> bool:
@@ -213,6 +212,28 @@ def raise_stacks(db: sqlite3.Connection, rid: int, height: int) -> None:
     for above, (at, stack) in enumerate(_stacks(db, rid).items()):
         if stack < height + above:
             db.execute("UPDATE blob SET stack = ? WHERE rid = ?", (height + above, at))
+
+
+def restack(db: sqlite3.Connection, rid: int) -> None:
+    """Count again how many deltas lie on row `rid`, which is whole."""
+    query = "UPDATE blob SET stack = (SELECT coalesce(max(stack) + 1, 0) FROM blob WHERE source = ?1) WHERE rid = ?1"
+    db.execute(query, (rid,))
+
+
+def restack_all(db: sqlite3.Connection) -> None:
+    """Count again how many deltas lie on each row."""
+    sources: dict[int, int] = dict(db.execute("SELECT rid, source FROM blob WHERE source IS NOT NULL"))
+    stacks: dict[int, int] = {}
+    for end in sources.keys() - set(sources.values()):
+        at = end
+        for height in range(1, MAX_STACK + 2):  # damage may have made a loop
+            at = sources.get(at, 0)
+            if stacks.get(at, 0) >= height:
+                break
+            stacks[at] = height
+    rows = db.execute("SELECT rid, stack FROM blob").fetchall()
+    wrong = [(stacks.get(rid, 0), rid) for rid, stack in rows if stack != stacks.get(rid, 0)]
+    db.executemany("UPDATE blob SET stack = ? WHERE rid = ?", wrong)
 
 
 def depth(db: sqlite3.Connection, rid: int) -> int:

@@ -55,7 +55,7 @@ class Stats:
 
 def faults(reader: Reader) -> Iterator[str]:
     """Everything that is wrong, a line each; nothing: the repository is sound."""
-    for part in (_file, _values, _pointers, _settings, _users, _artifacts, _aside, _places, _refs):
+    for part in (_file, _values, _pointers, _settings, _users, _artifacts, _stacks, _aside, _places, _refs):
         yield from told(part(reader))
 
 
@@ -154,6 +154,14 @@ def _artifacts(reader: Reader) -> Iterator[str]:
                 yield f"artifact {id_of(raw)} has {len(content)} bytes, not the {size} written down: {_REPAIR}"
             derived.add(rid, content)
         yield from derived.differences()
+
+
+def _stacks(reader: Reader) -> Iterator[str]:
+    """What a delta is made against carries more deltas than it: by that the length of every chain is bounded."""
+    query = """SELECT DISTINCT source.rid FROM blob JOIN blob AS source ON source.rid = blob.source
+               WHERE source.stack <= blob.stack ORDER BY source.rid"""
+    for (rid,) in reader.db.execute(query):
+        yield f"table blob: the deltas that lie on {_name(reader, rid)} are miscounted: {_REBUILD}"
 
 
 def _aside(reader: Reader) -> Iterator[str]:

@@ -13,9 +13,9 @@ _BATCH = 2_000  # artifacts linked together, whose manifests are in memory
 
 
 def relink(writer: Writer) -> int:
-    """Derive again all that the artifacts say; how many there are. Refs and publications stay as they are.
+    """Derive again all that the artifacts say, and count the chains of deltas; how many artifacts there are.
 
-    A derived table that is missing or has lost an index is made again.
+    Refs and publications stay as they are. A derived table that is missing or has lost an index is made again.
     """
     for table in schema.DERIVED:
         writer.db.execute(f"DROP TABLE IF EXISTS {table}")
@@ -28,6 +28,7 @@ def relink(writer: Writer) -> int:
         if table in schema.DERIVED:
             writer.db.execute(statement)
     writer.db.execute("INSERT INTO unclustered SELECT rid FROM blob")
+    chains.restack_all(writer.db)  # before linking, which lengthens chains by what is counted
     rows = writer.db.execute("SELECT rid, hash FROM blob WHERE content IS NOT NULL ORDER BY rid").fetchall()
     for start in range(0, len(rows), _BATCH):
         batch = []

@@ -42,4 +42,5 @@ def replace(writer: Writer, artifact: ArtifactId, content: bytes) -> None:
     rid = writer.rid(artifact)
     assert rid is not None, "only what is here is replaced"
     chains.keep(writer.db, rid, frames.compress(content), None)
+    chains.restack(writer.db, rid)
     writer.db.execute("UPDATE blob SET size = ? WHERE rid = ?", (len(content), rid))
