@@ -16,6 +16,9 @@ nsd      nsd
 dnsperf  dnsperf
 knotd    knot
 named    bind9
+squid    squid
+curl     curl
+openssl  openssl
 '
 POLICY=/usr/sbin/policy-rc.d
 PATH=$PATH:/usr/sbin # where servers are

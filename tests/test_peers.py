@@ -15,6 +15,9 @@ SERVERS = (
     "dnsperf",
     "knotd",
     "named",
+    "squid",
+    "curl",
+    "openssl",
 )  # looked for in /usr/sbin, too, where this machine may have them
 LINE = "sudo apt-get install -y --no-install-recommends"
 

@@ -1,110 +1,30 @@
-"""HTTP as servers, proxies and broken ones speak it: what is taken, and what is refused with which words."""
+"""HTTP as servers and broken ones speak it: what is taken, and what is refused with which words."""
 
-import contextlib
 import socket
-import struct
-import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from io import SEEK_END
 
 import pytest
 
+from tests.transport.servers import (
+    BODY,
+    HEAD,
+    TYPE,
+    Answer,
+    answering,
+    asked,
+    drips,
+    hangs_after,
+    resets,
+    says,
+    status,
+)
 from xferzone.errors import PeerError
-from xferzone.transport import Body, Transport, http
+from xferzone.transport import Body, http
 from xferzone.transport.http import HTTP, PATIENCE, Patience
 
-TYPE = "Content-Type: application/x-fossil\r\n"
-BODY = b"four and more"
 HASTE = Patience(connect=5, silence=1, reply=2)
-
-Answer = Callable[[socket.socket, bytes], None]
-
-
-def asked(way: Transport, octets: bytes = b"the request") -> tuple[str, bytes]:
-    """Content type and octets of the reply."""
-    with way.exchange(Body.of("application/x-fossil", octets)) as reply:
-        return reply.content_type, reply.octets.read()
-
-
-@contextlib.contextmanager
-def answering(*answers: Answer) -> Iterator[tuple[str, list[bytes]]]:
-    """A server that does `answers` with its connections, in turn, the last for ever: its URL, and what it was asked."""
-    requests: list[bytes] = []
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve() -> None:
-            while True:
-                try:
-                    connection, _ = listener.accept()
-                except OSError:
-                    return
-                with connection, contextlib.suppress(OSError):
-                    requests.append(_request(connection))
-                    answers[min(len(requests), len(answers)) - 1](connection, requests[-1])
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}/repo", requests
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join(10)
-
-
-def _request(connection: socket.socket) -> bytes:
-    request = b""
-    while b"\r\n\r\n" not in request:
-        request += connection.recv(65_536)
-        if request.startswith(b"\x16\x03"):  # the client greets in TLS
-            return request
-    head, _, body = request.partition(b"\r\n\r\n")
-    length = next(
-        int(each.split(b":")[1]) for each in head.lower().split(b"\r\n") if b"content-length" in each
-    )
-    while len(body) < length:
-        body += connection.recv(65_536)
-    return head + b"\r\n\r\n" + body
-
-
-def says(reply: str | bytes) -> Answer:
-    """These octets, and the end of the connection."""
-    return lambda connection, _: connection.sendall(reply.encode() if isinstance(reply, str) else reply)
-
-
-def status(line: str, *headers: str, body: bytes = b"") -> Answer:
-    head = "".join(f"{header}\r\n" for header in headers)
-    return says(f"HTTP/1.1 {line}\r\n{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-
-
-def resets(connection: socket.socket, _request: bytes) -> None:
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-
-def hangs_after(beginning: str) -> Answer:
-    """This, and nothing more until the client goes."""
-
-    def answer(connection: socket.socket, _request: bytes) -> None:
-        connection.sendall(beginning.encode())
-        connection.settimeout(20)
-        connection.recv(1)
-
-    return answer
-
-
-def drips(beginning: str, drop: bytes = b"a") -> Answer:
-    """A drop every 50 ms, for ever."""
-
-    def answer(connection: socket.socket, _request: bytes) -> None:
-        connection.sendall(beginning.encode())
-        while True:
-            connection.sendall(drop)
-            time.sleep(0.05)
-
-    return answer
-
-
-HEAD = f"HTTP/1.1 200 OK\r\n{TYPE}"
 
 TAKEN: dict[str, Answer] = {
     "a length": says(f"{HEAD}Content-Length: 13\r\n\r\n".encode() + BODY),
@@ -125,7 +45,17 @@ TAKEN: dict[str, Answer] = {
         + BODY
     ),
     "lines that end in LF": says(f"{HEAD}Content-Length: 13\r\n\r\n".replace("\r", "").encode() + BODY),
-    "100 before": says(f"HTTP/1.1 100 Continue\r\n\r\n{HEAD}Content-Length: 13\r\n\r\n".encode() + BODY),
+    **{
+        f"{interim} before": says(f"{''.join(heads)}{HEAD}Content-Length: 13\r\n\r\n".encode() + BODY)
+        for interim, heads in {
+            "100": ["HTTP/1.1 100 Continue\r\n\r\n"],
+            "102": ["HTTP/1.1 102 Processing\r\n\r\n"],
+            "103": ["HTTP/1.1 103 Early Hints\r\nLink: </x>\r\nContent-Length: 5\r\n\r\n"],
+            "100, 103, 102, 103": [
+                f"HTTP/1.1 {code} Wait\r\nX-Y: z\r\n\r\n" for code in (100, 103, 102, 103)
+            ],
+        }.items()
+    },
     "nothing packed": says(f"{HEAD}Content-Encoding: identity\r\nContent-Length: 13\r\n\r\n".encode() + BODY),
 }
 
@@ -149,7 +79,6 @@ REFUSED: dict[str, tuple[Answer, str]] = {
     **{
         f"status {line[:3]}": (status(line, body=b"<p>\x1b[2J why\n\n not</p>"), f"answers {line}")
         for line in (
-            "303 See Other",
             "401 Unauthorized",
             "403 Forbidden",
             "404 Not Found",
@@ -158,16 +87,28 @@ REFUSED: dict[str, tuple[Answer, str]] = {
         )
     },
     "status 204": (status("204 No Content"), "answers 204 No Content"),
-    "status 103": (status("103 Early Hints"), "answers 103"),
+    "status 103 and an end": (says("HTTP/1.1 103 Early Hints\r\n\r\n"), "cannot be reached"),
+    "status 103 for ever": (
+        says("HTTP/1.1 103 Early Hints\r\n\r\n" * 200),
+        "over 100 replies of the 1xx kind",
+    ),
+    "status 101": (says("HTTP/1.1 101 Switching Protocols\r\n\r\n"), "answers 101 Switching Protocols"),
+    "status 303": (
+        status("303 See Other", "Location: /front"),
+        "answers 303 See Other and names '/front': that is for browsers",
+    ),
     "a web page": (
         status("200 OK", "Content-Type: text/html", body=b"<h1>Log  in</h1>"),
-        "no Fossil repository, it answers with text/html: <h1>Log in</h1>",
+        "is not a Fossil repository: it answers with text/html: <h1>Log in</h1>",
     ),
     "gzip": (status("200 OK", TYPE[:-2], "Content-Encoding: gzip", body=PACKED), "answers in gzip"),
     "an end before its length": (says(f"{HEAD}Content-Length: 99\r\n\r\nshort"), "broke off its reply"),
     "chunks cut off": (says(f"{HEAD}Transfer-Encoding: chunked\r\n\r\n99\r\nshort"), "broke off its reply"),
-    "chunks that are none": (says(f"{HEAD}Transfer-Encoding: chunked\r\n\r\nzzz\r\n"), "broke off its reply"),
-    "no HTTP": (says("SSH-2.0-OpenSSH_9.2\r\n"), "cannot be reached"),
+    "chunks without a size": (
+        says(f"{HEAD}Transfer-Encoding: chunked\r\n\r\nzzz\r\n"),
+        "broke off its reply",
+    ),
+    "not HTTP": (says("SSH-2.0-OpenSSH_9.2\r\n"), "cannot be reached"),
     "nothing": (says(""), "cannot be reached"),
     "half a status": (says("HTTP/1.1 20"), "cannot be reached"),
     "half a head": (says(HEAD), "broke off its reply"),
@@ -182,11 +123,18 @@ REFUSED: dict[str, tuple[Answer, str]] = {
         "still sending after",
     ),
     "redirects without end": (status("302 Found", "Location: /repo"), "redirects over 10 times"),
-    "a redirect to nowhere": (status("302 Found"), "redirects over 10 times"),
+    "a redirect to nowhere": (
+        status("302 Found"),
+        "answers 302 Found without saying where to: it has no Location",
+    ),
+    "a redirect to an empty place": (
+        status("308 Moved", "Location: "),
+        "answers 308 Moved without saying where to",
+    ),
     "a redirect to another protocol": (status("301 Moved", "Location: ftp://x/"), "not an http or https URL"),
     "a redirect to a file": (status("301 Moved", "Location: file:///etc/passwd"), "not an http or https URL"),
-    "a redirect to no URL": (status("301 Moved", "Location: http://[::1/"), "redirects to"),
-    "a redirect to a host that is none": (
+    "a redirect to a broken URL": (status("301 Moved", "Location: http://[::1/"), "redirects to"),
+    "a redirect to an impossible host": (
         status("301 Moved", "Location: http://a..b\x7f/"),
         "cannot be reached",
     ),
@@ -222,20 +170,77 @@ def test_a_reply_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         asked(HTTP(url), b"")
 
 
-@pytest.mark.parametrize("code", [301, 302, 307, 308])
-@pytest.mark.parametrize("location", ["{base}/moved?x=1", "/moved?x=1", "moved?x=1", "//{place}/moved?x=1"])
-def test_redirects_are_followed_and_remembered(code: int, location: str) -> None:
-    def moves(connection: socket.socket, request: bytes) -> None:
+LOCATIONS = {
+    "a URL": "{base}/moved?x=1",
+    "a URL with a login": "http://ann:pw@{place}/moved?x=1#y",
+    "a path": "/moved?x=1",
+    "a relative path": "moved?x=1",
+    "a host and path": "//{place}/moved?x=1",
+}
+
+
+def moves(code: int, location: str) -> Answer:
+    """A redirect; `location` may hold {base}, the server's URL, and {place}, its host and port."""
+
+    def answer(connection: socket.socket, request: bytes) -> None:
         place = next(line for line in request.decode().split("\r\n") if line.startswith("Host: "))[6:]
         there = location.format(base=f"http://{place}", place=place)
         status(f"{code} Moved", f"Location: {there}")(connection, request)
 
-    with answering(moves, TAKEN["a length"]) as (url, requests):
+    return answer
+
+
+@pytest.mark.parametrize("location", LOCATIONS)
+@pytest.mark.parametrize(
+    ("code", "second"), [(301, "/moved?x=1"), (308, "/moved?x=1"), (302, "/repo"), (307, "/repo")]
+)
+def test_redirects_are_followed_and_permanent_ones_remembered(code: int, second: str, location: str) -> None:
+    with answering(moves(code, LOCATIONS[location]), TAKEN["a length"]) as (url, requests):
         way = HTTP(url, with_login=True)
         for _ in range(2):
             assert asked(way)[1] == BODY
-    assert [request.split()[1] for request in requests] == [b"/repo", b"/moved?x=1", b"/moved?x=1"]
+        moved = url.replace("/repo", "/moved?x=1")
+        assert way.moved_to == (moved if code in (301, 308) else None)
+    assert [request.split()[1].decode() for request in requests] == ["/repo", "/moved?x=1", second]
     assert all(request.endswith(b"the request") for request in requests)
+    assert all(b"ann" not in request for request in requests)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "remembered"),
+    [(301, 308, "/two"), (301, 302, "/one"), (302, 301, None), (307, 302, None)],
+)
+def test_what_is_remembered_of_two_redirects(first: int, second: int, remembered: str | None) -> None:
+    with answering(moves(first, "/one"), moves(second, "/two"), TAKEN["a length"]) as (url, _):
+        way = HTTP(url)
+        assert asked(way)[1] == BODY
+        assert way.moved_to == (None if remembered is None else url.replace("/repo", remembered))
+
+
+def test_a_get_is_of_a_path_beside_the_url_and_of_any_type() -> None:
+    page = status("200 OK", "Content-Type: text/plain", body=b"ok")
+    with answering(page, moves(301, "/elsewhere"), page) as (url, requests), HTTP(url) as way:
+        with way.get("/healthz") as reply:
+            assert (reply.content_type, reply.octets.read()) == ("text/plain", b"ok")
+        with way.get("v0/refs") as reply:
+            assert reply.octets.read() == b"ok"
+        assert way.moved_to is None
+    assert [request.split(b" HTTP/1.1")[0] for request in requests] == [
+        b"GET /healthz",
+        b"GET /v0/refs",
+        b"GET /elsewhere",
+    ]
+    assert all(request.endswith(b"\r\n\r\n") for request in requests)
+
+
+def test_a_large_reply_lies_on_disk() -> None:
+    large = bytes(20_000_000)
+    with (
+        answering(says(f"{HEAD}Content-Length: {len(large)}\r\n\r\n".encode() + large)) as (url, _),
+        HTTP(url).exchange(Body.of("application/x-fossil", b"")) as reply,
+    ):
+        assert reply.octets.fileno() > 0  # of a file; what is in memory has none
+        assert reply.octets.seek(0, SEEK_END) == len(large)
 
 
 def test_a_login_is_shown_to_no_other_host() -> None:
@@ -243,17 +248,10 @@ def test_a_login_is_shown_to_no_other_host() -> None:
     with answering(TAKEN["a length"]) as (there, requests):
         other = there.replace("127.0.0.1", "localhost")
         with answering(status("302 Found", f"Location: {other}")) as (url, _):
-            with pytest.raises(PeerError, match="another host, which gets no login from here"):
+            with pytest.raises(PeerError, match="another host, and a login is not sent there"):
                 asked(HTTP(url, with_login=True), b"login ...")
             assert not requests
             assert asked(HTTP(url), b"pull ...")[1] == BODY
-
-
-def test_nothing_is_sent_in_clear_after_https() -> None:
-    way = HTTP("https://dns.example.net/x")
-    for location in ("http://dns.example.net/x", "HTTP://dns.example.net/"):
-        with pytest.raises(PeerError, match="where nothing is encrypted"):
-            way._moved("https://dns.example.net/x", location)
 
 
 def test_what_cannot_be_connected_to() -> None:

@@ -8,6 +8,7 @@ from typing import TypeVar
 import click
 
 from xferzone.cli import passwords, synced
+from xferzone.cli.moved import tell_move
 from xferzone.cli.output import show_json
 from xferzone.cli.progress import watching
 from xferzone.cli.settings import Settings, changing, now_ms, reading
@@ -170,8 +171,9 @@ def list_(settings: Settings) -> None:
 @remote.command()
 @click.argument("name")
 @click.argument("url")
+@click.option("--replace", is_flag=True, help="Change the URL of a remote that is there already.")
 @click.pass_obj
-def add(settings: Settings, name: str, url: str) -> None:
+def add(settings: Settings, name: str, url: str, replace: bool) -> None:
     """Remember URL, without its password, as NAME.
 
     \b
@@ -182,8 +184,8 @@ def add(settings: Settings, name: str, url: str) -> None:
         raise UsageError(f"{name!r} cannot be a remote's name: leave out blanks, slashes, colons and @")
     shown = without_password(url)
     with changing(settings) as (writer, _):
-        if any(each.name == name for each in remotes(writer)):
-            raise UsageError(f"there is a remote {name} already: `xferzone remote remove {name}` forgets it")
+        if not replace and any(each.name == name for each in remotes(writer)):
+            raise UsageError(f"there is a remote {name} already: --replace changes its URL")
         put_remote(writer, Remote(name, shown))
     if settings.json:
         show_json({"name": name, "url": shown})
@@ -254,14 +256,18 @@ def _run(
     """Drive the session, then let the refs follow what came; `begin` completes a repository before that."""
     address, _, _ = credentials(remote.url)
     began = time.monotonic()
-    with watching(address, tells_races=remote.name != ORIGIN or not session.pulls) as observer:
-        driver.run(store, HTTP(address, with_login=session.has_account), session, observer)
+    with (
+        HTTP(address, with_login=session.has_account, is_ours=bool(remote.epoch)) as way,
+        watching(address, tells_races=remote.name != ORIGIN or not session.pulls) as observer,
+    ):
+        driver.run(store, way, session, observer)
     followed = Followed()
     if not session.errors:
         with store.writer() as writer:
             if begin is not None:
                 begin(writer, session)
             followed = _follow(writer, remote, session, noted, defers=begin is not None)
+        tell_move(store.path, remote, way)
     return synced.Sync(address, session, time.monotonic() - began, followed)
 
 

@@ -6,6 +6,7 @@ from typing import Final
 import click
 
 from xferzone.cli import passwords, synced
+from xferzone.cli.moved import tell_move
 from xferzone.cli.output import show_json
 from xferzone.cli.progress import watching
 from xferzone.cli.remotes import known_remote
@@ -80,8 +81,12 @@ def _damaged(store: Store) -> list[ArtifactId]:
 def _run(store: Store, remote: Remote, session: RepairSession) -> None:
     address, _, _ = credentials(remote.url)
     began = time.monotonic()
-    with watching(address, tells_races=False) as observer:
-        driver.run(store, HTTP(address, with_login=session.has_account), session, observer)
+    with (
+        HTTP(address, with_login=session.has_account, is_ours=bool(remote.epoch)) as way,
+        watching(address, tells_races=False) as observer,
+    ):
+        driver.run(store, way, session, observer)
     if session.errors:
         done = synced.Sync(address, session, time.monotonic() - began, Followed())
         raise synced.refusal(done, "is it the password, or is another project there?")
+    tell_move(store.path, remote, way)

@@ -6,7 +6,11 @@ client ── Body ──> Transport.exchange ── Body ──> client
 from dataclasses import dataclass
 from io import BytesIO
 from types import TracebackType
-from typing import IO, Protocol, Self
+from typing import IO, Final, Protocol, Self
+
+OURS: Final = (
+    "X-Xferzone"  # a header of HTTP replies, by which a server of our own kind is known; its value is 1
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,28 +1,34 @@
-"""How a request reaches another repository: octets and their content type go, others come back.
+"""A repository behind an http or https URL.
 
     http://HOST/PATH   one POST a request to just that path; nothing is appended to it, as stock does
-    https://...        the same; certificates are checked by the system's authorities, or SSL_CERT_FILE
+    https://...        the same; certificates are checked by the system's authorities, or those of SSL_CERT_FILE
 
-HTTP_PROXY, HTTPS_PROXY and NO_PROXY count. Redirects are followed, never from https to http, and, unlike stock's, not
-to another host where requests carry a login: whoever gets one can send it again, to where it was meant for.
-Source: spec xfer 1; Fossil 2.21, src/http.c http_exchange().
+proxies.py says which proxy is used. Redirects are followed, never from https to http, and, unlike stock's, not to
+another host where requests carry a login: whoever gets such a request can send it again to the right host. 301 and
+308 hold for the rest of the session, 302 and 307 for one request; 303 would make a GET of it, and is refused.
+
+Stock closes each connection after its reply, and so do we, unless the server is of our own kind: a reply of it says
+so by the header X-Xferzone.
+Source: Fossil 2.21, src/http.c http_exchange().
 """
 
-import ssl
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
-from typing import IO, Final
-from urllib.parse import SplitResult, urljoin, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from types import TracebackType
+from typing import IO, Final, Self
+from urllib.parse import urljoin, urlsplit
 
 import urllib3
 
 import xferzone
 from xferzone.errors import PeerError, UsageError
-from xferzone.transport.base import Body
+from xferzone.transport.base import OURS, Body
+from xferzone.transport.connections import Connections, failure, has_no_reply, reason, refusal
+from xferzone.transport.proxies import Proxy
 from xferzone.transport.url import parse_url
 
 MAX_REPLY: Final = (
@@ -31,7 +37,10 @@ MAX_REPLY: Final = (
 MAX_REDIRECTS: Final = 10
 _STEP: Final = 1024 * 1024  # bytes read at a time
 _IN_MEMORY: Final = 8 * 1024 * 1024  # bytes of a reply; a larger one lies in a file without a name
-_REDIRECTS: Final = frozenset({301, 302, 307, 308})  # 303 would make a GET of it
+_PERMANENT: Final = frozenset({301, 308})
+_REDIRECTS: Final = _PERMANENT | {302, 307}
+_SEE_OTHER: Final = 303
+_PROXY_LOGIN: Final = 407
 _SHOWN: Final = 200  # characters of a foreign reply
 
 
@@ -53,71 +62,148 @@ PATIENCE: Final = Patience()
 
 
 class HTTP:
-    """To a repository behind an http or https URL."""
+    """To a repository behind an http or https URL.
+
+    Close it at the end, by a `with` block or `close`: a connection may be open.
+
+    Fields:
+        name: the URL that it was made with.
+        moved_to: the URL to which permanent redirects have led, without a login; None: there was none.
+    """
 
     def __init__(
         self,
         url: str,
         *,
         with_login: bool = False,
+        is_ours: bool = False,
         patience: Patience = PATIENCE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`url` without login and password; `with_login`: requests carry one. Raises UsageError: no such URL."""
-        self._pool = _pool(parse_url(url))
+        """
+        Args:
+            url: without login and password.
+            with_login: requests carry a login.
+            is_ours: the server was of our own kind last time.
+
+        Raises:
+            UsageError: it is not a URL.
+        """
+        parse_url(url)
         self.name = url
-        self._url = url  # where it has moved to, after a redirect
+        self.moved_to: str | None = None
         self._with_login = with_login
         self._patience = patience
         self._clock = clock
-        self._headers = {"User-Agent": f"xferzone/{xferzone.__version__}", "Connection": "close"}
+        self._connections = Connections(os.environ)
+        self._keeps_open = is_ours
+        self._was_used = False  # a connection may be left from the last request
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection that may have been kept open."""
+        self._connections.close()
+        self._was_used = False
 
     def exchange(self, body: Body) -> Body:
         with body:
-            content_type, octets = body.content_type, body.octets.read()
-        url = self._url
+            return self._followed("POST", self._url, body.octets.read(), body.content_type)
+
+    def get(self, path: str) -> Body:
+        """The reply to a GET of `path`, which is relative to the URL. Raises PeerError: no reply came."""
+        return self._followed("GET", urljoin(self._url, path), None, "")
+
+    @property
+    def _url(self) -> str:
+        return self.moved_to or self.name
+
+    def _followed(self, method: str, url: str, octets: bytes | None, content_type: str) -> Body:
+        """The reply to a request, after redirects; those of a GET are not remembered."""
+        is_lasting = method == "POST"
+        was_open = False
         try:
             for _ in range(MAX_REDIRECTS):
-                response = self._post(url, content_type, octets)
+                response, proxy = self._ask(method, url, octets, content_type)
                 with response:
                     if response.status not in _REDIRECTS:
-                        self._url = url
-                        return self._taken(response)
-                    url = self._moved(url, response.headers.get("Location", ""))
+                        reply = self._taken(response, proxy, is_xfer=method == "POST")
+                        was_open = self._keeps_open = OURS in response.headers
+                        return reply
+                    url = self._target(url, response)
+                    is_lasting = is_lasting and response.status in _PERMANENT
+                    if is_lasting:
+                        self.moved_to = url
             raise PeerError(f"{self.name} redirects over {MAX_REDIRECTS} times")
         finally:
-            # A server may close a connection without having said that it will: each request has its own.
-            self._pool.clear()
+            # Another server may close a connection without announcing it: each request has its own.
+            if not was_open:
+                self._connections.close()
+            self._was_used = was_open
 
-    def _post(self, url: str, content_type: str, octets: bytes) -> urllib3.BaseHTTPResponse:
+    def _ask(
+        self, method: str, url: str, octets: bytes | None, content_type: str
+    ) -> tuple[urllib3.BaseHTTPResponse, Proxy | None]:
+        """The head of the reply, and the proxy that was asked; None: no proxy was."""
+        proxy = self._connections.proxy(urlsplit(url))
+        headers = {"User-Agent": f"xferzone/{xferzone.__version__}"}
+        if content_type:
+            headers["Content-Type"] = content_type
+        if not self._keeps_open:
+            headers["Connection"] = "close"
         try:
-            return self._pool.request(
-                "POST",
-                url,
-                body=octets,
-                headers=self._headers | {"Content-Type": content_type},
-                timeout=urllib3.Timeout(connect=self._patience.connect, read=self._patience.silence),
-                redirect=False,
-                retries=False,
-                preload_content=False,
-            )
+            return self._sent(proxy, method, url, octets, headers), proxy
         except (urllib3.exceptions.HTTPError, OSError) as exc:
-            raise PeerError(f"{self.name} cannot be reached: {_reason(exc)}") from exc
+            if not (self._was_used and has_no_reply(exc)):
+                raise failure(self.name, proxy, exc) from exc
+        # The server closed the connection that was kept open, as it may at any time. Requests are safe to repeat.
+        self.close()
+        try:
+            return self._sent(proxy, method, url, octets, headers), proxy
+        except (urllib3.exceptions.HTTPError, OSError) as exc:
+            raise failure(self.name, proxy, exc) from exc
 
-    def _taken(self, response: urllib3.BaseHTTPResponse) -> Body:
+    def _sent(
+        self, proxy: Proxy | None, method: str, url: str, octets: bytes | None, headers: Mapping[str, str]
+    ) -> urllib3.BaseHTTPResponse:
+        return self._connections.pool(proxy).request(
+            method,
+            url,
+            body=octets,
+            headers=headers,
+            timeout=urllib3.Timeout(connect=self._patience.connect, read=self._patience.silence),
+            redirect=False,
+            retries=False,
+            preload_content=False,
+        )
+
+    def _taken(self, response: urllib3.BaseHTTPResponse, proxy: Proxy | None, *, is_xfer: bool) -> Body:
         content_type = response.headers.get("Content-Type", "")
-        if response.status != 200:
+        status = f"{response.status} {response.reason}"
+        if proxy is not None and response.status == _PROXY_LOGIN:
+            raise refusal(self.name, proxy, status)
+        if response.status == _SEE_OTHER:
+            where = response.headers.get("Location", "nowhere")[:_SHOWN]
             raise PeerError(
-                f"{self.name} answers {response.status} {response.reason}{self._beginning(response)}"
+                f"{self.name} answers {status} and names {where!r}: that is for browsers, give the repository's own URL"
             )
-        if content_type and not content_type.strip().lower().startswith("application/x-fossil"):
+        if response.status != 200:
+            by = "" if proxy is None else f", through {proxy}"
+            raise PeerError(f"{self.name} answers {status}{by}{self._beginning(response)}")
+        if is_xfer and content_type and not content_type.strip().lower().startswith("application/x-fossil"):
             raise PeerError(
-                f"{self.name} is no Fossil repository, it answers with {content_type}{self._beginning(response)}"
+                f"{self.name} is not a Fossil repository: it answers with {content_type}{self._beginning(response)}"
             )
         coding = response.headers.get("Content-Encoding", "identity")
         if coding.strip().lower() != "identity":
             raise PeerError(
-                f"{self.name} answers in {coding}, which it was not asked for: is a proxy between?"
+                f"{self.name} answers in {coding}, which it was not asked for: is there a proxy in between?"
             )
         return Body(content_type, self._read(response))
 
@@ -141,7 +227,9 @@ class HTTP:
         if not kept.tell() and not {"Content-Length", "Transfer-Encoding"} & {
             *map(str.title, response.headers)
         }:
-            raise PeerError(f"{self.name} broke off its reply: nothing came, and no word that this is all")
+            raise PeerError(
+                f"{self.name} broke off its reply: it is empty, and no length says that it is whole"
+            )
 
     def _beginning(self, response: urllib3.BaseHTTPResponse) -> str:
         """The beginning of a foreign reply, as part of a message."""
@@ -153,41 +241,25 @@ class HTTP:
         try:
             return response.read1(size, decode_content=False)
         except (urllib3.exceptions.HTTPError, OSError) as exc:
-            raise PeerError(f"{self.name} broke off its reply: {_reason(exc)}") from exc
+            raise PeerError(f"{self.name} broke off its reply: {reason(exc)}") from exc
 
-    def _moved(self, url: str, location: str) -> str:
+    def _target(self, url: str, response: urllib3.BaseHTTPResponse) -> str:
+        """Where a redirect from `url` leads."""
+        location = response.headers.get("Location", "").strip()
+        if not location:
+            raise PeerError(
+                f"{self.name} answers {response.status} {response.reason} without saying where to: it has no Location"
+            )
         shown = f"{self.name} redirects to {location[:_SHOWN]!r}"
         try:
-            moved = urljoin(url, location)
-            there = parse_url(moved)
+            target = parse_url(urljoin(url, location))
         except (UsageError, ValueError) as exc:
             raise PeerError(f"{shown}: {exc}") from exc
         here = urlsplit(url)
-        if here.scheme == "https" and there.scheme != "https":
+        if here.scheme == "https" and target.scheme != "https":
             raise PeerError(f"{shown}, where nothing is encrypted")
-        if self._with_login and here.hostname != there.hostname:
+        if self._with_login and here.hostname != target.hostname:
             raise PeerError(
-                f"{shown}, another host, which gets no login from here: give its URL if it is right"
+                f"{shown}, another host, and a login is not sent there: give its URL if it is right"
             )
-        return moved
-
-
-def _pool(parts: SplitResult) -> urllib3.PoolManager:
-    proxy = getproxies().get(parts.scheme)
-    if proxy and not proxy_bypass(parts.hostname or ""):
-        return urllib3.ProxyManager(proxy)
-    return urllib3.PoolManager()
-
-
-def _reason(exc: BaseException) -> str:
-    """What the system says, where it says something: urllib3 wraps that in names of its own objects."""
-    cause: BaseException | None = exc
-    while cause is not None and not (isinstance(cause, OSError) and cause.strerror):
-        cause = cause.__cause__ or cause.__context__
-    if isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER":
-        return "it does not speak TLS: does it speak plain http?"
-    if isinstance(cause, OSError) and cause.strerror:
-        return cause.strerror
-    if isinstance(exc, urllib3.exceptions.ProtocolError):
-        return "it closed the connection without an answer"
-    return "no answer in time" if isinstance(exc, urllib3.exceptions.TimeoutError) else str(exc)
+        return target._replace(netloc=target.netloc.rpartition("@")[2], fragment="").geturl()

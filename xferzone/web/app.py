@@ -12,6 +12,7 @@ from pathlib import Path
 import falcon
 
 from xferzone.sync.server.budget import Budget
+from xferzone.transport.base import OURS
 from xferzone.web.health import Healthz, MetricsPage, Readyz
 from xferzone.web.metrics import Metrics
 from xferzone.web.pages.front import Front, elsewhere
@@ -28,6 +29,7 @@ def create_app(repository: Path, budget: Budget | None = None) -> falcon.App[fal
     """
     shared, metrics = Repository(repository), Metrics()
     app = falcon.App(middleware=[Sync(shared, metrics, budget or Budget())])
+    app.add_middleware(_Kind())
     app.add_route("/", Front())
     app.add_route("/healthz", Healthz())
     app.add_route("/readyz", Readyz(shared))
@@ -36,6 +38,15 @@ def create_app(repository: Path, budget: Budget | None = None) -> falcon.App[fal
     app.add_error_handler(Exception, _unexpected)
     app.set_error_serializer(_as_text)
     return app
+
+
+class _Kind:
+    """Middleware that says in every reply what kind of server this is: our clients then keep the connection open."""
+
+    def process_response(
+        self, req: falcon.Request, resp: falcon.Response, resource: object, req_succeeded: bool
+    ) -> None:
+        resp.set_header(OURS, "1")
 
 
 def _as_text(_req: falcon.Request, resp: falcon.Response, exc: falcon.HTTPError) -> None:
