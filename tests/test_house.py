@@ -56,7 +56,6 @@ MISCITING = frozenset(
         "xferzone/store/timeline.py",
         "xferzone/store/writer.py",
         "xferzone/sync/client/session.py",
-        "xferzone/transport/http.py",
         "xferzone/web/xfer.py",
     )
 )
