@@ -10,7 +10,7 @@ from tests.live import serving
 from xferzone.artifacts import CheckIn, FileCard
 from xferzone.publish import deferred
 from xferzone.publish.served import compile_all
-from xferzone.refs import BranchName, LocalRefs, Move, Ref, State
+from xferzone.refs import BranchName, Door, LocalRefs, Move, Occasion, Ref, State
 from xferzone.repository import check as zone_inspect
 from xferzone.store import Store, chains
 
@@ -110,7 +110,7 @@ def test_what_cannot_be_served_stays_and_is_told(tmp_path: Path) -> None:
         at = writer.put(CheckIn("bad", 1_700_000_000_000, "ops", (card,)).encode())
         refs = LocalRefs(writer)
         bad = Ref(BranchName("example.com", "main"), at, 1, State.DEFERRED)
-        refs.compare_and_set([Move(None, bad, 1_700_000_000_000)])
+        refs.compare_and_set([Move(None, bad, Occasion(1_700_000_000_000, "ann", Door.CLI))])
         ((found, invalid),) = deferred.compile_deferred(writer, refs, [bad], compile_all)
         assert found == bad
         assert "SOA" in str(invalid)

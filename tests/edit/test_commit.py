@@ -11,7 +11,7 @@ from xferzone.edit.commit import Author, Commit, Edit
 from xferzone.errors import Refused
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.history import content
-from xferzone.publish import settle
+from xferzone.publish import pending
 from xferzone.zone import changes
 
 
@@ -79,7 +79,7 @@ def test_removal_leaves_one_leaf(project: Project) -> None:
 
 def test_a_clock_far_behind_the_last_version_is_named(project: Project) -> None:
     project.push(project.manifest(zone_text()))
-    project.now = NOW - 100_000 - settle.MAX_AHEAD_MS
+    project.now = NOW - 100_000 - pending.MAX_AHEAD_MS
     with pytest.raises(Refused, match="set the clock right"):
         set_www(project, "192.0.2.1")
     project.now += 10_000

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from xferzone.artifacts import CheckIn, FileCard, Tag
 from xferzone.hashing import ArtifactId
-from xferzone.publish.settle import publish
-from xferzone.refs import BranchName, LocalRefs
+from xferzone.publish.plan import Liberties
+from xferzone.publish.publish import publish
+from xferzone.refs import BranchName, Door, LocalRefs, Occasion
 from xferzone.repository import make
 from xferzone.store import Store, Writer, places, timeline
 
@@ -71,7 +72,10 @@ class Project:
         with self.writing() as (writer, refs):
             for content in manifests:
                 writer.put(content)
-            return publish(writer, refs, self.now, serial_jump=serial_jump)
+            return publish(writer, refs, self.occasion(Door.PUSH), Liberties(serial_jump))
+
+    def occasion(self, door: Door) -> Occasion:
+        return Occasion(self.now, "ann", door)
 
     def served(self, branch: str = MAIN) -> tuple[ArtifactId, int | None]:
         """The check-in that the branch's ref stands on, and its serial."""

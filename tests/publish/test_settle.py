@@ -1,4 +1,4 @@
-"""Publishing: which check-in is served after which arrived (architecture.md law 4)."""
+"""Publishing: which check-in is served after which arrived (law 4)."""
 
 import random
 from pathlib import Path
@@ -10,7 +10,7 @@ from xferzone.artifacts import Control, Tag
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.history import log
 from xferzone.publish.policy import refusal
-from xferzone.refs import LocalRefs
+from xferzone.refs import Door, LocalRefs
 from xferzone.repository.rebuild import rebuild
 from xferzone.repository.status import status
 from xferzone.store import places, symbols
@@ -193,6 +193,39 @@ def test_a_merge_made_on_the_losing_line_is_appended(project: Project) -> None:
     assert project.served()[0] == served
 
 
+def test_any_authority_appends_the_same_check_in(project: Project, tmp_path: Path) -> None:
+    first = begun(project)
+    winner, loser = project.manifest(B, first), project.manifest(C, first)
+    merge = project.manifest(D, artifact_id(loser), artifact_id(winner))
+    (tmp_path / "other").mkdir()
+    other = Project(tmp_path / "other")
+    other.now = project.now + 299_000
+    with project.store.reader() as reader, other.writing() as (writer, _):
+        writer.put(reader.content(first))
+        for text in (A, B, C, D):
+            writer.put(text)
+    for authority in (project, other):
+        assert authority.push(winner) == []
+        assert authority.push(loser, merge) == []
+    assert project.served() == other.served()
+    with project.writing() as (writer, refs):
+        rebuild(writer, refs, project.occasion(Door.START))
+    assert project.served() == other.served()
+    with project.store.reader() as reader:
+        appended, tip = reader.checkin(project.served()[0]), reader.checkin(artifact_id(merge))
+    assert (appended.date_ms, appended.comment, appended.user) == (tip.date_ms + 1, tip.comment, tip.user)
+
+
+def test_an_appended_check_in_is_after_the_ref_too(project: Project) -> None:
+    first = begun(project)
+    winner, loser = project.manifest(B, first, date_ms=NOW + 60_000), project.manifest(C, first)
+    project.push(winner)
+    merge = project.manifest(D, artifact_id(loser), artifact_id(winner))
+    assert project.push(loser, merge) == []
+    with project.store.reader() as reader:
+        assert reader.checkin(project.served()[0]).date_ms == NOW + 60_001
+
+
 def test_a_merge_made_on_the_fork_branch_is_appended(project: Project) -> None:
     first = begun(project)
     winner, loser = project.manifest(B, first), project.manifest(C, first)
@@ -331,7 +364,7 @@ def test_other_parents_are_shown_and_move_nothing_that_is_served(project: Projec
     assert project.served() == (tip, 3)
     project.push(fourth := project.manifest(D, tip))
     with project.writing() as (writer, refs):
-        rebuild(writer, refs, NOW)
+        rebuild(writer, refs, project.occasion(Door.START))
         logged = {entry.id: entry for entry in log.log(writer, refs, MAIN, 10)}
     assert project.served() == (artifact_id(fourth), 4)
     assert logged[tip].parents == (first,)
@@ -386,7 +419,7 @@ def test_what_is_mended_on_another_branch_is_invalid_after_a_rebuild(
 ) -> None:
     project, _, oops = mended_elsewhere
     with project.writing() as (writer, refs):
-        rebuild(writer, refs, project.now)
+        rebuild(writer, refs, project.occasion(Door.START))
         assert [checkin.id for checkin in places.invalid(writer, MAIN)] == [oops]
 
 

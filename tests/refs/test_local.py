@@ -8,7 +8,7 @@ import pytest
 from xferzone.artifacts import CheckIn
 from xferzone.errors import RefConflict
 from xferzone.hashing import ArtifactId
-from xferzone.refs import BranchName, LocalRefs, Move, Ref, State
+from xferzone.refs import BranchName, Door, LocalRefs, Move, Occasion, Ref, State
 from xferzone.store import Store, Writer
 
 MAIN = BranchName("example.com", "main")
@@ -28,7 +28,7 @@ def checkin(writer: Writer, number: int) -> ArtifactId:
 def move(
     expected: ArtifactId | None, to: ArtifactId, branch: BranchName = MAIN, serial: int | None = 1
 ) -> Move:
-    return Move(expected, Ref(branch, to, serial, State.SERVED, (7, 2**62)), time_ms=5)
+    return Move(expected, Ref(branch, to, serial, State.SERVED, (7, 2**62)), Occasion(5, "ann", Door.CLI))
 
 
 def test_a_ref_is_made_moved_and_read_back(writer: Writer) -> None:
@@ -83,5 +83,5 @@ def test_a_zone_s_refs_are_its_own(writer: Writer) -> None:
 def test_a_ref_keeps_its_state(writer: Writer, state: State, numbers: tuple[int, ...]) -> None:
     refs, a = LocalRefs(writer), checkin(writer, 1)
     ref = Ref(MAIN, a, 1, state, numbers)
-    refs.compare_and_set([Move(None, ref, time_ms=5)])
+    refs.compare_and_set([Move(None, ref, Occasion(5, "ann", Door.CLI))])
     assert refs.get(MAIN) == ref

@@ -8,6 +8,7 @@ import pytest
 from tests.publish.project import MAIN, Project
 from tests.publish.test_follow import STEPS, A, B, C, Copy, Story, refs_of
 from xferzone.hashing import ArtifactId, artifact_id
+from xferzone.refs import Door
 from xferzone.repository.promote import Promoted, promote
 from xferzone.store import places, schema, unsent
 
@@ -16,7 +17,7 @@ SEEDS = 6  # 100 were run
 
 def promoted(clone: Copy) -> Promoted | None:
     with clone.writing() as (writer, refs):
-        return promote(writer, refs, clone.now)
+        return promote(writer, refs, clone.occasion(Door.CLI))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from tests.publish.project import MAIN_BRANCH, NOW, Project, zone_text
 from xferzone.artifacts import Control, Tag
 from xferzone.edit.commit import Author, Edit
 from xferzone.hashing import artifact_id
-from xferzone.refs import LocalRefs
+from xferzone.refs import Door, LocalRefs, Occasion
 from xferzone.repository.rebuild import rebuild
 from xferzone.store import Writer, schema
 from xferzone.zone.changes import parse_change
@@ -49,7 +49,7 @@ def test_everything_derived_comes_back_the_same(tmp_path: Path, seed: int) -> No
         if seed % 2:
             for table in schema.DERIVED:
                 writer.db.execute(f"DROP TABLE {table}")
-        rebuild(writer, LocalRefs(writer), NOW + 1_000)
+        rebuild(writer, LocalRefs(writer), Occasion(NOW + 1_000, "ann", Door.START))
         after = rows(writer)
     for table in before:
         assert after[table] == before[table], table

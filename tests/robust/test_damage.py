@@ -33,7 +33,7 @@ from xferzone.cli.main import cli
 from xferzone.dnsd.following import open_zones
 from xferzone.errors import CorruptArtifact, PeerError, XferzoneError
 from xferzone.hashing import ArtifactId, artifact_id
-from xferzone.refs import LocalRefs
+from xferzone.refs import Door, LocalRefs, Occasion
 from xferzone.repository import rebuild
 from xferzone.store import Store, accounts
 from xferzone.store.check.replace import damaged
@@ -335,7 +335,7 @@ def test_a_damaged_table_is_told_and_the_rest_is_served(
     if mends:
         assert any("xferzone rebuild" in fault for fault in found), found
         with Store.open(copied.path) as store, store.writer() as writer:
-            rebuild.rebuild(writer, LocalRefs(writer), NOW)
+            rebuild.rebuild(writer, LocalRefs(writer), Occasion(NOW, "ann", Door.START))
         assert faults(copied.path) == []
 
 

@@ -13,7 +13,7 @@ from xferzone.artifacts import CheckIn, Control, FileCard, Tag, parse
 from xferzone.cards import Card, Error, File, Gimme, IGot, Message, encode_cards, parse_cards
 from xferzone.cards.body import DEBUG
 from xferzone.hashing import ArtifactId, artifact_id
-from xferzone.refs import BranchName, LocalRefs
+from xferzone.refs import BranchName, Door, LocalRefs
 from xferzone.repository import make
 from xferzone.store import Store, accounts
 from xferzone.web.app import create_app
@@ -78,6 +78,9 @@ def test_a_pushed_zone_is_published_in_the_round_that_brings_it(
     text, checkin = version(ZONE)
     assert push(client, "ann", text, checkin) == []
     assert ref(store) == artifact_id(checkin)
+    with store.reader() as reader:
+        (move,) = LocalRefs(reader).publications(BranchName("example.com", "main"))
+    assert (move.occasion.login, move.occasion.door) == ("ann", Door.PUSH)
     assert "xferzone_refs_published 1" in client.simulate_get("/metrics").text
 
 

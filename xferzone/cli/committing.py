@@ -1,7 +1,5 @@
 """Verbs that commit: their options, and the one transaction in which they do it."""
 
-import getpass
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -9,7 +7,7 @@ from typing import TypeVar
 import click
 
 from xferzone.cli.output import printable, show_difference, show_json, show_warnings
-from xferzone.cli.settings import Settings, changing, now_ms
+from xferzone.cli.settings import Settings, changing, now_ms, own_login
 from xferzone.edit.commit import Author, Commit, Edit
 from xferzone.edit.naming import check_utf8, zone_branch
 from xferzone.errors import RefConflict
@@ -94,11 +92,7 @@ def _with_options(command: _Command, branch: str, *, may_jump: bool) -> _Command
 
 def author(login: str | None = None, *, serial_jump: bool = False) -> Author:
     """Who commits: `login`, else XFERZONE_USER, else whoever runs this."""
-    try:
-        name = login or os.environ.get("XFERZONE_USER") or getpass.getuser()
-    except (KeyError, OSError):
-        name = "unknown"
-    return Author(name, now_ms(), serial_jump)
+    return Author(own_login(login), now_ms(), serial_jump)
 
 
 def commit(

@@ -1,10 +1,14 @@
-"""The verbs that look back: log, diff, blame, show."""
+"""The verbs that look back: log, reflog, diff, blame, show."""
+
+import itertools
 
 import click
+from click.core import ParameterSource
 
 from xferzone.cli.editing import zone_of
 from xferzone.cli.output import printable, show_difference, show_json, when
 from xferzone.cli.settings import Settings, now_ms, reading
+from xferzone.edit.naming import zone_branch
 from xferzone.errors import NotFound, UsageError
 from xferzone.hashing import ArtifactId, short
 from xferzone.history import log as zone_log
@@ -15,7 +19,7 @@ from xferzone.history.diff import difference
 from xferzone.history.log import LogEntry
 from xferzone.history.revision import resolve
 from xferzone.publish.serials import serial_in
-from xferzone.refs import LocalRefs, lookup
+from xferzone.refs import DEFAULT_BRANCH, LocalRefs, Publication, lookup
 from xferzone.store import places
 from xferzone.zone import changes
 from xferzone.zonefile import names, rdtypes, text
@@ -124,6 +128,60 @@ def _as_json(entry: LogEntry) -> dict[str, object]:
         "leaf": entry.is_leaf,
         "closed": entry.is_closed,
         "hidden": entry.is_hidden,
+    }
+
+
+@click.command()
+@click.argument("name", metavar="ZONE")
+@click.option(
+    "-b", "branch", metavar="BRANCH", default=DEFAULT_BRANCH, show_default=True, help="The zone's branch."
+)
+@click.option(
+    "--limit",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=DEFAULT_LENGTH,
+    show_default=True,
+    help="How many moves; JSON has all unless N is given.",
+)
+@click.pass_context
+def reflog(context: click.Context, name: str, branch: str, limit: int) -> None:
+    """List the moves of a branch in this repository, newest first.
+
+    Each line has the number of the move, branch, check-in, serial, time (UTC), login and door. The door is the way by
+    which the move came in: push, cli (a verb), pull (a sync) or start (a server that starts, or rebuild). Moves that an
+    older release made have neither login nor door.
+
+    \b
+    Example:
+      xferzone reflog example.com --limit 5
+    """
+    settings: Settings = context.obj
+    wanted = zone_branch(names.parse_zone(name), branch)
+    is_limited = not settings.json or context.get_parameter_source("limit") is ParameterSource.COMMANDLINE
+    with reading(settings) as (_, refs):
+        moves = list(itertools.islice(refs.publications(wanted), limit if is_limited else None))
+        if not moves:
+            raise NotFound(lookup.branch(refs, wanted))
+    if settings.json:
+        show_json([_move_as_json(move) for move in moves])
+        return
+    for move in moves:
+        serial, when_made = "-" if move.serial is None else move.serial, when(move.occasion.now_ms)
+        who = f"{move.occasion.login or '-'} {move.occasion.door.value or '-'}"
+        line = f"{move.number} {move.branch} {short(move.checkin)} {serial} {when_made} {who}"
+        click.echo(printable(line))
+
+
+def _move_as_json(move: Publication) -> dict[str, object]:
+    return {
+        "number": move.number,
+        "branch": str(move.branch),
+        "checkin": move.checkin,
+        "serial": move.serial,
+        "time": when(move.occasion.now_ms),
+        "login": move.occasion.login,
+        "door": move.occasion.door.value,
     }
 
 

@@ -11,12 +11,12 @@ from xferzone.cli import passwords, synced
 from xferzone.cli.moved import tell_move
 from xferzone.cli.output import show_json
 from xferzone.cli.progress import watching
-from xferzone.cli.settings import Settings, changing, now_ms, reading
+from xferzone.cli.settings import Settings, changing, occasion, reading
 from xferzone.errors import NotFound, UsageError
 from xferzone.publish.follow import Followed, follow
 from xferzone.publish.noted import Noted
-from xferzone.publish.settle import publish
-from xferzone.refs import LocalRefs
+from xferzone.publish.publish import publish
+from xferzone.refs import Door, LocalRefs
 from xferzone.repository.accounts import EVERYBODY
 from xferzone.serve.helpers import compile_aside, verifying
 from xferzone.serve.process import ending_in_order
@@ -225,7 +225,7 @@ def _sync(
             project,
             Options(purpose, account),
             Known(
-                epochs={known.epoch: known.number} if known.epoch else {},
+                epochs=known.epochs,
                 cookie=known.cookie,
                 is_origin=known.name == ORIGIN,
                 own_epoch=itself,
@@ -283,18 +283,18 @@ def _follow(
     writer: Writer, remote: Remote, session: ClientSession, noted: Noted, *, defers: bool
 ) -> Followed:
     followed = Followed()
-    epoch, number = remote.epoch, remote.number
+    epochs = remote.epochs
     if session.pulls and remote.name != ORIGIN and writer.role != schema.PRIMARY:
         # Where the refs of a clone stand is its origin's business alone (law 5).
-        followed = Followed(notices=tuple(publish(writer, LocalRefs(writer), now_ms())))
+        followed = Followed(notices=tuple(publish(writer, LocalRefs(writer), occasion(Door.PULL))))
     elif session.pulls:
         told = session.told.refs if session.told.is_ours else None
         refs = LocalRefs(writer)
-        followed = follow(writer, refs, told, now_ms(), compile_aside, noted, defers=defers)
+        followed = follow(writer, refs, told, occasion(Door.PULL), compile_aside, noted, defers=defers)
         if not followed.incomplete:
-            epoch, number = session.told.epoch, session.told.number
+            epochs = session.told.epochs
     if remote.name:
-        put_remote(writer, Remote(remote.name, remote.url, epoch, number, session.cookie))
+        put_remote(writer, Remote(remote.name, remote.url, epochs, session.cookie))
     return followed
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from xferzone.cli.output import printable, show_json, show_list
-from xferzone.cli.settings import Settings, changing, now_ms, reading
+from xferzone.cli.settings import Settings, changing, now_ms, occasion, reading
 from xferzone.hashing import short
+from xferzone.refs import Door
 from xferzone.repository import check as zone_inspect
 from xferzone.repository import make
 from xferzone.repository import promote as zone_promote
@@ -130,7 +131,7 @@ def promote(settings: Settings) -> None:
       xferzone promote
     """
     with changing(settings) as (writer, refs):
-        done = zone_promote.promote(writer, refs, now_ms())
+        done = zone_promote.promote(writer, refs, occasion(Door.CLI))
         writer.make_clusters()
     if settings.json:
         moved = () if done is None else done.followed.moved
@@ -194,7 +195,7 @@ def rebuild(settings: Settings) -> None:
       xferzone rebuild
     """
     with changing(settings) as (writer, refs):
-        count = zone_rebuild.rebuild(writer, refs, now_ms())
+        count = zone_rebuild.rebuild(writer, refs, occasion(Door.START))
     click.echo(f"{counted(count, 'artifact')} linked again", err=True)
 
 

@@ -15,7 +15,6 @@ import logging
 import os
 import re
 import socket
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from xferzone.cli.settings import Settings
+from xferzone.cli.settings import Settings, occasion
 from xferzone.dnsd.listen import Address, parse_address
 from xferzone.errors import CannotServe, UsageError, XferzoneError
 from xferzone.serve.process import LOG_FORMAT, seek_cycles_often
@@ -124,15 +123,15 @@ def _run(
     """
     seek_cycles_often()
     # These take a while to import, and `--help` has no use for them.
-    from xferzone.publish.settle import publish
-    from xferzone.refs import LocalRefs
+    from xferzone.publish.publish import publish
+    from xferzone.refs import Door, LocalRefs
     from xferzone.store import Store
 
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
     # Before the servers do: what is no repository is refused here, and an older schema migrated by one alone.
     with Store.open(repository) as store:
         with store.writer() as writer:
-            for notice in publish(writer, LocalRefs(writer), time.time_ns() // 1_000_000):
+            for notice in publish(writer, LocalRefs(writer), occasion(Door.START)):
                 _log.warning("%s", notice)
         for endpoint in endpoints:
             _check(endpoint, repository)

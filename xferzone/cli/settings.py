@@ -1,5 +1,7 @@
 """What the global options say, and the repository they name, opened to be read or changed."""
 
+import getpass
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # sqlalchemy behind them takes 0.2 s, and `--help` does not need it
-    from xferzone.refs import LocalRefs
+    from xferzone.refs import Door, LocalRefs, Occasion
     from xferzone.store import Reader, Writer
 
 DEFAULT_REPOSITORY = "zones.xferzone"
@@ -44,6 +46,21 @@ def changing(settings: Settings) -> Iterator["tuple[Writer, LocalRefs]"]:
 
     with Store.open(settings.repository) as store, store.writer() as writer:
         yield writer, LocalRefs(writer)
+
+
+def own_login(given: str | None = None) -> str:
+    """Who runs this: the login given, else XFERZONE_USER, else the user of the operating system."""
+    try:
+        return given or os.environ.get("XFERZONE_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def occasion(door: "Door") -> "Occasion":
+    """Now, by whoever runs this."""
+    from xferzone.refs import Occasion
+
+    return Occasion(now_ms(), own_login(), door)
 
 
 def now_ms() -> int:

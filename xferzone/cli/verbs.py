@@ -26,6 +26,7 @@ VERBS = {
     "branch": "branches:branch",
     "tag": "branches:tag",
     "log": "history:log",
+    "reflog": "history:reflog",
     "diff": "history:diff",
     "blame": "history:blame",
     "show": "history:show",

@@ -25,9 +25,11 @@ from xferzone.errors import Fault, NotFound, RefConflict, Refused, UsageError, Z
 from xferzone.hashing import ArtifactId, short
 from xferzone.publish import served
 from xferzone.publish.deferred import compiled
+from xferzone.publish.pending import MAX_AHEAD_MS
+from xferzone.publish.plan import Liberties
+from xferzone.publish.publish import publish, withdraw
 from xferzone.publish.serials import floor
-from xferzone.publish.settle import MAX_AHEAD_MS, publish, withdraw
-from xferzone.refs import BranchName, LocalRefs, Ref, State, lookup
+from xferzone.refs import BranchName, Door, LocalRefs, Occasion, Ref, State, lookup
 from xferzone.store import Writer, places, schema, symbols, unsent
 from xferzone.zone import changes, checks, cut
 from xferzone.zone.changes import Change
@@ -70,6 +72,7 @@ class Edit:
             )
         self.zone, self.branch = branch.zone, branch
         self._writer, self._refs, self._author = writer, refs, author
+        self._occasion = Occasion(author.now_ms, author.login, Door.CLI)
 
     def change(self, wanted: Sequence[Change], comment: str) -> Commit:
         """Apply the changes in order, as one check-in.
@@ -149,7 +152,7 @@ class Edit:
             )
         ref = self._served()
         checkin = unsent.put_own(self._writer, self._manifest((), comment, ref.checkin).encode())
-        withdraw(self._writer, self._refs, self.branch, checkin, self._author.now_ms)
+        withdraw(self._writer, self._refs, self.branch, checkin, self._occasion)
         return Commit(self.branch, checkin, ref.serial)
 
     def fork_off(self, at: ArtifactId, comment: str) -> Commit:
@@ -273,13 +276,8 @@ class Edit:
         waiting = [placed.id for placed in places.invalid(self._writer, str(self.branch))]
         was_closed = parent is not None and self._is_closed(parent)
         checkin = unsent.put_own(self._writer, self._manifest(cards, comment, parent).encode())
-        publish(
-            self._writer,
-            self._refs,
-            self._author.now_ms,
-            serial_jump=self._author.serial_jump,
-            as_cut=frozenset({checkin} if as_cut else ()),
-        )
+        liberties = Liberties(self._author.serial_jump, frozenset({checkin} if as_cut else ()))
+        publish(self._writer, self._refs, self._occasion, liberties)
         ref = self._refs.get(self.branch)
         if ref is not None and ref.checkin == checkin:
             warnings = self._moved_aside(waiting)

@@ -1,18 +1,20 @@
-"""Where a clone's refs stand after a sync: at the remote's tips, with what was committed here on top (law 5).
+"""Where the refs of a clone or a mirror stand after a sync (law 5).
 
-    remote's tip        the ref here
-      its heir          goes there                       (as after a pull)
-      on its line       stays: what is ahead was made here, and is not there yet
-      aside of it       goes there, the one move that is not forward; what is left behind is named
-    then                forward again, as far as check-ins made here lead on from it
+    remote's tip                   ref of a clone                               ref of a mirror
+      an heir of the ref           goes there                                   goes there
+      an ancestor of the ref       stays: what is ahead was made here,          stays: the remote is a little behind
+                                   and has not arrived there yet
+      on another line              goes there, the one move that is not         stays, and that is reported
+                                   forward; what it leaves behind is named
+    then                           forward again, over check-ins made here
 
-The remote's tip is what it says (`pragma xferzone-ref`). A stock remote says nothing: there it is the latest check-in
-that carries the branch's symbol and was not made here since the last push. One without any files removes the zone, as
+The remote's tip is what it says (`pragma xferzone-ref`). A stock remote says nothing: its tip is the latest check-in
+that carries the branch's symbol and was not made here since the last push. A tip without any files removes the zone, as
 `zone remove` does. What a remote moved to a fork branch while its ref stood still was ours: the ref goes back to where
 the line leaves the branch.
 
-A mirror's refs go forward only. A primary is its own authority: what it pulled is published as what is pushed to it.
-Nothing here makes an artifact, but a primary's publishing.
+A primary is its own authority: what it pulled is published like a push. Only a primary's publishing makes artifacts
+here.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,9 +24,9 @@ from xferzone.errors import ZoneInvalid
 from xferzone.hashing import ArtifactId
 from xferzone.publish import serials
 from xferzone.publish.noted import Noted
+from xferzone.publish.publish import advance, publish
 from xferzone.publish.served import Compiler, compile_all, numbers_of_each
-from xferzone.publish.settle import advance, publish
-from xferzone.refs import BranchName, LocalRefs, Move, Ref, State
+from xferzone.refs import BranchName, LocalRefs, Move, Occasion, Ref, State
 from xferzone.store import Reader, Writer, ancestry, places, schema, symbols, unsent
 from xferzone.zone.cut import mean_a_zone
 
@@ -50,7 +52,7 @@ class Diverged:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A branch whose ref stays, though the remote's is at `checkin` (None: not known), and why."""
+    """A branch whose ref stays although the remote's is at `checkin` (None: not known), and why."""
 
     branch: BranchName
     checkin: ArtifactId | None
@@ -62,9 +64,9 @@ class Followed:
     """What following did, each by branch.
 
     Fields:
-        incomplete: the remote's tip, or what it comes from, is not all here: ask for these refs again.
-        invalid: the remote's tip cannot be served here; the last good one is.
-        notices: what publishing told.
+        incomplete: the remote's tip, or what it is based on, is not completely here: ask for these refs again.
+        invalid: the remote's tip cannot be served here; the last good one still is.
+        notices: what publishing reported.
     """
 
     moved: tuple[Moved, ...] = ()
@@ -78,7 +80,7 @@ def follow(
     writer: Writer,
     refs: LocalRefs,
     told: Mapping[str, ArtifactId | None] | None,
-    now_ms: int,
+    occasion: Occasion,
     compiler: Compiler = compile_all,
     noted: Noted | None = None,
     *,
@@ -87,21 +89,20 @@ def follow(
     """Move the refs after a sync, in its last transaction.
 
     Args:
-        told: where the remote's refs that moved stand now, by branch; None: the zone was removed there. None
+        told: where the remote's refs that moved stand now, by branch; a tip of None: the zone was removed there. None
             instead of a mapping: the remote is stock and says nothing.
-        now_ms: the clock, milliseconds since 1970.
-        compiler: does what may be done aside.
+        compiler: compiles new zones, perhaps in another process.
         noted: what the artifacts that came say of serials.
-        defers: what is new here and published at the remote is compiled later (deferred.py).
+        defers: zones that are new here and published at the remote are compiled later (publish/deferred.py).
     """
     before = {ref.branch: ref for ref in refs.list()}
     is_stock = told is None
-    run = _Run(writer, refs, now_ms, before, compiler, noted, is_stock, defers=defers and not is_stock)
+    run = _Run(writer, refs, occasion, before, compiler, noted, is_stock, defers=defers and not is_stock)
     if writer.role != schema.PRIMARY:
         run.go(run.stock_tips() if told is None else run.wanted(told))
-        notices = advance(writer, refs, now_ms)
+        notices = advance(writer, refs, occasion)
     else:
-        notices = publish(writer, refs, now_ms)
+        notices = publish(writer, refs, occasion)
     moved = (_moved(before.get(ref.branch), ref) for ref in refs.list())
     return Followed(
         moved=tuple(filter(None, moved)),
@@ -119,11 +120,11 @@ def _moved(was: Ref | None, ref: Ref) -> Moved | None:
 
 @dataclass
 class _Run:
-    """One call of `follow`, in a repository that is no primary."""
+    """One call of `follow`, in a repository that is not a primary."""
 
     writer: Writer
     refs: LocalRefs
-    now_ms: int
+    occasion: Occasion
     before: Mapping[BranchName, Ref]
     compiler: Compiler
     noted: Noted | None
@@ -139,7 +140,7 @@ class _Run:
         return {branch: tip for branch, tip in tips.items() if tip is not None}
 
     def wanted(self, told: Mapping[str, ArtifactId | None]) -> dict[BranchName, ArtifactId]:
-        """The remote's tip of each branch that it told of, or whose work from here it moved to a fork."""
+        """The remote's tip of each branch that it reported, or whose work from here it moved to a fork."""
         tips = {}
         for branch, tip in _zone_branches(told).items():
             found = tip or _removal(self.writer, branch)
@@ -162,7 +163,9 @@ class _Run:
         chosen: list[tuple[BranchName, ArtifactId, list[ArtifactId]]] = []
         for branch, tip in tips.items():
             if tip in broken:
-                self.incomplete.append(Kept(branch, tip, "it, or what it comes from, is not all here"))
+                self.incomplete.append(
+                    Kept(branch, tip, "it, or what it is based on, is not completely here")
+                )
             elif (behind := self._left_behind(branch, tip)) is not None:
                 chosen.append((branch, tip, behind))
         moves: list[Move] = []
@@ -183,12 +186,13 @@ class _Run:
         return ref is None or ref.checkin != tip
 
     def _left_behind(self, branch: BranchName, tip: ArtifactId) -> list[ArtifactId] | None:
-        """What a move to `tip` leaves behind, oldest first; None: the ref stays."""
+        """What a move to `tip` leaves behind, oldest first. None: the ref stays."""
         ref = self.before.get(branch)
         if ref is None or ancestry.leads_to(self.writer, tip, ref.checkin):
             return []
         if self.writer.role == schema.MIRROR:
-            self.invalid.append(Kept(branch, tip, "it does not come after what is served here"))
+            if not ancestry.leads_to(self.writer, ref.checkin, tip):
+                self.invalid.append(Kept(branch, tip, "it does not come after what is served here"))
             return None
         behind = ancestry.beyond(self.writer, ref.checkin, tip)
         if ancestry.leads_to(self.writer, ref.checkin, tip) and self._is_ahead(branch, ref, behind):
@@ -207,7 +211,7 @@ class _Run:
         return now_on is not None and now_on.fork_of == branch
 
     def _moves(self, chosen: Sequence[tuple[BranchName, ArtifactId, object]]) -> Iterator[Move | None]:
-        """The move of each branch to its tip; None: that cannot be served, which is noted."""
+        """The move of each branch to its tip. None: the tip cannot be served, which is recorded."""
         held = {branch: self.writer.files(tip) for branch, tip, _ in chosen}
         states = {branch: self._state(branch, files) for branch, files in held.items()}
         wanted = [(branch.zone, held[branch]) for branch in held if states[branch] is State.SERVED]
@@ -223,7 +227,7 @@ class _Run:
             serials.remember(self.writer, line)
             ref = self.before.get(branch)
             expected = None if ref is None else ref.checkin
-            yield Move(expected, Ref(branch, tip, line.serial, states[branch], numbers), self.now_ms)
+            yield Move(expected, Ref(branch, tip, line.serial, states[branch], numbers), self.occasion)
 
     def _state(self, branch: BranchName, files: Mapping[str, ArtifactId]) -> State:
         """What a move to a check-in with these files makes of the branch."""

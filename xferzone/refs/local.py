@@ -12,6 +12,7 @@ from xferzone.errors import RefConflict
 from xferzone.hashing import ArtifactId
 from xferzone.refs import indexes
 from xferzone.refs.branch import BranchName
+from xferzone.refs.occasion import Door, Occasion
 from xferzone.refs.served import State, pack, pack_numbers, unpack, unpack_numbers
 from xferzone.store.chains import id_of
 from xferzone.store.reader import Reader
@@ -36,11 +37,11 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A wish: `branch` from `expected` (None: it has no ref yet) to `ref`, at `time_ms` since 1970."""
+    """A wish: the branch of `to` from `expected` (None: it has no ref yet) to where `to` is."""
 
     expected: ArtifactId | None
     to: Ref
-    time_ms: int
+    occasion: Occasion
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Publication:
     branch: BranchName
     checkin: ArtifactId
     serial: int | None
-    time_ms: int
+    occasion: Occasion
 
 
 class LocalRefs:
@@ -78,10 +79,10 @@ class LocalRefs:
 
     def publications(self, branch: BranchName) -> Iterable[Publication]:
         """The moves of `branch`, newest first."""
-        query = """SELECT number, branch, hash, serial, time_ms FROM publication JOIN blob ON rid = checkin
-                   WHERE branch = ? ORDER BY number DESC"""
+        query = """SELECT number, branch, hash, serial, time_ms, login, door
+                   FROM publication JOIN blob ON rid = checkin WHERE branch = ? ORDER BY number DESC"""
         for row in self._reader.db.execute(query, (str(branch),)):
-            yield _publication(row)
+            yield _publication(*row)
 
     def epoch(self) -> str:
         """Names this life of the repository: numbers of another one mean nothing here."""
@@ -89,11 +90,11 @@ class LocalRefs:
 
     def since(self, number: int) -> Sequence[Publication]:
         """The last move of each ref that moved after publication `number` (0: of every ref), in order."""
-        query = """SELECT number, publication.branch, hash, publication.serial, time_ms
+        query = """SELECT number, publication.branch, hash, publication.serial, time_ms, login, door
                    FROM publication JOIN ref ON ref.publication = number JOIN blob ON rid = publication.checkin
                    WHERE number > ? ORDER BY number"""
         rows = self._reader.db.execute(query, (number,)).fetchall()
-        return [_publication(row) for row in rows]
+        return [_publication(*row) for row in rows]
 
     def compare_and_set(self, moves: Iterable[Move]) -> None:
         """Make all the moves, or none.
@@ -118,8 +119,8 @@ class LocalRefs:
         assert isinstance(writer, Writer)
         ref, rid = move.to, writer.rid(move.to.checkin)
         number = writer.db.execute(
-            "INSERT INTO publication (branch, checkin, serial, time_ms) VALUES (?, ?, ?, ?)",
-            (str(ref.branch), rid, ref.serial, move.time_ms),
+            "INSERT INTO publication (branch, checkin, serial, time_ms, login, door) VALUES (?, ?, ?, ?, ?, ?)",
+            (str(ref.branch), rid, ref.serial, *_columns(move.occasion)),
         ).lastrowid
         before = self.get(ref.branch)
         previous = b"" if before is None else pack(before.state, before.numbers)
@@ -151,6 +152,15 @@ def _ref(row: tuple[str, bytes, int | None, bytes]) -> Ref:
     return Ref(BranchName.of_row(branch), id_of(raw), serial, *unpack(packed))
 
 
-def _publication(row: tuple[int, str, bytes, int | None, int]) -> Publication:
-    number, branch, raw, serial, time_ms = row
-    return Publication(number, BranchName.of_row(branch), id_of(raw), serial, time_ms)
+def _publication(
+    number: int, branch: str, raw: bytes, serial: int | None, *columns: *tuple[int, str, str]
+) -> Publication:
+    time_ms, login, door = columns
+    occasion = Occasion(time_ms, login, Door(door))
+    return Publication(number, BranchName.of_row(branch), id_of(raw), serial, occasion)
+
+
+def _columns(occasion: Occasion) -> tuple[int, str, str]:
+    """The occasion as the publication table keeps it; a login may hold octets that SQLite refuses."""
+    login = occasion.login.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return occasion.now_ms, login, occasion.door.value

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from xferzone.artifacts import CheckIn, Tag
-from xferzone.publish.settle import publish
-from xferzone.refs import LocalRefs
+from xferzone.publish.publish import publish
+from xferzone.refs import Door, LocalRefs, Occasion
 from xferzone.repository.accounts import ADMIN_CAPS, EVERYBODY, check_login, password
 from xferzone.store import Store, accounts
 
@@ -31,7 +31,7 @@ def make(path: Path, *, admin: str, project_code: str | None, now_ms: int) -> st
                 for login in EVERYBODY:
                     accounts.put_user(writer, login, None, "")
                 accounts.put_user(writer, admin, secret, ADMIN_CAPS)
-                publish(writer, LocalRefs(writer), now_ms)
+                publish(writer, LocalRefs(writer), Occasion(now_ms, admin, Door.CLI))
         except BaseException:
             path.unlink()
             raise

@@ -8,7 +8,7 @@ that it was cloned from is not synced with unless it is named.
 from dataclasses import dataclass, replace
 
 from xferzone.publish.follow import Followed, follow
-from xferzone.refs import BranchName, LocalRefs
+from xferzone.refs import BranchName, LocalRefs, Occasion
 from xferzone.repository.rebuild import resettle
 from xferzone.store import Writer, places, schema, symbols, unsent
 from xferzone.store.database import new_epoch
@@ -30,7 +30,7 @@ class Promoted:
     followed: Followed
 
 
-def promote(writer: Writer, refs: LocalRefs, now_ms: int) -> Promoted | None:
+def promote(writer: Writer, refs: LocalRefs, occasion: Occasion) -> Promoted | None:
     """Make the repository a primary; None: it is one, and nothing was done."""
     was = writer.role
     if was == schema.PRIMARY:
@@ -46,4 +46,4 @@ def promote(writer: Writer, refs: LocalRefs, now_ms: int) -> Promoted | None:
     named = map(BranchName.parse, symbols.branches(writer))
     places.reopen(writer, [str(branch) for branch in named if branch is not None and not branch.is_fork])
     resettle(writer, refs)
-    return Promoted(was, follow(writer, refs, {}, now_ms))
+    return Promoted(was, follow(writer, refs, {}, occasion))

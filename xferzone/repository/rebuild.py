@@ -5,16 +5,16 @@ from itertools import islice
 
 from xferzone.errors import NotFound
 from xferzone.hashing import ArtifactId
+from xferzone.publish.publish import publish
 from xferzone.publish.serials import serial_of
 from xferzone.publish.served import numbers
-from xferzone.publish.settle import publish
-from xferzone.refs import BranchName, LocalRefs, State
+from xferzone.refs import BranchName, LocalRefs, Occasion, State
 from xferzone.store import Writer, ancestry, places, schema
 from xferzone.store.check.relink import relink
 from xferzone.zone.cut import is_zone_file
 
 
-def rebuild(writer: Writer, refs: LocalRefs, now_ms: int) -> int:
+def rebuild(writer: Writer, refs: LocalRefs, occasion: Occasion) -> int:
     """Derive everything again; how many artifacts there are. The refs stay where they stand."""
     count = relink(writer)
     resettle(writer, refs)
@@ -26,7 +26,7 @@ def rebuild(writer: Writer, refs: LocalRefs, now_ms: int) -> int:
         latest, *previous = [_numbers(writer, ref.branch.zone, checkin) for checkin in moves]
         state = State.SERVED if latest else State.REMOVED
         refs.repack(replace(ref, state=state, numbers=latest), previous[0] if previous else ())
-    publish(writer, refs, now_ms)
+    publish(writer, refs, occasion)
     return count
 
 

@@ -1,11 +1,14 @@
 """Remotes: the repositories that this one syncs with."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
 
+from xferzone.cards.extension import MAX_EPOCHS
 from xferzone.store.reader import Reader
 from xferzone.store.writer import Writer
 
-ORIGIN = "origin"  # the remote that a repository was cloned from
+ORIGIN: Final = "origin"  # the remote that a repository was cloned from
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,27 +17,35 @@ class Remote:
 
     Fields:
         url: without a password.
-        epoch, number: up to which move its refs are known here; empty and 0: nothing is.
-        cookie: the token that it gave last, to be brought back (spec xfer 3.10); empty: none.
+        epochs: epoch -> number of the last move of its refs known here, the epoch used last at the end.
+        cookie: the token that it gave last, to be sent back in the next request; empty: none.
     """
 
     name: str
     url: str
-    epoch: str = ""
-    number: int = 0
+    epochs: Mapping[str, int] = field(default_factory=dict)
     cookie: str = ""
 
 
 def remotes(reader: Reader) -> list[Remote]:
     """All of them, by name."""
-    rows = reader.db.execute("SELECT name, url, epoch, number, cookie FROM remote ORDER BY name")
-    return [Remote(name, url, epoch, number, _token(cookie)) for name, url, epoch, number, cookie in rows]
+    epochs: dict[str, dict[str, int]] = {}
+    for name, epoch, number in reader.db.execute(
+        "SELECT remote, epoch, number FROM remote_epoch ORDER BY used"
+    ):
+        epochs.setdefault(name, {})[epoch] = number
+    rows = reader.db.execute("SELECT name, url, cookie FROM remote ORDER BY name")
+    return [Remote(name, url, epochs.get(name, {}), _token(cookie)) for name, url, cookie in rows]
 
 
 def put_remote(writer: Writer, remote: Remote) -> None:
-    """Make or replace it."""
-    row = (remote.name, remote.url, remote.epoch, remote.number, _letters(remote.cookie))
-    writer.db.execute("INSERT OR REPLACE INTO remote VALUES (?, ?, ?, ?, ?)", row)
+    """Make or replace it. Of over MAX_EPOCHS epochs those used last are kept."""
+    row = (remote.name, remote.url, _letters(remote.cookie))
+    writer.db.execute("INSERT OR REPLACE INTO remote VALUES (?, ?, ?)", row)
+    known = list(remote.epochs.items())[-MAX_EPOCHS:]
+    rows = [(remote.name, epoch, number, used) for used, (epoch, number) in enumerate(known)]
+    writer.db.execute("DELETE FROM remote_epoch WHERE remote = ?", (remote.name,))
+    writer.db.executemany("INSERT INTO remote_epoch VALUES (?, ?, ?, ?)", rows)
 
 
 def _letters(token: str) -> str:
@@ -48,3 +59,4 @@ def _token(letters: str) -> str:
 
 def remove_remote(writer: Writer, remote: Remote) -> None:
     writer.db.execute("DELETE FROM remote WHERE name = ?", (remote.name,))
+    writer.db.execute("DELETE FROM remote_epoch WHERE remote = ?", (remote.name,))

@@ -10,8 +10,10 @@ primary    setting       project-code, server-code, role, epoch
            aside         deltas whose source has not come; no artifacts yet
            ref           (zone, branch) -> check-in, its indexes in owner order (8 bytes each, big endian), and those
                      before its last move: responders may open them late
-           publication   every move of a ref, numbered; a responder reads what came after a number
-           remote        repositories that this one syncs with, and up to which move their refs are known
+           publication   every move of a ref, numbered, with who made it and by which door; a responder reads what
+                         came after a number
+           remote        repositories that this one syncs with
+           remote_epoch  up to which move their refs are known, in each epoch that was met
            unsent        what was made here and has not been pushed; empty in a primary
 
 derived    checkin       date, branch (inherited along first parents), place (below)
@@ -31,7 +33,7 @@ place      0  on a zone branch or one of its forks, not settled: publishing look
 
 from typing import Final
 
-HEAD: Final = "0002"  # the newest revision in migrations/versions; a test compares
+HEAD: Final = "0003"  # the newest revision in migrations/versions; a test compares
 APPLICATION_ID: Final = 0x787A6F6E  # "xzon", in the file's header
 
 #: Values of the setting "role" (architecture.md law 5).

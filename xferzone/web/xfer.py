@@ -25,8 +25,8 @@ from xferzone.cards.body import COMPRESSED, DEBUG, UNCOMPRESSED, expand_body, is
 from xferzone.errors import Busy, PeerError, XferzoneError
 from xferzone.hashing import short
 from xferzone.publish import policy
-from xferzone.publish.settle import publish
-from xferzone.refs import LocalRefs
+from xferzone.publish.publish import publish
+from xferzone.refs import Door, LocalRefs, Occasion
 from xferzone.store import Reader
 from xferzone.sync.server.budget import Budget, TooLarge
 from xferzone.sync.server.login import Rights, authenticate, claimed_login
@@ -130,7 +130,8 @@ class Sync:
                 round_.receive()
                 notices: Sequence[str] = ()
                 if round_.pushed:
-                    notices = publish(writer, LocalRefs(writer), time.time_ns() // 1_000_000)
+                    occasion = Occasion(time.time_ns() // 1_000_000, rights.login, Door.PUSH)
+                    notices = publish(writer, LocalRefs(writer), occasion)
                     if round_.has_all:
                         writer.make_clusters()
                 reply = round_.finish(notices)

@@ -37,7 +37,7 @@ from xferzone.cards import (
 from xferzone.cards.body import pack, unpack
 from xferzone.errors import PeerError
 from xferzone.hashing import ArtifactId, artifact_id
-from xferzone.refs import BranchName, LocalRefs, Move, Ref, State
+from xferzone.refs import BranchName, Door, LocalRefs, Move, Occasion, Ref, State
 from xferzone.store import Store, accounts
 from xferzone.sync.server import round, sending
 from xferzone.sync.server.budget import Budget
@@ -499,16 +499,19 @@ def told(store: Store, letters: str, request: bytes, budget: Budget | None = Non
         return [card for card in cards(round_.finish()) if isinstance(card, Pragma)]
 
 
+MOVED = Occasion(1_700_000_000_000, "ann", Door.CLI)
+
+
 def test_refs_are_told_to_peers_that_ask(store: Store) -> None:
     with store.writer() as writer:
         here = writer.put(ONE)
         refs = LocalRefs(writer)
         for branch, serial in (("example.com/main", 4), ("example.com/a b", 5), ("gone.test/main", None)):
             refs.compare_and_set(
-                [Move(None, Ref(BranchName.of_row(branch), here, serial, State.REMOVED), 1_700_000_000_000)]
+                [Move(None, Ref(BranchName.of_row(branch), here, serial, State.REMOVED), MOVED)]
             )
         again = Ref(BranchName("example.com", "main"), writer.put(TWO), 6, State.REMOVED)
-        refs.compare_and_set([Move(here, again, 1_700_000_000_001)])
+        refs.compare_and_set([Move(here, again, MOVED)])
         epoch = refs.epoch()
     second = Pragma("xferzone-ref", (r"example.com/a\sb", here, "2"))
     third = Pragma("xferzone-ref", ("gone.test/main", "-", "3"))

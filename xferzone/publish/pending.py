@@ -1,0 +1,88 @@
+"""The check-ins of one zone branch that wait for a decision, and where they hang on the branch's line.
+
+    ref                 where the branch stands
+    heirs of a          children of a on this branch that are pending or recorded invalid, in order of arrival
+    off the line        from a check-in down its first parents: the last one before the published line
+    unfit               it can never be served, whatever a child corrects
+
+`plan` and `settle` both work on it: a plan drops what it finds invalid, settling drops what a move has passed.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from xferzone.hashing import ArtifactId
+from xferzone.publish import forks
+from xferzone.refs import BranchName, Occasion, Ref
+from xferzone.store import Writer, ancestry, places, schema, symbols
+from xferzone.store.places import Placed
+
+MAX_AHEAD_MS: Final = 5 * 60 * 1000  # how far a check-in's date may be ahead of our clock (law 4)
+
+
+@dataclass
+class Pending:
+    """One branch of one zone while it is being published.
+
+    Fields:
+        checkins: what is pending, by id, in order of arrival; of a fork branch where that is merged back.
+        passed: what a move or a fork may have left as a leaf of the branch.
+        notices: what the people who pushed are told, in order.
+    """
+
+    writer: Writer
+    branch: BranchName
+    ref: Ref | None
+    occasion: Occasion
+    checkins: dict[ArtifactId, Placed]
+    passed: list[Placed] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+    def starts(self) -> list[Placed]:
+        """Where the line may go on: the heirs of the ref, or what may begin the branch."""
+        if self.ref is not None:
+            return self.heirs(self.ref.checkin)
+        known = [*places.invalid(self.writer, str(self.branch)), *self.checkins.values()]
+        return [checkin for checkin in known if self._is_first(checkin)]
+
+    def _is_first(self, checkin: Placed) -> bool:
+        if not checkin.parents:
+            return True
+        first = places.placed(self.writer, checkin.parents[0])
+        return first is not None and first.branch != str(self.branch)
+
+    def heirs(self, parent: ArtifactId) -> list[Placed]:
+        """Children of `parent` on this branch, in order of arrival, pending or recorded invalid."""
+        heirs = []
+        for child in ancestry.children(self.writer, parent):
+            placed = self.checkins.get(child) or places.placed(self.writer, child)
+            known = placed is not None and placed.branch == str(self.branch)
+            if placed and known and (child in self.checkins or placed.place == schema.INVALID):
+                heirs.append(placed)
+        return heirs
+
+    def off_the_line(self, checkin: Placed) -> tuple[Placed, ArtifactId | None]:
+        """The first check-in down to `checkin` that is not on the ref's line, and what it was made from."""
+        while True:
+            parent = places.placed(self.writer, checkin.parents[0]) if checkin.parents else None
+            if parent is None or parent.branch != str(self.branch):
+                return checkin, None
+            if parent.place == schema.PUBLISHED:
+                return checkin, parent.id
+            checkin = parent
+
+    def unfit(self, checkin: Placed) -> str | None:
+        """Why the check-in and all that follows it can never be served, whatever a child corrects. None: they can."""
+        if self.is_ahead(checkin):
+            return "its date is over 5 minutes ahead of this server's clock"
+        first = places.placed(self.writer, checkin.parents[0]) if checkin.parents else None
+        if first is not None and first.date_ms >= checkin.date_ms:
+            return "its date is not after its parent's"
+        for name, (prefix, _) in symbols.tags(self.writer, checkin.id).items():
+            if name in forks.HARM and prefix != "-":
+                return f"it carries the tag {name}, {forks.HARM[name]}"
+        return None
+
+    def is_ahead(self, checkin: Placed) -> bool:
+        """Whether its date is too far ahead of our clock."""
+        return checkin.date_ms > self.occasion.now_ms + MAX_AHEAD_MS

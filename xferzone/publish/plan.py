@@ -1,0 +1,176 @@
+"""What a branch should serve next: one move of its ref, decided from what is pending (law 4). No ref moves here.
+
+    forward   r is on the first-parent line      -> the ref moves there, as far as it goes
+    merge     r is reached by other parents      -> append a check-in: parents r and the tip, content the tip's
+    invalid   a child of r that cannot be served -> recorded and told; it stays until a child corrects it
+
+Arrival decides races: of two children of r the one that came first wins. Only what is served must be valid; what is
+passed on the way forward is not checked. A branch without a ref begins with its first valid check-in that has no
+parent on it.
+
+The bytes of an appended check-in depend on (ref, tip) alone, so any number of authorities make one artifact: date
+max(date of r, date of the tip) + 1 ms, comment and user the tip's.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from xferzone.artifacts import CheckIn
+from xferzone.errors import Fault, ZoneInvalid
+from xferzone.hashing import ArtifactId, short
+from xferzone.publish import served
+from xferzone.publish.pending import Pending
+from xferzone.publish.serials import floor, serial_in, serial_of
+from xferzone.refs import Move, Ref, State
+from xferzone.store import places, schema
+from xferzone.store.places import Placed
+from xferzone.wording import listed
+from xferzone.zone.cut import is_zone_file, mean_a_zone
+from xferzone.zone.serial import following
+
+MAX_STEP: Final = 2**30  # a larger step of the serial needs --serial-jump (law 3)
+MAX_TOLD: Final = 10  # faults of one check-in, or check-ins, that the pusher is shown
+
+
+@dataclass(frozen=True, slots=True)
+class Liberties:
+    """What whoever publishes may do beside the rules, or knows.
+
+    Fields:
+        serial_jump: serials may step over 2^30.
+        as_cut: check-ins whose files are known to be cut by the rule, since the caller has just cut them.
+    """
+
+    serial_jump: bool = False
+    as_cut: frozenset[ArtifactId] = frozenset()
+
+
+def plan(pending: Pending, liberties: Liberties) -> Move | None:
+    """The next move of the branch, its artifacts made and compiled. None: nothing that is pending can be published.
+
+    Settle the move, then ask again: a second move builds on the first.
+    """
+    return forward(pending, liberties) or merge(pending, liberties)
+
+
+def forward(pending: Pending, liberties: Liberties) -> Move | None:
+    """The move that goes as far as it can down one line of heirs. None: no heir of the ref can be served."""
+    queue = pending.starts()
+    for start in queue:
+        line = _line(pending, start)
+        for checkin in reversed(line):
+            if checkin.id not in pending.checkins:
+                continue  # found invalid before, which it stays
+            serial = serial_in(pending.writer, pending.branch.zone, checkin.id)
+            numbers = _numbers(pending, checkin.id, serial, liberties)
+            if numbers is not None:
+                return move(pending, checkin.id, numbers)
+        queue.extend(pending.heirs(line[-1].id) if line else ())
+    return None
+
+
+def _line(pending: Pending, start: Placed) -> list[Placed]:
+    """`start` and its heirs while there is just one; it ends before the first that is unfit."""
+    line: list[Placed] = []
+    heirs = [start]
+    while len(heirs) == 1 and pending.unfit(heirs[0]) is None:
+        line.append(heirs[0])
+        heirs = pending.heirs(heirs[0].id)
+    return line
+
+
+def merge(pending: Pending, liberties: Liberties) -> Move | None:
+    """The move to the first valid tip that has the ref among its ancestors by other parents. None: no such tip."""
+    ref = pending.ref
+    if ref is None:
+        return None
+    inner = {parent for checkin in pending.checkins.values() for parent in checkin.parents}
+    for tip in list(pending.checkins.values()):
+        if tip.id in inner or tip.place == schema.INVALID or not _reaches(pending, tip, ref.checkin):
+            continue
+        if pending.is_ahead(tip) or pending.off_the_line(tip)[1] == ref.checkin:
+            continue
+        # The serial of the check-in to be appended: its first parent is the ref, its text the tip's.
+        serial = following(ref.serial, floor(pending.writer, pending.branch.zone, tip.id))
+        numbers = _numbers(pending, tip.id, serial, liberties)
+        if numbers is not None:
+            return move(pending, _append(pending, ref, tip), numbers)
+    return None
+
+
+def _reaches(pending: Pending, tip: Placed, ref: ArtifactId) -> bool:
+    queue, seen = [tip], {tip.id}
+    for at in queue:
+        for parent in at.parents:
+            if parent == ref:
+                return True
+            placed = places.placed(pending.writer, parent)
+            if placed is not None and parent not in seen and placed.place != schema.PUBLISHED:
+                seen.add(parent)
+                queue.append(placed)
+    return False
+
+
+def _append(pending: Pending, ref: Ref, tip: Placed) -> ArtifactId:
+    """A check-in on the branch whose first parent is the ref, and whose content is the tip's."""
+    merged, before = pending.writer.checkin(tip.id), pending.writer.checkin(ref.checkin)
+    appended = CheckIn(
+        comment=merged.comment or "merge",
+        date_ms=max(before.date_ms, merged.date_ms) + 1,
+        user=merged.user,
+        files=tuple(card._replace(old_name=None) for card in pending.writer.file_cards(tip.id)),
+        parents=(ref.checkin, tip.id),
+    )
+    return pending.writer.put(appended.encode())
+
+
+def move(pending: Pending, to: ArtifactId, numbers: tuple[int, ...]) -> Move:
+    """The move of the branch to a check-in with these indexes; without any the zone is removed."""
+    expected = None if pending.ref is None else pending.ref.checkin
+    state = State.SERVED if numbers else State.REMOVED
+    serial = serial_of(pending.writer, pending.branch.zone, to)
+    return Move(expected, Ref(pending.branch, to, serial, state, numbers), pending.occasion)
+
+
+def _numbers(
+    pending: Pending, checkin: ArtifactId, serial: int | None, liberties: Liberties
+) -> tuple[int, ...] | None:
+    """The indexes of a check-in that would be served with `serial`. None: it is invalid, which is recorded."""
+    previous = None if pending.ref is None else pending.ref.serial
+    step = 0 if previous is None or serial is None else (serial - previous) % 2**32
+    try:
+        if step > MAX_STEP and not liberties.serial_jump:
+            reason = (
+                f"the serial would step from {previous} to {serial}, over 2^30: publish it with --serial-jump"
+            )
+            raise ZoneInvalid([Fault("", 0, reason)])
+        own, is_cut = pending.writer.files(checkin), checkin in liberties.as_cut
+        return served.numbers(pending.writer, pending.branch.zone, own, as_cut=is_cut)
+    except ZoneInvalid as exc:
+        _record_invalid(pending, checkin, exc)
+        return None
+
+
+def _record_invalid(pending: Pending, checkin: ArtifactId, exc: ZoneInvalid) -> None:
+    """Keep why the check-in cannot be served, and tell it unless nobody meant a zone."""
+    writer, zone = pending.writer, pending.branch.zone
+    reason = "it is a symbolic link, and only its target's name was sent: commit the file itself"
+    links = [
+        Fault(card.name, 0, reason)
+        for card in writer.file_cards(checkin)
+        if card.perm == "l" and is_zone_file(zone, card.name)
+    ]
+    exc = ZoneInvalid(links) if links else exc
+    placed = pending.checkins.pop(checkin)
+    if placed.branch == str(pending.branch):
+        places.record_invalid(writer, checkin, str(exc))
+    else:
+        # A merge on a fork: what is served moves on without it.
+        places.place(writer, checkin, schema.ELSEWHERE)
+    if pending.ref is None and not mean_a_zone(zone, writer.files(checkin)):
+        return
+    told = listed([str(fault) for fault in exc.faults], MAX_TOLD, "; ")
+    pending.notices.append(
+        f"{pending.branch}: check-in {short(checkin)} is kept but not served: {told}. "
+        "The last good version is still served; commit a correction on top of it."
+    )
