@@ -13,7 +13,7 @@ from xferzone.cli.output import show_json
 from xferzone.cli.progress import watching
 from xferzone.cli.settings import Settings, changing, occasion, reading
 from xferzone.errors import NotFound, UsageError
-from xferzone.publish.follow import Followed, follow
+from xferzone.publish.follow import Compiling, Followed, follow
 from xferzone.publish.noted import Noted
 from xferzone.publish.publish import publish
 from xferzone.refs import Door, LocalRefs
@@ -257,7 +257,7 @@ def _run(
     address, _, _ = credentials(remote.url)
     began = time.monotonic()
     with (
-        HTTP(address, with_login=session.has_account, is_ours=bool(remote.epoch)) as way,
+        HTTP(address, with_login=session.has_account, is_ours=bool(remote.epochs)) as way,
         watching(address, tells_races=remote.name != ORIGIN or not session.pulls) as observer,
     ):
         driver.run(store, way, session, observer)
@@ -290,7 +290,7 @@ def _follow(
     elif session.pulls:
         told = session.told.refs if session.told.is_ours else None
         refs = LocalRefs(writer)
-        followed = follow(writer, refs, told, occasion(Door.PULL), compile_aside, noted, defers=defers)
+        followed = follow(writer, refs, told, occasion(Door.PULL), Compiling(compile_aside, noted, defers))
         if not followed.incomplete:
             epochs = session.told.epochs
     if remote.name:

@@ -82,7 +82,7 @@ def _run(store: Store, remote: Remote, session: RepairSession) -> None:
     address, _, _ = credentials(remote.url)
     began = time.monotonic()
     with (
-        HTTP(address, with_login=session.has_account, is_ours=bool(remote.epoch)) as way,
+        HTTP(address, with_login=session.has_account, is_ours=bool(remote.epochs)) as way,
         watching(address, tells_races=False) as observer,
     ):
         driver.run(store, way, session, observer)

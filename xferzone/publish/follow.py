@@ -76,28 +76,40 @@ class Followed:
     notices: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Compiling:
+    """How zones that a sync brought are compiled.
+
+    Fields:
+        compiler: compiles new zones, perhaps in another process.
+        noted: what the artifacts that came say of serials.
+        defers: zones that are new here and published at the remote are compiled later (publish/deferred.py).
+    """
+
+    compiler: Compiler = compile_all
+    noted: Noted | None = None
+    defers: bool = False
+
+
+_HERE = Compiling()
+
+
 def follow(
     writer: Writer,
     refs: LocalRefs,
     told: Mapping[str, ArtifactId | None] | None,
     occasion: Occasion,
-    compiler: Compiler = compile_all,
-    noted: Noted | None = None,
-    *,
-    defers: bool = False,
+    compiling: Compiling = _HERE,
 ) -> Followed:
     """Move the refs after a sync, in its last transaction.
 
     Args:
         told: where the remote's refs that moved stand now, by branch; a tip of None: the zone was removed there. None
             instead of a mapping: the remote is stock and says nothing.
-        compiler: compiles new zones, perhaps in another process.
-        noted: what the artifacts that came say of serials.
-        defers: zones that are new here and published at the remote are compiled later (publish/deferred.py).
     """
     before = {ref.branch: ref for ref in refs.list()}
     is_stock = told is None
-    run = _Run(writer, refs, occasion, before, compiler, noted, is_stock, defers=defers and not is_stock)
+    run = _Run(writer, refs, occasion, before, compiling, is_stock)
     if writer.role != schema.PRIMARY:
         run.go(run.stock_tips() if told is None else run.wanted(told))
         notices = advance(writer, refs, occasion)
@@ -126,10 +138,8 @@ class _Run:
     refs: LocalRefs
     occasion: Occasion
     before: Mapping[BranchName, Ref]
-    compiler: Compiler
-    noted: Noted | None
+    compiling: Compiling
     is_stock: bool
-    defers: bool
     diverged: list[Diverged] = field(default_factory=list)
     incomplete: list[Kept] = field(default_factory=list)
     invalid: list[Kept] = field(default_factory=list)
@@ -215,8 +225,10 @@ class _Run:
         held = {branch: self.writer.files(tip) for branch, tip, _ in chosen}
         states = {branch: self._state(branch, files) for branch, files in held.items()}
         wanted = [(branch.zone, held[branch]) for branch in held if states[branch] is State.SERVED]
-        compiled = numbers_of_each(self.writer, wanted, self.compiler)
-        computed = [serials.computed(self.writer, branch.zone, tip, self.noted) for branch, tip, _ in chosen]
+        compiled = numbers_of_each(self.writer, wanted, self.compiling.compiler)
+        computed = [
+            serials.computed(self.writer, branch.zone, tip, self.compiling.noted) for branch, tip, _ in chosen
+        ]
         for (branch, tip, _), line in zip(chosen, computed, strict=True):
             numbers = next(compiled) if states[branch] is State.SERVED else ()
             if isinstance(numbers, ZoneInvalid):
@@ -233,7 +245,8 @@ class _Run:
         """What a move to a check-in with these files makes of the branch."""
         if not files:
             return State.REMOVED
-        return State.DEFERRED if self.defers and branch not in self.before else State.SERVED
+        is_later = self.compiling.defers and not self.is_stock and branch not in self.before
+        return State.DEFERRED if is_later else State.SERVED
 
 
 def _zone_branches(told: Mapping[str, ArtifactId | None]) -> dict[BranchName, ArtifactId | None]:

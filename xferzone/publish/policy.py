@@ -1,10 +1,10 @@
-"""Which control tags a pusher may set (architecture.md law 4).
+"""Which control tags a pusher may set (law 4).
 
     on a check-in of a published chain    parent, date, branch, sym-BRANCH, closed, hidden    need the setup capability
     anywhere                              sym-BRANCH of a branch that has a ref               needs it too
     anywhere                              sym-NAME where NAME is a zone branch otherwise      refused by name
 
-They would hide or move what is served from people who work with stock Fossil; they never move a ref.
+They would hide or move what is served for people who work with stock Fossil; they never move a ref.
 """
 
 from xferzone import artifacts
@@ -18,8 +18,8 @@ _SYM = "sym-"
 
 
 def refusal(reader: Reader, refs: LocalRefs, content: bytes) -> str | None:
-    """Why a pusher without the setup capability may not bring this artifact; None: he may."""
-    # Cheap: nearly all content that comes is no artifact with tags.
+    """Why a pusher without the setup capability may not bring this artifact. None: it is allowed."""
+    # Cheap: nearly all content that comes is not an artifact with tags.
     parsed = artifacts.parse(content)
     if not isinstance(parsed, Control | CheckIn):
         return None

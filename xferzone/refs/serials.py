@@ -1,4 +1,4 @@
-"""Serials that were computed once (architecture.md law 3), by check-in and zone."""
+"""Serials that were computed once (law 3), by check-in and zone."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from xferzone.store.writer import Writer
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """A serial that was computed; None: the line has none."""
+    """A serial that was computed. None: the line has none."""
 
     serial: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A remembered serial, that of the first parent, and the one the check-in was published with; None: none known."""
+    """A remembered serial, that of the first parent, and that of a move to the check-in. None: not known."""
 
     zone: str
     checkin: ArtifactId
@@ -40,7 +40,7 @@ def steps(reader: Reader) -> Iterator[Step]:
 
 
 def get(reader: Reader, zone: str, checkin: ArtifactId) -> Remembered | None:
-    """What was computed for the check-in; None: nothing yet."""
+    """What was computed for the check-in. None: nothing yet."""
     query = "SELECT serial FROM serial JOIN blob ON rid = checkin WHERE hash = ? AND zone = ?"
     row = reader.db.execute(query, (bytes.fromhex(checkin), zone)).fetchone()
     return None if row is None else Remembered(row[0])

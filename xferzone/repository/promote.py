@@ -1,8 +1,8 @@
-"""Making a clone or a mirror a primary, which moves its own refs from then on (architecture.md law 5).
+"""Making a clone or a mirror a primary, which moves its own refs from then on (law 5).
 
 What its remote had not published, and what was made here beside the remote's line, is settled as if it had just been
-pushed: published, moved to a fork branch, or merged (law 4). Forks that the remote made stay what they are. The remote
-that it was cloned from is not synced with unless it is named.
+pushed: published, moved to a fork branch, or merged (law 4). Forks that the remote made stay forks. Later syncs use the
+remote that it was cloned from only when it is named.
 """
 
 from dataclasses import dataclass, replace
@@ -19,24 +19,24 @@ from xferzone.store.remotes import (
     remove_remote,
 )
 
-OLD_ORIGIN = "old-origin"  # what the remote is called then; one that was called so is forgotten
+OLD_ORIGIN = "old-origin"  # the new name of the remote; a remote that has this name is forgotten
 
 
 @dataclass(frozen=True, slots=True)
 class Promoted:
-    """What was promoted: the role it had, and what publishing then did."""
+    """The role that the repository had, and what publishing then did."""
 
     was: str
     followed: Followed
 
 
 def promote(writer: Writer, refs: LocalRefs, occasion: Occasion) -> Promoted | None:
-    """Make the repository a primary; None: it is one, and nothing was done."""
+    """Make the repository a primary. None: it is one already, and nothing was done."""
     was = writer.role
     if was == schema.PRIMARY:
         return None
     writer.set_setting("role", schema.PRIMARY)
-    # Another copy of the file may go on as a clone, and follow this one.
+    # Another copy of the file may stay a clone, and follow this one.
     writer.set_setting("epoch", new_epoch())
     unsent.forget(writer, unsent.artifacts(writer))
     for known in remotes(writer):
