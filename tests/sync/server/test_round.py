@@ -526,6 +526,9 @@ def test_refs_are_told_to_peers_that_ask(store: Store) -> None:
     assert told(store, "o", b"pragma xferzone 1 refs - 4\n") == [anew, second, third, fourth, all_told]
     assert told(store, "o", asked + b"0\n", Budget(bytes=10)) == [second]
     assert told(store, "o", (asked + b"3\n") * 3) == [fourth, all_told]
+    other = b"pragma xferzone 1 refs other 3\n"
+    assert told(store, "o", other + asked + b"3\n") == [fourth, all_told]
+    assert told(store, "o", asked + b"3\n" + other) == [anew, fourth, all_told]
     for letters, request in (
         ("g", asked + b"0\n"),
         ("o", PULL),
