@@ -2,11 +2,15 @@
 
 import contextlib
 import socket
+import ssl
 import struct
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
+from tests.live import BOUND_S, PATIENCE_S
 from xferzone.transport import Body, Transport
 
 TYPE = "Content-Type: application/x-fossil\r\n"
@@ -106,3 +110,84 @@ def drips(beginning: str, drop: bytes = b"a") -> Answer:
 
 
 HEAD = f"HTTP/1.1 200 OK\r\n{TYPE}"
+REPLY = f"{HEAD}Content-Length: {len(BODY)}\r\n\r\n".encode() + BODY
+
+
+@contextlib.contextmanager
+def relayed(url: str) -> Iterator[tuple[str, list[bytes]]]:
+    """The URL of a relay to the server at `url`, and what each connection to it has carried there."""
+    host, _, port = url.removeprefix("http://").rstrip("/").partition(":")
+    connections: list[bytes] = []
+
+    def carry(source: socket.socket, target: socket.socket, number: int | None) -> None:
+        with contextlib.suppress(OSError):
+            while octets := source.recv(65_536):
+                if number is not None:
+                    connections[number] += octets
+                target.sendall(octets)
+            target.shutdown(socket.SHUT_WR)
+
+    def serve(client: socket.socket, number: int) -> None:
+        with client, socket.create_connection((host, int(port))) as server:
+            back = threading.Thread(target=carry, args=(server, client, None), daemon=True)
+            back.start()
+            carry(client, server, number)
+            back.join(PATIENCE_S)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def accept() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    client, _ = listener.accept()
+                    connections.append(b"")
+                    threading.Thread(target=serve, args=(client, len(connections) - 1), daemon=True).start()
+
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/", connections
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join(PATIENCE_S)
+
+
+def self_signed(directory: Path, name: str, *, expired: bool = False) -> Path:
+    """A self-signed certificate for `name` behind its key."""
+    key, certificate, both = directory / "key.pem", directory / "certificate.pem", directory / f"{name}.pem"
+    prefix = ["faketime", "-f", "-400d"] if expired else []
+    kind = "IP" if name[0].isdigit() else "DNS"
+    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    subject = ["-subj", f"/CN={name}", "-addext", f"subjectAltName={kind}:{name}", "-days", "30"]
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*prefix, *argv, *subject, *files], capture_output=True, check=True, timeout=BOUND_S)
+    both.write_bytes(key.read_bytes() + certificate.read_bytes())
+    return both
+
+
+@contextlib.contextmanager
+def tls_server(certificate: Path, reply: bytes = REPLY) -> Iterator[str]:
+    """A server with this certificate; its URL."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection, contextlib.suppress(OSError):
+                    connection.settimeout(20)
+                    with context.wrap_socket(connection, server_side=True) as secure:
+                        request_on(secure)
+                        secure.sendall(reply)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield f"https://127.0.0.1:{listener.getsockname()[1]}/"
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join(10)

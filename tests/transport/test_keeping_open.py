@@ -4,14 +4,23 @@ import contextlib
 import os
 import signal
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.live import PATIENCE_S, Person, serving, stock_server, within
-from tests.transport.servers import BODY, HEAD, TYPE, answering, asked, hangs_after, request_on, status
+from tests.transport.servers import (
+    BODY,
+    HEAD,
+    TYPE,
+    answering,
+    asked,
+    hangs_after,
+    relayed,
+    request_on,
+    status,
+)
 from xferzone.errors import PeerError
 from xferzone.transport.http import HTTP, Patience
 
@@ -19,48 +28,9 @@ KEPT = f"{HEAD}X-Xferzone: 1\r\nContent-Length: {len(BODY)}\r\n\r\n".encode() + 
 Next = Callable[[socket.socket], None]
 
 
-@contextlib.contextmanager
-def relayed(url: str) -> Iterator[tuple[str, list[bytes]]]:
-    """The URL of a relay to the server at `url`, and the first octets of each connection to it."""
-    host, _, port = url.removeprefix("http://").rstrip("/").partition(":")
-    connections: list[bytes] = []
-
-    def carry(source: socket.socket, target: socket.socket, number: int | None) -> None:
-        with contextlib.suppress(OSError):
-            while octets := source.recv(65_536):
-                if number is not None:
-                    connections[number] += octets
-                target.sendall(octets)
-            target.shutdown(socket.SHUT_WR)
-
-    def serve(client: socket.socket, number: int) -> None:
-        with client, socket.create_connection((host, int(port))) as server:
-            back = threading.Thread(target=carry, args=(server, client, None), daemon=True)
-            back.start()
-            carry(client, server, number)
-            back.join(PATIENCE_S)
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def accept() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    client, _ = listener.accept()
-                    connections.append(b"")
-                    threading.Thread(target=serve, args=(client, len(connections) - 1), daemon=True).start()
-
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}/", connections
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join(PATIENCE_S)
-
-
 @pytest.fixture(scope="module")
 def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a server of ours with one worker of 64 threads; its process is in `workers`."""
+    """The URL of a server of ours with one worker of 64 threads."""
     directory = tmp_path_factory.mktemp("ours")
     person = Person(directory / "home", "ops")
     person.xferzone("-R", directory / "z.xferzone", "init")
@@ -128,25 +98,24 @@ def test_a_worker_that_was_replaced_costs_nobody_a_request(tmp_path: Path) -> No
         HTTP(server.url(), is_ours=True) as way,
     ):
         asked(way, b"\0\0\0\0")
-        (worker,) = _titled(
-            "http worker", _children(_children([server.process.pid])) + _children([server.process.pid])
-        )
+        (worker,) = [
+            process
+            for process in _descendants(server.process.pid)
+            if "http worker" in Path(f"/proc/{process}/cmdline").read_text()
+        ]
         os.kill(worker, signal.SIGKILL)
         assert within(PATIENCE_S, lambda: not Path(f"/proc/{worker}").exists())
         asked(way, b"\0\0\0\0")
 
 
-def _children(parents: list[int]) -> list[int]:
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            if int(stat.read_text().rpartition(")")[2].split()[1]) in parents:
-                found.append(int(stat.parent.name))
+def _descendants(parent: int) -> set[int]:
+    found = {parent}
+    for _ in range(3):  # supervisor, arbiter, worker
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                if int(stat.read_text().rpartition(")")[2].split()[1]) in found:
+                    found.add(int(stat.parent.name))
     return found
-
-
-def _titled(title: str, processes: list[int]) -> list[int]:
-    return [each for each in processes if title in Path(f"/proc/{each}/cmdline").read_text()]
 
 
 def _keeps(*then: Next) -> Callable[[socket.socket, bytes], None]:

@@ -14,13 +14,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.live import free_port, within
-from tests.transport.servers import BODY, HEAD, answering, asked, says, status
+from tests.transport.servers import BODY, REPLY, answering, asked, says, self_signed, status, tls_server
 from xferzone.errors import PeerError, UsageError
 from xferzone.transport.http import HTTP
 from xferzone.transport.proxies import proxy_for
 
 PLAIN, SECURE = "http://dns.example.net/x", "https://dns.example.net/x"
-REPLY = says(f"{HEAD}Content-Length: 13\r\n\r\n".encode() + BODY)
 ANN = "Basic YW5uOnB3"  # ann:pw
 
 
@@ -173,7 +172,7 @@ def test_curl_takes_the_same_hosts_for_exceptions() -> None:
 
 
 def test_an_http_request_goes_to_the_proxy_with_its_login(monkeypatch: pytest.MonkeyPatch) -> None:
-    with answering(REPLY) as (url, requests):
+    with answering(says(REPLY)) as (url, requests):
         place = urlsplit(url).netloc
         monkeypatch.setenv("http_proxy", f"ann:pw@{place}")
         assert asked(HTTP(PLAIN))[1] == BODY
@@ -196,7 +195,7 @@ def test_an_https_request_goes_through_a_tunnel_with_the_proxys_login(
 
 
 def test_each_url_of_a_redirect_has_its_own_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    with answering(REPLY) as (there, direct):
+    with answering(says(REPLY)) as (there, direct):
         with answering(status("302 Found", f"Location: {there}")) as (proxy, proxied):
             monkeypatch.setenv("http_proxy", urlsplit(proxy).netloc)
             monkeypatch.setenv("no_proxy", "127.0.0.1")
@@ -222,6 +221,19 @@ def test_an_unknown_proxy_is_named_as_the_proxy(monkeypatch: pytest.MonkeyPatch)
         PeerError, match=r"the proxy http://nosuch.invalid:1080 \(from http_proxy\) cannot be reached"
     ):
         asked(HTTP(PLAIN))
+
+
+@pytest.mark.parametrize("url", [PLAIN, SECURE])
+def test_a_proxy_that_hangs_up_is_named(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    with answering(says("")) as (there, _):
+        place = urlsplit(there).netloc
+        monkeypatch.setenv("all_proxy", place)
+        with pytest.raises(PeerError) as caught:
+            asked(HTTP(url))
+    assert str(caught.value) == (
+        f"{url} cannot be reached through the proxy http://{place} (from all_proxy): "
+        "it closed the connection without an answer"
+    )
 
 
 def test_a_proxy_that_answers_for_the_server_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -309,12 +321,25 @@ def reachable(squid: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_sync_goes_through_a_real_squid(reachable: Path) -> None:
-    with answering(REPLY) as (url, requests):
+    with answering(says(REPLY)) as (url, requests):
         assert asked(HTTP(url))[1] == BODY
     assert b"\r\nVia: " in requests[0]
     assert within(
         30, lambda: f"POST {url} ann" in reachable.read_text()
     )  # squid writes it when it has a moment
+
+
+def test_a_tunnel_goes_through_a_real_squid(
+    reachable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = self_signed(tmp_path, "127.0.0.1")
+    with tls_server(certificate) as url:
+        with pytest.raises(PeerError, match=r"through the proxy .*: its certificate is refused: self-signed"):
+            asked(HTTP(url))
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        for _ in range(2):
+            assert asked(HTTP(url))[1] == BODY
+    assert within(30, lambda: f"CONNECT {urlsplit(url).netloc} ann" in reachable.read_text())
 
 
 @pytest.mark.parametrize(

@@ -1,63 +1,17 @@
 """TLS: certificates made here are trusted by SSL_CERT_FILE alone, and a refusal says why and what to do."""
 
-import contextlib
 import shutil
 import socket
-import ssl
 import subprocess
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.live import BOUND_S
-from tests.transport.servers import BODY, HEAD, asked, request_on
+from tests.transport.servers import BODY, asked, self_signed, tls_server
 from xferzone.errors import PeerError
 from xferzone.transport.http import HTTP
-
-REPLY = f"{HEAD}Content-Length: {len(BODY)}\r\n\r\n".encode() + BODY
-
-
-def _certificate(directory: Path, name: str, *, expired: bool = False) -> Path:
-    """A self-signed certificate for `name` behind its key."""
-    key, certificate, both = directory / "key.pem", directory / "certificate.pem", directory / f"{name}.pem"
-    prefix = ["faketime", "-f", "-400d"] if expired else []
-    kind = "IP" if name[0].isdigit() else "DNS"
-    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    subject = ["-subj", f"/CN={name}", "-addext", f"subjectAltName={kind}:{name}", "-days", "30"]
-    files = ["-keyout", str(key), "-out", str(certificate)]
-    subprocess.run([*prefix, *argv, *subject, *files], capture_output=True, check=True, timeout=BOUND_S)
-    both.write_bytes(key.read_bytes() + certificate.read_bytes())
-    return both
-
-
-@contextlib.contextmanager
-def tls_server(certificate: Path, reply: bytes = REPLY) -> Iterator[str]:
-    """A server with this certificate; its URL."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve() -> None:
-            while True:
-                try:
-                    connection, _ = listener.accept()
-                except OSError:
-                    return
-                with connection, contextlib.suppress(OSError):
-                    connection.settimeout(20)
-                    with context.wrap_socket(connection, server_side=True) as secure:
-                        request_on(secure)
-                        secure.sendall(reply)
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        try:
-            yield f"https://127.0.0.1:{listener.getsockname()[1]}/"
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join(10)
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +21,7 @@ def _trust(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def good(tmp_path: Path) -> Path:
-    return _certificate(tmp_path, "127.0.0.1")
+    return self_signed(tmp_path, "127.0.0.1")
 
 
 def _curl(url: str, trusted: Path | None) -> str:
@@ -99,7 +53,7 @@ def test_an_ssl_cert_file_that_does_not_help_is_named(
     good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "other").mkdir()
-    other = _certificate(tmp_path / "other", "192.0.2.1")
+    other = self_signed(tmp_path / "other", "192.0.2.1")
     with tls_server(good) as url:
         monkeypatch.setenv("SSL_CERT_FILE", str(other))
         with pytest.raises(PeerError, match=f": SSL_CERT_FILE={other} has neither it nor its authority$"):
@@ -111,7 +65,7 @@ def test_an_ssl_cert_file_that_does_not_help_is_named(
 
 @pytest.mark.skipif(shutil.which("faketime") is None, reason="tests/peers.sh installs it")
 def test_an_expired_certificate_is_called_expired(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    certificate = _certificate(tmp_path, "127.0.0.1", expired=True)
+    certificate = self_signed(tmp_path, "127.0.0.1", expired=True)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     with tls_server(certificate) as url:
         with pytest.raises(PeerError) as caught:
@@ -126,7 +80,7 @@ def test_an_expired_certificate_is_called_expired(tmp_path: Path, monkeypatch: p
 def test_a_certificate_for_another_host_is_called_that(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    certificate = _certificate(tmp_path, "dns.example.net")
+    certificate = self_signed(tmp_path, "dns.example.net")
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     with tls_server(certificate) as url:
         for address, kind in ((url, "IP address"), (url.replace("127.0.0.1", "localhost"), "Hostname")):

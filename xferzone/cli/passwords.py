@@ -1,4 +1,4 @@
-"""Where the password for a remote comes from, and where it is kept: FILE.passwords beside the repository, mode 0600.
+"""The password for a remote: where it comes from, and FILE.passwords beside the repository (mode 0600) that keeps it.
 
 the URL > --password-file > XFERZONE_PASSWORD > what --save-password kept > a question on the terminal
 """
@@ -16,21 +16,21 @@ from xferzone.sync.client.options import Account
 from xferzone.transport.url import credentials, without_password
 
 VARIABLE = "XFERZONE_PASSWORD"
-MAX_PASSWORD = 10_000  # bytes of a line in a file that is taken for one
+MAX_PASSWORD = 10_000  # bytes; ours; a longer first line of a password file is cut
 
 
 def account(repository: Path, url: str, password_file: str | None) -> Account | None:
-    """Whom `url` speaks for; None: it names nobody.
+    """The login in `url` and its password; None: `url` has no login.
 
     Raises:
-        UsageError: it names somebody whose password is nowhere to be had.
+        UsageError: the password of the login is not known.
         NotFound: the password file cannot be read.
     """
     bare, login, password = credentials(url)
     if not login:
         if password_file is not None:
             raise UsageError(
-                f"a password without a login: say whose, as in {bare.replace('://', '://LOGIN@', 1)}"
+                f"--password-file without a login: put the login into the URL, {bare.replace('://', '://LOGIN@', 1)}"
             )
         return None
     if password is None and password_file is not None:
@@ -49,7 +49,7 @@ def save(repository: Path, url: str, password: str) -> None:
     """Keep the password for `url`."""
     kept = _saved(repository) | {without_password(url): password}
     file = _file(repository)
-    # Made anew, for its owner alone: in a directory that others write to, one may lie there already.
+    # A new file, for its owner alone: in a directory that others can write to, someone may have put one there.
     descriptor, scratch = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as out:
@@ -68,7 +68,7 @@ def _saved(repository: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as exc:
-        raise UsageError(f"{file} cannot be read: {exc}: remove it, and save the passwords again") from exc
+        raise UsageError(f"{file} cannot be read: {exc}: remove it and save the passwords again") from exc
     return {str(url): str(password) for url, password in kept.items()} if isinstance(kept, dict) else {}
 
 

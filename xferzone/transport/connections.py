@@ -99,8 +99,11 @@ def failure(name: str, proxy: Proxy | None, exc: Exception) -> PeerError:
         for cause in _causes(exc):
             if str(cause).startswith(_TUNNEL_FAILED):
                 return refusal(name, proxy, str(cause).removeprefix(_TUNNEL_FAILED))
-        if isinstance(exc, urllib3.exceptions.ProxyError):
-            return PeerError(f"{proxy} cannot be reached: {reason(exc.original_error)}")
+        failed = exc.original_error if isinstance(exc, urllib3.exceptions.ProxyError) else None
+        # urllib3 also calls it a ProxyError when a proxy that was reached for an http URL hangs up.
+        if failed is not None and not isinstance(failed, http.client.HTTPException):
+            return PeerError(f"{proxy} cannot be reached: {reason(failed)}")
+        return PeerError(f"{name} cannot be reached through {proxy}: {reason(exc)}")
     return PeerError(f"{name} cannot be reached: {reason(exc)}")
 
 
@@ -123,7 +126,10 @@ def reason(exc: BaseException) -> str:
         return "it does not speak TLS: does it speak plain http?"
     if said is not None:
         return str(said.strerror)
-    if isinstance(exc, urllib3.exceptions.ProtocolError):
+    if any(
+        isinstance(each, urllib3.exceptions.ProtocolError | http.client.HTTPException)
+        for each in _causes(exc)
+    ):
         return "it closed the connection without an answer"
     return "no answer in time" if isinstance(exc, urllib3.exceptions.TimeoutError) else str(exc)
 
