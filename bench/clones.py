@@ -29,7 +29,7 @@ class _Clones:
 def clones(directory: Path) -> None:
     ops = Person(directory / "clones")
     stock, ours = directory / "history.fossil", directory / "history.xferzone"
-    _imported(ops, stock)
+    imported(ops, stock)
     password = _project_of(ops, stock, ours)
     with serving(ours, "serve") as server, stock_server(ops, stock) as url:
         pusher = directory / "pusher.fossil"
@@ -47,7 +47,7 @@ def clones(directory: Path) -> None:
     _ends(ops, made["ours", "us"].file)
 
 
-def _imported(ops: Person, stock: Path) -> None:
+def imported(ops: Person, stock: Path) -> None:
     with subprocess.Popen(
         ["fossil", "import", "--git", stock],
         env=ops.env,

@@ -1,6 +1,6 @@
 """Measure the figures of docs/performance.md and print them as a table: `make bench`, some six minutes.
 
-    run.py [SECTION...]     latency large many growth clones dns; all of them
+    run.py [SECTION...]     latency large many growth pushes clones dns; all of them
 
 Each figure is a median with its range. If a peer does the same work, both take turns in the same run, and the ratio is
 what counts. The other figures have bounds of their own.
@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import clones, questions, zones
+from bench import clones, pushes, questions, zones
 from bench.measure import row, timed
 from tests.live import Person, serving, stock_server
 from xferzone.edit.commit import Author, Edit
@@ -155,6 +155,7 @@ SECTIONS: dict[str, Callable[[Path], None]] = {
     "large": large_zone,
     "many": many_zones,
     "growth": growth,
+    "pushes": pushes.pushes,
     "clones": clones.clones,
     "dns": questions.dns,
 }

@@ -16,6 +16,7 @@
     +-- Refused             7 a safety threshold or policy says no
     +-- Denied             77 the other side does not let us
     +-- Busy               75 the repository stayed locked; try again
+    +-- Cancelled           1 whoever began a sync has ended it
 
 Catch the leaf you can act on. `ValueError`, `TypeError` and `AssertionError`
 mean a bug of ours and are caught only where a parser's ValueError becomes one
@@ -148,3 +149,7 @@ class Busy(XferzoneError):
     """The repository stayed locked for as long as we were willing to wait."""
 
     exit_code = 75
+
+
+class Cancelled(XferzoneError):
+    """Whoever began the exchange has ended it."""

@@ -23,7 +23,7 @@ from tests.cli.conftest import Run
         (("reset", "nosuch.org", "main~1"), "no zone nosuch.org in this repository"),
         (("edit", "nosuch.org"), "no zone nosuch.org in this repository"),
         (("log", "nosuch.org", "www.nosuch.org"), "no zone nosuch.org in this repository"),
-        (("log", "example.com", "no.example.com"), "no check-in of example.com changed no.example.com."),
+        (("log", "example.com", "no.example.com"), "nothing ever changed no.example.com. in example.com"),
         (
             ("set", "www.example.com", "A", "192.0.2.1", "-b", "canarry"),
             "example.com has no branch canarry: `xferzone branch example.com` lists its branches",
@@ -31,15 +31,12 @@ from tests.cli.conftest import Run
         (("edit", "example.com", "-b", "canarry"), "example.com has no branch canarry"),
         (
             ("set", "www", "A", "192.0.2.1"),
-            "no zone in this repository contains www.; names are absolute, as in www.example.com",
+            "no zone here contains www.; names are absolute, as in www.example.com",
         ),
-        (
-            ("add", "*", "A", "192.0.2.1"),
-            "no zone in this repository contains *.; names are absolute, as in *.example.com",
-        ),
+        (("add", "*", "A", "192.0.2.1"), "no zone here contains *.; names are absolute, as in *.example.com"),
         (
             ("add", "*.nosuch.org", "A", "192.0.2.1"),
-            "no zone in this repository contains *.nosuch.org.: `xferzone zone list`",
+            "no zone here contains *.nosuch.org.: `xferzone zone list`",
         ),
         (("diff", "example.com", "@2000-01-01"), "there was nothing yet at 2000-01-01 00:00:00 UTC"),
     ],
@@ -110,8 +107,7 @@ def test_who_changed_a_name_and_when(zone: Run) -> None:
 def test_help_explains_revisions(xz: Run, verb: tuple[str, ...]) -> None:
     shown = xz(*verb, "--help").out
     assert (
-        "REV: a check-in's id or the first digits of it, a branch, or a tag; any of these with ~N, @DATE or @-2h"
-        in shown
+        "REV: a check-in's id or its beginning, a branch, a tag, any of these with ~N, @DATE or @-2h" in shown
     )
 
 
@@ -151,11 +147,11 @@ def test_a_removal_says_how_the_zone_comes_back(zone: Run) -> None:
         (("delete", "example.com", "NS"), 6, "example.com. would have no NS record, which every zone needs"),
         (("delete", "example.com"), 6, "`xferzone zone remove example.com` ends it"),
         (("add", "zone", "foo.example"), 2, "`xferzone zone add foo.example` adds a zone"),
-        (("show", "a.b.wild.example.com"), 5, "*.wild.example.com. answers for it"),
+        (("show", "a.b.wild.example.com"), 5, "*.wild.example.com. stands for it"),
         (
             ("zone", "import", "example.com", "other"),
             6,
-            "other: the file holds zone example.org., not example.com.",
+            "other: the file is of example.org., not of example.com.",
         ),
     ],
 )
@@ -227,16 +223,8 @@ def test_records_beside_ns_at_a_wildcard_are_shown_and_not_warned_of(zone: Run) 
 @pytest.mark.parametrize(
     ("files", "code", "said"),
     [
-        (
-            ["zones.xferzone"],
-            5,
-            "no zone in this repository contains zones.xferzone., but a file in this directory has that name",
-        ),
-        (
-            ["a.example.com", "b.example.com"],
-            2,
-            "a.example.com and b.example.com are files in this directory",
-        ),
+        (["zones.xferzone"], 5, "no zone here contains zones.xferzone., but there is a file of that name"),
+        (["a.example.com", "b.example.com"], 2, "a.example.com and b.example.com are files here"),
     ],
 )
 @pytest.mark.parametrize("verb", ["set", "add", "delete"])
@@ -248,7 +236,7 @@ def test_files_that_the_shell_put_in_place_of_a_star_are_recognized(
     failed = zone(verb, *files, "A", "192.0.2.1")
     assert failed.code == code
     assert said in failed.err
-    assert "quote the *, as in '*.example.com'" in failed.err
+    assert "a * is to be quoted, as in '*.example.com'" in failed.err
     assert "'*.example.com'" in zone("add", "--help").out
 
 
@@ -265,7 +253,7 @@ def test_every_line_of_an_error_begins_alike(zone: Run, tmp_path: Path) -> None:
     lines = zone("zone", "check", "bad.zone").err.splitlines()
     assert len(lines) == 3
     assert all(line.startswith("xferzone: bad.zone ") for line in lines)
-    assert "was checked as zone bad.: give --zone if that is wrong" in lines[-1]
+    assert "was taken for zone bad., --zone says another" in lines[-1]
 
 
 def test_an_edit_with_a_fault_says_the_reason_first(zone: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,7 @@ def test_a_clone_works_and_becomes_a_primary(tmp_path: Path) -> None:
         assert f"remote: origin {server.url().replace('//', f'//{login[0]}@')}" in shown
         assert "not pushed: 0 artifacts" in shown
         made = ann.xferzone("-R", clone, "set", "www.example.com", "A", "192.0.2.1")
-        assert made.err == "not sent yet: run `xferzone sync`\n"
+        assert made.err == "not sent yet: xferzone sync\n"
         assert "not pushed: 2 artifacts" in ann.xferzone("-R", clone, "status").out
         with serving(clone, "up") as copy:
             assert copy.dig("www.example.com") == ["192.0.2.1"]
@@ -67,14 +67,14 @@ def test_a_clone_works_and_becomes_a_primary(tmp_path: Path) -> None:
         assert "not published: 0 check-ins" in shown
     told = ann.xferzone("-R", clone, "promote").err
     assert told.startswith(
-        'promoted: this clone is now the primary. Its remote "origin" was renamed "old-origin"\n'
+        "it was a clone, and is the primary now; its remote origin is called old-origin now\n"
     )
     assert "xferzone user add LOGIN" in told
     assert "xferzone remote remove origin; xferzone remote add origin URL" in told
     assert ann.xferzone("-R", clone, "remote").out.startswith("old-origin http://")
     ann.xferzone("-R", clone, "branch", "example.com", found[2], "--close")
     assert "lost races" not in ann.xferzone("-R", clone, "status").out
-    assert "this repository is already a primary" in ann.xferzone("-R", clone, "promote").err
+    assert "it is a primary already" in ann.xferzone("-R", clone, "promote").err
     again = json.loads(ann.xferzone("-R", clone, "--format", "json", "promote").out)
     assert again == {"role": "primary", "was": "primary", "moved": [], "notices": []}
     ann.xferzone("-R", clone, "zone", "remove", "example.com")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.publish.project import MAIN, MAIN_BRANCH, NOW, Project, zone_text
-from xferzone.artifacts import Control, Tag
+from xferzone.artifacts import Control, Tag, parse
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.history import log
 from xferzone.publish.policy import refusal
@@ -342,10 +342,10 @@ def test_tags_of_a_pusher_never_move_a_ref(project: Project) -> None:
     with project.writing() as (writer, refs):
         for name in ("branch", "date", "closed", "hidden", "parent", f"sym-{MAIN}"):
             weapon = Control(date_ms=NOW, tags=(Tag("*", name, first, "x"),), user="eve").encode()
-            assert refusal(writer, refs, weapon), name
+            assert refusal(writer, refs, parse(weapon)), name
             writer.put(weapon)
         fair = Control(date_ms=NOW, tags=(Tag("+", "sym-example.com/v1", first, None),), user="eve").encode()
-        assert refusal(writer, refs, fair) is None
+        assert refusal(writer, refs, parse(fair)) is None
     child = project.manifest(B, first)
     project.push(child)
     with project.store.reader() as reader:
@@ -429,7 +429,7 @@ def test_what_another_branch_has_passed_needs_an_administrator_too(
     project, _, oops = mended_elsewhere
     with project.writing() as (writer, refs):
         weapon = Control(date_ms=NOW, tags=(Tag("+", "date", oops, "2030-01-01"),), user="bob").encode()
-        assert refusal(writer, refs, weapon)
+        assert refusal(writer, refs, parse(weapon))
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -6,9 +6,10 @@ from tests.sync.recorded import signed
 from xferzone.cards import Card, Pragma, encode_cards, parse_cards
 from xferzone.store import Store
 from xferzone.sync.server.budget import Budget
-from xferzone.sync.server.login import authenticate
+from xferzone.sync.server.login import authenticate, may_write
 from xferzone.sync.server.reply import Reply
-from xferzone.sync.server.round import Round, Terms, may_write
+from xferzone.sync.server.request import Request
+from xferzone.sync.server.round import Round, Terms
 
 PROJECT = "0123456789abcdef0123456789abcdef01234567"
 PULL = b"pull x %s\n" % PROJECT.encode()
@@ -19,16 +20,17 @@ VERSION = Pragma("client-version", ("22100", "20230226", "192424")).encode()
 def ask(store: Store, body: bytes, budget: Budget | None = None, notices: Sequence[str] = ()) -> Reply:
     """The reply to card text `body`, whose login card, if any, holds; what a writer did is committed."""
     with store.reader() as reader:
-        rights = authenticate(reader, body)
+        request = Request(body)
+        rights = authenticate(reader, request)
     assert rights is not None
-    with store.writer() if may_write(body, rights) else store.reader() as transaction:
-        round_ = Round(transaction, body, Terms(rights, budget or Budget()))
+    with store.writer() if may_write(request, rights) else store.reader() as transaction:
+        round_ = Round(transaction, request, Terms(rights, budget or Budget()))
         round_.receive()
         return round_.finish(notices)
 
 
 def cards(reply: Reply) -> list[Card]:
-    return list(parse_cards(reply.cards))
+    return list(parse_cards(reply.text))
 
 
 def by(login: str, *parts: bytes | Card) -> bytes:

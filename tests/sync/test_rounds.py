@@ -17,6 +17,7 @@ from xferzone.hashing import ArtifactId
 from xferzone.store import Store, accounts
 from xferzone.sync.server.budget import Budget
 from xferzone.sync.server.login import authenticate
+from xferzone.sync.server.request import Request
 
 HISTORY = recorded.public_history()
 USERS = {"nobody": "gjorz", "anonymous": "hz", "developer": "ei", "reader": "kptw"}
@@ -64,7 +65,7 @@ def test_a_recorded_session_is_answered_as_stock_did(store: Store, name: str) ->
     hold(store, {artifact: HISTORY[artifact] for artifact in BEFORE[name]})
     for request, reply in recorded.scenario(name):
         ours = ask(store, request)
-        assert recorded.said(ours.cards, HISTORY) == recorded.said(reply, HISTORY)
+        assert recorded.said(ours.text, HISTORY) == recorded.said(reply, HISTORY)
 
 
 def test_what_was_pushed_is_kept(store: Store) -> None:
@@ -79,7 +80,7 @@ def test_what_was_pushed_is_kept(store: Store) -> None:
 def test_a_wrong_password_is_refused_as_stock_did(store: Store) -> None:
     ((request, _),) = recorded.scenario("auth-failure")
     with store.reader() as reader:
-        assert authenticate(reader, request) is None
+        assert authenticate(reader, Request(request)) is None
 
 
 def test_a_pull_brings_the_cluster_first_and_then_its_members(store: Store) -> None:
@@ -88,7 +89,7 @@ def test_a_pull_brings_the_cluster_first_and_then_its_members(store: Store) -> N
     with store.reader() as reader:
         assert set(reader.unclustered()) == clusters  # the same cluster as stock's, to the byte
     for request, reply in recorded.scenario("pull-cluster"):
-        assert recorded.said(ask(store, request).cards, HISTORY) == recorded.said(reply, HISTORY)
+        assert recorded.said(ask(store, request).text, HISTORY) == recorded.said(reply, HISTORY)
 
 
 def test_a_clone_of_many_rounds_brings_everything_and_each_round_something(store: Store) -> None:
@@ -101,19 +102,19 @@ def test_a_clone_of_many_rounds_brings_everything_and_each_round_something(store
         reply = ask(store, recorded.with_position(requests[min(len(said), 2)], position), Budget(bytes=4_000))
         assert reply.as_clone
         assert reply.sent
-        (position,) = (card.seqno for card in parse_cards(reply.cards) if isinstance(card, CloneSeqno))
-        said.append(recorded.carried(reply.cards))
+        (position,) = (card.seqno for card in parse_cards(reply.text) if isinstance(card, CloneSeqno))
+        said.append(recorded.carried(reply.text))
     expected = [recorded.carried(reply) for _, reply in rounds]
     assert recorded.contents([card for round_ in said for card, _ in round_], {}) == HISTORY
     assert abs(len(said) - len([round_ for round_ in expected if round_])) <= 1
     # Its last request asks for nothing.
-    assert ask(store, requests[-1]).cards == b""
+    assert ask(store, requests[-1]).text == b""
 
 
 def test_each_round_of_that_clone_says_the_same_around_its_artifacts(store: Store) -> None:
     hold(store, HISTORY)
     for request, reply in recorded.scenario("clone-multi-round"):
-        words = recorded.said(ask(store, recorded.with_position(request, 1)).cards, HISTORY)
+        words = recorded.said(ask(store, recorded.with_position(request, 1)).text, HISTORY)
         ours = {word[0] for word in words}
         theirs = {word[0] for word in recorded.said(reply, HISTORY)}
         assert ours == theirs
@@ -137,7 +138,7 @@ def test_a_clone_that_needs_a_login(store: Store) -> None:
         expected = {
             word: count for word, count in words.items() if word[0] != "other" and word[1] not in secret
         }
-        assert recorded.said(ask(store, request).cards, public) == expected
+        assert recorded.said(ask(store, request).text, public) == expected
 
 
 def test_the_history_is_what_stock_calls_structural() -> None:

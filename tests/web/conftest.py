@@ -12,6 +12,7 @@ import falcon.testing
 import pytest
 
 from xferzone.artifacts import CheckIn, Tag
+from xferzone.exchange import Terms
 from xferzone.store import Store, accounts
 from xferzone.sync.server.budget import Budget
 from xferzone.web.app import create_app
@@ -100,4 +101,4 @@ class Served:
 
 
 def served(repository: Path, budget: Budget | None = None) -> contextlib.AbstractContextManager[Served]:
-    return Served(create_app(repository, budget)).running()
+    return Served(create_app(repository, Terms(budget=budget or Budget()))).running()

@@ -1,5 +1,6 @@
 """What the app answers, status by status: sync requests on any path, pages, health; bounds; no surprises."""
 
+import importlib
 import json
 import logging
 import re
@@ -31,6 +32,9 @@ from xferzone.hashing import artifact_id
 from xferzone.store import Store
 from xferzone.web import xfer
 from xferzone.web.app import create_app
+
+#: The module, whose name in the package is the function's.
+answer = importlib.import_module("xferzone.exchange.answer")
 
 CODE = PROJECT.encode()
 PULL = b"pull x %s\n" % CODE
@@ -169,7 +173,7 @@ def test_a_request_that_is_too_long_is_told_so(
 def test_a_request_that_swells_too_much_is_told_so(
     client: falcon.testing.TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(xfer, "MAX_BODY", 10_000)
+    monkeypatch.setattr(answer, "MAX_BODY", 10_000)
     (error,) = said(post(client, by_ops(PUSH, b"#" * 10_000)))
     assert isinstance(error, Error)
     assert "10000" in error.text
@@ -239,7 +243,7 @@ def test_a_bug_of_ours_is_a_500_without_a_trace_and_one_line_in_the_log(
     def broken(*_args: object) -> None:
         raise ZeroDivisionError("inner thoughts")
 
-    monkeypatch.setattr(xfer, "authenticate", broken)
+    monkeypatch.setattr(answer, "authenticate", broken)
     result = post(client, PULL)
     assert result.status_code == 500
     assert "inner" not in result.text
@@ -276,18 +280,50 @@ def test_other_paths_are_404_with_the_way(client: falcon.testing.TestClient, pat
     assert "fossil clone" in result.text
 
 
-@pytest.mark.parametrize("path", ["/", "/healthz", "/zones"])
-@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS"])
-def test_other_methods_are_405(client: falcon.testing.TestClient, path: str, method: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [("/", "GET, HEAD, OPTIONS"), ("/healthz", "GET, HEAD, OPTIONS"), ("/zones", "GET, HEAD, POST")],
+)
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
+def test_other_methods_are_405_from_the_routes(
+    client: falcon.testing.TestClient, path: str, allowed: str, method: str
+) -> None:
     result = client.simulate_request(method, path)
-    assert result.status_code == 405
-    assert result.headers["allow"] == "GET, HEAD, POST"
+    assert (result.status_code, result.headers["allow"]) == (405, allowed)
 
 
-@pytest.mark.parametrize("content_type", ["text/plain", "application/json", "application/fossil", ""])
-def test_other_posts_are_415(client: falcon.testing.TestClient, content_type: str) -> None:
-    result = client.simulate_post("/", body=PULL, headers={"Content-Type": content_type})
-    assert result.status_code == 415
+OTHER_TYPES = ["text/plain", "application/json", "application/fossil", ""]
+
+
+@pytest.mark.parametrize("content_type", OTHER_TYPES)
+@pytest.mark.parametrize(("path", "status"), [("/", 405), ("/healthz", 405), ("/zones", 415)])
+def test_other_posts_reach_the_routes(
+    client: falcon.testing.TestClient, content_type: str, path: str, status: int
+) -> None:
+    result = client.simulate_post(path, body=PULL, headers={"Content-Type": content_type})
+    assert result.status_code == status
+
+
+def test_other_posts_have_a_bound_of_their_own(client: falcon.testing.TestClient) -> None:
+    length = {"Content-Type": "application/json", "Content-Length": str(1024 * 1024)}
+    assert client.simulate_post("/zones", headers=length).status_code == 415
+    length["Content-Length"] = str(1024 * 1024 + 1)
+    assert client.simulate_post("/zones", headers=length).status_code == 413
+    chunked = {"Content-Type": "application/json", "Transfer-Encoding": "chunked", "Content-Length": ""}
+    assert client.simulate_post("/zones", headers=chunked).status_code == 411
+
+
+def test_a_route_added_beside_the_sync_gets_its_posts(store: Store) -> None:
+    class Echo:
+        def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+            resp.data = req.bounded_stream.read()
+
+    app = create_app(store.path)
+    app.add_route("/echo", Echo())
+    client = falcon.testing.TestClient(app)
+    posted = client.simulate_post("/echo", body=b"hello", headers={"Content-Type": "text/plain"})
+    assert (posted.status_code, posted.content) == (200, b"hello")
+    assert said(client.simulate_post("/echo", body=b"# x\n", content_type=DEBUG)) == []
 
 
 def test_health_is_200_while_the_process_answers(client: falcon.testing.TestClient, store: Store) -> None:
@@ -351,7 +387,7 @@ def test_a_body_for_which_there_is_no_room_is_told_so(
     client = falcon.testing.TestClient(create_app(tmp_path / "gone" / "z.xferzone"))
     (error,) = said(client.simulate_post("/", body=b"#" * 500_000, content_type=DEBUG))
     assert error == Error("this server has no room for the request: tell its administrator")
-    assert "for want of a file" in caplog.text
+    assert "xfer cannot be answered: [Errno 2] No such file" in caplog.text
 
 
 def test_a_repository_that_comes_later_is_served(tmp_path: Path) -> None:

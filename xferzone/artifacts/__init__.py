@@ -110,8 +110,8 @@ def may_be_structural(content: bytes) -> bool:
     return (content[:1].isupper() or content[:1] == b"-") and len(content) <= MAX_STRUCTURAL
 
 
-def hazard(content: bytes) -> str | None:
-    """Why the artifact should not be passed on to stock's readers, whoever made it; None: there is no reason.
+def hazard(content: bytes, parsed: CheckIn | Control | Cluster | Other | None) -> str | None:
+    """Why an artifact, parsed, should not be passed on to stock's readers, whoever made it; None: there is no reason.
 
     An id in upper case that comes twice stops every stock clone for good: a phantom is made for each, and the second
     breaks the table's rule ("UNIQUE constraint failed: blob.uuid"; seen with 2.21, whose own server so refuses it).
@@ -121,6 +121,6 @@ def hazard(content: bytes) -> str | None:
         return None
     if len(content) > MAX_STRUCTURAL:
         return f"it is of cards, and longer than {MAX_STRUCTURAL} bytes"
-    if parse(content) is None:
+    if parsed is None:
         return "a NUL stands among its cards" if b"\0" in content else None
     return "it names artifacts in upper case" if upper_case_ids(read(content)) else None

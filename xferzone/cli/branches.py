@@ -1,4 +1,4 @@
-"""The verbs for branches and tags: branch, tag."""
+"""The verbs that list, begin and close branches, and list and set tags: branch, tag."""
 
 import click
 
@@ -20,20 +20,19 @@ from xferzone.zonefile import names
 @click.argument("name", metavar="[ZONE]", required=False)
 @click.argument("new", metavar="[NAME]", required=False)
 @click.argument("revision", metavar="[REV]", default="")
-@click.option("--close", is_flag=True, help="Close branch NAME instead of starting it.")
-@writing_on("The branch that a REV without a branch refers to.")
+@click.option("--close", is_flag=True, help="Close the branch NAME instead of making it.")
+@writing_on("Where REV is looked for if it names no branch; main unless given.")
 @click.pass_obj
 def branch(settings: Settings, name: str | None, new: str | None, revision: str, close: bool) -> None:
-    """List branches, start one at REV, or close one.
+    """List branches, begin one at REV, or close one.
 
-    DNS serves main. To bring the work of another branch to main, merge it in a check-out
-    (`fossil update ZONE/main; fossil merge ZONE/NAME; fossil commit`). `xferzone reset ZONE NAME` also does it, but
-    drops what main has gained since the branch began. A closed branch stays in the lists, marked as closed; a check-in
-    on it reopens it.
+    DNS serves main. What was tried on another branch comes to main by a merge in a check-out
+    (`fossil update ZONE/main; fossil merge ZONE/NAME; fossil commit`), or whole by `xferzone reset ZONE NAME`, which
+    drops what main got since. A closed branch stays in the lists, marked so; a check-in on it opens it again.
 
     \b
-    REV: a check-in's id or the first digits of it, a branch, or a tag; any of these with ~N, @DATE or @-2h (UTC).
-         Default: the tip of main
+    REV: a check-in's id or its beginning, a branch, a tag, any of these with ~N, @DATE or @-2h (UTC);
+         without it, the tip of main
 
     \b
     Examples:
@@ -61,16 +60,14 @@ def branch(settings: Settings, name: str | None, new: str | None, revision: str,
 @click.argument("name", metavar="[ZONE]", required=False)
 @click.argument("tag_name", metavar="[NAME]", required=False)
 @click.argument("revision", metavar="[REV]", default="")
-@writing_on("The branch that a REV without a branch refers to.")
+@writing_on("Where REV is looked for if it names no branch; main unless given.")
 @click.pass_obj
 def tag(settings: Settings, name: str | None, tag_name: str | None, revision: str) -> None:
-    """List tags, or give a check-in a permanent name.
-
-    Without NAME it lists the tags of ZONE; without ZONE, all tags.
+    """List all tags or a zone's, or give a check-in a name that stays.
 
     \b
-    REV: a check-in's id or the first digits of it, a branch, or a tag; any of these with ~N, @DATE or @-2h (UTC).
-         Default: the tip of main
+    REV: a check-in's id or its beginning, a branch, a tag, any of these with ~N, @DATE or @-2h (UTC);
+         without it, the tip of main
 
     \b
     Examples:
@@ -94,7 +91,7 @@ def _list_branches(settings: Settings, zone: str | None) -> None:
         rows = branches.branches(reader, refs, zone)
         reason = None if zone is None else lookup.zone(refs, zone)
     if zone is not None and not rows:
-        raise NotFound(reason or f"no zone {zone} in this repository: `xferzone zone list` shows the zones")
+        raise NotFound(reason or f"{zone} is not in this repository: `xferzone zone list` shows what is")
     if settings.json:
         show_json(
             [
@@ -111,7 +108,7 @@ def _list_branches(settings: Settings, zone: str | None) -> None:
         )
         return
     for row in rows:
-        # Only branches of zones are published; a name like feature/x hardly ever belongs to a zone.
+        # Of a branch that is no zone's nobody asks whether it is published; feature/x is as good as never one's.
         branch = BranchName.parse(row.name)
         unpublished = not row.is_published and branch is not None and "." in branch.zone
         state = (" served" if row.is_served else " not published" if unpublished else "") + (

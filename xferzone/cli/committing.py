@@ -1,4 +1,4 @@
-"""Verbs that commit: their common options, and the one transaction in which each of them commits."""
+"""Verbs that commit: their options, and the one transaction in which they do it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _Command = TypeVar("_Command", bound=Callable[..., object])
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """The options of every verb that commits."""
+    """The options of all that write."""
 
     branch: str
     message: str | None
@@ -32,24 +32,24 @@ class Writing:
 
     @classmethod
     def given(cls) -> "Writing":
-        """Their values on the command line of the running verb."""
+        """As the command line of the running verb gives them."""
         given = cls(**click.get_current_context().meta[_META])
         check_utf8(given.branch)
         return given
 
 
 class _DryRun(Exception):
-    """Rolls the transaction back; not an error."""
+    """Rolls the transaction back, with success."""
 
 
 def writing(command: _Command) -> _Command:
     """Give a verb -b, -m, --dry-run, --as and --serial-jump; Writing.given() reads them."""
-    on = f"The branch to commit to; DNS serves {DEFAULT_BRANCH}."
+    on = f"The zone's branch; {DEFAULT_BRANCH} is the one served."
     return _with_options(command, on, may_jump=True)
 
 
 def writing_on(branch: str) -> Callable[[_Command], _Command]:
-    """The same for a verb that cannot make a serial jump; `branch` is the help text of -b."""
+    """The same for a verb after which no serial can step far; `branch` says what its -b means."""
     return lambda command: _with_options(command, branch, may_jump=False)
 
 
@@ -75,10 +75,10 @@ def _with_options(command: _Command, branch: str, *, may_jump: bool) -> _Command
         command = added(command)
 
     if may_jump:
-        jump = "Allow the serial to step by more than 2^30; secondaries may take it for an older one."
+        jump = "Let the serial step over 2^30 at once, though secondaries could take it for older."
         option("--serial-jump", default=False, is_flag=True, text=jump)
-    option("--as", "login", metavar="LOGIN", text="The author; default: XFERZONE_USER, else your login.")
-    option("--dry-run", default=False, is_flag=True, text="Show what would change; store nothing.")
+    option("--as", "login", metavar="LOGIN", text="The author; else XFERZONE_USER, else you.")
+    option("--dry-run", default=False, is_flag=True, text="Show what would change, and store nothing.")
     option("-m", "message", metavar="TEXT", text="The check-in's comment.")
     option(
         "-b",
@@ -91,7 +91,7 @@ def _with_options(command: _Command, branch: str, *, may_jump: bool) -> _Command
 
 
 def author(login: str | None = None, *, serial_jump: bool = False) -> Author:
-    """The author of a check-in made now by `login`, or else by the user that runs this process."""
+    """Who commits: `login`, else XFERZONE_USER, else whoever runs this."""
     return Author(own_login(login), now_ms(), serial_jump)
 
 
@@ -100,10 +100,10 @@ def commit(
     target: Callable[[LocalRefs], BranchName],
     act: Callable[[Edit, Writer, LocalRefs], Commit],
 ) -> None:
-    """Call `act` with an edit of the `target` branch, in one transaction, and print what it did.
+    """Do `act` on the `target` branch, in one transaction, and print what it did.
 
     Raises:
-        RefConflict: another check-in was first; the work is kept on a fork branch.
+        RefConflict: it lost a race against another check-in; the work is kept on a fork branch.
     """
     options = Writing.given()
     try:
@@ -124,7 +124,7 @@ def commit(
         return
     _show(settings, done)
     if is_unsent and not settings.json:
-        click.echo("not sent yet: run `xferzone sync`", err=True)
+        click.echo("not sent yet: xferzone sync", err=True)
     if done.fork is not None:
         raise RefConflict(
             str(done.branch), "where you began", f"a newer check-in (your work is kept on branch {done.fork})"

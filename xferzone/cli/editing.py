@@ -30,8 +30,8 @@ from xferzone.zone import changes
 from xferzone.zone.changes import Change
 from xferzone.zonefile import names, text
 
-MAX_COMMENT = 200  # characters of a command line that are kept as a comment
-_QUOTE = "quote the *, as in '*.example.com'"
+MAX_COMMENT = 200  # letters of a command line that are kept as a comment
+_QUOTE = "a * is to be quoted, as in '*.example.com'"
 
 
 @click.command("set", cls=WordsCommand)
@@ -40,9 +40,9 @@ _QUOTE = "quote the *, as in '*.example.com'"
 @writing
 @click.pass_obj
 def set_(settings: Settings, name: str, words: tuple[str, ...]) -> None:
-    """Replace an RRset with one record.
+    """Replace an RRset by one record.
 
-    Names are absolute, with or without the final dot. The default TTL is that of the RRset, or 3600 for a new one.
+    Names are absolute, with or without the final dot. Without TTL it is the RRset's, else 3600.
 
     \b
     Examples:
@@ -63,7 +63,7 @@ def add(settings: Settings, name: str, words: tuple[str, ...]) -> None:
     \b
     Examples:
       xferzone add www.example.com AAAA 2001:db8::1
-      xferzone add '*.example.com' A 192.0.2.1         quoted, or the shell would expand the *
+      xferzone add '*.example.com' A 192.0.2.1         quoted: the shell would put files in place of *
     """
     if name.lower() == "zone" and len(words) == 1:
         raise UsageError(f"add adds a record: `xferzone zone add {words[0]}` adds a zone")
@@ -93,10 +93,10 @@ def delete(settings: Settings, name: str, words: tuple[str, ...]) -> None:
 @writing
 @click.pass_obj
 def apply(settings: Settings, name: str, file: str) -> None:
-    """Make many changes in one check-in: lines of set, add and delete.
+    """Do many changes as one check-in: lines of set, add and delete.
 
-    A line that begins with # or ; is a comment. Quotes work as in a zone file; you can leave them out wherever you can
-    on the command line.
+    A line that begins with # or ; is a comment. Quotes are as in a zone file, and can be left out as on the
+    command line.
 
     \b
     Example:
@@ -109,7 +109,7 @@ def apply(settings: Settings, name: str, file: str) -> None:
             change = changes.parse_line(line)
             if change is not None:
                 changes.owner_in(change.name, zone)
-                wanted.append(replace(change, where=f"{source(file)} line {number}"))
+                wanted.append(replace(change, place=f"{source(file)} line {number}"))
         except ZoneInvalid as exc:
             raise ZoneInvalid([Fault(source(file), number, fault.reason) for fault in exc.faults]) from exc
         except UsageError as exc:
@@ -130,8 +130,8 @@ def apply(settings: Settings, name: str, file: str) -> None:
 def edit(settings: Settings, name: str) -> None:
     """Open a zone in VISUAL or EDITOR, and commit what you saved.
 
-    If somebody else publishes in the meantime, the exit code is 4 and your version is kept: on a fork branch, or in a
-    clone in a file, whose name is shown.
+    If somebody else publishes meanwhile, the exit code is 4, and your version is kept on a fork branch; in a clone,
+    in the file that you are told.
 
     \b
     Example:
@@ -175,14 +175,14 @@ def edit(settings: Settings, name: str) -> None:
 @writing
 @click.pass_obj
 def reset(settings: Settings, name: str, revision: str) -> None:
-    """Undo: serve an older version again, as a new check-in.
+    """Serve an older version again, as a new check-in; the undo.
 
-    If REV is another branch, for example a canary, main gets the content of that branch and loses what it has gained
-    since the branch began; `fossil merge` in a check-out of main keeps both. main~1 brings a removed zone back.
+    REV of another branch, as a canary's name, brings that branch's content to main; what main got since is dropped,
+    where `fossil merge` in a check-out of main would keep both. A removed zone comes back by main~1.
 
     \b
-    REV: a check-in's id or the first digits of it, a branch, or a tag; any of these with ~N, @DATE or @-2h (UTC).
-         Without a name before ~ or @ it refers to the branch of -b, by default main
+    REV: a check-in's id or its beginning, a branch, a tag, any of these with ~N, @DATE or @-2h (UTC);
+         without a name before ~ or @ it is of the branch worked on, main
 
     \b
     Examples:
@@ -200,20 +200,20 @@ def reset(settings: Settings, name: str, revision: str) -> None:
 
 
 def _kept(exc: XferzoneError, name: str, branch: str, draft: Path) -> str:
-    """Where the text of a failed edit is, and what to do with it."""
-    # After a lost race a primary has stored the text, on a fork branch.
+    """Where the text of an edit that failed is, and what to do with it."""
+    # A primary keeps what lost a race, on a fork branch.
     stored = "" if isinstance(exc, RefConflict) else "nothing was stored; "
     on = "" if branch == DEFAULT_BRANCH else f" -b {branch}"
     return f"{stored}your text is in {draft}: correct it, then `xferzone zone import {name} {draft}{on}`"
 
 
 def _change(settings: Settings, verb: str, words: tuple[str, ...]) -> None:
-    """Commit the change of one command line; the line is the comment unless -m gives one."""
+    """Commit the change of one command line, which is the check-in's comment unless -m gives one."""
     try:
         wanted = changes.parse_change(verb, words)
     except UsageError as exc:
         if _are_files(words[:2]):
-            exc.args = (f"{exc}; {' and '.join(words[:2])} are files in this directory: {_QUOTE}",)
+            exc.args = (f"{exc}; {' and '.join(words[:2])} are files here: {_QUOTE}",)
         raise
 
     def act(edit: Edit, writer: Writer, refs: LocalRefs) -> Commit:
@@ -233,15 +233,15 @@ def _shortened(comment: str) -> str:
 def zone_of(
     refs: LocalRefs, name: dns.name.Name, branch: str = DEFAULT_BRANCH, *, removed: bool = False
 ) -> str:
-    """The longest zone that contains `name` and has that branch. Raises NotFound if there is no such zone.
+    """The longest zone with that branch in the repository that contains `name`. Raises NotFound if none does.
 
-    `removed`: a removed zone counts too.
+    `removed`: one that was served once counts too.
     """
     for depth in range(len(name.labels)):
         try:
             zone = names.zone_id(dns.name.Name(name.labels[depth:]))
         except ValueError:
-            continue  # too long for a zone id
+            continue  # too long for a zone's name
         ref = refs.get(BranchName.parse(f"{zone}/{branch}"))
         if ref is not None and (removed or ref.state is not State.REMOVED):
             return zone
@@ -250,21 +250,21 @@ def zone_of(
         raise NotFound(lookup.branch(refs, BranchName(above, branch)))
     hint = ""
     if _are_files([name.to_text(omit_final_dot=True)]):
-        hint = f", but a file in this directory has that name: {_QUOTE}"
+        hint = f", but there is a file of that name: {_QUOTE}"
     elif len(name.labels) == 2:
         hint = f"; names are absolute, as in {name}example.com"
     raise NotFound(
-        f"no zone in this repository contains {name}{hint}: `xferzone zone list` shows the zones, `zone add` adds one"
+        f"no zone here contains {name}{hint}: `xferzone zone list` shows them, `zone add` adds one"
     )
 
 
 def _are_files(words: Sequence[str]) -> bool:
-    """Whether the shell may have put these words in place of a *."""
+    """Whether these words may have come from the shell, in place of a *."""
     return {path.name for path in Path().iterdir()}.issuperset(words)
 
 
 def _edited(draft: Path) -> bytes:
-    """The draft after the user has edited it."""
+    """What people make of the draft in their editor."""
     command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     try:
         ended = subprocess.run([*shlex.split(command), str(draft)], check=False)

@@ -1,4 +1,4 @@
-"""The verbs that read a zone and its history: log, reflog, diff, blame, show."""
+"""The verbs that look back: log, reflog, diff, blame, show."""
 
 import itertools
 
@@ -38,26 +38,24 @@ DEFAULT_LENGTH = 20
     type=click.IntRange(min=1),
     default=DEFAULT_LENGTH,
     show_default=True,
-    help="The number of check-ins to show.",
+    help="How many check-ins.",
 )
 @click.pass_obj
 def log(settings: Settings, name: str | None, owner: str | None, count: int) -> None:
-    """Show check-ins, newest first.
+    """What happened, newest first.
 
-    It shows those of a zone and its forks, of a branch, or all of them. With NAME it shows only check-ins that changed
-    the records of that name.
+    Of a zone with its forks, of a branch, or of everything; with NAME the check-ins that changed that name's records.
 
     \b
-    Marks after a check-in:
-      [served]       DNS answers from it: it is the tip of the zone's branch main
-      [tip]          the tip of another branch of a zone; DNS does not serve it
-      [removed]      it removed the zone
-      [invalid: why] it cannot be served; commit a correction on top of it
-      [waiting]      parts of it have not arrived yet
-      [fork]         somebody else was first; it is kept on a branch of its own
-      [unpublished]  in a clone: it is not on the line that is served
-      [closed]       its branch is closed
-      [hidden]       fossil's lists leave it out
+    Marks behind a check-in:
+      [served]       what DNS answers from: the tip of the zone's branch main
+      [tip]          what another branch of a zone stands on; DNS does not serve it
+      [removed]      the zone was removed by it
+      [invalid: why] it could not be served, a correction on top of it can
+      [waiting]      parts of it have not come yet
+      [fork]         somebody else was first: it is kept on a branch of its own
+      [unpublished]  in a clone: it is beside what is served
+      [closed]       nobody works on the branch any more, [hidden]: stock's lists leave it out
 
     \b
     Examples:
@@ -88,9 +86,9 @@ def _changes_of(settings: Settings, zone: str, owner: str, count: int) -> list[L
         found = list(owners.log_of_name(reader, refs, zone, changes.owner_in(wanted, zone), count))
     entries = [entry for entry in found if entry is not None]
     if len(entries) < len(found):
-        click.echo(f"only the newest {owners.MAX_SEARCHED:,} check-ins of {zone} were searched", err=True)
+        click.echo(f"only the newest {owners.MAX_SEARCHED} check-ins of {zone} were looked at", err=True)
     if not entries:
-        raise NotFound(f"no check-in of {zone} changed {wanted}: `xferzone log {zone}` shows all check-ins")
+        raise NotFound(f"nothing ever changed {wanted} in {zone}: `xferzone log {zone}` shows what happened")
     return entries
 
 
@@ -100,8 +98,8 @@ def _not_logged(refs: LocalRefs, name: str) -> str:
     except UsageError:
         above = None
     if above is not None:
-        return f"{name} is a name in {above}: `xferzone log {above} {name}` shows its history"
-    return f"no zone or branch {name} in this repository: `xferzone zone list` and `xferzone branch` show what there is"
+        return f"{name} is a name in {above}: `xferzone log {above} {name}` shows what happened to it"
+    return f"{name} is no zone or branch here: `xferzone zone list` and `xferzone branch` show them"
 
 
 def _as_text(entry: LogEntry) -> str:
@@ -111,8 +109,8 @@ def _as_text(entry: LogEntry) -> str:
     tags = f" (tags: {', '.join(entry.tags)})" if entry.tags else ""
     ended = f" [{'closed' if entry.is_closed else 'hidden'}]" if entry.is_closed or entry.is_hidden else ""
     merged = "".join(f" merges {short(parent)}" for parent in entry.parents[1:])
-    head = f"{when(entry.date_ms)} {short(entry.id)} {entry.branch}{serial}"
-    return printable(f"{head} {entry.author}: {entry.comment}{tags}{merged}{ended}{state}")
+    place = f"{when(entry.date_ms)} {short(entry.id)} {entry.branch}{serial}"
+    return printable(f"{place} {entry.author}: {entry.comment}{tags}{merged}{ended}{state}")
 
 
 def _as_json(entry: LogEntry) -> dict[str, object]:
@@ -193,13 +191,12 @@ def _move_as_json(move: Publication) -> dict[str, object]:
 @click.argument("new", metavar="[REV]", required=False)
 @click.pass_obj
 def diff(settings: Settings, name: str, old: str | None, new: str | None) -> None:
-    """Show removed (-) and added (+) records.
+    """Records that went (-) and came (+).
 
-    By default it shows the changes of the last check-in on main. With one REV it shows all changes from there to main,
-    with two the changes between them.
+    In the last check-in on main; with one REV since that; with two between them.
 
     \b
-    REV: a check-in's id or the first digits of it, a branch, or a tag; any of these with ~N, @DATE or @-2h (UTC)
+    REV: a check-in's id or its beginning, a branch, a tag, any of these with ~N, @DATE or @-2h (UTC)
 
     \b
     Examples:
@@ -224,7 +221,7 @@ def diff(settings: Settings, name: str, old: str | None, new: str | None) -> Non
 @click.argument("owner", metavar="[NAME]", required=False)
 @click.pass_obj
 def blame(settings: Settings, name: str, owner: str | None) -> None:
-    """Show who added each record, and in which check-in.
+    """Who brought each record, in which check-in.
 
     \b
     Example:
@@ -236,7 +233,7 @@ def blame(settings: Settings, name: str, owner: str | None) -> None:
         found = blamed(reader, zone, resolve(reader, refs, zone, "", now_ms()), wanted)
     if not found:
         what = "has no records" if owner is None else f"has no record of {owner}"
-        raise NotFound(f"{zone} {what}: `xferzone log {zone}` shows its history")
+        raise NotFound(f"{zone} {what}: `xferzone log {zone}` shows what happened to it")
     if settings.json:
         rows = ((one.line.decode().rstrip(), one.id, when(one.date_ms), one.author) for one in found)
         show_json([dict(zip(("record", "checkin", "date", "author"), row, strict=True)) for row in rows])
@@ -250,18 +247,14 @@ def blame(settings: Settings, name: str, owner: str | None) -> None:
 @click.argument("name")
 @click.argument("kind", metavar="[TYPE]", required=False)
 @click.option(
-    "--at",
-    "revision",
-    metavar="REV",
-    default="",
-    help="The version of the zone; default: the one that is served.",
+    "--at", "revision", metavar="REV", default="", help="A version of the zone; else what is served."
 )
 @click.pass_obj
 def show(settings: Settings, name: str, kind: str | None, revision: str) -> None:
-    """Show the records of a name as DNS serves them.
+    """The records of a name, as they are served.
 
     \b
-    REV: a check-in's id or the first digits of it, a branch, or a tag; any of these with ~N, @DATE or @-2h (UTC)
+    REV: a check-in's id or its beginning, a branch, a tag, any of these with ~N, @DATE or @-2h (UTC)
 
     \b
     Examples:
@@ -282,7 +275,7 @@ def show(settings: Settings, name: str, kind: str | None, revision: str) -> None
         there = ", ".join(sorted({_type(each) for each in held}))
         hint = f": it has {there}" if there else ""
         if wildcard is not None:
-            hint = f": the wildcard {wildcard} answers for it, see `xferzone show '{wildcard}'`"
+            hint = f": {wildcard} stands for it, `xferzone show '{wildcard}'` shows that"
         raise NotFound(f"{asked} has no such record in {zone}{hint}")
     lines = [
         (asked.to_text(), each.ttl, _type(each), text.rdata_text(each.rdtype, each.rdata, None).decode())

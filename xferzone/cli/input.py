@@ -1,4 +1,4 @@
-"""What the verbs read: files, standard input, and arguments that may look like options."""
+"""What the verbs read: words that may look like options, files, and standard input."""
 
 import sys
 from pathlib import Path
@@ -7,13 +7,13 @@ import click
 
 from xferzone.errors import NotFound, UsageError
 
-MAX_INPUT = 64 * 1024 * 1024  # bytes of one file or of stdin; the bound of zonefile/text.py
+MAX_INPUT = 64 * 1024 * 1024  # bytes of one file or of stdin, as zone/text reads them
 
 
 class WordsCommand(click.Command):
     """A verb whose arguments may look like options: `TXT v=spf1 -all`, `TXT -from`.
 
-    A word is an option only if it is the full name of one of the verb's options. Everything after `--` is data.
+    A word is an option only if it is one of the verb's, written in full; all behind `--` is data.
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -46,8 +46,7 @@ def read_input(file: str) -> bytes:
     """The bytes of a file, or of stdin for "-".
 
     Raises:
-        NotFound: it cannot be read.
-        UsageError: it is larger than MAX_INPUT.
+        NotFound, UsageError: it cannot be read, or is larger than MAX_INPUT.
     """
     try:
         if file == "-":
@@ -58,10 +57,10 @@ def read_input(file: str) -> bytes:
     except OSError as exc:
         raise NotFound(f"{source(file)} cannot be read: {exc.strerror}") from exc
     if len(content) > MAX_INPUT:
-        raise UsageError(f"{source(file)} has more than {MAX_INPUT:,} bytes: split the zone")
+        raise UsageError(f"{source(file)} is over {MAX_INPUT} bytes: split the zone")
     return content
 
 
 def source(file: str) -> str:
-    """The name of a file argument in messages."""
+    """What a file argument is called in messages."""
     return "standard input" if file == "-" else file

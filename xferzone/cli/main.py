@@ -1,10 +1,10 @@
-"""The command line: global options, then a verb, whose module is imported when it is named.
+"""The command line: global options, then a verb; each verb's module is imported when it is called.
 
     xferzone [-R FILE] [--format text|json] [--version] VERB ...
 
-The global options may also follow the verb, unless the verb has an option of the same name.
-Data goes to stdout, everything else to stderr. Our errors bring their own exit code (errors.py); click's usage errors
-exit with 2.
+All of these may stand behind the verb, too, unless it has an option of that name itself.
+Data goes to stdout, all else to stderr. An error on purpose brings its own exit code (errors.py); click's usage
+errors exit 2.
 """
 
 import os
@@ -27,7 +27,7 @@ Exit codes:
   0   done, or nothing to do
   1   failed
   2   the command was not understood
-  4   somebody else was first: look at what changed, then try again
+  4   somebody else was first: look, and try again
   5   no such zone, revision, name, user or repository
   6   the zone is not valid; nothing was stored
   7   refused by a safety threshold or a policy
@@ -45,18 +45,18 @@ Exit codes:
     envvar="XFERZONE_REPOSITORY",
     default=DEFAULT_REPOSITORY,
     show_default=True,
-    help="The repository file; also set by XFERZONE_REPOSITORY.",
+    help="The repository file; XFERZONE_REPOSITORY names it too.",
 )
 @click.option(
     "--format",
-    "output",
+    "form",
     type=click.Choice(["text", "json"]),
     default="text",
-    help="How data is printed. You can also give it, and -R, after the verb.",
+    help="How data is printed. It and -R may stand behind the verb, too.",
 )
 @click.version_option(xferzone.__version__, prog_name="xferzone")
 @click.pass_context
-def cli(ctx: click.Context, repository: Path, output: str) -> None:
+def cli(ctx: click.Context, repository: Path, form: str) -> None:
     """Version-controlled authoritative DNS that replicates by Fossil's sync protocol.
 
     \b
@@ -66,7 +66,7 @@ def cli(ctx: click.Context, repository: Path, output: str) -> None:
       xferzone set www.example.com. 300 A 192.0.2.1     a record
       xferzone up                                       serve Fossil on 8080 and DNS on 5300, both on loopback
     """
-    ctx.obj = Settings(repository, output)
+    ctx.obj = Settings(repository, form)
 
 
 def main() -> None:
@@ -82,24 +82,22 @@ def main() -> None:
         exc.show()
         code = exc.exit_code
     except XferzoneError as exc:
-        # A word of 70 kB in the input must not hide the remedy that follows it.
-        message = re.sub(r"\S{200,}", lambda word: f"{word[0][:60]}...", str(exc))
+        # A word of 70 kB that somebody gave must not hide the remedy behind it.
+        told = re.sub(r"\S{200,}", lambda word: f"{word[0][:60]}...", str(exc))
         if isinstance(
             exc, RefConflict | UsageError | NotFound
-        ):  # errors about damage name their artifacts in full
-            message = re.sub(r"\b[0-9a-f]{64}\b", lambda id_: short(id_[0]), message)
-        click.echo("\n".join(f"xferzone: {printable(line)}" for line in message.split("\n")), err=True)
+        ):  # what is damaged or missing is named in full
+            told = re.sub(r"\b[0-9a-f]{64}\b", lambda id_: short(id_[0]), told)
+        click.echo("\n".join(f"xferzone: {printable(line)}" for line in told.split("\n")), err=True)
         code = exc.exit_code
     except BrokenPipeError:
-        # The reader of our output has seen enough: `xferzone log | head`.
+        # Whoever read our output has what he wanted: `xferzone log | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except OSError as exc:
-        # A full disk, a directory without permission: the system's own message is the best there is.
+        # A full disk, a directory that cannot be entered: what the system says of it is all there is to say.
         click.echo(f"xferzone: {f'{exc.filename}: ' if exc.filename else ''}{exc.strerror}", err=True)
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # flushing the rest at exit would fail again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left would fail once more
         code = 1
     except KeyboardInterrupt:
         code = 130

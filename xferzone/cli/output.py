@@ -1,4 +1,4 @@
-"""What the verbs print: JSON, differences, warnings, lists and dates, free of anything that could steer a terminal."""
+"""What the verbs print: JSON, differences, warnings, dates and counts; nothing in it may steer a terminal."""
 
 import json
 import re
@@ -11,22 +11,22 @@ import click
 from xferzone.cli.settings import Settings
 from xferzone.wording import and_more
 
-if TYPE_CHECKING:  # imports the store, 0.2 s that printing an error need not wait for
+if TYPE_CHECKING:  # the store behind it takes 0.2 s, and errors are printed without it
     from xferzone.history.diff import Difference
 
-MAX_SHOWN = 20  # lines of a list; JSON has all of them
-#: JSON leaves these as they are, but a terminal may obey them: DEL, C1 controls, and bidirectional overrides.
+MAX_SHOWN = 20  # branches, check-ins or artifacts that are listed one by one; JSON has all
+#: What JSON lets stand in a string and a terminal may obey: DEL, C1 controls, and what turns the writing around.
 _STEERING = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def show_json(value: object) -> None:
     text = json.dumps(value, indent=2, ensure_ascii=False)
-    # A comment that stock accepted may hold bytes that are not UTF-8.
+    # Comments that stock took may hold bytes that are no UTF-8.
     click.echo(_STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode("utf-8", "replace"))
 
 
 def show_difference(settings: Settings, change: "Difference") -> None:
-    """Removed lines with a minus, then added lines with a plus."""
+    """Lines gone with a minus, lines come with a plus."""
     if settings.json:
         show_json(
             {"gone": [line.decode() for line in change.gone], "come": [line.decode() for line in change.come]}
@@ -44,19 +44,19 @@ def show_warnings(warnings: Iterable[str]) -> None:
 
 
 def printable(text: str) -> str:
-    """Text from elsewhere as one line for a terminal, without control characters that could steer it."""
+    """What somebody else wrote, as one line of a terminal: without control characters that could steer it."""
     return "".join(
         letter if letter.isprintable() else " " if letter.isspace() else "\ufffd" for letter in text
     )
 
 
 def when(date_ms: int) -> str:
-    """A date for people to read, in UTC."""
+    """A date as people are shown it, in UTC."""
     return datetime.fromtimestamp(date_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def show_list(lines: Sequence[str], indent: str = "") -> None:
-    """Print at most MAX_SHOWN of the lines, then how many more there are."""
+    """At most MAX_SHOWN of the lines, then how many more there are."""
     for line in lines[:MAX_SHOWN]:
         click.echo(printable(f"{indent}{line}"))
     if len(lines) > MAX_SHOWN:

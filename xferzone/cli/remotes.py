@@ -1,39 +1,39 @@
 """xferzone clone, sync, pull, push, remote: other repositories."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import click
 
+from xferzone import exchange
 from xferzone.cli import passwords, synced
 from xferzone.cli.moved import tell_move
 from xferzone.cli.output import show_json
 from xferzone.cli.progress import watching
-from xferzone.cli.settings import Settings, changing, occasion, reading
-from xferzone.errors import NotFound, UsageError
-from xferzone.publish.follow import Compiling, Followed, follow
-from xferzone.publish.noted import Noted
-from xferzone.publish.publish import publish
-from xferzone.refs import Door, LocalRefs
-from xferzone.repository.accounts import EVERYBODY
+from xferzone.cli.settings import Settings, changing, own_login, reading
+from xferzone.errors import UsageError
+from xferzone.exchange import Options
+from xferzone.exchange.known import known_remote
 from xferzone.serve.helpers import compile_aside, verifying
 from xferzone.serve.process import ending_in_order
-from xferzone.store import Reader, Store, Writer, accounts, schema, unsent
+from xferzone.store import Store, schema
 from xferzone.store.remotes import ORIGIN, Remote, put_remote, remotes, remove_remote
-from xferzone.sync.client import driver
-from xferzone.sync.client.options import Known, Options, Purpose
-from xferzone.sync.client.session import ClientSession
 from xferzone.transport.http import HTTP
-from xferzone.transport.url import credentials, shown_url, without_password
+from xferzone.transport.url import credentials, without_password
 
-_PULL, _PUSH, _BOTH = (
-    Purpose(pull=True, push=False),
-    Purpose(pull=False, push=True),
-    Purpose(pull=True, push=True),
-)
-_DONE = {_PULL: "pulled from", _PUSH: "pushed to", _BOTH: "synced with"}
+
+class _Way(NamedTuple):
+    """Which way artifacts go, and what was done when they have."""
+
+    pull: bool
+    push: bool
+    done: str
+
+
+_PULL = _Way(pull=True, push=False, done="pulled from")
+_PUSH = _Way(pull=False, push=True, done="pushed to")
+_BOTH = _Way(pull=True, push=True, done="synced with")
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
 
@@ -69,13 +69,20 @@ def clone(
     if path.exists():
         raise UsageError(f"{path} exists already and was left as it is: give another FILE")
     account = passwords.account(path, url, password_file)
-    with ending_in_order(), verifying() as aside, Store.making(path) as store:
-        noted = Noted()
-        session = ClientSession(None, Options(_PULL, account), witness=noted, helper=aside)
-        remote = Remote(ORIGIN, without_password(url))
-        done = _run(store, remote, session, noted, _begin_clone)
-        if session.errors:
-            raise synced.refusal(done, "is it the password?")
+    address, _, _ = credentials(url)
+    options = Options(
+        account=account,
+        remote=Remote(ORIGIN, without_password(url)),
+        observer=watching(address, tells_races=False),
+        login=own_login(),
+        compiler=compile_aside,
+        helping=verifying,
+    )
+    with ending_in_order(), HTTP(address, with_login=account is not None) as way:
+        done = exchange.clone(path, way, options)
+    if done.errors:
+        raise synced.refusal(done, "is it the password?")
+    tell_move(path, Remote(ORIGIN, without_password(url)), way)
     if save_password and account is not None:
         passwords.save(path, url, account.password)
     synced.show(settings, done, "cloned")
@@ -84,14 +91,14 @@ def clone(
 
 @click.command()
 @click.argument("remote", metavar="[URL|NAME]", required=False)
-@click.option("--pull", "purpose", flag_value=_PULL, type=click.UNPROCESSED, help="Take only, send nothing.")
-@click.option("--push", "purpose", flag_value=_PUSH, type=click.UNPROCESSED, help="Send only, take nothing.")
+@click.option("--pull", "way", flag_value=_PULL, type=click.UNPROCESSED, help="Take only, send nothing.")
+@click.option("--push", "way", flag_value=_PUSH, type=click.UNPROCESSED, help="Send only, take nothing.")
 @_password_options
 @click.pass_obj
 def sync(
     settings: Settings,
     remote: str | None,
-    purpose: Purpose | None,
+    way: _Way | None,
     password_file: str | None,
     save_password: bool,
 ) -> None:
@@ -104,7 +111,7 @@ def sync(
       xferzone sync
       xferzone sync --pull https://dns.example.net/
     """
-    _sync(settings, remote, purpose or _BOTH, password_file, save_password)
+    _sync(settings, remote, way or _BOTH, password_file, save_password)
 
 
 @click.command()
@@ -208,111 +215,34 @@ def remove(settings: Settings, name: str) -> None:
 
 
 def _sync(
-    settings: Settings, named: str | None, purpose: Purpose, password_file: str | None, save_password: bool
+    settings: Settings, named: str | None, direction: _Way, password_file: str | None, save_password: bool
 ) -> None:
     with Store.open(settings.repository) as store:
         with store.reader() as reader:
             known = known_remote(reader, named)
-            project = reader.project_code
-            # A primary counts nothing as unsent, and another name than origin leaves it so: no harm is done.
-            itself = (
-                LocalRefs(reader).epoch() if reader.role != schema.PRIMARY and known.name == ORIGIN else None
-            )
         url = named if named is not None and "://" in named else known.url
         account = passwords.account(settings.repository, url, password_file)
-        noted = Noted()
-        session = ClientSession(
-            project,
-            Options(purpose, account),
-            Known(
-                epochs=known.epochs,
-                cookie=known.cookie,
-                is_origin=known.name == ORIGIN,
-                own_epoch=itself,
-            ),
-            witness=noted,
+        address, _, _ = credentials(known.url)
+        options = Options(
+            pull=direction.pull,
+            push=direction.push,
+            account=account,
+            remote=known,
+            observer=watching(address, tells_races=known.name != ORIGIN or not direction.pull),
+            login=own_login(),
+            compiler=compile_aside,
         )
-        with ending_in_order():
-            done = _run(store, known, session, noted)
-        if session.errors:
-            with store.reader() as reader:
-                left = len(unsent.artifacts(reader)) if purpose.push else 0
-            raise synced.refusal(done, "is it the password, or is another project there?", left)
+        login, is_ours = account is not None, bool(known.epochs)
+        with ending_in_order(), HTTP(address, with_login=login, is_ours=is_ours) as way:
+            done = exchange.sync(store, way, options)
+        if done.errors:
+            doubt = "is it the password, or is another project there?"
+            raise synced.refusal(done, doubt, pushed=direction.push)
+        tell_move(store.path, known, way)
         if save_password and account is not None:
             passwords.save(settings.repository, url, account.password)
-        synced.show(settings, done, _DONE[purpose])
+        synced.show(settings, done, direction.done)
         synced.complain(done)
         with store.reader() as reader:
-            synced.check_pushed(reader, done, purpose)
-
-
-def _run(
-    store: Store,
-    remote: Remote,
-    session: ClientSession,
-    noted: Noted,
-    begin: Callable[[Writer, ClientSession], None] | None = None,
-) -> synced.Sync:
-    """Drive the session, then let the refs follow what came; `begin` completes a repository before that."""
-    address, _, _ = credentials(remote.url)
-    began = time.monotonic()
-    with (
-        HTTP(address, with_login=session.has_account, is_ours=bool(remote.epochs)) as way,
-        watching(address, tells_races=remote.name != ORIGIN or not session.pulls) as observer,
-    ):
-        driver.run(store, way, session, observer)
-    followed = Followed()
-    if not session.errors:
-        with store.writer() as writer:
-            if begin is not None:
-                begin(writer, session)
-            followed = _follow(writer, remote, session, noted, defers=begin is not None)
-        tell_move(store.path, remote, way)
-    return synced.Sync(address, session, time.monotonic() - began, followed)
-
-
-def _begin_clone(writer: Writer, session: ClientSession) -> None:
-    assert session.project_code is not None
-    writer.set_setting("project-code", session.project_code)
-    writer.set_setting("role", schema.CLONE)
-    for login in EVERYBODY:
-        accounts.put_user(writer, login, None, "")
-
-
-def _follow(
-    writer: Writer, remote: Remote, session: ClientSession, noted: Noted, *, defers: bool
-) -> Followed:
-    followed = Followed()
-    epochs = remote.epochs
-    if session.pulls and remote.name != ORIGIN and writer.role != schema.PRIMARY:
-        # Where the refs of a clone stand is its origin's business alone (law 5).
-        followed = Followed(notices=tuple(publish(writer, LocalRefs(writer), occasion(Door.PULL))))
-    elif session.pulls:
-        told = session.told.refs if session.told.is_ours else None
-        refs = LocalRefs(writer)
-        followed = follow(writer, refs, told, occasion(Door.PULL), Compiling(compile_aside, noted, defers))
-        if not followed.incomplete:
-            epochs = session.told.epochs
-    if remote.name:
-        put_remote(writer, Remote(remote.name, remote.url, epochs, session.cookie))
-    return followed
-
-
-def known_remote(reader: Reader, named: str | None) -> Remote:
-    """The remote of that name or URL; None: origin. One of an unknown URL has no name.
-
-    Raises:
-        NotFound: none is called so.
-    """
-    known = {each.name: each for each in remotes(reader)}
-    if named is not None and "://" in named:
-        place, _, _ = credentials(named)
-        same = [each for each in known.values() if credentials(each.url)[0] == place]
-        return same[0] if same else Remote("", without_password(named))
-    if (found := known.get(named or ORIGIN)) is not None:
-        return found
-    if named is None:
-        raise NotFound("with whom? give a URL or a name, or `xferzone remote add origin URL`")
-    raise NotFound(
-        f"there is no remote {shown_url(named)}: `xferzone remote` lists them, `remote add` makes one"
-    )
+            tries = done.unsent or not direction.pull or reader.role == schema.PRIMARY
+        synced.check_pushed(done, tries=bool(tries))

@@ -1,4 +1,4 @@
-"""The verbs for the repository itself: init, status, promote, check, rebuild, backup, stats."""
+"""The verbs about the repository itself: init, status, promote, check, rebuild, backup, stats."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -25,19 +25,11 @@ DEFAULT_ADMIN = "ops"
 
 
 @click.command()
-@click.option(
-    "--admin",
-    metavar="LOGIN",
-    default=DEFAULT_ADMIN,
-    show_default=True,
-    help="The login of the first account.",
-)
-@click.option("--project-code", metavar="HEX", help="40 hex digits; default: random.")
+@click.option("--admin", metavar="LOGIN", default=DEFAULT_ADMIN, show_default=True, help="The first account.")
+@click.option("--project-code", metavar="HEX", help="40 hex digits; else random ones.")
 @click.pass_obj
 def init(settings: Settings, admin: str, project_code: str | None) -> None:
-    """Make a repository and its first account.
-
-    The password of the account is shown only once.
+    """Make a repository and an account, whose password is shown once.
 
     \b
     Example:
@@ -61,7 +53,7 @@ def init(settings: Settings, admin: str, project_code: str | None) -> None:
 @click.command()
 @click.pass_obj
 def status(settings: Settings) -> None:
-    """Show what is published and unsent, and which servers run.
+    """What is published, what is not, what is unsent, who listens.
 
     \b
     Example:
@@ -86,13 +78,13 @@ def status(settings: Settings) -> None:
         "  ",
     )
     if found.forks or found.old_forks:
-        older = f", {found.old_forks} older" if found.old_forks else ""
+        older = f", {found.old_forks} older ones" if found.old_forks else ""
         click.echo(
             f"lost races: {len(found.forks)}{older} (merge them, or `xferzone branch ZONE NAME --close`)"
         )
     show_list([f"{short(fork.id)} {fork.branch}" for fork in found.forks], "  ")
     listed = ", ".join(f"{one.what} {one.address} (xferzone {one.verb}, pid {one.pid})" for one in serving)
-    click.echo(f"listening: {listed or 'no server (start one with `xferzone up`)'}")
+    click.echo(f"listening: {listed or 'nobody (start with `xferzone up`)'}")
 
 
 def _status_json(
@@ -129,10 +121,10 @@ def _work(unsent: Unsent) -> str:
 @click.command()
 @click.pass_obj
 def promote(settings: Settings) -> None:
-    """Make this clone the primary: its zones now change here.
+    """Make a clone a primary: its zones change here from now on.
 
-    Check-ins that waited for the old primary are published. Use it only if the old primary is lost or will not change
-    any more: two active primaries of a project diverge.
+    What waited is published. Do so when the primary is lost, or is to change no more: two primaries of a project go
+    apart.
 
     \b
     Example:
@@ -153,7 +145,7 @@ def promote(settings: Settings) -> None:
         )
         return
     if done is None:
-        click.echo("this repository is already a primary", err=True)
+        click.echo("it is a primary already", err=True)
         return
     for one in done.followed.moved:
         serial = "" if one.serial is None else f" serial {one.serial}"
@@ -161,9 +153,9 @@ def promote(settings: Settings) -> None:
     for notice in done.followed.notices:
         click.echo(printable(notice), err=True)
     click.echo(
-        f"""promoted: this {done.was} is now the primary. Its remote "origin" was renamed "{zone_promote.OLD_ORIGIN}"
-accounts are not copied: add them with `xferzone user add LOGIN`
-in each other clone: xferzone remote remove origin; xferzone remote add origin URL""",
+        f"""it was a {done.was}, and is the primary now; its remote origin is called {zone_promote.OLD_ORIGIN} now
+accounts have not come with it: xferzone user add LOGIN
+other clones follow it after: xferzone remote remove origin; xferzone remote add origin URL""",
         err=True,
     )
 
@@ -171,9 +163,9 @@ in each other clone: xferzone remote remove origin; xferzone remote add origin U
 @click.command()
 @click.pass_obj
 def check(settings: Settings) -> None:
-    """Verify every artifact, and all that is derived from it.
+    """Read every artifact and compare what was derived from it.
 
-    The exit code is 1 if anything is wrong. Each fault is shown with its remedy.
+    The exit code is 1 if anything is wrong; each fault is told with what mends it.
 
     \b
     Example:
@@ -196,7 +188,7 @@ def check(settings: Settings) -> None:
 @click.command()
 @click.pass_obj
 def rebuild(settings: Settings) -> None:
-    """Rebuild the derived tables from artifacts and refs.
+    """Derive everything again from the artifacts and refs.
 
     \b
     Example:
@@ -211,9 +203,9 @@ def rebuild(settings: Settings) -> None:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.pass_obj
 def backup(settings: Settings, file: Path) -> None:
-    """Copy the whole repository, including accounts, to the new FILE.
+    """Copy the whole repository, accounts too, into the new FILE.
 
-    It can be served and written in the meantime.
+    It may be served and written meanwhile.
 
     \b
     Example:
@@ -231,7 +223,7 @@ def backup(settings: Settings, file: Path) -> None:
 @click.command()
 @click.pass_obj
 def stats(settings: Settings) -> None:
-    """Show counts and sizes.
+    """Counts and sizes.
 
     \b
     Example:

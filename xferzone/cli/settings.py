@@ -1,4 +1,4 @@
-"""The values of the global options, and the repository they name, opened for reading or for changing."""
+"""What the global options say, and the repository they name, opened to be read or changed."""
 
 import getpass
 import os
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # imports sqlalchemy, 0.2 s that `--version` need not wait for
+if TYPE_CHECKING:  # sqlalchemy behind them takes 0.2 s, and `--help` does not need it
     from xferzone.refs import Door, LocalRefs, Occasion
     from xferzone.store import Reader, Writer
 
@@ -18,14 +18,14 @@ DEFAULT_REPOSITORY = "zones.xferzone"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The values of the global options; `output` is "text" or "json"."""
+    """What the global options say."""
 
     repository: Path
-    output: str
+    form: str
 
     @property
     def json(self) -> bool:
-        return self.output == "json"
+        return self.form == "json"
 
 
 @contextmanager

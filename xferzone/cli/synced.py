@@ -1,20 +1,16 @@
 """What a sync came to: its last lines, its JSON, and the errors that end it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import click
 
 from xferzone.cli.output import MAX_SHOWN, printable, show_json, show_list
-from xferzone.cli.progress import size
 from xferzone.cli.settings import Settings
 from xferzone.errors import Denied, LostRace, PeerError, XferzoneError
+from xferzone.exchange import Outcome
 from xferzone.hashing import short
-from xferzone.publish.follow import Diverged, Followed
-from xferzone.refs import BranchName, LocalRefs
-from xferzone.store import Reader, places, schema, unsent
-from xferzone.sync.client.options import Purpose
-from xferzone.sync.client.session import ClientSession
+from xferzone.observer import size
+from xferzone.publish.follow import Diverged
 from xferzone.wording import counted
 
 # How errors about rights begin, here and in stock.
@@ -22,19 +18,9 @@ _LOGIN_FAILED = "login failed"
 _NOT_ALLOWED = "not authorized"
 
 
-@dataclass(frozen=True, slots=True)
-class Sync:
-    """A sync that is over."""
-
-    where: str
-    session: ClientSession
-    seconds: float
-    followed: Followed
-
-
-def show(settings: Settings, done: Sync, verb: str) -> None:
+def show(settings: Settings, done: Outcome, verb: str) -> None:
     """Print it; `verb` says what was done with the remote."""
-    traffic, followed = done.session.traffic, done.followed
+    traffic, followed = done.traffic, done.followed
     if settings.json:
         show_json(_account_of(done))
         return
@@ -45,26 +31,26 @@ def show(settings: Settings, done: Sync, verb: str) -> None:
         ]
     )
     click.echo(
-        f"{verb} {done.where}: received {counted(traffic.received, 'artifact')}, sent {_taken(done):,}; "
+        f"{verb} {done.peer}: received {counted(traffic.received, 'artifact')}, sent {_taken(done):,}; "
         f"{counted(traffic.rounds, 'round')}, {size(traffic.bytes_in)} in, {size(traffic.bytes_out)} out, "
         f"{done.seconds:.1f} s"
     )
 
 
-def _taken(done: Sync) -> int:
+def _taken(done: Outcome) -> int:
     """How many artifacts the server took."""
-    return 0 if done.session.is_denied else done.session.traffic.sent
+    return 0 if done.is_denied else done.traffic.sent
 
 
-def _account_of(done: Sync) -> Mapping[str, object]:
-    session, followed = done.session, done.followed
+def _account_of(done: Outcome) -> Mapping[str, object]:
+    traffic, followed = done.traffic, done.followed
     return {
-        "remote": done.where,
-        "rounds": session.traffic.rounds,
-        "received": session.traffic.received,
+        "remote": done.peer,
+        "rounds": traffic.rounds,
+        "received": traffic.received,
         "sent": _taken(done),
-        "bytes_in": session.traffic.bytes_in,
-        "bytes_out": session.traffic.bytes_out,
+        "bytes_in": traffic.bytes_in,
+        "bytes_out": traffic.bytes_out,
         "seconds": round(done.seconds, 3),
         "moved": [
             {"branch": str(each.branch), "from": each.old, "to": each.new, "serial": each.serial}
@@ -82,12 +68,12 @@ def _account_of(done: Sync) -> Mapping[str, object]:
             {"branch": str(each.branch), "checkin": each.checkin, "reason": each.reason}
             for each in followed.incomplete
         ],
-        "absent": session.absent,
-        "messages": session.messages,
+        "absent": done.absent,
+        "messages": done.messages,
     }
 
 
-def complain(done: Sync) -> None:
+def complain(done: Outcome) -> None:
     """Tell what went wrong with what came.
 
     Raises:
@@ -100,13 +86,13 @@ def complain(done: Sync) -> None:
         click.echo(printable(f"{kept.branch} stays where it was: {reason}"), err=True)
     for notice in followed.notices[:MAX_SHOWN]:
         click.echo(printable(notice), err=True)
-    absent = done.session.absent
+    absent = done.absent
     if absent:
         ids = ", ".join(absent[:MAX_SHOWN])
-        raise XferzoneError(f"{done.where} has named {counted(len(absent), 'artifact')} and not sent: {ids}")
+        raise XferzoneError(f"{done.peer} has named {counted(len(absent), 'artifact')} and not sent: {ids}")
     if followed.incomplete:
         branches = ", ".join(str(kept.branch) for kept in followed.incomplete[:MAX_SHOWN])
-        raise XferzoneError(f"{done.where} tells of check-ins that it has not sent, for {branches}")
+        raise XferzoneError(f"{done.peer} tells of check-ins that it has not sent, for {branches}")
     if followed.diverged:
         raise LostRace("\n".join(map(_told_of, followed.diverged[:MAX_SHOWN])))
 
@@ -127,40 +113,36 @@ def _told_of(lost: Diverged) -> str:
     )
 
 
-def check_pushed(reader: Reader, done: Sync, purpose: Purpose) -> None:
-    """See that what was to be pushed has arrived, and was not beaten in a race.
+def check_pushed(done: Outcome, *, tries: bool) -> None:
+    """See that what was to be pushed has arrived, and was not beaten in a race; `tries`: something was.
 
     Raises:
         Denied, LostRace
     """
-    session = done.session
-    left = unsent.artifacts(reader)
-    tries = left or not purpose.pull or reader.role == schema.PRIMARY
-    if session.is_denied and tries:
-        raise Denied(f"{done.where} takes no pushes from this account; {_unsent(len(left))}")
-    if purpose.pull:
-        return
-    placed = filter(None, (places.placed(reader, artifact) for artifact in session.sent))
-    for branch in {checkin.branch for checkin in placed}:
-        tip = session.told.refs.get(branch or "")
-        ref = LocalRefs(reader).get(BranchName.parse(branch))
-        if tip is not None and ref is not None and not reader.has(tip):
-            raise LostRace(
-                f"somebody else was first on {ref.branch}: `xferzone pull` brings what {done.where} has there, "
-                f"and says where yours is"
-            )
+    if done.is_denied and tries:
+        raise Denied(f"{done.peer} takes no pushes from this account; {_unsent(done.unsent)}")
+    for branch in done.beaten:
+        raise LostRace(
+            f"somebody else was first on {branch}: `xferzone pull` brings what {done.peer} has there, "
+            "and says where yours is"
+        )
 
 
-def refusal(done: Sync, doubt: str, left: int = 0) -> XferzoneError:
-    """What the server's error cards come to: a failed login leaves a `doubt`, a push `left` so many unsent."""
-    text = printable("; ".join(done.session.errors))
+def refusal(done: Outcome, doubt: str, *, pushed: bool = False) -> XferzoneError:
+    """What the server's error cards come to: a failed login leaves a `doubt`, a push may leave artifacts unsent."""
+    return refused(done.peer, done.errors, doubt, left=done.unsent if pushed else 0, sent=done.traffic.sent)
+
+
+def refused(peer: str, errors: Sequence[str], doubt: str, *, left: int = 0, sent: int = 0) -> XferzoneError:
+    """The same of `peer`'s errors, after so many artifacts were sent and so many are `left` unsent."""
+    text = printable("; ".join(errors))
     if text == _LOGIN_FAILED:
-        return Denied(f"{done.where}: {text}: {doubt}")
-    if text.startswith(_NOT_ALLOWED) or done.session.sent:
-        return Denied(f"{done.where} refuses: {text}{f'; {_unsent(left)}' if left else ''}")
+        return Denied(f"{peer}: {text}: {doubt}")
+    if text.startswith(_NOT_ALLOWED) or sent:
+        return Denied(f"{peer} refuses: {text}{f'; {_unsent(left)}' if left else ''}")
     if text.startswith("wrong project"):
-        return PeerError(f"{done.where} holds another project than this repository")
-    return PeerError(f"{done.where} says: {text}")
+        return PeerError(f"{peer} holds another project than this repository")
+    return PeerError(f"{peer} says: {text}")
 
 
 def _unsent(count: int) -> str:

@@ -11,16 +11,16 @@ from xferzone.repository.accounts import ADMIN_CAPS, EVERYBODY, check_login, pas
 from xferzone.store import Reader, accounts
 from xferzone.store.accounts import User
 
-READ_CAPS = "go"  # clone and read; Fossil's letters
+READ_CAPS = "go"  # clone and read; letters as stock has them
 WRITE_CAPS = "goi"
-_LETTERS = "agiosuvx"  # those with a meaning in sync/server/login.py; the help of `caps` explains them
+_LETTERS = (
+    "agiosuvx"  # those that sync/server/login.py gives a meaning; what they mean stands in the help of `caps`
+)
 
 
 @click.group()
 def user() -> None:
-    """Manage the accounts of this repository.
-
-    A client that does not log in is `nobody`.
+    """Accounts of this repository; who does not log in is `nobody`.
 
     \b
     Examples:
@@ -30,21 +30,21 @@ def user() -> None:
 
 
 def _caps_options(command: click.decorators.FC) -> click.decorators.FC:
-    command = click.option("--admin", "level", flag_value=ADMIN_CAPS, help="All rights.")(command)
+    command = click.option("--admin", "level", flag_value=ADMIN_CAPS, help="Everything.")(command)
     command = click.option("--write", "level", flag_value=WRITE_CAPS, help="Clone, pull and push.")(command)
     return click.option("--read", "level", flag_value=READ_CAPS, help="Clone and pull.")(command)
 
 
 def _caps(letters: str | None, level: str | None, default: str | None) -> str:
     if letters is not None and level is not None:
-        raise UsageError("give capability letters or one of --read, --write, --admin, not both")
+        raise UsageError("give letters, or one of --read, --write and --admin")
     caps = letters if letters is not None else level if level is not None else default
     if caps is None:
-        raise UsageError("no rights given: use --read, --write, --admin, or Fossil's capability letters")
+        raise UsageError("which rights? --read, --write, --admin, or letters as Fossil has them")
     if unknown := set(caps) - set(_LETTERS):
         raise UsageError(
-            f"unknown capability letters {''.join(sorted(unknown))!r}: g clone, o read, i write, s everything; "
-            f"`xferzone user caps --help` explains all of them"
+            f"the letters {''.join(sorted(unknown))!r} mean nothing here: g clone, o read, i write, s everything; "
+            f"`xferzone user caps --help` has all"
         )
     return "".join(sorted(set(caps)))
 
@@ -56,9 +56,7 @@ def _caps(letters: str | None, level: str | None, default: str | None) -> str:
 @click.option("--password-stdin", is_flag=True, help="Read the password from the first line of stdin.")
 @click.pass_obj
 def add(settings: Settings, login: str, letters: str | None, level: str | None, password_stdin: bool) -> None:
-    """Add an account.
-
-    Its password is shown only once. By default it can clone, pull and push.
+    """Make an account; prints its password, once. Without rights given it may write.
 
     \b
     Example:
@@ -70,7 +68,7 @@ def add(settings: Settings, login: str, letters: str | None, level: str | None, 
     with changing(settings) as (writer, _):
         if accounts.user(writer, login) is not None:
             raise UsageError(
-                f"user {login} already exists: `xferzone user passwd {login}` changes the password"
+                f"there is a user {login} already: `xferzone user passwd {login}` changes the password"
             )
         accounts.put_user(writer, login, secret, caps)
     _tell(settings, login, caps, None if password_stdin else secret)
@@ -79,7 +77,7 @@ def add(settings: Settings, login: str, letters: str | None, level: str | None, 
 @user.command("list")
 @click.pass_obj
 def list_(settings: Settings) -> None:
-    """List accounts and their capability letters.
+    """Accounts and their capability letters.
 
     \b
     Example:
@@ -99,12 +97,12 @@ def list_(settings: Settings) -> None:
 @_caps_options
 @click.pass_obj
 def caps(settings: Settings, login: str, letters: str | None, level: str | None) -> None:
-    """Change the rights of an account; "" removes all of them.
+    """Change what an account may do; "" takes everything away.
 
     \b
-    CAPS are Fossil's capability letters:
+    CAPS are letters as Fossil has them:
       g clone    o read    i write    a, s everything    x private artifacts
-      u, v the rights of the accounts `reader` and `developer` in a Fossil repository
+      u, v what the accounts `reader` and `developer` of a stock repository may do
 
     \b
     Examples:
@@ -122,16 +120,14 @@ def caps(settings: Settings, login: str, letters: str | None, level: str | None)
 @click.option("--password-stdin", is_flag=True, help="Read the password from the first line of stdin.")
 @click.pass_obj
 def passwd(settings: Settings, login: str, password_stdin: bool) -> None:
-    """Give an account a new password, and show it once.
+    """Give an account a new password; prints it, once.
 
     \b
     Example:
       xferzone user passwd alice
     """
     if login in EVERYBODY:
-        raise UsageError(
-            f"{login} has no password: `xferzone user caps {login}` sets the rights of everybody"
-        )
+        raise UsageError(f"{login} has no password: `xferzone user caps {login}` says what everybody may do")
     secret = _from_stdin() if password_stdin else password()
     with changing(settings) as (writer, _):
         known = _known(writer, login)
@@ -143,14 +139,14 @@ def passwd(settings: Settings, login: str, password_stdin: bool) -> None:
 @click.argument("login")
 @click.pass_obj
 def remove(settings: Settings, login: str) -> None:
-    """Remove an account; its check-ins stay.
+    """Remove an account; what it committed stays.
 
     \b
     Example:
       xferzone user remove alice
     """
     if login in EVERYBODY:
-        raise UsageError(f"{login} cannot be removed: `xferzone user caps {login} ''` removes its rights")
+        raise UsageError(f"{login} cannot be removed: `xferzone user caps {login} ''` takes its rights away")
     with changing(settings) as (writer, _):
         accounts.remove_user(writer, _known(writer, login))
 
@@ -158,7 +154,7 @@ def remove(settings: Settings, login: str) -> None:
 def _known(reader: Reader, login: str) -> User:
     found = accounts.user(reader, login) if login.isprintable() else None
     if found is None:
-        raise NotFound(f"no user {login}: `xferzone user list` shows the users, `user add` adds one")
+        raise NotFound(f"there is no user {login}: `xferzone user list` shows them, `user add` makes one")
     return found
 
 

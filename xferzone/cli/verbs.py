@@ -1,8 +1,8 @@
-"""The table of verbs; the module of a verb is imported when the verb is first named.
+"""The table of verbs: each one's module is imported when the verb is first named.
 
     verb  ->  module of xferzone.cli : command in it
 
-The global options (main.py) may also follow the verb, unless the verb has an option of the same name.
+The global options (main.py) may also stand behind a verb, unless it has an option of that name itself.
 """
 
 import difflib
@@ -50,7 +50,7 @@ VERBS = {
     "help": "verbs:help_",
 }
 
-#: Verbs of other programs -> what does the same here.
+#: What people who come from other programs type, and what does it here.
 ELSEWHERE = {
     "undo": "`xferzone reset ZONE main~1`",
     "revert": "`xferzone reset ZONE REV`",
@@ -67,7 +67,7 @@ ELSEWHERE = {
 
 
 class Verbs(click.Group):
-    """The verbs above, imported on demand; sqlalchemy alone takes 0.2 s."""
+    """The verbs above, imported on demand: sqlalchemy alone costs 0.2 s."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
@@ -78,7 +78,7 @@ class Verbs(click.Group):
         if args and args[0] not in VERBS and not args[0].startswith("-"):
             near = difflib.get_close_matches(args[0], VERBS, 1)
             meant = ELSEWHERE.get(args[0]) or (f"`xferzone {near[0]}`" if near else "")
-            hint = f"did you mean {meant}?" if meant else "`xferzone --help` lists all verbs"
+            hint = f"did you mean {meant}?" if meant else "`xferzone --help` lists them"
             raise click.UsageError(f"there is no verb {args[0]}: {hint}", ctx)
         return super().resolve_command(ctx, args)
 
@@ -109,13 +109,13 @@ def help_(ctx: click.Context, verb: tuple[str, ...]) -> None:
     for word in verb:
         found = command.get_command(at, word) if isinstance(command, click.Group) else None
         if found is None:
-            raise click.UsageError(f"there is no verb {' '.join(verb)}: `xferzone --help` lists all verbs")
+            raise click.UsageError(f"there is no verb {' '.join(verb)}: `xferzone --help` lists them")
         command, at = found, click.Context(found, info_name=word, parent=at)
     click.echo(command.get_help(at))
 
 
 def _behind(option: click.Option) -> click.Option:
-    """A copy of the option for use after a verb; the verb's help leaves it out."""
+    """The option as it may stand behind a verb, whose help leaves it out."""
     made = copy(option)
     made.hidden, made.default, made.envvar = True, None, None
     if made.expose_value:
@@ -124,13 +124,13 @@ def _behind(option: click.Option) -> click.Option:
 
 
 def _say_again(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
-    """A value given after the verb replaces the one given before it."""
+    """Of what was said before the verb and behind it, the latter counts."""
     if value is not None and not ctx.resilient_parsing:
         ctx.obj = replace(ctx.obj, **{parameter.name: value})
 
 
 def _take_behind(command: click.Command, options: Sequence[click.Option]) -> None:
-    """Add `options` to the command and its subcommands, except those whose names it already uses."""
+    """Give the command and all below it those of `options` that have no name of its own options."""
     own = {name for param in command.params for name in param.opts}
     command.params += [option for option in options if own.isdisjoint(option.opts)]
     for below in command.commands.values() if isinstance(command, click.Group) else ():

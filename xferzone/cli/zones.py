@@ -31,7 +31,7 @@ _NEW_ZONE = """\
 
 @click.group()
 def zone() -> None:
-    """Add, list, remove, import, export and check zones.
+    """Add, list, remove and exchange zones.
 
     \b
     Examples:
@@ -42,16 +42,14 @@ def zone() -> None:
 
 @zone.command()
 @click.argument("name", metavar="ZONE")
-@click.option(
-    "--from", "file", metavar="FILE|-", help="The records: a zone file, or the output of `dig AXFR`."
-)
+@click.option("--from", "file", metavar="FILE|-", help="Its records: a zone file, or what `dig AXFR` prints.")
 @writing
 @click.pass_obj
 def add(settings: Settings, name: str, file: str | None) -> None:
-    """Add a zone and serve it.
+    """Begin to serve a zone.
 
-    Without --from it gets an SOA and one name server, ns1 in the zone, for you to change. So does a zone that was
-    removed before; to bring back its old records, run `xferzone reset ZONE main~1` instead.
+    Without --from it has an SOA and one name server, ns1 in the zone, for you to change. A zone that was removed begins
+    so too; its old records come back by `xferzone reset ZONE main~1` instead.
 
     \b
     Example:
@@ -64,7 +62,7 @@ def add(settings: Settings, name: str, file: str | None) -> None:
         ref = refs.get(change.branch)
         if ref is not None and ref.state is not State.REMOVED:
             raise UsageError(
-                f"{change.branch} already exists: `xferzone zone import {name} FILE` replaces its records"
+                f"{change.branch} is there already: `xferzone zone import {name} FILE` replaces its records"
             )
         records, warnings = _checked(zone_id, content, file)
         show_warnings(warnings)
@@ -91,7 +89,9 @@ def import_(settings: Settings, name: str, file: str) -> None:
     def act(change: Edit, writer: Writer, refs: LocalRefs) -> Commit:
         ref = refs.get(change.branch)
         if ref is None or ref.state is State.REMOVED:
-            raise NotFound(f"{change.branch} is not served: `xferzone zone add {name} --from {file}` adds it")
+            raise NotFound(
+                f"{change.branch} is not served here: `xferzone zone add {name} --from {file}` adds it"
+            )
         records, warnings = _checked(zone_id, content, file)
         show_warnings(warnings)
         return change.replace(records, Writing.given().message or f"import {name}")
@@ -101,12 +101,12 @@ def import_(settings: Settings, name: str, file: str) -> None:
 
 @zone.command()
 @click.argument("name", metavar="ZONE")
-@writing_on(f"The branch to remove; DNS serves {DEFAULT_BRANCH}.")
+@writing_on(f"The branch to take away; {DEFAULT_BRANCH} is the one served.")
 @click.pass_obj
 def remove(settings: Settings, name: str) -> None:
     """Stop serving a zone; its history stays.
 
-    If you add the zone again, or bring it back with `xferzone reset ZONE main~1`, its history and serial continue.
+    It goes on, and the serial with it, when the zone is added again, or brought back by `xferzone reset ZONE main~1`.
 
     \b
     Example:
@@ -126,7 +126,7 @@ def remove(settings: Settings, name: str) -> None:
 @zone.command("list")
 @click.pass_obj
 def list_(settings: Settings) -> None:
-    """List the zones that are served: name, serial, check-in.
+    """The zones that are served: name, serial, check-in.
 
     \b
     Example:
@@ -143,21 +143,15 @@ def list_(settings: Settings) -> None:
 
 @zone.command()
 @click.argument("name", metavar="ZONE")
-@click.option(
-    "--at",
-    "revision",
-    metavar="REV",
-    default="",
-    help="The version to print; default: the one that is served.",
-)
+@click.option("--at", "revision", metavar="REV", default="", help="A version of it; else what is served.")
 @click.pass_obj
 def export(settings: Settings, name: str, revision: str) -> None:
-    """Print a zone with its comments.
+    """Print a zone with its comments, in canonical form.
 
-    The text is in canonical form and has the serial that DNS serves.
+    The serial is the one that is served.
 
     \b
-    REV: a check-in's id or the first digits of it, a branch, or a tag; any of these with ~N, @DATE or @-2h (UTC)
+    REV: a check-in's id or its beginning, a branch, a tag, any of these with ~N, @DATE or @-2h (UTC)
 
     \b
     Example:
@@ -172,14 +166,12 @@ def export(settings: Settings, name: str, revision: str) -> None:
 
 @zone.command()
 @click.argument("file", metavar="FILE|-")
-@click.option(
-    "--zone", "name", metavar="ZONE", help="The zone; default: taken from the SOA or the file name."
-)
+@click.option("--zone", "name", metavar="ZONE", help="The zone; else what the file's SOA or name says.")
 @click.pass_obj
 def check(settings: Settings, file: str, name: str | None) -> None:
-    """Check whether a zone file can be served.
+    """Say whether a zone file could be served.
 
-    It also warns of what looks wrong in the file. It needs no repository.
+    Also what looks wrong in it. Needs no repository.
 
     \b
     Example:
@@ -192,7 +184,7 @@ def check(settings: Settings, file: str, name: str | None) -> None:
     except ZoneInvalid as exc:
         if name is None:
             exc.args = (
-                f"{exc}\n{source(file)} was checked as zone {names.zone_name(zone_id)}: give --zone if that is wrong",
+                f"{exc}\n{source(file)} was taken for zone {names.zone_name(zone_id)}, --zone says another",
             )
         raise
     show_warnings(warnings)
@@ -204,29 +196,29 @@ def check(settings: Settings, file: str, name: str | None) -> None:
 
 
 def _checked(zone_id: str, content: bytes, file: str | None) -> tuple[list[Record], list[str]]:
-    """The records of a file, or of the template (None), and their warnings. Raises ZoneInvalid."""
+    """The records of a file, or (None) of the template, and what it is warned of. Raises ZoneInvalid."""
     try:
         return edit.check(zone_id, content, "" if file is None else source(file))
     except ZoneInvalid:
         said = _zone_said(content)
         if said is None or names.zone_name(said).is_subdomain(names.zone_name(zone_id)):
             raise
-    reason = f"the file holds zone {names.zone_name(said)}, not {names.zone_name(zone_id)}"
+    reason = f"the file is of {names.zone_name(said)}, not of {names.zone_name(zone_id)}"
     raise ZoneInvalid([Fault(source(file or ""), 0, reason)])
 
 
 def _zone_of(content: bytes, file: str) -> str:
-    """The zone that a file holds: as its SOA says, else as its name says."""
+    """The zone that a file is of: what it says, else its own name."""
     said = _zone_said(content)
     if said is not None:
         return said
     if file.endswith(".zone"):
         return names.parse_zone(Path(file).name.removesuffix(".zone"))
-    raise UsageError(f"{source(file)} does not say which zone it holds: add --zone ZONE")
+    raise UsageError(f"{source(file)} does not say which zone it is: add --zone ZONE")
 
 
 def _zone_said(content: bytes) -> str | None:
-    """The owner of the SOA record in a file, completed by $ORIGIN; None: the file leaves it open."""
+    """The owner of a file's SOA record, completed by $ORIGIN; None: it leaves that open."""
     soa = _SOA.search(content)
     owner = b"@" if soa is None else soa[1] or b"@"
     origins = [] if soa is None else _ORIGIN.findall(content, 0, soa.start())

@@ -7,7 +7,6 @@
 They would hide or move what is served for people who work with stock Fossil; they never move a ref.
 """
 
-from xferzone import artifacts
 from xferzone.artifacts import CheckIn, Control, Tag
 from xferzone.hashing import short
 from xferzone.refs import BranchName, LocalRefs
@@ -17,10 +16,8 @@ _GUARDED = frozenset({"parent", "date", "branch", "closed", "hidden"})
 _SYM = "sym-"
 
 
-def refusal(reader: Reader, refs: LocalRefs, content: bytes) -> str | None:
-    """Why a pusher without the setup capability may not bring this artifact. None: it is allowed."""
-    # Cheap: nearly all content that comes is not an artifact with tags.
-    parsed = artifacts.parse(content)
+def refusal(reader: Reader, refs: LocalRefs, parsed: object) -> str | None:
+    """Why a pusher without the setup capability may not bring an artifact that says `parsed`; None: it may come."""
     if not isinstance(parsed, Control | CheckIn):
         return None
     for tag in parsed.tags:

@@ -12,7 +12,7 @@ class ContentCache:
     """At most `limit` bytes of verified contents; one larger than a quarter of that is not kept."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._size = 0
         self._contents: OrderedDict[ArtifactId, bytes] = OrderedDict()
         self._sound: dict[int, int] = {}
@@ -26,14 +26,14 @@ class ContentCache:
             return content
 
     def put(self, artifact: ArtifactId, content: bytes) -> None:
-        if len(content) > self._limit // 4:
+        if len(content) > self.limit // 4:
             return
         with self._lock:
             if artifact in self._contents:
                 return
             self._contents[artifact] = content
             self._size += len(content)
-            while self._size > self._limit:
+            while self._size > self.limit:
                 _, dropped = self._contents.popitem(last=False)
                 self._size -= len(dropped)
 

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from copy import copy
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -151,6 +152,14 @@ class Store:
             copy.commit()
             # The copy is in WAL mode as the original is; the link takes the file alone.
             copy.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def with_cache(self, limit: int | None) -> Self:
+        """This repository again, with a cache of its own of `limit` bytes (None: no cache); closed with the first."""
+        if limit == self._cache.limit:
+            return self
+        other = copy(self)
+        other._cache = ContentCache(limit or 0)
+        return other
 
     def close(self) -> None:
         self._reading.dispose()

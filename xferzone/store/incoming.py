@@ -51,6 +51,10 @@ class Verified(NamedTuple):
 Look: TypeAlias = Callable[[bytes, Parsed], object]
 
 
+#: Why an artifact of this content, which says this, must not be stored; None: it may.
+Refuse: TypeAlias = Callable[[ArtifactId, bytes, Parsed], str | None]
+
+
 class Witness(Protocol):
     """Somebody to whom each artifact is shown when it has been verified."""
 
@@ -94,6 +98,7 @@ class Batch:
     Fields:
         verified: those that can be stored.
         refused: of those kept aside before, the ones that must come again, whole.
+        declined: those that `refuse` gave a reason for.
     """
 
     def __init__(
@@ -102,16 +107,18 @@ class Batch:
         received: Sequence[Received],
         were_aside: AbstractSet[ArtifactId],
         witness: Witness | None = None,
+        refuse: Refuse | None = None,
     ) -> None:
         """`were_aside` are those of `received` that were kept aside before, and that nobody here answers for."""
         self._reader = reader
         self._witness = witness
         self._look = None if witness is None else witness.look
-        self._trees = _Trees(received, were_aside, self._look)
+        self._trees = _Trees(received, were_aside, self._look, refuse)
         self._apart: list[Received] = []
         self._places = {artifact: place for place, artifact in enumerate(self._trees.left)}
         self.verified = self._trees.verified
         self.refused = self._trees.refused
+        self.declined = self._trees.declined
 
     def place(self, taken: Verified) -> int:
         """Where it came, to sort by."""
@@ -147,8 +154,10 @@ class Batch:
         blobs: list[Received] = []
         for each in self.left:
             if each.source is None:
-                (blobs if trees.take_whole(each) is None else structural).append(each)
-                self._reader.cache.put(each.artifact, each.payload)
+                taken = trees.take_whole(each)
+                if taken is not None:
+                    (blobs if taken.parsed is None else structural).append(each)
+                    self._reader.cache.put(each.artifact, each.payload)
         # Check-ins come first: they tell which file is an older version of which.
         for each in structural:
             trees.follow(each.artifact, each.payload, 0)
@@ -189,7 +198,11 @@ class _Trees:
     """
 
     def __init__(
-        self, received: Sequence[Received], were_aside: AbstractSet[ArtifactId], look: Look | None
+        self,
+        received: Sequence[Received],
+        were_aside: AbstractSet[ArtifactId],
+        look: Look | None,
+        refuse: Refuse | None = None,
     ) -> None:
         self.left = {each.artifact: each for each in received}
         self.hanging: dict[ArtifactId, list[Received]] = {}
@@ -203,6 +216,8 @@ class _Trees:
         self.replaced: set[tuple[ArtifactId, ArtifactId]] = set()
         self._look = look
         self._were_aside = were_aside
+        self._refuse = refuse
+        self.declined: list[ArtifactId] = []
 
     def set_apart(self) -> list[Received]:
         """Give away plain blobs and all that hangs on them, if that is much; nothing of it was kept aside before."""
@@ -231,15 +246,15 @@ class _Trees:
         self.left |= {each.artifact: each for each in apart}
         for verified in done.verified:
             self._take(verified)
-            if isinstance(verified.parsed, CheckIn):
-                self.checkins[verified.artifact] = verified.parsed
         self.notes += done.notes
 
-    def take_whole(self, each: Received) -> Parsed:
-        """Verify what came whole; what it says."""
+    def take_whole(self, each: Received) -> Verified | None:
+        """Verify what came whole; None: it is refused."""
         parsed = self._parsed(each.artifact, each.payload)
-        self._take(Verified(each.artifact, len(each.payload), frames.compress(each.payload), None, parsed))
-        return parsed
+        if self._is_refused(each, each.payload, parsed):
+            return None
+        frame = frames.compress(each.payload)
+        return self._take(Verified(each.artifact, len(each.payload), frame, None, parsed))
 
     def follow(self, source: ArtifactId, content: bytes, below: int) -> None:
         """Take all that hangs on `source`, which lies `below` deltas under what is whole."""
@@ -253,6 +268,8 @@ class _Trees:
                 if made is None:
                     continue
                 parsed = self._parsed(each.artifact, made)
+                if self._is_refused(each, made, parsed):
+                    continue
                 is_delta = (
                     below < MAX_STACK
                     and WORTH * len(each.payload) <= len(made)
@@ -271,15 +288,24 @@ class _Trees:
         if not is_named(artifact, content):
             raise CorruptArtifact(artifact, "the content that came does not hash to its name")
         parsed = artifacts.parse(content)
-        if isinstance(parsed, CheckIn):
-            self.checkins[artifact] = parsed
         if self._look is not None and (note := self._look(content, parsed)) is not None:
             self.notes.append((artifact, note))
         return parsed
 
-    def _take(self, verified: Verified) -> None:
+    def _take(self, verified: Verified) -> Verified:
         self.verified.append(verified)
         del self.left[verified.artifact]
+        if isinstance(verified.parsed, CheckIn):
+            self.checkins[verified.artifact] = verified.parsed
+        return verified
+
+    def _is_refused(self, each: Received, content: bytes, parsed: Parsed) -> bool:
+        """Whether the caller will not have it: then it goes, and what hangs on it waits for it in vain."""
+        if self._refuse is None or self._refuse(each.artifact, content, parsed) is None:
+            return False
+        del self.left[each.artifact]
+        self.declined.append(each.artifact)
+        return True
 
     def _applied(self, each: Received, content: bytes) -> bytes | None:
         """What the delta makes of its source's content; None: it is refused."""
@@ -291,7 +317,7 @@ class _Trees:
             made = b""
         if each.artifact not in self._were_aside:
             return made
-        if not is_named(each.artifact, made) or _tags_others(made) or artifacts.hazard(made) is not None:
+        if not is_named(each.artifact, made) or _needs_a_look(made):
             # What tags others may need a right that whoever sends the source lacks: it must come whole, where the
             # server looks at it. What harms stock is refused there, too.
             self.refused.append(each.artifact)
@@ -305,6 +331,9 @@ class _Trees:
         return (source, artifact) in self.replaced or (checkin is not None and source in checkin.parents)
 
 
-def _tags_others(content: bytes) -> bool:
+def _needs_a_look(content: bytes) -> bool:
+    """Whether it tags other artifacts, or would harm stock's readers."""
     parsed = artifacts.parse(content)
+    if artifacts.hazard(content, parsed) is not None:
+        return True
     return isinstance(parsed, CheckIn | Control) and any(tag.target is not None for tag in parsed.tags)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from xferzone.artifacts import Cluster
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.store import chains, orphans
-from xferzone.store.incoming import Aside, Batch, Received, Witness
+from xferzone.store.incoming import Aside, Batch, Received, Refuse, Witness
 from xferzone.store.link import Arrived, link
 from xferzone.store.phantoms import Expecting
 from xferzone.store.sql import selected
@@ -45,27 +45,38 @@ class Writer(Expecting):
         return self.has(artifact)
 
     def put_all(
-        self, received: Sequence[Received], witness: Witness | None = None, aside: Aside | None = None
-    ) -> None:
+        self,
+        received: Sequence[Received],
+        witness: Witness | None = None,
+        aside: Aside | None = None,
+        refuse: Refuse | None = None,
+    ) -> int:
         """Store what came, as `put` and `put_delta` do, and raising what they raise: then nothing of it is stored.
 
-        `witness` is shown what is stored; `aside` may help to verify it.
+        Returns how many of them were new here, those kept aside included.
+
+        Args:
+            witness: is shown what is stored.
+            aside: may help to verify it; not to be asked together with `refuse`, which needs this process.
+            refuse: is asked of each artifact that is verified; what it gives a reason for is not stored.
         """
         here = self.present({each.artifact for each in received})
         own = {each.artifact: each for each in received if each.artifact not in here}
         kept = {each.artifact: each for each in orphans.hanging_on(self, own) if each.artifact not in own}
-        left = [*kept.values(), *own.values()]
+        left, new = [*kept.values(), *own.values()], len(own)
         while left:
             # What was kept aside stays so in every turn: whoever sent it is not here to be blamed, or to be asked for
             # a right.
-            batch = Batch(self, left, kept.keys(), witness)
+            batch = Batch(self, left, kept.keys(), witness, refuse)
             batch.verify(aside)
             orphans.drop(self, batch.refused)
+            new -= len(batch.declined)
             left = batch.left
             if not batch.verified:
                 break
             self._store(batch)
         orphans.keep(self, [each for each in left if each.artifact not in kept])
+        return new
 
     def make_clusters(self) -> None:
         """Sum up the unclustered artifacts in clusters where there are many. Source: spec xfer 5."""

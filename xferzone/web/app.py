@@ -7,33 +7,47 @@ else                                404 for GET, 415 for POST, 405
 """
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import falcon
+from prometheus_client import CollectorRegistry
 
-from xferzone.sync.server.budget import Budget
+from xferzone import exchange
+from xferzone.exchange import Terms
+from xferzone.exchange.room import Room
+from xferzone.observer import Several
+from xferzone.observer.log import Log
+from xferzone.observer.prometheus import Prometheus
+from xferzone.store import Store
 from xferzone.transport.base import OURS
 from xferzone.web.health import Healthz, MetricsPage, Readyz
-from xferzone.web.metrics import Metrics
 from xferzone.web.pages.front import Front, elsewhere
 from xferzone.web.repository import Repository
-from xferzone.web.xfer import Sync
+from xferzone.web.xfer import Answer, Sync
 
 log = logging.getLogger(__name__)
 
 
-def create_app(repository: Path, budget: Budget | None = None) -> falcon.App[falcon.Request, falcon.Response]:
-    """The app that serves the file `repository`, which is opened by the first request; make one in each process.
+def create_app(
+    repository: Path | Store, terms: Terms | None = None, answer: Answer = exchange.answer
+) -> falcon.App[falcon.Request, falcon.Response]:
+    """The app that serves `repository`; a path is opened by the first request, so that each process has its own.
 
-    `budget` bounds one reply; None: what stock allows.
+    Args:
+        terms: budget, clock and observer of sync requests; None: stock's budget. The log and the counters of /metrics
+            observe besides.
+        answer: makes the replies.
     """
-    shared, metrics = Repository(repository), Metrics()
-    app = falcon.App(middleware=[Sync(shared, metrics, budget or Budget())])
+    shared, registry = Repository(repository), CollectorRegistry()
+    terms = terms or Terms(room=Room(shared.path.parent))
+    watching = Several(Log(logging.getLogger("xferzone.web.xfer")), Prometheus(registry), terms.observer)
+    app = falcon.App(middleware=[Sync(shared, replace(terms, observer=watching), answer)])
     app.add_middleware(_Kind())
     app.add_route("/", Front())
     app.add_route("/healthz", Healthz())
     app.add_route("/readyz", Readyz(shared))
-    app.add_route("/metrics", MetricsPage(shared, metrics))
+    app.add_route("/metrics", MetricsPage(shared, registry))
     app.add_sink(elsewhere)
     app.add_error_handler(Exception, _unexpected)
     app.set_error_serializer(_as_text)

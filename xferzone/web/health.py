@@ -10,10 +10,11 @@ import logging
 from typing import Final
 
 import falcon
+from prometheus_client import CollectorRegistry
 
 from xferzone.errors import NewerSchema, NotFound, XferzoneError
 from xferzone.refs import LocalRefs
-from xferzone.web.metrics import CONTENT_TYPE, Metrics
+from xferzone.web.metrics import CONTENT_TYPE, exposition
 from xferzone.web.repository import Repository
 
 _OK: Final = "ok"
@@ -69,13 +70,13 @@ class Readyz:
 class MetricsPage:
     """GET /metrics"""
 
-    def __init__(self, repository: Repository, metrics: Metrics) -> None:
+    def __init__(self, repository: Repository, registry: CollectorRegistry) -> None:
         self._repository = repository
-        self._metrics = metrics
+        self._registry = registry
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         resp.content_type = CONTENT_TYPE
-        resp.data = self._metrics.exposition() + self._refs()
+        resp.data = exposition(self._registry) + self._refs()
 
     on_head = on_get
 

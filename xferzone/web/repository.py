@@ -10,10 +10,11 @@ from xferzone.store import Store
 class Repository:
     """One file, shared by the threads of a worker."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, repository: Path | Store) -> None:
+        """A store stays its owner's, who closes it."""
+        self.path = repository if isinstance(repository, Path) else repository.path
         self._lock = threading.Lock()
-        self._opened: Store | None = None
+        self._opened = None if isinstance(repository, Path) else repository
 
     def store(self) -> Store:
         """The store, opened if it is not yet; one that cannot be opened is tried again by the next request.

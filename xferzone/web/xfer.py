@@ -1,151 +1,75 @@
-"""Sync requests: every POST whose content type begins with application/x-fossil, whatever its path.
+"""Sync requests: every POST whose content type is xfer's, whatever its path.
 
-    octets off the wire, bounded ─> cards/body, bounded ─> login ─> a Round in one transaction ─> commit ─> reply
-                                                                     └ pushed: zone/publish, clusters
+    octets off the wire, bounded ─> exchange.answer ─> the reply's octets, in steps
 
-What large requests cost in memory and time is bounded by web/room, slow clients by web/patience.
-
-What people should read goes out as 200 with an error card: a stock client shows that, and of any other status only
-the number. Each reply has its length, since stock 2.21 takes a chunked one for an empty repository.
+Everything else goes to falcon's routes. What large requests cost in memory is bounded by exchange/room.py, slow clients
+by deadlines.py. Each reply has its length, since stock 2.21 takes a chunked one for an empty repository.
 Source: Fossil 2.21, src/http.c http_exchange(), src/cgi.c cgi_init().
 """
 
 import contextlib
-import logging
 import socket
-import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from io import SEEK_END
 from typing import IO, Final, Self
 
 import falcon
 
-from xferzone.cards.body import COMPRESSED, DEBUG, UNCOMPRESSED, expand_body, is_xfer, stated_size, write_body
-from xferzone.errors import Busy, PeerError, XferzoneError
-from xferzone.hashing import short
-from xferzone.publish import policy
-from xferzone.publish.publish import publish
-from xferzone.refs import Door, LocalRefs, Occasion
-from xferzone.store import Reader
-from xferzone.sync.server.budget import Budget, TooLarge
-from xferzone.sync.server.login import Rights, authenticate, claimed_login
-from xferzone.sync.server.reply import Reply, failure
-from xferzone.sync.server.round import Round, Terms, may_write
+from xferzone.cards.body import is_xfer
+from xferzone.errors import PeerError, XferzoneError
+from xferzone.exchange import Reply, Terms
+from xferzone.exchange.answer import MAX_WIRE, refusal
+from xferzone.store import Store
+from xferzone.transport import Body
 from xferzone.web.deadlines import PATIENCE, STEP, STEP_S
-from xferzone.web.limits import SMALL, Room
-from xferzone.web.metrics import Metrics
+from xferzone.web.limits import Admission
 from xferzone.web.repository import Repository
 
-MAX_WIRE: Final = 64 * 1024 * 1024  # bytes of a request as it travels; architecture.md 7
-MAX_BODY: Final = 2 * MAX_WIRE  # bytes of it when expanded: an artifact and all names fit
 MAX_DRAINED: Final = 4 * MAX_WIRE  # bytes read and dropped, so that the client still hears why
+MAX_OTHER: Final = 1024 * 1024  # bytes of the body of a POST that is not xfer's
 
-_SHOWN: Final = 100  # letters of a login in the log
-
-log = logging.getLogger(__name__)
+#: What makes replies: exchange.answer, or an embedder's own.
+Answer = Callable[[Store, Body, Terms], Reply]
 
 
 class Sync:
-    """Falcon middleware that answers sync requests before any route is looked at; routes see GET and HEAD only."""
+    """Falcon middleware that answers sync requests before any route is looked at."""
 
-    def __init__(self, repository: Repository, metrics: Metrics, budget: Budget) -> None:
+    def __init__(self, repository: Repository, terms: Terms, answer: Answer) -> None:
         self._repository = repository
-        self._metrics = metrics
-        self._budget = budget
-        self._room = Room(repository.path)
+        self._terms = terms
+        self._answer = answer
+        self._admission = Admission()
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        if req.method in ("GET", "HEAD"):
-            return
-        content_type = req.content_type or ""
         if req.method != "POST":
-            raise falcon.HTTPMethodNotAllowed(["GET", "HEAD", "POST"])
-        if not is_xfer(content_type):
-            raise falcon.HTTPUnsupportedMediaType(description=f"only {COMPRESSED} is taken here")
-        began = time.monotonic()
+            return
+        if not is_xfer(req.content_type or ""):
+            _bound_other(req)
+            return
         with contextlib.ExitStack() as held:
-            out = held.enter_context(self._room.file())
-            reply, came = self._exchange(req, content_type, out, held)
-            resp.content_type = _reply_type(content_type, reply)
-            resp.content_length = went = out.seek(0, SEEK_END)
-            resp.stream = _Sending(out, _connection(req), held.pop_all())
+            reply = self._exchange(req, held)
+            resp.content_type = reply.body.content_type
+            resp.content_length = reply.size
+            resp.stream = _Sending(reply.body.octets, _connection(req), held.pop_all())
         resp.complete = True
-        seconds = time.monotonic() - began
-        self._metrics.count(reply, came, went, seconds)
-        _log(reply, came, went, seconds)
 
-    def _exchange(
-        self, req: falcon.Request, content_type: str, out: IO[bytes], held: contextlib.ExitStack
-    ) -> tuple[Reply, int]:
-        """The reply, written to `out`, and how many bytes came; what is held until it is sent goes to `held`."""
+    def _exchange(self, req: falcon.Request, held: contextlib.ExitStack) -> Reply:
+        """The reply; what is held until it is sent goes to `held`."""
+        content_type = req.content_type or ""
+        terms = replace(self._terms, remote=req.remote_addr or "")
         came = 0
         try:
-            held.enter_context(self._room.place())
-            with self._room.file() as raw:
+            held.enter_context(self._admission.admitted())
+            with self._terms.room.file() as raw:
                 came = _receive(req, raw)
                 if came > MAX_WIRE:
                     raise PeerError(f"a request of over {MAX_WIRE} bytes: send less at a time")
-                return self._reply(content_type, raw, out), came
-        except PeerError as exc:
-            reply = failure("refused", str(exc))
-        except Busy:
-            reply = failure("busy", "the repository is busy: try again")
-        except XferzoneError as exc:
-            log.error("xfer cannot be answered: %s", exc)
-            reply = failure("failed", "this server cannot read its repository: tell its administrator")
-        except OSError as exc:
-            log.error("xfer cannot be answered, for want of a file: %s", exc)
-            reply = failure("failed", "this server has no room for the request: tell its administrator")
-        out.seek(0)
-        out.truncate()
-        write_body(_reply_type(content_type, reply), reply.pieces, out)
-        return reply, came
-
-    def _reply(self, content_type: str, raw: IO[bytes], out: IO[bytes]) -> Reply:
-        """The reply to the body in `raw`, written to `out`; in the room, if it needs that."""
-        if max(raw.seek(0, SEEK_END), stated_size(content_type, raw)) <= SMALL:
-            with contextlib.suppress(TooLarge):
-                return self._round(content_type, raw, out, replace(self._budget, artifact=SMALL))
-        with self._room.alone():
-            return self._round(content_type, raw, out, self._budget)
-
-    def _round(self, content_type: str, raw: IO[bytes], out: IO[bytes], budget: Budget) -> Reply:
-        with self._room.file() as expanded:
-            as_it_came = expand_body(content_type, raw, expanded, limit=MAX_BODY)
-            text = raw if as_it_came else expanded
-            store = self._repository.store()
-            with store.reader() as reader:
-                rights = authenticate(reader, text)
-            if rights is None:
-                failed = replace(failure("error", "login failed"), login=claimed_login(text))
-                return self._written(failed, content_type, out)
-            if not may_write(text, rights):
-                with self._room.seat(), store.reader() as reader:
-                    round_ = Round(reader, text, self._terms(reader, rights, budget))
-                    round_.receive()
-                    return self._written(round_.finish(), content_type, out)
-            with store.writer() as writer:
-                round_ = Round(writer, text, self._terms(writer, rights, budget))
-                round_.receive()
-                notices: Sequence[str] = ()
-                if round_.pushed:
-                    occasion = Occasion(time.time_ns() // 1_000_000, rights.login, Door.PUSH)
-                    notices = publish(writer, LocalRefs(writer), occasion)
-                    if round_.has_all:
-                        writer.make_clusters()
-                reply = round_.finish(notices)
-        with self._room.seat():
-            return self._written(reply, content_type, out)
-
-    def _written(self, reply: Reply, content_type: str, out: IO[bytes]) -> Reply:
-        """The reply without its text, which goes to `out`."""
-        write_body(_reply_type(content_type, reply), reply.pieces, out)
-        return replace(reply, pieces=())
-
-    def _terms(self, reader: Reader, rights: Rights, budget: Budget) -> Terms:
-        refs = LocalRefs(reader)
-        return Terms(rights, budget, lambda content: policy.refusal(reader, refs, content), refs)
+                reply = self._answer(self._repository.store(), Body(content_type, raw), terms)
+        except (XferzoneError, OSError) as exc:
+            reply = refusal(exc, content_type, came, terms)
+        held.enter_context(reply.body)
+        return reply
 
 
 class _Sending:
@@ -154,7 +78,6 @@ class _Sending:
     def __init__(
         self, octets: IO[bytes], connection: socket.socket | None, held: contextlib.ExitStack
     ) -> None:
-        octets.seek(0)
         self._octets = octets
         self._connection = connection
         self._held = held
@@ -175,6 +98,20 @@ class _Sending:
         if self._connection is not None:
             PATIENCE.end(self._connection)
         self._held.close()
+
+
+def _bound_other(req: falcon.Request) -> None:
+    """Refuse the body of a POST that is not xfer's where nobody knows that it stays within MAX_OTHER.
+
+    Raises:
+        falcon.HTTPLengthRequired, falcon.HTTPContentTooLarge
+    """
+    if req.content_length is None:
+        if req.get_header("Transfer-Encoding"):
+            raise falcon.HTTPLengthRequired(description="a request states its length here")
+        return
+    if req.content_length > MAX_OTHER:
+        raise falcon.HTTPContentTooLarge(description=f"at most {MAX_OTHER} bytes are taken here")
 
 
 def _receive(req: falcon.Request, raw: IO[bytes]) -> int:
@@ -221,32 +158,3 @@ def _connection(req: falcon.Request) -> socket.socket | None:
     """Where the request came in; None: this is not gunicorn."""
     connection = req.env.get("gunicorn.socket")
     return connection if isinstance(connection, socket.socket) else None
-
-
-def _reply_type(content_type: str, reply: Reply) -> str:
-    """A reply goes as its request came, except for a clone, whose artifacts are compressed one by one."""
-    asked = content_type.partition(";")[0].strip().lower()
-    if reply.as_clone or asked == UNCOMPRESSED:
-        return UNCOMPRESSED
-    return DEBUG if asked == DEBUG else COMPRESSED
-
-
-def _log(reply: Reply, came: int, went: int, seconds: float) -> None:
-    for artifact in reply.damaged:
-        log.error("artifact %s is damaged and was not sent: `xferzone check` says more", short(artifact))
-    # A clone begins with a round that is refused, since stock sends no login in it.
-    refused = reply.outcome != "ok" and reply.kind != "clone"
-    log.log(
-        logging.INFO if reply.received or reply.sent or refused else logging.DEBUG,
-        "xfer kind=%s outcome=%s user=%s received=%d sent=%d bytes_in=%d bytes_out=%d ms=%.1f%s",
-        reply.kind,
-        reply.outcome,
-        # Of a login that failed, the name is anything that somebody sent.
-        reply.login if reply.login.isalnum() and reply.login.isascii() else ascii(reply.login[:_SHOWN]),
-        reply.received,
-        reply.sent,
-        came,
-        went,
-        1000 * seconds,
-        f" why={reply.why!r}" if reply.why else "",
-    )

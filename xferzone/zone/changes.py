@@ -48,7 +48,7 @@ class Change:
     ttl: int | None
     rdtype: int | None
     rdata: bytes | None
-    where: str = ""
+    place: str = ""
     target: dns.name.Name | None = None
 
 
@@ -151,8 +151,8 @@ def _deleted(records: Sequence[Record], change: Change) -> list[Record]:
             above += record.above
     if len(kept) == len(records):
         what = "" if change.rdtype is None else rdtypes.type_text(change.rdtype).decode("ascii") + " "
-        where = f"{change.where}: " if change.where else ""
-        raise NotFound(f"{where}{change.name} has no such {what}record: {_held(records, change.rdtype)}")
+        place = f"{change.place}: " if change.place else ""
+        raise NotFound(f"{place}{change.name} has no such {what}record: {_held(records, change.rdtype)}")
     return kept
 
 

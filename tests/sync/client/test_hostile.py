@@ -29,7 +29,7 @@ from xferzone.cards.base import line
 from xferzone.cards.body import UNCOMPRESSED, pack
 from xferzone.errors import PeerError
 from xferzone.hashing import ArtifactId, artifact_id
-from xferzone.observer import Traffic
+from xferzone.observer import Silent
 from xferzone.refs import BranchName, LocalRefs
 from xferzone.store import Store, accounts
 from xferzone.sync.arriving import MAX_EXPANDED
@@ -518,22 +518,15 @@ class Endless:
         return body
 
 
-class Nobody:
-    """Who watches no sync."""
-
-    def round_ended(self, so_far: Traffic) -> None: ...
-
-    def said(self, message: str) -> None: ...
-
-
 def test_a_server_that_never_comes_to_the_end_of_a_reply_is_given_up(site: Site) -> None:
     session = client.ClientSession(OTHER_CODE, Options(Purpose(pull=True, push=False)))
     way = Endless()
+    bounds = driver.Bounds(rounds=10, patience=0.2, cancelled=lambda: False)
     with (
         Store.open(site.here) as store,
         pytest.raises(PeerError, match="not come to the end of a reply within 0 s"),
     ):
-        driver.run(store, way, session, Nobody(), patience=0.2)
+        driver.run(store, way, session, bounds, driver.Watch(Silent(), None))
     way.is_over.set()
 
 

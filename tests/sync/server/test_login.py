@@ -13,6 +13,7 @@ from xferzone.cards import Login
 from xferzone.cards.session import nonce, signature
 from xferzone.store import Store, accounts
 from xferzone.sync.server.login import Rights, authenticate
+from xferzone.sync.server.request import Request
 
 PROJECT = "0123456789abcdef0123456789abcdef01234567"
 #: Joined by U+200D, with a soft hyphen, a blank of another kind, a control character: none of them "printable".
@@ -39,7 +40,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def rights(store: Store, body: bytes) -> Rights | None:
     with store.reader() as reader:
-        return authenticate(reader, body)
+        return authenticate(reader, Request(body))
 
 
 def letters(store: Store, body: bytes) -> str | None:

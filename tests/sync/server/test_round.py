@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.sync.rounds import PROJECT, PULL, PUSH, ask, body, by, cards
 from xferzone import delta
-from xferzone.artifacts import CheckIn, FileCard
+from xferzone.artifacts import CheckIn, Control, FileCard, Tag
 from xferzone.cards import (
     Card,
     CFile,
@@ -41,8 +41,9 @@ from xferzone.refs import BranchName, Door, LocalRefs, Move, Occasion, Ref, Stat
 from xferzone.store import Store, accounts
 from xferzone.sync.server import round, sending
 from xferzone.sync.server.budget import Budget
-from xferzone.sync.server.login import Rights
-from xferzone.sync.server.round import Round, Terms, may_write
+from xferzone.sync.server.login import Rights, may_write
+from xferzone.sync.server.request import Request
+from xferzone.sync.server.round import Round, Terms
 
 USERS = {
     "nobody": "",
@@ -55,6 +56,8 @@ USERS = {
 }
 
 ONE, TWO = b"one\n", b"two\n"
+#: A control artifact, which `no_tags` refuses.
+EVIL = Control(date_ms=0, tags=(Tag("+", "closed", artifact_id(ONE), None),), user="w").encode()
 LONG = b"".join(b"line %d of a text that is long enough\n" % number for number in range(40))
 LONGER = LONG.replace(b"line 20 ", b"LINE TWENTY ")
 CLONED = [
@@ -74,6 +77,10 @@ def store(tmp_path: Path) -> Iterator[Store]:
             writer.put(ONE)
             writer.put(TWO)
         yield store
+
+
+def no_tags(parsed: object) -> str | None:
+    return "no such thing here" if isinstance(parsed, Control) else None
 
 
 def file(content: bytes, name: ArtifactId | None = None) -> File:
@@ -418,17 +425,14 @@ def test_notices_are_messages_and_come_where_no_error_can_hide_them(store: Store
 
 
 def test_what_is_not_admitted_is_refused_alone_unless_its_sender_may_set_up(store: Store) -> None:
-    def admit(content: bytes) -> str | None:
-        return "no such thing here" if content.startswith(b"evil") else None
-
-    request = body(PUSH, PULL, file(b"evil\n"), file(b"good\n"), file(LONG), change(LONG, LONGER))
+    request = body(PUSH, PULL, file(EVIL), file(b"good\n"), file(LONG), change(LONG, LONGER))
     for letters, refused in (("i", True), ("s", False)):
         with store.writer() as writer:
-            round_ = Round(writer, request, Terms(Rights("w", frozenset(letters)), admit=admit))
+            round_ = Round(writer, Request(request), Terms(Rights("w", frozenset(letters)), admit=no_tags))
             round_.receive()
             reply = round_.finish()
         assert cards(reply) == [*HELD, *([Error("no such thing here")] if refused else [])]
-        assert (b"evil\n" in here(store)) != refused
+        assert (EVIL in here(store)) != refused
         assert {b"good\n", LONGER} <= here(store)
 
 
@@ -445,32 +449,30 @@ def test_what_would_harm_other_clients_is_refused_whoever_sends_it(store: Store)
 
 
 def test_what_was_refused_or_kept_aside_is_not_asked_for_in_the_same_round(store: Store) -> None:
-    evil = file(b"evil\n")
+    evil = file(EVIL)
     aside = change(LONG, LONGER)
     announced = [IGot(evil.artifact), IGot(aside.artifact)]
     assert cards(ask(store, by("writer1", PUSH, *announced))) == [Gimme(card.artifact) for card in announced]
     request = body(PUSH, evil, aside, *announced)
     for _ in range(2):  # the second time all are known to be missing
         with store.writer() as writer:
-            terms = Terms(
-                Rights("w", frozenset("i")), admit=lambda content: "no" if content == b"evil\n" else None
-            )
-            round_ = Round(writer, request, terms)
+            terms = Terms(Rights("w", frozenset("i")), admit=no_tags)
+            round_ = Round(writer, Request(request), terms)
             round_.receive()
-            assert cards(round_.finish()) == [Gimme(artifact_id(LONG)), Error("no")]
+            assert cards(round_.finish()) == [Gimme(artifact_id(LONG)), Error("no such thing here")]
 
 
 def test_only_what_may_be_stored_needs_a_writer() -> None:
     writer, reader = Rights("w", frozenset("i")), Rights("r", frozenset("o"))
-    assert may_write(by("w", PUSH), writer)
-    assert not may_write(by("w", PULL), writer)
-    assert not may_write(by("r", PUSH), reader)
+    assert may_write(Request(by("w", PUSH)), writer)
+    assert not may_write(Request(by("w", PULL)), writer)
+    assert not may_write(Request(by("r", PUSH)), reader)
 
 
 def test_pushed_says_whether_publishing_is_due(store: Store) -> None:
     for request, due in ((body(PUSH, HELD[0]), True), (body(PULL), False), (body(PUSH, b"file x\n"), True)):
         with store.writer() as writer:
-            round_ = Round(writer, request, Terms(Rights("w", frozenset("i"))))
+            round_ = Round(writer, Request(request), Terms(Rights("w", frozenset("i"))))
             round_.receive()
             assert round_.pushed == due
 
@@ -494,7 +496,7 @@ def told(store: Store, letters: str, request: bytes, budget: Budget | None = Non
     """The pragmas that a peer with these rights gets."""
     with store.reader() as reader:
         terms = Terms(Rights("r", frozenset(letters)), budget or Budget(), refs=LocalRefs(reader))
-        round_ = Round(reader, request, terms)
+        round_ = Round(reader, Request(request), terms)
         round_.receive()
         return [card for card in cards(round_.finish()) if isinstance(card, Pragma)]
 
@@ -587,7 +589,8 @@ def test_whatever_comes_is_answered_or_refused(store: Store, lines: list[bytes],
             request[data.draw(st.integers(0, len(request) - 1))] = data.draw(st.integers(0, 255))
     try:
         with store.writer() as writer:
-            round_ = Round(writer, bytes(request), Terms(Rights("w", frozenset("gi")), Budget(bytes=2_000)))
+            terms = Terms(Rights("w", frozenset("gi")), Budget(bytes=2_000))
+            round_ = Round(writer, Request(bytes(request)), terms)
             round_.receive()
             reply = round_.finish()
     except PeerError:

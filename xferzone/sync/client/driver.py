@@ -6,90 +6,147 @@ else has the file. There the next reply is on its way while the last one is bein
 
 import queue
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from io import SEEK_END
 from tempfile import SpooledTemporaryFile
 from types import TracebackType
 from typing import IO, Final, Self
 
 from xferzone.cards.body import COMPRESSED, encode_body, expand_body
-from xferzone.errors import PeerError
-from xferzone.observer import Observer
+from xferzone.errors import Cancelled, PeerError
+from xferzone.observer import Observer, Traffic
 from xferzone.store import Store
 from xferzone.sync.client.session import ClientSession
 from xferzone.transport import Body, Transport
 
-MAX_ROUNDS: Final = (
-    1_000  # of one sync: 5 GB by stock's budget; a server that never ends is told from one that works
-)
+MAX_ROUNDS: Final = 1_000  # of one sync: 5 GB by stock's budget, so that a server that never ends is noticed
 MAX_ROUND_S: Final = (
     1_000.0  # seconds; looking up the name, connecting, redirects and the reply's head included
 )
 MAX_TEXT: Final = 128 * 1024 * 1024  # bytes of one reply when expanded, as of a request to a server of ours
 _IN_MEMORY: Final = 8 * 1024 * 1024  # bytes of that; what is more lies in a file
+_LOOK_S: Final = 0.2  # seconds between two looks at whether the sync is cancelled
 
 
-def run(
-    store: Store,
-    transport: Transport,
-    session: ClientSession,
-    observer: Observer,
-    patience: float = MAX_ROUND_S,
-) -> None:
-    """Sync until the session is over, each round of which may take `patience` seconds.
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many rounds there may be, how many seconds each may take, and what ends the sync from outside."""
+
+    rounds: int
+    patience: float
+    cancelled: Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who is told of the rounds, and what its `session_started` returned."""
+
+    observer: Observer
+    context: object
+
+
+def run(store: Store, transport: Transport, session: ClientSession, bounds: Bounds, watch: Watch) -> None:
+    """Sync until the session is over.
 
     Raises:
-        PeerError: the server cannot be reached, breaks the protocol, or goes on for over MAX_ROUNDS rounds. What
+        PeerError: the server cannot be reached, breaks the protocol, or does not come to an end within the bounds. What
             earlier rounds brought stays.
+        Cancelled: `bounds.cancelled` said so; the same.
     """
-    with _Line(transport, session, patience) as line:
-        _converse(store, line, session, observer)
+    with _Line(transport, session, bounds) as line:
+        _converse(store, session, _Rounds(line, session, bounds, watch))
 
 
-def _converse(store: Store, line: "_Line", session: ClientSession, observer: Observer) -> None:
+def _converse(store: Store, session: ClientSession, rounds: "_Rounds") -> None:
     with store.reader() as reader:
-        line.send(session.request(reader))
+        rounds.send(session.request(reader))
     if session.is_cloning:
         # Nobody else has the file yet: one transaction takes all, and parses each manifest once.
         with store.writer() as writer:
             while session.is_cloning:
-                _hear(line, session, observer)
+                ended = rounds.hear()
                 if session.is_cloning:
-                    line.send(session.request(None))
+                    rounds.send(session.request(None))
                 session.keep(writer)
-                observer.round_ended(session.traffic)
+                ended()
         with store.reader() as reader:
-            line.send(session.request(reader))
-    while line.is_busy:
-        _hear(line, session, observer)
+            rounds.send(session.request(reader))
+    while rounds.is_under_way:
+        ended = rounds.hear()
         if session.has_news:
             with store.writer() as writer:
                 session.keep(writer)
-        observer.round_ended(session.traffic)
+        ended()
         with store.reader() as reader:
-            line.send(session.request(reader))
+            rounds.send(session.request(reader))
 
 
-def _hear(line: "_Line", session: ClientSession, observer: Observer) -> None:
-    """Take the next reply in."""
-    if session.traffic.rounds >= MAX_ROUNDS:
-        raise PeerError(f"{line.name} has not come to an end after {MAX_ROUNDS} rounds")
-    heard = len(session.messages)
-    with line.reply() as text:
-        session.receive(text)
-    for message in session.messages[heard:]:
-        observer.said(message)
+class _Rounds:
+    """The rounds of a session, each told to whoever watches."""
+
+    def __init__(self, line: "_Line", session: ClientSession, bounds: Bounds, watch: Watch) -> None:
+        self._line = line
+        self._session = session
+        self._bounds = bounds
+        self._watch = watch
+        self._context: object = None  # of the round whose request was sent last
+        self._out = Traffic()  # what that request took
+        self._at_send = self._at_end = Traffic()
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a reply is still to come."""
+        return self._line.is_busy
+
+    def send(self, text: bytes | None) -> None:
+        """Begin a round; None: there is nothing to be asked."""
+        self._line.send(text)
+        if text is None:
+            return
+        now = replace(self._session.traffic)
+        gone, self._at_send = now.since(self._at_send), now
+        self._out = Traffic(
+            sent=gone.sent, bytes_out=gone.bytes_out, gimmes_out=gone.gimmes_out, igots_out=gone.igots_out
+        )
+        self._context = self._watch.observer.round_started(self._watch.context, self._out)
+
+    def hear(self) -> Callable[[], None]:
+        """Take the next reply in; to be called when it is kept: what tells that the round has ended."""
+        session, context, out = self._session, self._context, self._out
+        if session.traffic.rounds >= self._bounds.rounds:
+            raise PeerError(f"{self._line.name} has not come to an end after {self._bounds.rounds} rounds")
+        heard = len(session.messages)
+        with self._line.reply() as text:
+            session.receive(text)
+        for message in session.messages[heard:]:
+            self._watch.observer.said(self._watch.context, message)
+
+        def ended() -> None:
+            now = replace(session.traffic)
+            came, self._at_end = now.since(self._at_end), now
+            round_ = replace(
+                came,
+                sent=out.sent,
+                bytes_out=out.bytes_out,
+                gimmes_out=out.gimmes_out,
+                igots_out=out.igots_out,
+            )
+            self._watch.observer.round_ended(context, round_, now)
+
+        return ended
 
 
 class _Line:
     """One request at a time under way in a thread; an interrupt does not wait for it."""
 
-    def __init__(self, transport: Transport, session: ClientSession, patience: float) -> None:
+    def __init__(self, transport: Transport, session: ClientSession, bounds: Bounds) -> None:
         self.name = transport.name
         self.is_busy = False
         self._transport = transport
-        self._patience = patience
+        self._bounds = bounds
         self._traffic = session.traffic
         self._replies: queue.SimpleQueue[Body | Exception] = queue.SimpleQueue()
         self._is_over = False
@@ -115,12 +172,7 @@ class _Line:
     @contextmanager
     def reply(self) -> Iterator[IO[bytes]]:
         """Card text of the answer; raises what the exchange has raised."""
-        try:
-            answer = self._replies.get(timeout=self._patience)
-        except queue.Empty:
-            raise PeerError(
-                f"{self.name} has not come to the end of a reply within {self._patience:.0f} s"
-            ) from None
+        answer = self._answer()
         if isinstance(answer, Exception):
             raise answer
         with answer, SpooledTemporaryFile(_IN_MEMORY) as text:
@@ -131,6 +183,19 @@ class _Line:
             except PeerError as exc:
                 raise PeerError(f"{self.name} sends a reply that is too large: {exc}") from exc
             yield raw if is_plain else text
+
+    def _answer(self) -> Body | Exception:
+        end = time.monotonic() + self._bounds.patience
+        while (left := end - time.monotonic()) > 0:
+            if self._bounds.cancelled():
+                raise Cancelled(f"the exchange with {self.name} was cancelled")
+            try:
+                return self._replies.get(timeout=min(left, _LOOK_S))
+            except queue.Empty:
+                pass
+        raise PeerError(
+            f"{self.name} has not come to the end of a reply within {self._bounds.patience:.0f} s"
+        )
 
     def _exchange(self, octets: bytes) -> None:
         try:

@@ -19,13 +19,12 @@ import hmac
 from dataclasses import dataclass
 from typing import IO, Final
 
-from xferzone.cards import Login, parse_cards
-from xferzone.cards.body import opened
+from xferzone.cards import Login
 from xferzone.cards.session import signature
-from xferzone.errors import MalformedCard
 from xferzone.store import accounts
 from xferzone.store.accounts import User
 from xferzone.store.reader import Reader
+from xferzone.sync.server.request import Request
 
 NOBODY: Final = "nobody"
 ANONYMOUS: Final = "anonymous"
@@ -66,12 +65,12 @@ class Rights:
         return "s" in self.letters
 
 
-def authenticate(reader: Reader, body: bytes | IO[bytes]) -> Rights | None:
-    """The rights of whoever sent `body`, card text; None: it opens with a login card that does not hold."""
-    text = opened(body)
-    card = _opening(text)
+def authenticate(reader: Reader, request: Request) -> Rights | None:
+    """The rights of whoever sent `request`; None: it opens with a login card that does not hold."""
+    card = request.login
     if card is None:
         return Rights(NOBODY, _letters(reader, NOBODY))
+    text = request.text
     text.seek(card.end)
     if _hash(text) != card.nonce:
         return None
@@ -82,19 +81,9 @@ def authenticate(reader: Reader, body: bytes | IO[bytes]) -> Rights | None:
     return Rights(card.user, _letters(reader, NOBODY, card.user))
 
 
-def claimed_login(body: bytes | IO[bytes]) -> str:
-    """Whom `body` claims to speak for, true or not: as it was sent, of any length."""
-    card = _opening(opened(body))
-    return NOBODY if card is None else card.user
-
-
-def _opening(text: IO[bytes]) -> Login | None:
-    """The login card that the text opens with, if any; comments may stand before it."""
-    try:
-        first = next(parse_cards(text), None)
-    except MalformedCard:
-        return None  # the round will say so
-    return first if isinstance(first, Login) else None
+def may_write(request: Request, rights: Rights) -> bool:
+    """Whether a round over `request` needs a Writer: without the right to push, or a push card, nothing is stored."""
+    return rights.write and request.has_push()
 
 
 def _hash(text: IO[bytes]) -> str:

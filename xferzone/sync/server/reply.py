@@ -29,6 +29,7 @@ class Reply:
         outcome: what came of it: ok; error, an error card is in it; refused, and nothing of the request was kept;
             busy; failed, through no fault of the sender.
         why: the error that is all of the reply, else empty.
+        cards: how many were processed.
         received, sent: artifacts.
         login: who is meant to have sent it.
         damaged: artifacts that should be in it and cannot be read here.
@@ -38,6 +39,7 @@ class Reply:
     kind: str
     outcome: str
     login: str = "nobody"
+    cards: int = 0
     received: int = 0
     sent: int = 0
     as_clone: bool = False
@@ -45,7 +47,7 @@ class Reply:
     damaged: Sequence[ArtifactId] = ()
 
     @property
-    def cards(self) -> bytes:
+    def text(self) -> bytes:
         """Card text."""
         return b"".join(self.pieces)
 

@@ -16,7 +16,7 @@
     config       admin    error not authorized to push configuration; the end
     private      -        the next artifact is left out: no private one is kept here
 
-Peers of our own kind may ask where the refs stand that have moved (telling.py); stock never sees the answer.
+Peers of our own kind may ask where the refs stand that have moved (refs.py); stock never sees the answer.
 
 Unversioned files, configuration, tables and locks are answered as a server that holds none would: a stock client
 ends well and keeps what it has. A card of no known form restarts the reply with an error and the cards after it
@@ -27,10 +27,9 @@ Source: Fossil 2.21, src/xfer.c page_xfer(); tests/vectors/rounds; compared live
 
 from collections.abc import Callable, Iterable, Mapping, Sized
 from dataclasses import dataclass, field
-from io import BytesIO
-from typing import IO, Any, Final
+from typing import Any, Final
 
-from xferzone import artifacts, delta
+from xferzone.artifacts import Parsed
 from xferzone.cards import (
     Card,
     CFile,
@@ -55,8 +54,7 @@ from xferzone.cards import (
     UVIGot,
     parse_cards,
 )
-from xferzone.cards.body import COMPRESSED, opened, stated_size, unpack
-from xferzone.errors import CorruptArtifact, MalformedCard, MalformedDelta, PeerError
+from xferzone.errors import MalformedCard, PeerError
 from xferzone.hashing import ArtifactId
 from xferzone.refs import LocalRefs
 from xferzone.store.reader import Reader
@@ -65,19 +63,20 @@ from xferzone.sync.server.budget import Budget
 from xferzone.sync.server.login import Rights
 from xferzone.sync.server.refs import note_asked, tell
 from xferzone.sync.server.reply import Draft, Reply
+from xferzone.sync.server.request import Request
 from xferzone.sync.server.sending import CFILE_VERSION, Sender
+from xferzone.sync.server.taking import Admit, Taking
 
 MAX_NAMED: Final = 500_000  # artifacts that one request may announce or ask for; ours: some 100 MB of memory
 MAX_EXPECTED: Final = 5_000  # of them that are remembered as missing; the client announces the others again
 MAX_UNKNOWN: Final = 1_000  # lines of one request that are no card; stock's clients send none
 MAX_SHOWN: Final = 1_000  # bytes of a line that is no card, shown to its sender
 
-_STEP: Final = 65_536  # bytes looked through at a time
 _NO_FILES: Final = "da39a3ee5e6b4b0d3255bfef95601890afd80709"  # uv-hash of a client without unversioned files
 _NOT_PRIVATE: Final = "not authorized to sync private content"
 
 
-def _admit_all(_content: bytes) -> str | None:
+def _admit_all(_parsed: Parsed) -> str | None:
     return None
 
 
@@ -88,38 +87,27 @@ class Terms:
     Fields:
         rights: of whoever sent it.
         budget: of the reply.
-        admit: why an artifact is not taken from a user without the setup capability; None: it is.
+        admit: why an artifact that says this is not taken from a user without the setup capability; None: it is.
         refs: whose moves a peer of ours may ask for; None: it gets no answer.
     """
 
     rights: Rights
     budget: Budget = field(default_factory=Budget)
-    admit: Callable[[bytes], str | None] = _admit_all
+    admit: Admit = _admit_all
     refs: LocalRefs | None = None
-
-
-def may_write(body: bytes | IO[bytes], rights: Rights) -> bool:
-    """Whether a round over `body` needs a Writer: without the right to push, or a push card, nothing is stored."""
-    if not rights.write:
-        return False
-    text, tail = opened(body), b""
-    while octets := text.read(_STEP):
-        if Push.operator in (window := tail + octets):
-            return True
-        tail = window[-len(Push.operator) :]
-    return False
 
 
 class Round:
     """One request being answered: `receive`, then `finish`, each once."""
 
-    def __init__(self, reader: Reader, body: bytes | IO[bytes], terms: Terms) -> None:
-        """`reader` is a Writer where `may_write` asks for one; `body` is card text."""
+    def __init__(self, reader: Reader, request: Request, terms: Terms) -> None:
+        """`reader` is a Writer where `may_write` asks for one."""
         self._reader = reader
-        self._body = opened(body)
+        self._request = request
         self._terms = terms
         self._draft = Draft(terms.budget)
         self._sender = Sender(reader, self._draft)
+        self._taking: Taking | None = None  # of a push that was accepted
         self._taken = 0  # cards
         self._pulling = self._pushing = self._cloning = False
         self._as_stored = False  # the clone is of version 3 or later
@@ -129,7 +117,6 @@ class Round:
         self._wanted: dict[ArtifactId, None] = {}  # by the client, in its order
         self._announced: dict[ArtifactId, None] = {}  # by the client, in its order
         self._missing: list[ArtifactId] = []  # of those, what is not here
-        self._received = 0
         self._unknown = 0  # lines that are no card
         self._asked_refs: dict[str, int] = {}  # epoch -> number of the last move that the client knows
 
@@ -151,7 +138,7 @@ class Round:
             TooLarge: an artifact that came is over the budget's `artifact`; as little may be kept.
         """
         try:
-            for card in parse_cards(self._body):
+            for card in parse_cards(self._request.text):
                 self._taken += 1
                 _TAKERS[type(card)](self, card)
                 if self._draft.failed:
@@ -159,6 +146,8 @@ class Round:
         except MalformedCard as exc:
             # Where the next card begins is anybody's guess. What came before it stays, as with stock.
             self._fail(f"malformed {exc.operator.decode('ascii')} line: {exc.reason}")
+        if self._taking is not None:
+            self._taking.store()
         if self._pushing:
             self._expect_announced()
 
@@ -181,7 +170,8 @@ class Round:
             self._kind(),
             self._draft.outcome,
             login=self._terms.rights.login,
-            received=self._received,
+            cards=self._taken,
+            received=0 if self._taking is None else self._taking.received,
             sent=self._sender.sent,
             as_clone=self._as_stored,
             damaged=self._sender.damaged,
@@ -234,6 +224,8 @@ class Round:
             # The client needs the project's code to log in with the next request.
             self._draft.fail(self._sender.push_card(), Error("not authorized to clone"))
             return
+        if self._taking is not None:
+            self._taking.store()  # what came is part of what is sent
         if card.version is not None and card.seqno is not None and card.version >= 2:
             self._as_stored = card.version >= CFILE_VERSION
             self._sender.clone(card.version, card.seqno)
@@ -252,49 +244,14 @@ class Round:
             return
         self._sender.came.add(card.artifact)
         if not self._reader.has(card.artifact):
-            self._store(card.artifact, card.source, self._text(card))
+            self._take(card)
 
-    def _text(self, card: File | CFile) -> bytes:
-        """The content or delta that the card carries."""
-        if isinstance(card, File):
-            return card.payload
-        self._terms.budget.admit(min(stated_size(COMPRESSED, BytesIO(card.payload)), delta.MAX_SIZE))
-        try:
-            return unpack(card.payload, limit=delta.MAX_SIZE)
-        except ValueError as exc:
-            raise PeerError(f"artifact {card.artifact} came damaged: {exc}") from exc
-
-    def _store(self, artifact: ArtifactId, source: ArtifactId | None, payload: bytes) -> None:
-        writer = self._reader
-        assert isinstance(writer, Writer), "may_write was not asked"
-        try:
-            content = payload
-            if source is not None:
-                if not writer.has(source):
-                    writer.put_delta(artifact, source, payload)
-                    self._received += 1
-                    return
-                self._terms.budget.admit(
-                    max(writer.size(source), min(delta.target_size(payload), delta.MAX_SIZE))
-                )
-                content = delta.apply(writer.content(source), payload)
-            refusal = self._refusal(artifact, content)
-            if refusal is None:
-                writer.put(content, artifact)
-                self._received += 1
-            else:
-                self._draft.complain(refusal)
-        except MalformedDelta as exc:
-            raise PeerError(f"bad delta for artifact {artifact}: {exc}") from exc
-        except CorruptArtifact as exc:
-            if exc.artifact == artifact:
-                raise PeerError(f"wrong hash on received artifact {artifact}") from exc
-            raise PeerError(f"artifact {exc.artifact} is damaged here: send {artifact} whole") from exc
-
-    def _refusal(self, artifact: ArtifactId, content: bytes) -> str | None:
-        if (hazard := artifacts.hazard(content)) is not None:
-            return f"artifact {artifact} is not taken, it would do harm to other clients: {hazard}"
-        return None if self._terms.rights.setup else self._terms.admit(content)
+    def _take(self, card: File | CFile) -> None:
+        if self._taking is None:
+            assert isinstance(self._reader, Writer), "may_write was not asked"
+            admit = _admit_all if self._terms.rights.setup else self._terms.admit
+            self._taking = Taking(self._reader, self._terms.budget, admit, self._draft.complain)
+        self._taking.take(card)
 
     def _private(self, _card: Private) -> None:
         self._next_is_private = True
@@ -327,8 +284,7 @@ class Round:
         here = writer.present(self._announced)
         self._sender.at_client.update(here, self._sender.came)
         self._missing = [artifact for artifact in self._announced if artifact not in here]
-        for artifact in self._missing[:MAX_EXPECTED]:
-            writer.expect(artifact)
+        writer.expect_all(self._missing[:MAX_EXPECTED])
 
     # -- what is not kept here
 

@@ -5,6 +5,8 @@ from typing import Final
 
 import falcon
 
+from xferzone.cards.body import COMPRESSED
+
 _FRONT: Final = """<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
@@ -40,7 +42,16 @@ class Front:
 
 
 def elsewhere(req: falcon.Request, resp: falcon.Response, **_fields: object) -> None:
-    """Any path without a route of its own."""
+    """Any path without a route of its own.
+
+    Raises:
+        falcon.HTTPUnsupportedMediaType: a POST; xfer's were answered before.
+        falcon.HTTPMethodNotAllowed: any method but GET, HEAD and POST.
+    """
+    if req.method == "POST":
+        raise falcon.HTTPUnsupportedMediaType(description=f"only {COMPRESSED} is taken here")
+    if req.method not in ("GET", "HEAD"):
+        raise falcon.HTTPMethodNotAllowed(["GET", "HEAD", "POST"])
     resp.status = falcon.HTTP_404
     resp.content_type = falcon.MEDIA_TEXT
     resp.data = _NOT_HERE.format(scheme=req.scheme, host=req.netloc, path=req.path).encode()

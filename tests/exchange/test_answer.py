@@ -1,0 +1,59 @@
+"""One request, one reply, whoever carries them: by HTTP and by a plain program the bytes are the same."""
+
+import base64
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import falcon.testing
+import pytest
+
+from tests.sync import recorded
+from tests.sync.test_rounds import BEFORE, HISTORY, USERS
+from xferzone.cards.body import COMPRESSED, DEBUG, UNCOMPRESSED, encode_body
+from xferzone.store import Store
+from xferzone.store.accounts import put_user
+from xferzone.web.app import create_app
+
+PLAIN = Path(__file__).with_name("plain.py")
+SCENARIOS = sorted(path.stem for path in recorded.VECTORS.glob("*.json"))
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    """A repository of the recorded project, with its users and what it held before its rounds."""
+    path = tmp_path / "r.xferzone"
+    with Store.create(path, recorded.project_code()) as store, store.writer() as writer:
+        for login, caps in USERS.items():
+            put_user(writer, login, None, caps)
+        put_user(writer, "dev", "devpw", "vuxy")
+        put_user(writer, "ro", "ropw", "go")
+        for artifact in BEFORE["push-checkin"]:
+            writer.put(HISTORY[artifact], artifact)
+        writer.make_clusters()
+    return path
+
+
+@pytest.mark.parametrize("content_type", [COMPRESSED, DEBUG, UNCOMPRESSED])
+def test_every_recorded_request_gets_the_same_bytes_by_http_and_without(
+    made: Path, tmp_path: Path, content_type: str
+) -> None:
+    other = tmp_path / "other.xferzone"
+    shutil.copy(made, other)
+    requests = [
+        encode_body(content_type, request) for name in SCENARIOS for request, _ in recorded.scenario(name)
+    ]
+    assert len(requests) > 30
+    client = falcon.testing.TestClient(create_app(made))
+    by_http = []
+    for body in requests:
+        result = client.simulate_post("/", body=body, content_type=content_type)
+        by_http.append((result.headers["content-type"], result.content))
+    asked = json.dumps([(content_type, base64.b64encode(body).decode()) for body in requests])
+    done = subprocess.run(
+        [sys.executable, str(PLAIN), str(other)], input=asked, capture_output=True, text=True, check=True
+    )
+    plain = [(kind, base64.b64decode(octets)) for kind, octets in json.loads(done.stdout)]
+    assert plain == by_http

@@ -1,0 +1,212 @@
+"""The server's half of xfer: one body in, one reply out, whoever carries them.
+
+    body ─> opened once into a Request ─> login ─> a Round in one transaction ─> commit ─> reply
+                                                     └ pushed: published, clusters made
+
+Nothing is sent before the commit. What people should read goes out as a reply with an error card: stock clients show
+that, and of an HTTP status only the number. So `answer` raises nothing for what a peer or the repository does wrong.
+Source: Fossil 2.21, src/http.c http_exchange(), src/xfer.c page_xfer().
+"""
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from io import SEEK_END
+from typing import IO, Final
+
+from xferzone.cards.body import COMPRESSED, DEBUG, UNCOMPRESSED, expand_body, stated_size, write_body
+from xferzone.env import SYSTEM, Env
+from xferzone.errors import Busy, PeerError, XferzoneError
+from xferzone.exchange.room import SMALL, Room
+from xferzone.observer import Answered, Asked, Observer, Silent
+from xferzone.publish import policy
+from xferzone.publish.publish import publish
+from xferzone.refs import Door, LocalRefs, Occasion
+from xferzone.store import Reader, Store
+from xferzone.sync.server import reply as server_reply
+from xferzone.sync.server.budget import Budget, TooLarge
+from xferzone.sync.server.login import Rights, authenticate, may_write
+from xferzone.sync.server.request import Request
+from xferzone.sync.server.round import Round
+from xferzone.sync.server.round import Terms as RoundTerms
+from xferzone.transport import Body
+
+MAX_WIRE: Final = 64 * 1024 * 1024  # bytes of a request as it travels; ours
+MAX_BODY: Final = 2 * MAX_WIRE  # bytes of it when expanded: an artifact and all names fit
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What whoever runs a server decides; give the same one to every answer of a process.
+
+    Fields:
+        budget: of one reply.
+        room: what the process does at the same time.
+        env: the clock by which check-ins are dated too far ahead, and the one that times answers.
+        observer: is told of each request; several threads may call it.
+        remote: the address that the request came from, for the observer.
+    """
+
+    budget: Budget = field(default_factory=Budget)
+    room: Room = field(default_factory=Room)
+    env: Env = SYSTEM
+    observer: Observer = field(default_factory=Silent)
+    remote: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The reply to one request: its body, to be closed by whoever sends it, and how long that is in bytes."""
+
+    body: Body
+    size: int
+    outcome: str  # of observer.Answered
+
+    def octets(self) -> bytes:
+        """All of the body, in memory."""
+        self.body.octets.seek(0)
+        octets: bytes = self.body.octets.read()
+        return octets
+
+
+def answer(store: Store, body: Body, terms: Terms | None = None) -> Reply:
+    """The reply to `body`, after all that it brought is committed; `body` is not closed.
+
+    It raises for bugs only: what the peer does wrong, and what keeps the repository from answering, is in the reply.
+    """
+    return _Answering(terms or Terms(), body.content_type, _size(body.octets)).of(store, body.octets)
+
+
+def refusal(exc: Exception, content_type: str, came: int, terms: Terms) -> Reply:
+    """The reply to a request of `came` bytes that could not be asked of a store at all, since `exc` was raised."""
+    return _Answering(terms, content_type, came).refused(exc)
+
+
+class _Answering:
+    """One request being answered."""
+
+    def __init__(self, terms: Terms, content_type: str, came: int) -> None:
+        self._terms = terms
+        self._content_type = content_type
+        self._came = came
+        self._began = terms.env.monotonic()
+        self._context: object = None
+        self._is_told = False  # the observer knows of the request
+
+    def of(self, store: Store, octets: IO[bytes]) -> Reply:
+        try:
+            if self._came > MAX_WIRE:
+                raise PeerError(f"a request of over {MAX_WIRE} bytes: send less at a time")
+            small = max(self._came, stated_size(self._content_type, octets)) <= SMALL
+            if small:
+                with contextlib.suppress(TooLarge):
+                    return self._round(store, octets, replace(self._terms.budget, artifact=SMALL))
+            with self._terms.room.alone():
+                return self._round(store, octets, self._terms.budget)
+        except (XferzoneError, OSError) as exc:
+            return self.refused(exc)
+
+    def refused(self, exc: Exception) -> Reply:
+        """The reply that tells of what went wrong; nothing of the request was kept."""
+        if isinstance(exc, PeerError):
+            reply = server_reply.failure("refused", str(exc))
+        elif isinstance(exc, Busy):
+            reply = server_reply.failure("busy", "the repository is busy: try again")
+        elif isinstance(exc, OSError):
+            reply = server_reply.failure(
+                "failed", "this server has no room for the request: tell its administrator"
+            )
+        else:
+            reply = server_reply.failure(
+                "failed", "this server cannot read its repository: tell its administrator"
+            )
+        return self._written(reply, exc)
+
+    def _round(self, store: Store, octets: IO[bytes], budget: Budget) -> Reply:
+        with self._terms.room.file() as expanded:
+            as_it_came = expand_body(self._content_type, octets, expanded, limit=MAX_BODY)
+            request = Request(octets if as_it_came else expanded)
+            self._tell(request)
+            with store.reader() as reader:
+                rights = authenticate(reader, request)
+            if rights is None:
+                return self._written(
+                    replace(server_reply.failure("error", "login failed"), login=request.user)
+                )
+            if not may_write(request, rights):
+                with self._terms.room.seat(), store.reader() as reader:
+                    round_ = Round(reader, request, _round_terms(reader, rights, budget))
+                    round_.receive()
+                    return self._written(round_.finish())
+            with store.writer() as writer:
+                round_ = Round(writer, request, _round_terms(writer, rights, budget))
+                round_.receive()
+                notices: Sequence[str] = ()
+                if round_.pushed:
+                    notices = publish(writer, LocalRefs(writer), self._occasion(rights))
+                    if round_.has_all:
+                        writer.make_clusters()
+                reply = round_.finish(notices)
+        with self._terms.room.seat():
+            return self._written(reply)
+
+    def _occasion(self, rights: Rights) -> Occasion:
+        return Occasion(self._terms.env.clock_ms(), rights.login, Door.PUSH)
+
+    def _tell(self, request: Request) -> None:
+        if not self._is_told:  # else it began again, in the room
+            asked = Asked(request.operation, request.project_code, self._terms.remote, self._came)
+            self._context, self._is_told = self._terms.observer.request_started(asked), True
+
+    def _written(self, reply: server_reply.Reply, error: Exception | None = None) -> Reply:
+        """The reply, encoded as its request was; the observer is told."""
+        content_type = _reply_type(self._content_type, reply)
+        out = self._terms.room.file()
+        try:
+            write_body(content_type, reply.pieces, out)
+            size = out.tell()
+            self._ended(reply, size, error)
+        except BaseException:
+            out.close()
+            raise
+        out.seek(0)
+        return Reply(Body(content_type, out), size, reply.outcome)
+
+    def _ended(self, reply: server_reply.Reply, size: int, error: Exception | None) -> None:
+        observer = self._terms.observer
+        if not self._is_told:
+            self._context = observer.request_started(Asked("other", "", self._terms.remote, self._came))
+        if error is not None and reply.outcome == "failed":
+            observer.failed(self._context, error)
+        answered = Answered(
+            operation=reply.kind,
+            outcome=reply.outcome,
+            login=reply.login,
+            cards=reply.cards,
+            received=reply.received,
+            sent=reply.sent,
+            size=size,
+            seconds=self._terms.env.monotonic() - self._began,
+            why=reply.why,
+            damaged=reply.damaged,
+        )
+        observer.request_ended(self._context, answered)
+
+
+def _round_terms(reader: Reader, rights: Rights, budget: Budget) -> RoundTerms:
+    refs = LocalRefs(reader)
+    return RoundTerms(rights, budget, lambda parsed: policy.refusal(reader, refs, parsed), refs)
+
+
+def _reply_type(content_type: str, reply: server_reply.Reply) -> str:
+    """A reply goes as its request came, except for a clone, whose artifacts are compressed one by one."""
+    asked = content_type.partition(";")[0].strip().lower()
+    if reply.as_clone or asked == UNCOMPRESSED:
+        return UNCOMPRESSED
+    return DEBUG if asked == DEBUG else COMPRESSED
+
+
+def _size(octets: IO[bytes]) -> int:
+    size = octets.seek(0, SEEK_END)
+    octets.seek(0)
+    return size

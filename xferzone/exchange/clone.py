@@ -1,0 +1,76 @@
+"""A new repository, copied from a peer: one transaction takes all of it, then its refs stand where the peer's do.
+
+    the peer's artifacts, in order of position ─> a file beside `path` ─> linked to `path` when all has come
+
+Nothing is at `path` until then, and nothing is left of a clone that ends early, whatever ends it.
+"""
+
+from pathlib import Path
+
+from xferzone.exchange.options import Options, Outcome
+from xferzone.exchange.running import Running
+from xferzone.publish.follow import Compiling, Followed, follow
+from xferzone.publish.noted import Noted
+from xferzone.refs import Door, LocalRefs, Occasion
+from xferzone.repository.accounts import EVERYBODY
+from xferzone.store import Store, Writer, schema
+from xferzone.store.accounts import put_user
+from xferzone.store.remotes import ORIGIN, Remote, put_remote
+from xferzone.sync.client.session import ClientSession
+from xferzone.transport import Transport
+
+
+class _Ended(Exception):
+    """The peer has ended the session: what came is dropped."""
+
+
+def clone(path: Path, transport: Transport, options: Options | None = None) -> Outcome:
+    """Copy the repository behind `transport` into the new file `path`, which then calls it its origin.
+
+    Where the outcome has errors the peer has refused, and there is no file. The URL of `options.remote` is
+    remembered, else the transport's name.
+
+    Raises:
+        UsageError: something is at `path` already.
+        NotFound: its directory does not exist.
+        PeerError: the peer cannot be reached, or breaks the protocol. There is no file.
+        Cancelled: `options.cancelled` said so. There is no file.
+    """
+    options = options or Options()
+    outcome: Outcome | None = None
+    try:
+        with options.helping() as helper, Store.making(path) as made:
+            store, noted = made.with_cache(options.cache), Noted()
+            wishes = options.for_session(pull=True, push=False)
+            session = ClientSession(None, wishes, witness=noted, helper=helper)
+            running = Running(store, transport, session, options)
+            followed = Followed()
+            with running.observed("clone"):
+                running.drive()
+                if not session.errors:
+                    with store.writer() as writer:
+                        followed = _begin(writer, session, noted, transport.name, options)
+            outcome = running.outcome(followed)
+            if session.errors:
+                raise _Ended
+    except _Ended:
+        pass
+    assert outcome is not None
+    return outcome
+
+
+def _begin(writer: Writer, session: ClientSession, noted: Noted, peer: str, options: Options) -> Followed:
+    """Make a clone of what came, and let its refs stand where the peer's do."""
+    assert session.project_code is not None
+    writer.set_setting("project-code", session.project_code)
+    writer.set_setting("role", schema.CLONE)
+    for login in EVERYBODY:
+        put_user(writer, login, None, "")
+    told = session.told.refs if session.told.is_ours else None
+    occasion = Occasion(options.env.clock_ms(), options.login, Door.PULL)
+    compiling = Compiling(options.compiler, noted, defers=True)
+    followed = follow(writer, LocalRefs(writer), told, occasion, compiling)
+    epochs = {} if followed.incomplete else session.told.epochs
+    url = peer if options.remote is None else options.remote.url
+    put_remote(writer, Remote(ORIGIN, url, epochs, session.cookie))
+    return followed

@@ -1,0 +1,80 @@
+"""A sync with one peer: rounds until nothing is left to say, then the refs follow what came.
+
+    session.request ─> transport ─> session.receive ─> stored, a transaction a round     sync/client/driver.py
+    at the end, in one transaction: refs follow (publish/follow.py), the remote is remembered
+
+What earlier rounds brought stays, whatever ends the sync.
+"""
+
+from xferzone.exchange.options import Options, Outcome
+from xferzone.exchange.running import Running
+from xferzone.publish.follow import Compiling, Followed, follow
+from xferzone.publish.noted import Noted
+from xferzone.publish.publish import publish
+from xferzone.refs import Door, LocalRefs, Occasion
+from xferzone.store import Reader, Store, Writer, schema
+from xferzone.store.remotes import ORIGIN, Remote, put_remote
+from xferzone.sync.client.options import Known
+from xferzone.sync.client.session import ClientSession
+from xferzone.transport import Transport
+
+
+def sync(store: Store, transport: Transport, options: Options | None = None) -> Outcome:
+    """Exchange what is new with the peer behind `transport`.
+
+    Raises:
+        PeerError: the peer cannot be reached, or breaks the protocol. What earlier rounds brought stays.
+        Cancelled: `options.cancelled` said so; the same.
+        UsageError: the peer is the repository itself.
+    """
+    options = options or Options()
+    remote = options.remote or Remote("", transport.name)
+    store = store.with_cache(options.cache)
+    noted = Noted()
+    with store.reader() as reader:
+        session = _session(reader, remote, options, noted)
+    running = Running(store, transport, session, options)
+    followed = Followed()
+    with running.observed(_operation(options)):
+        running.drive()
+        if not session.errors:
+            with store.writer() as writer:
+                followed = _follow(writer, remote, session, noted, options)
+    return running.outcome(followed)
+
+
+def _operation(options: Options) -> str:
+    return "sync" if options.pull and options.push else "pull" if options.pull else "push"
+
+
+def _session(reader: Reader, remote: Remote, options: Options, noted: Noted) -> ClientSession:
+    # A primary counts nothing as unsent, and another name than origin leaves it so: no harm is done.
+    counts_unsent = reader.role != schema.PRIMARY and remote.name == ORIGIN
+    known = Known(
+        epochs=remote.epochs,
+        cookie=remote.cookie,
+        is_origin=remote.name == ORIGIN,
+        own_epoch=LocalRefs(reader).epoch() if counts_unsent else None,
+    )
+    wishes = options.for_session(pull=options.pull, push=options.push)
+    return ClientSession(reader.project_code, wishes, known, noted)
+
+
+def _follow(
+    writer: Writer, remote: Remote, session: ClientSession, noted: Noted, options: Options
+) -> Followed:
+    """Let the refs follow what came, and remember the remote."""
+    followed = Followed()
+    epochs, refs = remote.epochs, LocalRefs(writer)
+    occasion = Occasion(options.env.clock_ms(), options.login, Door.PULL)
+    if session.pulls and remote.name != ORIGIN and writer.role != schema.PRIMARY:
+        # Where the refs of a clone stand is its origin's business alone (law 5).
+        followed = Followed(notices=tuple(publish(writer, refs, occasion)))
+    elif session.pulls:
+        told = session.told.refs if session.told.is_ours else None
+        followed = follow(writer, refs, told, occasion, Compiling(options.compiler, noted))
+        if not followed.incomplete:
+            epochs = session.told.epochs
+    if remote.name:
+        put_remote(writer, Remote(remote.name, remote.url, epochs, session.cookie))
+    return followed

@@ -1,0 +1,203 @@
+"""Whoever watches syncs and requests: what is told, when, and with which counts. Nothing else reports rounds.
+
+    a client                                        a server
+    session_started(Session) ─> context             request_started(Asked) ─> context
+      round_started(context, out) ─> context        request_ended(context, Answered)
+      round_ended(context, both ways, so far)
+      said(context, message)
+    session_ended(context, so far)
+    failed(context, error)                          failed(context, error)       before the end, if it fails
+
+A `started` call may return anything; the nested calls and the `ended` one get it back. One observer may watch many
+sessions and requests at once, from several threads. What an observer raises ends the sync or the request.
+
+Shipped: `Silent` and `Several` here; log.py, progress.py (rich), prometheus.py, otel.py (extra `otel`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Protocol
+
+from xferzone.hashing import ArtifactId
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What a sync has brought and taken.
+
+    Fields:
+        sent, received: artifacts; `linked`: those of them that were new here and are stored.
+        bytes_out, bytes_in: of bodies on the wire.
+        gimmes_out, gimmes_in: artifacts asked for, by us and by the peer; igots: announced.
+    """
+
+    rounds: int = 0
+    sent: int = 0
+    received: int = 0
+    linked: int = 0
+    bytes_out: int = 0
+    bytes_in: int = 0
+    gimmes_out: int = 0
+    gimmes_in: int = 0
+    igots_out: int = 0
+    igots_in: int = 0
+
+    def since(self, before: "Traffic") -> "Traffic":
+        """What has come on top of `before`."""
+        return Traffic(*(getattr(self, each.name) - getattr(before, each.name) for each in fields(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A sync that begins.
+
+    Fields:
+        operation: clone, pull, push, sync or repair.
+        peer: where the other repository is, without a password.
+        project_code: None: a clone, which does not know it yet.
+    """
+
+    operation: str
+    peer: str
+    project_code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that came.
+
+    Fields:
+        operation: what its first cards ask for: clone, pull, push, sync or other.
+        project_code: of its first pull or push card; empty: it has none.
+        remote: the address it came from, as the server believes it; empty: it was not told.
+        size: bytes of the body on the wire.
+    """
+
+    operation: str
+    project_code: str
+    remote: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What came of a request.
+
+    Fields:
+        operation: what it turned out to be, by all of its cards.
+        outcome: ok; error: the reply has an error card; refused: nothing of the request was kept; busy; failed: through
+            no fault of the sender.
+        login: who sent it; of a login that does not hold, as it was sent.
+        cards: how many were processed.
+        received, sent: artifacts.
+        size: bytes of the reply on the wire.
+        seconds: from the opening of the request to the reply made.
+        why: the error that is all of the reply, else empty.
+        damaged: artifacts that belong in the reply and cannot be read here.
+    """
+
+    operation: str
+    outcome: str
+    login: str
+    cards: int
+    received: int
+    sent: int
+    size: int
+    seconds: float
+    why: str = ""
+    damaged: Sequence[ArtifactId] = ()
+
+
+def size(octets: int) -> str:
+    """So many bytes, as people read it."""
+    return f"{octets:,} bytes" if octets < 10_000 else f"{octets / 1000:,.0f} kB"
+
+
+class Observer(Protocol):
+    """Watches; see the head of this module for the order of calls."""
+
+    def session_started(self, session: Session) -> object: ...
+    def session_ended(self, context: object, so_far: Traffic) -> None: ...
+
+    def round_started(self, context: object, out: Traffic) -> object:
+        """A request is on its way, and takes this with it."""
+
+    def round_ended(self, context: object, round_: Traffic, so_far: Traffic) -> None:
+        """Its reply is stored; of a clone, perhaps gathered still. `round_` counts this round, both ways."""
+
+    def said(self, context: object, message: str) -> None:
+        """The people at the other end want this to be read; `context` is the session's."""
+
+    def request_started(self, asked: Asked) -> object: ...
+    def request_ended(self, context: object, answered: Answered) -> None: ...
+
+    def failed(self, context: object, error: Exception) -> None:
+        """The session or request that `context` belongs to ends with this error."""
+
+
+class Silent:
+    """Watches and does nothing: a base for observers that care for some calls only."""
+
+    def session_started(self, _session: Session, /) -> object:
+        return None
+
+    def session_ended(self, _context: object, _so_far: Traffic, /) -> None:
+        """Do nothing."""
+
+    def round_started(self, _context: object, _out: Traffic, /) -> object:
+        return None
+
+    def round_ended(self, _context: object, _round: Traffic, _so_far: Traffic, /) -> None:
+        """Do nothing."""
+
+    def said(self, _context: object, _message: str, /) -> None:
+        """Do nothing."""
+
+    def request_started(self, _asked: Asked, /) -> object:
+        return None
+
+    def request_ended(self, _context: object, _answered: Answered, /) -> None:
+        """Do nothing."""
+
+    def failed(self, _context: object, _error: Exception, /) -> None:
+        """Do nothing."""
+
+
+class Several:
+    """Tells several observers, each with contexts of its own."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+
+    def session_started(self, session: Session) -> object:
+        return [each.session_started(session) for each in self._observers]
+
+    def session_ended(self, context: object, so_far: Traffic) -> None:
+        for each, own in self._each(context):
+            each.session_ended(own, so_far)
+
+    def round_started(self, context: object, out: Traffic) -> object:
+        return [each.round_started(own, out) for each, own in self._each(context)]
+
+    def round_ended(self, context: object, round_: Traffic, so_far: Traffic) -> None:
+        for each, own in self._each(context):
+            each.round_ended(own, round_, so_far)
+
+    def said(self, context: object, message: str) -> None:
+        for each, own in self._each(context):
+            each.said(own, message)
+
+    def request_started(self, asked: Asked) -> object:
+        return [each.request_started(asked) for each in self._observers]
+
+    def request_ended(self, context: object, answered: Answered) -> None:
+        for each, own in self._each(context):
+            each.request_ended(own, answered)
+
+    def failed(self, context: object, error: Exception) -> None:
+        for each, own in self._each(context):
+            each.failed(own, error)
+
+    def _each(self, context: object) -> list[tuple[Observer, object]]:
+        assert isinstance(context, list)
+        return list(zip(self._observers, context, strict=True))

@@ -1,0 +1,77 @@
+"""One request, opened once: its card text, the login card it opens with, and what it asks for by its first cards.
+
+    octets ─> text, bounded ─> login, operation, project ─> rights (login.py) ─> the round (round.py)
+
+Nothing here is believed: the login is checked against the accounts, and the operation is what the cards say first.
+"""
+
+from itertools import islice
+from typing import IO, Final
+
+from xferzone.cards import CFile, Clone, File, Gimme, IGot, Login, Pull, Push, parse_cards
+from xferzone.cards.body import opened
+from xferzone.errors import MalformedCard
+
+_FIRST: Final = (
+    20  # cards looked at; Fossil 2.21 sends login, pragma, pull and push first, src/xfer.c client_sync()
+)
+_STEP: Final = 65_536  # bytes looked through at a time
+_NOBODY: Final = "nobody"
+
+
+class Request:
+    """The text of one request and who it says it comes from.
+
+    Fields:
+        login: the card it opens with; None: it opens with another. Comments may stand before it.
+        operation: clone, pull, push, sync (a pull and a push) or other.
+        project_code: of the first pull or push card; empty: there is none among the first cards.
+    """
+
+    def __init__(self, text: bytes | IO[bytes]) -> None:
+        """`text` is card text; of a file, the file is read anew whenever it is asked for."""
+        self._text = text
+        self.login: Login | None = None
+        self.operation = "other"
+        self.project_code = ""
+        self._look()
+
+    @property
+    def text(self) -> IO[bytes]:
+        """The card text, to be read from its first octet."""
+        return opened(self._text)
+
+    @property
+    def user(self) -> str:
+        """The login it claims, true or not: as it was sent, of any length."""
+        return _NOBODY if self.login is None else self.login.user
+
+    def has_push(self) -> bool:
+        """Whether there may be a push card in it: without one nothing is stored."""
+        text, tail = self.text, b""
+        while octets := text.read(_STEP):
+            if Push.operator in (window := tail + octets):
+                return True
+            tail = window[-len(Push.operator) :]
+        return False
+
+    def _look(self) -> None:
+        pulls = pushes = clones = False
+        try:
+            for number, card in enumerate(islice(parse_cards(self.text), _FIRST)):
+                match card:
+                    case File() | CFile() | IGot() | Gimme():
+                        break
+                    case Login() if number == 0:
+                        self.login = card
+                    case Pull(project_code=code) | Push(project_code=code):
+                        pulls, pushes = pulls or isinstance(card, Pull), pushes or isinstance(card, Push)
+                        self.project_code = self.project_code or code
+                    case Clone():
+                        clones = True
+        except MalformedCard:
+            pass  # the round says so
+        if clones:
+            self.operation = "clone"
+        elif pulls or pushes:
+            self.operation = "sync" if pulls and pushes else "pull" if pulls else "push"

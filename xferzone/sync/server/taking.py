@@ -1,0 +1,115 @@
+"""The artifacts of a push on their way into the store: opened, gathered, stored together, and what is wrong blamed.
+
+    card ─> payload expanded, bounded ─> gathered ─> Writer.put_all, once in a request that is not large
+
+They are stored before anything answers from the store (a clone), before a second artifact of one name, and whenever
+they are much. Where something is wrong they are stored once more, one by one: the pusher is told the first fault in
+order of arrival, and whoever sends a source is not blamed for a delta that waited for it.
+"""
+
+from collections.abc import Callable
+from io import BytesIO
+from typing import Final
+
+from xferzone import delta
+from xferzone.artifacts import Parsed, hazard
+from xferzone.cards import CFile, File
+from xferzone.cards.body import COMPRESSED, stated_size, unpack
+from xferzone.errors import CorruptArtifact, MalformedDelta, PeerError
+from xferzone.hashing import ArtifactId
+from xferzone.store import Writer
+from xferzone.store.incoming import Received
+from xferzone.sync.server.budget import Budget
+
+AT_ONCE: Final = 16 * 1024 * 1024  # bytes of expanded artifacts that are stored together
+TOGETHER: Final = 5_000  # artifacts
+
+#: Why an artifact that says this is not taken from this pusher; None: it is.
+Admit = Callable[[Parsed], str | None]
+
+
+class Taking:
+    """Artifacts of one request; `received` counts those that were new here."""
+
+    def __init__(self, writer: Writer, budget: Budget, admit: Admit, complain: Callable[[str], None]) -> None:
+        """`complain` tells the pusher what is refused."""
+        self.received = 0
+        self._writer = writer
+        self._budget = budget
+        self._admit = admit
+        self._complain = complain
+        self._gathered: dict[ArtifactId, Received] = {}
+        self._sizes: dict[ArtifactId, int] = {}  # of what was gathered, expanded
+        self._size = 0
+
+    def take(self, card: File | CFile) -> None:
+        """Open and gather what the card carries.
+
+        Raises:
+            PeerError: it is damaged, or what was gathered before is not what its name says.
+            TooLarge: it is over the budget's `artifact`.
+        """
+        if card.artifact in self._gathered:
+            self.store()
+        payload = self._opened(card)
+        size = len(payload) if card.source is None else self._made(card.source, payload)
+        self._gathered[card.artifact] = Received(card.artifact, card.source, payload)
+        self._sizes[card.artifact] = size
+        self._size += size
+        if self._size >= AT_ONCE or len(self._gathered) >= TOGETHER:
+            self.store()
+
+    def store(self) -> None:
+        """Store what was gathered. Raises PeerError: something is not what its name says; nothing may be kept."""
+        batch = list(self._gathered.values())
+        self._gathered, self._sizes, self._size = {}, {}, 0
+        if not batch:
+            return
+        try:
+            self.received += self._writer.put_all(batch, refuse=self._refusal)
+        except (MalformedDelta, CorruptArtifact):
+            for each in batch:
+                self._store_one(each)
+
+    def _store_one(self, each: Received) -> None:
+        try:
+            self.received += self._writer.put_all([each], refuse=self._refusal)
+        except MalformedDelta as exc:
+            raise PeerError(f"bad delta for artifact {each.artifact}: {exc.__cause__ or exc}") from exc
+        except CorruptArtifact as exc:
+            if exc.artifact == each.artifact:
+                raise PeerError(f"wrong hash on received artifact {each.artifact}") from exc
+            raise PeerError(f"artifact {exc.artifact} is damaged here: send {each.artifact} whole") from exc
+
+    def _refusal(self, artifact: ArtifactId, content: bytes, parsed: Parsed) -> str | None:
+        """Why the artifact is not taken, which the pusher is told; None: it is."""
+        harm = hazard(content, parsed)
+        if harm is not None:
+            reason = f"artifact {artifact} is not taken, it would do harm to other clients: {harm}"
+        else:
+            reason = self._admit(parsed) or ""
+        if reason:
+            self._complain(reason)
+        return reason or None
+
+    def _opened(self, card: File | CFile) -> bytes:
+        """The content or delta that the card carries."""
+        if isinstance(card, File):
+            return card.payload
+        self._budget.admit(min(stated_size(COMPRESSED, BytesIO(card.payload)), delta.MAX_SIZE))
+        try:
+            return unpack(card.payload, limit=delta.MAX_SIZE)
+        except ValueError as exc:
+            raise PeerError(f"artifact {card.artifact} came damaged: {exc}") from exc
+
+    def _made(self, source: ArtifactId, payload: bytes) -> int:
+        """How many bytes the delta makes, where its source is at hand: more than the budget allows is TooLarge."""
+        held = self._sizes.get(source) or self._writer.size(source)
+        if not held:
+            return len(payload)
+        try:
+            made = min(delta.target_size(payload), delta.MAX_SIZE)
+        except MalformedDelta:
+            return len(payload)  # told when it is stored
+        self._budget.admit(max(held, made))
+        return made
