@@ -1,4 +1,4 @@
-"""HTTP as servers and broken ones speak it: what is taken, and what is refused with which words."""
+"""HTTP as servers speak it, sound and broken: which replies are taken, and which are refused in which words."""
 
 import socket
 import time
@@ -141,7 +141,7 @@ REFUSED: dict[str, tuple[Answer, str]] = {
 }
 
 
-#: Those that only time ends.
+#: Cases that only a timeout ends.
 ENDLESS = {"silence", "silence after the head", "an octet at a time", "a chunk at a time"}
 
 
@@ -244,7 +244,7 @@ def test_a_large_reply_lies_on_disk() -> None:
 
 
 def test_a_login_is_shown_to_no_other_host() -> None:
-    """Whoever gets a request with a login can send it again to where it was meant for, and read the answer."""
+    """A server that gets a request with a login could send it on to the right server, and read the answer."""
     with answering(TAKEN["a length"]) as (there, requests):
         other = there.replace("127.0.0.1", "localhost")
         with answering(status("302 Found", f"Location: {other}")) as (url, _):

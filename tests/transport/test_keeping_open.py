@@ -19,6 +19,7 @@ from tests.transport.servers import (
     hangs_after,
     relayed,
     request_on,
+    resets,
     status,
 )
 from xferzone.errors import PeerError
@@ -80,13 +81,13 @@ def test_a_stock_server_gets_a_connection_a_request(tmp_path: Path) -> None:
 @pytest.mark.interop
 def test_connections_that_are_kept_open_hold_no_thread(ours: str) -> None:
     """150 idle connections to a worker with 64 threads, and each of them is still good for another request."""
-    with contextlib.ExitStack() as held:
-        ways = [
-            held.enter_context(HTTP(ours, is_ours=True, patience=Patience(silence=20))) for _ in range(150)
-        ]
+    patience = Patience(silence=60)
+    with relayed(ours) as (url, connections), contextlib.ExitStack() as held:
+        ways = [held.enter_context(HTTP(url, is_ours=True, patience=patience)) for _ in range(150)]
         for _ in range(2):
             for way in ways:
                 asked(way, b"\0\0\0\0")
+        assert [_requests(each) for each in connections] == [2] * 150
 
 
 @pytest.mark.interop
@@ -137,8 +138,13 @@ def _half_a_status(connection: socket.socket) -> None:
 def _nothing(_connection: socket.socket) -> None: ...
 
 
-def test_a_request_on_a_connection_that_the_server_closes_is_sent_again_on_a_new_one() -> None:
-    with answering(_keeps(_nothing), _keeps()) as (url, requests), HTTP(url, is_ours=True) as way:
+def _reset(connection: socket.socket) -> None:
+    resets(connection, b"")
+
+
+@pytest.mark.parametrize("end", [_nothing, _reset])
+def test_a_request_on_a_connection_that_the_server_closes_is_sent_again_on_a_new_one(end: Next) -> None:
+    with answering(_keeps(end), _keeps()) as (url, requests), HTTP(url, is_ours=True) as way:
         assert asked(way)[1] == BODY
         assert asked(way)[1] == BODY
         assert len(requests) == 2

@@ -4,7 +4,7 @@
     https://...        the same; certificates are checked by the system's authorities, or those of SSL_CERT_FILE
 
 proxies.py says which proxy is used. Redirects are followed, never from https to http, and, unlike stock's, not to
-another host where requests carry a login: whoever gets such a request can send it again to the right host. 301 and
+another host where requests carry a login: a host that gets such a request can send it on to the right one. 301 and
 308 hold for the rest of the session, 302 and 307 for one request; 303 would make a GET of it, and is refused.
 
 Stock closes each connection after its reply, and so do we, unless the server is of our own kind: a reply of it says
@@ -223,7 +223,7 @@ class HTTP:
                 raise PeerError(f"{self.name} sends over {MAX_REPLY} bytes in one reply")
             if self._clock() > deadline:
                 raise PeerError(f"{self.name} is still sending after {self._patience.reply:.0f} s")
-        # http.client takes a head that is cut off for a whole one, and a push must not count as done by that.
+        # http.client takes a head that is cut off for a whole one; a push must not count as done then.
         if not kept.tell() and not {"Content-Length", "Transfer-Encoding"} & {
             *map(str.title, response.headers)
         }:
