@@ -28,19 +28,12 @@ PACKAGE = PROJECT / "xferzone"
 OVERSIZED = frozenset(
     (
         "xferzone.cli.serve._run is long",
-        "xferzone.store.places._placed takes many",
     )
 )
 
 #: Files that still cite what is not in the project. The same holds.
 MISCITING = frozenset(
     (
-        "xferzone/store/branches.py",
-        "xferzone/store/chains.py",
-        "xferzone/store/outgoing.py",
-        "xferzone/store/schema.py",
-        "xferzone/store/symbols.py",
-        "xferzone/store/timeline.py",
         "xferzone/store/writer.py",
         "xferzone/sync/client/session.py",
         "xferzone/web/xfer.py",

@@ -1,10 +1,10 @@
-"""Lines of check-ins: what one leads back to, asked of many at once.
+"""Ancestry: what check-ins lead back to, asked of many at once.
 
     first-parent line    a check-in, its first parent, that one's first parent, ...
     ancestors            the same by all parents
 
-A line ends at what a ref stands on or has passed (place 1) where only what is new matters: all before is known to
-be whole.
+Where only what is new matters, a line ends at what a ref stands on or has passed (place 1): all before that is known
+to be complete.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,7 +19,7 @@ _ANCESTORS = """{name}(rid) AS (SELECT rid FROM blob WHERE hash = ?
 
 
 def broken(reader: Reader, tips: Iterable[ArtifactId]) -> set[ArtifactId]:
-    """Those of `tips` that are not here, or that lack something, or whose first-parent line does."""
+    """Those of `tips` that are not here or not complete, or whose first-parent line is not."""
     wanted = set(tips)
     here = reader.present(wanted)
     bad = wanted - here
@@ -54,7 +54,7 @@ def leads_to(reader: Reader, tip: ArtifactId, at: ArtifactId) -> bool:
 
 
 def beyond(reader: Reader, tip: ArtifactId, base: ArtifactId | None) -> list[ArtifactId]:
-    """The ancestors of `tip`, itself included, that are none of `base` (None: all), by date, oldest first."""
+    """The ancestors of `tip`, itself included, that are not ancestors of `base` (None: all), oldest date first."""
     query = f"""WITH RECURSIVE {_ANCESTORS.format(name="up")}, {_ANCESTORS.format(name="known")}
                 SELECT hash FROM checkin JOIN blob USING (rid)
                 WHERE rid IN (SELECT rid FROM up) AND rid NOT IN (SELECT rid FROM known) ORDER BY date_ms, rid"""  # noqa: S608 nothing but our own text
@@ -90,14 +90,14 @@ def has_child(reader: Reader, artifact: ArtifactId, branch: str) -> bool:
 
 
 def off_their_branch(reader: Reader) -> list[tuple[str, ArtifactId]]:
-    """Branches whose ref stands on a check-in that is on another branch now, with it, by branch."""
+    """The branches whose ref stands on a check-in that is now on another branch, each with that check-in, by branch."""
     query = """SELECT ref.branch, hash FROM ref JOIN checkin ON rid = ref.checkin JOIN blob USING (rid)
                WHERE checkin.branch <> ref.branch ORDER BY ref.branch"""
     return [(branch, id_of(raw)) for branch, raw in reader.db.execute(query)]
 
 
 def last_on(reader: Reader, tip: ArtifactId, branch: str) -> ArtifactId | None:
-    """The first check-in down the first-parent line of `tip` that is on `branch`; None: none is."""
+    """The first check-in down the first-parent line of `tip` that is on `branch`; None: no check-in there is."""
     query = """WITH RECURSIVE line(rid, depth) AS (SELECT rid, 0 FROM blob WHERE hash = ? UNION ALL
                SELECT parent, depth + 1 FROM line JOIN parent ON child = line.rid AND position = 0)
                SELECT hash FROM line JOIN checkin USING (rid) JOIN blob USING (rid) WHERE branch = ?
@@ -107,7 +107,7 @@ def last_on(reader: Reader, tip: ArtifactId, branch: str) -> ArtifactId | None:
 
 
 def of_branch(reader: Reader, branch: str) -> Iterator[ArtifactId]:
-    """Check-ins of `branch` that are complete, newest first by date."""
+    """The complete check-ins of `branch`, newest date first."""
     query = """SELECT hash FROM checkin JOIN blob USING (rid) WHERE branch = ?
                AND NOT EXISTS (SELECT 1 FROM awaited WHERE awaited.checkin = checkin.rid)
                ORDER BY date_ms DESC, rid DESC"""

@@ -1,10 +1,10 @@
-"""Which branch each check-in is on: set when it comes, handed down along first parents, in whatever order they come.
+"""The branch of each check-in, handed down along first parents in whatever order check-ins arrive.
 
-It is the value of the newest `branch` tag set directly on it, else what its first parent hands down: nothing after a
-`+` (which does not propagate) or a `-`. Source: spec artifacts 7; Fossil 2.21, src/tag.c.
+It is the value of the newest `branch` tag set directly on the check-in, else what its first parent hands down: nothing
+after a `+` (which does not propagate) or a `-`. Source: Fossil 2.21, src/tag.c tag_propagate().
 
     wave     new check-ins, and those whose branch tag has changed; each after its parent
-    next     the heirs of those whose branch is another now; until there are none
+    next     the heirs of those whose branch has changed; until no heirs are left
 """
 
 import sqlite3
@@ -15,9 +15,9 @@ from xferzone.store.sql import selected
 
 
 def hand_down(db: sqlite3.Connection, new: Mapping[int, int], tagged: Collection[int]) -> None:
-    """Write down the check-ins `new`, row -> date, on their branches, and set those of all that inherit from them.
+    """Record the check-ins `new`, row -> date, with their branches, and update every check-in that inherits from them.
 
-    `tagged` are artifacts whose branch tag may have changed. The parents and tags of all stand in their tables.
+    `tagged` are artifacts whose branch tag may have changed. Parents and tags must be in their tables already.
     """
     wave: Collection[int] = {*new, *tagged}
     while wave:
@@ -28,7 +28,7 @@ def hand_down(db: sqlite3.Connection, new: Mapping[int, int], tagged: Collection
 
 
 def _settle(db: sqlite3.Connection, wave: Collection[int], new: Mapping[int, int]) -> list[int]:
-    """Set the branches of the check-ins of one wave; those whose branch is another now."""
+    """Set the branches of the check-ins of one wave; returns those whose branch has changed."""
     query = "SELECT child, parent FROM parent WHERE position = 0 AND child IN (?)"
     parents: dict[int, int] = dict(selected(db, query, wave))
     around = {*wave, *parents.values()}
@@ -50,7 +50,7 @@ def _settle(db: sqlite3.Connection, wave: Collection[int], new: Mapping[int, int
         [(rid, date_ms, branches[rid]) for rid, date_ms in new.items()],
     )
     moved = [rid for rid in changed if rid not in new]
-    # What moved to another branch is looked at again; what a ref stands on stays where it is (law 4).
+    # A check-in that moved to another branch is settled again; where a ref stands does not change (law 4).
     places = {
         rid: schema.PUBLISHED if stood[rid][1] == schema.PUBLISHED else schema.UNPLACED for rid in moved
     }
@@ -76,13 +76,13 @@ def _branch(
 
 
 def _branch_tags(db: sqlite3.Connection, rids: Collection[int]) -> dict[int, tuple[str, str | None]]:
-    """Prefix and value of the branch tag that counts directly on each artifact that has one."""
+    """Prefix and value of each artifact's own branch tag, of those that have one."""
     rows = selected(
         db,
         "SELECT target, date_ms, source, prefix, value FROM tag WHERE name = 'branch' AND target IN (?)",
         rids,
     )
-    # The newest counts; of one date the one that came first.
+    # The newest counts; of equal dates the first to arrive.
     rows.sort(key=lambda row: (row[1], -row[2]))
     return {target: (prefix, value) for target, _, _, prefix, value in rows}
 

@@ -1,12 +1,12 @@
 """Delta chains: how an old version is kept as the way back from a newer one.
 
     v1 <- v2 <- v3          arrows point from a delta's source to what it makes; v3 is stored whole
-    stack(v3) = 2           the deltas that lie on it at the deepest: reading v1 applies two
+    stack(v3) = 2           the most deltas that lie on it: reading v1 applies two
 
-The newest version of a file stays whole, so a tip is one read; the one before it becomes a delta against it in the
-transaction that links the newer, in whatever order they came. A version whose chain would be longer than MAX_STACK
-deltas stays whole instead, which bounds every read. Nothing here trusts the table: a chain is followed for at most
-MAX_STACK steps.
+The newest version of a file stays whole, so a tip is one read. The version before it becomes a delta against it in the
+transaction that links the newer one, in whatever order they arrive. A version whose chain would be longer than
+MAX_STACK deltas stays whole instead, which bounds every read. Nothing here trusts the table: a chain is followed for
+at most MAX_STACK steps.
 """
 
 import sqlite3
@@ -21,16 +21,16 @@ from xferzone.store import frames
 from xferzone.store.cache import ContentCache
 from xferzone.store.sql import selected
 
-MAX_ARTIFACT = 64 * 1024 * 1024  # bytes; architecture.md 7
-_MAX_CHAINED = 16 * 1024 * 1024  # bytes; what is larger stays whole: a delta takes both into memory
+MAX_ARTIFACT = 64 * 1024 * 1024  # bytes; docs/architecture.md, Bounds
+_MAX_CHAINED = 16 * 1024 * 1024  # bytes; a larger artifact stays whole: making a delta holds both in memory
 MAX_STACK = 100  # deltas; a whole copy every hundred versions costs a 100 kB zone 0.3 kB a version
 WORTH = 2  # a delta is kept if it is at most 1/WORTH of the content
 _LARGE = 400  # bytes of a frame; larger ones have rows of their own (store/schema.py)
 _BOUND = 262_144  # bytes of a frame that is given to SQLite as a parameter
-#: A value that damage made one of another kind is read as what it should be; what comes of it does not hash.
+#: Damage may leave a value of another type. It is read as the type that it should have; the result does not hash.
 _ROW = """SELECT CAST(hash AS BLOB), CAST(size AS INTEGER), CAST(content AS BLOB), CAST(source AS INTEGER)
           FROM blob WHERE rid = ?"""
-_SMALLEST = 600  # bytes; below, zstd with the dictionary does as well as a delta of hashes
+_SMALLEST = 600  # bytes; below this, zstd with the dictionary does as well as a delta
 
 
 def id_of(raw: bytes) -> ArtifactId:
@@ -43,7 +43,7 @@ def content(db: sqlite3.Connection, cache: ContentCache, rid: int) -> bytes:
 
     Raises:
         NotFound: a phantom, or no such row.
-        CorruptArtifact: it, or one that its chain needs, cannot be read back.
+        CorruptArtifact: it, or an artifact that its chain needs, cannot be read back.
     """
     chain: list[tuple[int, ArtifactId, int, bytes]] = []
     at: int | None = rid
@@ -63,7 +63,7 @@ def content(db: sqlite3.Connection, cache: ContentCache, rid: int) -> bytes:
         chain.append((at, artifact, row[1], row[2]))
         at = row[3]
     for at, artifact, size, own in reversed(chain):
-        stored = own or large(db, at)  # only now: a hundred large frames would be too much at once
+        stored = own or large(db, at)  # read only now: a hundred large frames at once would be too much
         found = _expanded(artifact, size, stored, found)
         cache.put(artifact, found)
         cache.vouch(at, crc32(stored))
@@ -72,10 +72,10 @@ def content(db: sqlite3.Connection, cache: ContentCache, rid: int) -> bytes:
 
 
 def sound_delta(db: sqlite3.Connection, cache: ContentCache, rid: int, stored: bytes) -> bytes:
-    """The delta that row `rid` keeps in the frame `stored`, seen to make its artifact.
+    """The delta that row `rid` keeps in the frame `stored`, after a check that it makes its artifact.
 
-    It is applied once in a process; later the frame is compared with what it was then. A clone takes versions
-    oldest first, each at the end of a chain: reading every one anew would apply each delta many times over.
+    A process applies it once; later it only compares the frame's checksum. A clone takes versions oldest first, each at
+    the end of a chain: to read every version anew would apply each delta many times.
 
     Raises:
         CorruptArtifact: as `content` does.
@@ -87,24 +87,24 @@ def sound_delta(db: sqlite3.Connection, cache: ContentCache, rid: int, stored: b
             found = content(db, cache, source)
         except NotFound as exc:
             raise CorruptArtifact(id_of(raw), f"the source of its delta, row {source}, is not here") from exc
-        # Kept, since versions that came newest first are each the source of the next.
+        # Cached: of versions that arrived newest first, each is the source of the next.
         cache.put(id_of(raw), _expanded(id_of(raw), size, stored, found))
         cache.vouch(rid, checksum)
     return frames.expand(stored, MAX_ARTIFACT)
 
 
 def large(db: sqlite3.Connection, rid: int) -> bytes:
-    """The frame of a row whose own content is empty; empty if it is lost, which no frame is."""
+    """The frame of a row whose own content is empty. Empty if it is lost: no frame is empty."""
     try:
-        # Past a row's value SQLite would hold a copy of its own.
+        # A query would make SQLite hold a copy of its own.
         with db.blobopen("large", "content", rid, readonly=True) as frame:
             return frame.read()
     except sqlite3.OperationalError:
-        return b""  # no such row, or one that holds no blob
+        return b""  # no such row, or it does not hold a blob
 
 
 class Row(NamedTuple):
-    """What the blob table says of an artifact; `frame` goes to another table if it is large."""
+    """A row of the blob table. A large `frame` goes to the table `large`."""
 
     rid: int
     raw: bytes
@@ -128,7 +128,7 @@ def insert(db: sqlite3.Connection, rows: Collection[Row]) -> None:
 
 
 def keep(db: sqlite3.Connection, rid: int, frame: bytes, source: int | None) -> None:
-    """Write down what row `rid` is stored as: a frame of its content, or of a delta against row `source`."""
+    """Store row `rid` as a frame of its content, or of a delta against row `source`."""
     own = frame if len(frame) <= _LARGE else b""
     db.execute("UPDATE blob SET content = ?, source = ? WHERE rid = ?", (own, source, rid))
     db.execute("DELETE FROM large WHERE rid = ?", (rid,))
@@ -137,7 +137,7 @@ def keep(db: sqlite3.Connection, rid: int, frame: bytes, source: int | None) -> 
 
 
 def _insert_large(db: sqlite3.Connection, rid: int, frame: bytes) -> None:
-    # Bound as a parameter the frame would be in memory three times.
+    # As a parameter the frame would be in memory three times.
     db.execute("INSERT INTO large VALUES (?, zeroblob(?))", (rid, len(frame)))
     with db.blobopen("large", "content", rid) as row:
         row.write(frame)
@@ -157,10 +157,10 @@ def _expanded(artifact: ArtifactId, size: int, stored: bytes, source: bytes | No
 def rechain_all(
     db: sqlite3.Connection, cache: ContentCache, pairs: Collection[tuple[ArtifactId, ArtifactId]]
 ) -> set[ArtifactId]:
-    """Store older versions as deltas against their successors, where that saves space and bounds allow it.
+    """Store older versions as deltas against their successors, where that saves space and the bounds allow it.
 
-    `pairs` are an older and a newer version each, the oldest first. The newer ones that were deltas of the older
-    are returned.
+    `pairs` are an older and a newer version each, the oldest first. Returns the newer versions that were deltas of the
+    older one and are whole now.
     """
     query = f"""SELECT hash, rid, source FROM blob
                 WHERE content IS NOT NULL AND size BETWEEN {_SMALLEST} AND {_MAX_CHAINED} AND hash IN (?)"""  # noqa: S608 our own numbers
@@ -182,18 +182,18 @@ def rechain_all(
 
 
 def _make_whole(db: sqlite3.Connection, cache: ContentCache, new: int) -> None:
-    """Store a newer version whole that came as a delta of an older one."""
+    """Store whole a newer version that arrived as a delta of an older one."""
     (old,) = db.execute("SELECT source FROM blob WHERE rid = ?", (new,)).fetchone()
     keep(db, new, frames.compress(content(db, cache, new)), None)
     restack(db, old)
 
 
 def _rechain(db: sqlite3.Connection, cache: ContentCache, old: int, new: int) -> bool:
-    """Store `old`, which is whole, as a delta of `new`; whether that was worth while and allowed."""
+    """Store `old`, which is whole, as a delta of `new`. False: that saves nothing, or the chain would be too long."""
     (size, own, stack) = db.execute("SELECT size, content, stack FROM blob WHERE rid = ?", (old,)).fetchone()
     stacks = _stacks(db, new)
     height = stack + 1
-    # A loop is impossible: `old` is whole, so only a chain that ends at it could hold it.
+    # No loop can arise: `old` is whole, so only a chain that ends at it could contain it.
     if not stacks or height + len(stacks) - 1 > MAX_STACK or old in stacks:
         return False
     way_back = delta.create(content(db, cache, new), content(db, cache, old), most=size // WORTH)
@@ -208,7 +208,7 @@ def _rechain(db: sqlite3.Connection, cache: ContentCache, old: int, new: int) ->
 
 
 def raise_stacks(db: sqlite3.Connection, rid: int, height: int) -> None:
-    """Note that `height` deltas lie on row `rid`."""
+    """Record that at least `height` deltas lie on row `rid`, and one more on each row up its chain."""
     for above, (at, stack) in enumerate(_stacks(db, rid).items()):
         if stack < height + above:
             db.execute("UPDATE blob SET stack = ? WHERE rid = ?", (height + above, at))
@@ -237,13 +237,13 @@ def restack_all(db: sqlite3.Connection) -> None:
 
 
 def depth(db: sqlite3.Connection, rid: int) -> int:
-    """How many deltas lead to row `rid` from what is whole; more than are allowed, if that cannot be told."""
+    """How many deltas lead to row `rid` from a whole row; MAX_STACK if its chain cannot be followed."""
     stacks = _stacks(db, rid)
     return len(stacks) - 1 if stacks else MAX_STACK
 
 
 def _stacks(db: sqlite3.Connection, rid: int) -> dict[int, int]:
-    """The rows from `rid` up to the whole one that its chain ends at, with their stacks; none if it is not here."""
+    """The rows from `rid` up to the whole row that ends its chain, with their stacks; empty if one is not here."""
     found: dict[int, int] = {}
     at: int | None = rid
     while at is not None and at not in found:

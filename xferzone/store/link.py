@@ -1,11 +1,11 @@
-"""What artifacts mean to each other, written down when they arrive, in whatever order and number they come.
+"""Linking: what artifacts mean to each other, recorded when they arrive, in whatever order and number.
 
     check-in   its row, its parents, what it awaits (files, parents, baseline), its T cards
     control    its tags on their targets
     cluster    its members leave the unclustered set
-    all        every id named that is not here becomes a phantom
+    all        every id that is named and not here becomes a phantom
 
-What came with one reply is linked together, with a few statements for all of it.
+The artifacts of one reply are linked together, with a few statements for all of them.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -24,7 +24,10 @@ from xferzone.store.sql import selected
 
 
 class Arrived(NamedTuple):
-    """An artifact whose content has just come to row `rid`, as a delta of `source` if it is kept so; what it says."""
+    """An artifact whose content has just arrived in row `rid`, and what it says.
+
+    `source`: of the delta that it is kept as; None: it is kept whole.
+    """
 
     rid: int
     artifact: ArtifactId
@@ -33,7 +36,7 @@ class Arrived(NamedTuple):
 
 
 def link(writer: Expecting, arrived: Sequence[Arrived], waited: Collection[int] = ()) -> None:
-    """Derive what the artifacts say; `waited` are the check-ins here that awaited one of them."""
+    """Derive what the artifacts say. `waited` are the check-ins here that waited for one of them."""
     db, manifests = writer.db, _Manifests(writer, arrived)
     checkins = {each.rid: each.parsed for each in arrived if isinstance(each.parsed, CheckIn)}
     tags = [
@@ -54,7 +57,7 @@ def link(writer: Expecting, arrived: Sequence[Arrived], waited: Collection[int] 
             )
         )
     )
-    # A hostile manifest may repeat a parent: once is enough.
+    # A hostile manifest may repeat a parent: one row is enough.
     parents = [
         (rid, position, rids[parent])
         for rid, checkin in checkins.items()
@@ -62,7 +65,7 @@ def link(writer: Expecting, arrived: Sequence[Arrived], waited: Collection[int] 
     ]
     db.executemany("INSERT INTO parent VALUES (?, ?, ?)", parents)
     here = writer.present({each for ids in needed.values() for each in ids})
-    # An id in upper case, which stock parses and never resolves, is not among those present: it never comes.
+    # Stock parses an id in upper case and never resolves it: such an id is never present and is awaited for ever.
     missing = [(rids[each], rid) for rid, ids in needed.items() for each in ids if each not in here]
     db.executemany("INSERT OR IGNORE INTO awaited VALUES (?, ?)", missing)
     db.executemany("DELETE FROM unclustered WHERE rid = ?", [(rids[each],) for each in members])
@@ -73,7 +76,7 @@ def link(writer: Expecting, arrived: Sequence[Arrived], waited: Collection[int] 
 
 
 class _Manifests:
-    """The check-ins that have just come, and the others that are asked for; `sources` of what came as deltas."""
+    """The check-ins that have just arrived, and others on demand. `sources` are those of what arrived as deltas."""
 
     def __init__(self, writer: Expecting, arrived: Iterable[Arrived]) -> None:
         self._writer = writer
@@ -81,7 +84,7 @@ class _Manifests:
         self.sources = {each.artifact: each.source for each in arrived if each.source is not None}
 
     def get(self, artifact: ArtifactId) -> CheckIn | None:
-        """The check-in; None: it is not here, cannot be read, or is none."""
+        """The check-in; None: it is not here, cannot be read, or is not a check-in."""
         found = self._arrived.get(artifact)
         if artifact not in self._arrived:
             with suppress(NotFound, CorruptArtifact):
@@ -89,7 +92,7 @@ class _Manifests:
         return found if isinstance(found, CheckIn) else None
 
     def needs(self, checkin: CheckIn) -> list[ArtifactId]:
-        """What a check-in names: parents, baseline, files; the files behind a missing baseline are not known yet."""
+        """What a check-in names: parents, baseline, files. Files behind a missing baseline are not known yet."""
         cards, named = checkin.files, list(checkin.parents)
         if checkin.baseline is not None:
             named.append(checkin.baseline)
@@ -99,16 +102,17 @@ class _Manifests:
         return named
 
     def needs_behind_baselines(self, waited: Collection[int]) -> dict[int, list[ArtifactId]]:
-        """What those of the check-ins in rows `waited` need whose baseline has just come."""
+        """By row, what the check-ins in rows `waited` need, of those whose baseline has just arrived."""
         rows = selected(self._writer.db, "SELECT rid, hash FROM blob WHERE rid IN (?)", waited)
         manifests = {rid: self._writer.checkin(chains.id_of(raw)) for rid, raw in rows}
         return {rid: self.needs(each) for rid, each in manifests.items() if each.baseline in self._arrived}
 
 
 def _rechain(writer: Expecting, manifests: _Manifests, touched: Collection[int]) -> None:
-    """Keep what these check-ins replace, and what of them their children replace, as deltas of the newer.
+    """Store what these check-ins replace, and what their children replace of them, as deltas of the newer version.
 
-    What is turned round stands whole, and may now become a delta of what replaced it: on it goes, towards the tips.
+    A newer version that was a delta of the older is whole afterwards, and may become a delta of what replaced it in
+    turn. So this goes on towards the tips.
     """
     seen: set[int] = set()
     while touched:
@@ -118,7 +122,7 @@ def _rechain(writer: Expecting, manifests: _Manifests, touched: Collection[int])
             (older, newer)
             for _, _, step in steps
             for older, newer in step
-            if manifests.sources.get(older) != newer  # else it is so already
+            if manifests.sources.get(older) != newer  # otherwise it is stored so already
         )
         turned = chains.rechain_all(writer.db, writer.cache, list(pairs))
         touched = {
@@ -131,7 +135,7 @@ def _rechain(writer: Expecting, manifests: _Manifests, touched: Collection[int])
 def _steps(
     writer: Expecting, manifests: _Manifests, touched: Collection[int]
 ) -> list[tuple[int, int, list[tuple[ArtifactId, ArtifactId]]]]:
-    """Of check-ins that were made from another, these and their children: date, row, older and newer versions."""
+    """Of the check-ins `touched` and their children, by date: date, row, and each older version with the newer."""
     query = "SELECT child, parent FROM parent WHERE position = 0 AND child IN (?)"
     edges = dict(selected(writer.db, query, touched))
     edges |= dict(selected(writer.db, query.replace("child IN", "parent IN"), touched))
@@ -150,11 +154,11 @@ def _steps(
 def _set_tags(
     writer: Expecting, tags: Iterable[tuple[int, Tag, int]], rids: Mapping[ArtifactId, int]
 ) -> set[int]:
-    """Write down T cards, of artifact, tag and date; the other artifacts that have a `branch` tag of them."""
+    """Record T cards (artifact, tag, date); returns the other artifacts on which one of them sets `branch`."""
     rows = []
     tagged = set()
     for own, tag, date_ms in tags:
-        # A target of "*" is the artifact that the card is in.
+        # The target "*" is the artifact that contains the card.
         target = own if tag.target is None else rids[tag.target]
         rows.append((target, as_text(tag.name), own, tag.prefix, as_text(tag.value), date_ms))
         if tag.name == "branch" and target != own:
@@ -168,5 +172,5 @@ def as_text(text: str) -> str: ...
 @overload
 def as_text(text: None) -> None: ...
 def as_text(text: str | None) -> str | None:
-    """SQLite takes no bytes that are not UTF-8, which stock lets stand in names; they show as U+FFFD."""
+    """`text` as SQLite can keep it. Stock allows bytes in names that are not UTF-8; they become U+FFFD."""
     return None if text is None else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -1,4 +1,9 @@
-"""A file that gets its name when it is finished. A kill leaves the directory it is made in; the next sweeps it."""
+"""New files, which get their name when they are finished.
+
+    made in a hidden directory beside the name  ->  linked to the name  ->  the directory is removed
+
+After a kill the directory stays; the next file of the same name removes it.
+"""
 
 import fcntl
 import glob
@@ -15,7 +20,15 @@ from xferzone.store.remedies import explained
 
 @contextmanager
 def new_file(path: Path, what: str, remedy: str) -> Iterator[Path]:
-    """An empty file that is at `path` when the block has ended well; else nothing is left."""
+    """An empty file. It is at `path` when the block has ended well; otherwise nothing is left.
+
+    Messages say that `path` cannot be `what` ("made", "written"), and give `remedy` if something is there already.
+
+    Raises:
+        UsageError: something is at `path`, or was left over beside it.
+        NotFound: its directory is not there.
+        XferzoneError: the disk is full, or the directory cannot be written.
+    """
     _check_free(path, remedy)
     with explained(path, what), _finished(path) as made:
         made.touch(mode=0o600)  # it will hold password secrets
@@ -24,10 +37,10 @@ def new_file(path: Path, what: str, remedy: str) -> Iterator[Path]:
 
 @contextmanager
 def _finished(path: Path) -> Iterator[Path]:
-    """Where to make the file; it is linked to `path` when the block ends well, and gone if it does not.
+    """Where to make the file. It is linked to `path` when the block ends well, and removed when it does not.
 
     Raises:
-        UsageError: meanwhile somebody else made something at `path`; it was left as it is.
+        UsageError: somebody else has made something at `path` meanwhile; it was left as it is.
     """
     prefix = f".{path.name}-unfinished-"
     _sweep(path.parent, prefix)
@@ -44,12 +57,12 @@ def _finished(path: Path) -> Iterator[Path]:
 
 
 def _check_free(path: Path, remedy: str) -> None:
-    """Raise UsageError or NotFound unless a new file can be made at `path`, and stands alone there."""
+    """Raise UsageError or NotFound unless a new file can be made at `path` with nothing of another's beside it."""
     if path.exists():
         raise UsageError(f"{path} exists already and was left as it is: {remedy}")
     if not path.parent.is_dir():
-        raise NotFound(f"{path.parent} is no directory: make it first, or {remedy}")
-    # SQLite would take what lies beside a new file for a part of it.
+        raise NotFound(f"{path.parent} is not a directory: make it first, or {remedy}")
+    # SQLite would take these for parts of the new file.
     for left in (path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
         if left.exists():
             raise UsageError(
@@ -58,24 +71,24 @@ def _check_free(path: Path, remedy: str) -> None:
 
 
 def _locked(parent: Path, prefix: str) -> tuple[Path, int]:
-    """A new directory and the lock on it, by which others see that whoever works in it lives."""
+    """A new directory and a lock on it, which shows others that its process is alive."""
     while True:
         directory = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
         lock = os.open(directory, os.O_RDONLY)
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if directory.is_dir():  # nobody swept it before it was locked
+        if directory.is_dir():  # not swept before it was locked
             return directory, lock
         os.close(lock)
 
 
 def _sweep(parent: Path, prefix: str) -> None:
-    """Remove what those have left that were killed."""
+    """Remove what killed processes have left."""
     for left in parent.glob(f"{glob.escape(prefix)}*"):
         lock = os.open(left, os.O_RDONLY)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(left, ignore_errors=True)
         except BlockingIOError:
-            pass  # it lives
+            pass  # its process is alive
         finally:
             os.close(lock)

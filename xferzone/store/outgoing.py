@@ -1,4 +1,8 @@
-"""Artifacts on their way out: a clone's in order of position, or a single one as a delta of the version before."""
+"""Outgoing artifacts: those of a clone in order of position, or a single one as a delta of the version before.
+
+clone_batch(position)  ->  artifacts from there on, each whole or as the delta that it is kept as  ->  next position
+as_delta(artifact)     ->  a delta against the older version, made anew
+"""
 
 from dataclasses import dataclass
 
@@ -12,7 +16,7 @@ from xferzone.store.reader import Reader
 
 @dataclass(frozen=True, slots=True)
 class Sendable:
-    """An artifact as a clone sends it: `payload` is its content, or a delta against `source`. `size` is its own."""
+    """An artifact as a clone sends it: its content of `size` bytes as `payload`, or a delta against `source`."""
 
     id: ArtifactId
     size: int
@@ -26,8 +30,8 @@ class Batch:
 
     Fields:
         position: of the first that is not among them; 0 when all have been passed.
-        too_large: that one is larger than was asked for.
-        damaged: those passed over, since they cannot be read.
+        too_large: that first one is larger than was asked for.
+        damaged: those left out because they cannot be read.
     """
 
     sendables: list[Sendable]
@@ -37,10 +41,10 @@ class Batch:
 
 
 def as_delta(reader: Reader, artifact: ArtifactId) -> tuple[ArtifactId, bytes] | None:
-    """A source and the delta against it, where sending that is worth while; None: send it whole.
+    """A source and the delta against it, where sending that saves bytes; None: send the artifact whole.
 
-    The source is the version before, which whoever asks for a newer one mostly has.
-    Source: spec xfer 3.6, content over 100 bytes and delta at most size - 51.
+    The source is the version before: a peer that asks for a version mostly has that. Stock's rule is followed: the
+    content has over 100 bytes, the delta at most 51 fewer. Source: Fossil 2.21, src/xfer.c send_delta_parent().
     """
     row = reader.db.execute(
         """SELECT old.rid, old.hash FROM blob AS new JOIN blob AS old ON old.source = new.rid
@@ -57,8 +61,8 @@ def as_delta(reader: Reader, artifact: ArtifactId) -> tuple[ArtifactId, bytes] |
 def clone_batch(reader: Reader, position: int, budget: int, largest: int = chains.MAX_ARTIFACT) -> Batch:
     """Artifacts from `position` on, oldest first, up to the first of over `largest` bytes.
 
-    At least one if any is left, so that a small `budget` (bytes of payload) still moves. A damaged
-    artifact is left out: the clone goes on without it, and `check` names it.
+    At most `budget` bytes of payload, but always one artifact if any is left, so that a small budget still moves. A
+    damaged artifact is left out: the clone goes on without it, and `check` names it.
     """
     rows = reader.db.execute(
         """SELECT blob.rid, CAST(blob.hash AS BLOB), CAST(blob.size AS INTEGER), CAST(blob.content AS BLOB),
@@ -75,7 +79,7 @@ def clone_batch(reader: Reader, position: int, budget: int, largest: int = chain
             continue
         if size > largest or (budget <= 0 and batch):
             return Batch(batch, rid, size > largest, damaged)
-        # Its source is among what was sent, or will be: an artifact gets its position when it comes.
+        # Its source has been sent, or will be: no position is passed over.
         try:
             if source is not None:
                 payload = chains.sound_delta(

@@ -46,7 +46,7 @@ def placed(reader: Reader, artifact: ArtifactId) -> Placed | None:
         "SELECT rid, hash, date_ms, branch, place FROM checkin JOIN blob USING (rid) WHERE hash = ?",
         (bytes.fromhex(artifact),),
     ).fetchone()
-    return None if row is None else _placed(reader, *row)
+    return None if row is None else _placed(reader, row)
 
 
 def unplaced(reader: Reader) -> list[Placed]:
@@ -56,7 +56,7 @@ def unplaced(reader: Reader) -> list[Placed]:
            WHERE place = 0 AND branch IS NOT NULL
            AND NOT EXISTS (SELECT 1 FROM awaited WHERE awaited.checkin = checkin.rid) ORDER BY rid"""
     ).fetchall()
-    return [_placed(reader, *row) for row in rows]
+    return [_placed(reader, row) for row in rows]
 
 
 def invalid(reader: Reader, branch: str) -> list[Placed]:
@@ -66,7 +66,7 @@ def invalid(reader: Reader, branch: str) -> list[Placed]:
            WHERE place = 2 AND branch = ? ORDER BY rid""",
         (branch,),
     ).fetchall()
-    return [_placed(reader, *row) for row in rows]
+    return [_placed(reader, row) for row in rows]
 
 
 def invalid_reason(reader: Reader, artifact: ArtifactId) -> str | None:
@@ -93,7 +93,7 @@ def passed_leaves(reader: Reader) -> list[Placed]:
                WHERE place = 1 AND rid NOT IN (SELECT checkin FROM ref) AND NOT EXISTS (
                    SELECT 1 FROM parent JOIN checkin ON checkin.rid = child
                    WHERE parent = leaf.rid AND checkin.branch IS leaf.branch)"""
-    return [_placed(reader, *row) for row in reader.db.execute(query).fetchall()]
+    return [_placed(reader, row) for row in reader.db.execute(query).fetchall()]
 
 
 def place(writer: Writer, artifact: ArtifactId, place: int) -> None:
@@ -143,7 +143,8 @@ def reopen(writer: Writer, branches: Iterable[str]) -> None:
     writer.db.executemany(query, [(branch,) for branch in branches])
 
 
-def _placed(reader: Reader, rid: int, raw: bytes, date_ms: int, branch: str | None, place: int) -> Placed:
+def _placed(reader: Reader, row: tuple[int, bytes, int, str | None, int]) -> Placed:
+    rid, raw, date_ms, branch, place = row
     query = "SELECT hash FROM parent JOIN blob ON blob.rid = parent.parent WHERE child = ? ORDER BY position"
     parents = tuple(id_of(parent) for (parent,) in reader.db.execute(query, (rid,)))
     return Placed(id_of(raw), date_ms, branch, place, parents)

@@ -15,17 +15,17 @@ from xferzone.store.sql import selected
 
 _Value = TypeVar("_Value")
 
-_KEPT_CARDS = 120_000  # of manifests kept parsed, some 40 MB: each is looked at several times
+_KEPT_CARDS = 120_000  # of manifests kept parsed, some 40 MB: each is read several times
 
 
 class Reader:
-    """All reads. Contents come verified; nothing here writes."""
+    """All reads of one snapshot. Contents are verified; nothing here writes."""
 
     def __init__(self, db: sqlite3.Connection, cache: ContentCache) -> None:
         self.db = db  # for the modules of store/ and refs/ only
         self.cache = cache
         self._manifests: dict[ArtifactId, CheckIn] = {}  # parsed in this transaction
-        self._cards = 0  # of these, some five a manifest besides its files
+        self._cards = 0  # of these; a manifest has some five besides its files
 
     # -- settings
 
@@ -41,13 +41,13 @@ class Reader:
 
     @property
     def role(self) -> str:
-        """Who moves this repository's refs: a value of `store/schema.py`."""
+        """Who moves this repository's refs: a value of store/schema.py (law 5)."""
         return self.setting("role") or schema.PRIMARY
 
     # -- artifacts
 
     def has(self, artifact: ArtifactId) -> bool:
-        """Whether its content is here; a phantom's is not."""
+        """Whether its content is here; that of a phantom is not."""
         return self._present_rid(artifact) is not None
 
     def present(self, ids: Iterable[ArtifactId]) -> set[ArtifactId]:
@@ -60,7 +60,7 @@ class Reader:
 
         Raises:
             NotFound: it is not here.
-            CorruptArtifact: it, or what its chain of deltas needs, is damaged.
+            CorruptArtifact: it, or an artifact that its chain of deltas needs, is damaged.
         """
         if (found := self.cache.get(artifact)) is not None:
             return found
@@ -70,7 +70,7 @@ class Reader:
         return chains.content(self.db, self.cache, rid)
 
     def size(self, artifact: ArtifactId) -> int:
-        """Bytes of its content; 0 for what is not here."""
+        """Bytes of its content; 0 if it is not here."""
         size = self._one("SELECT size FROM blob WHERE hash = ?", bytes.fromhex(artifact), int)
         return max(size or 0, 0)
 
@@ -80,13 +80,13 @@ class Reader:
             yield id_of(raw)
 
     def phantoms(self, limit: int) -> list[ArtifactId]:
-        """At most `limit` artifacts that are named but missing, oldest first; of a delta kept aside, its source."""
+        """At most `limit` artifacts that are named but missing, oldest first. Of a delta kept aside, the source."""
         query = """SELECT hash FROM blob WHERE content IS NULL AND rid NOT IN (SELECT rid FROM aside)
                    ORDER BY rid LIMIT ?"""
         return [id_of(raw) for (raw,) in self.db.execute(query, (limit,))]
 
     def unclustered(self) -> list[ArtifactId]:
-        """The artifacts here that no cluster names, oldest first."""
+        """The artifacts here that no cluster names, in order of arrival."""
         query = "SELECT hash FROM unclustered JOIN blob USING (rid) WHERE content IS NOT NULL ORDER BY rid"
         return [id_of(raw) for (raw,) in self.db.execute(query)]
 
@@ -101,19 +101,19 @@ class Reader:
         """The manifest, parsed.
 
         Raises:
-            NotFound: it is not here, or no check-in.
+            NotFound: it is not here, or is not a check-in.
         """
         known = self._manifests.get(artifact)
         if known is not None:
             return known
         parsed = artifacts.parse(self.content(artifact))
         if not isinstance(parsed, CheckIn):
-            raise NotFound(f"{artifact} is no check-in")
+            raise NotFound(f"{artifact} is not a check-in")
         self.remember(artifact, parsed)
         return parsed
 
     def remember(self, artifact: ArtifactId, parsed: CheckIn) -> None:
-        """Keep a manifest that is here, or soon will be, parsed for a while."""
+        """Keep the parsed manifest of an artifact that is here, or soon will be; all go when they are many."""
         if self._cards > _KEPT_CARDS:
             self._manifests.clear()
             self._cards = 0
@@ -125,7 +125,7 @@ class Reader:
         return {card.name: card.id for card in self.file_cards(artifact) if card.id is not None}
 
     def file_cards(self, artifact: ArtifactId) -> tuple[FileCard, ...]:
-        """The same with the permissions, in order of their names."""
+        """The same with permissions, in order of names."""
         checkin = self.checkin(artifact)
         if checkin.baseline is None:
             return checkin.files
@@ -145,11 +145,11 @@ class Reader:
         return self._one(query, bytes.fromhex(artifact), int)
 
     def rid(self, artifact: ArtifactId) -> int | None:
-        """The row of an artifact or phantom; for store/ and refs/ only."""
+        """The row of an artifact or phantom; for store/ and refs/ only. None: it is not known."""
         return self._one("SELECT rid FROM blob WHERE hash = ?", bytes.fromhex(artifact), int)
 
     def _one(self, query: str, parameter: object, kind: type[_Value]) -> _Value | None:
-        """The first column of the first row, of that type; None where there is no row."""
+        """The first column of the first row, of that type; None: no row."""
         row = self.db.execute(query, (parameter,)).fetchone()
         if row is None:
             return None

@@ -1,4 +1,4 @@
-"""What SQLite and the system find wrong with the file or the disk, said in our words, with a remedy."""
+"""Remedies: errors of SQLite about the file or the disk, in our words and with what mends them."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from xferzone.errors import Busy, XferzoneError
 
-_MAY_WRITE = ": you must be allowed to write to the file and to its directory"
+_MAY_WRITE = ": you need permission to write to the file and to its directory"
 _REMEDIES = {
     sqlite3.SQLITE_CANTOPEN: _MAY_WRITE,
     sqlite3.SQLITE_READONLY: _MAY_WRITE,
@@ -22,7 +22,12 @@ _REMEDIES = {
 
 @contextmanager
 def explained(path: Path, what: str) -> Iterator[None]:
-    """Let what SQLite and the system find wrong with the file or the disk be said in our words."""
+    """Turn errors of SQLite into ours: `path` cannot be `what` ("read", "written"), the reason, and the remedy.
+
+    Raises:
+        Busy: another process keeps the file locked.
+        XferzoneError: anything else.
+    """
     try:
         yield
     except (sqlite3.DatabaseError, DBAPIError) as exc:
@@ -33,9 +38,10 @@ def explained(path: Path, what: str) -> Iterator[None]:
 
 
 def reason(exc: Exception) -> BaseException:
+    """The driver's own exception, where SQLAlchemy has wrapped it."""
     return exc.orig if isinstance(exc, DBAPIError) and exc.orig is not None else exc
 
 
 def code(exc: Exception) -> int:
-    """SQLite's primary result code; what it calls extended has more above the low byte."""
+    """SQLite's primary result code, the low byte of the extended one; 0: it has no code."""
     return int(getattr(reason(exc), "sqlite_errorcode", 0)) & 0xFF

@@ -18,7 +18,8 @@ class Remote:
     Fields:
         url: without a password.
         epochs: epoch -> number of the last move of its refs known here, the epoch used last at the end.
-        cookie: the token that it gave last, to be sent back in the next request; empty: none.
+        cookie: the token of its last cookie card, to be sent back; empty: it sent none.
+            Source: Fossil 2.21, src/xfer.c client_sync().
     """
 
     name: str
@@ -39,7 +40,7 @@ def remotes(reader: Reader) -> list[Remote]:
 
 
 def put_remote(writer: Writer, remote: Remote) -> None:
-    """Make or replace it. Of over MAX_EPOCHS epochs those used last are kept."""
+    """Record a remote, in the place of any of that name. Of its epochs the MAX_EPOCHS used last are kept."""
     row = (remote.name, remote.url, _letters(remote.cookie))
     writer.db.execute("INSERT OR REPLACE INTO remote VALUES (?, ?, ?)", row)
     known = list(remote.epochs.items())[-MAX_EPOCHS:]
@@ -49,7 +50,7 @@ def put_remote(writer: Writer, remote: Remote) -> None:
 
 
 def _letters(token: str) -> str:
-    """A token whose octets need be no UTF-8, which SQLite would refuse: a letter an octet."""
+    """The token with a letter for each octet: the octets need not be UTF-8, and SQLite would refuse them."""
     return token.encode("utf-8", "surrogateescape").decode("latin-1")
 
 

@@ -1,34 +1,35 @@
-"""The tables, and which of them can be made again from the others.
+"""The tables, and which of them can be derived again from the others.
 
 primary    setting       project-code, server-code, role, epoch
            user          logins, secrets as Fossil stores them, capability letters
            blob          an artifact: raw hash, size in bytes, zstd of its content or, with a `source`, of a
                          Fossil delta against that artifact; content NULL: a phantom. A rid is a clone's
-                         position and never used twice. `stack`: how many deltas lie on this one at the deepest.
+                         position and never used twice. `stack`: the most deltas that lie on this row.
            large         the frame of a blob whose content is empty there: tips are large and shrink to deltas, and
                          rows of their own leave no holes (50 commits to a 109 kB zone: 54 kB, with holes 237)
-           aside         deltas whose source has not come; no artifacts yet
+           aside         deltas whose source has not arrived; not artifacts yet
            ref           (zone, branch) -> check-in, its indexes in owner order (8 bytes each, big endian), and those
                      before its last move: responders may open them late
-           publication   every move of a ref, numbered, with who made it and by which door; a responder reads what
-                         came after a number
+           publication   every move of a ref, numbered, with login and door; a responder reads those after
+                         a number
            remote        repositories that this one syncs with
-           remote_epoch  up to which move their refs are known, in each epoch that was met
-           unsent        what was made here and has not been pushed; empty in a primary
+           remote_epoch  up to which move the refs of a remote are known, in each of its epochs met
+           unsent        artifacts made here and not pushed yet; empty in a primary
 
 derived    checkin       date, branch (inherited along first parents), place (below)
            parent        position 0 is the first parent
-           tag           every tag set directly on an artifact, by whom; the newest date counts, then the lowest rid
-           awaited       artifacts that a check-in names and that are not here: it is complete when none is left
-           unclustered   public artifacts in no cluster
+           tag           every tag set directly on an artifact, and the artifact that sets it; the newest date counts,
+                         then the lowest rid
+           awaited       artifacts that a check-in names and that are not here: it waits until none is left
+           unclustered   artifacts in no cluster
            invalid       check-ins of a zone branch found invalid when publishing, with the reason
-           serial        law 3's serial of a check-in for a zone, where it was computed
+           serial        the serial of a check-in for a zone (law 3), where it was computed
            zone_index    the served form of one zone file that a ref stands on or stood on before its last move
 
 place      0  on a zone branch or one of its forks, not settled: publishing looks at these
-           1  an ancestor of a ref, or the ref itself
+           1  published: a ref stands on it or on a descendant
            2  recorded invalid
-           3  on a branch that is no zone's: never looked at; in a clone also what its refs have not passed
+           3  not on a zone's branch, and never looked at; in a clone also what its refs have not passed
 """
 
 from typing import Final
@@ -36,7 +37,7 @@ from typing import Final
 HEAD: Final = "0003"  # the newest revision in migrations/versions; a test compares
 APPLICATION_ID: Final = 0x787A6F6E  # "xzon", in the file's header
 
-#: Values of the setting "role" (architecture.md law 5).
+#: Values of the setting "role" (law 5).
 PRIMARY: Final = "primary"
 CLONE: Final = "clone"
 MIRROR: Final = "mirror"

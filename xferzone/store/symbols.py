@@ -1,8 +1,8 @@
-"""Symbols as stock finds them: `sym-NAME` tags, handed down along first parents, and the dates that edits gave.
+"""Tags and symbols as stock finds them: `sym-NAME` tags, handed down along first parents, and edited dates.
 
-A tag is handed down by a `*` until a check-in has a tag of that name of its own, whatever it says. Of several tags of
-a name set directly on one check-in the newest counts, then who came first.
-Source: spec artifacts 7; Fossil 2.21, src/tag.c tag_propagate(), src/name.c symbolic_name_to_rid().
+A `*` hands a tag down until a check-in has a tag of that name of its own, whatever that says. Of several tags of one
+name set directly on one check-in the newest counts; of equal dates the first to arrive.
+Source: Fossil 2.21, src/tag.c tag_propagate(), src/name.c symbolic_name_to_rid().
 """
 
 from xferzone.artifacts.dates import parse_date
@@ -10,12 +10,12 @@ from xferzone.hashing import ArtifactId
 from xferzone.store.chains import id_of
 from xferzone.store.reader import Reader
 
-#: What a `date` tag says; `fossil amend --date now` writes the word, and means when it was run.
+#: The value of a `date` tag. `fossil amend --date now` writes the word "now" and means the tag's own date.
 EDIT = "iif(tag.value = 'now', strftime('%Y-%m-%dT%H:%M:%f', tag.date_ms / 1000.0, 'unixepoch'), tag.value)"
 
 
 def tags(reader: Reader, artifact: ArtifactId) -> dict[str, tuple[str, str | None]]:
-    """The tags that count directly on it: name -> (prefix, value). The newest date wins, then who came first."""
+    """The artifact's own tags: name -> (prefix, value). The newest date wins, then the first to arrive."""
     rows = reader.db.execute(
         """SELECT name, prefix, tag.value FROM tag JOIN blob ON blob.rid = tag.target WHERE hash = ?
            ORDER BY tag.date_ms, tag.source DESC""",
@@ -25,7 +25,7 @@ def tags(reader: Reader, artifact: ArtifactId) -> dict[str, tuple[str, str | Non
 
 
 def tagged(reader: Reader, name: str) -> list[ArtifactId]:
-    """The artifacts on which a tag of that name now stands (not cancelled), newest check-in first."""
+    """The check-ins that have a tag of that name of their own, not cancelled, newest date first."""
     rows = reader.db.execute(
         """SELECT DISTINCT hash, checkin.date_ms FROM tag JOIN blob ON blob.rid = tag.target
            JOIN checkin ON checkin.rid = tag.target WHERE tag.name = ? ORDER BY checkin.date_ms DESC""",
@@ -41,7 +41,7 @@ def branches(reader: Reader) -> list[str]:
 
 
 def branch_tip(reader: Reader, branch: str) -> ArtifactId | None:
-    """The check-in that stock takes for the branch: the one with the largest date."""
+    """The check-in that stock takes for the branch: the one with the latest date."""
     query = (
         "SELECT hash FROM checkin JOIN blob USING (rid) WHERE branch = ? ORDER BY date_ms DESC, rid LIMIT 1"
     )
@@ -50,9 +50,9 @@ def branch_tip(reader: Reader, branch: str) -> ArtifactId | None:
 
 
 def branch_tips(reader: Reader) -> dict[str, ArtifactId]:
-    """By name, where stock finds each branch that holds a "/": of the check-ins that carry its symbol, the latest.
+    """By name, where stock finds each branch with a "/" in its name: the latest check-in that carries its symbol.
 
-    A symbol that no check-in has for its branch is a tag. What was made here and has not been pushed is left out.
+    A symbol that is not the branch of any check-in is a tag, and left out. So is what was made here and not pushed yet.
     """
     rows = reader.db.execute(
         f"""WITH RECURSIVE
@@ -84,7 +84,7 @@ def branch_tips(reader: Reader) -> dict[str, ArtifactId]:
 
 
 def edited_date(date_ms: int, edit: str | None) -> int:
-    """The date of a check-in, milliseconds since 1970, from its own and the value of its `date` tag."""
+    """The date of a check-in, in milliseconds since 1970, from its own date and the value of its `date` tag."""
     try:
         return date_ms if edit is None else parse_date(edit.strip().replace(" ", "T").encode())
     except ValueError:

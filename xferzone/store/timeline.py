@@ -1,14 +1,14 @@
-"""The timeline as stock shows it: check-ins by edited date, with symbols handed down to them, leaves, what is closed.
+"""The timeline as stock shows it: check-ins by edited date, with their symbols, leaves, closed and hidden ones.
 
-    tag on a check-in   its own, the newest, whatever it says; else what its first parent hands down: a `*` that it
-                        has itself, or that was handed down to it
-    parents             of the newest `+parent` tag on it that is a list of ids, cancelled or not; else as it was made
-    leaf                no child, first or by a merge, on the same branch; one without a branch counts as trunk's
+    tag on a check-in   its own, the newest, whatever it says; else what its first parent hands down: a `*` of the
+                        parent's own, or one that was handed down to the parent
+    parents             of its newest `+parent` tag that is a list of ids, cancelled or not; else as it was made
+    leaf                no child, by first parent or merge, on the same branch; no branch counts as trunk
     tip of a branch     the latest by edited date, whatever follows it
 
-Tags are handed down along the parents that check-ins were made with, whatever a `parent` tag says: by these zones are
-published, and in stock it depends on the order in which artifacts came.
-Source: spec artifacts 7; Fossil 2.21, src/tag.c tag_propagate(), src/leaf.c, src/timeline.c, src/branch.c,
+Tags are handed down along the parents that check-ins were made with, whatever a `parent` tag says: zones are published
+along these, and what stock does depends on the order in which artifacts arrive.
+Source: Fossil 2.21, src/tag.c tag_propagate(), src/leaf.c, src/timeline.c, src/branch.c,
 src/manifest.c manifest_reparent_checkin().
 """
 
@@ -29,7 +29,7 @@ _SYM = "sym-"
 _ID = "(?:[0-9a-f]{64}|[0-9a-f]{40})"
 _PARENTS = re.compile(f"{_ID}(?: {_ID})* ?")  # the value of a `parent` tag
 
-#: Of each check-in that has any, the date tag that counts directly on it.
+#: The edited date of each check-in that has one.
 _EDITS = f"""SELECT target, iif(prefix = '-', NULL, value) AS edit FROM (
                 SELECT target, prefix, {EDIT} AS value,
                        row_number() OVER (PARTITION BY target ORDER BY date_ms DESC, source) AS rank
@@ -42,8 +42,8 @@ class Entry:
 
     Fields:
         date_ms: as edited, milliseconds since 1970.
-        parents: as a `parent` tag may say; `placed` has those that it was made with.
-        symbols: all that it carries, its branch's among them, by name.
+        parents: as a `parent` tag says, if there is one; `placed` has those that it was made with.
+        symbols: all that it carries, that of its branch among them, by name.
     """
 
     placed: Placed
@@ -76,13 +76,13 @@ def of_branch(branch: str) -> tuple[str, str]:
 
 
 def has_any(reader: Reader, span: tuple[str, str]) -> bool:
-    """Whether there is a check-in on one of the branches in `span`."""
+    """Whether any check-in is on a branch in `span`."""
     query = "SELECT 1 FROM checkin WHERE branch >= ? AND branch < ? LIMIT 1"
     return reader.db.execute(query, span).fetchone() is not None
 
 
 def entries(reader: Reader, limit: int, span: tuple[str, str] | None = None) -> list[Entry]:
-    """At most `limit` check-ins on the branches from span[0] up to span[1] (None: on any, or none), newest first."""
+    """At most `limit` check-ins on branches from span[0] up to span[1], newest first; None: all there are."""
     inside = "1" if span is None else "branch >= ? AND branch < ?"
     query = f"""SELECT rid, hash, date_ms, edit FROM checkin JOIN blob USING (rid) JOIN ({_EDITS}) ON target = rid
                 WHERE {inside} UNION ALL
@@ -127,7 +127,7 @@ def branches(reader: Reader, span: tuple[str, str] = ALL) -> list[Branch]:
 
 
 def tags(reader: Reader, span: tuple[str, str] = ALL) -> list[tuple[str, ArtifactId]]:
-    """The symbols in `span` that are no branch's name, with the newest check-in each was set on, by name."""
+    """The symbols in `span` that do not name a branch, each with the newest check-in it was set on, by name."""
     rows = reader.db.execute(
         """SELECT name, target, max(checkin.date_ms) FROM (
                SELECT name, target, prefix,
@@ -143,7 +143,7 @@ def tags(reader: Reader, span: tuple[str, str] = ALL) -> list[tuple[str, Artifac
 
 
 def carriers(reader: Reader, tag: str) -> set[int]:
-    """The rows of all artifacts on which `tag` stands, set on them or handed down."""
+    """The rows of all artifacts that carry `tag`, their own or handed down."""
     rows = reader.db.execute(
         """WITH RECURSIVE
            direct AS (SELECT target, prefix FROM (
@@ -176,7 +176,7 @@ def _symbols(reader: Reader, rids: Sequence[int]) -> Mapping[int, frozenset[str]
     own: dict[int, dict[str, str]] = {}
     for target, name, _, _, prefix in rows:
         own.setdefault(target, {})[name.removeprefix(_SYM)] = prefix
-    handed: dict[int, frozenset[str]] = {}  # what a check-in hands down
+    handed: dict[int, frozenset[str]] = {}  # what each check-in hands down
     carried: dict[int, frozenset[str]] = {}
     for rid in rids:
         line = [rid]
@@ -193,7 +193,7 @@ def _symbols(reader: Reader, rids: Sequence[int]) -> Mapping[int, frozenset[str]
 
 
 def _reparented(reader: Reader) -> dict[int, tuple[ArtifactId, ...]]:
-    """The check-ins that a `parent` tag gives other parents, by row; nobody need have these."""
+    """By row, the parents that `parent` tags give check-ins. They need not be here."""
     rows = reader.db.execute(
         """SELECT target, value FROM tag WHERE name = 'parent' AND prefix = '+' AND value IS NOT NULL
            ORDER BY date_ms, source DESC"""

@@ -1,9 +1,9 @@
-"""What the derived tables must hold, found again from the artifacts, and where they differ from that.
+"""The derived tables, computed again from the artifacts, and where they differ.
 
     every artifact that can be read ─> its rows, in tables in memory ─> branches handed down there ─> compared
 
-What an artifact that cannot be read has put into the tables is taken as it stands: nobody can tell any more. Places,
-serials and compiled zones are publishing's, and are looked at elsewhere (store/check/faults.py, repository/check.py).
+The rows of an artifact that cannot be read are taken as they are: they cannot be computed any more. Places, serials and
+compiled zones belong to publishing and are checked elsewhere (store/check/faults.py, repository/check.py).
 """
 
 import sqlite3
@@ -20,9 +20,9 @@ from xferzone.store.database import newest_schema
 from xferzone.store.link import as_text
 from xferzone.store.reader import Reader
 
-MAX_TOLD: Final = 1_000  # rows of one table
+MAX_TOLD: Final = 1_000  # rows of one table that are listed
 
-#: By table: its columns, and what a row is about, the first column naming it.
+#: By table: its columns, of which the first names an artifact, and what a row says of that.
 _COMPARED: Final = {
     "checkin": ("rid, date_ms, branch", "date or branch of check-in"),
     "parent": ("child, position, parent", "parents of check-in"),
@@ -51,11 +51,11 @@ class Derived:
         self._db.close()
 
     def skip(self, rid: int) -> None:
-        """Take what the artifact in row `rid` said as it stands."""
+        """Take the rows of the artifact in row `rid` as they are: it cannot be read."""
         self._unread.add(rid)
 
     def add(self, rid: int, content: bytes) -> None:
-        """Find what the artifact in row `rid` says."""
+        """Compute the rows of the artifact in row `rid`."""
         parsed = artifacts.parse(content)
         if isinstance(parsed, CheckIn):
             self._add_checkin(rid, parsed)
@@ -65,7 +65,7 @@ class Derived:
             self._add_tags(rid, parsed.tags, parsed.date_ms)
 
     def differences(self) -> Iterator[str]:
-        """A line for each row that is wrong, missing or too many; at most MAX_TOLD for a table, and how many more."""
+        """A line for each artifact whose rows are wrong; at most MAX_TOLD for a table, then how many more."""
         self._take_as_they_stand()
         branches.hand_down(self._db, self._dates, ())
         loose = set(self._rids.values()) - self._in_clusters
@@ -76,7 +76,7 @@ class Derived:
             expected = set(self._db.execute(query))
             found = set(self._reader.db.execute(query))
             if table == "unclustered" and self._unread:
-                expected &= found  # one of them may be a cluster
+                expected &= found  # one of the unread may be a cluster
             wrong = dict.fromkeys(row[0] for row in sorted(expected ^ found, key=repr))
             for told, rid in enumerate(wrong):
                 if told == MAX_TOLD:
@@ -85,7 +85,7 @@ class Derived:
                 yield f"table {table}: {about} {names.get(rid, f'row {rid}')} is wrong: run `xferzone rebuild`"
 
     def _known(self, ids: Iterable[ArtifactId]) -> Iterator[int]:
-        """The rows of what is named; a row that is missing shows as a row of another table that is too many."""
+        """The rows of `ids`. An id without a row shows as a surplus row of another table."""
         for artifact in ids:
             rid = self._rids.get(bytes.fromhex(artifact))
             if rid is not None:

@@ -1,12 +1,14 @@
-"""Looking a repository over: every artifact read back, every row compared with what it was made from, counts, sizes.
+"""The faults of a repository: every artifact is read back, every row compared with what it was derived from.
 
-    the file         SQLite's own checks; every table there, every value of its kind, every row that is pointed to
-    artifacts        read back through their chains, hashed, and as long as is written
-    derived tables   as the artifacts have it (store/check/derived.py)
+    the file         SQLite's own checks; every table is there, every value has its type, every row pointed to exists
+    settings, users  are there and well formed
+    artifacts        can be read through their chains, hash to their names, and have the size recorded
+    derived tables   say what the artifacts say (store/check/derived.py)
+    chains           what a delta is made against carries more deltas than it
     places, refs     ancestors of refs are published; each ref is where its last move brought it
-    settings, users  there, and of their form
 
-Each fault is a line that says where, and what mends it. What needs to know of zones is in repository/check.py.
+Each fault is a line that says where it is and what mends it. Faults that need knowledge of zones are found by
+repository/check.py.
 """
 
 import re
@@ -54,13 +56,13 @@ class Stats:
 
 
 def faults(reader: Reader) -> Iterator[str]:
-    """Everything that is wrong, a line each; nothing: the repository is sound."""
+    """Everything that is wrong, a line each. A sound repository has none."""
     for part in (_file, _values, _pointers, _settings, _users, _artifacts, _stacks, _aside, _places, _refs):
         yield from told(part(reader))
 
 
 def told(found: Iterator[str]) -> Iterator[str]:
-    """What one part finds; where it cannot go on, that is a fault, and other parts still can."""
+    """What one part finds. If it cannot go on, that is a fault too, and the other parts still run."""
     try:
         yield from found
     except sqlite3.DatabaseError as exc:
@@ -86,7 +88,7 @@ def _schema(query: str) -> list[tuple[str, ...]]:
 
 
 def _values(reader: Reader) -> Iterator[str]:
-    """Values of another kind than their column's, which SQLite lets stand in it."""
+    """Values of another type than their column's, which SQLite allows."""
     columns = """SELECT sqlite_master.name, info.name, info.type, info."notnull" FROM sqlite_master
                  JOIN pragma_table_info(sqlite_master.name) AS info WHERE sqlite_master.type = 'table'"""
     for table, column, declared, never_null in _schema(columns):
@@ -100,7 +102,7 @@ def _values(reader: Reader) -> Iterator[str]:
 
 
 def _pointers(reader: Reader) -> Iterator[str]:
-    """Rows that name a row that is not there."""
+    """Rows that name a row that does not exist."""
     for table, rid, pointed_to, _ in reader.db.execute("PRAGMA foreign_key_check"):
         remedy = _REBUILD if table in schema.DERIVED else _BACKUP
         which = "a row" if rid is None else f"row {rid}"
@@ -111,9 +113,9 @@ def _pointers(reader: Reader) -> Iterator[str]:
 
 
 def _settings(reader: Reader) -> Iterator[str]:
-    for name, form in _SETTINGS.items():
+    for name, pattern in _SETTINGS.items():
         value = reader.setting(name)
-        if value is None or not form.fullmatch(value):
+        if value is None or not pattern.fullmatch(value):
             yield f"setting {name} is {'missing' if value is None else 'damaged'}: {_BACKUP}"
 
 
@@ -126,7 +128,7 @@ def _users(reader: Reader) -> Iterator[str]:
 
 
 def _artifacts(reader: Reader) -> Iterator[str]:
-    """Every artifact read, and what the derived tables hold of them."""
+    """Artifacts that cannot be read, and rows of derived tables that are not what the artifacts say."""
     rows = reader.db.execute(
         """SELECT rid, hash, size, content IS NOT NULL FROM blob
            WHERE typeof(hash) = 'blob' AND length(hash) IN (20, 32) ORDER BY rid"""
@@ -151,13 +153,13 @@ def _artifacts(reader: Reader) -> Iterator[str]:
                 derived.skip(rid)
                 continue
             if len(content) != size:
-                yield f"artifact {id_of(raw)} has {len(content)} bytes, not the {size} written down: {_REPAIR}"
+                yield f"artifact {id_of(raw)} has {len(content)} bytes, not the {size} recorded: {_REPAIR}"
             derived.add(rid, content)
         yield from derived.differences()
 
 
 def _stacks(reader: Reader) -> Iterator[str]:
-    """What a delta is made against carries more deltas than it: by that the length of every chain is bounded."""
+    """Sources that do not count more deltas than a delta against them: that count bounds every chain."""
     query = """SELECT DISTINCT source.rid FROM blob JOIN blob AS source ON source.rid = blob.source
                WHERE source.stack <= blob.stack ORDER BY source.rid"""
     for (rid,) in reader.db.execute(query):
@@ -176,7 +178,7 @@ def _aside(reader: Reader) -> Iterator[str]:
 
 
 def _places(reader: Reader) -> Iterator[str]:
-    """Published is what a ref stands on and all that led there; what is invalid has a reason."""
+    """Check-ins that are published and no ref led there, or the other way round; invalid ones without a reason."""
     parents: dict[int, list[int]] = {}
     for child, parent in reader.db.execute("SELECT child, parent FROM parent"):
         parents.setdefault(child, []).append(parent)
@@ -189,7 +191,7 @@ def _places(reader: Reader) -> Iterator[str]:
             passed.add(at)
             queue.extend(parents.get(at, ()))
     reasons = {rid for (rid,) in reader.db.execute("SELECT rid FROM invalid")}
-    behind = reader.setting("role") != schema.PRIMARY  # a clone's ref may leave what it stood on
+    behind = reader.setting("role") != schema.PRIMARY  # a ref of a clone may leave where it stood
     for rid, place in places.items():
         published = place == schema.PUBLISHED
         if (rid in passed and place not in (schema.PUBLISHED, schema.INVALID)) or (
@@ -201,7 +203,7 @@ def _places(reader: Reader) -> Iterator[str]:
 
 
 def _refs(reader: Reader) -> Iterator[str]:
-    """Each ref stands on a check-in that is here, where its branch's last move brought it."""
+    """Refs that do not stand on a check-in that is here, or not where their last move brought them."""
     last = {
         branch: (number, checkin, serial)
         for branch, number, checkin, serial in reader.db.execute(
@@ -216,9 +218,9 @@ def _refs(reader: Reader) -> Iterator[str]:
         if raw is not None and not is_here:
             yield f"ref {branch} points to {id_of(raw)}, whose content is missing: {_BACKUP}"
         elif checkin is None:
-            yield f"ref {branch} points to what is no check-in: {_BACKUP}"
+            yield f"ref {branch} points to what is not a check-in: {_BACKUP}"
     for branch in last:
-        yield f"ref {branch} is missing, the publication log says where it stood: {_BACKUP}"
+        yield f"ref {branch} is missing; the publication log says where it stood: {_BACKUP}"
 
 
 def _name(reader: Reader, rid: int) -> ArtifactId | str:

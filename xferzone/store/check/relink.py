@@ -1,4 +1,4 @@
-"""Empty the derived tables and link every artifact again, in order of arrival."""
+"""Relinking: the derived tables are emptied, and every artifact is linked again in order of arrival."""
 
 import sqlite3
 from contextlib import closing
@@ -9,7 +9,7 @@ from xferzone.store.database import newest_schema
 from xferzone.store.link import Arrived, link
 from xferzone.store.writer import Writer
 
-_BATCH = 2_000  # artifacts linked together, whose manifests are in memory
+_BATCH = 2_000  # artifacts linked together; their manifests are in memory
 
 
 def relink(writer: Writer) -> int:

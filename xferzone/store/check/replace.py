@@ -1,9 +1,9 @@
-"""Artifacts that cannot be read back, and putting what a remote has in the place of what is damaged.
+"""Damaged artifacts, and their replacement by what a remote has.
 
     v1 <- v2 <- v3      v3 is damaged: none of them can be read
-    v1 <- v2 <- v3'     v3' came, whole: all can
+    v1 <- v2 <- v3'     v3' arrived, whole: all can
 
-Nothing else changes: the row stays, and so does what was derived from it when it could be read.
+Nothing else changes: the row stays, and so does all that was derived from it when it could be read.
 """
 
 from xferzone.errors import CorruptArtifact
@@ -14,7 +14,7 @@ from xferzone.store.writer import Writer
 
 
 def damaged(reader: Reader) -> list[ArtifactId]:
-    """What must be replaced so that others on top of it can be read, too, by row; every artifact is read."""
+    """The artifacts that must be replaced so that all can be read, by row. Reads every artifact."""
     rows = reader.db.execute(
         """SELECT rid, hash, size FROM blob
            WHERE content IS NOT NULL AND typeof(hash) = 'blob' AND length(hash) IN (20, 32) ORDER BY rid"""
@@ -32,13 +32,13 @@ def damaged(reader: Reader) -> list[ArtifactId]:
 
 
 def replace(writer: Writer, artifact: ArtifactId, content: bytes) -> None:
-    """Keep the artifact as this content, whole.
+    """Store the artifact again, whole, as this content.
 
     Raises:
         CorruptArtifact: it does not hash to the artifact's name. Nothing was changed.
     """
     if not is_named(artifact, content):
-        raise CorruptArtifact(artifact, "what came for it does not hash to its name")
+        raise CorruptArtifact(artifact, "the content that came for it does not hash to its name")
     rid = writer.rid(artifact)
     assert rid is not None, "only what is here is replaced"
     chains.keep(writer.db, rid, frames.compress(content), None)
