@@ -151,6 +151,7 @@ def test_hosts_that_are_reached_without_a_proxy(exceptions: str) -> None:
     assert [host for host in [*named, *others] if _goes_direct(host, exceptions)] == named
 
 
+@pytest.mark.interop
 def test_curl_takes_the_same_hosts_for_exceptions() -> None:
     """A closed port stands for the proxy and for the host; curl's words say which of them it tried."""
     refusing = f"127.0.0.1:{free_port()}"
@@ -320,6 +321,7 @@ def reachable(squid: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     return log
 
 
+@pytest.mark.interop
 def test_a_sync_goes_through_a_real_squid(reachable: Path) -> None:
     with answering(says(REPLY)) as (url, requests):
         assert asked(HTTP(url))[1] == BODY
@@ -329,6 +331,7 @@ def test_a_sync_goes_through_a_real_squid(reachable: Path) -> None:
     )  # squid writes it when it has a moment
 
 
+@pytest.mark.interop
 def test_a_tunnel_goes_through_a_real_squid(
     reachable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -342,6 +345,7 @@ def test_a_tunnel_goes_through_a_real_squid(
     assert within(30, lambda: f"CONNECT {urlsplit(url).netloc} ann" in reachable.read_text())
 
 
+@pytest.mark.interop
 @pytest.mark.parametrize(
     ("login", "said"),
     [
@@ -364,6 +368,7 @@ def test_a_real_squid_that_wants_a_login(
         )
 
 
+@pytest.mark.interop
 def test_a_real_squid_that_forbids_a_host(squid: tuple[str, Path], reachable: Path) -> None:
     with pytest.raises(PeerError, match=r"http://forbidden.test/ answers 403 Forbidden, through the proxy"):
         asked(HTTP("http://forbidden.test/"))
@@ -373,6 +378,7 @@ def test_a_real_squid_that_forbids_a_host(squid: tuple[str, Path], reachable: Pa
         asked(HTTP("https://forbidden.test/"))
 
 
+@pytest.mark.interop
 def test_a_real_squid_that_finds_no_server(reachable: Path) -> None:
     port = free_port()
     with pytest.raises(

@@ -1,6 +1,5 @@
 """TLS: certificates made here are trusted by SSL_CERT_FILE alone, and a refusal says why and what to do."""
 
-import shutil
 import socket
 import subprocess
 import threading
@@ -12,6 +11,8 @@ from tests.live import BOUND_S
 from tests.transport.servers import BODY, asked, self_signed, tls_server
 from xferzone.errors import PeerError
 from xferzone.transport.http import HTTP
+
+pytestmark = pytest.mark.interop
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +64,6 @@ def test_an_ssl_cert_file_that_does_not_help_is_named(
             asked(HTTP(url))
 
 
-@pytest.mark.skipif(shutil.which("faketime") is None, reason="tests/peers.sh installs it")
 def test_an_expired_certificate_is_called_expired(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     certificate = self_signed(tmp_path, "127.0.0.1", expired=True)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
