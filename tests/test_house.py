@@ -28,13 +28,7 @@ PACKAGE = PROJECT / "xferzone"
 OVERSIZED = frozenset(("xferzone.cli.serve._run is long",))
 
 #: Files that still cite what is not in the project. The same holds.
-MISCITING = frozenset(
-    (
-        "xferzone/store/writer.py",
-        "xferzone/sync/client/session.py",
-        "xferzone/web/xfer.py",
-    )
-)
+MISCITING: frozenset[str] = frozenset()
 
 _PATH = re.compile(r"(?<![\w/.*<-])((?:[\w-]+/)+[\w.-]+\.(?:py|md|sh|toml|cfg|service|conf))\b")
 _PAGE = re.compile(r"(?<![\w/.-])([\w-]+\.md)\b")

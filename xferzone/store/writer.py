@@ -16,7 +16,7 @@ from xferzone.store.link import Arrived, link
 from xferzone.store.phantoms import Expecting
 from xferzone.store.sql import selected
 
-CLUSTER_FROM = 100  # unclustered artifacts; Fossil 2.21 makes none below (spec xfer 5)
+CLUSTER_FROM = 100  # unclustered artifacts; Fossil 2.21, src/xfer.c create_cluster(), makes none below
 CLUSTER_SIZE = 800  # members, unless at most CLUSTER_FROM remain after them
 
 
@@ -79,7 +79,10 @@ class Writer(Expecting):
         return new
 
     def make_clusters(self) -> None:
-        """Sum up the unclustered artifacts in clusters where there are many. Source: spec xfer 5."""
+        """Sum up the unclustered artifacts in clusters where there are many.
+
+        Source: Fossil 2.21, src/xfer.c create_cluster().
+        """
         loose = sorted(self.unclustered())
         if len(loose) < CLUSTER_FROM:
             return

@@ -1,4 +1,4 @@
-"""The client's half of xfer as a machine: requests out, replies in; no network and no loop (client/driver.py has both).
+"""The client's half of xfer as a machine: requests out, replies in; no network and no loop (driver.py has both).
 
     state       event           next        what happened
     cloning     part            cloning     the reply to `clone 3 N` names the position of the next part
