@@ -215,10 +215,13 @@ class Loaded(Generic[_Kind]):
     config: _Kind
     settings: Sequence[Setting]
 
+    def origin(self, section: str, key: str) -> str:
+        """Where a setting came from."""
+        return next(each.origin for each in self.settings if (each.section, each.key) == (section, key))
+
     def fault(self, section: str, key: str, why: object) -> UsageError:
         """The error that says `why` a setting cannot be used, and where it stands."""
-        (origin,) = (each.origin for each in self.settings if (each.section, each.key) == (section, key))
-        return UsageError(_told(origin, section, key, why))
+        return UsageError(_told(self.origin(section, key), section, key, why))
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,9 +277,10 @@ def _setting(
     key = field.name
     variable = f"{PREFIX}{section}__{key}".upper()
     table = tables.get(section)
-    if (section, key) in sources.options:
+    if (section, key) in sources.options:  # click has checked its type
         value, origin = sources.options[section, key]
-        return Setting(section, key, value, origin), []
+        twice = _twice(value)
+        return Setting(section, key, value, origin), [_told(origin, section, key, twice)] if twice else []
     if variable in sources.environ:
         value, origin, strict = sources.environ[variable], variable, False
     elif isinstance(table, dict) and key in table:
@@ -287,7 +291,7 @@ def _setting(
         if not strict:
             value = _plain(str(value), field.type)
         return Setting(section, key, _converted(value, field.type, strict, sources.path), origin), []
-    except ValueError as exc:  # msgspec's own errors are ValueErrors, too
+    except (ValueError, msgspec.ValidationError) as exc:
         return Setting(section, key, field.default, origin), [_told(origin, section, key, exc)]
 
 
@@ -302,10 +306,18 @@ def _converted(value: object, kind: Any, strict: bool, path: Path | None) -> obj
     if get_origin(kind) is Literal and value not in get_args(kind):
         raise ValueError(f"{value!r} is not one of {', '.join(get_args(kind))}")
     made: object = msgspec.convert(value, kind, strict=strict, dec_hook=hook)
-    if isinstance(made, tuple) and len(set(made)) < len(made):
-        twice = next(each for at, each in enumerate(made) if each in made[:at])
-        raise ValueError(f"{twice} is given twice")
+    if twice := _twice(made):
+        raise ValueError(twice)
     return made
+
+
+def _twice(value: object) -> str:
+    """The complaint about an element that a list has twice; empty: none."""
+    if type(value) is tuple:
+        for at, each in enumerate(value):
+            if each in value[:at]:
+                return f"{each} is given twice"
+    return ""
 
 
 def _secret(given: object, path: Path | None) -> Secret:

@@ -6,7 +6,7 @@
     +-- MalformedDelta      1 bytes that are no Fossil delta of the source given
     +-- CorruptArtifact     1 stored bytes do not hash to their name
     +-- NewerSchema         1 a repository that a newer release has written
-    +-- CannotServe         1 an address cannot be had, or a part of a server did not come up
+    +-- CannotServe         1 an address cannot be bound, or a part of a server did not come up
     +-- NotFound            5 no such zone, revision, artifact, user or file
     +-- Ambiguous           2 a prefix or name that means several things
     +-- UsageError          2 arguments that cannot be meant; says what could
@@ -68,7 +68,7 @@ class NewerSchema(XferzoneError):
 
 
 class CannotServe(XferzoneError):
-    """An address to listen on cannot be had, or a part of a server did not come up; the message says which."""
+    """An address to listen on cannot be bound, or a part of a server did not come up; the message says which."""
 
 
 class NotFound(XferzoneError):

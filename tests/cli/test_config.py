@@ -68,7 +68,7 @@ def test_what_is_shown_can_be_read_again(zone: Run, tmp_path: Path) -> None:
             assert second["settings"][section][key]["value"] == shown_as["value"]
 
 
-@pytest.mark.parametrize("verb", [("config", "check"), ("config", "show")])
+@pytest.mark.parametrize("verb", [("config", "check"), ("config", "show"), ("up",), ("serve",), ("dns",)])
 @pytest.mark.parametrize(
     ("text", "told"),
     [

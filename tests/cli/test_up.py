@@ -98,15 +98,16 @@ def test_a_taken_port_is_named_with_the_option_that_changes_it(
         at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         others = [word.format(f"127.0.0.1:{free_port()}") for word in rest]
         done = xferzone(repository, verb, option, at, *others, code=1)
-    assert f"{at} " in done.err
-    assert f"is taken; choose another with {option} HOST:PORT" in done.err
+    assert f"cannot bind {at} (" in done.err
+    assert f": the address is taken; choose another with {option} HOST:PORT" in done.err
     assert done.out == ""
     assert "ready" not in done.err
 
 
 def test_an_address_of_another_machine_is_refused(repository: Path) -> None:
     done = xferzone(repository, "serve", "--listen", "192.0.2.7:8080", code=1)
-    assert "192.0.2.7:8080 (http) is no address of this machine; choose another with --listen" in done.err
+    told = "cannot bind 192.0.2.7:8080 (TCP): not an address of this machine; choose another with --listen HOST:PORT"
+    assert told in done.err
 
 
 def alive(pid: int) -> bool:
@@ -169,7 +170,7 @@ def test_it_is_an_arbiter_an_agent_and_an_answerer_a_core(server: Server) -> Non
 @pytest.mark.interop
 def test_a_second_one_is_told_who_has_the_port(server: Server, repository: Path) -> None:
     done = xferzone(repository, "dns", "--listen", f"127.0.0.1:{server.dns}", code=1)
-    assert f"is taken by `xferzone up`, pid {server.process.pid}" in done.err
+    assert f"the address is taken by `xferzone up`, pid {server.process.pid}" in done.err
 
 
 @pytest.mark.interop
@@ -203,7 +204,7 @@ def test_a_killed_worker_is_back_within_a_second(server: Server) -> None:
 
 
 @pytest.mark.interop
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_one_signal_leaves_nobody_and_no_note(repository: Path, number: signal.Signals) -> None:
     before = set(repository.parent.glob("*.run"))
     with serving(repository) as server:

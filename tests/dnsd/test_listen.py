@@ -1,12 +1,13 @@
-"""Addresses: how they are written, what a wildcard stands for, and what is said when one cannot be had."""
+"""Addresses: how they are written, what a wildcard stands for, and how a failure to bind is told."""
 
 import socket
 
 import pytest
 
 from tests.live import free_port
-from xferzone.dnsd.listen import Address, parse_address, places, tcp_socket, udp_socket
-from xferzone.errors import CannotServe, UsageError
+from xferzone.config import Address, parse_address
+from xferzone.dnsd.listen import places, probe_udp, tcp_socket, udp_socket
+from xferzone.errors import CannotServe
 
 WRITTEN = [
     ("127.0.0.1:5300", Address("127.0.0.1", 5300)),
@@ -35,7 +36,6 @@ def test_an_address_is_read_and_written(text: str, address: Address) -> None:
         "[::1]",
         "[127.0.0.1]:53",
         "[::1:5300",
-        "localhost:53",
         "127.0.0.1:0",
         "127.0.0.1:65536",
         "127.0.0.1:+53",
@@ -46,7 +46,7 @@ def test_an_address_is_read_and_written(text: str, address: Address) -> None:
     ],
 )
 def test_what_is_no_address(text: str) -> None:
-    with pytest.raises(UsageError, match=r"127\.0\.0\.1:5300"):
+    with pytest.raises(ValueError, match=r"127\.0\.0\.1:5300"):
         parse_address(text)
 
 
@@ -73,22 +73,24 @@ def test_answerers_share_an_address() -> None:
         pass
 
 
-def test_a_taken_address_is_named_with_the_option_that_changes_it() -> None:
+def test_a_taken_address_is_named() -> None:
     port = free_port()
     address = Address("127.0.0.1", port)
     with socket.socket(type=socket.SOCK_DGRAM) as other, socket.socket() as tcp:
         other.bind(("127.0.0.1", port))
         tcp.bind(("127.0.0.1", port))
         tcp.listen()
-        with pytest.raises(CannotServe, match=rf"127\.0\.0\.1:{port} \(UDP\) is taken: .*--listen"):
-            udp_socket(address)
-        with pytest.raises(CannotServe, match=rf"127\.0\.0\.1:{port} \(TCP\) is taken: .*--listen"):
-            tcp_socket(address)
+        for protocol, bind in [("UDP", udp_socket), ("UDP", probe_udp), ("TCP", tcp_socket)]:
+            with pytest.raises(CannotServe) as caught:
+                bind(address)
+            assert str(caught.value) == f"cannot bind {address} ({protocol}): the address is taken"
 
 
 @pytest.mark.parametrize("host", ["192.0.2.77", "2001:db8::77", "fe80::77%nowhere"])
 def test_an_address_of_somebody_else_is_named(host: str) -> None:
-    with pytest.raises(CannotServe, match="cannot be had"):
+    with pytest.raises(
+        CannotServe, match=r"cannot bind .*: (not an address of this machine|no interface with this name)"
+    ):
         udp_socket(Address(host, 5300))
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from tests.live import PATIENCE_S, background, free_port, within
 from xferzone.cards.body import UNCOMPRESSED
-from xferzone.serve.arbiter import SETTINGS, Server
+from xferzone.config import Http
+from xferzone.serve.arbiter import SETTINGS, Served, Server
 from xferzone.store import Store
 from xferzone.web.limits import MAX_REQUESTS
 
@@ -30,10 +31,10 @@ def test_the_operators_file_repeats_the_settings() -> None:
 
 
 def test_gunicorn_takes_them(tmp_path: Path) -> None:
-    server = Server(tmp_path / "zones.xferzone", "[::1]:8080", 3)
+    server = Server(Served(tmp_path / "zones.xferzone", [], Http(workers=3, threads=99)))
     assert server.cfg.worker_class_str == "xferzone.serve.worker.Worker"
-    assert server.cfg.threads >= MAX_REQUESTS + 16
-    assert server.cfg.address == [("::1", 8080)]
+    assert server.cfg.threads == 99
+    assert Http().threads >= MAX_REQUESTS + 16
     assert server.cfg.workers == 3
     assert server.cfg.control_socket_disable is True
 

@@ -1,6 +1,7 @@
 """The supervisor with stand-in programs; each test drives a supervising process from outside, by signals."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -56,24 +57,30 @@ LONG_S = 60.0  # for what must not be waited for
 
 # argv: seconds between TERM and KILL; a name, its code and its home for each program.
 DRIVER = f"""
-import os, pathlib, signal, sys, time
+import json, os, pathlib, signal, sys, time
 from xferzone import ready
-from xferzone.cli import process, supervise
+from xferzone.serve import children, process, supervise
 from xferzone.errors import CannotServe, NotFound
 
 def program(what, code, home):
+    home = pathlib.Path(home)
     def note():
         home.mkdir(exist_ok=True)
         (home / str(os.getpid())).touch()
-    return supervise.Program(what, lambda: exec(code, {{**globals(), "home": home, "note": note}}))
+    return children.Program(what, lambda: exec(code, {{**globals(), "home": home, "note": note}}))
+
+def again():
+    print("again", flush=True)
+    new = pathlib.Path(sys.argv[4]).parent / "new.json"
+    return [program(*each) for each in json.loads(new.read_text())] if new.exists() else None
 
 supervise.STOP_S = float(sys.argv[1])
 supervise.HUNG_S = {HUNG_S}
 ready.BEAT_S = {HUNG_S / 5}
 words = iter(sys.argv[2:])
-programs = [program(what, code, pathlib.Path(home)) for what, code, home in zip(words, words, words)]
+programs = [program(what, code, home) for what, code, home in zip(words, words, words)]
 try:
-    supervise.supervise(programs, lambda: print("all up", flush=True))
+    supervise.supervise(programs, lambda: print("all up", flush=True), again)
 except CannotServe as error:
     sys.exit("error: " + str(error))
 print("stopped")
@@ -107,8 +114,19 @@ class Supervised:
         stdout, stderr = self.process.communicate(timeout=PATIENCE_S)
         return self.process.returncode, stdout, stderr
 
+    def living(self, name: str) -> set[int]:
+        return set(filter(alive, self.pids(name)))
+
+    def reload(self, **programs: str) -> None:
+        """HUP, for these programs."""
+        made = [(name, code, str(self.place / name)) for name, code in programs.items()]
+        (self.place / "new.json").write_text(json.dumps(made))
+        self.process.send_signal(signal.SIGHUP)
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "again\n"
+
     def nobody_is_left(self) -> bool:
-        everybody = {pid for home in self.place.iterdir() for pid in self.pids(home.name)}
+        everybody = {pid for home in self.place.iterdir() if home.is_dir() for pid in self.pids(home.name)}
         return bool(everybody) and not any(map(alive, everybody))
 
 
@@ -136,7 +154,7 @@ def supervised(tmp_path: Path) -> Iterator[Callable[..., Supervised]]:
             each.process.communicate()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_one_signal_ends_all_and_is_no_failure(supervised: Callable[..., Supervised], number: int) -> None:
     both = supervised(web=PLAIN, dns=PLAIN)
     both.wait_up()
@@ -281,7 +299,7 @@ def test_a_program_that_never_came_up_stops_all(supervised: Callable[..., Superv
         ("raise NotFound('no zone here')", "dns: no zone here\n", 5),
         ("1 / 0", "ZeroDivisionError: division by zero\n", 1),
         ("sys.exit()", "", 0),
-        ("sys.exit('a reason')", "a reason\n", 1),
+        ("sys.exit('a reason')", "dns: a reason\n", 1),
         ("os.kill(os.getpid(), 9)", "", "signal 9"),
         ("os.kill(os.getpid(), 40)", "", "signal 40"),
     ],
@@ -309,7 +327,7 @@ def test_nothing_of_a_child_survives_when_nobody_reads_its_errors(tmp_path: Path
     process = subprocess.Popen([sys.executable, "-c", DRIVER, *words], stderr=subprocess.PIPE)
     assert process.stderr is not None
     process.stderr.close()
-    assert process.wait(PATIENCE_S) != 0
+    process.wait(PATIENCE_S)
     pids = [int(entry.name) for home in ("web", "dns") for entry in (tmp_path / home).iterdir()]
     assert len(pids) == 2
     assert not any(map(alive, pids))
@@ -403,3 +421,95 @@ def test_a_hangup_that_was_ignored_stays_ignored(tmp_path: Path) -> None:
     assert nohup.poll() is None
     nohup.terminate()
     assert nohup.communicate(timeout=PATIENCE_S) == ("stopped\n", "")
+
+
+# Says when it is told to retire, and ends a while later: it finishes what was begun.
+LEAVING = """
+def leave(*_):
+    home.with_suffix(".retired").touch()
+    time.sleep(0.5)
+    sys.exit()
+signal.signal(signal.SIGWINCH, leave)
+note(); ready.report()
+while True: signal.pause()
+"""
+
+
+def test_a_reload_replaces_one_after_the_other_and_leaves_out_what_is_not_wanted(
+    supervised: Callable[..., Supervised],
+) -> None:
+    three = supervised(web=LEAVING, dns=LEAVING, gone=LEAVING)
+    three.wait_up()
+    before = {name: three.pids(name) for name in ("web", "dns", "gone")}
+    slow = f"time.sleep(0.5)\n{LEAVING}"
+    three.reload(web=slow, dns=slow, new=PLAIN)
+    assert within(PATIENCE_S, lambda: len(three.pids("web")) == 2)
+    assert three.living("dns") == before["dns"], "two are replaced at once"
+    assert before["web"] < three.living("web"), "the old one was ended before the new one was up"
+    three.wait_up()
+    assert within(PATIENCE_S, lambda: not any(map(alive, set().union(*before.values()))))
+    assert {name: len(three.living(name)) for name in ("web", "dns", "gone", "new")} == {
+        "web": 1,
+        "dns": 1,
+        "gone": 0,
+        "new": 1,
+    }
+    assert all((three.place / f"{name}.retired").exists() for name in ("web", "dns", "gone"))
+    three.process.terminate()
+    assert three.ended() == (0, "stopped\n", "")
+    assert three.nobody_is_left()
+
+
+def test_while_the_new_one_does_not_come_up_the_old_one_stays(supervised: Callable[..., Supervised]) -> None:
+    one = supervised(web=LEAVING)
+    one.wait_up()
+    before = one.pids("web")
+    one.reload(web=BROKEN)
+    assert within(PATIENCE_S, partial(one.has_had, 4, "web"))
+    assert before <= one.living("web")
+    one.reload(web=PLAIN)
+    one.wait_up()
+    assert within(PATIENCE_S, lambda: len(one.living("web")) == 1 and not before & one.living("web"))
+    one.process.terminate()
+    assert one.ended()[0] == 0
+
+
+def test_nothing_changes_where_there_is_nothing_new(supervised: Callable[..., Supervised]) -> None:
+    both = supervised(web=PLAIN, dns=BEATING)
+    both.wait_up()
+    before = both.pids("web") | both.pids("dns")
+    both.process.send_signal(signal.SIGHUP)
+    assert both.process.stdout is not None
+    assert both.process.stdout.readline() == "again\n"
+    for number in (signal.SIGUSR1, signal.SIGUSR2):
+        both.process.send_signal(number)
+    time.sleep(0.3)
+    assert both.pids("web") | both.pids("dns") == before == both.living("web") | both.living("dns")
+    both.process.terminate()
+    assert both.ended() == (0, "stopped\n", "")
+
+
+def test_a_reload_before_all_are_up_waits_for_them(supervised: Callable[..., Supervised]) -> None:
+    one = supervised(web=f"time.sleep(1)\n{PLAIN}")
+    time.sleep(0.5)  # until the supervisor runs
+    (one.place / "new.json").write_text("[]")
+    one.process.send_signal(signal.SIGHUP)
+    one.wait_up()
+    assert one.process.stdout is not None
+    assert one.process.stdout.readline() == "again\n"
+    one.process.terminate()
+    assert one.ended()[0] == 0
+
+
+def test_what_retires_is_ended_by_term_like_all_others(supervised: Callable[..., Supervised]) -> None:
+    stays = (
+        "signal.signal(signal.SIGWINCH, lambda *_: None); note(); ready.report()\nwhile True: signal.pause()"
+    )
+    one = supervised(web=stays)
+    one.wait_up()
+    one.reload(web=PLAIN)
+    one.wait_up()
+    assert len(one.living("web")) == 2
+    one.process.terminate()
+    assert one.ended() == (0, "stopped\n", "")
+    assert one.nobody_is_left()

@@ -1,13 +1,16 @@
-"""The agent: DNS over TCP, the one process that owns it.
+"""The agent: DNS over TCP.
 
-    connection    (length 2, message) ... either way, as many as wanted; answers in the order of the questions
+    connection    (length 2, message) ... in both directions, any number; answers in the order of the questions
     ends          the peer closes; IDLE seconds without a whole message, or without the peer taking an answer;
-                  a message that deserves no answer; the place is needed
+                  a message that deserves no answer; a newer connection needs the slot
+    TERM, INT     finished answers go out, then all connections end
+    WINCH         another agent accepts on the same sockets: accept nothing more, end when all connections have
+                  ended, after RETIRE seconds at most
 
-With MAX_CONNECTIONS open, or MAX_PER_CLIENT by one client, the one that has been silent longest gives its place to
+With MAX_CONNECTIONS open, or MAX_PER_CLIENT by one client, the one that has been silent longest gives its slot to
 the new one. A client is an IPv4 address or an IPv6 /64.
 
-It runs as  python -m xferzone.dnsd.agent --repository FILE --listen ADDRESS...  under the supervisor.
+The supervisor runs it; by itself it is  python -m xferzone.dnsd.agent --repository FILE --listen ADDRESS...
 
 Source: RFC 7766 6.2 (pipelining, idle connections), 8 (framing).
 """
@@ -16,52 +19,67 @@ import asyncio
 import contextlib
 import ipaddress
 import signal
+import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 
 from xferzone import ready
+from xferzone.config import Address
 from xferzone.dnsd.following import ServedZones, open_zones
-from xferzone.dnsd.listen import BACKLOG, Address, tcp_socket
+from xferzone.dnsd.listen import BACKLOG, tcp_socket
 from xferzone.dnsd.program import arguments, run
 from xferzone.dnsd.service import Service
 from xferzone.nameserver.respond import respond
 
 IDLE: Final = 10.0  # seconds; Knot's tcp-idle-timeout
 FAREWELL: Final = 1.0  # seconds
+RETIRE: Final = 60.0  # seconds; a client that is always busy on one connection asks again on another
 MAX_CONNECTIONS: Final = 512  # at once; half of the descriptors that a process commonly may have
 MAX_PER_CLIENT: Final = 128
 
 
-def main(repository: Path, listen: Sequence[Address]) -> None:
-    """Answer until SIGTERM or SIGINT.
+def main(repository: Path, sockets: Sequence[socket.socket], only: Collection[str] | None = None) -> None:
+    """Answer on listening sockets for the zones in `only` (zone ids; None: all) until SIGTERM, SIGINT or SIGWINCH.
 
     Raises:
-        XferzoneError: the repository or an address cannot be had.
+        XferzoneError: the repository cannot be read.
     """
+    with contextlib.closing(open_zones(repository, only)) as zones:
+        asyncio.run(_serve(Agent(zones), sockets))
+
+
+def _alone(repository: Path, listen: Sequence[Address]) -> None:
     with contextlib.closing(open_zones(repository)) as zones:
-        asyncio.run(_serve(Agent(zones), listen))
+        asyncio.run(_serve(Agent(zones), [tcp_socket(address) for address in listen]))
 
 
-async def _serve(agent: "Agent", listen: Sequence[Address]) -> None:
+async def _serve(agent: "Agent", sockets: Sequence[socket.socket]) -> None:
     loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
+    stop, retire = asyncio.Event(), asyncio.Event()
+
+    def end() -> None:
+        stop.set()
+        retire.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    # asyncio listens once more, with a backlog of its own if it is told none.
-    servers = [
-        await asyncio.start_server(agent.talk, sock=tcp_socket(address), backlog=BACKLOG)
-        for address in listen
-    ]
+        loop.add_signal_handler(number, end)
+    loop.add_signal_handler(signal.SIGWINCH, retire.set)
+    # asyncio calls listen() again, with a backlog of its own unless it is given one.
+    servers = [await asyncio.start_server(agent.talk, sock=each, backlog=BACKLOG) for each in sockets]
     pulse = ready.Pulse()
-    while not stop.is_set():
+    while not retire.is_set():
         pulse.beat()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ready.BEAT_S):
-                await stop.wait()
+                await retire.wait()
     for server in servers:
         server.close()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(RETIRE):
+            while agent.is_busy and not stop.is_set():
+                await asyncio.sleep(0.01)
     await agent.end()
 
 
@@ -72,6 +90,11 @@ class Agent:
         self._service = Service(zones, lambda message: respond(message, zones, tcp=True))
         self._open: dict[asyncio.StreamWriter, str] = {}  # with its client; the one silent longest first
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether any connection is open."""
+        return bool(self._open)
+
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer what comes on one connection until it ends."""
         client = _client(writer)
@@ -80,20 +103,20 @@ class Agent:
         try:
             while await self._answer_one(reader, writer):
                 self._open[writer] = self._open.pop(writer, client)
-            # What was answered before goes out first, if the peer takes it.
+            # Earlier answers go out first, if the peer takes them.
             writer.close()
             async with asyncio.timeout(IDLE):
                 await writer.wait_closed()
         except (OSError, EOFError, TimeoutError, asyncio.CancelledError):
-            # The peer has gone, says nothing or takes nothing; or we are ending, and asyncio.streams would log
-            # the cancelling (3.11).
+            # The peer has gone, says nothing or takes nothing; or we are ending, and asyncio.streams of Python 3.11
+            # would log the cancellation.
             pass
         finally:
             writer.transport.abort()
             self._open.pop(writer, None)
 
     async def end(self) -> None:
-        """Close all connections, once what was answered has gone out or FAREWELL seconds have passed."""
+        """Close all connections, once finished answers have gone out or FAREWELL seconds have passed."""
         for writer in self._open:
             writer.close()
         with contextlib.suppress(TimeoutError):
@@ -113,7 +136,7 @@ class Agent:
         writer.write(len(answer).to_bytes(2) + answer)
         async with asyncio.timeout(IDLE):
             await writer.drain()
-        await asyncio.sleep(0)  # the others, too, when one has sent many at once
+        await asyncio.sleep(0)  # the turn of the others, when one has sent many at once
         return True
 
     def _make_room(self, client: str) -> None:
@@ -137,4 +160,4 @@ def _client(writer: asyncio.StreamWriter) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(run(main, arguments("answer DNS questions by TCP")))
+    sys.exit(run(_alone, arguments("answer DNS questions by TCP")))

@@ -4,15 +4,16 @@
          ^                                                                                      |
          +------------------ a full batch: the same socket again, else all -------------------- +
 
-    every TICK      a sign of life to the supervisor; collect what the last second made, and keep the collector
+    every TICK      a sign of life to the supervisor; collect the garbage of the last second, and keep the collector
                     away from what stays
     every RESCAN    local addresses that came or went, where a wildcard is listened on
-    TERM, INT       the batch in hand is answered, then the end
+    TERM, INT,      the kernel is told to send new questions to other answerers; those that have come are answered,
+    WINCH           then the end: with another answerer on the same addresses no question is lost
 
-It runs as  python -m xferzone.dnsd.answerer --repository FILE --listen ADDRESS...  under the supervisor.
+The supervisor runs it; by itself it is  python -m xferzone.dnsd.answerer --repository FILE --listen ADDRESS...
 
 The cyclic collector is off: with 300,000 remembered answers one full run stops the process for 50 ms. Nothing in the
-hot path makes cycles. What the young generation holds is looked at every second, then frozen.
+hot path makes cycles. The young generation is looked at every second, then frozen.
 """
 
 import gc
@@ -22,15 +23,16 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 from xferzone import ready
+from xferzone.config import Address
 from xferzone.dnsd.datagrams import SLOTS, Datagrams, datagrams
 from xferzone.dnsd.following import ServedZones, open_zones
-from xferzone.dnsd.listen import Address, places, udp_socket
+from xferzone.dnsd.listen import leave, places, udp_socket
 from xferzone.dnsd.program import arguments, run
 from xferzone.dnsd.service import Service
 from xferzone.errors import CannotServe
@@ -38,18 +40,19 @@ from xferzone.nameserver.cache import Responder
 
 TICK: Final = 1.0  # seconds
 RESCAN: Final = 10.0  # seconds
+LEAVING: Final = 0.02  # seconds; a question that was on its way to a socket we left has come by then
 _TURNS: Final = 16  # batches of one socket before the others have their turn
 
 _log = logging.getLogger(__name__)
 
 
-def main(repository: Path, listen: Sequence[Address]) -> None:
-    """Answer until SIGTERM or SIGINT.
+def main(repository: Path, listen: Sequence[Address], only: Collection[str] | None = None) -> None:
+    """Answer for the zones in `only` (zone ids; None: all) until SIGTERM, SIGINT or SIGWINCH.
 
     Raises:
-        XferzoneError: the repository or an address cannot be had.
+        XferzoneError: the repository cannot be read, or an address not be bound.
     """
-    with closing(open_zones(repository)) as zones, Answerer(zones, listen) as answerer:
+    with closing(open_zones(repository, only)) as zones, Answerer(zones, listen) as answerer:
         answerer.serve(ready.Pulse())
 
 
@@ -62,7 +65,7 @@ class Answerer:
         self._service = Service(zones, self._responder.respond)
         self._selector = selectors.DefaultSelector()
         self._bound: dict[Address, socket.socket] = {}
-        self._refused: set[Address] = set()  # told in the log already
+        self._refused: set[Address] = set()  # already reported in the log
         self._stopping = False
         self._woken, self._wake = socket.socketpair()
         self._bind()
@@ -73,7 +76,8 @@ class Answerer:
         self._selector.register(self._woken, selectors.EVENT_READ)
         self._wakeup = signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
         self._handlers = {
-            number: signal.signal(number, self._stop) for number in (signal.SIGTERM, signal.SIGINT)
+            number: signal.signal(number, self._stop)
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGWINCH)
         }
         return self
 
@@ -106,6 +110,16 @@ class Answerer:
             if now >= rescan:
                 self._rebind()
                 rescan = now + RESCAN
+        self._leave()
+
+    def _leave(self) -> None:
+        for bound in self._bound.values():
+            leave(bound)
+        for pause in (0.0, LEAVING):
+            time.sleep(pause)
+            for key in list(self._selector.get_map().values()):
+                if key.data is not None:
+                    self._answer(key.data)
 
     def _answer(self, incoming: Datagrams) -> None:
         service, respond = self._service, self._responder.respond
@@ -122,7 +136,7 @@ class Answerer:
         self._stopping = True
 
     def _bind(self) -> None:
-        """Bind what is to be listened on and is not bound yet, and let go of what has gone."""
+        """Bind the addresses that are not bound yet, and let go of those that have gone."""
         wanted = places(self._listen)
         for address in self._bound.keys() - wanted:
             gone = self._bound.pop(address)
@@ -132,7 +146,7 @@ class Answerer:
             try:
                 bound = udp_socket(address)
             except CannotServe as exc:
-                # An address of a wildcard may not be usable yet, or be taken by somebody else.
+                # An address that a wildcard stands for may not be usable yet, or be taken by another program.
                 if address in self._listen:
                     raise
                 if address not in self._refused:
@@ -142,9 +156,7 @@ class Answerer:
             self._bound[address] = bound
             self._selector.register(bound, selectors.EVENT_READ, datagrams(bound))
         if not self._bound:
-            raise CannotServe(
-                f"{', '.join(map(str, self._listen))}: no address could be bound: choose with --listen"
-            )
+            raise CannotServe(f"cannot bind any address of {', '.join(map(str, self._listen))}")
 
     def _rebind(self) -> None:
         if any(address.is_wildcard for address in self._listen):

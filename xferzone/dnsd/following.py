@@ -9,6 +9,7 @@ If the repository cannot be read, the views as they are go on answering, and it 
 """
 
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -25,26 +26,27 @@ POLL: Final = 0.001  # seconds that an answer may lag behind the repository
 RETRY: Final = 0.1  # seconds between two tries to read a repository that cannot be read
 
 
-def open_zones(repository: Path) -> "ServedZones":
-    """The zones that the repository serves now.
+def open_zones(repository: Path, only: Collection[str] | None = None) -> "ServedZones":
+    """The zones that the repository serves now; those with a zone id in `only` (None: all).
 
     Raises:
         XferzoneError: it is not there, or cannot be read.
     """
     served = Served(repository)
     try:
-        return ServedZones(served)
+        return ServedZones(served, only)
     except Exception as exc:
         served.close()
-        raise CannotServe(f"{repository} cannot be read: {exc}") from exc
+        raise CannotServe(f"cannot read {repository}: {exc}") from exc
 
 
 class ServedZones(Zones):
     """The zones that a repository serves."""
 
-    def __init__(self, served: Served) -> None:
+    def __init__(self, served: Served, only: Collection[str] | None = None) -> None:
         super().__init__()
         self._served = served
+        self._only = only
         self._indexes: Generations[Index] = Generations(INDEXES_SIZE)
         self._version = -1
         self._move = 0  # number of the last move of a ref that was seen
@@ -52,10 +54,10 @@ class ServedZones(Zones):
         self.refresh()
 
     def refresh(self, *, now: bool = False) -> None:
-        """Follow what was committed, unless it was looked for less than POLL seconds ago and need not be `now`.
+        """Follow what was committed; unless it must be `now`, at most every POLL seconds.
 
         Raises:
-            Exception: of whatever kind the database has; what was served still is, and the next look is RETRY away.
+            Exception: of any kind that the database has; the old views go on, and the next look is RETRY away.
         """
         clock = time.monotonic()
         if clock < self._due and not now:
@@ -65,7 +67,8 @@ class ServedZones(Zones):
         if version != self._version:
             last, moved = self._served.changes(self._move)
             for zone in moved:
-                self._follow(zone)
+                if self._only is None or zone.branch.zone in self._only:
+                    self._follow(zone)
             self._move, self._version = last, version
         self._due = clock + POLL
 

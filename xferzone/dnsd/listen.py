@@ -1,15 +1,15 @@
-"""Addresses to listen on, and sockets bound to them.
+"""Sockets bound to the addresses that a server listens on.
 
     127.0.0.1:5300   [::1]:5300   0.0.0.0:53   [::]:53
 
 The last two mean all local addresses of their family. A UDP answer must come from the address that was asked, which
-a socket bound to the wildcard does not know: so UDP has one socket for each local address (`places`), and whoever
-holds them looks again now and then. A TCP connection knows both its ends: there the wildcard is bound as it is.
+a socket bound to the wildcard does not know: so UDP has one socket for each local address (`places`), and its holder
+looks for new addresses now and then. A TCP connection knows both its ends: there the wildcard is bound as it is.
 
-UDP sockets share their address among the answerers (SO_REUSEPORT, the kernel spreads the questions); a TCP socket
-has one owner, the agent. IPv6 sockets take IPv6 only.
+UDP sockets share their address among the answerers (SO_REUSEPORT, the kernel spreads the questions). A TCP socket is
+bound once; the processes that accept on it inherit it. IPv6 sockets take IPv6 only.
 
-Source: getifaddrs(3), ipv6(7); RFC 5952 (the text of an address).
+Source: getifaddrs(3), ipv6(7), udp(7).
 """
 
 import contextlib
@@ -19,51 +19,13 @@ import ipaddress
 import socket
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
-from xferzone.errors import CannotServe, UsageError
+from xferzone.config import Address
+from xferzone.errors import CannotServe
 
 BUFFER: Final = 1024 * 1024  # bytes of datagrams that may wait on either side; NSD's default
 BACKLOG: Final = 256  # connections that may wait to be accepted
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Address:
-    """A numeric host, with a %scope if it is link-local, and a port from 1 to 65535."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    @property
-    def family(self) -> socket.AddressFamily:
-        return socket.AF_INET6 if ":" in self.host else socket.AF_INET
-
-    @property
-    def is_wildcard(self) -> bool:
-        return ipaddress.ip_address(self.host).is_unspecified
-
-
-def parse_address(text: str) -> Address:
-    """The address that `text` writes as in the picture above.
-
-    Raises:
-        UsageError: it is none.
-    """
-    host, colon, port = text.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    try:
-        if not (colon and port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):
-            raise ValueError("no port")
-        parsed = ipaddress.ip_address(host[1:-1] if bracketed else host)
-        if bracketed != (parsed.version == 6):
-            raise ValueError("brackets are for IPv6")
-    except ValueError as exc:
-        raise UsageError(f"{text!r} is no address to listen on: write 127.0.0.1:5300 or [::1]:5300") from exc
-    return Address(str(parsed), int(port))
 
 
 def places(addresses: Sequence[Address]) -> set[Address]:
@@ -81,26 +43,46 @@ def udp_socket(address: Address) -> socket.socket:
     """A socket for datagrams, bound to `address` together with others of ours.
 
     Raises:
-        CannotServe: the address cannot be had.
+        CannotServe: it cannot be bound.
     """
-    bound = socket.socket(address.family, socket.SOCK_DGRAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    unbound = socket.socket(address.family, socket.SOCK_DGRAM)
+    unbound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-        bound.setsockopt(socket.SOL_SOCKET, option, BUFFER)
-    return _bound(bound, address, "UDP")
+        unbound.setsockopt(socket.SOL_SOCKET, option, BUFFER)
+    return _bound(unbound, address, "UDP")
 
 
-def tcp_socket(address: Address) -> socket.socket:
-    """A listening socket of our own.
+def leave(bound: socket.socket) -> None:
+    """Have the kernel send new questions to the sockets that share this one's address; what came is still here.
+
+    A connected socket gets datagrams of its peer only: of itself, which sends none.
+    """
+    with contextlib.suppress(OSError):
+        bound.connect(bound.getsockname())
+
+
+def tcp_socket(address: Address, backlog: int = BACKLOG) -> socket.socket:
+    """A listening socket.
 
     Raises:
-        CannotServe: the address cannot be had.
+        CannotServe: it cannot be bound.
     """
-    bound = socket.socket(address.family, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    _bound(bound, address, "TCP").listen(BACKLOG)
+    unbound = socket.socket(address.family, socket.SOCK_STREAM)
+    # Connections that ended a moment ago are no reason to refuse; a listener still is.
+    unbound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound = _bound(unbound, address, "TCP")
+    bound.listen(backlog)
     bound.setblocking(False)
     return bound
+
+
+def probe_udp(address: Address) -> None:
+    """Bind and let go, without SO_REUSEPORT, which would share the address with a stranger.
+
+    Raises:
+        CannotServe: it cannot be bound.
+    """
+    _bound(socket.socket(address.family, socket.SOCK_DGRAM), address, "UDP").close()
 
 
 def _bound(unbound: socket.socket, address: Address, protocol: str) -> socket.socket:
@@ -114,13 +96,24 @@ def _bound(unbound: socket.socket, address: Address, protocol: str) -> socket.so
             unbound.bind((host, address.port))
     except OSError as exc:
         unbound.close()
-        why = "is taken" if exc.errno == errno.EADDRINUSE else f"cannot be had ({exc.strerror})"
-        raise CannotServe(f"{address} ({protocol}) {why}: choose another with --listen") from exc
+        raise CannotServe(f"cannot bind {address} ({protocol}): {_reason(exc)}") from exc
     return unbound
 
 
+def _reason(error: OSError) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return "the address is taken"
+        case errno.EACCES:
+            return "ports below 1024 need root or CAP_NET_BIND_SERVICE"
+        case errno.EADDRNOTAVAIL:
+            return "not an address of this machine"
+        case _:
+            return error.strerror or str(error)
+
+
 class _IfAddrs(ctypes.Structure):
-    """The head of struct ifaddrs, which is the same wherever there is one."""
+    """The head of struct ifaddrs, the same on every system that has one."""
 
 
 _IfAddrs._fields_ = [
@@ -155,7 +148,7 @@ def _raw_addresses() -> Iterator[bytes]:
     libc = ctypes.CDLL(None, use_errno=True)
     head = ctypes.POINTER(_IfAddrs)()
     if libc.getifaddrs(ctypes.byref(head)) != 0:
-        raise CannotServe("the addresses of this machine cannot be listed")
+        raise CannotServe("cannot list the addresses of this machine")
     try:
         entry = head
         while entry:

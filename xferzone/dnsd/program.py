@@ -11,12 +11,12 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from xferzone.dnsd.listen import Address, parse_address
+from xferzone.config import Address, parse_address
 from xferzone.errors import UsageError, XferzoneError
 
 
 def arguments(purpose: str) -> argparse.Namespace:
-    """What stands on the command line: `repository`, a Path, and `listen`, a list of texts."""
+    """The command line: `repository`, a Path, and `listen`, a list of texts."""
     parser = argparse.ArgumentParser(description=purpose)
     parser.add_argument("--repository", type=Path, required=True, metavar="FILE")
     parser.add_argument("--listen", nargs="+", action="extend", required=True, metavar="ADDRESS:PORT")
@@ -28,10 +28,11 @@ def run(main: Callable[[Path, Sequence[Address]], None], options: argparse.Names
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
         listen = [parse_address(text) for text in options.listen]
-        main(options.repository, listen)
-    except UsageError as exc:
+    except ValueError as exc:
         print(f"--listen: {exc}", file=sys.stderr)
-        return exc.exit_code
+        return UsageError.exit_code
+    try:
+        main(options.repository, listen)
     except XferzoneError as exc:
         print(exc, file=sys.stderr)
         return exc.exit_code

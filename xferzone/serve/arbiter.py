@@ -1,33 +1,45 @@
 """gunicorn for one repository: the child of `xferzone serve` and `up` that owns HTTP.
 
-    supervisor ---- forks ----> arbiter (Server.run) ---- forks ----> worker: falcon app, THREADS threads
-                                                                      worker ...
+    supervisor ---- forks ----> arbiter (Server.run) ---- forks ----> worker: falcon app, threads
+    binds the sockets                                                 worker ...
 
-Operators may run plain gunicorn with deploy/gunicorn.conf.py instead; it names `application` below.
+    TERM     requests in flight get graceful_timeout, then the end
+    WINCH    from the supervisor, once another arbiter accepts on the same sockets: accept nothing more, let every
+             request end, at most RETIRE_S, then the end
+    HUP, USR1, USR2    nothing: the supervisor reads the configuration, and there are no log files to reopen
+
+Plain gunicorn with deploy/gunicorn.conf.py does the same without a supervisor; it names `application` below.
 """
 
 import logging
 import os
-from collections.abc import Mapping
+import signal
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from gunicorn import arbiter
 from gunicorn.app.base import BaseApplication
-from gunicorn.arbiter import Arbiter
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
 from gunicorn.workers.base import Worker
 
 from xferzone import ready
+from xferzone.config import Http, Network
 from xferzone.serve import process
 
-# The module is imported before any fork; the app is made in each worker, for no database may cross one.
+# The module is imported before any fork; the app is made in each worker, because no database may cross a fork.
 from xferzone.web.app import create_app
+from xferzone.web.forwarded import Forwarded
 
-if TYPE_CHECKING:  # the stubs' own name for it; nothing of the kind is there at run time
+if TYPE_CHECKING:  # the stubs' own name for it; it does not exist at run time
     from gunicorn._types import _WSGIAppType
 
-THREADS = 64  # web/room.MAX_REQUESTS of them for sync requests, the others for pages
+THREADS = Http().threads  # web/limits.MAX_REQUESTS of them for sync requests, the others for pages
 
-# deploy/gunicorn.conf.py repeats these, with their reasons, for those who read it there.
+# deploy/gunicorn.conf.py repeats these with their reasons.
 SETTINGS: Mapping[str, object] = {
     # Threads: with sync workers `timeout` is a limit on a whole request, here only on a worker that hangs.
     "worker_class": "xferzone.serve.worker.Worker",
@@ -35,54 +47,108 @@ SETTINGS: Mapping[str, object] = {
     "timeout": 120,
     # Less than the supervisor waits: requests in flight get that long, then the worker goes.
     "graceful_timeout": 4,
-    # Longer than nginx keeps an idle connection to us (60 s), so that it is nginx who closes.
+    # Longer than nginx keeps an idle connection to us (60 s), so that nginx closes it.
     "keepalive": 75,
-    # Each start would log an error where HOME cannot be written, and nobody asked for a second way in.
+    # Each start would log an error where HOME cannot be written, and a second way in is not needed.
     "control_socket_disable": True,
     # The heartbeat file must not wait for a disk.
     "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else None,
-    "forwarded_allow_ips": "127.0.0.1,::1",
+    # web/forwarded.py alone decides whose X-Forwarded-* headers are believed.
+    "forwarded_allow_ips": "",
     "max_requests": 0,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What an arbiter serves: the listening `sockets` are inherited from the supervisor."""
+
+    repository: Path
+    sockets: Sequence[socket.socket]
+    http: Http
 
 
 class Server(BaseApplication):
     """gunicorn's own start-up with our settings, and nothing from files, environment or argv."""
 
-    def __init__(self, repository: Path, listen: str, workers: int) -> None:
-        self._repository = repository
-        self._listen = listen
-        self._workers = workers
+    def __init__(self, served: Served) -> None:
+        self._served = served
         super().__init__()
 
     def load_config(self) -> None:
         for name, value in SETTINGS.items():
             self.cfg.set(name, value)
-        self.cfg.set("bind", self._listen)
-        self.cfg.set("workers", self._workers)
+        self.cfg.set("workers", self._served.http.workers)
+        self.cfg.set("threads", self._served.http.threads)
         self.cfg.set("loglevel", "warning")
+        self.cfg.set("logger_class", Propagated)
         self.cfg.set("post_fork", _join_the_arbiter)
         self.cfg.set("post_worker_init", _report)
 
     def load(self) -> "_WSGIAppType":
-        return _app(self._repository)
+        return _app(self._served.repository, self._served.http.trusted)
+
+    def run(self) -> None:
+        # gunicorn closes the descriptors that it is given, so give it copies.
+        self.cfg.set("bind", [f"fd://{os.dup(each.fileno())}" for each in self._served.sockets])
+        Retiring(self).run()
 
 
-def application() -> "_WSGIAppType":
+class Retiring(arbiter.Arbiter):
+    """gunicorn's arbiter, which the supervisor may replace by another one while requests are in flight."""
+
+    _retired = False
+
+    def handle_winch(self) -> None:
+        self._retired = True
+        for listener in self.LISTENERS:
+            listener.close()
+        self.LISTENERS.clear()
+        self.kill_workers(signal.SIGWINCH)
+
+    def manage_workers(self) -> None:
+        if not self._retired:
+            super().manage_workers()
+        elif not self.WORKERS:
+            raise StopIteration  # as for TERM: the main loop ends
+        else:
+            self.kill_workers(signal.SIGWINCH)  # again: one that was still starting has not taken the first
+
+    def handle_hup(self) -> None:
+        """Nothing: systemd and `pkill` send HUP to every process of a service."""
+
+    def handle_usr1(self) -> None:
+        """Nothing."""
+
+    def handle_usr2(self) -> None:
+        """Nothing."""
+
+
+class Propagated(Logger):
+    """gunicorn's log, handed to the root logger: its lines look like all others."""
+
+    def setup(self, cfg: Config) -> None:
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
+def application(trusted: Sequence[str] = ()) -> "_WSGIAppType":
     """The app for the repository that XFERZONE_REPOSITORY names, made anew in each worker.
 
-    It logs to stderr, unless gunicorn's `logconfig` says where to.
+    `trusted`: networks of proxies; none given: loopback. It logs to stderr, unless gunicorn's `logconfig` says where.
     """
     logging.basicConfig(level=logging.INFO, format=process.LOG_FORMAT)
-    return _app(Path(os.environ["XFERZONE_REPOSITORY"]))
+    networks = [Network(text) for text in trusted] or Http().trusted
+    return _app(Path(os.environ["XFERZONE_REPOSITORY"]), networks)
 
 
-def _app(repository: Path) -> "_WSGIAppType":
+def _app(repository: Path, trusted: Sequence[Network]) -> "_WSGIAppType":
     # gunicorn's stubs promise an app any mapping, falcon's types take a dict; at run time it is a dict.
-    return cast("_WSGIAppType", create_app(repository))
+    return cast("_WSGIAppType", Forwarded(create_app(repository), trusted))
 
 
-def _join_the_arbiter(_arbiter: Arbiter, worker: Worker) -> None:
+def _join_the_arbiter(_arbiter: arbiter.Arbiter, worker: Worker) -> None:
     process.die_with(worker.ppid)
     process.entitle("http worker")
 

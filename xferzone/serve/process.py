@@ -1,8 +1,9 @@
-"""What a system offers a process: an end in order, and, on Linux, death with the parent, adoption of orphans, a title.
+"""The services of the system for a process: an end in order, its terminal, and, on Linux, death with the parent,
+adoption of orphans, a title.
 
-Elsewhere the latter do nothing: children of a killed parent then have to notice by themselves.
+On other systems the latter do nothing: children of a killed parent then have to notice by themselves.
 
-Source: prctl(2), PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SET_NAME; proc(5), fields 48 and 49 of stat.
+Source: prctl(2), PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SET_NAME; proc(5), fields 48 and 49 of stat; tty(4).
 """
 
 import ctypes
@@ -11,12 +12,14 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"  # of what servers write to stderr
+LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"  # of a server's log in text form
+HANGUP_S = 0.2  # seconds that the kernel may take to hang a terminal up
 _SET_PDEATHSIG = 1
 _SET_NAME = 15
 _SET_CHILD_SUBREAPER = 36
@@ -32,14 +35,14 @@ def die_with(parent: int) -> None:
 
 
 def adopt_orphans() -> None:
-    """Become the parent of whatever our children leave behind, so that we can end and reap it."""
+    """Become the parent of processes whose own parent, a child of ours, ends: we can then end and reap them."""
     _prctl(_SET_CHILD_SUBREAPER, 1)
 
 
 def children() -> list[int] | None:
     """Our children, adopted ones too; None where the kernel does not tell.
 
-    Nobody else may reap them, so that no number among them can mean a stranger.
+    Only the caller reaps them, so that no number among them can mean a stranger.
     """
     try:
         return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
@@ -47,8 +50,34 @@ def children() -> list[int] | None:
         return None
 
 
+class Terminal:
+    """The terminal from which this process was started, if any."""
+
+    def __init__(self) -> None:
+        self._was_there = _has_terminal()
+
+    def has_hung_up(self) -> bool:
+        """Whether it was there and is no longer; to be asked after a SIGHUP.
+
+        The signal may come a moment before the kernel takes the terminal away, so look twice.
+        """
+        if not self._was_there:
+            return False
+        if _has_terminal():
+            time.sleep(HANGUP_S)
+        return not _has_terminal()
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
 def seek_cycles_seldom() -> None:
-    """Let Python look for garbage in cycles less often: what a verb makes mostly lives until it ends.
+    """Let Python look for garbage in cycles less often: most objects of a verb live until it ends.
 
     Looking as often as usual takes an eighth of the time of a clone.
     """
@@ -56,13 +85,13 @@ def seek_cycles_seldom() -> None:
 
 
 def seek_cycles_often() -> None:
-    """As Python does by itself: for what runs for days."""
+    """As Python does by default: for a process that runs for days."""
     gc.set_threshold(*_THRESHOLD)
 
 
 @contextmanager
 def ending_in_order() -> Iterator[None]:
-    """Let TERM and HUP end the program as INT does, by an exception, so that what is half done is cleared away."""
+    """Let TERM and HUP end the program as INT does, by an exception, so that it clears up what is half done."""
     if threading.current_thread() is not threading.main_thread():
         yield  # a thread gets no signals
         return
@@ -81,7 +110,7 @@ def _end(number: int, _frame: FrameType | None) -> None:
 def entitle(part: str) -> None:
     """Show this process as "xferzone: PART" in `ps`, and as the first 15 bytes of PART in `top`.
 
-    The former is written over the arguments that the process began with, and cut to their length.
+    The former is written over the arguments of the process, and cut to their length.
     """
     if sys.platform != "linux":
         return

@@ -1,14 +1,15 @@
 """gunicorn's worker with threads, made to last among slow clients and large requests.
 
-the head of a request        is waited for in the loop and no thread, for HEAD_S; web/xfer bounds bodies and replies
-the end of a connection      is waited for in a thread, not in the loop that takes the others in
-memory that was let go       goes back to the system: glibc keeps what is smaller than the largest it ever had
+the head of a request        is waited for in the loop, not in a thread, for HEAD_S; web/xfer bounds bodies and replies
+the end of a connection      is waited for in a thread, not in the loop that accepts the others
+memory that was freed        goes back to the system: glibc keeps what is smaller than the largest it ever had
 
 The loop peeks at what has come, and has the kernel wake it when there is more than that (SO_RCVLOWAT, tcp(7)).
 """
 
 import contextlib
 import ctypes
+import signal
 import socket
 import time
 from concurrent.futures import Future
@@ -23,6 +24,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 from xferzone.web.deadlines import HEAD_S, PATIENCE
 
 MAX_HEAD: Final = 32 * 1024  # bytes; nginx's large_client_header_buffers hold as much
+RETIRE_S: Final = 600  # seconds for a request to end after a reload; nginx.conf's proxy_read_timeout
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _NO_REQUEST: Final = b"HTTP/1.0 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
@@ -34,14 +36,24 @@ _ARENAS: Final = 2  # pools of memory that threads share; by default each thread
 
 
 class Worker(ThreadWorker):
-    """What the setting worker_class names."""
+    """The class that the setting worker_class names."""
 
     def init_process(self) -> None:
         _give_memory_back()
         super().init_process()
 
+    def init_signals(self) -> None:
+        super().init_signals()
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+            signal.signal(number, signal.SIG_IGN)
+
+    def handle_winch(self, sig: int, fname: str | None) -> None:
+        """Retire: another arbiter's workers accept on the same sockets; what was accepted here is answered here."""
+        self.cfg.set("graceful_timeout", RETIRE_S)
+        self.handle_exit(sig, None)
+
     def notify(self) -> None:
-        """Called every second at least, by the loop that takes connections in."""
+        """Called every second at least, by the loop that accepts connections."""
         super().notify()
         PATIENCE.enforce()
 
@@ -62,7 +74,7 @@ class Worker(ThreadWorker):
             self._begin(conn)
 
     def _is_peeked_at(self, conn: TConn) -> bool:
-        """TLS shows no head, and a UNIX socket wakes at every octet; nginx, at its other end, sends heads whole."""
+        """TLS hides the head, and a UNIX socket wakes at every octet; nginx, at its other end, sends whole heads."""
         return conn.sock.family in (socket.AF_INET, socket.AF_INET6) and not self.cfg.is_ssl
 
     def _begin(self, conn: TConn) -> None:
@@ -78,9 +90,9 @@ class Worker(ThreadWorker):
         return super().handle_request(req, conn)
 
     def finish_request(self, conn: TConn, fs: "Future[bool]") -> None:
-        # It waits up to 2 seconds for the client to close, and would do so here.
+        # conn.close waits up to 2 seconds for the client to close: do that in a thread.
         if not fs.cancelled() and fs.exception() is None and fs.result() is False:
-            with contextlib.suppress(RuntimeError):  # of a pool that is shut down: as ever, then
+            with contextlib.suppress(RuntimeError):  # the pool is shut down: close it here
                 self.tpool.submit(conn.close, graceful=True)
                 self.nr_conns -= 1
                 return
@@ -99,13 +111,13 @@ def _has_head(conn: TConn) -> bool:
 
 
 def _peeked(connection: socket.socket, read: bytes) -> bool:
-    """Whether what has come behind `read` ends a head, or the connection; if not the next wait is for more of it."""
+    """Whether `read` and what has come since end a head, or the connection; if not, the next wait is for more."""
     came = connection.recv(MAX_HEAD, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     waited_for = connection.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT)
     so_far = read + came
     is_all = _END_OF_HEAD in so_far or len(came) < waited_for
     if not is_all and (len(came) == MAX_HEAD or not so_far[:1].isalpha()):
-        # It is no request, but perhaps TLS, whose sender waits for an answer. A thread finds an end behind it.
+        # Not a request, perhaps TLS, whose sender waits for an answer. A thread then finds the end of the connection.
         connection.send(_NO_REQUEST, socket.MSG_DONTWAIT)
         connection.shutdown(socket.SHUT_RD)
         is_all = True

@@ -1,0 +1,209 @@
+"""The servers behind a verb: what runs, from the configuration as it is now, until a signal ends it.
+
+    read the configuration ──> open, publish, compile ──> bind ──> supervise ──────────────> stopped
+                                                            ^          | HUP
+                                                            +──────────+ read it again; a bad one is not taken
+
+Addresses are bound before anything starts, so that a taken one is named with the option that changes it.
+"""
+
+import contextlib
+import errno
+import ipaddress
+import logging
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import click
+
+from xferzone.cli.configuration import Files
+from xferzone.cli.settings import occasion
+from xferzone.config import Config, Loaded
+from xferzone.errors import CannotServe, XferzoneError
+from xferzone.publish import deferred
+from xferzone.publish.publish import publish
+from xferzone.refs import Door, LocalRefs
+from xferzone.serve import logs
+from xferzone.serve.children import Program
+from xferzone.serve.helpers import compile_aside
+from xferzone.serve.listening import CannotListen, Endpoint, Listening
+from xferzone.serve.process import seek_cycles_often
+from xferzone.serve.running import announced, listeners
+from xferzone.serve.supervise import supervise
+from xferzone.store import Store
+from xferzone.zonefile.names import parse_zone
+
+_log = logging.getLogger(__name__)
+
+
+class Servers:
+    """HTTP, DNS or both: `parts` has "http", "dns" or both, each with the option that chooses its addresses."""
+
+    def __init__(self, verb: str, parts: Mapping[str, str], files: Files) -> None:
+        self._verb = verb
+        self._parts = parts
+        self._files = files
+        self._repository = files.repository
+        self._listening = Listening()
+        self._endpoints: Sequence[Endpoint] = ()
+        self._note = contextlib.ExitStack()
+        self._was_up = False
+        self._in_json = False
+
+    def run(self) -> None:
+        """Supervise until a signal ends it.
+
+        Raises:
+            UsageError: the configuration has faults.
+            XferzoneError: as Store.open.
+            CannotServe: an address cannot be bound, or a program does not come up.
+        """
+        seek_cycles_often()
+        for number in (signal.SIGUSR1, signal.SIGUSR2):
+            signal.signal(number, signal.SIG_IGN)  # there are no log files to reopen
+        loaded = self._files.read()
+        self._log_as(loaded.config)
+        self._prepare()
+        self._listen(loaded)
+        with contextlib.closing(self._listening), self._note:
+            try:
+                supervise(self._programs(loaded.config), self._tell, self._again)
+            finally:
+                _tidy(self._repository)
+        with contextlib.suppress(OSError):  # the terminal has hung up
+            self._say("stopped")
+
+    def _prepare(self) -> None:
+        """Refuse what is not a repository, migrate an older schema, publish, compile: once, before the servers do."""
+        with Store.open(self._repository) as store:
+            with store.writer() as writer:
+                for notice in publish(writer, LocalRefs(writer), occasion(Door.START)):
+                    _log.warning("%s", notice)
+            if "dns" in self._parts:
+                _compile(store)
+
+    def _listen(self, loaded: Loaded[Config]) -> None:
+        addresses = {"http": loaded.config.http.listen, "dns": loaded.config.dns.listen}
+        endpoints = [Endpoint(part, address) for part in self._parts for address in addresses[part]]
+        try:
+            self._listening.change(endpoints)
+        except CannotListen as exc:
+            raise CannotServe(self._explained(exc, loaded)) from exc
+        if os.geteuid() == 0:
+            for endpoint in endpoints:
+                if endpoint not in self._endpoints and not _is_loopback(endpoint):
+                    _log.warning(
+                        "running as root and listening on %s: use a user of its own", endpoint.address
+                    )
+        self._endpoints = endpoints
+
+    def _explained(self, exc: CannotListen, loaded: Loaded[Config]) -> str:
+        """The message with what holds the address, and how to choose another."""
+        part, address = exc.endpoint.what, exc.endpoint.address
+        holders = [each for each in listeners(self._repository) if each.address == str(address)]
+        by = f" by `xferzone {holders[0].verb}`, pid {holders[0].pid}" if holders else ""
+        by = by if exc.errno == errno.EADDRINUSE else ""
+        origin = loaded.origin(part, "listen")
+        is_ours = origin == "default" or origin.startswith("--")
+        remedy = f"with {self._parts[part]} HOST:PORT" if is_ours else f"in {origin}"
+        return f"{exc}{by}; choose another {remedy}"
+
+    def _programs(self, config: Config) -> list[Program]:
+        programs = []
+        if "http" in self._parts:
+            programs.append(self._arbiter(config))
+        if "dns" in self._parts:
+            programs += self._responder(config)
+        return programs
+
+    def _arbiter(self, config: Config) -> Program:
+        from xferzone.serve.arbiter import Served, Server
+
+        def run() -> None:
+            Server(Served(self._repository, self._listening.take("http"), config.http)).run()
+
+        return Program("http arbiter", run)
+
+    def _responder(self, config: Config) -> list[Program]:
+        from xferzone.dnsd import agent, answerer
+
+        names = config.dns.zones
+        only = None if names is None else frozenset(map(parse_zone, names))
+
+        def agent_() -> None:
+            agent.main(self._repository, self._listening.take("dns"), only)
+
+        def answerer_() -> None:
+            self._listening.take("")
+            answerer.main(self._repository, config.dns.listen, only)
+
+        workers = config.dns.workers or len(os.sched_getaffinity(0))
+        answerers = [Program(f"dns answerer {number}", answerer_) for number in range(1, workers + 1)]
+        return [Program("dns agent", agent_), *answerers]
+
+    def _tell(self) -> None:
+        """Called when all programs are up, the first time or after a reload."""
+        places = [(endpoint.what, str(endpoint.address)) for endpoint in self._endpoints]
+        self._note.close()
+        try:
+            self._note.enter_context(announced(self._repository, self._verb, places))
+        except OSError as error:
+            _log.warning("`xferzone status` cannot list this server: %s", error)
+        if self._was_up:
+            _log.info("reload outcome=%s file=%s", "done", self._files.path())
+            return
+        self._was_up = True
+        where = ", ".join(f"{what} on {at}" for what, at in places)
+        self._say(f"ready, {where}, pid {os.getpid()}; Ctrl-C ends it")
+
+    def _say(self, text: str) -> None:
+        if self._in_json:
+            _log.info("%s: %s", self._verb, text)
+        else:
+            click.echo(f"{self._verb}: {text}", err=True)
+
+    def _log_as(self, config: Config) -> None:
+        logs.set_up(config.log)
+        self._in_json = config.log.format == "json"
+
+    def _again(self) -> Sequence[Program] | None:
+        """The programs of the configuration as it is now; None: it was not taken."""
+        try:
+            loaded = self._files.read()
+            self._listen(loaded)
+        except XferzoneError as exc:
+            for line in str(exc).split("\n"):
+                _log.error("reload outcome=%s why=%r", "refused", line)
+            return None
+        self._log_as(loaded.config)
+        return self._programs(loaded.config)
+
+
+def _is_loopback(endpoint: Endpoint) -> bool:
+    return ipaddress.ip_address(endpoint.address.host).is_loopback
+
+
+def _compile(store: Store) -> None:
+    """Compile the zones that a clone has not needed compiled before."""
+    with store.reader() as reader:
+        left = deferred.deferred(LocalRefs(reader))
+    if left:
+        _log.info("compiling %d zones for their first answer", len(left))
+    for start in range(0, len(left), deferred.AT_ONCE):
+        with store.writer() as writer:
+            some = left[start : start + deferred.AT_ONCE]
+            for ref, invalid in deferred.compile_deferred(writer, LocalRefs(writer), some, compile_aside):
+                _log.warning("%s is not served: %s", ref.branch, invalid)
+
+
+def _tidy(repository: Path) -> None:
+    """Move what killed workers have left in FILE-wal into the file, which then is whole by itself.
+
+    The last one to close a database does that; if others still have it open they keep their FILE-wal.
+    """
+    try:
+        Store.open(repository).close()
+    except XferzoneError as error:
+        _log.warning("%s", error)

@@ -1,0 +1,82 @@
+"""The listening TCP sockets of a server: bound by the supervisor, inherited by the processes that accept on them.
+
+    supervisor: bind ──> fork arbiter 1 ──> ... HUP: bind the new ones, fork arbiter 2, retire arbiter 1, close the old
+
+As the supervisor keeps a socket open for as long as it is wanted, a connection that comes while processes change
+waits in its queue. UDP is different: each answerer binds sockets of its own (dnsd/listen.py), so that the kernel
+gives the questions of one that died to the others.
+"""
+
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from xferzone.config import Address
+from xferzone.dnsd.listen import BACKLOG, probe_udp, tcp_socket
+from xferzone.errors import CannotServe
+
+HTTP_BACKLOG: Final = 2048  # connections that may wait to be accepted; gunicorn's default
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Endpoint:
+    """An address to listen on; `what`: "http" or "dns"."""
+
+    what: str
+    address: Address
+
+
+class CannotListen(CannotServe):
+    """`endpoint` cannot be bound."""
+
+    def __init__(self, endpoint: Endpoint, cause: CannotServe) -> None:
+        super().__init__(str(cause))
+        self.endpoint = endpoint
+        self.errno = cause.__cause__.errno if isinstance(cause.__cause__, OSError) else None
+
+
+class Listening:
+    """The sockets, by endpoint."""
+
+    def __init__(self) -> None:
+        self._bound: dict[Endpoint, socket.socket] = {}
+
+    def change(self, endpoints: Sequence[Endpoint]) -> None:
+        """Listen on `endpoints`, and no longer on others; those that stay keep their sockets.
+
+        Raises:
+            CannotListen: one of them cannot be bound; nothing has changed.
+        """
+        bound = {endpoint: old for endpoint, old in self._bound.items() if endpoint in endpoints}
+        fresh: dict[Endpoint, socket.socket] = {}
+        for endpoint in endpoints:
+            if endpoint not in bound:
+                try:
+                    fresh[endpoint] = _listening(endpoint)
+                except CannotServe as exc:
+                    for each in fresh.values():
+                        each.close()
+                    raise CannotListen(endpoint, exc) from exc
+        for endpoint, old in self._bound.items():
+            if endpoint not in bound:
+                old.close()
+        self._bound = bound | fresh
+
+    def take(self, what: str) -> list[socket.socket]:
+        """Called in a new process: the sockets for `what` ("http", "dns"; "": none); the others are closed there."""
+        for endpoint, each in self._bound.items():
+            if endpoint.what != what:
+                each.close()
+        return [each for endpoint, each in self._bound.items() if endpoint.what == what]
+
+    def close(self) -> None:
+        """Listen on nothing."""
+        self.change([])
+
+
+def _listening(endpoint: Endpoint) -> socket.socket:
+    if endpoint.what == "http":
+        return tcp_socket(endpoint.address, HTTP_BACKLOG)
+    probe_udp(endpoint.address)
+    return tcp_socket(endpoint.address, BACKLOG)
