@@ -150,9 +150,9 @@ REFUSED: list[tuple[str, bytes, str]] = [
     ),
     ("a line without end", by_ops(PUSH, b"igot " + b"a" * 70_000), "a line of over 65536 bytes"),
     (
-        "too many lines that are no cards",
+        "too many lines that are not cards",
         by_ops(PUSH, b"what\n" * 1_001),
-        "over 1000 lines that are no cards",
+        "over 1000 lines that are not cards",
     ),
     ("a clone by nobody", Clone(3, 1).encode(), ""),
     ("a gimme by nobody", Gimme(HERE_ID).encode(), ""),

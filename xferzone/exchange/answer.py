@@ -1,4 +1,4 @@
-"""The server's half of xfer: one body in, one reply out, whoever carries them.
+"""The server's half of xfer: one body in, one reply out, by whatever way they travel.
 
     body ─> opened once into a Request ─> login ─> a Round in one transaction ─> commit ─> reply
                                                      └ pushed: published, clusters made
@@ -37,7 +37,7 @@ MAX_BODY: Final = 2 * MAX_WIRE  # bytes of it when expanded: an artifact and all
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What whoever runs a server decides; give the same one to every answer of a process.
+    """What the operator of a server decides; give the same one to every answer of a process.
 
     Fields:
         budget: of one reply.
@@ -56,7 +56,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The reply to one request: its body, to be closed by whoever sends it, and how long that is in bytes."""
+    """The reply to one request: its body, which the sender closes, and the body's length in bytes."""
 
     body: Body
     size: int

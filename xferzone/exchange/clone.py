@@ -2,7 +2,7 @@
 
     the peer's artifacts, in order of position ─> a file beside `path` ─> linked to `path` when all has come
 
-Nothing is at `path` until then, and nothing is left of a clone that ends early, whatever ends it.
+Nothing is at `path` until then. A clone that ends early leaves nothing, whatever ends it.
 """
 
 from pathlib import Path

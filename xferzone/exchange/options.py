@@ -31,7 +31,7 @@ class Options:
 
     Fields:
         pull, push: which way artifacts go; a clone and a repair pull.
-        account: whom requests speak for; None: nobody.
+        account: the login of requests; None: they carry none.
         remote: what is known of the peer; None: nothing is, and nothing will be remembered.
         budget: bytes of artifacts in one request.
         rounds: how many there may be.
@@ -39,7 +39,7 @@ class Options:
         gimmes: artifacts asked for in one request; more where twice as many came last time.
         cache: bytes of expanded contents kept in memory; None: no cache.
         peer_id: what requests name as this repository's server code; servers pass it over.
-        login: who moves refs by this exchange, for the publication log; empty: unknown.
+        login: stands in the publication log for the refs that this exchange moves; empty: unknown.
         env: clock and randomness.
         observer: is told of the session and its rounds.
         cancelled: asked several times a second, from any thread; True ends the exchange with Cancelled.

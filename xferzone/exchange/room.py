@@ -2,7 +2,7 @@
 
     request ─> its body, to a file when it is large
             ─> the room            only for a large body or artifact: one at a time
-            ─> a seat to read      READERS; who writes waits for the one write transaction anyway
+            ─> a seat to read      READERS; writers wait for the one write transaction anyway
             ─> the reply, to a file when it is large
 
 Nobody waits for the room in a transaction: a request that meets a large artifact leaves, waits, and begins again.

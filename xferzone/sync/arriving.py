@@ -54,7 +54,7 @@ class Arriving:
         try:
             writer.put_all(batch, self._witness, self._aside)
         except MalformedDelta as exc:
-            raise PeerError(f"the server sends a delta that is none: {exc}") from exc
+            raise PeerError(f"the server sends a malformed delta: {exc}") from exc
         except CorruptArtifact as exc:
             if all(exc.artifact != each.artifact for each in batch):
                 raise  # it is one of ours, a delta's source

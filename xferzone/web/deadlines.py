@@ -1,6 +1,6 @@
 """How long a client may take over what holds a thread: a step of its body, of its reply, the head of its request.
 
-    with PATIENCE.over(socket, seconds): ...       who takes longer finds the connection ended, from outside
+    with PATIENCE.over(socket, seconds): ...       a client that takes longer loses its connection
     PATIENCE.enforce()                             called every second or so by the worker's own loop
 
 A step is some kilobytes, so that slow is fine and endless is not. A timeout of the socket would not do: it begins
@@ -47,7 +47,7 @@ class Patience:
             self.end(connection)
 
     def enforce(self) -> None:
-        """End the connections whose time is over: whoever reads finds the end, whoever writes an error."""
+        """End the connections whose time is over: a reader then finds the end, a writer gets an error."""
         now = time.monotonic()
         with self._lock:
             late = [connection for connection, end in self._ends.items() if end < now]

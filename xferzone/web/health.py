@@ -1,4 +1,4 @@
-"""For those who watch: is it alive, can it serve, what has it done.
+"""For monitoring: is the server alive, can it serve, what has it done.
 
 /healthz    200 while requests are answered
 /readyz     200, or 503, and by check "ok" or the reason: db, migrations

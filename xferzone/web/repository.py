@@ -11,16 +11,16 @@ class Repository:
     """One file, shared by the threads of a worker."""
 
     def __init__(self, repository: Path | Store) -> None:
-        """A store stays its owner's, who closes it."""
+        """A store that is given stays the caller's to close."""
         self.path = repository if isinstance(repository, Path) else repository.path
         self._lock = threading.Lock()
         self._opened = None if isinstance(repository, Path) else repository
 
     def store(self) -> Store:
-        """The store, opened if it is not yet; one that cannot be opened is tried again by the next request.
+        """The store, opened on first use. If it cannot be opened, the next request tries again.
 
         Raises:
-            XferzoneError: there is none, or one that this release cannot read.
+            XferzoneError: there is no repository, or this release cannot read it.
         """
         if not self.path.is_file():
             # Connections that are open would go on reading a file that has no name any more.

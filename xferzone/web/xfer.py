@@ -101,7 +101,7 @@ class _Sending:
 
 
 def _bound_other(req: falcon.Request) -> None:
-    """Refuse the body of a POST that is not xfer's where nobody knows that it stays within MAX_OTHER.
+    """Refuse the body of another POST that is longer than MAX_OTHER, or does not state its length.
 
     Raises:
         falcon.HTTPLengthRequired, falcon.HTTPContentTooLarge
@@ -120,7 +120,7 @@ def _receive(req: falcon.Request, raw: IO[bytes]) -> int:
     Over MAX_WIRE they are read to the end and dropped.
 
     Raises:
-        falcon.HTTPLengthRequired: nobody knows where it ends.
+        falcon.HTTPLengthRequired: its end is unknown.
         falcon.HTTPBadRequest: it ends before the length that was announced.
     """
     announced = req.content_length

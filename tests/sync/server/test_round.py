@@ -412,7 +412,7 @@ def test_one_clone_card_of_many_is_answered(store: Store) -> None:
 def test_a_request_of_rubbish_is_soon_refused(store: Store) -> None:
     rubbish = [b"\xff%d\n" % number for number in range(round.MAX_UNKNOWN)]
     assert cards(ask(store, by("writer1", PUSH, *rubbish))) == [Error("bad command: \udcff999\n")]
-    with pytest.raises(PeerError, match="over 1000 lines that are no cards"):
+    with pytest.raises(PeerError, match="over 1000 lines that are not cards"):
         ask(store, by("writer1", PUSH, *rubbish, b"x\n"))
 
 

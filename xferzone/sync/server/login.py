@@ -30,7 +30,7 @@ NOBODY: Final = "nobody"
 ANONYMOUS: Final = "anonymous"
 _INHERITED: Final = {"u": "reader", "v": "developer"}
 _STEP: Final = 65_536  # bytes hashed at a time
-_NO_SECRET: Final = "0" * 40  # compared with where there is no secret, so that the answer takes as long
+_NO_SECRET: Final = "0" * 40  # compared in place of a missing secret, so that the answer takes as long
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Rights:
 
 
 def authenticate(reader: Reader, request: Request) -> Rights | None:
-    """The rights of whoever sent `request`; None: it opens with a login card that does not hold."""
+    """The rights of the sender of `request`. None: its login card does not hold."""
     card = request.login
     if card is None:
         return Rights(NOBODY, _letters(reader, NOBODY))

@@ -31,7 +31,7 @@ class Reply:
         why: the error that is all of the reply, else empty.
         cards: how many were processed.
         received, sent: artifacts.
-        login: who is meant to have sent it.
+        login: the sender that the request names.
         damaged: artifacts that should be in it and cannot be read here.
     """
 

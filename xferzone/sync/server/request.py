@@ -20,12 +20,12 @@ _NOBODY: Final = "nobody"
 
 
 class Request:
-    """The text of one request and who it says it comes from.
+    """The text of one request, and the sender that it names.
 
     Fields:
         login: the card it opens with; None: it opens with another. Comments may stand before it.
         operation: clone, pull, push, sync (a pull and a push) or other.
-        project_code: of the first pull or push card; empty: there is none among the first cards.
+        project_code: of the first pull or push card; empty: none of the first cards is one.
     """
 
     def __init__(self, text: bytes | IO[bytes]) -> None:

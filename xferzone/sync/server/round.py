@@ -69,8 +69,8 @@ from xferzone.sync.server.taking import Admit, Taking
 
 MAX_NAMED: Final = 500_000  # artifacts that one request may announce or ask for; ours: some 100 MB of memory
 MAX_EXPECTED: Final = 5_000  # of them that are remembered as missing; the client announces the others again
-MAX_UNKNOWN: Final = 1_000  # lines of one request that are no card; stock's clients send none
-MAX_SHOWN: Final = 1_000  # bytes of a line that is no card, shown to its sender
+MAX_UNKNOWN: Final = 1_000  # lines of one request that are not cards; stock's clients send none
+MAX_SHOWN: Final = 1_000  # bytes of a line that is not a card, shown to its sender
 
 _NO_FILES: Final = "da39a3ee5e6b4b0d3255bfef95601890afd80709"  # uv-hash of a client without unversioned files
 _NOT_PRIVATE: Final = "not authorized to sync private content"
@@ -85,7 +85,7 @@ class Terms:
     """What the caller brings to a round, of which this package knows nothing.
 
     Fields:
-        rights: of whoever sent it.
+        rights: of the sender.
         budget: of the reply.
         admit: why an artifact that says this is not taken from a user without the setup capability; None: it is.
         refs: whose moves a peer of ours may ask for; None: it gets no answer.
@@ -144,7 +144,7 @@ class Round:
                 if self._draft.failed:
                     break
         except MalformedCard as exc:
-            # Where the next card begins is anybody's guess. What came before it stays, as with stock.
+            # Where the next card begins is unknown. What came before stays, as with stock.
             self._fail(f"malformed {exc.operator.decode('ascii')} line: {exc.reason}")
         if self._taking is not None:
             self._taking.store()
@@ -314,10 +314,10 @@ class Round:
                 note_asked(card, self._asked_refs)
 
     def _refuse_line(self, card: Card) -> None:
-        """Answer a line that is no card, or one that only servers write, as stock does."""
+        """Answer a line that is not a card, or a card that only servers write, as stock does."""
         self._unknown += 1
         if self._unknown > MAX_UNKNOWN:
-            raise PeerError(f"over {MAX_UNKNOWN} lines that are no cards")
+            raise PeerError(f"over {MAX_UNKNOWN} lines that are not cards")
         shown = card.encode()[:MAX_SHOWN].decode("utf-8", "surrogateescape")
         self._draft.restart(Error(f"bad command: {shown}"))
 

@@ -4,7 +4,7 @@
 
 They are stored before anything answers from the store (a clone), before a second artifact of one name, and whenever
 they are much. Where something is wrong they are stored once more, one by one: the pusher is told the first fault in
-order of arrival, and whoever sends a source is not blamed for a delta that waited for it.
+order of arrival, and the sender of a source is not blamed for a delta that waited for it.
 """
 
 from collections.abc import Callable
