@@ -35,9 +35,9 @@ def test_noted_or_read_the_serials_are_the_same(
         with project.writing() as (writer, _):
             writer.put_all([Received(line[-1], None, manifest)], notes)
     for text in TEXTS:
-        note = notes.look(text, None)
+        note = notes.note(text, None)
         if note is not None:
-            notes.take(artifact_id(text), note)
+            notes.keep(artifact_id(text), note)
     with project.store.reader() as reader:
         kept, read = (serials.computed(reader, ZONE, line[-1], how) for how in (notes, None))
     assert kept == read

@@ -11,8 +11,8 @@ from xferzone import delta
 from xferzone.hashing import artifact_id
 from xferzone.publish.noted import Noted
 from xferzone.publish.served import compile_all
-from xferzone.serve.helpers import compile_aside, verifying
-from xferzone.store.incoming import Received, verify_apart
+from xferzone.serve.helpers import compile_in_parallel, verifying
+from xferzone.store.incoming import Received, verify_alone
 from xferzone.zone.compile import Task
 
 
@@ -27,18 +27,18 @@ def tasks(count: int) -> list[Task]:
 
 def test_many_zones_are_compiled_as_one_after_the_other() -> None:
     wanted = tasks(1_000)
-    made = list(compile_aside(iter(wanted)))
+    made = list(compile_in_parallel(iter(wanted)))
     assert made == list(compile_all(wanted))
     assert {bool(one.faults) for one in made} == {True, False}
 
 
 def test_few_zones_need_no_process() -> None:
     wanted = tasks(8)
-    assert list(compile_aside(wanted)) == list(compile_all(wanted))
+    assert list(compile_in_parallel(wanted)) == list(compile_all(wanted))
 
 
 def test_who_stops_early_leaves_no_process_behind() -> None:
-    made = compile_aside(iter(tasks(1_000)))
+    made = compile_in_parallel(iter(tasks(1_000)))
     assert len(list(itertools.islice(made, 3))) == 3
     del made  # as an exception would, on its way out
     assert children() == []
@@ -66,39 +66,39 @@ def _two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_artifacts_are_verified_as_here_again_and_again() -> None:
     sent = blobs(50)
-    expected = verify_apart(sent, Noted.look)
+    expected = verify_alone(sent, Noted.note)
     assert len(expected.verified) == len(expected.notes) == 50
-    with verifying() as aside:
-        assert aside is not None
+    with verifying() as helper:
+        assert helper is not None
         for _ in range(2):
-            assert aside(sent, Noted.look)() == expected
+            assert helper(sent, Noted.note)() == expected
         assert (
-            aside([*sent, Received(artifact_id(b"x"), None, b"y")], None)() is None
+            helper([*sent, Received(artifact_id(b"x"), None, b"y")], None)() is None
         )  # told by whoever asked
-        assert aside(sent, Noted.look)() == expected
+        assert helper(sent, Noted.note)() == expected
     assert children() == []
 
 
 def test_an_answer_that_nobody_took_is_taken_for_no_other() -> None:
-    with verifying() as aside:
-        assert aside is not None
-        aside(blobs(3), None)
-        assert aside(blobs(5), None)() is None
+    with verifying() as helper:
+        assert helper is not None
+        helper(blobs(3), None)
+        assert helper(blobs(5), None)() is None
 
 
 def test_a_process_that_was_killed_is_done_without() -> None:
-    with verifying() as aside:
-        assert aside is not None
-        finished = aside(blobs(5), None)
+    with verifying() as helper:
+        assert helper is not None
+        finished = helper(blobs(5), None)
         (pid,) = children()
         os.kill(pid, signal.SIGKILL)
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
         finished()  # may have come before
-        assert aside(blobs(5), None)() is None
+        assert helper(blobs(5), None)() is None
     assert children() == []
 
 
 def test_with_one_processor_there_is_no_other_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("xferzone.serve.helpers._processors", lambda: 1)
-    with verifying() as aside:
-        assert aside is None
+    with verifying() as helper:
+        assert helper is None

@@ -17,7 +17,7 @@ from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.store import Reader, Store, chains, incoming, orphans
 from xferzone.store.check import faults
 from xferzone.store.check.relink import relink
-from xferzone.store.incoming import Apart, Look, Received, verify_apart
+from xferzone.store.incoming import Help, Note, Received, verify_alone
 
 MANY = 25  # random orders; a thousand by hand
 
@@ -210,7 +210,7 @@ def test_what_a_delta_is_made_against_always_carries_more_deltas_than_it(
 
 @pytest.mark.parametrize("works", [True, False])
 @pytest.mark.parametrize("seed", range(5))
-def test_what_is_verified_aside_leaves_the_same(
+def test_what_a_helper_verifies_leaves_the_same(
     every: dict[ArtifactId, bytes],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -219,14 +219,14 @@ def test_what_is_verified_aside_leaves_the_same(
 ) -> None:
     asked = []
 
-    def aside(received: Sequence[Received], look: Look | None) -> Callable[[], Apart | None]:
+    def helper(received: Sequence[Received], note: Note | None) -> Callable[[], Help | None]:
         asked.append(len(received))
-        return lambda: verify_apart(received, look) if works else None
+        return lambda: verify_alone(received, note) if works else None
 
-    monkeypatch.setattr(incoming, "WORTH_ASIDE", 1)
+    monkeypatch.setattr(incoming, "WORTH_HELPING", 1)
     sent = [*as_sent(every, random.Random(seed)), Received(artifact_id(b"plain"), None, b"plain")]
     left = []
-    for helped in (None, aside):
+    for helped in (None, helper):
         with Store.create(tmp_path / f"{helped is None}") as store, store.writer() as together:
             for half in (sent[: len(sent) // 2], sent[len(sent) // 2 :]):
                 together.put_all(half, None, helped)
@@ -236,8 +236,10 @@ def test_what_is_verified_aside_leaves_the_same(
     assert asked
 
 
-def test_what_is_wrong_aside_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(incoming, "WORTH_ASIDE", 1)
+def test_what_is_wrong_is_told_though_the_helper_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(incoming, "WORTH_HELPING", 1)
     with Store.create(tmp_path / "z") as store, store.writer() as together:
         with pytest.raises(CorruptArtifact):
             together.put_all([Received(artifact_id(b"x"), None, b"y")], None, lambda *_: lambda: None)

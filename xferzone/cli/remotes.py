@@ -15,7 +15,7 @@ from xferzone.cli.settings import Settings, changing, own_login, reading
 from xferzone.errors import UsageError
 from xferzone.exchange import Options
 from xferzone.exchange.known import known_remote
-from xferzone.serve.helpers import compile_aside, verifying
+from xferzone.serve.helpers import compile_in_parallel, verifying
 from xferzone.serve.process import ending_in_order
 from xferzone.store import Store, schema
 from xferzone.store.remotes import ORIGIN, Remote, put_remote, remotes, remove_remote
@@ -75,7 +75,7 @@ def clone(
         remote=Remote(ORIGIN, without_password(url)),
         observer=watching(address, tells_races=False),
         login=own_login(),
-        compiler=compile_aside,
+        compiler=compile_in_parallel,
         helping=verifying,
     )
     with ending_in_order(), HTTP(address, with_login=account is not None) as way:
@@ -230,7 +230,7 @@ def _sync(
             remote=known,
             observer=watching(address, tells_races=known.name != ORIGIN or not direction.pull),
             login=own_login(),
-            compiler=compile_aside,
+            compiler=compile_in_parallel,
         )
         login, is_ours = account is not None, bool(known.epochs)
         with ending_in_order(), HTTP(address, with_login=login, is_ours=is_ours) as way:

@@ -27,7 +27,7 @@ from xferzone.publish.publish import publish
 from xferzone.refs import Door, LocalRefs
 from xferzone.serve import logs
 from xferzone.serve.children import Program
-from xferzone.serve.helpers import compile_aside
+from xferzone.serve.helpers import compile_in_parallel
 from xferzone.serve.listening import CannotListen, Endpoint, Listening
 from xferzone.serve.process import seek_cycles_often
 from xferzone.serve.running import announced, listeners
@@ -194,7 +194,9 @@ def _compile(store: Store) -> None:
     for start in range(0, len(left), deferred.AT_ONCE):
         with store.writer() as writer:
             some = left[start : start + deferred.AT_ONCE]
-            for ref, invalid in deferred.compile_deferred(writer, LocalRefs(writer), some, compile_aside):
+            for ref, invalid in deferred.compile_deferred(
+                writer, LocalRefs(writer), some, compile_in_parallel
+            ):
                 _log.warning("%s is not served: %s", ref.branch, invalid)
 
 

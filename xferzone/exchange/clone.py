@@ -42,7 +42,7 @@ def clone(path: Path, transport: Transport, options: Options | None = None) -> O
         with options.helping() as helper, Store.making(path) as made:
             store, noted = made.with_cache(options.cache), Noted()
             wishes = options.for_session(pull=True, push=False)
-            session = ClientSession(None, wishes, witness=noted, helper=helper)
+            session = ClientSession(None, wishes, noter=noted, helper=helper)
             running = Running(store, transport, session, options)
             followed = Followed()
             with running.observed("clone"):

@@ -10,7 +10,7 @@ from xferzone.observer import Observer, Silent, Traffic
 from xferzone.publish.follow import Followed
 from xferzone.publish.served import Compiler, compile_all
 from xferzone.store.database import CACHE_SIZE
-from xferzone.store.incoming import Aside
+from xferzone.store.incoming import Helper
 from xferzone.store.remotes import Remote
 from xferzone.sync.client import driver
 from xferzone.sync.client.options import ANY_PEER, FEWEST_GIMMES, MAX_REQUEST, Account, Purpose
@@ -21,7 +21,7 @@ def _never() -> bool:
     return False
 
 
-def _nobody() -> AbstractContextManager[Aside | None]:
+def _nobody() -> AbstractContextManager[Helper | None]:
     return nullcontext()
 
 
@@ -62,7 +62,7 @@ class Options:
     observer: Observer = field(default_factory=Silent)
     cancelled: Callable[[], bool] = _never
     compiler: Compiler = compile_all
-    helping: Callable[[], AbstractContextManager[Aside | None]] = _nobody
+    helping: Callable[[], AbstractContextManager[Helper | None]] = _nobody
 
     def for_session(self, *, pull: bool, push: bool) -> SessionOptions:
         """What of this a session needs."""

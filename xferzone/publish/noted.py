@@ -26,7 +26,7 @@ class Noted:
         self._entries: dict[ArtifactId, Sequence[serial.Entry]] = {}  # of each file
 
     @staticmethod
-    def look(content: bytes, parsed: object) -> "_Note | None":
+    def note(content: bytes, parsed: object) -> "_Note | None":
         """The note of an artifact. None: it says nothing of serials, or too much."""
         if isinstance(parsed, CheckIn):
             if parsed.baseline is None and len(parsed.files) <= MAX_ITEMS:
@@ -37,7 +37,7 @@ class Noted:
                 return _Note(None, read)
         return None
 
-    def take(self, artifact: ArtifactId, note: "_Note") -> None:
+    def keep(self, artifact: ArtifactId, note: "_Note") -> None:
         """Keep the note of an artifact that has been verified."""
         if len(self._files) + len(self._entries) >= MAX_NOTES:
             return

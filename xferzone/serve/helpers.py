@@ -21,7 +21,7 @@ from typing import Final
 from xferzone.errors import XferzoneError
 from xferzone.publish.served import compile_framed
 from xferzone.serve.process import die_with
-from xferzone.store.incoming import Apart, Aside, Look, Received, verify_apart
+from xferzone.store.incoming import Help, Helper, Note, Received, verify_alone
 from xferzone.zone.compile import Compiled, Task
 
 _PATIENCE_S: Final = 60.0  # that the other process may take longer than this one over its half
@@ -30,7 +30,7 @@ _AHEAD = 64  # times as many that are read before the first is asked for
 
 
 @contextmanager
-def verifying() -> Iterator[Aside | None]:
+def verifying() -> Iterator[Helper | None]:
     """A process that verifies; None where there is one processor only."""
     if _processors() == 1:
         yield None
@@ -55,20 +55,20 @@ class _Verifier:
         self._line = line
         self._works = True
 
-    def __call__(self, received: Sequence[Received], look: Look | None) -> Callable[[], Apart | None]:
+    def __call__(self, received: Sequence[Received], note: Note | None) -> Callable[[], Help | None]:
         if self._works:
             self._works = False  # until the answer is there: a caller that fails meanwhile never takes it
             try:
-                self._line.send((received, look))
+                self._line.send((received, note))
             except OSError:
                 return lambda: None
             return self._answer
         return lambda: None
 
-    def _answer(self) -> Apart | None:
+    def _answer(self) -> Help | None:
         try:
             if self._line.poll(_PATIENCE_S):
-                answer: Apart | None = self._line.recv()
+                answer: Help | None = self._line.recv()
                 self._works = True
                 return answer
         except (OSError, EOFError):
@@ -81,14 +81,14 @@ def _verify(line: Connection, parent: int) -> None:
     _begin(parent)
     with suppress(EOFError, OSError):  # whoever asks has ended
         while True:
-            received, look = line.recv()
+            received, note = line.recv()
             try:
-                line.send(verify_apart(received, look))
+                line.send(verify_alone(received, note))
             except XferzoneError:
                 line.send(None)
 
 
-def compile_aside(tasks: Iterable[Task]) -> Iterator[Compiled]:
+def compile_in_parallel(tasks: Iterable[Task]) -> Iterator[Compiled]:
     """What compile_framed makes of each task, in order; begun at once."""
     left = iter(tasks)
     first = list(islice(left, _AT_ONCE + 1))

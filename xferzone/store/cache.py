@@ -1,4 +1,4 @@
-"""Contents by id, the least recently used dropped first, bounded in bytes and safe for several threads."""
+"""The cache of verified contents: bounded in bytes, the least recently used dropped first, safe for threads."""
 
 import threading
 from collections import OrderedDict
@@ -9,7 +9,7 @@ MAX_SOUND = 500_000  # rows, some 50 MB
 
 
 class ContentCache:
-    """At most `limit` bytes of verified contents; one larger than a quarter of that is not kept."""
+    """At most `limit` bytes of contents. A content larger than a quarter of that is not kept."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -38,11 +38,11 @@ class ContentCache:
                 self._size -= len(dropped)
 
     def vouch(self, rid: int, checksum: int) -> None:
-        """Remember that what row `rid` stores, of this checksum, was read back and verified."""
+        """Remember that the frame of row `rid`, which has this checksum, was read back and verified."""
         if len(self._sound) >= MAX_SOUND:
             self._sound.clear()
         self._sound[rid] = checksum
 
     def is_sound(self, rid: int, checksum: int) -> bool:
-        """Whether that was so, and what the row stores has not changed since."""
+        """Whether `vouch` was told so: the frame was verified and has not changed since."""
         return self._sound.get(rid) == checksum

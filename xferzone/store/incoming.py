@@ -1,12 +1,12 @@
-"""Artifacts that came together: each verified, and the form that it is kept in.
+"""Incoming artifacts: each is verified, and stored whole or as the delta that it arrived as.
 
-    content                                           kept whole
-    delta, its source among them or here              applied; kept as that delta unless that leads to a newer version
-    delta, its source neither                         left over, to be kept aside
+    content                                    stored whole
+    delta, its source among them or here       applied; stored as that delta unless that makes a newer version
+    delta, its source neither                  left over, to be kept aside (orphans.py)
 
-Every source is expanded once, however many versions hang on it, and no longer than they need it. Which version is the
-newer one check-ins tell; where they come later, linking puts right what was kept the wrong way round (chains.py).
-Plain blobs need no repository until they are stored: of many at once another process may verify them meanwhile.
+Each source is expanded once, however many deltas hang on it, and no longer than they need it. Check-ins tell which
+version is the newer one; where they arrive later, linking turns round what was stored the wrong way (chains.py). Plain
+blobs need no repository until they are stored: when many arrive, another process may help to verify them.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -21,13 +21,13 @@ from xferzone.store import frames
 from xferzone.store.chains import MAX_ARTIFACT, MAX_STACK, WORTH, depth
 from xferzone.store.reader import Reader
 
-MAX_HELD = 64 * 2**20  # bytes of expanded contents at a time; what hangs on others is taken in a next batch
-SHARE_ASIDE: Final = 0.33  # of all artifacts: zone files take longer than manifests, and go there and back
-WORTH_ASIDE: Final = 500  # artifacts, some 40 ms of verifying
+MAX_HELD = 64 * 2**20  # bytes of expanded contents at a time; what hangs on others is taken in the next turn
+HELPER_SHARE: Final = 0.33  # of all artifacts: zone files take longer than manifests, and go there and back
+WORTH_HELPING: Final = 500  # artifacts, some 40 ms of verifying
 
 
 class Received(NamedTuple):
-    """An artifact as it came: its content, or what makes it out of `source`."""
+    """An artifact as it arrived: `payload` is its content, or a delta against `source`."""
 
     artifact: ArtifactId
     source: ArtifactId | None
@@ -35,9 +35,9 @@ class Received(NamedTuple):
 
 
 class Verified(NamedTuple):
-    """An artifact whose content hashes to its name, the frame that it is kept in, and what it says.
+    """An artifact whose content hashes to its name: its size, the frame to store, and what it says.
 
-    `source`: of the delta in the frame; None: it holds the content.
+    `source`: of the delta in the frame; None: the frame holds the content.
     """
 
     artifact: ArtifactId
@@ -47,58 +47,57 @@ class Verified(NamedTuple):
     parsed: Parsed
 
 
-#: What there is to be noted of an artifact, by its content and what that says; None: nothing.
-Look: TypeAlias = Callable[[bytes, Parsed], object]
+#: The note to keep of an artifact, from its content and what that says; None: no note.
+Note: TypeAlias = Callable[[bytes, Parsed], object]
 
-
-#: Why an artifact of this content, which says this, must not be stored; None: it may.
+#: Why an artifact with this content, which says this, must not be stored; None: it may be.
 Refuse: TypeAlias = Callable[[ArtifactId, bytes, Parsed], str | None]
 
 
-class Witness(Protocol):
-    """Somebody to whom each artifact is shown when it has been verified."""
+class Noter(Protocol):
+    """Is shown each artifact when it has been verified, and keeps notes."""
 
     @staticmethod
-    def look(content: bytes, parsed: Parsed, /) -> object:
-        """A Look, which another process can do."""
+    def note(content: bytes, parsed: Parsed, /) -> object:
+        """A Note; it may run in another process."""
         ...
 
-    def take(self, artifact: ArtifactId, note: Any, /) -> None:
-        """Keep what `look` found."""
+    def keep(self, artifact: ArtifactId, note: Any, /) -> None:
+        """Keep what `note` returned, which was not None."""
         ...
 
 
-class Apart(NamedTuple):
-    """Artifacts that were verified without a repository, and what is to be noted of them."""
+class Help(NamedTuple):
+    """What a helper did: the artifacts that it verified, and its notes of them."""
 
     verified: Sequence[Verified]
     notes: Sequence[tuple[ArtifactId, object]]
 
 
-#: Begins `verify_apart` in another process; what it returns waits for the end: None: that process could not.
-Aside: TypeAlias = Callable[[Sequence[Received], Look | None], Callable[[], Apart | None]]
+#: Begins `verify_alone` in another process. Call the result to wait; it returns None if the process failed.
+Helper: TypeAlias = Callable[[Sequence[Received], Note | None], Callable[[], Help | None]]
 
 
-def verify_apart(received: Sequence[Received], look: Look | None) -> Apart:
-    """Verify what is whole, and what hangs on that, without a repository; what is left over is not told of.
+def verify_alone(received: Sequence[Received], note: Note | None) -> Help:
+    """Verify without a repository what is whole, and what hangs on that; anything else is left out.
 
-    Raises as Batch.verify does.
+    Raises as Intake.verify does.
     """
-    trees = _Trees(received, frozenset(), look)
+    trees = _Trees(received, frozenset(), note)
     for each in received:
         if each.source is None:
             trees.take_whole(each)
             trees.follow(each.artifact, each.payload, 0)
-    return Apart(trees.verified, trees.notes)
+    return Help(trees.verified, trees.notes)
 
 
-class Batch:
-    """Artifacts that are not here, on their way in.
+class Intake:
+    """One turn of taking in artifacts that are not here.
 
     Fields:
         verified: those that can be stored.
-        refused: of those kept aside before, the ones that must come again, whole.
-        declined: those that `refuse` gave a reason for.
+        refused: those that `refuse` gave a reason for.
+        dropped: of those kept aside before, the ones that must come again, whole.
     """
 
     def __init__(
@@ -106,46 +105,45 @@ class Batch:
         reader: Reader,
         received: Sequence[Received],
         were_aside: AbstractSet[ArtifactId],
-        witness: Witness | None = None,
+        noter: Noter | None = None,
         refuse: Refuse | None = None,
     ) -> None:
-        """`were_aside` are those of `received` that were kept aside before, and that nobody here answers for."""
+        """`were_aside`: those of `received` that were kept aside before; nobody present answers for them."""
         self._reader = reader
-        self._witness = witness
-        self._look = None if witness is None else witness.look
-        self._trees = _Trees(received, were_aside, self._look, refuse)
-        self._apart: list[Received] = []
-        self._places = {artifact: place for place, artifact in enumerate(self._trees.left)}
+        self._noter = noter
+        self._note = None if noter is None else noter.note
+        self._trees = _Trees(received, were_aside, self._note, refuse)
+        self._positions = {artifact: position for position, artifact in enumerate(self._trees.left)}
         self.verified = self._trees.verified
         self.refused = self._trees.refused
-        self.declined = self._trees.declined
+        self.dropped = self._trees.dropped
 
-    def place(self, taken: Verified) -> int:
-        """Where it came, to sort by."""
-        return self._places[taken.artifact]
+    def position(self, taken: Verified) -> int:
+        """Its position in the order of arrival, to sort by."""
+        return self._positions[taken.artifact]
 
     @property
     def left(self) -> list[Received]:
-        """Those whose source is not here, or had to be left for the next batch."""
+        """Those whose source is not here, or that had to be left for the next turn."""
         return list(self._trees.left.values())
 
-    def verify(self, aside: Aside | None = None) -> None:
-        """Take all that can be; `aside` may help where that is much.
+    def verify(self, helper: Helper | None = None) -> None:
+        """Verify all that can be; `helper` takes a share where that is much.
 
         Raises:
-            CorruptArtifact, MalformedDelta: something is not what its name says.
-            PeerError: it is too large.
+            CorruptArtifact, MalformedDelta: an artifact is not what its name says.
+            PeerError: an artifact is too large.
         """
-        apart = self._trees.set_apart() if aside is not None else []
-        finished = aside(apart, self._look) if aside is not None and apart else None
+        given = self._trees.give_away() if helper is not None else []
+        finished = helper(given, self._note) if helper is not None and given else None
         self._verify()
         if finished is not None:
-            self._trees.join(apart, finished() or verify_apart(apart, self._look))
+            self._trees.take_back(given, finished() or verify_alone(given, self._note))
         for artifact, checkin in self._trees.checkins.items():
             self._reader.remember(artifact, checkin)
-        if self._witness is not None:
+        if self._noter is not None:
             for artifact, note in self._trees.notes:
-                self._witness.take(artifact, note)
+                self._noter.keep(artifact, note)
 
     def _verify(self) -> None:
         trees = self._trees
@@ -163,7 +161,7 @@ class Batch:
             trees.follow(each.artifact, each.payload, 0)
         checkins = {artifact for artifact in here if self._reader.is_checkin(artifact)}
         self._follow_from(checkins)
-        self._note_replaced()
+        self._find_replaced()
         for each in blobs:
             trees.follow(each.artifact, each.payload, 0)
         self._follow_from(here - checkins)
@@ -174,7 +172,7 @@ class Batch:
             assert rid is not None
             self._trees.follow(source, self._reader.content(source), depth(self._reader.db, rid))
 
-    def _note_replaced(self) -> None:
+    def _find_replaced(self) -> None:
         for checkin in self._trees.checkins.values():
             older = self._checkin(checkin.parents[0]) if checkin.parents else None
             if older is not None:
@@ -188,20 +186,20 @@ class Batch:
 
 
 class _Trees:
-    """Artifacts and what hangs on them: what is whole or has its source is verified, and its form chosen.
+    """Artifacts and the deltas that hang on them: what is whole or has its source is verified, and its frame made.
 
     Fields:
-        left: what was not verified yet, in order of arrival.
-        hanging: the deltas of it by their source.
-        checkins: those verified.
-        replaced: older and newer version of a file, as far as known.
+        left: the artifacts not verified yet, in order of arrival.
+        hanging: the deltas among them, by source.
+        checkins: the check-ins verified.
+        replaced: older and newer versions of files, as far as known.
     """
 
     def __init__(
         self,
         received: Sequence[Received],
         were_aside: AbstractSet[ArtifactId],
-        look: Look | None,
+        note: Note | None,
         refuse: Refuse | None = None,
     ) -> None:
         self.left = {each.artifact: each for each in received}
@@ -211,19 +209,22 @@ class _Trees:
                 self.hanging.setdefault(each.source, []).append(each)
         self.verified: list[Verified] = []
         self.refused: list[ArtifactId] = []
+        self.dropped: list[ArtifactId] = []
         self.notes: list[tuple[ArtifactId, object]] = []
         self.checkins: dict[ArtifactId, CheckIn] = {}
         self.replaced: set[tuple[ArtifactId, ArtifactId]] = set()
-        self._look = look
+        self._note = note
         self._were_aside = were_aside
         self._refuse = refuse
-        self.declined: list[ArtifactId] = []
 
-    def set_apart(self) -> list[Received]:
-        """Give away plain blobs and all that hangs on them, if that is much; nothing of it was kept aside before."""
-        apart: dict[ArtifactId, Received] = {}
+    def give_away(self) -> list[Received]:
+        """A helper's share: plain blobs and all that hangs on them; empty if it would be small.
+
+        Nothing of it was kept aside before.
+        """
+        given: dict[ArtifactId, Received] = {}
         for each in self.left.values():
-            if len(apart) >= SHARE_ASIDE * len(self.left):
+            if len(given) >= HELPER_SHARE * len(self.left):
                 break
             if each.source is None and not artifacts.may_be_structural(each.payload):
                 tree = {each.artifact: each}
@@ -233,23 +234,23 @@ class _Trees:
                         tree[hung.artifact] = hung
                         ways.append(hung.artifact)
                 if self._were_aside.isdisjoint(tree):
-                    apart |= tree
-        if len(apart) < WORTH_ASIDE:
+                    given |= tree
+        if len(given) < WORTH_HELPING:
             return []
-        for artifact in apart:
+        for artifact in given:
             del self.left[artifact]
             self.hanging.pop(artifact, None)
-        return list(apart.values())
+        return list(given.values())
 
-    def join(self, apart: Sequence[Received], done: Apart) -> None:
-        """Take back what was set apart."""
-        self.left |= {each.artifact: each for each in apart}
+    def take_back(self, given: Sequence[Received], done: Help) -> None:
+        """Take back what was given away, with what the helper did."""
+        self.left |= {each.artifact: each for each in given}
         for verified in done.verified:
             self._take(verified)
         self.notes += done.notes
 
     def take_whole(self, each: Received) -> Verified | None:
-        """Verify what came whole; None: it is refused."""
+        """Verify an artifact that arrived whole; None: it is refused."""
         parsed = self._parsed(each.artifact, each.payload)
         if self._is_refused(each, each.payload, parsed):
             return None
@@ -257,7 +258,7 @@ class _Trees:
         return self._take(Verified(each.artifact, len(each.payload), frame, None, parsed))
 
     def follow(self, source: ArtifactId, content: bytes, below: int) -> None:
-        """Take all that hangs on `source`, which lies `below` deltas under what is whole."""
+        """Verify all that hangs on `source`, which is read through `below` deltas."""
         ways = [(source, content, below)]
         held = len(content)
         while ways:
@@ -282,13 +283,15 @@ class _Trees:
                     held += len(made)
 
     def _parsed(self, artifact: ArtifactId, content: bytes) -> Parsed:
-        """What the artifact says, once it is seen to be what its name says."""
+        """What the artifact says, after a check of its content against its name."""
         if len(content) > MAX_ARTIFACT:
-            raise PeerError(f"an artifact of {len(content)} bytes; the most is {MAX_ARTIFACT}")
+            raise PeerError(
+                f"artifact {artifact} has {len(content)} bytes; at most {MAX_ARTIFACT} are allowed"
+            )
         if not is_named(artifact, content):
             raise CorruptArtifact(artifact, "the content that came does not hash to its name")
         parsed = artifacts.parse(content)
-        if self._look is not None and (note := self._look(content, parsed)) is not None:
+        if self._note is not None and (note := self._note(content, parsed)) is not None:
             self.notes.append((artifact, note))
         return parsed
 
@@ -300,15 +303,18 @@ class _Trees:
         return verified
 
     def _is_refused(self, each: Received, content: bytes, parsed: Parsed) -> bool:
-        """Whether the caller will not have it: then it goes, and what hangs on it waits for it in vain."""
-        if self._refuse is None or self._refuse(each.artifact, content, parsed) is None:
+        """Whether the caller refuses the artifact: then it goes, and what hangs on it is left over."""
+        # What was aside has passed a guard of its own; the reason would be told to somebody who did not send it.
+        if self._refuse is None or each.artifact in self._were_aside:
+            return False
+        if self._refuse(each.artifact, content, parsed) is None:
             return False
         del self.left[each.artifact]
-        self.declined.append(each.artifact)
+        self.refused.append(each.artifact)
         return True
 
     def _applied(self, each: Received, content: bytes) -> bytes | None:
-        """What the delta makes of its source's content; None: it is refused."""
+        """What the delta makes of its source's content; None: it is dropped."""
         try:
             made = delta.apply(content, each.payload, limit=MAX_ARTIFACT)
         except MalformedDelta as exc:
@@ -317,10 +323,10 @@ class _Trees:
             made = b""
         if each.artifact not in self._were_aside:
             return made
-        if not is_named(each.artifact, made) or _needs_a_look(made):
-            # What tags others may need a right that whoever sends the source lacks: it must come whole, where the
-            # server looks at it. What harms stock is refused there, too.
-            self.refused.append(each.artifact)
+        if not is_named(each.artifact, made) or _needs_a_right(made):
+            # Whoever sends the source may lack the right to set its tags: it must come again, whole, when its own
+            # sender is asked. What would harm stock's readers is refused then, too.
+            self.dropped.append(each.artifact)
             del self.left[each.artifact]
             return None
         return made
@@ -331,7 +337,7 @@ class _Trees:
         return (source, artifact) in self.replaced or (checkin is not None and source in checkin.parents)
 
 
-def _needs_a_look(content: bytes) -> bool:
+def _needs_a_right(content: bytes) -> bool:
     """Whether it tags other artifacts, or would harm stock's readers."""
     parsed = artifacts.parse(content)
     if artifacts.hazard(content, parsed) is not None:

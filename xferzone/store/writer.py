@@ -1,9 +1,11 @@
-"""The one writer: puts artifacts in, links them, keeps what cannot be read yet aside, makes clusters.
+"""The writer: the one road of artifacts into the store.
 
-put        content ─> row ─> link ─> deltas that waited for it
-put_delta  source here: apply, then as put;  else aside, and its source becomes a phantom
-put_all    either, for all that one reply brought
-expect     a phantom: a row with a name and no content
+    put_all      artifacts, whole or as deltas  ->  verified  ->  rows  ->  linked
+                 a delta whose source is not here is kept aside; it is taken in with its source
+    put          one artifact, whole
+    put_delta    one artifact, as a delta
+
+What is stored here for the first time takes a new row, even if a phantom had one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,20 +13,20 @@ from collections.abc import Mapping, Sequence
 from xferzone.artifacts import Cluster
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.store import chains, orphans
-from xferzone.store.incoming import Aside, Batch, Received, Refuse, Witness
+from xferzone.store.incoming import Helper, Intake, Noter, Received, Refuse
 from xferzone.store.link import Arrived, link
 from xferzone.store.phantoms import Expecting
 from xferzone.store.sql import selected
 
-CLUSTER_FROM = 100  # unclustered artifacts; Fossil 2.21, src/xfer.c create_cluster(), makes none below
+CLUSTER_FROM = 100  # unclustered artifacts; as Fossil 2.21, src/xfer.c create_cluster()
 CLUSTER_SIZE = 800  # members, unless at most CLUSTER_FROM remain after them
 
 
 class Writer(Expecting):
-    """All writes; the transaction is the caller's."""
+    """All writes. The transaction is the caller's."""
 
     def put(self, content: bytes, artifact: ArtifactId | None = None) -> ArtifactId:
-        """Store `content`, under the name it came with or its own; once, however often it comes.
+        """Store `content` under its own name, or under `artifact`, which may be an older hash of it; returns the name.
 
         Raises:
             CorruptArtifact: it does not hash to `artifact`. Nothing was stored.
@@ -35,11 +37,11 @@ class Writer(Expecting):
         return name
 
     def put_delta(self, artifact: ArtifactId, source: ArtifactId, made: bytes) -> bool:
-        """Store what the delta `made` makes of `source`; False: kept aside until the source comes.
+        """Store what the delta `made` makes of `source`. False: it is kept aside until the source arrives.
 
         Raises:
             MalformedDelta, CorruptArtifact: the delta does not make `artifact`. Nothing was stored.
-            PeerError: too many deltas wait already.
+            PeerError: too many deltas are kept aside already.
         """
         self.put_all([Received(artifact, source, made)])
         return self.has(artifact)
@@ -47,39 +49,39 @@ class Writer(Expecting):
     def put_all(
         self,
         received: Sequence[Received],
-        witness: Witness | None = None,
-        aside: Aside | None = None,
+        noter: Noter | None = None,
+        helper: Helper | None = None,
         refuse: Refuse | None = None,
     ) -> int:
-        """Store what came, as `put` and `put_delta` do, and raising what they raise: then nothing of it is stored.
+        """Store artifacts as `put` and `put_delta` do. Where those raise, so does this, and nothing is stored.
 
-        Returns how many of them were new here, those kept aside included.
+        Returns how many were new here, those kept aside included.
 
         Args:
-            witness: is shown what is stored.
-            aside: may help to verify it; not to be asked together with `refuse`, which needs this process.
-            refuse: is asked of each artifact that is verified; what it gives a reason for is not stored.
+            noter: is shown what is stored.
+            helper: takes a share of the verifying; never together with `refuse`, which needs this process.
+            refuse: is asked about each artifact once it is verified; what it gives a reason for is not stored.
         """
         here = self.present({each.artifact for each in received})
         own = {each.artifact: each for each in received if each.artifact not in here}
         kept = {each.artifact: each for each in orphans.hanging_on(self, own) if each.artifact not in own}
         left, new = [*kept.values(), *own.values()], len(own)
         while left:
-            # What was kept aside stays so in every turn: whoever sent it is not here to be blamed, or to be asked for
-            # a right.
-            batch = Batch(self, left, kept.keys(), witness, refuse)
-            batch.verify(aside)
-            orphans.drop(self, batch.refused)
-            new -= len(batch.declined)
-            left = batch.left
-            if not batch.verified:
+            # What was kept aside counts as that in every turn: its sender is not present to be blamed, or asked for a
+            # right.
+            intake = Intake(self, left, kept.keys(), noter, refuse)
+            intake.verify(helper)
+            orphans.drop(self, intake.dropped)
+            new -= len(intake.refused)
+            left = intake.left
+            if not intake.verified:
                 break
-            self._store(batch)
+            self._store(intake)
         orphans.keep(self, [each for each in left if each.artifact not in kept])
         return new
 
     def make_clusters(self) -> None:
-        """Sum up the unclustered artifacts in clusters where there are many.
+        """Name the unclustered artifacts in clusters, if they are many.
 
         Source: Fossil 2.21, src/xfer.c create_cluster().
         """
@@ -98,10 +100,10 @@ class Writer(Expecting):
 
     # -- the steps of put_all
 
-    def _store(self, batch: Batch) -> None:
+    def _store(self, intake: Intake) -> None:
         """Store and link what is verified, in order of arrival."""
         db = self.db
-        came = sorted(batch.verified, key=batch.place)
+        came = sorted(intake.verified, key=intake.position)
         raws = [bytes.fromhex(each.artifact) for each in came]
         rids = {each.artifact: rid for each, rid in zip(came, self.next_rids(), strict=False)}
         was = dict(selected(db, "SELECT hash, rid FROM blob WHERE hash IN (?)", raws))
@@ -109,7 +111,7 @@ class Writer(Expecting):
         outside = {each.source for each in came if each.source is not None} - rids.keys()
         sources = rids | self.expect_all(outside)
         heights = dict.fromkeys(sources.values(), 0)
-        for each in reversed(batch.verified):  # what hangs on others before these
+        for each in reversed(intake.verified):  # what hangs on others before these
             if each.source is not None:
                 source = sources[each.source]
                 heights[source] = max(heights[source], heights[rids[each.artifact]] + 1)

@@ -12,7 +12,7 @@ from xferzone.cards.body import unpack
 from xferzone.errors import CorruptArtifact, MalformedDelta, PeerError
 from xferzone.store import Writer
 from xferzone.store.chains import MAX_ARTIFACT
-from xferzone.store.incoming import Aside, Received, Witness
+from xferzone.store.incoming import Helper, Noter, Received
 
 MAX_EXPANDED: Final = (
     1024 * 1024 * 1024
@@ -24,10 +24,10 @@ _TOGETHER: Final = 50_000  # artifacts
 class Arriving:
     """Artifacts that came and are not stored yet."""
 
-    def __init__(self, witness: Witness | None, aside: Aside | None) -> None:
-        """`witness` is shown what is stored, `aside` may help to verify it."""
-        self._witness = witness
-        self._aside = aside
+    def __init__(self, noter: Noter | None, helper: Helper | None) -> None:
+        """`noter` is shown what is stored, `helper` may help to verify it."""
+        self._noter = noter
+        self._helper = helper
         self._gathered: list[Received] = []
         self._size = 0
 
@@ -52,7 +52,7 @@ class Arriving:
         """Store what was taken and is not stored yet. Raises PeerError as `take` does."""
         batch, self._gathered, self._size = self._gathered, [], 0
         try:
-            writer.put_all(batch, self._witness, self._aside)
+            writer.put_all(batch, self._noter, self._helper)
         except MalformedDelta as exc:
             raise PeerError(f"the server sends a malformed delta: {exc}") from exc
         except CorruptArtifact as exc:

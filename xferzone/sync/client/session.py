@@ -61,7 +61,7 @@ from xferzone.errors import PeerError, UsageError
 from xferzone.hashing import ArtifactId
 from xferzone.observer import Traffic
 from xferzone.store import Reader, Writer
-from xferzone.store.incoming import Aside, Witness
+from xferzone.store.incoming import Helper, Noter
 from xferzone.sync.arriving import Arriving
 from xferzone.sync.client.asking import Asking
 from xferzone.sync.client.options import Known, Options
@@ -136,14 +136,14 @@ class ClientSession:
         project_code: str | None,
         options: Options,
         known: Known | None = None,
-        witness: Witness | None = None,
-        helper: Aside | None = None,
+        noter: Noter | None = None,
+        helper: Helper | None = None,
     ) -> None:
         """
         Args:
             project_code: None: clone.
             known: None: nothing is known about the server.
-            witness: is shown what is stored.
+            noter: is shown what is stored.
             helper: may help to verify it.
         """
         known = known or Known()
@@ -159,7 +159,7 @@ class ClientSession:
         self._own_epoch = known.own_epoch
         self._asking = Asking(options.gimmes)
         self._sending = Sending(options.request_bytes, is_origin=known.is_origin)
-        self._arriving = Arriving(witness, helper)
+        self._arriving = Arriving(noter, helper)
         self._position = _FIRST  # of the part of a clone to ask for
         self._was_signed = False  # the last request carried a login
         # What the last reply brought, until it is kept.
