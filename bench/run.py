@@ -22,7 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench import clones, pushes, questions, zones
 from bench.measure import row, timed
 from tests.live import Person, serving, stock_server
-from xferzone.edit.commit import Author, Edit
+from xferzone.edit.appending import Author
+from xferzone.edit.commit import Edit
 from xferzone.refs import BranchName, LocalRefs
 from xferzone.store import Store
 from xferzone.zone import changes

@@ -3,7 +3,8 @@
 import random
 from pathlib import Path
 
-from xferzone.edit.commit import Author, Edit
+from xferzone.edit.appending import Author
+from xferzone.edit.commit import Edit
 from xferzone.refs import BranchName, LocalRefs
 from xferzone.repository import make
 from xferzone.store import Store

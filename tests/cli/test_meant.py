@@ -134,7 +134,7 @@ def test_a_removal_says_how_the_zone_comes_back(zone: Run) -> None:
         (
             ("set", "www.example.com", "CNAME", "example.net."),
             6,
-            "www.example.com. has A already: delete it first, a CNAME stands alone",
+            "www.example.com. has A already: delete it first, because a CNAME stands alone",
         ),
         (
             ("set", "alias.example.com", "A", "192.0.2.1"),
@@ -145,7 +145,7 @@ def test_a_removal_says_how_the_zone_comes_back(zone: Run) -> None:
         (("set", "www.example.com", "A", "300"), 6, "(a TTL stands before the type)"),
         (("delete", "www.example.com", "A", "192.0.2.2"), 5, "has no such A record: it has 192.0.2.1"),
         (("delete", "example.com", "NS"), 6, "example.com. would have no NS record, which every zone needs"),
-        (("delete", "example.com"), 6, "`xferzone zone remove example.com` ends it"),
+        (("delete", "example.com"), 6, "`xferzone zone remove example.com` removes the zone"),
         (("add", "zone", "foo.example"), 2, "`xferzone zone add foo.example` adds a zone"),
         (("show", "a.b.wild.example.com"), 5, "*.wild.example.com. stands for it"),
         (
@@ -173,11 +173,11 @@ def test_a_refused_change_says_how_it_could_be_done(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("CNAME", "www"), "warning: www. has one label, names are absolute here: meant www.example.com.?"),
+        (("CNAME", "www"), "warning: www. has one label, and names are absolute here: did you mean www.example.com.?"),
         (("MX", "10", "www"), "warning: www. has one label"),
         (
             ("CNAME", "a.www"),
-            "warning: a.www. is in no zone here, names are absolute: meant a.www.example.com.?",
+            "warning: a.www. is in no zone here, and names are absolute: did you mean a.www.example.com.?",
         ),
         (("CNAME", "www.elsewhere.org"), ""),
         (("CNAME", "www."), ""),

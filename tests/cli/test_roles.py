@@ -36,7 +36,7 @@ def test_a_clone_works_and_becomes_a_primary(tmp_path: Path) -> None:
         with serving(clone, "up") as copy:
             assert copy.dig("www.example.com") == ["192.0.2.1"]
         refused = ann.xferzone("-R", clone, "zone", "remove", "example.com", code=7).err
-        assert "in the repository it follows" in refused
+        assert "in the repository that it follows" in refused
         # While somebody edits, a commit is made beside him.
         editor = tmp_path / "editor.sh"
         again = f"{sys.executable} -m xferzone -R {clone} set mail.example.com A 192.0.2.3"

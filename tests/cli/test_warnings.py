@@ -7,7 +7,8 @@ import pytest
 from tests.cli.conftest import Run
 from tests.publish.project import MAIN_BRANCH, Project, zone_text
 from xferzone.artifacts import CheckIn, FileCard
-from xferzone.edit.commit import Author, Edit
+from xferzone.edit.appending import Author
+from xferzone.edit.commit import Edit
 from xferzone.zone import changes
 
 
@@ -58,7 +59,7 @@ def test_a_commit_says_what_it_moves_aside(tmp_path: Path) -> None:
         edit = Edit(writer, refs, MAIN_BRANCH, Author("ann", project.now))
         done = edit.change([changes.parse_change("set", ["www.example.com", "A", "192.0.2.1"])], "set")
     (told,) = done.warnings
-    assert "(alice) waited unpublished; it is on branch example.com/main-fork-" in told
+    assert "(alice) was not published; it is on branch example.com/main-fork-" in told
 
 
 def test_a_branch_that_dns_serves_stays_open_and_a_closed_one_opens_again(zone: Run) -> None:

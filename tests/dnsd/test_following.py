@@ -12,7 +12,8 @@ from tests.publish.project import NOW, Project
 from xferzone.dnsd import following
 from xferzone.dnsd.following import POLL, open_zones
 from xferzone.dnsd.service import Service
-from xferzone.edit.commit import Author, Edit
+from xferzone.edit.appending import Author
+from xferzone.edit.commit import Edit
 from xferzone.errors import CannotServe, NotFound
 from xferzone.nameserver.cache import Responder
 from xferzone.nameserver.respond import respond

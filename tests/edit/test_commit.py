@@ -7,7 +7,8 @@ import pytest
 
 from tests.publish.project import MAIN, MAIN_BRANCH, NOW, Project, zone_text
 from xferzone.artifacts import CheckIn, Control, FileCard, Tag
-from xferzone.edit.commit import Author, Commit, Edit
+from xferzone.edit.appending import Author, Commit
+from xferzone.edit.commit import Edit
 from xferzone.errors import Refused
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.history import content

@@ -14,7 +14,8 @@ from tests.nameserver.peers.messages import MESSAGES
 from tests.nameserver.peers.programs import HERE, ZONES, running
 from tests.nameserver.peers.rules import wrong, wrong_shape
 from tests.publish.project import NOW, Project
-from xferzone.edit.commit import Author, Edit
+from xferzone.edit.appending import Author
+from xferzone.edit.commit import Edit
 from xferzone.refs import BranchName
 from xferzone.zonefile import names, text
 

@@ -10,7 +10,8 @@ import pytest
 
 from tests.publish.project import MAIN, MAIN_BRANCH, NOW, ZONE, Project, zone_text
 from xferzone.artifacts import Control, Tag
-from xferzone.edit.commit import Author, Commit, Edit
+from xferzone.edit.appending import Author, Commit
+from xferzone.edit.commit import Edit
 from xferzone.errors import Refused, XferzoneError
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.publish.follow import Followed, Moved, follow
@@ -421,7 +422,7 @@ def test_a_zone_removed_at_a_stock_remote_is_removed(primary: Project, tmp_path:
 def test_a_clone_removes_no_zone(primary: Project, clone: Copy) -> None:
     begun(primary)
     clone.pull()
-    with pytest.raises(Refused, match="in the repository it follows"):
+    with pytest.raises(Refused, match="in the repository that it follows"):
         clone.edit(lambda edit: edit.remove("away"))
 
 

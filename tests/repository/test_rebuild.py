@@ -7,7 +7,8 @@ import pytest
 
 from tests.publish.project import MAIN_BRANCH, NOW, Project, zone_text
 from xferzone.artifacts import Control, Tag
-from xferzone.edit.commit import Author, Edit
+from xferzone.edit.appending import Author
+from xferzone.edit.commit import Edit
 from xferzone.hashing import artifact_id
 from xferzone.refs import Door, LocalRefs, Occasion
 from xferzone.repository.rebuild import rebuild

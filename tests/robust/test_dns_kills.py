@@ -23,7 +23,8 @@ import pytest
 from tests.cli.test_up import descendants, none_alive, role, xferzone
 from tests.dnsd.askers import Askers, asking, longest_gap
 from tests.live import PATIENCE_S, PROJECT, XFERZONE, Server, background, bound, free_port, serving, within
-from xferzone.edit.commit import Author, Edit
+from xferzone.edit.appending import Author
+from xferzone.edit.commit import Edit
 from xferzone.refs import BranchName, LocalRefs
 from xferzone.serve.supervise import HUNG_S
 from xferzone.store import Store

@@ -11,7 +11,8 @@ import pytest
 
 from tests.live import Done, Person, Server, serving
 from tests.web.conftest import served
-from xferzone.edit.commit import Author, Edit
+from xferzone.edit.appending import Author
+from xferzone.edit.commit import Edit
 from xferzone.refs import BranchName, LocalRefs
 from xferzone.repository import make
 from xferzone.store import Store, accounts

@@ -13,9 +13,9 @@ import pytest
 
 from tests.live import PROJECT
 from tests.nameserver.made import question, said, view_of_records, zones_of
-from xferzone.edit import commit
 from xferzone.errors import ZoneInvalid
 from xferzone.nameserver.respond import respond
+from xferzone.zone import checks
 from xferzone.zonefile import names
 from xferzone.zonefile.record import Record
 
@@ -68,7 +68,7 @@ def zones() -> Iterator[Zone]:
 
 def _judged(content: str, origin: dns.name.Name) -> tuple[str, tuple[str, ...], tuple[Record, ...]]:
     try:
-        records, warnings = commit.check(names.zone_id(origin), content.encode(), "zone")
+        records, warnings = checks.check(names.zone_id(origin), content.encode(), "zone")
     except ZoneInvalid as error:
         return "refused", tuple(map(str, error.faults)), ()
     return "warned" if warnings else "published", tuple(warnings), tuple(records)

@@ -5,7 +5,8 @@ import click
 from xferzone.cli.committing import Writing, commit, on_branch, writing_on
 from xferzone.cli.output import printable, show_json, when
 from xferzone.cli.settings import Settings, now_ms, reading
-from xferzone.edit.commit import Commit, Edit
+from xferzone.edit.appending import Commit
+from xferzone.edit.commit import Edit
 from xferzone.edit.naming import zone_branch
 from xferzone.errors import NotFound
 from xferzone.hashing import short

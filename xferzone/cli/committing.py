@@ -8,7 +8,8 @@ import click
 
 from xferzone.cli.output import printable, show_difference, show_json, show_warnings
 from xferzone.cli.settings import Settings, changing, now_ms, own_login
-from xferzone.edit.commit import Author, Commit, Edit
+from xferzone.edit.appending import Author, Commit
+from xferzone.edit.commit import Edit
 from xferzone.edit.naming import check_utf8, zone_branch
 from xferzone.errors import RefConflict
 from xferzone.hashing import ArtifactId, short

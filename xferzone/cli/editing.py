@@ -16,8 +16,8 @@ from xferzone.cli.committing import Writing, commit, on_branch, writing
 from xferzone.cli.input import WordsCommand, read_input, source
 from xferzone.cli.output import show_warnings
 from xferzone.cli.settings import Settings, now_ms, reading
-from xferzone.edit import commit as zone_edit
-from xferzone.edit.commit import Commit, Edit
+from xferzone.edit.appending import Commit
+from xferzone.edit.commit import Edit
 from xferzone.edit.naming import zone_branch
 from xferzone.errors import Fault, NotFound, RefConflict, UsageError, XferzoneError, ZoneInvalid
 from xferzone.hashing import short
@@ -26,7 +26,7 @@ from xferzone.publish import served
 from xferzone.refs import DEFAULT_BRANCH, BranchName, LocalRefs, State, lookup
 from xferzone.store import Writer
 from xferzone.wording import counted
-from xferzone.zone import changes
+from xferzone.zone import changes, checks
 from xferzone.zone.changes import Change
 from xferzone.zonefile import names, text
 
@@ -151,7 +151,7 @@ def edit(settings: Settings, name: str) -> None:
     after = _edited(draft)
 
     def act(change: Edit, writer: Writer, refs: LocalRefs) -> Commit:
-        records, warnings = zone_edit.check(zone, after, str(draft))
+        records, warnings = checks.check(zone, after, str(draft))
         show_warnings(warnings)
         return change.replace(records, options.message or f"edit {name}", base)
 

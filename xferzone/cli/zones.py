@@ -9,8 +9,8 @@ from xferzone.cli.committing import Writing, commit, on_branch, writing, writing
 from xferzone.cli.input import read_input, source
 from xferzone.cli.output import show_json, show_warnings
 from xferzone.cli.settings import Settings, now_ms, reading
-from xferzone.edit import commit as edit
-from xferzone.edit.commit import Commit, Edit
+from xferzone.edit.appending import Commit
+from xferzone.edit.commit import Edit
 from xferzone.errors import Fault, NotFound, UsageError, ZoneInvalid
 from xferzone.hashing import short
 from xferzone.history import content as served_text
@@ -18,6 +18,7 @@ from xferzone.history.revision import resolve
 from xferzone.refs import DEFAULT_BRANCH, LocalRefs, State
 from xferzone.store import Writer
 from xferzone.wording import counted
+from xferzone.zone import checks
 from xferzone.zonefile import names
 from xferzone.zonefile.record import Record
 
@@ -198,7 +199,7 @@ def check(settings: Settings, file: str, name: str | None) -> None:
 def _checked(zone_id: str, content: bytes, file: str | None) -> tuple[list[Record], list[str]]:
     """The records of a file, or (None) of the template, and what it is warned of. Raises ZoneInvalid."""
     try:
-        return edit.check(zone_id, content, "" if file is None else source(file))
+        return checks.check(zone_id, content, "" if file is None else source(file))
     except ZoneInvalid:
         said = _zone_said(content)
         if said is None or names.zone_name(said).is_subdomain(names.zone_name(zone_id)):

@@ -1,8 +1,8 @@
-"""What changes to a zone make wrong or doubtful, told in words of the changes, since who makes them sees no file.
+"""What changes to a zone make wrong or doubtful, in words of the changes: the people who make them see no file.
 
-check_owners     refused: what could not be served, so much as shows at the owners that change
-relative         warned of: `CNAME www`, a name that is absolute here and was hardly meant so
-lost_comments    warned of: comments that no record is left to stand above
+check_owners     refuses what could not be served, as far as the owners that change show it
+relative         warns of `CNAME www`, a name that is absolute here and probably not meant to be
+lost_comments    warns of comments that no record is left to stand above
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ from xferzone.zonefile import names, text
 from xferzone.zonefile.rdtypes import CNAME, NS, SOA, type_name
 from xferzone.zonefile.record import Record
 
-MAX_COMMENT = 80  # letters of a comment that a message repeats
+MAX_COMMENT = 80  # letters of a comment that a message quotes
 
 #: Records of each owner that changes.
 _Owners = Mapping[bytes, Sequence[Record]]
@@ -30,7 +30,7 @@ def check_owners(zone: str, before: _Owners, after: _Owners) -> None:
     """Raise ZoneInvalid for what is wrong at one owner after the changes."""
     origin = names.zone_name(zone)
     if b"@" in after and not after[b"@"]:
-        reason = f"{zone} without SOA and NS could not be served: `xferzone zone remove {zone}` ends it"
+        reason = f"{zone} cannot be served without SOA and NS: `xferzone zone remove {zone}` removes the zone"
         raise ZoneInvalid([Fault("", 0, reason)])
     faults = []
     for owner, records in after.items():
@@ -44,7 +44,9 @@ def check_owners(zone: str, before: _Owners, after: _Owners) -> None:
         elif CNAME in types and types - BESIDE_CNAME and held and held != types:
             there = ", ".join(sorted(map(type_name, held)))
             name = text.owner_name(owner, origin)
-            faults.append(Fault("", 0, f"{name} has {there} already: delete it first, a CNAME stands alone"))
+            faults.append(
+                Fault("", 0, f"{name} has {there} already: delete it first, because a CNAME stands alone")
+            )
         else:
             wrong = checks.errors(records, origin, has_apex=False)
             faults += [replace(fault, line=0) for fault in wrong]
@@ -55,24 +57,24 @@ def check_owners(zone: str, before: _Owners, after: _Owners) -> None:
 def relative(
     refs: LocalRefs, zone: str, change: Change, is_held: Callable[[bytes], bool] | None
 ) -> str | None:
-    """That a target without final dot may have been meant relative to the zone; None: it looks absolute.
+    """A warning that a target without final dot may be meant relative to the zone. None: it looks absolute.
 
-    `is_held` says whether an owner has records in the zone; None: that is not asked.
+    `is_held` says whether an owner has records in the zone. None: do not ask.
     """
     if change.target is None or change.verb == "delete":
         return None
     inside = change.target.relativize(dns.name.root).derelativize(names.zone_name(zone))
     if len(change.target.labels) == 2:
-        return f"{change.target} has one label, names are absolute here: meant {inside}?"
+        return f"{change.target} has one label, and names are absolute here: did you mean {inside}?"
     if is_held is None or lookup.enclosing(refs, change.target) is not None:
         return None
     if is_held(changes.owner_in(inside, zone)):
-        return f"{change.target} is in no zone here, names are absolute: meant {inside}?"
+        return f"{change.target} is in no zone here, and names are absolute: did you mean {inside}?"
     return None
 
 
 def lost_comments(before: _Owners, after: _Owners) -> list[str]:
-    """A warning that comments above records went with them, as there was none behind to move them to."""
+    """A warning for comments above deleted records that had no next record to move to."""
     lost = [
         comment.decode("utf-8", "replace")
         for owner, records in after.items()

@@ -1,7 +1,7 @@
 """The compiled indexes of zone files, by the file that they were made from.
 
-A number depends on the zone and the file alone (zone/compile.py): a rebuild gives the same ones.
-An index is kept while a ref uses it, and one move longer, for responders that open it late.
+A number depends on the zone and the file alone (zone/compile.py), so a rebuild gives the same numbers.
+An index is kept while a ref uses it, and one move longer for responders that open it late.
 """
 
 from collections.abc import Iterator
@@ -33,29 +33,27 @@ def everything(reader: Reader) -> Iterator[tuple[str, IndexRow, bytes]]:
 
 
 def content(reader: Reader, number: int) -> bytes:
-    """A compiled index; empty if there is none. Raises ValueError where its frame is damaged."""
+    """A compiled index; empty if there is no such number. Raises ValueError where its frame is damaged."""
     row = reader.db.execute("SELECT content FROM zone_index WHERE number = ?", (number,)).fetchone()
     return b"" if row is None else frames.expand(row[0], MAX_INDEX)
 
 
 def frame(content: bytes) -> bytes:
-    """What is kept of a compiled index."""
+    """The zstd frame in which a compiled index is kept."""
     return frames.compress(content)
 
 
 def put_frame(writer: Writer, zone: str, row: IndexRow, kept_as: bytes) -> None:
-    """Keep a compiled index, framed; one that is there already stays as it is."""
+    """Keep the frame of a compiled index; an index that is there already stays as it is."""
     values = (row.number, zone, bytes.fromhex(row.file), row.first, row.last, row.soa, row.records)
     writer.db.execute("INSERT OR IGNORE INTO zone_index VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*values, kept_as))
     kept = writer.db.execute("SELECT zone, file FROM zone_index WHERE number = ?", (row.number,)).fetchone()
     if kept != (zone, values[2]):
-        raise XferzoneError(
-            f"{zone}: a file's index number collides with another's: change the file by a comment"
-        )
+        raise XferzoneError(f"{zone}: the index numbers of two files collide: add a comment to one of them")
 
 
 def sweep(writer: Writer, zone: str, keep: set[int]) -> None:
-    """Drop the zone's indexes but those numbered in `keep`."""
+    """Drop all indexes of the zone except those numbered in `keep`."""
     rows = writer.db.execute("SELECT number FROM zone_index WHERE zone = ?", (zone,)).fetchall()
     gone = [(number,) for (number,) in rows if number not in keep]
     writer.db.executemany("DELETE FROM zone_index WHERE number = ?", gone)

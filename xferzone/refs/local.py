@@ -85,7 +85,7 @@ class LocalRefs:
             yield _publication(*row)
 
     def epoch(self) -> str:
-        """Names this life of the repository: numbers of another one mean nothing here."""
+        """The name of this life of the repository, within which moves are numbered."""
         return self._reader.setting("epoch") or ""
 
     def since(self, number: int) -> Sequence[Publication]:
@@ -110,7 +110,7 @@ class LocalRefs:
                 raise RefConflict(str(move.to.branch), move.expected, actual)
         for move in wanted:
             self._move(move)
-        # Last, for what one move drops another may have been compiled for.
+        # Last, because what one move drops may have been compiled for another one.
         for zone in {move.to.branch.zone for move in wanted}:
             self._sweep(zone)
 

@@ -1,7 +1,7 @@
 """What a responder reads: which zones are served at which check-in, and their compiled indexes.
 
-Opened once a process, outside of any transaction: each call is a statement of its own, so no snapshot is held and
-the log can always be checkpointed. `version` is one PRAGMA (3.4 us) and changes with every commit of others.
+A process opens it once, outside of any transaction: each call is a statement of its own, so no snapshot is held and the
+WAL can always be checkpointed. `version` is one PRAGMA (3.4 us); it changes with every commit of another connection.
 """
 
 import sqlite3
@@ -84,7 +84,7 @@ class Served:
         """First owner key and number of each of the zone's indexes, in owner order.
 
         Raises:
-            NotFound: the zone has moved on since; ask for changes. Or it is not compiled.
+            NotFound: the zone has moved since (ask for changes), or it is not compiled.
         """
         if zone.state is State.DEFERRED:
             raise NotFound(
@@ -95,7 +95,7 @@ class Served:
         for number in zone.numbers:
             row = self._db.execute("SELECT first FROM zone_index WHERE number = ?", (number,)).fetchone()
             if row is None:
-                raise NotFound(f"index {number} of zone {zone.branch.zone} is gone: the zone has moved on")
+                raise NotFound(f"index {number} of zone {zone.branch.zone} is gone: the zone has moved")
             found.append((bytes(row[0]), number))
         return found
 
@@ -107,7 +107,7 @@ class Served:
         """
         row = self._db.execute("SELECT content FROM zone_index WHERE number = ?", (number,)).fetchone()
         if row is None:
-            raise NotFound(f"index {number} is gone: its zone has moved on")
+            raise NotFound(f"index {number} is gone: its zone has moved")
         return frames.expand(row[0], MAX_INDEX)
 
     def close(self) -> None:

@@ -1,10 +1,10 @@
 """What publishing has written down, compared with what it was made from.
 
-    each ref           its zone is read again, cut and compiled: the compiled indexes must be the same
-    every compiled     opens, and is of the zone and the file that its row names, also where a ref stood before
-    each serial        as it was published, and never behind its parent's
+    each ref       its zone is read again, cut and compiled: the compiled indexes must be the same
+    each index     opens, and is of the zone and the file that its row names, also where a ref stood before
+    each serial    is the published one, and never behind its parent's
 
-Each fault is a line that says where, and what mends it. store/check/faults.py has what needs no zones.
+Each fault is a line that says where it is and what repairs it. store/check/faults.py checks what needs no zones.
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,7 +28,7 @@ _HALF: Final = 2**31  # steps that a serial may go forward (RFC 1982 3.1)
 
 
 def faults(reader: Reader, refs: LocalRefs) -> Iterator[str]:
-    """Everything that is wrong, a line each; nothing: what is served is what the check-ins say."""
+    """Everything that is wrong, a line each. Nothing: what is served is what the check-ins say."""
     for part in (_compiled(reader), _all_served(reader, refs), _serials(reader)):
         yield from told(part)
 
@@ -60,7 +60,7 @@ def _served(reader: Reader, ref: Ref) -> Iterator[str]:
         is_served = ref.state is State.SERVED
         expected = _made_again(reader, zone, reader.files(ref.checkin)) if is_served else {}
     except (CorruptArtifact, NotFound):
-        return  # of an artifact, which is told by its own name
+        return  # the fault of an artifact, which is reported by its own name
     except ZoneInvalid as exc:
         yield f"ref {ref.branch} stands on a zone that is not valid: {exc.faults[0]}"
         return

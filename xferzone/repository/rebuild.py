@@ -51,7 +51,7 @@ def resettle(writer: Writer, refs: LocalRefs) -> None:
 
 
 def _numbers(writer: Writer, zone: str, checkin: ArtifactId) -> tuple[int, ...]:
-    """The indexes of a check-in that was published; none if it took the zone away."""
+    """The indexes of a check-in that was published; empty if it removed the zone."""
     files = writer.files(checkin)
     if not any(is_zone_file(zone, name) for name in files):
         return ()

@@ -1,4 +1,4 @@
-"""What `xferzone status` tells: what is published, what is not, and why."""
+"""What `xferzone status` reports: what is published, what is not, and why."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from xferzone.store.remotes import Remote, remotes
 from xferzone.store.unsent import Unsent
 from xferzone.zone.cut import mean_a_zone
 
-FRESH_MS = 14 * 86_400_000  # for so long a lost race is listed; people who let it lie so long have let it be
+FRESH_MS = 14 * 86_400_000  # how long a lost race is listed; an older one has been given up
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class Status:
     """The repository at a glance.
 
     Fields:
-        unsent: artifacts made here and not pushed, and what they come to; none in a primary, which does not count.
-        forks: those of the last FRESH_MS; of older ones there are `old_forks`.
+        unsent: artifacts made here and not pushed, also by branch; none in a primary, which does not count them.
+        forks: those of the last FRESH_MS; `old_forks` counts the older ones.
     """
 
     project: str

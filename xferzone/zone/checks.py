@@ -11,10 +11,11 @@ docs/zone-checks.md has the whole table with what BIND, Knot and NSD say. Source
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import dns.name
 
-from xferzone.errors import Fault
+from xferzone.errors import Fault, ZoneInvalid
 from xferzone.wording import counted
 from xferzone.zone import cut as files
 from xferzone.zonefile import names, text
@@ -52,6 +53,22 @@ def faults(
         more = Fault("", 0, counted(count, "more warning"))
         warnings = [*warnings[:MAX_WARNINGS], more]
     return _errors(owners, origin, has_apex=has_apex), warnings
+
+
+def check(zone: str, content: bytes, file: str) -> tuple[list[Record], list[str]]:
+    """The records of a zone file, and its warnings. `file` empty: people know of no file, so no line is named.
+
+    Raises:
+        ZoneInvalid: the zone could not be served; every fault.
+    """
+    origin = names.zone_name(zone)
+    records = text.read(content, origin, file=file)
+    wrong, warnings = faults(records, origin)
+    if wrong:
+        raise ZoneInvalid([replace(fault, file=file) for fault in wrong])
+    return records, [
+        str(replace(warning, file=file, line=warning.line if file else 0)) for warning in warnings
+    ]
 
 
 def errors(records: Iterable[Record], origin: dns.name.Name, *, has_apex: bool = True) -> list[Fault]:
