@@ -173,7 +173,10 @@ def test_a_refused_change_says_how_it_could_be_done(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("CNAME", "www"), "warning: www. has one label, and names are absolute here: did you mean www.example.com.?"),
+        (
+            ("CNAME", "www"),
+            "warning: www. has one label, and names are absolute here: did you mean www.example.com.?",
+        ),
         (("MX", "10", "www"), "warning: www. has one label"),
         (
             ("CNAME", "a.www"),
