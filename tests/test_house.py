@@ -24,12 +24,6 @@ MAX_PARAMETERS = 5  # without self and cls
 
 PACKAGE = PROJECT / "xferzone"
 
-#: What is still oversized. Nothing may be added, and what was mended must go.
-OVERSIZED = frozenset(("xferzone.cli.serve._run is long",))
-
-#: Files that still cite what is not in the project. The same holds.
-MISCITING: frozenset[str] = frozenset()
-
 _PATH = re.compile(r"(?<![\w/.*<-])((?:[\w-]+/)+[\w.-]+\.(?:py|md|sh|toml|cfg|service|conf))\b")
 _PAGE = re.compile(r"(?<![\w/.-])([\w-]+\.md)\b")
 _UNSHIPPED = re.compile(
@@ -99,9 +93,7 @@ def _is_explained(lines: list[str], number: int) -> bool:
 
 
 def test_nothing_is_oversized_without_a_reason() -> None:
-    found = {name for module in _modules() for name in _oversized(module)}
-    assert sorted(found - OVERSIZED) == []
-    assert sorted(OVERSIZED - found) == [], "mended: take it off the list"
+    assert [name for module in _modules() for name in _oversized(module)] == []
 
 
 def _oversized(module: str) -> Iterator[str]:
@@ -145,8 +137,7 @@ def test_what_is_cited_is_in_the_project() -> None:
         )
         if path != Path(__file__) and (cited := sorted(set(_miscited(path))))
     }
-    assert {path: cited for path, cited in found.items() if path not in MISCITING} == {}
-    assert sorted(MISCITING - found.keys()) == [], "mended: take it off the list"
+    assert found == {}
 
 
 def _files(ending: str, *folders: str) -> Iterator[Path]:

@@ -33,6 +33,7 @@ class _Handler(WSGIRequestHandler):
         """Say nothing: the observer sees each request."""
 
 
+# many: an embedder names each of those that it gives
 def serve_http(
     address: tuple[str, int],
     store: Store,
