@@ -5,14 +5,16 @@
              | INT ":" octets               LENGTH literal octets
     INT      = base 64, most significant digit first, below 2^32; digits by value: 0-9 A-Z _ a-z ~
 
-The checksum is the sum of the target's big-endian 32-bit words, padded with NUL, modulo 2^32. Stock writes
-it and never looks at it, so `apply` does the same: the id of the artifact says whether the result is right.
-Octets behind the ";" are ignored, as stock does. Stricter than stock: an INT has at least one digit and at
-most 32 bits.
+The checksum is the sum of the target's big-endian 32-bit words, padded with NUL, modulo 2^32. Stock writes it and never
+checks it, and neither does `apply`: the artifact's id says whether the result is right. Both ignore octets behind the
+";". Stricter than stock: an INT has at least one digit and at most 32 bits.
 
-`create` walks the target and looks for each next part of the source in three places, cheapest first: where
-the last copy ended; a few kilobytes further on, which finds the end of an ordinary edit; an index of all
-16-octet blocks of the source, built only when that fails.
+`create` walks the target and looks for each next run of the source in three places, cheapest first:
+
+    in step         where the last copy ended
+    near by         a few kilobytes further on, which finds the end of an ordinary edit
+    in an index     of all 16-octet blocks of the source, built only when the others fail
+
 Source: Fossil 2.21, src/delta.c; www/delta_format.wiki (wrong on the digit order and on the modulus).
 """
 
@@ -23,8 +25,8 @@ from typing import NamedTuple
 
 from xferzone.errors import MalformedDelta
 
-MAX_SIZE = 64 * 2**20  # bytes of a target; ours, the bound of one artifact
-MAX_SEGMENTS = 2**21  # of one delta; ours, one for every 32 bytes of the largest target: some 2 seconds
+MAX_SIZE = 64 * 2**20  # bytes of a target; ours, the largest artifact
+MAX_SEGMENTS = 2**21  # of one delta; ours, one for every 32 bytes of the largest target; about 2 s of work
 
 _MAX_INT = 2**32 - 1
 _DIGITS = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz~"
@@ -33,7 +35,7 @@ _HEAD = re.compile(rb"([0-9A-Z_a-z~]++)\n")
 _SEGMENT = re.compile(rb"([0-9A-Z_a-z~]++)(?:@([0-9A-Z_a-z~]++),|([:;]))")
 
 _BLOCK = 16  # bytes; stock's hash window, the shortest run worth a copy
-_ASIDE = 128  # bytes compared in step behind a difference: finds the end of a change that kept the length
+_IN_STEP = 128  # bytes compared in step behind a difference: finds the end of a change that kept the length
 #: What is searched near by: bytes behind the difference, bytes of the target there, bytes of the source.
 _PROBES = (
     (0, 16, 256),
@@ -44,16 +46,16 @@ _PROBES = (
     (240, 32, 8192),
     (496, 32, 8192),
 )
-_DOUBTFUL = 48  # bytes; a run in step that is shorter may be a likeness of two lines: look near by as well
-_NEAR_MISSES = 8  # failures of the search near by that are forgiven, besides one for every two finds
-_INDEX_WORTH = 256  # bytes left of the target below which no index is built for them
-_TRIES = 4  # places of one block that are compared, nearest to the last copy first; stock tries 250
-_PATIENCE = 1024  # look-ups without a hit after which the step grows by 2; odd steps meet every alignment
+_DOUBTFUL = 48  # bytes; a shorter run in step may be two lines that look alike: search near by as well
+_NEAR_MISSES = 8  # failed searches near by before they stop; two finds make up for one
+_INDEX_WORTH = 256  # bytes of the target that must be left to make an index worth building
+_TRIES = 4  # offsets of one block that are compared, around where the last copy points; stock tries 250
+_PATIENCE = 1024  # look-ups without a hit before the step grows by 2; odd steps meet every alignment
 _MAX_STEP = 31  # bytes
 _SLACK = _BLOCK * (_MAX_STEP + 1)  # bytes
-_MAX_RUNS = 100_000  # copies in one delta, behind which all is literal: 3 seconds for text made to be slow
-_MAX_BLOCKS = 2**18  # blocks in the index, some 50 MB; of a source over 4 MB only every second, third ... one
-_EQUAL = bytes(_BLOCK)  # what equal blocks leave when combined by exclusive or
+_MAX_RUNS = 100_000  # copies in one delta, the rest is literal; 3 s for text made to be slow
+_MAX_BLOCKS = 2**18  # blocks in the index, 50 MB; of a source over 4 MB every second, third ... one
+_EQUAL = bytes(_BLOCK)  # the exclusive or of equal blocks
 
 _SUM_CHUNK = 4096  # bytes summed at a time: the lanes then stay in the first-level cache
 _EVEN_LANES = int.from_bytes(b"\0\0\0\0\xff\xff\xff\xff" * (_SUM_CHUNK // 8), "big")
@@ -63,16 +65,16 @@ def target_size(delta: bytes) -> int:
     """The size in bytes that `delta` announces for its target.
 
     Raises:
-        MalformedDelta: it does not begin with one.
+        MalformedDelta: `delta` does not begin with a size.
     """
     return _head(delta)[0]
 
 
 def apply(source: bytes, delta: bytes, *, limit: int = MAX_SIZE) -> bytes:
-    """What `delta` makes of `source`: at most `limit` bytes, not verified by the delta's own checksum.
+    """What `delta` makes of `source`, at most `limit` bytes. The delta's checksum is ignored.
 
     Raises:
-        MalformedDelta: it is no delta, does not fit `source`, or its target is over `limit`.
+        MalformedDelta: it is not a delta, does not fit `source`, or its target is over `limit`.
     """
     size, at = _head(delta)
     if size > limit:
@@ -107,7 +109,7 @@ def apply(source: bytes, delta: bytes, *, limit: int = MAX_SIZE) -> bytes:
 def create(source: bytes, target: bytes, *, most: int | None = None) -> bytes | None:
     """A delta that makes `target` out of `source`.
 
-    None when no delta of at most `most` bytes was found; the search stops as soon as that is clear.
+    None: no delta of at most `most` bytes was found. The search stops as soon as that is clear.
     """
     segments = [_digits(len(target)) + b"\n"]
     room = (_MAX_INT if most is None else most) - len(segments[0]) - 2
@@ -133,8 +135,8 @@ def create(source: bytes, target: bytes, *, most: int | None = None) -> bytes | 
 
 def checksum(octets: bytes) -> int:
     """The sum of the big-endian 32-bit words of `octets`, padded with NUL, modulo 2^32."""
-    # As one big integer a chunk is a row of 32-bit lanes. Every second lane alone has room for its carries,
-    # and what these do not account for is the sum of the others: three big operations a chunk.
+    # As one big integer a chunk is a row of 32-bit lanes. With every second lane blanked out, the others have room for
+    # their carries; the rest of the sum belongs to the blanked ones. That makes three big operations a chunk.
     octets += bytes(-len(octets) % _SUM_CHUNK)
     total = even = 0
     for at in range(0, len(octets), _SUM_CHUNK):
@@ -148,7 +150,7 @@ def checksum(octets: bytes) -> int:
 
 
 class _Run(NamedTuple):
-    """`length` octets that stand at `at` in the target and at `offset` in the source."""
+    """`length` octets at `at` in the target that also stand at `offset` in the source."""
 
     at: int
     offset: int
@@ -156,7 +158,7 @@ class _Run(NamedTuple):
 
 
 class _Search:
-    """Finds, in the order of the target, the runs that it shares with the source."""
+    """Finds the runs that target and source share, in the order of the target."""
 
     def __init__(self, source: bytes, target: bytes) -> None:
         self._source = source
@@ -167,11 +169,11 @@ class _Search:
     def after(self, done: int, reach: int, room: int) -> _Run | None:
         """The next shared run at or after target[done], where the last one ended at source[reach].
 
-        None: there is no further one, or none that begins within `room` bytes.
+        None: none begins within `room` bytes.
         """
         if len(self._target) - done < _BLOCK or len(self._source) < _BLOCK:
             return None
-        run = self._aside(done, reach)
+        run = self._in_step(done, reach)
         if (run is None or run.length < _DOUBTFUL) and self._near_misses < _NEAR_MISSES:
             near = self._near(done, reach)
             if near is None:
@@ -185,8 +187,8 @@ class _Search:
             run = self._indexed(self._index, done, reach, room)
         return run
 
-    def _aside(self, done: int, reach: int) -> _Run | None:
-        x, y = self._source[reach : reach + _ASIDE], self._target[done : done + _ASIDE]
+    def _in_step(self, done: int, reach: int) -> _Run | None:
+        x, y = self._source[reach : reach + _IN_STEP], self._target[done : done + _IN_STEP]
         size = min(len(x), len(y))
         difference = int.from_bytes(x[:size], "big") ^ int.from_bytes(y[:size], "big")
         skip = difference.to_bytes(size, "big").find(_EQUAL)
@@ -204,7 +206,7 @@ class _Search:
 
     def _indexed(self, index: "_Index", done: int, reach: int, room: int) -> _Run | None:
         target, found = self._target, index.offsets.get
-        # A run of a block and more is hit at most _SLACK behind its beginning, which then still counts.
+        # A run of a block or more is hit at most _SLACK behind its beginning, so the search goes that far.
         last = min(len(target) - _BLOCK, done + room + _SLACK)
         at, step, misses = done, 1, 0
         while at <= last:
@@ -227,13 +229,13 @@ class _Search:
 
 
 class _Index:
-    """Where each aligned 16-octet block of the source stands."""
+    """The offset of each aligned 16-octet block of the source."""
 
     def __init__(self, source: bytes) -> None:
         step = _BLOCK * max(1, -(-len(source) // (_BLOCK * _MAX_BLOCKS)))
         starts = range(0, len(source) - _BLOCK + 1, step)
         blocks = [source[start : start + _BLOCK] for start in starts]
-        self.offsets = dict(zip(blocks, starts, strict=True))  # of a block that stands twice, the last place
+        self.offsets = dict(zip(blocks, starts, strict=True))  # of a block that occurs twice, the last offset
         self._repeated: dict[bytes, list[int]] = {}
         if len(self.offsets) < len(blocks):
             for block, start in zip(blocks, starts, strict=True):
@@ -241,12 +243,12 @@ class _Index:
                     self._repeated.setdefault(block, []).append(start)
 
     def near(self, offset: int, block: bytes, expected: int) -> list[int]:
-        """Up to _TRIES places of `block`, the last of which is `offset`, around `expected`."""
-        places = self._repeated.get(block)
-        if places is None:
+        """Up to _TRIES offsets of `block` around `expected`, and `offset`, its last one."""
+        offsets = self._repeated.get(block)
+        if offsets is None:
             return [offset]
-        middle = bisect_left(places, expected)
-        return [*places[max(0, middle - _TRIES // 2) : middle + _TRIES // 2], offset]
+        middle = bisect_left(offsets, expected)
+        return [*offsets[max(0, middle - _TRIES // 2) : middle + _TRIES // 2], offset]
 
 
 def _shared_head(a: bytes, i: int, b: bytes, j: int) -> int:
@@ -305,7 +307,7 @@ def _head(delta: bytes) -> tuple[int, int]:
 
 def _number(token: bytes) -> int:
     if len(token) > 6:
-        token = token.lstrip(b"0")  # stock reads leading zeros and never writes them
+        token = token.lstrip(b"0")  # stock reads leading zeros but never writes them
     value = 0
     for digit in token[:7]:
         value = value << 6 | _VALUES[digit]

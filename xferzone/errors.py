@@ -1,26 +1,25 @@
 """Every exception xferzone raises on purpose, with the exit code it brings.
 
-    XferzoneError             root; never raised itself
+    XferzoneError           1 root; raised itself where the repository must be mended, or a sync was not complete
     +-- PeerError          69 the other side broke the protocol
     |   +-- MalformedCard     a known operator with wrong arguments or payload
-    +-- MalformedDelta      1 bytes that are no Fossil delta of the source given
+    +-- MalformedDelta      1 bytes that are not a Fossil delta of their source
     +-- CorruptArtifact     1 stored bytes do not hash to their name
     +-- NewerSchema         1 a repository that a newer release has written
-    +-- CannotServe         1 an address cannot be bound, or a part of a server did not come up
+    +-- CannotServe         1 an address cannot be bound, or a part of a server did not start
     +-- NotFound            5 no such zone, revision, artifact, user or file
     +-- Ambiguous           2 a prefix or name that means several things
-    +-- UsageError          2 arguments that cannot be meant; says what could
+    +-- UsageError          2 arguments that make no sense together; the message says what does
     +-- RefConflict         4 a ref was moved by somebody else first
-    +-- LostRace            4 what was made here was overtaken, and is kept beside
+    +-- LostRace            4 work done here lost a race; it is kept on another branch
     +-- ZoneInvalid         6 zone text or content; carries every fault found
     +-- Refused             7 a safety threshold or policy says no
-    +-- Denied             77 the other side does not let us
-    +-- Busy               75 the repository stayed locked; try again
-    +-- Cancelled           1 whoever began a sync has ended it
+    +-- Denied             77 the other side refuses us
+    +-- Busy               75 the repository stayed locked too long; try again
+    +-- Cancelled           1 the caller has cancelled the sync
 
-Catch the leaf you can act on. `ValueError`, `TypeError` and `AssertionError`
-mean a bug of ours and are caught only where a parser's ValueError becomes one
-of the errors above.
+Catch the leaf you can act on. `ValueError`, `TypeError` and `AssertionError` mean a bug of ours. They are caught only
+where a parser's ValueError becomes one of the errors above.
 """
 
 from collections.abc import Sequence
@@ -55,7 +54,7 @@ class MalformedDelta(XferzoneError):
 
 
 class CorruptArtifact(XferzoneError):
-    """What is stored under `artifact` cannot be read back as it."""
+    """What is stored under `artifact` cannot be read, or hashes to another id."""
 
     def __init__(self, artifact: str, reason: str) -> None:
         super().__init__(f"artifact {artifact} is damaged: {reason}; see `xferzone check`")
@@ -64,27 +63,27 @@ class CorruptArtifact(XferzoneError):
 
 
 class NewerSchema(XferzoneError):
-    """A repository that a newer release has written; the message says which schema it has."""
+    """A repository that a newer release has written; the message names its schema."""
 
 
 class CannotServe(XferzoneError):
-    """An address to listen on cannot be bound, or a part of a server did not come up; the message says which."""
+    """An address cannot be bound, or a part of a server did not start; the message says which."""
 
 
 class NotFound(XferzoneError):
-    """Nothing of that name is here."""
+    """Nothing here has that name."""
 
     exit_code = 5
 
 
 class Ambiguous(XferzoneError):
-    """`candidates` all fit; the caller should name one of them."""
+    """Several things fit; the message names them."""
 
     exit_code = 2
 
 
 class UsageError(XferzoneError):
-    """The arguments make no sense together; the message says what would."""
+    """The arguments make no sense together; the message says what does."""
 
     exit_code = 2
 
@@ -104,14 +103,14 @@ class RefConflict(XferzoneError):
 
 
 class LostRace(XferzoneError):
-    """What was made here was overtaken by somebody else; the message says where it is kept now."""
+    """Work done here lost a race; the message says where it is kept."""
 
     exit_code = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong with a zone: in `file` (empty: the zone as a whole), `line` from 1 (0: no line)."""
+    """One fault of a zone: in `file` (empty: the zone as a whole), at `line` from 1 (0: no line)."""
 
     file: str
     line: int
@@ -119,12 +118,12 @@ class Fault:
 
     def __str__(self) -> str:
         line = f"line {self.line}" if self.line else ""
-        place = f"{self.file} {line}".strip()
-        return f"{place}: {self.reason}" if place else self.reason
+        where = f"{self.file} {line}".strip()
+        return f"{where}: {self.reason}" if where else self.reason
 
 
 class ZoneInvalid(XferzoneError):
-    """A zone that must not be served; `faults` in the order of the text, at least one."""
+    """A zone that must not be served; at least one of `faults`, in the order of the text."""
 
     exit_code = 6
 
@@ -140,16 +139,16 @@ class Refused(XferzoneError):
 
 
 class Denied(XferzoneError):
-    """The other side does not let us: a wrong password, a right that the account lacks, a policy of its own."""
+    """The other side refuses us: the password is wrong, the account lacks a right, or its policy says no."""
 
     exit_code = 77
 
 
 class Busy(XferzoneError):
-    """The repository stayed locked for as long as we were willing to wait."""
+    """The repository stayed locked for as long as the caller was willing to wait."""
 
     exit_code = 75
 
 
 class Cancelled(XferzoneError):
-    """Whoever began the exchange has ended it."""
+    """The caller has cancelled the exchange."""

@@ -2,8 +2,8 @@ r"""How text with blanks becomes one token of a card, on the wire and in artifac
 
     \s space  \t tab  \n line feed  \r carriage return  \f form feed  \v vertical tab  \0 NUL  \\ backslash
 
-Writers escape these eight octets and nothing else. Readers take a backslash before any other octet as that
-octet, and keep a backslash that nothing follows.
+Writers escape these eight octets and nothing else. Readers drop a backslash before any other octet, and keep one at the
+end of the token.
 Source: Fossil 2.21, src/encode.c fossilize(), defossilize(); www/fileformat.wiki.
 """
 
@@ -35,12 +35,12 @@ def encode(text: str | bytes) -> bytes:
 
 
 def decode(token: bytes) -> bytes:
-    """The octets that `token` stands for; every token stands for some."""
+    """The octets that `token` stands for; no token is invalid."""
     if b"\\" not in token:
         return token
     return _ESCAPED.sub(lambda match: _OCTETS.get(match[0], match[0][1:]), token)
 
 
 def decode_text(token: bytes) -> str:
-    """`decode` as UTF-8 text; octets that are no UTF-8 become lone surrogates, which `encode` takes back."""
+    """`decode` as UTF-8 text; octets that are not UTF-8 become lone surrogates, which `encode` reverses."""
     return decode(token).decode("utf-8", "surrogateescape")

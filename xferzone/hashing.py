@@ -1,6 +1,6 @@
 """Artifact ids: the lower-case hex hash of an artifact's content.
 
-40 digits are SHA1, 64 are SHA3-256; the length alone tells which.
+40 digits are SHA1, 64 are SHA3-256; nothing but the length tells them apart.
 Source: Fossil 2.21, www/hashpolicy.wiki; src/hname.c hname_validate().
 """
 
@@ -8,7 +8,7 @@ import hashlib
 import re
 from typing import NewType
 
-#: Made only by the functions below and by the store, so holding one means it is well formed.
+#: Only the functions below and the store make one, so every value is well formed.
 ArtifactId = NewType("ArtifactId", str)
 
 _WELL_FORMED = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?")
@@ -20,7 +20,7 @@ SHORT = 16  # digits of an id that messages and logs show; 2^64 are enough for o
 def parse_artifact_id(token: bytes) -> ArtifactId:
     """Read an artifact id off the wire.
 
-    Upper-case digits are refused: stock takes them but finds nothing by them.
+    Upper-case digits are refused: stock accepts them, and finds nothing by them.
 
     Raises:
         ValueError: not 40 or 64 lower-case hex digits.
@@ -41,6 +41,6 @@ def short(artifact: str) -> str:
 
 
 def is_named(artifact: ArtifactId, content: bytes) -> bool:
-    """Whether `content` hashes to `artifact`, by the hash that it was named with."""
+    """Whether `content` hashes to `artifact`, by the kind of hash that `artifact` is."""
     digest = hashlib.sha1 if len(artifact) == _SHA1_DIGITS else hashlib.sha3_256
     return digest(content).hexdigest() == artifact

@@ -1,6 +1,6 @@
-"""Structural artifacts: content in, what it means out, and back. No I/O, no state.
+"""Structural artifacts: content <-> what it says. No I/O, no state.
 
-    kind        cards it may have   cards it must have      what tells it
+    kind        cards it may have   cards it must have      told by
     check-in    B C D F N P Q R T U     D                   B F Q R, else C or a parent
     control     D T U                   D T U               none of all these
     cluster     M                       M                   M
@@ -10,7 +10,8 @@
     technote    C D E N P T U W         D E W               E
     forum       D G H I N P U W         D U W               G H I
 
-and Z each. The last card that tells a kind wins. Source: Fossil 2.21, www/fileformat.wiki; src/manifest.c.
+Each has a Z card as well. The last card that tells a kind wins.
+Source: Fossil 2.21, www/fileformat.wiki; src/manifest.c manifest_parse().
 """
 
 from collections.abc import Callable
@@ -53,11 +54,11 @@ __all__ = [
 #: What an artifact says; None: nothing, it is a plain blob.
 Parsed: TypeAlias = CheckIn | Control | Cluster | Other | None
 
-MAX_STRUCTURAL = 4 * 2**20  # bytes; ours, a check-in of about 30,000 files; what is longer is a plain blob
+MAX_STRUCTURAL = 4 * 2**20  # bytes; ours, a check-in of about 30,000 files; longer content is a plain blob
 
 
 class _Kind(NamedTuple):
-    """A row of the table above; of `telling` one letter is enough."""
+    """A row of the table above; one letter of `telling` is enough."""
 
     value: Callable[[Cards], CheckIn | Control | Cluster | Other]
     allowed: frozenset[int]
@@ -71,7 +72,7 @@ def _kind(
     return _Kind(value, *(frozenset(letters.encode("ascii")) for letters in (allowed, required, telling)))
 
 
-#: What tells a kind is allowed in no other, but for C and P in check-ins: those are the last row.
+#: A card that tells a kind is allowed in no other kind; C and P are the exception, so check-ins are the last row.
 _KINDS = (
     _kind(parse_cluster, "MZ", "MZ", "M"),
     _kind(parse_control, "DTUZ", "DTUZ", "T"),
@@ -85,10 +86,10 @@ _KINDS = (
 
 
 def parse(content: bytes) -> Parsed:
-    """What `content` means to Fossil; None: nothing, it is a plain blob.
+    """What `content` says to Fossil; None: nothing, it is a plain blob.
 
-    The verdict is stock's, but for what grammar.read() and MAX_STRUCTURAL refuse besides. Nothing is looked up:
-    what the artifact names may be missing, or be something else.
+    The verdict is stock's, except where grammar.read() and MAX_STRUCTURAL are stricter. Nothing is looked up: an
+    artifact that is named here may be missing, or be of another kind.
     """
     if not may_be_structural(content):
         return None
@@ -106,16 +107,16 @@ def parse(content: bytes) -> Parsed:
 
 
 def may_be_structural(content: bytes) -> bool:
-    """Whether `parse` has to look further than at its beginning and its length."""
+    """Whether beginning and length leave it open what `content` is."""
     return (content[:1].isupper() or content[:1] == b"-") and len(content) <= MAX_STRUCTURAL
 
 
 def hazard(content: bytes, parsed: CheckIn | Control | Cluster | Other | None) -> str | None:
     """Why an artifact, parsed, should not be passed on to stock's readers, whoever made it; None: there is no reason.
 
-    An id in upper case that comes twice stops every stock clone for good: a phantom is made for each, and the second
-    breaks the table's rule ("UNIQUE constraint failed: blob.uuid"; seen with 2.21, whose own server so refuses it).
-    What stock takes for cards and `parse` does not could set tags past everybody who looks for them.
+    An id in upper case that occurs twice stops every stock clone for good: stock makes a phantom for each, and the
+    second fails with "UNIQUE constraint failed: blob.uuid" (seen with 2.21, whose own server refuses such an artifact
+    that way). Cards that stock reads and `parse` does not could set tags that nobody here sees.
     """
     if not is_sealed(content):
         return None

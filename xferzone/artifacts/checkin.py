@@ -1,19 +1,19 @@
-r"""Check-ins: manifests of one version of the files.
+r"""Check-ins: manifests of one version of all files.
 
-    B ID                            baseline: F cards tell only what differs from that check-in
+    B ID                            baseline: F cards name only what differs from that check-in
     C COMMENT
     D DATE
     F NAME [ID [PERM [OLD]]]        ascending by decoded name; no ID: deleted, only with B
     N MIMETYPE
     P ID*                           parents; the first is the one that this version continues
-    Q (+|-)ID [ID]                  taken over or taken back from elsewhere
-    R MD5                           over names, sizes and contents of all files
+    Q (+|-)ID [ID]                  cherry-picked, or backed out
+    R MD5                           of names, sizes and contents of all files
     T ...                           as in control artifacts, target "*" allowed
     U LOGIN
 
     PERM    x executable, l symbolic link, w or nothing: a plain file
 
-All but D is optional to readers. Source: Fossil 2.21, www/fileformat.wiki; src/manifest.c manifest_parse();
+Readers demand D alone. Source: Fossil 2.21, www/fileformat.wiki; src/manifest.c manifest_parse();
 src/checkin.c create_manifest(). Checked against tests/vectors/artifacts.json and rcard.json.
 """
 
@@ -30,16 +30,16 @@ from xferzone.artifacts.dates import format_date, parse_date
 from xferzone.artifacts.grammar import Cards, c_string, is_hex, is_path, parse_id, sealed, text
 from xferzone.hashing import ArtifactId
 
-#: An F card as most are: no escapes, no PERM, no component that begins with "." or "_". No possessive groups, which
-#: match wrongly before Python 3.11.5 (gh-106052); a component ends at the only "/", so there is nothing to try twice.
+#: An ordinary F card: no escapes, no PERM, no component that begins with "." or "_". No possessive groups, which match
+#: wrongly before Python 3.11.5 (gh-106052). A component ends at the next "/", so nothing is tried twice.
 _PLAIN_FILE = re.compile(
     r"^((?:[^/. _\\\n][^/ \\\n]*/)*[^/. _\\\n][^/ \\\n]*) ([0-9a-f]{64}|[0-9a-f]{40})$", re.MULTILINE
 )
-_NO_COMMENT = "(no comment)"  # what stock writes in the place of none
+_NO_COMMENT = "(no comment)"  # what stock writes for an empty comment
 _MD5_DIGITS = 32
-#: Cards that make an artifact a check-in even if it has neither files nor parents.
+#: Any of these cards makes an artifact a check-in even without files and parents.
 _TELLING = frozenset(b"BCQR")
-#: Stock leaves its own files out of a check-in that names them: file_is_reserved_name().
+#: Stock ignores these names in a check-in, since they are its own files: src/file.c file_is_reserved_name().
 _RESERVED = re.compile(rb"(?i)(?:\A|/)(?:_FOSSIL_|\.fslckout)(?:-wal|-shm|-journal)?\Z")
 
 
@@ -48,7 +48,7 @@ class FileCard(NamedTuple):
 
     Fields:
         name: its path, unescaped.
-        id: its content; None in a delta manifest: the baseline has it, this check-in has not.
+        id: its content; None, in a delta manifest only: this check-in lacks the file, its baseline has it.
         perm: "x", "l" or "".
         old_name: what the first parent calls it; None: the same.
     """
@@ -60,7 +60,7 @@ class FileCard(NamedTuple):
 
 
 class CherryPick(NamedTuple):
-    """One Q card: the change of `target`, or all since `since`, taken over ("+") or taken back ("-")."""
+    """One Q card: the change of `target`, or all changes since `since`, cherry-picked ("+") or backed out ("-")."""
 
     sign: str
     target: ArtifactId
@@ -71,9 +71,8 @@ class CherryPick(NamedTuple):
 class CheckIn:
     """One version of the files, made by `user` at `date_ms`, milliseconds since 1970.
 
-    `comment` is empty and `user` is empty if the artifact says none. `files` are in order of their names' octets;
-    with a `baseline` they are changes to its files: see delta_files(). `parents` are as written, the first one
-    continued.
+    `comment` and `user` are empty if the artifact has none. `files` are in order of their names' octets; with a
+    `baseline` they are changes to its files: see delta_files(). `parents` are as written; the first one is continued.
     """
 
     comment: str
@@ -88,7 +87,7 @@ class CheckIn:
     mimetype: str | None = None
 
     def encode(self) -> bytes:
-        """The artifact, with files, tags and cherry-picks sorted. ValueError if no reader would take it for one."""
+        """The artifact, with files, tags and cherry-picks sorted. Raises ValueError if no reader would accept it."""
         lines = [] if self.baseline is None else [b"B " + self.baseline.encode("ascii")]
         lines.append(b"C " + escape.encode(self.comment or _NO_COMMENT))
         lines.append(b"D " + format_date(self.date_ms))
@@ -119,14 +118,14 @@ def parse_checkin(cards: Cards) -> CheckIn:
         mimetype=None if mimetype is None else text(mimetype),
     )
     if not (checkin.files or checkin.parents or cards.letters & _TELLING):
-        raise ValueError("an F or P card that names nothing makes no check-in")
+        raise ValueError("an F or P card that names nothing does not make a check-in")
     return checkin
 
 
 def delta_files(baseline: Iterable[FileCard], own: Iterable[FileCard]) -> tuple[FileCard, ...]:
     """All files of a check-in whose F cards are `own` and whose baseline's are `baseline`, in order.
 
-    A baseline with a baseline of its own is not allowed and for the caller to see; its deletions are passed over.
+    A baseline must not have a baseline itself; the caller checks that. Deletions in `baseline` are ignored.
     """
     files = {card.name: card for card in baseline}
     files.update((card.name, card) for card in own)
@@ -135,10 +134,7 @@ def delta_files(baseline: Iterable[FileCard], own: Iterable[FileCard]) -> tuple[
 
 
 def replaced(older: CheckIn, newer: CheckIn) -> list[tuple[ArtifactId, ArtifactId]]:
-    """The files of `older` of which `newer`, which was made from it, has other versions, each with that version.
-
-    Of delta manifests nothing is told.
-    """
+    """(old id, new id) of each file that `newer`, a child of `older`, changed; nothing for delta manifests."""
     if older.baseline or newer.baseline:
         return []
     was = {card.name: card.id for card in older.files}
@@ -151,7 +147,7 @@ def replaced(older: CheckIn, newer: CheckIn) -> list[tuple[ArtifactId, ArtifactI
 
 
 def r_card(files: Iterable[tuple[str, bytes]]) -> str:
-    """The argument of the R card: lower-case hex MD5 over (name, content) of all files, which come in F order."""
+    """The argument of the R card: lower-case hex MD5 over (name, content) of all files, in the order of F cards."""
     digest = hashlib.md5(usedforsecurity=False)
     for name, content in files:
         digest.update(b"%s %d\n" % (_octets(name), len(content)))
@@ -160,7 +156,7 @@ def r_card(files: Iterable[tuple[str, bytes]]) -> str:
 
 
 def parse_files(cards: Sequence[bytes], *, delta: bool) -> tuple[FileCard, ...]:
-    """The files of F cards, of each what follows the letter and its space. Raises ValueError."""
+    """The files of F cards, given without their letter and its space. Raises ValueError."""
     joined = b"\n".join(cards)
     if joined.isascii():
         plain = _PLAIN_FILE.findall(joined.decode("ascii"))
@@ -182,7 +178,7 @@ def parse_files(cards: Sequence[bytes], *, delta: bool) -> tuple[FileCard, ...]:
 def _parse_file(card: Sequence[bytes], *, delta: bool) -> tuple[bytes, FileCard]:
     """(the octets of its name, the card)"""
     if len(card) > 4 or (len(card) < 2 and not delta):
-        raise ValueError("an F card of too many arguments or too few")
+        raise ValueError("an F card with too many arguments or too few")
     name, old_name = c_string(card[0]), c_string(card[3]) if len(card) > 3 else None
     if not is_path(name) or not (old_name is None or is_path(old_name)):
         raise ValueError(f"{name[:80]!r} is not the name of a file")
@@ -197,7 +193,7 @@ def _parse_file(card: Sequence[bytes], *, delta: bool) -> tuple[bytes, FileCard]
 def _file_cards(files: Sequence[FileCard], *, delta: bool) -> list[bytes]:
     cards = {_octets(file.name): _file_card(file, delta=delta) for file in files}
     if len(cards) < len(files):
-        raise ValueError("two files of one name")
+        raise ValueError("two files with one name")
     return [cards[name] for name in sorted(cards)]
 
 
@@ -226,7 +222,7 @@ def _perm(argument: bytes) -> str:
 def _parse_pick(card: Sequence[bytes]) -> CherryPick:
     target, *since = card
     if target[:1] not in (b"+", b"-"):
-        raise ValueError("a Q card without sign")
+        raise ValueError("a Q card without a sign")
     return CherryPick(chr(target[0]), parse_id(target[1:]), parse_id(since[0]) if since else None)
 
 
@@ -237,7 +233,7 @@ def _pick_card(pick: CherryPick) -> bytes:
 
 def _parse_r_card(argument: bytes) -> str:
     if len(argument) != _MD5_DIGITS or not is_hex(argument):
-        raise ValueError("the R card is no MD5")
+        raise ValueError("the R card is not an MD5")
     return argument.decode("ascii")
 
 

@@ -1,8 +1,8 @@
-"""Clusters: artifacts that announce many others by one name.
+"""Clusters: artifacts that name many others, so that one id announces them all.
 
     M ID        one or more, in ascending order
 
-Source: Fossil 2.21, www/fileformat.wiki; src/manifest.c. Checked against tests/vectors/cluster.json.
+Source: Fossil 2.21, www/fileformat.wiki; src/manifest.c manifest_parse(). Checked against tests/vectors/cluster.json.
 """
 
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from xferzone.hashing import ArtifactId
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Names `members`, at least one, in ascending order; some may be clusters themselves."""
+    """Names `members`, at least one, in ascending order; some of which may be clusters."""
 
     members: tuple[ArtifactId, ...]
 
     def encode(self) -> bytes:
-        """The artifact, members sorted and each once. Raises ValueError if there are none."""
+        """The artifact, its members sorted and without duplicates. Raises ValueError if there are none."""
         if not self.members:
             raise ValueError("a cluster without members")
         return sealed(b"M " + member.encode("ascii") for member in sorted(set(self.members)))

@@ -1,14 +1,15 @@
-"""Control artifacts: tags put on artifacts after the fact.
+"""Control artifacts: tags that are put on other artifacts later.
 
     D DATE
     T PREFIX NAME SP TARGET [SP VALUE]      one or more, in ascending order of prefix and name, then of target
     U LOGIN
 
-    PREFIX  "+" on the target only; "*" on it and, along first parents, on its descendants; "-" no longer
-    NAME    not of hex digits alone
-    TARGET  an id; "*" in a check-in: itself
+    PREFIX  "+" on the target only; "*" on it and on its descendants by first parents; "-" removes it
+    NAME    not hex digits alone
+    TARGET  an id; "*", in a check-in only: the check-in itself
 
-Which tag holds where is the business of store/. Source: Fossil 2.21, www/fileformat.wiki; src/manifest.c.
+store/ works out which tag holds where.
+Source: Fossil 2.21, www/fileformat.wiki; src/manifest.c manifest_parse().
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,7 +25,7 @@ _PREFIXES = ("*", "+", "-")
 
 
 class Tag(NamedTuple):
-    """One T card. `target` None: the check-in that carries it; `value` None: there is none."""
+    """One T card. `target` None: the check-in that holds it; `value` None: the tag has no value."""
 
     prefix: str
     name: str
@@ -41,9 +42,9 @@ class Control:
     user: str
 
     def encode(self) -> bytes:
-        """The artifact, tags sorted. Raises ValueError if no reader would take it for one."""
+        """The artifact, its tags sorted. Raises ValueError if no reader would accept it."""
         if not self.tags or not all(tag.target for tag in self.tags):
-            raise ValueError("a control artifact is of tags with a target")
+            raise ValueError("each tag of a control artifact needs a target, and there must be one")
         return sealed([b"D " + format_date(self.date_ms), *tag_cards(self.tags), user_card(self.user)])
 
 
@@ -51,7 +52,7 @@ def parse_control(cards: Cards) -> Control:
     """The value of a control artifact's cards. Raises ValueError."""
     tags = parse_tags(cards.every(b"T"))
     if not all(tag.target for tag in tags):
-        raise ValueError("a control artifact has no tags of its own")
+        raise ValueError("a control artifact cannot tag itself")
     return Control(parse_date(cards.first(b"D") or b""), tags, parse_user(cards))
 
 
@@ -63,10 +64,10 @@ def parse_tags(cards: Sequence[Sequence[bytes]]) -> tuple[Tag, ...]:
         name = c_string(name)
         if name[:1] not in (b"*", b"+", b"-") or is_hex(name[1:]):
             raise ValueError(f"{name[:80]!r} is not the name of a tag")
-        place = (name, b"" if target == b"*" else target)
-        if previous is not None and place <= previous:
+        order = (name, b"" if target == b"*" else target)
+        if previous is not None and order <= previous:
             raise ValueError("T cards are not in order")
-        previous = place
+        previous = order
         on = None if target == b"*" else parse_id(target)
         label = name.decode("utf-8", "surrogateescape")
         tags.append(Tag(label[0], label[1:], on, text(value[0]) if value else None))
@@ -84,12 +85,12 @@ def tag_cards(tags: Iterable[Tag]) -> list[bytes]:
         cards.append((tag.prefix.encode("ascii") + name, (tag.target or "").encode("ascii"), value))
     cards.sort(key=lambda card: card[:2])
     if len({card[:2] for card in cards}) < len(cards):
-        raise ValueError("the same tag twice on one target")
+        raise ValueError("one tag twice on one target")
     return [b"T %s %s%s" % (escape.encode(name), target or b"*", value) for name, target, value in cards]
 
 
 def parse_user(cards: Cards) -> str:
-    """The login of the U card; "anonymous" if it names none, "" if there is no card."""
+    """The login of the U card; "anonymous" if the card is empty, "" if there is no card."""
     login = cards.first(b"U")
     if login is None:
         return "anonymous" if cards.every(b"U") else ""
@@ -97,7 +98,7 @@ def parse_user(cards: Cards) -> str:
 
 
 def user_card(user: str) -> bytes:
-    """The U card of `user`, who is not empty."""
+    """The U card of `user`. Raises ValueError if it is empty."""
     if not user:
         raise ValueError("an artifact needs a user")
     return b"U " + escape.encode(user)

@@ -1,19 +1,19 @@
 r"""The date of a D or E card <-> milliseconds since 1970, UTC.
 
 Written:    YYYY-MM-DDTHH:MM:SS.SSS
-Read:       whatever SQLite's julianday() takes and one token can hold:
+Read:       whatever SQLite's julianday() accepts and one token can hold:
 
     date    = "-"? YYYY-MM-DD [T and blanks]* (time)?
-    time    = HH:MM (":" SS ("." S+)?)? blank* ("Z" | "z" | [+-]HH:MM)? blank*      alone: of 2000-01-01
+    time    = HH:MM (":" SS ("." S+)?)? blank* ("Z" | "z" | [+-]HH:MM)? blank*      alone: on 2000-01-01
     number  = a decimal of days since the Julian epoch
     now     = the word
 
-Days up to 31 count in every month and hours up to 24 in every day: what is over runs into the next. The time must be
-after the Julian epoch and before the year 10000. Blanks are TAB, VT, FF and CR, since a space ends the token.
+Every month takes days up to 31 and every day hours up to 24; the excess runs into the next one. The time must be after
+the Julian epoch and before the year 10000. Blanks are TAB, VT, FF and CR, since a space ends the token.
 
-`now` reads as 1970: stock takes the moment of parsing, so no two replicas would agree. Nothing here reads a clock,
-and a check-in of that date is after no parent, hence never published.
-Seconds are rounded to milliseconds; SQLite before 3.45 cuts them off, sometimes one short of what was written.
+`now` reads as 1970. Stock takes the moment of parsing, so no two replicas would agree. A check-in of 1970 is not after
+any parent, so it is never published.
+Seconds are rounded to milliseconds. SQLite before 3.45 truncates them, sometimes to one less than was written.
 Source: SQLite 3.41, src/date.c parseDateOrTime(), computeJD(), src/util.c sqlite3AtoF().
 """
 
@@ -23,9 +23,9 @@ from datetime import UTC, datetime, timedelta
 _DAY = 86_400_000  # milliseconds
 _HALF_EPOCH = 1524 * _DAY + _DAY // 2  # from day 0 of the formula in _civil() to the Julian epoch
 _UNIX_EPOCH = 210_866_760_000_000  # 1970, milliseconds after the Julian epoch
-_LAST = 464_269_060_799_999  # the last millisecond of the year 9999, likewise
-_LAST_NUMBER = 5_373_484.5  # days; what julianday() takes as a number is below
-_MAX_TOKEN = 64  # bytes; ours, far over any date that means something
+_LAST = 464_269_060_799_999  # the last millisecond of the year 9999, in the same count
+_LAST_NUMBER = 5_373_484.5  # days; julianday() accepts numbers below this
+_MAX_TOKEN = 64  # bytes; ours, far longer than any sensible date
 
 _TIME = (
     rb"(?P<h>\d\d):(?P<m>\d\d)(?::(?P<s>\d\d)(?:\.(?P<f>\d+))?)?[\t\v\f\r]*(?:[Zz]|(?P<zone>[+-]\d\d:\d\d))?"
@@ -40,7 +40,7 @@ def parse_date(token: bytes) -> int:
     """Milliseconds since 1970, UTC; negative before.
 
     Raises:
-        ValueError: julianday() would not take it, or it is over 64 bytes long.
+        ValueError: julianday() would not accept it, or it is over 64 bytes long.
     """
     if not token or len(token) > _MAX_TOKEN:
         raise ValueError("no date")

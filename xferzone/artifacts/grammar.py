@@ -4,12 +4,11 @@ r"""What all structural artifacts have in common.
     card     = LETTER (SP argument)* LF     letters in ascending order; W is followed by its text and an LF
     Z        = "Z" SP MD5 LF                lower-case hex MD5 of all that stands before it
 
-An argument ends at the first space and may be empty; text in it is escaped (xferzone.escape). As in C, a NUL that an
-escape brings into a text ends it. A clear-signed artifact is read without its signature: all up to the first blank
-line, and all from the last line that begins a signature on. Stricter than stock: no NUL in a card (stock takes one
-for a space).
+An argument ends at the first space and may be empty; text in it is escaped (xferzone.escape). As in C, an escaped NUL
+ends the text. A clear-signed artifact is read without its signature, that is from the first blank line on and up to the
+last line that begins a signature. Stricter than stock: no NUL in a card (stock reads one as a space).
 
-One wrong byte, and an artifact is a plain blob: everything here raises ValueError then.
+One wrong byte makes an artifact a plain blob: everything here raises ValueError then.
 Source: Fossil 2.21, www/fileformat.wiki; src/manifest.c manifest_parse(), src/file.c file_is_simple_pathname(). All
 verdicts were compared with the binary's (`fossil test-parse-manifest`).
 """
@@ -41,9 +40,9 @@ class Cards:
     """The cards of one artifact.
 
     Fields:
-        args: letter -> the arguments of each card of that letter, in order; their number is as it should be.
-        many: likewise of F and M, of which there may be thousands: what follows the letter and its space, unsplit
-            and unchecked.
+        args: letter -> the arguments of each card of that letter, in order; their number has been checked.
+        many: the same for F and M, of which there may be thousands: what follows the letter and its space, neither
+            split nor checked.
     """
 
     args: Mapping[bytes, Sequence[Sequence[bytes]]]
@@ -51,7 +50,7 @@ class Cards:
 
     @property
     def letters(self) -> frozenset[int]:
-        """The letters of all cards."""
+        """The letters of all cards, as octets."""
         return frozenset(b"".join((*self.args, *self.many)))
 
     def every(self, letter: bytes) -> Sequence[Sequence[bytes]]:
@@ -65,7 +64,7 @@ class Cards:
 
 
 class _Rule(NamedTuple):
-    """How many arguments a card may have, and whether an artifact may have several of it."""
+    """How many arguments a card may have, and whether an artifact may have several such cards."""
 
     fewest: int
     most: int
@@ -93,20 +92,20 @@ _RULES: Mapping[bytes, _Rule] = {
     b"T": _Rule(2, 3, several=True),
     b"U": _Rule(0, 1),
     b"W": _Rule(1, 1),
-    b"Z": _Rule(1, 1, several=True),  # before the last they mean nothing
+    b"Z": _Rule(1, 1, several=True),  # only the last one counts
 }
 
 
 def read(content: bytes) -> Cards:
-    """The cards of `content`, with the right number of arguments each, sealed by its Z card.
+    """The cards of `content`, each with the right number of arguments. The Z card has been checked.
 
-    Quick to refuse what does not look like an artifact. Raises ValueError.
+    Fast for content that does not look like an artifact. Raises ValueError.
     """
     return _cards(_opened(content))
 
 
 def is_sealed(content: bytes) -> bool:
-    """Whether stock would look for cards in `content`: it begins like one and ends with a Z card that holds."""
+    """Whether stock would look for cards in `content`: it begins like a card and ends with the right Z card."""
     try:
         _opened(content)
     except ValueError:
@@ -126,7 +125,7 @@ def upper_case_ids(cards: Cards) -> bool:
 
 
 def _opened(content: bytes) -> bytes:
-    """`content` without a signature around it, its first octets and its Z card checked. Raises ValueError."""
+    """`content` without a signature around it; its first octets and its Z card are right. Raises ValueError."""
     if content.startswith(_SIGNED) and content.endswith(b"\n"):
         content = _unsigned(content)
     if len(content) < _SHORTEST or not content[:1].isupper() or content[1:2] != b" ":
@@ -141,7 +140,7 @@ def _opened(content: bytes) -> bytes:
 
 
 def sealed(lines: Iterable[bytes]) -> bytes:
-    """The artifact of these cards, each without its LF, and the Z card that they ask for."""
+    """The artifact of these cards, each without its LF, with the Z card added."""
     text = b"".join(line + b"\n" for line in lines)
     digest = hashlib.md5(text, usedforsecurity=False).hexdigest()
     return b"%sZ %s\n" % (text, digest.encode("ascii"))
@@ -158,7 +157,7 @@ def c_string(argument: bytes) -> bytes:
 
 
 def parse_id(argument: bytes) -> ArtifactId:
-    """The id in an argument. Upper case is kept, as stock does: it names nothing that will ever be found.
+    """The id in an argument. Upper case is kept, as in stock, although no look-up will ever find it.
 
     Raises:
         ValueError: not 40 or 64 hex digits.
@@ -169,12 +168,12 @@ def parse_id(argument: bytes) -> ArtifactId:
 
 
 def is_hex(octets: bytes) -> bool:
-    """Whether there are but hex digits, or nothing."""
+    """Whether all octets are hex digits; also if there are none."""
     return _HEX.fullmatch(octets) is not None
 
 
 def is_path(octets: bytes) -> bool:
-    """Whether a file may have this name: relative, no empty component, none of "." and ".."."""
+    """Whether a file may have this name: relative, without empty components, "." and ".."."""
     return _NO_PATH.search(octets) is None
 
 
@@ -194,7 +193,7 @@ def _cards(content: bytes) -> Cards:
         letter = head[:1]
         if head[1:] not in (b" ", b""):
             raise ValueError(f"{head!r} does not begin a card")
-        # A bug of old writers of technotes, forgiven by stock: N after P.
+        # Stock forgives a bug of old writers of technotes: N after P.
         if letter < previous and not (letter == b"N" and previous == b"P" and b"E" in args):
             raise ValueError("cards are not in order")
         previous = letter
@@ -210,20 +209,20 @@ def _cards(content: bytes) -> Cards:
         if len(each) > 1 and not rule.several:
             raise ValueError(f"more than one {letter!r} card")
     if any(len(md5) != _MD5_DIGITS or not is_hex(md5) for (md5,) in args.get(b"Z", ())):
-        raise ValueError("a Z card without MD5")
+        raise ValueError("a Z card without an MD5")
     return Cards(args, many)
 
 
 def _lines(content: bytes) -> list[bytes]:
-    """The lines without LF; of a W card without the text behind it, in which lines would be no cards."""
+    """The lines without LF, and without the text behind a W card, whose lines are not cards."""
     tail = b""
-    # Nothing but W itself can begin with this before the text of the first W card.
+    # Before the text of the first W card, nothing but W itself can begin like this.
     start = content.find(b"\nW ") + 1
     if start:
         end = content.index(b"\n", start)
         tail = content[end + 1 + _text_size(content[start + 2 : end]) :]
         if tail[:1] != b"\n":
-            raise ValueError("the text of the W card is of another size")
+            raise ValueError("the text of the W card has another size")
         content, tail = content[: end + 1], tail[1:]
     if b"\0" in content or b"\0" in tail:
         raise ValueError("a NUL in a card")

@@ -1,11 +1,11 @@
-"""The artifacts that are valid and mean nothing here: wiki, tickets, attachments, technotes, forum posts.
+"""Artifacts that are valid but have no meaning here: wiki, tickets, attachments, technotes, forum posts.
 
     A NAME TARGET [ID]      attachment: a path; a page, ticket or technote; what is attached
     E DATE ID               technote
-    G ID   H TITLE   I ID   forum: the thread, its title (first post only), the post that is answered (others only)
-    J NAME [VALUE]          ticket: ascending by name as written
+    G ID   H TITLE   I ID   forum: the thread, its title (first post only), the post answered (other posts only)
+    J NAME [VALUE]          ticket: in ascending order of names as written
     K HEX                   ticket: its 40 digits
-    L TITLE                 wiki: 1 to 100 octets, no control octet, no space first, last or twice
+    L TITLE                 wiki: 1 to 100 octets, no control octets, no space first, last or doubled
 
 Source: Fossil 2.21, www/fileformat.wiki; src/manifest.c manifest_parse(), src/wiki.c wiki_name_is_wellformed().
 """
@@ -28,7 +28,7 @@ _TICKET_DIGITS = 40
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """A valid artifact of a kind that has no meaning for zones; it is kept and sent as any blob."""
+    """A valid artifact of a kind that has no meaning for zones; it is kept and sent like any blob."""
 
     kind: OtherKind
 
@@ -42,9 +42,9 @@ def parse_other(kind: OtherKind, cards: Cards) -> Other:
         raise ValueError("J cards are not in order")
     parents = [parse_id(parent) for card in cards.every(b"P") for parent in card]
     if kind == "forum" and (len(parents) > 1 or frozenset(b"HI") <= cards.letters):
-        raise ValueError("no post of a forum")
+        raise ValueError("not a post of a forum")
     if any(tag.prefix != "+" or tag.target is not None for tag in parse_tags(cards.every(b"T"))):
-        raise ValueError("a technote only adds tags to itself")
+        raise ValueError("a technote may only add tags to itself")
     return Other(kind)
 
 

@@ -1,6 +1,6 @@
-r"""The check-ins that nearly all are, read at a fifth of the time: C D F* P? R? T* U Z, nothing unusual in them.
+r"""Ordinary check-ins, read in a fifth of the time: C D F* P? R? T* U Z, and nothing unusual in them.
 
-What is read here means the same as to grammar.read() and parse_checkin(); what is not is left to them.
+The verdict is that of grammar.read() and parse_checkin(), which read everything else.
 """
 
 import hashlib
@@ -24,10 +24,10 @@ _midnight = lru_cache(maxsize=4096)(parse_date)
 
 
 def plain_checkin(content: bytes) -> CheckIn | None:
-    """The check-in; None: it is none, or not one of the plainest.
+    """The check-in; None: `content` is not an ordinary one, and may be anything else.
 
     Raises:
-        ValueError: it is none.
+        ValueError: `content` is not a check-in.
     """
     match = _CHECKIN.fullmatch(content)
     if match is None:

@@ -1,7 +1,7 @@
-"""The xfer cards: body text in, values out, and back. No I/O, no state.
+"""The xfer cards: body text <-> values. No I/O, no state.
 
-One module a family; each has its card classes and a PARSERS table. To add a card, write the class and put it in its
-family's table. Which cards may come from which side is the business of sync/.
+One module a family, each with its card classes and a table PARSERS. To add a card, write the class and put it in the
+table. sync/ knows which side may send which card. extension.py has the grammar of our own pragmas.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -50,23 +50,23 @@ _PARSERS: Mapping[bytes, Parser] = {
     **configuration.PARSERS,
     **notice.PARSERS,
 }
-#: After a wrong line of these nobody knows where the next card begins.
+#: After a bad line of one of these, nobody knows where the next card begins.
 _WITH_PAYLOAD = frozenset({b"file", b"cfile", b"uvfile", b"config"})
 
-#: Lines of one message, comments and blank ones included: some hundred kilobytes on the wire can expand to a hundred
-#: million of them, which would keep a worker busy for minutes. Ours; a second's work.
+#: Lines of one message, comments and blank lines included; ours, a second of work. A few hundred kilobytes on the wire
+#: can expand to a hundred million lines, which would keep a worker busy for minutes.
 MAX_LINES = 1_000_000
 
 
 def parse_cards(body: bytes | IO[bytes]) -> Iterator[Card]:
-    """Yield the cards of an uncompressed message body, in order; comments and blank lines mean nothing.
+    """Yield the cards of an unpacked message body, in order; comments and blank lines mean nothing.
 
-    A file is read from where it stands, a little ahead. Lazy: cards before a bad one are yielded before the error
-    is raised. A line whose operator nobody knows, or whose arguments make no such card, comes as Unknown, and the
-    line after it is read.
+    Lazy: the cards before a bad one are yielded before the error is raised. A file is read from its position, and
+    somewhat ahead. A line with an unknown operator, or with arguments that do not make that card, is yielded as
+    Unknown.
 
     Raises:
-        MalformedCard: the same of a card with a payload, or a payload that the body does not hold.
+        MalformedCard: the bad line belongs to a card with a payload, or the body ends inside a payload.
         PeerError: over MAX_LINES lines, or one of over MAX_LINE bytes.
     """
     cursor = Cursor(body)
@@ -99,5 +99,5 @@ def parse_cards(body: bytes | IO[bytes]) -> Iterator[Card]:
 
 
 def encode_cards(cards: Iterable[Card]) -> bytes:
-    """The uncompressed message body that carries `cards`, in order."""
+    """The message body that carries `cards`, in order, not packed yet."""
     return b"".join(card.encode() for card in cards)

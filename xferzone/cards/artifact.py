@@ -2,12 +2,12 @@ r"""Cards that name or carry artifacts.
 
     igot ID ?1?                           I hold it (1: but it is private)
     gimme ID                              send it to me
-    private                               the next file or cfile is private
+    private                               the file or cfile that follows is private
     file ID ?SOURCE? SIZE \n              its content, or a delta from SOURCE
     cfile ID ?SOURCE? USIZE CSIZE \n      the same, packed as stock stores it
 
-Stock puts nothing between a file payload and the next card, and a line feed after a cfile payload unless that
-already ends in one. `encode` does the same to the byte; the parser needs neither.
+Stock writes nothing between a file payload and the next card, and a line feed after a cfile payload that does not end
+in one. `encode` does exactly the same; the parser needs neither.
 
 Source: Fossil 2.21, www/sync.wiki sections 3.3, 3.6, 3.7; src/xfer.c xfer_accept_file(),
 xfer_accept_compressed_file(), send_file(), send_compressed_file(). Checked against tests/vectors/rounds.
@@ -28,7 +28,7 @@ _IGOTS = re.compile(rb"(?:igot (?:[0-9a-f]{64}|[0-9a-f]{40})\n){1,500}")
 
 @dataclass(frozen=True, slots=True)
 class IGot(Card):
-    """The sender holds `artifact`; if `private`, it will not be sent unasked."""
+    """The sender holds `artifact`; if `private`, it is sent only to those who may sync private artifacts."""
 
     operator: ClassVar[bytes] = b"igot"
     artifact: ArtifactId
@@ -39,7 +39,7 @@ class IGot(Card):
 
     @classmethod
     def parse(cls, args: Sequence[bytes], cursor: Cursor) -> Self:
-        # Any flag but "1" reads as public and further tokens are ignored, as in stock: hence no expect().
+        # As in stock any flag but "1" means public, and further tokens are ignored: hence no expect().
         if not args:
             raise ValueError("no artifact id")
         return cls(parse_artifact_id(args[0]), private=args[1:2] == [b"1"])
@@ -79,8 +79,8 @@ class Private(Card):
 class File(Card):
     """The content of `artifact`, uncompressed.
 
-    With a `source`, `payload` is the delta that makes `artifact` out of it; the source may arrive later, or be a
-    phantom. Nothing is verified here.
+    With a `source`, `payload` is the delta that makes `artifact` of it. The source may come later, or not at all.
+    Nothing is verified here.
     """
 
     operator: ClassVar[bytes] = b"file"
@@ -105,8 +105,8 @@ class File(Card):
 class CFile(Card):
     """The content of `artifact` as stock stores it, sent in clone version 3; cards.body.unpack() opens `payload`.
 
-    `size` is the length in bytes of the artifact, also when `payload` holds a delta. Senders get it wrong without
-    harm: nobody checks it.
+    `size` is the length in bytes of the artifact, even if `payload` holds a delta. Nobody checks it, so a wrong one
+    does no harm.
     """
 
     operator: ClassVar[bytes] = b"cfile"
@@ -136,9 +136,9 @@ PARSERS: Mapping[bytes, Parser] = {card.operator: card.parse for card in (IGot, 
 
 
 def igots(cursor: Cursor) -> Sequence[IGot]:
-    """The igot cards that stand in a row at the cursor, which moves on; an announcement is little else.
+    """The igot cards in a row at the cursor, which moves behind them. Announcements consist of little else.
 
-    Only plain ones, of public artifacts, and not all of them if they are many: what remains is read as any card.
+    Plain ones of public artifacts only, and a bounded number; the caller reads the rest one by one.
     """
     return list(map(IGot, map(ArtifactId, cursor.run(_IGOTS).decode("ascii").split()[1::2])))
 

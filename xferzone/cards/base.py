@@ -1,14 +1,13 @@
-"""What every xfer card has in common: a line of tokens, then maybe a payload.
+"""What all xfer cards have in common: a line of tokens, then perhaps a payload.
 
     body    = (card | comment | blank line)*
     card    = operator (blank+ token)* LF payload?      the last line may lack its LF
     blank   = space | TAB | CR | VT | FF                also before the operator and before the LF
     comment = "#" any octets LF                         only if "#" is the line's first octet
 
-At most six tokens count; text behind them is ignored. A payload begins right after the LF and is exactly as long
-as its line says; what follows it is the next line.
+At most six tokens count; the rest of the line is ignored. A payload begins right after the LF and is exactly as long as
+its line says; the next line follows it at once.
 
-No card reads a socket, a clock or a database: bytes in, frozen values out.
 Source: Fossil 2.21, www/sync.wiki section 3.1; src/xfer.c page_xfer(), src/blob.c blob_tokenize(), blob_is_int().
 """
 
@@ -23,7 +22,7 @@ from xferzone import escape
 from xferzone.errors import PeerError
 
 MAX_TOKENS = 6  # the operator included; Fossil 2.21, src/xfer.c, the size of Xfer.aToken
-MAX_LINE = 65_536  # bytes; ours: tokens are hashes, names and short texts, the rest is payload
+MAX_LINE = 65_536  # bytes; ours, since tokens are hashes, names and short texts
 MAX_SIZE = 2**31 - 1  # bytes; the largest integer that blob_is_int() holds
 MAX_MTIME = 2**63 - 1  # seconds since 1970; the largest integer that blob_is_int64() holds
 
@@ -33,7 +32,7 @@ _CODE = re.compile(rb"[0-9a-fA-F]{40}(?:[0-9a-fA-F]{24})?")
 
 
 class Cursor:
-    """A read position in one message body, of which no more than a window and one payload are in memory."""
+    """A read position in one message body; only a window of it and one payload are in memory."""
 
     __slots__ = ("_at", "_behind", "_body", "_window")
 
@@ -69,8 +68,8 @@ class Cursor:
         """The next `size` bytes, whatever they hold.
 
         Raises:
-            ValueError: fewer remain. (Stock hands out the rest and lets the hash check fail; saying so here
-                names the card at fault.)
+            ValueError: fewer remain. (Stock returns the rest and lets the hash check fail; an error here names the card
+                at fault.)
         """
         taken = self._window[self._at : self._at + size]
         if len(taken) == size:
@@ -87,7 +86,7 @@ class Cursor:
         return payload.getvalue()
 
     def run(self, pattern: re.Pattern[bytes]) -> bytes:
-        """What `pattern` matches right here, as far as it is in memory; empty where it does not match."""
+        """What `pattern` matches at the cursor, as far as that is in memory; empty: it does not match."""
         if self._at == len(self._window):
             self._look_ahead()
         match = pattern.match(self._window, self._at)
@@ -114,16 +113,16 @@ class Card(ABC):
         """The card's line and payload, ready for the wire."""
 
     def pieces(self) -> Sequence[bytes]:
-        """The same in order, a large payload not copied."""
+        """The parts of `encode` in order, without a copy of a large payload."""
         return (self.encode(),)
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown(Card):
-    r"""A line that is no card we know: its operator is in no table, or its arguments are not that card's.
+    r"""A line that is not a card we know: its operator is in no table, or its arguments do not make that card.
 
-    Stock does not tell the two apart: a client ends its session on either (`unknown command: [igot]`), a server
-    drops what it has written, answers `error bad\scommand:\s` and the escaped `line`, and goes on with the next.
+    Stock treats both alike. Its client ends the session (`unknown command: [igot]`). Its server drops what it has
+    written, answers `error bad\scommand:\s` and the escaped `line`, and reads the next line.
 
     Fields:
         line: as it came, with its LF if it had one.
@@ -136,7 +135,7 @@ class Unknown(Card):
 
     @property
     def name(self) -> str:
-        """The operator that nobody knows, fit to be printed."""
+        """The operator, fit to be printed."""
         return self.line.split(None, 1)[0].decode("ascii", "backslashreplace")
 
     def encode(self) -> bytes:
@@ -145,7 +144,7 @@ class Unknown(Card):
 
 @dataclass(frozen=True, slots=True)
 class Comment(Card):
-    """A line that only people read; made to be sent, never parsed. `text` holds no LF."""
+    """A line that only people read; sent and never parsed. `text` holds no LF."""
 
     operator: ClassVar[bytes] = b"#"
     text: str
@@ -156,7 +155,7 @@ class Comment(Card):
         return b"# " + octets(self.text) + b"\n"
 
 
-#: Builds a card from its arguments (operator removed), taking any payload from the cursor. Raises ValueError when
+#: Makes a card of its arguments (without the operator), and takes its payload from the cursor. Raises ValueError if
 #: they do not make such a card.
 Parser: TypeAlias = Callable[[Sequence[bytes], Cursor], Card]
 
@@ -181,7 +180,7 @@ def parse_integer(token: bytes, largest: int = MAX_SIZE) -> int:
 
 
 def parse_code(token: bytes) -> str:
-    """A project code: 40 or 64 hex digits of either case, of which only lower case will match. Or ValueError."""
+    """A project code: 40 or 64 hex digits. Upper case is read, and matches no project. Raises ValueError."""
     if not _CODE.fullmatch(token):
         raise ValueError(f"{token[:80]!r} is not a project code")
     return token.decode("ascii")
@@ -194,12 +193,12 @@ def expect(args: Sequence[bytes], *counts: int) -> None:
 
 
 def text(token: bytes) -> str:
-    """An unescaped token as text; octets that are no UTF-8 become lone surrogates, which `octets` takes back."""
+    """An unescaped token as text; octets that are not UTF-8 become lone surrogates, which `octets` reverses."""
     return token.decode("utf-8", "surrogateescape")
 
 
 def octets(text: str) -> bytes:
-    """The token that `text` was made of."""
+    """The token that `text` was read from."""
     return text.encode("utf-8", "surrogateescape")
 
 

@@ -3,8 +3,8 @@ r"""Cards of the project's configuration.
     reqconfig /AREA                       client only: all project skin css shun ticket user email ...
     config /TABLE SIZE \n                 SIZE bytes of it and one line feed: config user shun reportfmt ...
 
-A stock receiver skips the byte after a config payload whatever it is, so `encode` always writes the line feed; our
-parser takes the payload alone, and a line feed behind it is a blank line.
+A stock receiver skips one byte after a config payload, so `encode` always writes the line feed. Our parser takes the
+payload alone and reads the line feed as a blank line.
 Source: Fossil 2.21, www/sync.wiki section 3.8; src/xfer.c page_xfer(), src/configure.c configure_receive().
 """
 
@@ -33,7 +33,7 @@ class ReqConfig(Card):
 
 @dataclass(frozen=True, slots=True)
 class Config(Card):
-    """One row of `table`, which begins with a slash; `payload` is a list of SQL literals, not looked into."""
+    """One row of `table`, which begins with a slash; `payload` is a list of SQL literals and is not parsed."""
 
     operator: ClassVar[bytes] = b"config"
     table: str

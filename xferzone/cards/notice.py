@@ -1,10 +1,10 @@
-"""Cards that a server writes for people.
+"""Cards that servers write for people.
 
     message TEXT        printed as `Server says: TEXT`
     error TEXT          printed as `Error: TEXT`; a client drops the rest of the reply
 
-TEXT is one escaped token. Some errors of stock are escaped as in an URL instead (`wrong+hash+on+received+artifact`)
-and are printed as they are.
+TEXT is one escaped token. A few errors of stock are escaped as in a URL instead (`wrong+hash+on+received+artifact`);
+they are printed as they come.
 Source: Fossil 2.21, www/sync.wiki sections 3.12, 3.13; src/xfer.c client_sync().
 """
 
@@ -18,7 +18,7 @@ from xferzone.cards.base import Card, Cursor, Parser, escaped, expect, line
 
 @dataclass(frozen=True, slots=True)
 class Message(Card):
-    """Something to be printed; `text` is not empty."""
+    """Something to print; `text` is not empty."""
 
     operator: ClassVar[bytes] = b"message"
     text: str

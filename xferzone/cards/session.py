@@ -1,20 +1,20 @@
-r"""Cards that say who speaks, about which project, and in which manner.
+r"""Cards that open a message: who sends it, for which project, and to what end.
 
-    login USER NONCE SIGNATURE            client only, first of all
+    login USER NONCE SIGNATURE            client only, the first card
     pull SERVERCODE PROJECTCODE           client only
     push SERVERCODE PROJECTCODE           a server's push card answers a clone
     clone ?VERSION SEQNO?                 client only; both missing or VERSION < 2: a clone by igot and gimme
     clone_seqno SEQNO                     server only; 0: all is sent
-    cookie TEXT                           kept by a client and sent back
+    cookie TEXT                           a client keeps it and sends it back
     pragma NAME ?ARG ...?                 at most four arguments; unknown names mean nothing
 
-How a login is proved, each hash a lower-case hex SHA1:
+A login is proved as follows; each hash is a lower-case hex SHA1:
 
     NONCE     = hash of every byte of the body behind the LF of the login line
     SECRET    = hash of "PROJECTCODE/USER/PASSWORD", or the password if it is 40 hex digits itself
     SIGNATURE = hash of NONCE SECRET
 
-Nothing in it ages: whoever sees a request can send it again.
+A login does not expire: whoever sees a request can send it again.
 Source: Fossil 2.21, www/sync.wiki section 3.3; src/xfer.c page_xfer(), check_login(); src/sha1.c
 sha1_shared_secret(). Checked against tests/vectors/login.json.
 """
@@ -49,9 +49,9 @@ class Login(Card):
 
     Fields:
         user: unescaped.
-        nonce, signature: whatever was sent, in ASCII (other octets as \\xNN, so that they compare and never match).
-        end: how many bytes of the body stand before and in this line, so that body[end:] is what the nonce covers;
-            0 on a card that was not parsed. No part of the card's value.
+        nonce, signature: as sent, in ASCII; other octets become \\xNN, which matches no hash.
+        end: offset of the byte behind this line: the nonce covers body[end:]. 0 if the card was not parsed. Two cards
+            that differ in it alone are equal.
     """
 
     operator: ClassVar[bytes] = b"login"
@@ -72,7 +72,7 @@ class Login(Card):
 
 @dataclass(frozen=True, slots=True)
 class Pull(Card):
-    """The sender wants artifacts of the project; `server_code` is any token and means nothing."""
+    """The sender wants artifacts of the project; `server_code` is any token and is ignored."""
 
     operator: ClassVar[bytes] = b"pull"
     server_code: str
@@ -108,8 +108,8 @@ class Push(Card):
 class Clone(Card):
     """The sender wants everything, from position `seqno` of the server's choice on.
 
-    Both are None in the oldest form. A `seqno` of 0 also stands for what is no number: stock 2.21 begins at the
-    first artifact then, as for 1; later ones refuse it.
+    Both are None in the oldest form. A `seqno` that is not a number reads as 0; stock 2.21 then begins at the first
+    artifact, as for 1, and later releases refuse it.
     """
 
     operator: ClassVar[bytes] = b"clone"
@@ -123,7 +123,8 @@ class Clone(Card):
 
     @classmethod
     def parse(cls, args: Sequence[bytes], cursor: Cursor) -> Self:
-        # Stock refuses no clone card: what is not of the newer form is of the oldest, what is too large the largest.
+        # Stock refuses no clone card: what is not of the newer form reads as the oldest, a number too large as the
+        # largest.
         if len(args) != 2 or not args[0].isdigit():
             return cls()
         version, seqno = (min(int(arg[:20]), MAX_SIZE) if arg.isdigit() else 0 for arg in args)
@@ -148,7 +149,7 @@ class CloneSeqno(Card):
 
 @dataclass(frozen=True, slots=True)
 class Cookie(Card):
-    """One token of the server's that a client brings back; `text` is not escaped and holds no blank."""
+    """One token of the server that a client sends back; `text` is not escaped and holds no blank."""
 
     operator: ClassVar[bytes] = b"cookie"
     text: str
@@ -164,7 +165,7 @@ class Cookie(Card):
 
 @dataclass(frozen=True, slots=True)
 class Pragma(Card):
-    """Anything else that one side may tell the other; `args` are tokens, not unescaped, at most four."""
+    """Anything else that one side tells the other; `args` are at most four tokens, still escaped."""
 
     operator: ClassVar[bytes] = b"pragma"
     name: str
@@ -188,19 +189,19 @@ PARSERS: Mapping[bytes, Parser] = {
 
 
 def nonce(rest: bytes) -> str:
-    """What the login card before `rest`, the remainder of the body, must name as its nonce."""
+    """The nonce of the login card that precedes `rest`, the remainder of the body."""
     return hashlib.sha1(rest).hexdigest()
 
 
 def shared_secret(project_code: str, login: str, password: str) -> str:
-    """What stock keeps instead of `password`; a password of 40 hex digits counts as such a secret already."""
+    """What stock stores instead of `password`; a password of 40 hex digits is such a secret already."""
     if _HASHED.fullmatch(password):
         return password
     return hashlib.sha1(octets(f"{project_code}/{login}/{password}")).hexdigest()
 
 
 def signature(nonce: str, secret: str) -> str:
-    """What proves that the sender of `nonce` knows `secret`; compare it in constant time."""
+    """The proof that the sender of `nonce` knows `secret`; compare it in constant time."""
     return hashlib.sha1(octets(nonce + secret)).hexdigest()
 
 

@@ -1,13 +1,13 @@
-r"""Cards of unversioned files: names whose content has no history, the newest wins.
+r"""Cards of unversioned files: files without a history, of which the newest wins.
 
     uvigot NAME MTIME HASH SIZE           server only; HASH "-" and SIZE 0: deleted then
     uvgimme NAME                          client only
-    uvfile NAME MTIME HASH SIZE FLAGS \n  its content, SIZE bytes, and nothing behind them
+    uvfile NAME MTIME HASH SIZE FLAGS \n  its content: SIZE bytes with nothing behind them
 
     FLAGS   1: deleted, HASH is "-"       4: only MTIME has changed        with either no payload follows
 
 NAME is not escaped: a relative path in UTF-8 without blank, backslash, empty component, "." or "..", of characters
-up to U+FFFF that are no surrogates, no noncharacters and not for private use.
+up to U+FFFF that are neither surrogates nor noncharacters nor for private use.
 Source: Fossil 2.21, www/sync.wiki section 3.5; src/xfer.c xfer_accept_unversioned_file(), send_unversioned_file();
 src/file.c file_is_simple_pathname().
 """
@@ -30,7 +30,7 @@ _FORBIDDEN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class UVIGot(Card):
-    """The sender holds `name` since `mtime`, seconds since 1970; `artifact` None: it was deleted then."""
+    """The sender holds `name` since `mtime`, seconds since 1970; `artifact` None: that is when it was deleted."""
 
     operator: ClassVar[bytes] = b"uvigot"
     name: str
@@ -69,8 +69,8 @@ class UVGimme(Card):
 class UVFile(Card):
     """The state of `name` as of `mtime`, seconds since 1970.
 
-    `payload` is its content, `size` bytes, unless a bit of `flags` says that none follows: then it is empty,
-    whatever `size` claims. `artifact` names the content, None if deleted. Nothing is verified here.
+    `payload` is its content of `size` bytes. If a bit of `flags` says that none follows, it is empty whatever `size`
+    claims. `artifact` names the content; None: deleted. Nothing is verified here.
     """
 
     operator: ClassVar[bytes] = b"uvfile"
