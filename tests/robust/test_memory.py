@@ -1,7 +1,7 @@
 """What large requests cost one worker: little enough memory, and no other request waits for them.
 
 60 MB of igot lines, 60 MB of random bytes, a bomb, an artifact of 60 MB pushed and asked for, and
-four of each at once. By hand the mixture of 20 was seen at 199 MB (before web/room: 1,285 MB).
+four of each at once. A mixture of 20, run by hand, took 199 MB (1,285 MB before requests took turns).
 """
 
 import random

@@ -7,7 +7,7 @@ import click
 
 from xferzone.errors import NotFound, UsageError
 
-MAX_INPUT = 64 * 1024 * 1024  # bytes of one file or of stdin, as zone/text reads them
+MAX_INPUT = 64 * 1024 * 1024  # bytes of one file or of stdin, as xferzone/zonefile/text.py reads them
 
 
 class WordsCommand(click.Command):
