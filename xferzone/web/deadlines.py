@@ -1,10 +1,10 @@
-"""How long a client may take over what holds a thread: a step of its body, of its reply, the head of its request.
+"""How long a client can hold a thread: with a step of its body or its reply, or with the head of its request.
 
     with PATIENCE.over(socket, seconds): ...       a client that takes longer loses its connection
     PATIENCE.enforce()                             called every second or so by the worker's own loop
 
-A step is some kilobytes, so that slow is fine and endless is not. A timeout of the socket would not do: it begins
-anew with every octet.
+A step is some kilobytes, so that a slow client passes and an endless one does not. A timeout of the socket would not
+do: it begins again with every octet.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ class Patience:
 
     @contextlib.contextmanager
     def over(self, connection: socket.socket | None, seconds: float) -> Iterator[None]:
-        """Bound what the block waits for; None: a server that does not tell its connections, nothing is bounded."""
+        """Bound the waiting in the block. None: the server does not tell its connections, and nothing is bounded."""
         if connection is None:
             yield
             return
