@@ -9,7 +9,8 @@ import pytest
 from tests.publish.project import MAIN_BRANCH, NOW, Project, zone_text
 from xferzone import exchange
 from xferzone.cards.body import DEBUG
-from xferzone.edit.commit import Author, Edit
+from xferzone.edit.appending import Author
+from xferzone.edit.commit import Edit
 from xferzone.errors import Cancelled, PeerError, UsageError
 from xferzone.exchange import Options
 from xferzone.hashing import ArtifactId

@@ -237,14 +237,9 @@ def zone_of(
 
     `removed`: one that was served once counts too.
     """
-    for depth in range(len(name.labels)):
-        try:
-            zone = names.zone_id(dns.name.Name(name.labels[depth:]))
-        except ValueError:
-            continue  # too long for a zone's name
-        ref = refs.get(BranchName.parse(f"{zone}/{branch}"))
-        if ref is not None and (removed or ref.state is not State.REMOVED):
-            return zone
+    zone = lookup.containing(refs, name, branch, removed=removed)
+    if zone is not None:
+        return zone
     above = lookup.enclosing(refs, name)
     if above is not None:
         raise NotFound(lookup.branch(refs, BranchName(above, branch)))

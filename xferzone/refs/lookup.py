@@ -8,9 +8,11 @@
 `zone` and `branch` return the message, for a NotFound.
 """
 
+from collections.abc import Iterator
+
 import dns.name
 
-from xferzone.refs import BranchName, LocalRefs
+from xferzone.refs import BranchName, LocalRefs, State
 from xferzone.zonefile import names
 
 
@@ -48,11 +50,25 @@ def branch(refs: LocalRefs, wanted: BranchName) -> str:
 
 def enclosing(refs: LocalRefs, name: dns.name.Name) -> str | None:
     """The longest zone that has or had a branch here and contains `name`. None: no such zone."""
-    for depth in range(len(name.labels)):
-        try:
-            zone_id = names.zone_id(dns.name.Name(name.labels[depth:]))
-        except ValueError:
-            continue  # too long for a zone's name
-        if refs.of_zone(zone_id):
+    return next((zone_id for zone_id in _around(name) if refs.of_zone(zone_id)), None)
+
+
+def containing(refs: LocalRefs, name: dns.name.Name, branch: str, *, removed: bool = False) -> str | None:
+    """The longest zone with a branch of that name that contains `name`. None: no such zone.
+
+    `removed`: a zone that was removed counts too.
+    """
+    for zone_id in _around(name):
+        ref = refs.get(BranchName.parse(f"{zone_id}/{branch}"))
+        if ref is not None and (removed or ref.state is not State.REMOVED):
             return zone_id
     return None
+
+
+def _around(name: dns.name.Name) -> Iterator[str]:
+    """The ids of all zones that might contain `name`, the longest first."""
+    for depth in range(len(name.labels)):
+        try:
+            yield names.zone_id(dns.name.Name(name.labels[depth:]))
+        except ValueError:
+            continue  # too long for a zone's name
