@@ -41,7 +41,7 @@ def test_options_written_in_full_are_options(zone: Run) -> None:
         ("set x.example.com TXT abc\\", 2, "line 2: it ends with a backslash"),
         ("set x.example.net A 192.0.2.1", 2, "line 2: x.example.net. is not in the zone"),
         ("set x.example.com A 192.0.2", 6, "standard input line 2: "),
-        ("move x.example.com", 2, "line 2: 'move' is none of"),
+        ("move x.example.com", 2, "line 2: 'move' is not set, add or delete"),
     ],
 )
 def test_a_batch_names_the_line(zone: Run, line: str, code: int, said: str) -> None:
