@@ -38,7 +38,7 @@ from tests.cli.conftest import Run
             ("add", "*.nosuch.org", "A", "192.0.2.1"),
             "no zone here contains *.nosuch.org.: `xferzone zone list`",
         ),
-        (("diff", "example.com", "@2000-01-01"), "there was nothing yet at 2000-01-01 00:00:00 UTC"),
+        (("diff", "example.com", "@2000-01-01"), "nothing existed yet at 2000-01-01 00:00:00 UTC"),
     ],
 )
 def test_what_is_not_there_is_said_with_what_is(zone: Run, words: tuple[str, ...], said: str) -> None:

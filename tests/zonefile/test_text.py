@@ -403,7 +403,7 @@ REFUSED = [
     ("a 5 TXT x\\\ny", 1, "a backslash escapes nothing"),
     ("b 5 A 1.1.1.1\na 5 A ( 1.1.1.1", 2, "a parenthesis is opened and never closed"),
     ("b 5 A 1.1.1.1\na 5 A 1.1.1.1 )", 2, "a parenthesis is closed that was not opened"),
-    ("a 5 A 1.1.1.1\0", 1, "a NUL byte: this is no zone text"),
+    ("a 5 A 1.1.1.1\0", 1, "a NUL byte: this is not zone text"),
     ("\ufeffa 5 A 1.1.1.1", 1, "byte order mark"),
     ("a 5 A (\n1.1.1\n)", 1, "1.1.1 is not an IPv4 address"),
     *[

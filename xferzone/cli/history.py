@@ -134,7 +134,12 @@ def _as_json(entry: LogEntry) -> dict[str, object]:
 @click.command()
 @click.argument("name", metavar="ZONE")
 @click.option(
-    "-b", "branch", metavar="BRANCH", default=DEFAULT_BRANCH, show_default=True, help="The zone's branch."
+    "-b",
+    "branch",
+    metavar="BRANCH",
+    default=DEFAULT_BRANCH,
+    show_default=True,
+    help="The branch of the zone.",
 )
 @click.option(
     "--limit",
@@ -142,7 +147,7 @@ def _as_json(entry: LogEntry) -> dict[str, object]:
     type=click.IntRange(min=1),
     default=DEFAULT_LENGTH,
     show_default=True,
-    help="How many moves; JSON has all unless N is given.",
+    help="The number of moves to show; JSON has all unless you give N.",
 )
 @click.pass_context
 def reflog(context: click.Context, name: str, branch: str, limit: int) -> None:

@@ -1,4 +1,4 @@
-"""Which check-in brought each record of a zone, and who made it."""
+"""Which check-in added each record of a zone, and who made that check-in."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from xferzone.zone.cut import zone_files
 
 @dataclass(frozen=True, slots=True)
 class Blame:
-    """A record of the zone, and the check-in on its first-parent line that brought it."""
+    """A record of the zone, and the check-in on its first-parent line that added it."""
 
     line: bytes
     id: ArtifactId
@@ -21,7 +21,7 @@ class Blame:
 
 
 def blame(reader: Reader, zone: str, tip: ArtifactId, owner: bytes | None) -> list[Blame]:
-    """Who brought each record of the zone at `tip` (of `owner` alone if given), in canonical order."""
+    """Who added each record of the zone at `tip` (only those of `owner` if given), in canonical order."""
     lines = lines_of(reader, zone, zone_files(zone, reader.files(tip)).values())
     open_lines = {one for one, record in lines.items() if owner is None or record.owner == owner}
     found: dict[bytes, Blame] = {}

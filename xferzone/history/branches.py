@@ -11,7 +11,7 @@ from xferzone.store import Reader, places, symbols, timeline
 class BranchEntry:
     """A branch: where it stands, else the latest of it by edited date.
 
-    `is_published`: it has a version that could be served; `is_served`: by DNS, so it is the zone's main branch.
+    `is_published`: it has a valid version. `is_served`: DNS answers from it, so it is the zone's main branch.
     """
 
     name: str

@@ -26,9 +26,7 @@ def export(reader: Reader, zone: str, checkin: ArtifactId) -> bytes:
     serial = serial_in(reader, zone, checkin)
     records = served.read_all(reader, zone, reader.files(checkin))
     if not records:
-        raise NotFound(
-            f"{zone} has no records in {short(checkin)}: `xferzone log {zone}` shows what happened to it"
-        )
+        raise NotFound(f"{zone} has no records in {short(checkin)}: `xferzone log {zone}` shows its history")
     return text.write([with_serial(record, serial) for record in records], names.zone_name(zone))
 
 
@@ -40,7 +38,7 @@ def with_serial(record: Record, serial: int | None) -> Record:
 
 
 def records_of(reader: Reader, zone: str, checkin: ArtifactId, owner: bytes) -> list[Record]:
-    """The owner's records at a check-in, canonical and in order; of a canonical zone just one file is read."""
+    """The owner's records at a check-in, canonical and in order; a canonical zone needs only one file read."""
     own = zone_files(zone, reader.files(checkin))
     key = names.owner_key(owner)
     rows = served.ordered(reader, zone, own)
@@ -49,7 +47,7 @@ def records_of(reader: Reader, zone: str, checkin: ArtifactId, owner: bytes) -> 
 
 
 def wildcard_above(reader: Reader, zone: str, checkin: ArtifactId, owner: bytes) -> str | None:
-    """The wildcard, absolute, that may stand for an owner without records; None: there is none, or a name between."""
+    """The wildcard, absolute, that may stand for an owner without records; None: no wildcard, or a name in between."""
     labels = names.owner_labels(owner)
     for start in range(1, len(labels) + 1):
         above = names.owner_text((b"*", *labels[start:]))

@@ -16,14 +16,14 @@ from xferzone.zonefile.record import Record
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Canonical lines that went and that came, each in canonical order, origin-relative."""
+    """Removed and added canonical lines, each in canonical order, relative to the zone."""
 
     gone: tuple[bytes, ...]
     come: tuple[bytes, ...]
 
 
 def difference(reader: Reader, zone: str, old: ArtifactId | None, new: ArtifactId) -> Difference:
-    """What changed in the records from check-in `old` (None: nothing) to `new`; files they share are not read."""
+    """What changed in the records from check-in `old` (None: nothing) to `new`; files that both have are not read."""
     before = {} if old is None else zone_files(zone, reader.files(old))
     after = zone_files(zone, reader.files(new))
     shared = set(before.values()) & set(after.values())
@@ -33,7 +33,7 @@ def difference(reader: Reader, zone: str, old: ArtifactId | None, new: ArtifactI
 
 
 def lines_of(reader: Reader, zone: str, own: Iterable[ArtifactId]) -> dict[bytes, Record]:
-    """Canonical lines of the files' records; a file that cannot be read (an invalid version) counts as empty."""
+    """Canonical lines of the files' records; a file that cannot be read, in an invalid version, counts as empty."""
     origin = names.zone_name(zone)
     read: list[Record] = []
     for file in own:

@@ -1,4 +1,4 @@
-"""The log: the newest check-ins of a zone, of a branch, or of all, with what became of each."""
+"""The log: the newest check-ins of a zone, of a branch, or of the repository, each with its state."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ _STATES = {
 class LogEntry:
     """One check-in; edits of its author and comment count.
 
-    `state` is served (by DNS), tip (what another branch of a zone stands on), removed (the zone was, by this one),
-    published, invalid, waiting, fork, unpublished (in a clone, what its refs have not passed), or other: on a branch
-    that is no zone's. `parents` are those that stock shows. `tags` are all symbols but the branch's.
+    `state` is served (by DNS), tip (of another branch of a zone), removed (it removed the zone), published, invalid,
+    waiting, fork, unpublished (in a clone: not passed by its refs), or other (not on a branch of a zone). `parents` are
+    those that stock shows. `tags` are all symbols except the branch's.
     """
 
     id: ArtifactId

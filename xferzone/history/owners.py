@@ -12,7 +12,7 @@ from xferzone.zone.cut import zone_files
 from xferzone.zonefile import names, text
 from xferzone.zonefile.record import Record
 
-#: What gives a line of a zone file another meaning than it has alone, or an owner another spelling.
+#: What changes the meaning of other lines of a zone file, or spells an owner differently.
 _CONTEXT = re.compile(rb"^[ \t$]|^[^ \t\n;]*\\|[()\r]", re.MULTILINE)
 
 MAX_SEARCHED = 5_000  # check-ins in which the changes of one name are looked for
@@ -23,7 +23,7 @@ def log_of_name(
 ) -> Iterator[LogEntry | None]:
     """The check-ins among the zone's newest MAX_SEARCHED, forks' too, that changed the owner's records, newest first.
 
-    A None at the end says that there are older ones, which nobody looked at.
+    A None at the end means that there are older check-ins, which were not searched.
     """
     history = timeline.entries(reader, MAX_SEARCHED + 1, timeline.of_zone(zone))
     found, known = 0, _OwnerLines(reader, zone, owner)
@@ -40,7 +40,7 @@ def log_of_name(
 
 
 class _OwnerLines:
-    """The canonical lines of one owner at any check-in; each file is read once, and as little of it as will do."""
+    """The canonical lines of one owner at any check-in; each file is read once, and no more of it than necessary."""
 
     def __init__(self, reader: Reader, zone: str, owner: bytes) -> None:
         self._reader, self._zone, self._owner = reader, zone, owner
@@ -66,10 +66,10 @@ class _OwnerLines:
         return self._files[file]
 
     def _records(self, content: bytes) -> list[Record]:
-        """The owner's records in a file; none of one that cannot be read."""
+        """The owner's records in a file; none if the file cannot be read."""
         if _CONTEXT.search(content) is None:
             found = list(self._lines.finditer(content))
-            if all(line[1] for line in found):  # each with its TTL, so it says all by itself
+            if all(line[1] for line in found):  # each has its TTL, so each stands alone
                 content = b"".join(line[0] + b"\n" for line in found)
         try:
             read = text.read(content, self._origin)

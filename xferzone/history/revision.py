@@ -1,8 +1,8 @@
-"""Which check-in people mean.
+"""The check-in that a revision means.
 
 REV = [BASE][@DATE]["~" N]
-BASE   a branch (main, example.com/main), a tag, the first 4 or more hex digits of a check-in's hash; none: the branch
-       that is worked on, which is main unless -b names another
+BASE   a branch (main, example.com/main), a tag, or the first 4 or more hex digits of a check-in's hash; default: the
+       branch of -b, which is main unless given
 @DATE  the last check-in on its line at or before DATE: ISO 8601 in UTC (2026-11-21, 2026-11-21T10:00:00), or -2h
 ~N     N first parents back
 """
@@ -30,14 +30,14 @@ def resolve(
     """The check-in that `revision` means in `zone`, on `branch` if it names none.
 
     Raises:
-        UsageError: it is no revision.
-        NotFound: there is none.
-        Ambiguous: several fit; carries them.
+        UsageError: it is not a revision.
+        NotFound: no check-in matches.
+        Ambiguous: several match; carries them.
     """
     match = _FORM.fullmatch(revision)
     if match is None:
-        what = "a check-in's id or its beginning, a branch, a tag, then maybe @DATE or @-2h, then maybe ~N"
-        raise UsageError(f"{revision!r} is no revision: {what}")
+        what = "a check-in's id, a branch or a tag, optionally followed by @DATE or @-2h, and by ~N"
+        raise UsageError(f"{revision!r} is not a revision: expected {what}")
     at = _base(reader, refs, zone, match["base"] or branch)
     if match["date"] is not None:
         at = _at_date(reader, at, _parse_date(match["date"], now_ms), revision)
@@ -95,7 +95,7 @@ def _at_date(reader: Reader, tip: ArtifactId, date_ms: int, revision: str) -> Ar
         if placed is not None and placed.date_ms <= date_ms:
             return at
     instant = datetime.fromtimestamp(date_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    raise NotFound(f"{revision}: there was nothing yet at {instant} UTC")
+    raise NotFound(f"{revision}: nothing existed yet at {instant} UTC")
 
 
 def _parse_date(text: str, now_ms: int) -> int:
@@ -106,7 +106,7 @@ def _parse_date(text: str, now_ms: int) -> int:
         date = datetime.fromisoformat(text)
     except ValueError as exc:
         raise UsageError(
-            f"{text!r} is no date: @2026-11-21, @2026-11-21T10:00:00 (UTC), or @-2h (s, m, h, d, w)"
+            f"{text!r} is not a date: expected @2026-11-21, @2026-11-21T10:00:00 (UTC), or @-2h (s, m, h, d, w)"
         ) from exc
     date = date if date.tzinfo is not None else date.replace(tzinfo=UTC)
     return int(date.timestamp() * 1000)

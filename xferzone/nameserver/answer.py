@@ -9,7 +9,7 @@
     WILDCARD   as EXACT, with the name asked for as owner
     MISSING    NXDOMAIN: SOA
 
-ANY gets one RRset, the one of the lowest type, by UDP and TCP (RFC 8482 4.1; NSD and Knot give one, too). The
+ANY gets one RRset, that of the lowest type, over UDP and TCP (RFC 8482 4.1; NSD and Knot also give one). The
 addresses of hosts in the zone go with NS, MX, SRV, SVCB and HTTPS records. A positive answer carries no NS records, as
 Knot's does not: resolvers have them from the referral.
 

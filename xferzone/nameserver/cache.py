@@ -10,11 +10,11 @@
 
 A message has a normal form if it is *plain*: QR, opcode, TC and Z are 0, one question of class IN with an
 uncompressed name, and then nothing or one OPT (version 0, no bits but DO, options that can be read).
-So neither spellings nor cookies nor sizes multiply entries, and each holds as long as its view is live. Who offers
-between 512 and 1232 bytes has what is kept for 512, unless that is truncated: then his answer is made for him.
+So neither spellings nor cookies nor sizes multiply entries, and each holds as long as its view is live. A client that
+offers between 512 and 1232 bytes gets the entry for 512. If that entry is truncated, its answer is made anew.
 
-An entry is in one of two parts by whether the zone itself has the name asked for: of these there are as many as
-the zone is large, of all others (NXDOMAIN, wildcards, below DNAME and cuts) as many as people like to invent.
+The entries are in two parts. One has the names that the zone itself has, and those are limited by the size of the zone.
+The other has all the rest (NXDOMAIN, wildcards, below DNAME and cuts), of which clients can invent any number.
 """
 
 from typing import Final
@@ -56,7 +56,7 @@ class Responder:
         self._other: Generations[tuple[bytes, View]] = Generations(other_size)
 
     def respond(self, wire: bytes) -> bytes | None:
-        """The answer to a message, whatever it holds; None: there is none.
+        """The answer to a message, whatever it holds; None: no answer.
 
         Raises:
             XferzoneError: a part of the zone cannot be read.

@@ -1,7 +1,7 @@
-"""A map bounded in bytes that forgets what nobody asks for, at the cost of a dict.
+"""A map bounded in bytes that forgets what is not asked for, as fast as a dict.
 
-    young      what was put lately; a reader looks here first
-    old        what was put before that; what a reader finds here he puts again
+    young      what was put lately; readers look here first
+    old        what was put before that; what a reader finds here, it puts again
     retired    what is being forgotten, FREED entries at a time
 
 When the young ones reach half of the bound, they become the old ones and the old ones retire. Freeing a whole

@@ -2,14 +2,14 @@
 
     shorter than a header, or QR set          nothing
     EDNS version above 0                      BADVERS
-    opcode not QUERY, NOTIFY, UPDATE          NOTIMP, without what may be no question
+    opcode not QUERY, NOTIFY, UPDATE          NOTIMP, without a question
     cannot be read, or not just one question  FORMERR
     signed by TSIG                            NOTAUTH: no key is known
-    UPDATE of what is no SOA                  FORMERR
+    UPDATE whose zone section is not an SOA   FORMERR
     class not IN, of QUERY                    REFUSED
     AXFR by UDP                               NOTIMP
     AXFR, IXFR, NOTIFY, UPDATE                REFUSED, until such rights can be given
-        of what is no zone served             NOTAUTH
+        if no such zone is served             NOTAUTH
     no served zone contains the name          REFUSED
     else                                      what the deepest such zone says; for DS at its apex the next above
 
@@ -39,7 +39,7 @@ class Response(NamedTuple):
 
     Fields:
         view: it holds while this is live; None: for this once.
-        own: the name asked for is one that the zone itself has.
+        own: the zone itself has the name asked for.
     """
 
     message: bytes
@@ -48,7 +48,7 @@ class Response(NamedTuple):
 
 
 def respond(wire: bytes, zones: Zones, *, tcp: bool) -> bytes | None:
-    """The answer to one message, whatever it holds; None: there is none."""
+    """The answer to one message, whatever it holds; None: no answer."""
     query = dns.parse(wire)
     return None if query is None else response(query, zones, tcp=tcp).message
 
@@ -67,7 +67,7 @@ def response(query: Query, zones: Zones, *, tcp: bool) -> Response:
     """
     fault = _fault(query, zones, tcp)
     if fault != dns.NOERROR:
-        # What stands behind the header of an opcode that is none of ours need not be a question.
+        # What follows the header need not be a question if the opcode is unknown to us.
         asked = query._replace(question=b"") if fault == dns.NOTIMP and query.opcode != _QUERY else query
         return Response(dns.error(asked, fault))
     view = zones.find(query.name, query.rdtype)
@@ -76,11 +76,11 @@ def response(query: Query, zones: Zones, *, tcp: bool) -> Response:
     made = answer(query.name, query.rdtype, view)
     limit = dns.LARGEST_SIZE if tcp else dns.size_limit(query)
     message = dns.render(query, made, limit)
-    # DS at an apex is answered by that zone itself for want of one above; one may come.
+    # Without a zone above it a zone answers DS of its own apex; a zone above may be added at any time.
     holds = query.rdtype != DS or query.name != view.origin
     if message[2] & _TC and not tcp and limit < dns.size_offered(query):
         message = dns.render(query, made, dns.size_offered(query))
-        holds = False  # for those who offer another size
+        holds = False  # only for clients that offer this size
     return Response(message, view if holds else None, made.own)
 
 

@@ -4,7 +4,7 @@
     first key      "" (apex)    first(1)      first(2)  ascending; a key belongs to the last part that begins
                                                         at it or before it
 
-A search goes from the apex down, one look a label, and ends at the first of these:
+A search goes from the apex down, one lookup a label, and ends at the first of these:
 
     OUTSIDE      the name is not in the zone
     CUT          a name at or above it, not the apex, has NS: the zone ends there
@@ -72,7 +72,7 @@ class View:
         opened: the part of a number; may be called for the same one again and again.
 
     Raises:
-        XferzoneError: the parts make no zone; also later, by any method that needs to open one.
+        XferzoneError: the parts do not make a zone. Methods that open a part raise it too.
     """
 
     __slots__ = ("_firsts", "_numbers", "_opened", "apex", "live", "negative_soa", "origin", "soa")
@@ -88,7 +88,7 @@ class View:
         if self._firsts[:1] != [b""] or any(
             a >= b for a, b in zip(self._firsts, self._firsts[1:], strict=False)
         ):
-            raise XferzoneError("the compiled files of a zone make no zone: run `xferzone rebuild`")
+            raise XferzoneError("the compiled files of a zone do not fit together: run `xferzone rebuild`")
         self.apex = self._part(0).find(b"") or index.EMPTY
         text = index.rrset(self.apex, SOA)
         if text is None:
@@ -127,10 +127,10 @@ class View:
 
     def node(self, key: bytes) -> bytes | None:
         """The node of the name of that sort key, whatever lies above it; None: it does not exist."""
-        place = bisect_right(self._firsts, key) - 1
-        node = self._part(place).find(key)
+        at = bisect_right(self._firsts, key) - 1
+        node = self._part(at).find(key)
         # An empty non-terminal before the first owner of the next part is in no part.
-        if node is None and place + 1 < len(self._firsts) and self._firsts[place + 1].startswith(key):
+        if node is None and at + 1 < len(self._firsts) and self._firsts[at + 1].startswith(key):
             return index.EMPTY
         return node
 
@@ -153,8 +153,8 @@ class View:
         node = self.node(encloser + b"*\0")
         return Found(Kind.MISSING, name, index.EMPTY) if node is None else Found(Kind.WILDCARD, name, node)
 
-    def _part(self, place: int) -> Index:
-        part = self._opened(self._numbers[place])
+    def _part(self, at: int) -> Index:
+        part = self._opened(self._numbers[at])
         if part.origin != self.origin:
             raise XferzoneError("a compiled file belongs to another zone: run `xferzone rebuild`")
         return part

@@ -11,7 +11,7 @@
 Parsing is strict where a sloppy reading would be a guess: what the counts announce must be there, and a question's
 name holds no pointers (nothing stands before it). Records other than OPT and TSIG are walked over, and so is what
 stands behind the last. What cannot be read is answered FORMERR, with the question if that was readable. We have no
-keys, so whoever signs with one is told that it is unknown: a TSIG without MAC, its error BADKEY.
+keys, so a signed message is answered that its key is unknown: a TSIG without MAC, its error BADKEY.
 
 Names compare and compress without regard to case. Since names in a zone are kept in lower case, the bytes after
 the question are the same for every spelling of it; the question itself goes back as it came.
@@ -106,11 +106,11 @@ class Query(NamedTuple):
 
 
 class Answer:
-    """What a view says, before it is fitted into a message.
+    """What a view answers, before it is fitted into a message.
 
-    Every RRset comes with its owner in wire form and lower case. `glue` must be there or the message is
-    truncated; of `additional`, as much is sent as fits. `own` is set if the question's name is one that the zone
-    itself has: nobody can make up more of those.
+    Every RRset comes with its owner in wire form and lower case. If `glue` does not fit, the message is truncated; of
+    `additional`, as much is sent as fits. `own` is set if the zone itself has the question's name: clients cannot
+    invent more of those.
     """
 
     __slots__ = ("additional", "answer", "authoritative", "authority", "glue", "own", "rcode")
@@ -172,7 +172,7 @@ def error(query: Query, rcode: int) -> bytes:
 def render(query: Query, answer: Answer, limit: int) -> bytes:
     """The message that says `answer` in at most `limit` bytes.
 
-    RRsets are whole or left out; TC tells that a needed one is, and then nothing follows it.
+    RRsets are whole or left out; TC means that a needed one was left out, and that nothing follows.
     """
     body = _Body(query, limit)
     flags = AA if answer.authoritative else 0
@@ -196,7 +196,7 @@ def _question_end(wire: bytes, at: int) -> int:
 
 
 def _records(wire: bytes, at: int, counts: Sequence[int]) -> tuple[Edns | None, int, bytes | None]:
-    """The OPT record of the records from `at` on, its version, and the answer to a TSIG; None: there is none."""
+    """The OPT record of the records from `at` on, its version, and the answer to a TSIG; None: no TSIG."""
     edns = tsig = None
     version = 0
     for section, count in enumerate(counts):
@@ -209,12 +209,12 @@ def _records(wire: bytes, at: int, counts: Sequence[int]) -> tuple[Edns | None, 
                 raise ValueError("something follows TSIG")
             if rdtype == TSIG:
                 if section != 2 or size != _CLASS_ANY:
-                    raise ValueError("TSIG is not in its place, or its class is wrong")
+                    raise ValueError("TSIG is misplaced, or its class is wrong")
                 tsig = _bad_key(wire, begin, wire[at - length : at])
             if rdtype != OPT:
                 continue
             if edns is not None or section != 2 or wire[begin]:
-                raise ValueError("OPT is there twice, or not in its place, or not at the root")
+                raise ValueError("OPT is there twice, or misplaced, or not at the root")
             if length:
                 _check_options(wire[at - length : at])
             edns = Edns(size, bool(flags & DO))
@@ -293,7 +293,7 @@ def _message(query: Query, flags: int, rcode: int, counts: Sequence[int], body: 
 class _Body:
     """The records of a message, written one RRset after the other until one does not fit."""
 
-    __slots__ = ("_name", "_places", "_room", "_start", "counts", "written")
+    __slots__ = ("_name", "_offsets", "_room", "_start", "counts", "written")
 
     def __init__(self, query: Query, limit: int) -> None:
         self.counts = [0, 0, 0]
@@ -301,10 +301,10 @@ class _Body:
         self._name = query.name
         self._start = 12 + len(query.question)
         self._room = limit - self._start - (0 if query.edns is None else _OPT_RECORD.size)
-        self._places: dict[bytes, int] = {}  # what has been written where, by wire form
+        self._offsets: dict[bytes, int] = {}  # what has been written where, by wire form
 
     def put(self, section: int, rrsets: Sequence[tuple[bytes, RRset]]) -> bool:
-        """Write RRsets into a section; whether all of them fitted. Nothing may be put after one that did not."""
+        """Write RRsets into a section; whether all of them fitted. Nothing may be put after one that did not fit."""
         written = self.written
         for owner, rrset in rrsets:
             mark = len(written)
@@ -352,29 +352,29 @@ class _Body:
         if name == self._name:
             self.written += _TO_QUESTION
             return
-        places = self._places
-        if not places:
-            _note(places, self._name, 12)
-        place = places.get(name)
-        if place is not None:
-            self.written += _POINTER.pack(0xC000 | place)
+        offsets = self._offsets
+        if not offsets:
+            _note(offsets, self._name, 12)
+        offset = offsets.get(name)
+        if offset is not None:
+            self.written += _POINTER.pack(0xC000 | offset)
             return
         here = self._start + len(self.written)
         at = 0
         while name[at]:
-            place = places.get(name[at:])
-            if place is not None:
-                self.written += name[:at] + _POINTER.pack(0xC000 | place)
+            offset = offsets.get(name[at:])
+            if offset is not None:
+                self.written += name[:at] + _POINTER.pack(0xC000 | offset)
                 return
             if here + at < 0x4000:
-                places[name[at:]] = here + at
+                offsets[name[at:]] = here + at
             at += name[at] + 1
         self.written += name
 
 
-def _note(places: dict[bytes, int], name: bytes, place: int) -> None:
-    """Remember that `name` is written at `place`, and so its ends are."""
+def _note(offsets: dict[bytes, int], name: bytes, offset: int) -> None:
+    """Remember that `name` is written at `offset`, and so its ends are."""
     at = 0
     while name[at]:
-        places[name[at:]] = place + at
+        offsets[name[at:]] = offset + at
         at += name[at] + 1

@@ -3,10 +3,10 @@
     example        served    answers for a.example, and for DS of sub.example
     sub.example    served    answers for sub.example and a.b.sub.example
 
-The deepest zone that contains a name is found in as many looks as the name has labels.
+The deepest zone that contains a name is found in as many lookups as the name has labels.
 
 A view is opened at the first question. A zone's view dies when the zone is put anew or removed. A new zone takes
-names from the zone above it, and a removed one gives them back: the view of that one dies, too.
+names from the zone above it, and a removed one gives them back: and the view of that zone dies too.
 
 Source: RFC 1034 4.3.2 step 2; RFC 4035 3.1.4.1 (DS).
 """
@@ -40,7 +40,7 @@ class Zones:
     def find(self, name: bytes, rdtype: int) -> View | None:
         """The view of the deepest zone that contains `name`; for DS of its apex, of the next one above.
 
-        For want of one above, the zone itself answers for that, too. None: no zone contains the name.
+        If there is no zone above, the zone itself answers that too. None: no zone contains the name.
 
         Raises:
             XferzoneError: the view cannot be opened.
@@ -58,7 +58,7 @@ class Zones:
         return name in self._entries
 
     def put(self, name: bytes, opened: Callable[[], View]) -> None:
-        """Serve a zone, or serve it anew; `opened` makes its view when somebody asks."""
+        """Serve a zone, or serve it anew; `opened` makes its view at the first question."""
         entry = self._entries.get(name)
         if entry is None:
             self._close_above(name)

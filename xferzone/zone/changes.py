@@ -4,9 +4,9 @@
     add NAME [TTL] TYPE RDATA...      one record more
     delete NAME [TYPE [RDATA...]]     the name, an RRset or a record
 
-TTL may stand behind TYPE too. Without one it is the RRset's, else DEFAULT_TTL; one that is given goes for the
-whole RRset (RFC 2181 5.2). Comments stay with the record they belong to; a replaced record's go to the new one, and
-those above a deleted record to the next one of that owner, since they may head more than it.
+TTL may also follow TYPE. The default is the TTL of the RRset, or DEFAULT_TTL; a TTL that is given applies to the whole
+RRset (RFC 2181 5.2). Comments stay with their record. Those of a replaced record go to the new one, and those above a
+deleted record to the owner's next one, since they may head more than one record.
 """
 
 import re
@@ -39,8 +39,8 @@ _TARGET_WORD = {
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change; `rdtype` and `rdata` None in a delete: all of them. `ttl` None: see above. `place`: where in a
-    batch it stands, for messages; empty: it is alone. `target`: the name it leads to if that was written without a
+    """One change; `rdtype` and `rdata` None in a delete: all of them. `ttl` None: see above. `where`: its
+    line in a batch, for messages; empty: not in a batch. `target`: the name it leads to if that was written without a
     final dot."""
 
     verb: str
@@ -56,7 +56,7 @@ def parse_name(word: str) -> dns.name.Name:
     """An absolute name, with or without its final dot.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is not a name.
     """
     if not word.isascii():
         raise UsageError(f"{word[:80]!r} is not ASCII; write an international name in its xn-- form")
@@ -66,14 +66,14 @@ def parse_name(word: str) -> dns.name.Name:
         labels, _ = names.parsed_name(word.encode("ascii"))
         return dns.name.Name([*labels, b""])
     except (dns.exception.DNSException, ValueError) as exc:
-        raise UsageError(f"{word[:80]!r} is no domain name: {exc}") from exc
+        raise UsageError(f"{word[:80]!r} is not a domain name: {exc}") from exc
 
 
 def parse_change(verb: str, words: Sequence[str]) -> Change:
     """The change that a command line's words say; `words` begin with NAME.
 
     Raises:
-        UsageError, ZoneInvalid: they say none; which word, and what would do.
+        UsageError, ZoneInvalid: they do not say a change; names the word and the remedy.
     """
     if not words:
         raise UsageError(f"{verb} what? {verb} NAME [TTL] TYPE RDATA...")
@@ -109,7 +109,7 @@ def parse_line(line: str) -> Change | None:
     words = _WORD.findall(line)
     verb = words[0].lower()
     if verb not in _VERBS:
-        raise UsageError(f"{words[0]!r} is none of set, add and delete")
+        raise UsageError(f"{words[0]!r} is not set, add or delete")
     return parse_change(verb, words[1:])
 
 
@@ -163,11 +163,11 @@ def _held(records: Sequence[Record], rdtype: int | None) -> str:
         rdatas = [text.rdata_text(each.rdtype, each.rdata, None).decode("ascii") for each in rrset]
         return f"it has {listed(rdatas, MAX_SHOWN)}"
     there = sorted({rdtypes.type_text(record.rdtype).decode("ascii") for record in records})
-    return f"it has {', '.join(there)}" if there else "there is no such name"
+    return f"it has {', '.join(there)}" if there else "no such name"
 
 
 def _dotless_target(rdtype: int, words: Sequence[str]) -> dns.name.Name | None:
-    """The name that a record leads to, in words that are known to be its data; None: none, or with a final dot."""
+    """The name that a record leads to, in words known to be its data; None: no name, or one with a final dot."""
     at = _TARGET_WORD.get(rdtype, len(words))
     return None if at >= len(words) or words[at].endswith(".") else parse_name(words[at])
 
@@ -194,7 +194,7 @@ def _ttl_and_type(verb: str, words: list[str]) -> tuple[int | None, str, list[st
 
 
 def _ttl_may_follow(kind: str, words: list[str]) -> bool:
-    """Whether a number behind TYPE is a TTL: the data must still be whole without it."""
+    """Whether a number after TYPE is a TTL: the data must be complete without it."""
     if len(words) < 2:
         return False
     try:

@@ -3,10 +3,10 @@
     error    no SOA or several at the apex, an SOA elsewhere, no NS at the apex, CNAME beside other data, several CNAMEs
              or DNAMEs, an RRset that no message can carry, an owner with too much text
     warning  TTLs that differ in an RRset, names that lead nowhere or to an alias, names of the SOA that seem to lack a
-             final dot, records that nobody will see, records where one of the usual servers refuses them
+             final dot, records that no answer shows, records where one of the usual servers refuses them
 
-An error shows in the records of one owner, so that a commit to a large zone needs to look at what it changes only, and
-replicas that look at all of it come to the same verdict. What needs two owners to show is a warning, therefore.
+Every error shows in the records of one owner. So a commit to a large zone checks only what it changes, and replicas
+that check the whole zone reach the same verdict. Whatever takes two owners to see is therefore a warning.
 docs/zone-checks.md has the whole table with what BIND, Knot and NSD say. Source: the RFCs named there.
 """
 
@@ -101,9 +101,9 @@ def _apex_faults(own: Sequence[Record], origin: dns.name.Name) -> list[Fault]:
     apex = text.owner_name(b"@", origin)
     made = []
     if SOA not in types:
-        made.append(Fault("", 0, f"there is no SOA record at the zone's apex, {apex}"))
+        made.append(Fault("", 0, f"the zone's apex {apex} has no SOA record"))
     if NS not in types:
-        made.append(Fault("", 0, f"there is no NS record at the zone's apex, {apex}"))
+        made.append(Fault("", 0, f"the zone's apex {apex} has no NS record"))
     return made
 
 
@@ -112,7 +112,7 @@ def _owner_faults(owner: bytes, own: Sequence[Record], origin: dns.name.Name) ->
     if len(own) == 1 and own[0][2] not in _ALONE and _size(own[0]) < 10_000:
         return []
     types = {record.rdtype for record in own}
-    # Nearly every owner is through here: it is small and has no type that wants to be alone.
+    # Nearly every owner ends here: it is small, and has no type that must stand alone.
     if types.isdisjoint(_ALONE) and len(own) < 100 and sum(map(_size, own)) < 10_000:
         return []
     name = text.owner_name(owner, origin)
@@ -197,7 +197,7 @@ class _Warnings:
         return made
 
     def _misplaced(self) -> list[Fault]:
-        """Records in places where one of the usual servers refuses the zone, leaves them out, or nobody looks."""
+        """Records where one of the usual servers refuses the zone or leaves them out, or that nothing can ask for."""
         made = []
         for owner, types in self._types.items():
             if DS in types and owner == b"@":
@@ -233,8 +233,8 @@ class _Warnings:
             is_below = bool(by) and key.startswith(above) and key != above
             if is_below and (by == "DNAME" or not types <= _ADDRESSES):
                 first = min(types - _ADDRESSES if by == "NS" else types)
-                place = text.owner_name(names.owner_text(names.key_labels(above)), self._origin)
-                made.append(self._warning(owner, first, f"is below the {by} at {place} and never shown"))
+                parent = text.owner_name(names.owner_text(names.key_labels(above)), self._origin)
+                made.append(self._warning(owner, first, f"is below the {by} at {parent} and never shown"))
             if is_below:
                 continue
             above, by = key, "NS" if key in self._cuts else "DNAME" if key in self._dnames else ""
@@ -280,7 +280,7 @@ class _Warnings:
         """What is wrong with a target; None: nothing that this zone knows of."""
         own = len(labels) - len(self._zone)
         if own < 0 or labels[own:] != self._zone or (not labels and record.rdtype != NS):
-            return None  # elsewhere, or "." which says that there is none
+            return None  # elsewhere, or "." which means that there is no host
         target = names.owner_text(labels[:own])
         name = names.labels_text(labels).decode("ascii") + "."
         types = self._types.get(target)

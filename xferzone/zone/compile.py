@@ -1,4 +1,4 @@
-"""A zone's files to their served form, all of them at once: nothing here reads a repository, so it can be done aside.
+"""A zone's files to their served form, all at once. Nothing here reads a repository, so another process can do it.
 
     texts of the files ─> records, their union checked ─> cut by the rule ─> an index a piece
 
@@ -112,7 +112,7 @@ def number_of(zone: str, file: ArtifactId) -> int:
 
 
 def check(records: Sequence[Record], origin: dns.name.Name, file: str, *, has_apex: bool) -> None:
-    """Raises ZoneInvalid if the zone must not be served; `file` is where faults are that say no other."""
+    """Raises ZoneInvalid if the zone must not be served; `file` is the file of faults that do not name one."""
     errors = checks.errors(records, origin, has_apex=has_apex)
     if errors:
         raise ZoneInvalid([Fault(fault.file or file, fault.line, fault.reason) for fault in errors])

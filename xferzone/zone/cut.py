@@ -92,7 +92,7 @@ def zone_files(zone_id: str, held: Mapping[str, _File]) -> dict[str, _File]:
 
 
 def mean_a_zone(zone_id: str, held: Iterable[str]) -> bool:
-    """Whether people who commit these files on a branch of the zone mean one: feature/x is a branch as any other."""
+    """Whether these files, on a branch of that id, are meant as a zone; feature/x is an ordinary branch."""
     return "." in zone_id or any(name.endswith(".zone") for name in held)
 
 
@@ -120,8 +120,8 @@ def recut(
 ) -> tuple[list[str], list[tuple[str, bytes]]]:
     """What an edit changes in a zone whose files `pieces`, in owner order, are as cut() makes them.
 
-    `edits` has the new records of each owner that changes, none for one that goes. Returns the names of the files
-    that go, and name and content of those that come or change; all others stay. Together they are what cut() makes
+    `edits` has the new records of each changed owner; none removes it. Returns the names of removed files, and the
+    names and contents of new and changed ones; all others stay. Together they are what cut() makes
     of the whole. Loads the files whose decisions the edits reach, and no others.
 
     Raises:
@@ -155,7 +155,7 @@ class _Ahead:
         self._held: list[Block] = []
 
     def first(self) -> Block | None:
-        """The block at which the next file begins; None: all is cut."""
+        """The block at which the next file begins; None: everything is cut."""
         return self._held[0] if self._held or self._more() else None
 
     def next_file(self) -> bytes:
@@ -179,7 +179,7 @@ class _Ahead:
         return best if best and size >= most else index
 
     def _more(self) -> bool:
-        """Hold at least one block more; False: there is none."""
+        """Hold at least one block more; False: no more."""
         before = len(self._held)
         for chunk in self._chunks:
             self._held += chunk
@@ -205,7 +205,7 @@ class _Recut:
         self._next = 0  # the first edit that is not made yet
         self._starts = [0, *accumulate(piece.size for piece in self._pieces)]
         self._loaded: dict[int, list[Block]] = {}
-        self._places: dict[bytes, int] = {}
+        self._by_key: dict[bytes, int] = {}
         self._kept: set[str] = set()
         self._made: dict[str, bytes] = {}
 
@@ -258,23 +258,23 @@ class _Recut:
         if self._next == len(self._keys):
             return False
         key = self._keys[self._next]
-        place = self._place(key)
-        if place <= at or (place == at + 1 and key == self._first(place)):
+        piece = self._piece_with(key)
+        if piece <= at or (piece == at + 1 and key == self._first(piece)):
             return True
-        distance = self._starts[place] - self._starts[at]
+        distance = self._starts[piece] - self._starts[at]
         if distance >= self._limits.most:
             return False
-        blocks = self._blocks(place)
+        blocks = self._blocks(piece)
         before = sum(len(written) for _, written in blocks[: _index_of(blocks, key)])
         return distance + before < self._limits.most
 
-    def _place(self, key: bytes) -> int:
+    def _piece_with(self, key: bytes) -> int:
         """The piece that an owner of this key falls into: the last that does not begin behind it."""
-        place = self._places.get(key)
-        if place is None:
-            place = max(0, bisect_right(range(len(self._pieces)), key, lo=1, key=self._first) - 1)
-            self._places[key] = place
-        return place
+        piece = self._by_key.get(key)
+        if piece is None:
+            piece = max(0, bisect_right(range(len(self._pieces)), key, lo=1, key=self._first) - 1)
+            self._by_key[key] = piece
+        return piece
 
     def _first(self, index: int) -> bytes:
         """The key of the first owner of a piece."""

@@ -1,4 +1,4 @@
-r"""The served form of one zone file: one bytes value, searched where it lies, no object a record.
+r"""The served form of one zone file: one bytes value, searched in place, without an object for each record.
 
     0    1          version, 1
     1    3          zero
@@ -84,7 +84,7 @@ class Index:
         XferzoneError: it was made by another release, or its bytes have changed since.
     """
 
-    __slots__ = ("_content", "_count", "_hashes", "_keys", "_nodes", "_places", "origin", "size")
+    __slots__ = ("_content", "_count", "_hashes", "_keys", "_nodes", "_positions", "origin", "size")
 
     def __init__(self, content: bytes) -> None:
         if content[:1] != bytes((VERSION,)):
@@ -104,7 +104,7 @@ class Index:
         self._nodes = _table(content, at, self._count + 1)
         at += 4 * (self._count + 1)
         self._hashes = _table(content, at, self._count)
-        self._places = _table(content, at + 4 * self._count, self._count)
+        self._positions = _table(content, at + 4 * self._count, self._count)
         self._content = content
         self.size = len(content)  # bytes
 
@@ -114,22 +114,22 @@ class Index:
         sought = zlib.crc32(key)
         at = bisect_left(hashes, sought)
         while at < self._count and hashes[at] == sought:
-            place = self._places[at]
-            if self.key(place) == key:
-                return self._content[self._nodes[place] : self._nodes[place + 1]]
+            position = self._positions[at]
+            if self.key(position) == key:
+                return self._content[self._nodes[position] : self._nodes[position + 1]]
             at += 1
         return None
 
-    def key(self, place: int) -> bytes:
-        """The key of the name at `place`, from 0, in the order of keys."""
-        return self._content[self._keys[place] : self._keys[place + 1]]
+    def key(self, position: int) -> bytes:
+        """The key of the name at `position`, from 0, in the order of keys."""
+        return self._content[self._keys[position] : self._keys[position + 1]]
 
     def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
         """Key and node of each owner, in order."""
-        for place in range(self._count):
-            node = self._content[self._nodes[place] : self._nodes[place + 1]]
+        for position in range(self._count):
+            node = self._content[self._nodes[position] : self._nodes[position + 1]]
             if node != EMPTY:
-                yield self.key(place), node
+                yield self.key(position), node
 
     @property
     def first(self) -> bytes:
@@ -151,13 +151,13 @@ def compile_index(records: Iterable[Record], origin: dns.name.Name) -> bytes:
     keys = owners if len(owners) == len(nodes) else sorted(nodes)
     values = [nodes[key] for key in keys]
     hashes = [zlib.crc32(key) for key in keys]
-    places = sorted(range(len(keys)), key=hashes.__getitem__)
+    positions = sorted(range(len(keys)), key=hashes.__getitem__)
     name = origin.canonicalize().to_wire()
     assert name is not None
     head = bytes((len(name),)) + name + _COUNT.pack(len(keys))
     key_offsets = _offsets(_HEADER.size + len(head) + 16 * len(keys) + 8, keys)
     node_offsets = _offsets(key_offsets[-1], values)
-    tables = map(_packed, (key_offsets, node_offsets, sorted(hashes), places))
+    tables = map(_packed, (key_offsets, node_offsets, sorted(hashes), positions))
     body = b"".join([head, *tables, *keys, *values])
     return _HEADER.pack(VERSION, zlib.crc32(body)) + body
 

@@ -2,15 +2,15 @@ r"""The serial of a check-in: what its text asks for, and what it gets (law 3).
 
     p  serial of the first parent          none: the line has no file of the zone yet
     f  serial in the text, the floor       none: no SOA at the apex, or several that differ
-    serial = p           if there is no f
-             f           if there is no p
+    serial = p           if f is none
+             f           if p is none
              f           if 0 < (f - p) mod 2^32 < 2^31
              p + 1       else, mod 2^32 and never 0
 
 Every replica, of whatever release, must find the same f in the same bytes. So this scanner is frozen: it stands
 alone, is not shared with the reader of zone text, and its answers are pinned by tests for damaged text as well.
 It never fails. In text that the reader takes it finds each SOA of the apex that is not made by $GENERATE (which
-the reader refuses), whether in one line or several, by SOA or TYPE6, in presentation form or as \#.
+the reader refuses), in one line or several, as SOA or TYPE6, in presentation form or as \#.
 
 Source: RFC 1035 5.1, RFC 1982 3 (serial arithmetic), RFC 3597 5.
 """
@@ -98,7 +98,7 @@ def serials_in(read: Iterable[Entry], origin: dns.name.Name) -> set[int]:
 
 
 def _last_candidate(lowered: bytes) -> int:
-    """Where the last word begins that may be the type of an SOA; -1: there is none."""
+    """Where the last word begins that may be the type of an SOA; -1: no such word."""
     return max(lowered.rfind(b"soa"), lowered.rfind(b"type6"), lowered.rfind(b"type0"))
 
 
@@ -123,7 +123,7 @@ def _long_entry(content: bytes, at: int) -> tuple[list[bytes], int]:
         at = piece.end()
         kind = piece.lastgroup
         if kind in ("word", "quoted"):
-            # The empty string stands for a quoted one: it is no name, number, class or type.
+            # A quoted string is replaced by the empty one, which is not a name, number, class or type.
             tokens.append(piece["word"] or b"")
         elif kind == "parenthesis":
             depth = max(0, depth + (1 if piece["parenthesis"] == b"(" else -1))
@@ -133,7 +133,7 @@ def _long_entry(content: bytes, at: int) -> tuple[list[bytes], int]:
 
 
 def _absolute(text: bytes, origin: _Labels) -> _Labels:
-    """The labels that a name means, in lower case; for what is no name, labels that no zone has."""
+    """The labels that a name means, in lower case; if it is not a name, labels that no zone has."""
     if text == b"@":
         return origin
     if text == b".":

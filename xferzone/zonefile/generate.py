@@ -36,7 +36,7 @@ def numbers(text: bytes) -> range:
     """The numbers of `start-stop[/step]`.
 
     Raises:
-        ValueError: it is no range, or one of more than MAX_RECORDS numbers.
+        ValueError: it is not a range, or has more than MAX_RECORDS numbers.
     """
     match = _RANGE.fullmatch(text)
     if match is None:
@@ -110,7 +110,7 @@ def _nibbles(number: int, width: int, in_capitals: bool) -> bytes:
     if number < 0:
         raise ValueError(f"{number} in nibbles")
     digits = (f"{number:X}" if in_capitals else f"{number:x}")[::-1]
-    # Like BIND, it ends in a dot where the width is even: the template goes on behind it.
+    # As in BIND, it ends in a dot if the width is even: the rest of the template follows.
     digits = digits.ljust((width + 1) // 2, "0")
     text = ".".join(digits)
     return (text + "." if len(text) < width else text).encode("ascii")

@@ -71,7 +71,7 @@ def zone_name(zone_id_: str) -> dns.name.Name:
     """The absolute name, in lower case, of which `zone_id_` is the zone id.
 
     Raises:
-        ValueError: it is no name's id; every name has one id only, so other spellings are refused.
+        ValueError: it is not a zone id. Every name has exactly one id, so other spellings are refused.
     """
     if zone_id_ == _ROOT:
         return dns.name.root
@@ -209,5 +209,5 @@ def _octet(escape: re.Match[bytes]) -> bytes:
         return escape[1]
     value = int(escape[1])
     if value > 255:
-        raise ValueError(f"it holds \\{value}, which is no octet")
+        raise ValueError(f"it holds \\{value}, which is not an octet")
     return bytes((value,))

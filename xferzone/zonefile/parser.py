@@ -53,12 +53,12 @@ class Reading:
         self._zone_end = b"." + names.labels_text(self._zone) + b"." if self._zone else b"."
         self._zone_size = len(wire_name(self._zone)) + 1  # and the length octet of an owner's first label
         self._enter(self._zone)
-        # b"": there is none yet; None: it was refused, so records that leave theirs out are passed over
+        # b"": none yet; None: refused, so records without an owner are skipped
         self._owner: bytes | None = b""
         self._default: int | None = None  # $TTL
         self._last: int | None = None  # the TTL given last
         self._minimum: int | None = None  # of an SOA read before any $TTL
-        self._comments: list[bytes] = []  # waiting for a record
+        self._comments: list[bytes] = []  # above the next record
         self._comment_size = 0
         self._generated = 0
 
@@ -159,7 +159,7 @@ class Reading:
         if self._owner is None:
             return
         if not self._owner:
-            raise ValueError("it has no owner, and there is no record above it")
+            raise ValueError("it has no owner, and no record above gives it one")
         ttl_text, mnemonic, tokens = _head(tokens)
         rdtype = _stored_type(mnemonic)
         try:

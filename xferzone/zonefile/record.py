@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Record(NamedTuple):
-    """A record as every part of xferzone passes it on; made by xferzone/zonefile/text.py only.
+    """A record, as all of xferzone passes it on; made by zonefile and zone/changes.py.
 
     Fields:
         owner: relative to the zone in canonical presentation form, lower case: b"@", b"www", b"*.a".

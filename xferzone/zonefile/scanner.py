@@ -41,7 +41,7 @@ class Entry(NamedTuple):
         line: where it begins, 1-based.
         end: the offset behind it; next_line: the number of the line there.
         indented: it begins with a blank, so a record in it has the owner of the one before.
-        tokens: in order; empty for a blank line or one that is only a comment.
+        tokens: in order; empty for a blank line or a comment alone.
         comments: each from its ";" on, without carriage returns and blanks at the end.
         fault: why it cannot be understood; empty if it can. What `end` then says is where to go on.
     """

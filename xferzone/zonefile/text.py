@@ -146,7 +146,7 @@ def _not_text(content: bytes) -> Fault | None:
     if content.startswith(_BYTE_ORDER_MARK):
         return Fault("", 1, "it begins with a byte order mark: save it as plain ASCII or UTF-8")
     if (at := content.find(b"\0")) >= 0:
-        return Fault("", content.count(b"\n", 0, at) + 1, "a NUL byte: this is no zone text")
+        return Fault("", content.count(b"\n", 0, at) + 1, "a NUL byte: this is not zone text")
     return None
 
 

@@ -165,9 +165,9 @@ class Types(Field):
         for word in words.words():
             number = rdtypes.parse_type(word)
             window = windows.setdefault(number >> 8, bytearray())
-            place = (number & 0xFF) >> 3
-            window.extend(bytes(max(0, place + 1 - len(window))))
-            window[place] |= 0x80 >> (number & 7)
+            octet = (number & 0xFF) >> 3
+            window.extend(bytes(max(0, octet + 1 - len(window))))
+            window[octet] |= 0x80 >> (number & 7)
         return b"".join(bytes((high, len(windows[high]))) + windows[high] for high in sorted(windows))
 
     def end(self, wire: bytes, at: int) -> int:

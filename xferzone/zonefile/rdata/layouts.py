@@ -125,7 +125,7 @@ def canonical(rdtype: int, wire: bytes) -> bytes:
     """Uncompressed rdata with its names in lower case where the type asks for it.
 
     Raises:
-        ValueError: it is no rdata of this type; the message says why.
+        ValueError: it is not rdata of this type; the message says why.
     """
     if len(wire) > MAX_RDATA:
         raise ValueError(f"{len(wire)} octets, {MAX_RDATA} are allowed")

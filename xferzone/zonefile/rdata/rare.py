@@ -38,7 +38,7 @@ class Unwritten(Field):
 
 
 class Location(Fixed, Unwritten):
-    """A place, RFC 1876 2 and 3."""
+    """A location, RFC 1876 2 and 3."""
 
     def parse(self, words: Words) -> bytes:
         left = list(words.words())

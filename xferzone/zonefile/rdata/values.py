@@ -40,7 +40,7 @@ def shown(text: bytes) -> str:
 
 
 def without_escapes(raw: bytes) -> bytes:
-    """What no backslash escapes; a backslash in it is one that escapes nothing."""
+    """The text without its escapes; a backslash that remains escapes nothing."""
     return _ESCAPE.sub(b"", raw)
 
 
@@ -141,7 +141,7 @@ def _octet(escape: re.Match[bytes]) -> bytes:
     if len(digits) == 1:
         return digits
     if int(digits) > 255:
-        raise ValueError(f"\\{digits.decode('ascii')} is no octet")
+        raise ValueError(f"\\{digits.decode('ascii')} is not an octet")
     return bytes((int(digits),))
 
 
