@@ -1,1 +1,1 @@
-"""Running servers: the supervisor, gunicorn and its workers, who runs."""
+"""Running servers: the supervisor, gunicorn and its workers, logs, and notes of running servers."""

@@ -77,7 +77,7 @@ class _Verifier:
 
 
 def _verify(line: Connection, parent: int) -> None:
-    """What the process does. What is wrong is told by whoever asked, who finds it once more."""
+    """The loop of the process. It reports no errors: the caller verifies again, and finds them."""
     _begin(parent)
     with suppress(EOFError, OSError):  # whoever asks has ended
         while True:

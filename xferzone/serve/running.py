@@ -1,9 +1,9 @@
-"""Who serves a repository now: one small file for each `serve`, `dns` or `up`, beside the repository.
+"""The running servers of a repository: one small file for each `serve`, `dns` or `up`, beside the repository.
 
     zones.xferzone-4711.run     {"verb": "up", "pid": 4711, "listeners": [["dns", "127.0.0.1:5300"], ...]}
 
-The process that wrote it holds flock(2) on it as long as it lives, so a file without the lock is a leftover
-of one that was killed; the next that starts removes it. The pid alone could by now mean a stranger.
+The process that wrote it holds flock(2) on it as long as it lives, so a file without the lock was left
+by a killed process; the next server that starts removes it. The pid alone could by now belong to another program.
 """
 
 import contextlib
@@ -27,10 +27,10 @@ class Listener:
 
 
 def listeners(repository: Path) -> list[Listener]:
-    """Everybody who serves `repository` on this machine: dns first, then by address."""
+    """The servers of `repository` on this machine: dns first, then by address."""
     found: list[Listener] = []
     for path in _notes(repository):
-        # The file may go, or belong to a user who keeps it to himself: then we do not know.
+        # The file may vanish, or another user may own it and let nobody read it: then we do not know.
         with contextlib.suppress(OSError, ValueError), path.open() as file:
             if _held(file.fileno()):
                 note = json.load(file)
