@@ -108,7 +108,7 @@ NOT_TYPED = [
     ("bücher.de", "xn--"),
     ("a\\", "backslash"),
     ("a\\25", "backslash"),
-    ("a\\256", "no octet"),
+    ("a\\256", "not an octet"),
     ("x" * 64, "64 octets"),
     (".".join(["x" * 60] * 5), "255"),
     (".".join(["x" * 60] * 4), "200 are allowed"),

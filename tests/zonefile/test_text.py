@@ -366,7 +366,7 @@ REFUSED = [
     ("a 5 CLASS2 A 1.1.1.1", 1, "class CLASS2"),
     ("a 5 NONE A 1.1.1.1", 1, "class NONE"),
     ("a 5 ANY A 1.1.1.1", 1, "ANY is not a type that a record in a zone can have"),
-    ("; x\n  5 A 1.1.1.1\nb 5 A 1.1.1.2", 2, "it has no owner, and there is no record above it"),
+    ("; x\n  5 A 1.1.1.1\nb 5 A 1.1.1.2", 2, "it has no owner, and no record above gives it one"),
     ("$ORIGIN b\n\t5 MX 10 a", 2, "it has no owner"),
     ("a 5 ANY TSIG hmac-sha256. 1 300 0 1 NOERROR 0", 1, "ANY is not a type"),
     ("a 5", 1, "it has no record type"),
