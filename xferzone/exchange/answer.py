@@ -91,9 +91,17 @@ class _Answering:
         self._came = came
         self._began = terms.env.monotonic()
         self._context: object = None
-        self._is_told = False  # the observer knows of the request
+        self._is_told = self._is_over = False  # the observer knows of the request, and of its end
 
     def of(self, store: Store, octets: IO[bytes]) -> Reply:
+        try:
+            return self._reply(store, octets)
+        except BaseException as exc:
+            if self._is_told:
+                self._ended(server_reply.failure("failed", ""), 0, exc)
+            raise
+
+    def _reply(self, store: Store, octets: IO[bytes]) -> Reply:
         try:
             if self._came > MAX_WIRE:
                 raise PeerError(f"a request of over {MAX_WIRE} bytes: send less at a time")
@@ -172,8 +180,10 @@ class _Answering:
         out.seek(0)
         return Reply(Body(content_type, out), size, reply.outcome)
 
-    def _ended(self, reply: server_reply.Reply, size: int, error: Exception | None) -> None:
-        observer = self._terms.observer
+    def _ended(self, reply: server_reply.Reply, size: int, error: BaseException | None) -> None:
+        if self._is_over:  # what an observer raised at the end of a request is no other end of it
+            return
+        observer, self._is_over = self._terms.observer, True
         if not self._is_told:
             self._context = observer.request_started(Asked("other", "", self._terms.remote, self._came))
         if error is not None and reply.outcome == "failed":

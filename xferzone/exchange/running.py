@@ -35,11 +35,12 @@ class Running:
         )
         try:
             yield
-            if session.errors:
-                observer.failed(self._context, PeerError("; ".join(session.errors)))
-        except Exception as exc:
+        except BaseException as exc:
             observer.failed(self._context, exc)
             raise
+        else:
+            if session.errors:
+                observer.failed(self._context, PeerError("; ".join(session.errors)))
         finally:
             observer.session_ended(self._context, replace(session.traffic))
 

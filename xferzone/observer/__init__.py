@@ -1,15 +1,19 @@
-"""Whoever watches syncs and requests: what is told, when, and with which counts. Nothing else reports rounds.
+"""Whoever watches sessions and requests: the calls, their order and their counts. Nothing else reports rounds.
 
     a client                                        a server
     session_started(Session) ─> context             request_started(Asked) ─> context
-      round_started(context, out) ─> context        request_ended(context, Answered)
+      round_started(context, out) ─> context        failed(context, error)       before the end, if it fails
+      said(context, message)                        request_ended(context, Answered)
       round_ended(context, both ways, so far)
-      said(context, message)
+    failed(context, error)                          before the end, if it fails
     session_ended(context, so far)
-    failed(context, error)                          failed(context, error)       before the end, if it fails
 
-A `started` call may return anything; the nested calls and the `ended` one get it back. One observer may watch many
-sessions and requests at once, from several threads. What an observer raises ends the sync or the request.
+A `started` call may return anything. The rounds and messages of a session get back what its start returned, and each
+`ended` call what its own start returned; `failed` gets the context of the session or request. Whatever has started
+ends, also where it fails. Rounds overlap in a clone: the next one starts while the last one is being stored.
+
+One observer may watch many sessions and requests at once, from several threads. What an observer raises ends the
+session or request.
 
 Shipped: `Silent` and `Several` here; log.py, progress.py (rich), prometheus.py, otel.py (extra `otel`).
 """
@@ -23,7 +27,7 @@ from xferzone.hashing import ArtifactId
 
 @dataclass(slots=True)
 class Traffic:
-    """What a sync has brought and taken.
+    """What a session or round has brought and taken.
 
     Fields:
         sent, received: artifacts; `linked`: those of them that were new here and are stored.
@@ -49,12 +53,12 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A sync that begins.
+    """A session that starts.
 
     Fields:
         operation: clone, pull, push, sync or repair.
         peer: where the other repository is, without a password.
-        project_code: None: a clone, which does not know it yet.
+        project_code: None for a clone, which does not know it yet.
     """
 
     operation: str
@@ -64,12 +68,12 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request that came.
+    """A request that has arrived.
 
     Fields:
-        operation: what its first cards ask for: clone, pull, push, sync or other.
-        project_code: of its first pull or push card; empty: it has none.
-        remote: the address it came from, as the server believes it; empty: it was not told.
+        operation: clone, pull, push, sync or other, according to its first cards.
+        project_code: of its first pull or push card; empty if it has none.
+        remote: the address it came from, as far as the server knows; empty if it does not.
         size: bytes of the body on the wire.
     """
 
@@ -84,15 +88,15 @@ class Answered:
     """What came of a request.
 
     Fields:
-        operation: what it turned out to be, by all of its cards.
-        outcome: ok; error: the reply has an error card; refused: nothing of the request was kept; busy; failed: through
-            no fault of the sender.
-        login: who sent it; of a login that does not hold, as it was sent.
-        cards: how many were processed.
+        operation: clone, pull, push, sync or other, according to all of its cards.
+        outcome: ok; error (the reply has an error card); refused (nothing of the request was kept); busy; failed
+            (through no fault of the sender).
+        login: the account that sent it; if the login failed, the name as it was sent.
+        cards: cards processed.
         received, sent: artifacts.
         size: bytes of the reply on the wire.
-        seconds: from the opening of the request to the reply made.
-        why: the error that is all of the reply, else empty.
+        seconds: from the opening of the request until the reply was made.
+        why: the error, if the reply is nothing else; otherwise empty.
         damaged: artifacts that belong in the reply and cannot be read here.
     """
 
@@ -109,34 +113,43 @@ class Answered:
 
 
 def size(octets: int) -> str:
-    """So many bytes, as people read it."""
+    """A number of bytes for people to read."""
     return f"{octets:,} bytes" if octets < 10_000 else f"{octets / 1000:,.0f} kB"
 
 
 class Observer(Protocol):
-    """Watches; see the head of this module for the order of calls."""
+    """Watches; the head of this module has the order of calls."""
 
-    def session_started(self, session: Session) -> object: ...
-    def session_ended(self, context: object, so_far: Traffic) -> None: ...
+    def session_started(self, session: Session) -> object:
+        """A session starts. Returns its context."""
+
+    def session_ended(self, context: object, so_far: Traffic) -> None:
+        """The session is over, well or not; `so_far` is its total."""
 
     def round_started(self, context: object, out: Traffic) -> object:
-        """A request is on its way, and takes this with it."""
+        """A request is about to be sent with the counts `out`. Gets the session's context, returns the round's."""
 
     def round_ended(self, context: object, round_: Traffic, so_far: Traffic) -> None:
-        """Its reply is stored; of a clone, perhaps gathered still. `round_` counts this round, both ways."""
+        """The reply is stored, or the session fails in this round. `round_` counts the round alone, both ways."""
 
     def said(self, context: object, message: str) -> None:
-        """The people at the other end want this to be read; `context` is the session's."""
+        """The peer sent a message for people to read. `context` is the session's."""
 
-    def request_started(self, asked: Asked) -> object: ...
-    def request_ended(self, context: object, answered: Answered) -> None: ...
+    def request_started(self, asked: Asked) -> object:
+        """A request has been opened. Returns its context."""
 
-    def failed(self, context: object, error: Exception) -> None:
-        """The session or request that `context` belongs to ends with this error."""
+    def request_ended(self, context: object, answered: Answered) -> None:
+        """The reply is made, and what the request brought is committed."""
+
+    def failed(self, context: object, error: BaseException) -> None:
+        """The session ends with this error; or this server cannot answer the request, through no fault of the sender.
+
+        `context` is the session's or the request's.
+        """
 
 
 class Silent:
-    """Watches and does nothing: a base for observers that care for some calls only."""
+    """Does nothing: a base for observers that need only some of the calls."""
 
     def session_started(self, _session: Session, /) -> object:
         return None
@@ -159,7 +172,7 @@ class Silent:
     def request_ended(self, _context: object, _answered: Answered, /) -> None:
         """Do nothing."""
 
-    def failed(self, _context: object, _error: Exception, /) -> None:
+    def failed(self, _context: object, _error: BaseException, /) -> None:
         """Do nothing."""
 
 
@@ -194,7 +207,7 @@ class Several:
         for each, own in self._each(context):
             each.request_ended(own, answered)
 
-    def failed(self, context: object, error: Exception) -> None:
+    def failed(self, context: object, error: BaseException) -> None:
         for each, own in self._each(context):
             each.failed(own, error)
 

@@ -1,33 +1,49 @@
-"""Log lines: one a request that moved anything or was refused, one a session."""
+"""Log lines: one for each session, and one for each request, which is DEBUG where it moved nothing and succeeded.
+
+A request that this server could not answer has a line more, at ERROR, for its administrator.
+"""
 
 import logging
+from dataclasses import dataclass
 
 from xferzone.hashing import short
 from xferzone.observer import Answered, Asked, Session, Silent, Traffic
 
-_SHOWN = 100  # letters of a login
+_SHOWN = 100  # letters of a login in a line
+
+
+@dataclass(slots=True)
+class _Session:
+    """A session under way; `error` ends it, None: nothing has gone wrong."""
+
+    session: Session
+    error: BaseException | None = None
 
 
 class Log(Silent):
-    """Writes to a logger of the caller's, as key=value."""
+    """Writes lines of key=value to a logger of the caller's."""
 
     def __init__(self, logger: logging.Logger) -> None:
         self._logger = logger
 
     def session_started(self, session: Session) -> object:
-        return session
+        return _Session(session)
 
     def session_ended(self, context: object, so_far: Traffic) -> None:
-        assert isinstance(context, Session)
-        self._logger.info(
-            "%s peer=%s rounds=%d received=%d sent=%d bytes_in=%d bytes_out=%d",
-            context.operation,
-            context.peer,
+        assert isinstance(context, _Session)
+        why = context.error
+        self._logger.log(
+            logging.INFO if why is None else logging.WARNING,
+            "%s peer=%s outcome=%s rounds=%d received=%d sent=%d bytes_in=%d bytes_out=%d%s",
+            context.session.operation,
+            context.session.peer,
+            "ok" if why is None else "failed",
             so_far.rounds,
             so_far.received,
             so_far.sent,
             so_far.bytes_in,
             so_far.bytes_out,
+            "" if why is None else f" why={str(why) or type(why).__name__!r}",
         )
 
     def request_started(self, asked: Asked) -> object:
@@ -56,9 +72,9 @@ class Log(Silent):
             f" why={answered.why!r}" if answered.why else "",
         )
 
-    def failed(self, context: object, error: Exception) -> None:
-        if isinstance(context, Session):
-            self._logger.warning("%s peer=%s failed: %s", context.operation, context.peer, error)
+    def failed(self, context: object, error: BaseException) -> None:
+        if isinstance(context, _Session):
+            context.error = error
         else:
             self._logger.error("xfer cannot be answered: %s", error)
 

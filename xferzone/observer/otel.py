@@ -1,8 +1,11 @@
-"""Spans for OpenTelemetry: a session with its rounds inside, a request. Needs the extra `otel`.
+"""Spans for OpenTelemetry: sessions with their rounds inside, and requests. Needs the extra `otel`.
 
-xferzone.clone|pull|push|sync|repair   peer, project; rounds, artifacts and bytes each way
-  xferzone.round                       its artifacts and bytes each way
-xferzone.request                       operation, project, remote; outcome, login, cards, artifacts
+xferzone.clone|pull|push|sync|repair   client; peer, project, and every count of observer.Traffic
+  xferzone.round                       client; the counts of this round
+xferzone.request                       server; operation, project, address; outcome, login, cards, artifacts, bytes
+
+A session that failed and a request whose outcome is not ok have the status ERROR. Attributes begin with `xferzone.`,
+except those for which OpenTelemetry has a name.
 """
 
 from dataclasses import asdict
@@ -14,7 +17,7 @@ from xferzone.observer import Answered, Asked, Session, Silent, Traffic
 
 
 class OpenTelemetry(Silent):
-    """Makes spans with a tracer of the caller's, which says where they go."""
+    """Makes spans with a tracer of the caller's. A session is a child of the span that is current where it starts."""
 
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
@@ -67,7 +70,7 @@ class OpenTelemetry(Silent):
             span.set_status(Status(StatusCode.ERROR, answered.why or answered.outcome))
         span.end()
 
-    def failed(self, context: object, error: Exception) -> None:
+    def failed(self, context: object, error: BaseException) -> None:
         _span(context).record_exception(error)
         _span(context).set_status(Status(StatusCode.ERROR, str(error)))
 

@@ -1,18 +1,28 @@
 """Counters for Prometheus.
 
-xferzone_xfer_rounds_total{kind,outcome}     one a request answered
+xferzone_xfer_rounds_total{kind,outcome}     requests answered
 xferzone_xfer_bytes_total{direction}         bodies as they travelled: in, out
 xferzone_xfer_artifacts_total{direction}     in: pushed to us, out: sent by us
-xferzone_xfer_seconds{kind}                  from the opening of the request to the reply made
-xferzone_sync_sessions_total{kind,outcome}   syncs with other repositories: ok, failed
-xferzone_sync_artifacts_total{direction}     of these
+xferzone_xfer_seconds{kind}                  from the opening of the request until the reply is made
+xferzone_sync_sessions_total{kind,outcome}   sessions with other repositories, each counted once, at its end: ok, failed
+xferzone_sync_artifacts_total{direction}     artifacts of all sessions, those of failed ones included
 """
+
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from xferzone.observer import Answered, Asked, Session, Silent, Traffic
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)  # seconds
+
+
+@dataclass(slots=True)
+class _Session:
+    """A session under way, and what it comes to as far as is known."""
+
+    operation: str
+    outcome: str = "ok"
 
 
 class Prometheus(Silent):
@@ -35,10 +45,11 @@ class Prometheus(Silent):
         )
 
     def session_started(self, session: Session) -> object:
-        return session.operation
+        return _Session(session.operation)
 
     def session_ended(self, context: object, so_far: Traffic) -> None:
-        self._sessions.labels(str(context), "ok").inc()
+        assert isinstance(context, _Session)
+        self._sessions.labels(context.operation, context.outcome).inc()
         self._synced.labels("in").inc(so_far.received)
         self._synced.labels("out").inc(so_far.sent)
 
@@ -54,6 +65,6 @@ class Prometheus(Silent):
         self._artifacts.labels("out").inc(answered.sent)
         self._seconds.labels(answered.operation).observe(answered.seconds)
 
-    def failed(self, context: object, _error: Exception) -> None:
-        if isinstance(context, str):
-            self._sessions.labels(context, "failed").inc()
+    def failed(self, context: object, _error: BaseException) -> None:
+        if isinstance(context, _Session):
+            context.outcome = "failed"

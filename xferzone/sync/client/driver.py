@@ -7,6 +7,7 @@ else has the file. There the next reply is on its way while the last one is bein
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -57,7 +58,11 @@ def run(store: Store, transport: Transport, session: ClientSession, bounds: Boun
         Cancelled: `bounds.cancelled` said so; the same.
     """
     with _Line(transport, session, bounds) as line:
-        _converse(store, session, _Rounds(line, session, bounds, watch))
+        rounds = _Rounds(line, session, bounds, watch)
+        try:
+            _converse(store, session, rounds)
+        finally:
+            rounds.end_all()
 
 
 def _converse(store: Store, session: ClientSession, rounds: "_Rounds") -> None:
@@ -67,19 +72,19 @@ def _converse(store: Store, session: ClientSession, rounds: "_Rounds") -> None:
         # Nobody else has the file yet: one transaction takes all, and parses each manifest once.
         with store.writer() as writer:
             while session.is_cloning:
-                ended = rounds.hear()
+                rounds.hear()
                 if session.is_cloning:
                     rounds.send(session.request(None))
                 session.keep(writer)
-                ended()
+                rounds.end()
         with store.reader() as reader:
             rounds.send(session.request(reader))
     while rounds.is_under_way:
-        ended = rounds.hear()
+        rounds.hear()
         if session.has_news:
             with store.writer() as writer:
                 session.keep(writer)
-        ended()
+        rounds.end()
         with store.reader() as reader:
             rounds.send(session.request(reader))
 
@@ -92,8 +97,8 @@ class _Rounds:
         self._session = session
         self._bounds = bounds
         self._watch = watch
-        self._context: object = None  # of the round whose request was sent last
-        self._out = Traffic()  # what that request took
+        # Rounds begun, with what their request took, oldest first; while a clone keeps a reply, the next one has begun.
+        self._begun: deque[tuple[object, Traffic]] = deque()
         self._at_send = self._at_end = Traffic()
 
     @property
@@ -103,19 +108,21 @@ class _Rounds:
 
     def send(self, text: bytes | None) -> None:
         """Begin a round; None: there is nothing to be asked."""
-        self._line.send(text)
         if text is None:
+            self._line.is_busy = False
             return
+        octets = self._line.encoded(text)
         now = replace(self._session.traffic)
         gone, self._at_send = now.since(self._at_send), now
-        self._out = Traffic(
+        out = Traffic(
             sent=gone.sent, bytes_out=gone.bytes_out, gimmes_out=gone.gimmes_out, igots_out=gone.igots_out
         )
-        self._context = self._watch.observer.round_started(self._watch.context, self._out)
+        self._begun.append((self._watch.observer.round_started(self._watch.context, out), out))
+        self._line.send(octets)
 
-    def hear(self) -> Callable[[], None]:
-        """Take the next reply in; to be called when it is kept: what tells that the round has ended."""
-        session, context, out = self._session, self._context, self._out
+    def hear(self) -> None:
+        """Take the next reply in; `end` is due when it is kept."""
+        session = self._session
         if session.traffic.rounds >= self._bounds.rounds:
             raise PeerError(f"{self._line.name} has not come to an end after {self._bounds.rounds} rounds")
         heard = len(session.messages)
@@ -124,19 +131,24 @@ class _Rounds:
         for message in session.messages[heard:]:
             self._watch.observer.said(self._watch.context, message)
 
-        def ended() -> None:
-            now = replace(session.traffic)
-            came, self._at_end = now.since(self._at_end), now
-            round_ = replace(
-                came,
-                sent=out.sent,
-                bytes_out=out.bytes_out,
-                gimmes_out=out.gimmes_out,
-                igots_out=out.igots_out,
-            )
-            self._watch.observer.round_ended(context, round_, now)
+    def end(self) -> None:
+        """The oldest round under way has ended."""
+        context, out = self._begun.popleft()
+        now = replace(self._session.traffic)
+        came, self._at_end = now.since(self._at_end), now
+        round_ = replace(
+            came,
+            sent=out.sent,
+            bytes_out=out.bytes_out,
+            gimmes_out=out.gimmes_out,
+            igots_out=out.igots_out,
+        )
+        self._watch.observer.round_ended(context, round_, now)
 
-        return ended
+    def end_all(self) -> None:
+        """End the rounds in which the session failed."""
+        while self._begun:
+            self.end()
 
 
 class _Line:
@@ -160,13 +172,15 @@ class _Line:
         self._is_over = True
         self._drop_reply()
 
-    def send(self, text: bytes | None) -> None:
-        """Ask; None: there is nothing to be asked."""
-        self.is_busy = text is not None
-        if text is None:
-            return
+    def encoded(self, text: bytes) -> bytes:
+        """The request with this card text, counted as sent."""
         octets = encode_body(COMPRESSED, text)
         self._traffic.bytes_out += len(octets)
+        return octets
+
+    def send(self, octets: bytes) -> None:
+        """Ask."""
+        self.is_busy = True
         threading.Thread(target=self._exchange, args=(octets,), daemon=True).start()
 
     @contextmanager
