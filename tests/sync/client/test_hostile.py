@@ -478,8 +478,8 @@ def test_a_long_chain_of_deltas_is_taken(site: Site, order: str) -> None:
 @pytest.mark.parametrize(
     ("stands", "code", "said"),
     [
-        (ABSENT, 1, "not all here"),
-        (artifact_id(zone_text("www 300 A 192.0.2.1")), 1, "not all here"),  # no check-in
+        (ABSENT, 1, "not completely here"),
+        (artifact_id(zone_text("www 300 A 192.0.2.1")), 1, "not completely here"),  # no check-in
         ("another zone's", 0, "no file example.com.zone"),
     ],
 )
