@@ -36,6 +36,7 @@ from xferzone.nameserver.respond import respond
 IDLE: Final = 10.0  # seconds; Knot's tcp-idle-timeout
 FAREWELL: Final = 1.0  # seconds
 RETIRE: Final = 60.0  # seconds; a client that is always busy on one connection asks again on another
+HANDOVER: Final = 10  # turns of the event loop; from accept(2) to Agent.talk takes four
 MAX_CONNECTIONS: Final = 512  # at once; half of the descriptors that a process commonly may have
 MAX_PER_CLIENT: Final = 128
 
@@ -74,12 +75,18 @@ async def _serve(agent: "Agent", sockets: Sequence[socket.socket]) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ready.BEAT_S):
                 await retire.wait()
-    for server in servers:
-        server.close()
+    # asyncio drops a connection that was accepted just before its server is closed: accept nothing more, let the
+    # event loop hand over what was accepted, and close at the end.
+    for each in sockets:
+        loop.remove_reader(each.fileno())
+    for _ in range(HANDOVER):
+        await asyncio.sleep(0.01)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(RETIRE):
             while agent.is_busy and not stop.is_set():
                 await asyncio.sleep(0.01)
+    for server in servers:
+        server.close()
     await agent.end()
 
 
