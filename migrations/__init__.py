@@ -1,6 +1,6 @@
-"""The schema: one module a revision, each some SQL that Alembic runs on older repositories.
+"""The schema: one module for each revision, with the SQL that Alembic runs on older repositories.
 
-A new one is laid out by the same statements without Alembic, whose import alone takes 0.4 s.
+A new repository is laid out by the same statements without Alembic, whose import alone takes 0.4 s.
 """
 
 import importlib
@@ -15,7 +15,7 @@ _STAMP = """CREATE TABLE alembic_version (
 
 
 def statements() -> Iterator[str]:
-    """What makes an empty database one of the newest revision."""
+    """The statements that give an empty database the newest schema."""
     revision = ""
     for found in sorted(pkgutil.iter_modules(versions.__path__), key=lambda module: module.name):
         module = importlib.import_module(f"{versions.__name__}.{found.name}")

@@ -1,4 +1,4 @@
-"""Other repositories that this one syncs with, and what was made here and they lack."""
+"""The repositories that this one syncs with, and what was made here and not pushed yet."""
 
 revision = "0002"
 down_revision = "0001"

@@ -165,7 +165,7 @@ def test_a_dry_run_shows_and_stores_nothing(zone: Run) -> None:
         (("user", "add", "nobody"), 2, "nobody"),
         (("user", "caps", "ops", "!"), 2, "letters"),
         (("nonsense",), 2, "nonsense"),
-        (("-R", "example.com.zone", "status"), 1, "is no xferzone repository"),
+        (("-R", "example.com.zone", "status"), 1, "is not an xferzone repository"),
     ],
 )
 def test_mistakes_are_named_with_their_exit_code(

@@ -384,10 +384,10 @@ def test_what_is_no_repository_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="init"):
         Store.open(tmp_path / "none")
     (tmp_path / "text").write_text("not a database, but long enough to be one")
-    with pytest.raises(XferzoneError, match="is no xferzone repository"):
+    with pytest.raises(XferzoneError, match="is not an xferzone repository"):
         Store.open(tmp_path / "text")
     sqlite3.connect(tmp_path / "other").execute("CREATE TABLE t (x)").connection.close()
-    with pytest.raises(XferzoneError, match="is no xferzone repository"):
+    with pytest.raises(XferzoneError, match="is not an xferzone repository"):
         Store.open(tmp_path / "other")
 
 
@@ -477,7 +477,7 @@ def test_the_wal_begins_anew_however_many_read(tmp_path: Path) -> None:
         stop.set()
         for reader in readers:
             reader.join(30)
-        with store.reader() as long:  # one who never ends
+        with store.reader() as long:  # it stays open
             places.unplaced(long)
             assert written(store) > 1.25 * MAX_WAL
         written(store)

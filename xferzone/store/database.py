@@ -1,14 +1,14 @@
-"""Opening and making a repository file, and the two kinds of transaction on it.
+"""The repository file: how it is made and opened, and the two kinds of transaction on it.
 
-    Store.making ─> a file beside it, migrations, link to its name    nothing half made is ever seen under it
-    Store.open   ─> application id, schema revision ─> migrations, when the file is older
+    Store.making ─> a hidden file, migrations, a link to its name    nobody ever sees it half made
+    Store.open   ─> application id, schema revision ─> migrations, if the file is older
     store.reader()   BEGIN              one snapshot, read only
     store.writer()   BEGIN IMMEDIATE    the one writer; COMMIT at the end, ROLLBACK on an exception
 
-SQLite runs in WAL mode: readers never wait. synchronous=FULL, since a commit acknowledges other people's work. A WAL
-begins anew by itself only at a write while nobody reads in it, which may never come: past MAX_WAL we see to it.
-SQLAlchemy owns engines, pools, transactions and (through Alembic) the schema; the statements below this layer
-go straight to the driver's connection: a hot read costs 9 us there and 21 us through Core.
+SQLite runs in WAL mode: readers never wait. synchronous=FULL, because a commit acknowledges other people's work. SQLite
+starts a WAL again from its beginning only at a write while nobody reads in it, which may never happen; past MAX_WAL we
+make it happen. SQLAlchemy owns engines, pools, transactions and, through Alembic, the schema. Statements go straight to
+the driver's connection: a hot read costs 9 us there and 21 us through SQLAlchemy's Core.
 """
 
 import secrets
@@ -37,15 +37,17 @@ from xferzone.store.remedies import code, explained, reason
 from xferzone.store.writer import Writer
 
 BUSY_TIMEOUT = 30  # seconds that a writer waits for the one before it
-MAX_WAL = 16 * 1024 * 1024  # bytes of the WAL from which it is to begin anew, and again for each time in vain
-_WAL_PATIENCE_S = 3.0  # seconds that a writer then waits for those who read in it
-_WAL_TRY = 50  # milliseconds of one try
-CACHE_SIZE = 32 * 1024 * 1024  # bytes of expanded contents a process keeps
+MAX_WAL = (
+    16 * 1024 * 1024
+)  # bytes of the WAL from which we shorten it; as many more after each attempt that failed
+_WAL_PATIENCE_S = 3.0  # seconds that a writer then waits for readers
+_WAL_TRY = 50  # milliseconds of one attempt
+CACHE_SIZE = 32 * 1024 * 1024  # bytes of expanded contents that a process keeps
 MAX_READERS = 64  # connections; web runs 8 threads, tests a few more
 
 
 class Store:
-    """One repository file, opened in one process; engines connect lazily, so a fork before first use is safe."""
+    """One repository file, open in one process. Engines connect lazily, so a fork before the first use is safe."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -76,7 +78,7 @@ class Store:
     @classmethod
     @contextmanager
     def making(cls, path: Path) -> Iterator[Self]:
-        """A new repository without a project code, at `path` when the block has ended well; else nothing is left.
+        """A new repository without a project code. It is at `path` once the block has ended well; else nothing is left.
 
         Raises:
             UsageError: something is at `path` already.
@@ -84,7 +86,7 @@ class Store:
             XferzoneError: the disk is full, or the directory cannot be written.
         """
         with new_file(path, "made", "give another name with -R") as made, cls(made) as store:
-            store.path = path  # what messages are about
+            store.path = path  # for messages
             store._lay_out()
             yield store
             store._write_out()
@@ -94,8 +96,8 @@ class Store:
         """The repository at `path`, its schema brought up to this release if it is older.
 
         Raises:
-            NotFound: no such file.
-            XferzoneError: no repository of ours, or one that a newer release has written.
+            NotFound: there is no such file.
+            XferzoneError: it is not a repository of ours, or a newer release has written it.
         """
         if not path.is_file():
             raise NotFound(
@@ -121,7 +123,7 @@ class Store:
         """The one write transaction.
 
         Raises:
-            Busy: another process kept it for over BUSY_TIMEOUT seconds.
+            Busy: another thread or process kept it for over BUSY_TIMEOUT seconds.
         """
         if not self._turn.acquire(timeout=BUSY_TIMEOUT):
             raise Busy(f"{self.path} is being written by another thread: try again")
@@ -135,7 +137,7 @@ class Store:
     def back_up(self, path: Path) -> None:
         """Copy one moment of the repository to the new file `path`, while others read and write it.
 
-        The copy begins an epoch: served one day in place of this, it does not know the moves that came later.
+        The copy begins an epoch: if it is served in place of this one, it lacks the moves made since.
 
         Raises:
             UsageError: something is at `path` already.
@@ -150,11 +152,11 @@ class Store:
             _driver(connection).backup(copy)
             copy.execute("UPDATE setting SET value = ? WHERE name = 'epoch'", (new_epoch(),))
             copy.commit()
-            # The copy is in WAL mode as the original is; the link takes the file alone.
+            # The copy is in WAL mode like the original, and only the file itself is linked to its name.
             copy.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def with_cache(self, limit: int | None) -> Self:
-        """This repository again, with a cache of its own of `limit` bytes (None: no cache); closed with the first."""
+        """The same repository with a cache of its own of `limit` bytes (None: no cache). It closes with this one."""
         if limit == self._cache.limit:
             return self
         other = copy(self)
@@ -175,7 +177,7 @@ class Store:
 
     def _lay_out(self) -> None:
         with self._writing.connect() as connection:
-            # Outside of a transaction, and for good: the file remembers it.
+            # Not inside a transaction. The file remembers it.
             _driver(connection).execute("PRAGMA journal_mode=WAL")
         with self._writing.begin() as connection:
             db = _driver(connection)
@@ -189,12 +191,12 @@ class Store:
             db.execute(f"PRAGMA application_id={schema.APPLICATION_ID}")
 
     def _write_out(self) -> None:
-        """Bring all from the WAL to the file: the link takes that alone, and closing does not tell of a full disk."""
+        """Move everything from the WAL into the file: only that is linked, and closing would not report a full disk."""
         with self._writing.connect() as connection:
             _driver(connection).execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _shorten_wal(self) -> None:
-        """After a commit: bring a large WAL to the file, and let it begin anew if those who read in it end soon."""
+        """After a commit: move a large WAL into the file, and start it again if its readers end soon."""
         wal = self.path.with_name(f"{self.path.name}-wal")
         size = wal.stat().st_size if wal.exists() else 0
         if size < self._wal_bound:
@@ -202,9 +204,9 @@ class Store:
         is_kept, end = True, time.monotonic() + _WAL_PATIENCE_S
         with self._writing.connect() as connection:
             db = _driver(connection)
-            # One try of three seconds may find readers in step with its own looks each time.
+            # Many short attempts: those within one long busy timeout may coincide with readers every time.
             db.execute(f"PRAGMA busy_timeout={_WAL_TRY}")
-            with suppress(sqlite3.OperationalError):  # a full disk, say: the commit stands
+            with suppress(sqlite3.OperationalError):  # such as a full disk: the commit stands
                 while is_kept and time.monotonic() < end:
                     (is_kept, _, _) = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             db.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT * 1000}")
@@ -223,7 +225,7 @@ class Store:
             _migrate(connection)
 
     def _revision(self) -> str:
-        foreign = f"{self.path} is no xferzone repository: name yours with -R"
+        foreign = f"{self.path} is not an xferzone repository: name yours with -R"
         with explained(self.path, "opened"):
             try:
                 with self._reading.begin() as connection:
@@ -233,7 +235,10 @@ class Store:
                         raise XferzoneError(foreign)
                     (revision,) = db.execute("SELECT version_num FROM alembic_version").fetchone()
             except (sqlite3.DatabaseError, DBAPIError) as exc:
-                if code(exc) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):  # no database, no such table
+                if code(exc) in (
+                    sqlite3.SQLITE_NOTADB,
+                    sqlite3.SQLITE_ERROR,
+                ):  # not a database, or no such table
                     raise XferzoneError(f"{foreign} ({reason(exc)})") from exc
                 raise
             except TypeError as exc:
@@ -242,12 +247,12 @@ class Store:
 
 
 def new_epoch() -> str:
-    """A name for a life of a repository, in which its moves have numbers (refs/local.py)."""
+    """A name for one life of a repository, within which its moves are numbered (refs/local.py)."""
     return secrets.token_hex(8)
 
 
 def newest_schema(db: sqlite3.Connection) -> None:
-    """Lay out an empty database as this release has it."""
+    """Lay out an empty database with the schema of this release."""
     for statement in migrations.statements():
         db.execute(statement)
 
@@ -263,14 +268,14 @@ def _engine(path: Path, begin: str) -> Engine:
         if begin == "BEGIN":
             db.execute("PRAGMA query_only=ON")
         else:
-            db.execute(f"PRAGMA journal_size_limit={MAX_WAL}")  # of a WAL that begins anew
+            db.execute(f"PRAGMA journal_size_limit={MAX_WAL}")  # of a WAL that starts again
         return db
 
     engine = create_engine(
         "sqlite://", creator=connect, poolclass=QueuePool, pool_size=8, max_overflow=MAX_READERS
     )
 
-    # The driver is in autocommit mode, so that the kind of transaction is ours to choose.
+    # The driver is in autocommit mode, so that we choose the kind of transaction.
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         _driver(connection).execute(begin)
@@ -285,7 +290,7 @@ def _driver(connection: Connection) -> sqlite3.Connection:
 
 
 def _migrate(connection: Connection) -> None:
-    # Imported here: Alembic costs 0.4 s, and is needed once in a repository's release.
+    # Imported here: Alembic takes 0.4 s, and a repository needs it once in a release.
     from alembic import command
     from alembic.config import Config
 
