@@ -19,4 +19,9 @@ def batches(query: str, values: Collection[_Bound]) -> Iterator[tuple[str, Seque
 
 def selected(db: sqlite3.Connection, query: str, values: Collection[_Bound]) -> list[tuple[Any, ...]]:
     """The rows of `query`, in which `IN (?)` stands for all of `values`."""
-    return [row for statement, bound in batches(query, values) for row in db.execute(statement, bound)]
+    if len(values) == 1:  # the query as it is; many questions are about a single artifact
+        return db.execute(query, tuple(values)).fetchall()
+    rows: list[tuple[Any, ...]] = []
+    for statement, bound in batches(query, values):
+        rows += db.execute(statement, bound).fetchall()
+    return rows
