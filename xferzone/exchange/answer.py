@@ -98,7 +98,7 @@ class _Answering:
             return self._reply(store, octets)
         except BaseException as exc:
             if self._is_told:
-                self._ended(server_reply.failure("failed", ""), 0, exc)
+                self._ended(server_reply.failure("failed", "the request was not answered"), 0, exc)
             raise
 
     def _reply(self, store: Store, octets: IO[bytes]) -> Reply:
