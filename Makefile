@@ -61,9 +61,10 @@ $(VENV)/developed: $(VENV)/installed
 	@$(PIP) --no-build-isolation --editable '.[dev]'
 	@touch $@
 
-# Run-time packages at the floors of setup.cfg; zstandard and what only tests need as pinned, for old releases of
-# those have no wheels for new Pythons.
-FLOORS = sed -n '/^install_requires/,/^$$/s/^ *\([a-z0-9-]*\)>=/\1==/p' setup.cfg | grep -v '^zstandard='
+# Run-time packages at the floors of setup.cfg, those of the extra otel and its peers in the tests too; zstandard and what
+# else only tests need as pinned, for old releases of those have no wheels for new Pythons.
+FLOORS = sed -n -e '/^install_requires/,/^$$/s/^ *\([a-z0-9-]*\)>=/\1==/p' \
+  -e 's/^ *\(opentelemetry-[a-z-]*\)>=/\1==/p' setup.cfg | grep -v '^zstandard='
 TOOLS  = grep -E '^(hypothesis|pytest|pytest-timeout|pytest-xdist|setuptools|zstandard)==' constraints.txt
 
 $(OLDEST)/developed: $(PROJECT)
