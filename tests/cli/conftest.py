@@ -1,6 +1,7 @@
 """A command line in an empty directory, and one beside a repository that has example.com."""
 
 import io
+import logging
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -57,8 +58,11 @@ def xz(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
         monkeypatch.setattr(sys, "argv", ["xferzone", *words])
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
         capsys.readouterr()
+        before = logging.root.handlers[:], logging.root.level
         with pytest.raises(SystemExit) as ended:
             main()
+        # A server's verb sets the log up for its process, which here goes on with other streams.
+        logging.root.handlers[:], logging.root.level = before
         printed = capsys.readouterr()
         assert "Traceback" not in printed.err
         return Ran(int(ended.value.code or 0), printed.out, printed.err)

@@ -268,7 +268,7 @@ HTTP: list[tuple[str, bytes, tuple[int, ...]]] = [
         b"POST / HTTP/1.0\r\nContent-Type: application/x-fossil\r\nContent-Length: 99\r\n\r\nshort",
         (400,),
     ),
-    ("a method of its own", b"BREW / HTTP/1.1\r\nHost: x\r\n\r\n", (405,)),
+    ("a method of its own", b"BREW / HTTP/1.1\r\nHost: x\r\n\r\n", (400,)),
     ("a head without end", b"GET / HTTP/1.1\r\n" + b"X: " + b"y" * 100_000, (400, 431, 0)),
     ("another version", b"GET / HTTP/9.9\r\n\r\n", (400, 505)),
 ]

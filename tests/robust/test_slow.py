@@ -81,7 +81,7 @@ def test_slow_heads_hold_no_thread(server: Server) -> None:
         assert cpu_s(worker) - before < 0.5  # the loop sleeps while they wait
         for octet in b"OST / HTTP/1.0\r\nContent-Length: 0\r\n\r\n":
             slow[1].sendall(bytes([octet]))
-        assert slow[1].recv(12) == b"HTTP/1.0 415"
+        assert slow[1].recv(12) == b"HTTP/1.0 405"
         assert slow[2].recv(15) == b"HTTP/1.1 200 OK"
         slow[2].sendall(b"thz HTTP/1.0\r\nX: pending\r\n\r\n")
         assert b"HTTP/1.0 200 OK" in b"".join(iter(lambda: slow[2].recv(10_000), b""))

@@ -35,6 +35,7 @@ SEED = 4
 MORTAL = """
 import os, runpy, signal, sys
 from pathlib import Path
+from xferzone.exchange.answer import _Answering as Answering
 from xferzone.sync.server.round import Round
 from xferzone.web import xfer
 
@@ -53,16 +54,16 @@ def receive(req, raw, was=xfer._receive):
 
 def finish(round_, notices=(), was=Round.finish):
     reply = was(round_, notices)
-    if round_._received:
+    if round_._taking is not None and round_._taking.received:
         die("transaction")
     return reply
 
-def written(sync, reply, content_type, out, was=xfer.Sync._written):
+def written(answering, reply, error=None, was=Answering._written):
     if reply.received:
         die("reply")
-    return was(sync, reply, content_type, out)
+    return was(answering, reply, error)
 
-xfer._receive, Round.finish, xfer.Sync._written = receive, finish, written
+xfer._receive, Round.finish, Answering._written = receive, finish, written
 runpy.run_module("xferzone", run_name="__main__")
 """
 

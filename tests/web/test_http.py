@@ -352,7 +352,7 @@ def _replace(path: Path) -> None:
     [
         (_remove, False, "the repository file is not there"),
         (_remove, True, "the repository file is not there"),
-        (_replace, False, "no xferzone repository"),
+        (_replace, False, "not an xferzone repository"),
     ],
 )
 def test_not_ready_is_503_and_says_why(

@@ -18,7 +18,7 @@ ABSENT = {("dns", "workers"): "one a core", ("dns", "zones"): "all zones that ar
 
 @click.group()
 def config() -> None:
-    """The configuration file of the servers, and what they make of it.
+    """Check or show the servers' settings.
 
     One file is read: the one that -c names, else XFERZONE_CONFIG, else FILE.toml beside the repository
     (zones.xferzone.toml), else /etc/xferzone/xferzone.toml. A variable such as XFERZONE_HTTP__WORKERS wins over the

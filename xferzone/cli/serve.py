@@ -55,7 +55,7 @@ def _workers_option(purpose: str) -> Callable[[_Command], _Command]:
 @config_option
 @click.pass_obj
 def serve(settings: Settings, listen: Sequence["Address"], workers: int | None, file: Path | None) -> None:
-    """Serve the repository over HTTP: fossil can clone it, sync with it and push to it.
+    """Serve the repository over HTTP, to fossil and xferzone.
 
     \b
     Example:
