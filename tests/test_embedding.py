@@ -96,3 +96,13 @@ def test_the_table_of_observers_has_every_call_with_its_parameters_and_what_it_t
     for told in (Session, Asked, Answered, Traffic):
         for each in fields(told):
             assert f"`{each.name}`" in PAGE, each.name
+
+
+def test_a_program_without_a_server_loads_no_web_framework_and_no_command_line(tmp_path: Path) -> None:
+    """The contracts of setup.cfg forbid direct imports only."""
+    modules = (
+        "exchange, store, transport.http, observer.log, observer.prometheus, observer.progress, observer.otel"
+    )
+    imports = "\n".join(f"import xferzone.{name}" for name in modules.split(", "))
+    loaded = "sorted({name.partition('.')[0] for name in sys.modules} & {'click', 'falcon', 'gunicorn'})"
+    assert run([sys.executable, "-c", f"import sys\n{imports}\nprint({loaded})"], tmp_path) == "[]\n"

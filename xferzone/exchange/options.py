@@ -36,13 +36,13 @@ class Options:
         budget: bytes of artifacts in one request.
         rounds: how many there may be.
         patience: seconds that one round may take.
-        gimmes: artifacts asked for in one request; more where twice as many came last time.
+        gimmes: artifacts asked for in one request; twice as many as the last reply brought, if that is more.
         cache: bytes of expanded contents kept in memory; None: no cache.
         peer_id: what requests name as this repository's server code; servers pass it over.
         login: stands in the publication log for the refs that this exchange moves; empty: unknown.
         env: clock and randomness.
         observer: is told of the session and its rounds.
-        cancelled: asked several times a second, from any thread; True ends the exchange with Cancelled.
+        cancelled: asked several times a second while a reply is awaited; True ends the exchange with Cancelled.
         compiler: compiles zones; serve/helpers.py has one that uses every processor.
         helping: begins a process that helps a clone to verify, before any thread is started; the same file has one.
     """
