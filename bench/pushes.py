@@ -46,6 +46,6 @@ def _pushed(ops: Person, history: Path, url: str) -> float:
 def _empty(ops: Person, path: Path, code: str) -> None:
     """A stock repository of the project without its history, which ops may write to."""
     ops.fossil("init", path, "--admin-user", "ops")
-    ops.fossil("user", "password", "ops", _PASSWORD, "-R", path)
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("UPDATE config SET value = ? WHERE name = 'project-code'", (code,))
+    ops.fossil("user", "password", "ops", _PASSWORD, "-R", path)  # stored as a hash with the code in it
