@@ -18,9 +18,9 @@ from typing import Final
 from xferzone.artifacts import CheckIn
 from xferzone.errors import Fault, ZoneInvalid
 from xferzone.hashing import ArtifactId, short
-from xferzone.publish import served
+from xferzone.publish import serials, served
 from xferzone.publish.pending import Pending
-from xferzone.publish.serials import floor, serial_in, serial_of
+from xferzone.publish.serials import computed, floor
 from xferzone.refs import Move, Ref, State
 from xferzone.store import places, schema
 from xferzone.store.places import Placed
@@ -61,10 +61,10 @@ def forward(pending: Pending, liberties: Liberties) -> Move | None:
         for checkin in reversed(line):
             if checkin.id not in pending.checkins:
                 continue  # found invalid before, which it stays
-            serial = serial_in(pending.writer, pending.branch.zone, checkin.id)
-            numbers = _numbers(pending, checkin.id, serial, liberties)
+            known = computed(pending.writer, pending.branch.zone, checkin.id)
+            numbers = _numbers(pending, checkin.id, known.serial, liberties)
             if numbers is not None:
-                return move(pending, checkin.id, numbers)
+                return move(pending, checkin.id, numbers, known)
         queue.extend(pending.heirs(line[-1].id) if line else ())
     return None
 
@@ -124,12 +124,18 @@ def _append(pending: Pending, ref: Ref, tip: Placed) -> ArtifactId:
     return pending.writer.put(appended.encode())
 
 
-def move(pending: Pending, to: ArtifactId, numbers: tuple[int, ...]) -> Move:
-    """The move of the branch to a check-in with these indexes; without any the zone is removed."""
+def move(
+    pending: Pending, to: ArtifactId, numbers: tuple[int, ...], line: serials.Line | None = None
+) -> Move:
+    """The move of the branch to a check-in with these indexes; without any the zone is removed.
+
+    `line`: its serial. None: it was not computed yet.
+    """
     expected = None if pending.ref is None else pending.ref.checkin
     state = State.SERVED if numbers else State.REMOVED
-    serial = serial_of(pending.writer, pending.branch.zone, to)
-    return Move(expected, Ref(pending.branch, to, serial, state, numbers), pending.occasion)
+    line = line or computed(pending.writer, pending.branch.zone, to)
+    serials.remember(pending.writer, line)
+    return Move(expected, Ref(pending.branch, to, line.serial, state, numbers), pending.occasion)
 
 
 def _numbers(
