@@ -26,9 +26,7 @@ PACKAGE = PROJECT / "xferzone"
 
 _PATH = re.compile(r"(?<![\w/.*<-])((?:[\w-]+/)+[\w.-]+\.(?:py|md|sh|toml|cfg|service|conf))\b")
 _PAGE = re.compile(r"(?<![\w/.-])([\w-]+\.md)\b")
-_UNSHIPPED = re.compile(
-    r"\bspec (?:xfer|artifacts|pitfalls|auth|http|delta)\b|architecture-first|text-format|moves\.txt"
-)
+_UNSHIPPED = re.compile(r"\bspec (?:xfer|artifacts|pitfalls|auth|http|delta)\b")
 _FOREIGN = ("src/", "www/", "tools/", "test/")  # Fossil's own files
 
 
