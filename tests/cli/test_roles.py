@@ -67,7 +67,7 @@ def test_a_clone_works_and_becomes_a_primary(tmp_path: Path) -> None:
         assert "not published: 0 check-ins" in shown
     told = ann.xferzone("-R", clone, "promote").err
     assert told.startswith(
-        "it was a clone, and is the primary now; its remote origin is called old-origin now\n"
+        'promoted: this clone is now the primary. Its remote "origin" was renamed "old-origin"\n'
     )
     assert "xferzone user add LOGIN" in told
     assert "xferzone remote remove origin; xferzone remote add origin URL" in told

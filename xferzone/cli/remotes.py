@@ -244,5 +244,6 @@ def _sync(
         synced.show(settings, done, direction.done)
         synced.complain(done)
         with store.reader() as reader:
-            tries = done.unsent or not direction.pull or reader.role == schema.PRIMARY
-        synced.check_pushed(done, tries=bool(tries))
+            is_primary = reader.role == schema.PRIMARY
+        tries = bool(done.unsent) or not direction.pull or is_primary
+        synced.check_pushed(done, tries=tries, is_primary=is_primary)

@@ -123,8 +123,8 @@ def _work(unsent: Unsent) -> str:
 def promote(settings: Settings) -> None:
     """Make a clone a primary: its zones change here from now on.
 
-    What waited is published. Do so when the primary is lost, or is to change no more: two primaries of a project go
-    apart.
+    What waited is published. Do so when the primary is lost, or will not change again: two active primaries of a
+    project diverge.
 
     \b
     Example:
@@ -153,8 +153,8 @@ def promote(settings: Settings) -> None:
     for notice in done.followed.notices:
         click.echo(printable(notice), err=True)
     click.echo(
-        f"""it was a {done.was}, and is the primary now; its remote origin is called {zone_promote.OLD_ORIGIN} now
-accounts have not come with it: xferzone user add LOGIN
+        f"""promoted: this {done.was} is now the primary. Its remote "origin" was renamed "{zone_promote.OLD_ORIGIN}"
+accounts were not copied; add them: xferzone user add LOGIN
 other clones follow it after: xferzone remote remove origin; xferzone remote add origin URL""",
         err=True,
     )

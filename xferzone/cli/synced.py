@@ -109,12 +109,14 @@ def _told_of(lost: Diverged) -> str:
     return (
         f"{told}on branch {lost.now_on} now\n"
         f"see it with `xferzone diff {zone} {branch} {fork}`, and do it again with `xferzone set` or `edit`; "
-        f"`xferzone branch {zone} {fork} --close` then ends the matter"
+        f"`xferzone branch {zone} {fork} --close` then closes it"
     )
 
 
-def check_pushed(done: Outcome, *, tries: bool) -> None:
+def check_pushed(done: Outcome, *, tries: bool, is_primary: bool) -> None:
     """See that what was to be pushed has arrived, and was not beaten in a race; `tries`: something was.
+
+    A primary must not pull from another one: it would take the other's work for the loser.
 
     Raises:
         Denied, LostRace
@@ -123,7 +125,10 @@ def check_pushed(done: Outcome, *, tries: bool) -> None:
         raise Denied(f"{done.peer} takes no pushes from this account; {_unsent(done.unsent)}")
     for branch in done.beaten:
         raise LostRace(
-            f"somebody else was first on {branch}: `xferzone pull` brings what {done.peer} has there, "
+            f"somebody else was first on {branch}: what was pushed is kept at {done.peer}, and `xferzone log "
+            f"{branch.partition('/')[0]}` there says where"
+            if is_primary
+            else f"somebody else was first on {branch}: `xferzone pull` brings what {done.peer} has there, "
             "and says where yours is"
         )
 
