@@ -31,7 +31,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from xferzone.errors import UsageError
-from xferzone.tomltext import lines, syntax_error
+from xferzone.tomltext import document, lines, syntax_error
 
 MAX_WORKERS: Final = 256  # processes; more than any machine this was tried on has cores
 MAX_THREADS: Final = 900  # of a worker; gunicorn takes 1,000 connections a worker, and some of them only wait
@@ -242,7 +242,7 @@ def load(kind: type[_Kind], sources: Sources) -> Loaded[_Kind]:
     """
     shown = str(sources.path or "")
     try:
-        tables = tomllib.loads(sources.text)
+        tables = document(sources.text)
     except tomllib.TOMLDecodeError as exc:
         reason, line = syntax_error(sources.text, exc)
         raise UsageError(f"{shown}:{line}: {reason}") from exc
@@ -334,9 +334,12 @@ def _plain(text: str, kind: Any) -> object:
     """What the text of a variable means for a setting of that type."""
     if text[:1] in ("[", "{"):
         try:
-            return tomllib.loads(f"value = {text}")["value"]
+            found = document(f"value = {text}")
         except tomllib.TOMLDecodeError as exc:
-            raise ValueError(f"not a TOML value: {exc}") from exc
+            raise ValueError(f'not a TOML value: {exc}; an IPv6 address is written ["[::1]:8080"]') from exc
+        if found.keys() != {"value"}:
+            raise ValueError("more than one TOML value")
+        return found["value"]
     info = msgspec.inspect.type_info(kind)
     kinds = info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
     if any(isinstance(each, msgspec.inspect.VarTupleType) for each in kinds):
@@ -367,7 +370,8 @@ def _unknown_variables(environ: Mapping[str, str], sections: Mapping[str, Any]) 
         for field in msgspec.structs.fields(struct)
     ]
     for name in environ:
-        if name.startswith(PREFIX) and "__" in name and name not in known:
+        begins = any(name.startswith(f"{PREFIX}{section}_".upper()) for section in sections)
+        if name not in known and (begins or (name.startswith(PREFIX) and "__" in name)):
             yield f"{name}: no such setting{_meant(name, known)}"
 
 

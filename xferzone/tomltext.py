@@ -10,10 +10,24 @@ workers = 2        ("http", "workers") 5
 import re
 import tomllib
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 _TABLE: Final = re.compile(r"\s*\[")
+_ENDS: Final = ("]", '"""', "'''")  # one of these ends a statement of several lines
+_DEPTH: Final = 2  # a setting is a key of a section
 _ERROR: Final = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", re.DOTALL)
+
+
+def document(text: str) -> dict[str, Any]:
+    """What `text` says. Raises TOMLDecodeError for all that cannot be read, also what tomllib does not see coming."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError as exc:
+        raise tomllib.TOMLDecodeError("it is nested too deeply") from exc
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError as exc:  # an integer of thousands of digits
+        raise tomllib.TOMLDecodeError(str(exc)) from exc
 
 
 def syntax_error(text: str, exc: tomllib.TOMLDecodeError) -> tuple[str, int]:
@@ -34,13 +48,15 @@ def lines(text: str) -> Iterator[tuple[tuple[str, ...], int]]:
     for number, line in enumerate(text.split("\n"), 1):
         if not statement:
             begin = number
-        statement += f"{line}\n"
+        is_first, statement = not statement, f"{statement}{line}\n"
+        if not (is_first or any(mark in line for mark in _ENDS)):
+            continue  # so a list of a thousand lines is not read a thousand times
         try:
-            found = tomllib.loads(statement)
+            found = document(statement)
         except tomllib.TOMLDecodeError:
             continue
         is_table = bool(_TABLE.match(statement))
-        for path in _paths(found):
+        for path in _paths(found, _DEPTH):
             whole = path if is_table else (*table, *path)
             yield whole, begin
         if is_table:
@@ -48,11 +64,11 @@ def lines(text: str) -> Iterator[tuple[tuple[str, ...], int]]:
         statement = ""
 
 
-def _paths(found: object) -> Iterator[tuple[str, ...]]:
-    if isinstance(found, dict):
+def _paths(found: object, depth: int) -> Iterator[tuple[str, ...]]:
+    if isinstance(found, dict) and depth:
         for key, value in found.items():
             yield (key,)
-            for below in _paths(value):
+            for below in _paths(value, depth - 1):
                 yield (key, *below)
 
 

@@ -1,6 +1,7 @@
 """`config check` and `config show`, and which file they and the servers read."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,57 @@ def test_other_verbs_do_not_read_it(zone: Run, tmp_path: Path) -> None:
     (tmp_path / "zones.xferzone.toml").write_text("no TOML")
     assert zone("zone", "list").code == 0
     assert zone("zone", "list", "-c", "zones.xferzone.toml").code == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[http]\nworkers = " + "9" * 5000, ":2: "),
+        ("[dns]\nzones = " + "[" * 5000, ":2: it is nested too deeply"),
+        ("a." * 5000 + "a = 1", ":1: unknown section a"),
+        ("\ufeff[http]\nworker = 2", ":2: unknown setting worker"),
+    ],
+    ids=["digits", "brackets", "parts of a key", "a byte order mark"],
+)
+def test_a_file_that_no_reader_likes_is_a_fault_with_its_line(
+    xz: Run, tmp_path: Path, text: str, said: str
+) -> None:
+    (tmp_path / "c.toml").write_text(text)
+    done = xz("config", "check", "-c", "c.toml")
+    assert done.code == 2
+    assert f"c.toml{said}" in done.err
+
+
+def test_a_list_of_many_zones_is_read_at_once(xz: Run, tmp_path: Path) -> None:
+    zones = "".join(f'  "zone{number}.example.com",\n' for number in range(20_000))
+    (tmp_path / "c.toml").write_text(f"[dns]\nzones = [\n{zones}]\n")
+    assert xz("config", "check", "-c", "c.toml").code == 0
+
+
+def test_what_is_not_a_file_is_not_waited_for(xz: Run, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    done = xz("config", "check", "-c", "fifo")
+    assert (done.code, "is not a regular file" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize("name", ["XFERZONE_HTTP_WORKERS", "XFERZONE_DNS__ZONE", "XFERZONE_LOG_LEVEL"])
+def test_a_mistyped_variable_is_named(xz: Run, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "3")
+    done = xz("config", "check")
+    assert (done.code, f"{name}: no such setting: did you mean" in done.err) == (2, True)
+
+
+def test_an_address_in_a_variable_that_is_not_toml_is_told_how_to_write_it(
+    xz: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XFERZONE_HTTP__LISTEN", "[::1]:8080")
+    done = xz("config", "check")
+    assert (done.code, 'an IPv6 address is written ["[::1]:8080"]' in done.err) == (2, True)
+
+
+def test_servers_do_not_start_where_they_cannot_count(xz: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert xz("init").code == 0
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "/nonexistent")
+    done = xz("serve", "--listen", "127.0.0.1:1")
+    assert done.code == 2
+    assert "PROMETHEUS_MULTIPROC_DIR=/nonexistent is not a directory" in done.err

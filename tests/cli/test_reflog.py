@@ -15,6 +15,12 @@ def doors(run: Run, *words: str) -> list[tuple[int, object, str, str]]:
     return [(move["number"], move["serial"], move["login"], move["door"]) for move in moves]
 
 
+def test_the_name_of_a_branch_is_no_hint_to_add_a_zone(zone: Run) -> None:
+    done = zone("reflog", "example.com/main")
+    assert (done.code, "zone add" in done.err) == (5, False)
+    assert "example.com -b main" in done.err
+
+
 def test_moves_are_shown_newest_first_with_who_made_them(zone: Run) -> None:
     zone("set", "www.example.com", "A", "300", "192.0.2.2", "--as", "bob")
     first, second = zone("reflog", "example.com").out.splitlines()

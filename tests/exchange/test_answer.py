@@ -12,9 +12,13 @@ import pytest
 
 from tests.sync import recorded
 from tests.sync.test_rounds import BEFORE, HISTORY, USERS
+from xferzone import exchange
 from xferzone.cards.body import COMPRESSED, DEBUG, UNCOMPRESSED, encode_body
+from xferzone.exchange import Terms
+from xferzone.observer import Answered, Silent
 from xferzone.store import Store
 from xferzone.store.accounts import put_user
+from xferzone.transport import Body
 from xferzone.web.app import create_app
 
 PLAIN = Path(__file__).with_name("plain.py")
@@ -57,3 +61,16 @@ def test_every_recorded_request_gets_the_same_bytes_by_http_and_without(
     )
     plain = [(kind, base64.b64decode(octets)) for kind, octets in json.loads(done.stdout)]
     assert plain == by_http
+
+
+class Full(Silent):
+    """An observer whose disk is full when a request ends."""
+
+    def request_ended(self, _context: object, _answered: Answered, /) -> None:
+        raise OSError("no room to count")
+
+
+def test_what_an_observer_raises_is_not_taken_for_a_fault_of_the_request(made: Path) -> None:
+    body = Body.of(DEBUG, b"pragma client-version 22100\n")
+    with Store.open(made) as store, pytest.raises(OSError, match="no room to count"):
+        exchange.answer(store, body, Terms(observer=Full()))

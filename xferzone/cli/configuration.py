@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SYSTEM = Path("/etc/xferzone/xferzone.toml")
 VARIABLE = "XFERZONE_CONFIG"
+MAX_SIZE = 4 * 1024 * 1024  # bytes of a file; ours: some 100,000 zones
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 #: What command-line options say: by section and key their value, and the option's name.
@@ -52,8 +53,14 @@ class Files:
     def path(self) -> Path | None:
         """The file to be read; None: there is none."""
         named = self.given or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
-        beside = self.repository.with_name(f"{self.repository.name}.toml")
-        return named or next((path for path in (beside, SYSTEM) if path.exists()), None)
+        if named is not None:
+            return named
+        name = self.repository.name  # empty: -R names no file, which the server says
+        beside = self.repository.with_name(f"{name}.toml") if name else SYSTEM
+        try:
+            return next((path for path in (beside, SYSTEM) if path.exists()), None)
+        except OSError as exc:
+            raise UsageError(f"cannot look for the configuration file {beside}: {exc.strerror}") from exc
 
     def read(self) -> "Loaded[Config]":
         """The configuration as it is now.
@@ -72,7 +79,13 @@ class Files:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        if path.exists() and not path.is_file():
+            raise UsageError(f"the configuration file {path} is not a regular file")
+        with path.open("rb") as file:
+            octets = file.read(MAX_SIZE + 1)
+        if len(octets) > MAX_SIZE:
+            raise UsageError(f"the configuration file {path} has over {MAX_SIZE} bytes")
+        return octets.decode("utf-8-sig")
     except OSError as exc:
         raise UsageError(f"cannot read the configuration file {path}: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:

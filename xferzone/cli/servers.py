@@ -21,7 +21,7 @@ import click
 from xferzone.cli.configuration import Files
 from xferzone.cli.settings import occasion
 from xferzone.config import Config, Loaded
-from xferzone.errors import CannotServe, XferzoneError
+from xferzone.errors import CannotServe, UsageError, XferzoneError
 from xferzone.publish import deferred
 from xferzone.publish.publish import publish
 from xferzone.refs import Door, LocalRefs
@@ -64,6 +64,8 @@ class Servers:
         for number in (signal.SIGUSR1, signal.SIGUSR2):
             signal.signal(number, signal.SIG_IGN)  # there are no log files to reopen
         loaded = self._files.read()
+        if "http" in self._parts:
+            _check_metrics()
         self._log_as(loaded.config)
         self._prepare()
         self._listen(loaded)
@@ -173,12 +175,21 @@ class Servers:
         try:
             loaded = self._files.read()
             self._listen(loaded)
-        except XferzoneError as exc:
+        except (XferzoneError, OSError) as exc:
             for line in str(exc).split("\n"):
                 _log.error("reload outcome=%s why=%r", "refused", line)
             return None
         self._log_as(loaded.config)
         return self._programs(loaded.config)
+
+
+def _check_metrics() -> None:
+    """Raises UsageError: workers could not count in the directory that the environment names."""
+    directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if directory is not None and not (Path(directory).is_dir() and os.access(directory, os.W_OK)):
+        raise UsageError(
+            f"PROMETHEUS_MULTIPROC_DIR={directory} is not a directory to write to: make it, or unset the variable"
+        )
 
 
 def _is_loopback(endpoint: Endpoint) -> bool:

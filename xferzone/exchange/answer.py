@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from io import SEEK_END
-from typing import IO, Final
+from typing import IO, Final, NamedTuple
 
 from xferzone.cards.body import COMPRESSED, DEBUG, UNCOMPRESSED, expand_body, stated_size, write_body
 from xferzone.env import SYSTEM, Env
@@ -95,27 +95,40 @@ class _Answering:
 
     def of(self, store: Store, octets: IO[bytes]) -> Reply:
         try:
-            return self._reply(store, octets)
+            try:
+                made = self._made(store, octets)
+            except (XferzoneError, OSError) as exc:
+                made = self._refusal(exc)
         except BaseException as exc:
             if self._is_told:
                 self._ended(server_reply.failure("failed", "the request was not answered"), 0, exc)
             raise
-
-    def _reply(self, store: Store, octets: IO[bytes]) -> Reply:
-        try:
-            if self._came > MAX_WIRE:
-                raise PeerError(f"a request of over {MAX_WIRE} bytes: send less at a time")
-            small = max(self._came, stated_size(self._content_type, octets)) <= SMALL
-            if small:
-                with contextlib.suppress(TooLarge):
-                    return self._round(store, octets, replace(self._terms.budget, artifact=SMALL))
-            with self._terms.room.alone():
-                return self._round(store, octets, self._terms.budget)
-        except (XferzoneError, OSError) as exc:
-            return self.refused(exc)
+        return self._over(made)
 
     def refused(self, exc: Exception) -> Reply:
         """The reply that tells of what went wrong; nothing of the request was kept."""
+        return self._over(self._refusal(exc))
+
+    def _over(self, made: "_Made") -> Reply:
+        """The reply, after the observer was told; what that raises is no fault of the request, which is committed."""
+        try:
+            self._ended(made.facts, made.reply.size, made.error)
+        except BaseException:
+            made.reply.body.octets.close()
+            raise
+        return made.reply
+
+    def _made(self, store: Store, octets: IO[bytes]) -> "_Made":
+        if self._came > MAX_WIRE:
+            raise PeerError(f"a request of over {MAX_WIRE} bytes: send less at a time")
+        small = max(self._came, stated_size(self._content_type, octets)) <= SMALL
+        if small:
+            with contextlib.suppress(TooLarge):
+                return self._round(store, octets, replace(self._terms.budget, artifact=SMALL))
+        with self._terms.room.alone():
+            return self._round(store, octets, self._terms.budget)
+
+    def _refusal(self, exc: Exception) -> "_Made":
         if isinstance(exc, PeerError):
             reply = server_reply.failure("refused", str(exc))
         elif isinstance(exc, Busy):
@@ -130,7 +143,7 @@ class _Answering:
             )
         return self._written(reply, exc)
 
-    def _round(self, store: Store, octets: IO[bytes], budget: Budget) -> Reply:
+    def _round(self, store: Store, octets: IO[bytes], budget: Budget) -> "_Made":
         with self._terms.room.file() as expanded:
             as_it_came = expand_body(self._content_type, octets, expanded, limit=MAX_BODY)
             request = Request(octets if as_it_came else expanded)
@@ -166,19 +179,18 @@ class _Answering:
             asked = Asked(request.operation, request.project_code, self._terms.remote, self._came)
             self._context, self._is_told = self._terms.observer.request_started(asked), True
 
-    def _written(self, reply: server_reply.Reply, error: Exception | None = None) -> Reply:
-        """The reply, encoded as its request was; the observer is told."""
+    def _written(self, reply: server_reply.Reply, error: Exception | None = None) -> "_Made":
+        """The reply, encoded as its request was."""
         content_type = _reply_type(self._content_type, reply)
         out = self._terms.room.file()
         try:
             write_body(content_type, reply.pieces, out)
             size = out.tell()
-            self._ended(reply, size, error)
         except BaseException:
             out.close()
             raise
         out.seek(0)
-        return Reply(Body(content_type, out), size, reply.outcome)
+        return _Made(Reply(Body(content_type, out), size, reply.outcome), replace(reply, pieces=()), error)
 
     def _ended(self, reply: server_reply.Reply, size: int, error: BaseException | None) -> None:
         if self._is_over:  # what an observer raised at the end of a request is no other end of it
@@ -201,6 +213,14 @@ class _Answering:
             damaged=reply.damaged,
         )
         observer.request_ended(self._context, answered)
+
+
+class _Made(NamedTuple):
+    """A reply, what the observer is told of it, and the error that it tells of."""
+
+    reply: Reply
+    facts: server_reply.Reply
+    error: Exception | None
 
 
 def _round_terms(reader: Reader, rights: Rights, budget: Budget) -> RoundTerms:

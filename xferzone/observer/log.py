@@ -6,6 +6,7 @@ A request that this server could not answer has a line more, at ERROR, for its a
 import logging
 from dataclasses import dataclass
 
+from xferzone.errors import XferzoneError
 from xferzone.hashing import short
 from xferzone.observer import Answered, Asked, Session, Silent, Traffic
 
@@ -75,7 +76,7 @@ class Log(Silent):
     def failed(self, context: object, error: BaseException) -> None:
         if isinstance(context, _Session):
             context.error = error
-        else:
+        elif isinstance(error, XferzoneError | OSError):  # a bug is raised, and is logged where it ends
             self._logger.error("xfer cannot be answered: %s", error)
 
 

@@ -22,6 +22,11 @@ def zone(refs: LocalRefs, zone_id: str) -> str | None:
         return None
     name = names.zone_name(zone_id)
     shown = name.to_text(omit_final_dot=True)
+    if "/" in shown:  # a hint to add such a zone would rarely be what was meant
+        apex, _, branch = shown.partition("/")
+        return (
+            f"{shown} is not a zone of this repository; a branch of a zone is named as in: {apex} -b {branch}"
+        )
     above = enclosing(refs, name)
     if above is None:
         return (
