@@ -34,9 +34,10 @@ SEED = 20261121
 
 #: A command line that sends itself a signal: in the write transaction of round N, after round N, or while refs follow.
 SUICIDE = """
-import os, sys
-from xferzone.cli import main, progress, remotes
+import importlib, os, sys
+from xferzone.cli import main, progress
 from xferzone.sync.client.session import ClientSession
+clone, sync = map(importlib.import_module, ("xferzone.exchange.clone", "xferzone.exchange.sync"))
 place, number, signal = sys.argv.pop(1).split()
 def ending(where, act):
     times = []
@@ -48,8 +49,8 @@ def ending(where, act):
         return done
     return act_and_end
 ClientSession.keep = ending("keep", ClientSession.keep)
-progress._Watcher.round_ended = ending("round", progress._Watcher.round_ended)
-remotes._follow = ending("follow", remotes._follow)
+progress._Said.round_ended = ending("round", progress._Said.round_ended)
+clone._begin, sync._follow = ending("follow", clone._begin), ending("follow", sync._follow)
 main.main()
 """
 
