@@ -58,11 +58,14 @@ def xz(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
         monkeypatch.setattr(sys, "argv", ["xferzone", *words])
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
         capsys.readouterr()
-        before = logging.root.handlers[:], logging.root.level
+        ours = logging.getLogger("xferzone")
+        before = logging.root.handlers[:], logging.root.level, ours.level
         with pytest.raises(SystemExit) as ended:
             main()
         # A server's verb sets the log up for its process, which here goes on with other streams.
-        logging.root.handlers[:], logging.root.level = before
+        logging.root.handlers[:] = before[0]
+        logging.root.setLevel(before[1])
+        ours.setLevel(before[2])
         printed = capsys.readouterr()
         assert "Traceback" not in printed.err
         return Ran(int(ended.value.code or 0), printed.out, printed.err)
