@@ -12,6 +12,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from io import SEEK_END
+from traceback import clear_frames
 from typing import IO, Final, NamedTuple
 
 from xferzone.cards.body import COMPRESSED, DEBUG, UNCOMPRESSED, expand_body, stated_size, write_body
@@ -116,6 +117,10 @@ class _Answering:
         except BaseException:
             made.reply.body.octets.close()
             raise
+        finally:
+            if made.error is not None:
+                # Its traceback reaches this reply, a circle: what the frames hold of a large request is let go of now.
+                clear_frames(made.error.__traceback__)
         return made.reply
 
     def _made(self, store: Store, octets: IO[bytes]) -> "_Made":
