@@ -252,3 +252,18 @@ def test_what_is_no_name(zone: Run, name: str) -> None:
         ("blame", "example.com", name),
     ):
         assert zone(*words).code == 2, words
+
+
+@pytest.mark.parametrize("size", range(241, 258))
+def test_a_name_near_the_bound_is_set_or_refused_in_words(zone: Run, size: int) -> None:
+    name = ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * (size - 194)])
+    for words in (
+        ("x.example.com", "CNAME", name),
+        ("y.example.com", "MX", "10", f"{name}."),
+        ("z.example.com", "SRV", "1", "1", "1", name),
+    ):
+        done = zone("set", *words)
+        assert done.code == (0 if size <= 255 else 6)
+        if done.code:
+            assert "255" in done.err
+    assert zone("set", name, "A", "192.0.2.1").code == (5 if size <= 255 else 2)

@@ -63,7 +63,10 @@ def relative(
     """
     if change.target is None or change.verb == "delete":
         return None
-    inside = change.target.relativize(dns.name.root).derelativize(names.zone_name(zone))
+    try:
+        inside = change.target.relativize(dns.name.root).derelativize(names.zone_name(zone))
+    except dns.name.NameTooLong:
+        return None  # so it was not meant inside the zone
     if len(change.target.labels) == 2:
         return f"{change.target} has one label, and names are absolute here: did you mean {inside}?"
     if is_held is None or lookup.enclosing(refs, change.target) is not None:

@@ -195,13 +195,18 @@ def _ttl_and_type(verb: str, words: list[str]) -> tuple[int | None, str, list[st
 
 def _ttl_may_follow(kind: str, words: list[str]) -> bool:
     """Whether a number after TYPE is a TTL: the data must be complete without it."""
-    if len(words) < 2:
+    if len(words) < 2 or _is_rdata(kind, words):
         return False
+    # Wrong either way: what begins with a number is not blamed for something else.
+    return _is_rdata(kind, words[1:]) or not text.begins_with_number(kind)
+
+
+def _is_rdata(kind: str, words: list[str]) -> bool:
     try:
         text.rdata_from_words(kind, words, dns.name.root)
     except XferzoneError:
-        return True
-    return False
+        return False
+    return True
 
 
 def _seconds(word: str) -> int | None:

@@ -18,7 +18,7 @@ import dns.name
 from xferzone.errors import Fault, UsageError, ZoneInvalid
 from xferzone.zonefile import names, rdtypes, scanner, writer
 from xferzone.zonefile.parser import Reading
-from xferzone.zonefile.rdata import layouts, values
+from xferzone.zonefile.rdata import fields, layouts, values
 from xferzone.zonefile.rdata.names import NameReader, NameWriter, lowered_labels
 from xferzone.zonefile.record import Record
 from xferzone.zonefile.scanner import Token
@@ -138,6 +138,11 @@ def parse_type(text: str) -> int:
     if not rdtypes.is_stored(rdtype):
         raise UsageError(f"{text} is not a type that a record in a zone can have")
     return rdtype
+
+
+def begins_with_number(kind: str) -> bool:
+    """Whether the rdata of a type, given as parse_type takes it, begins with a number that is not an interval."""
+    return isinstance(layouts.LAYOUTS.get(parse_type(kind), (None,))[0], fields.Number)
 
 
 def _not_text(content: bytes) -> Fault | None:

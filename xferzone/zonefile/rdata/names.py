@@ -64,7 +64,8 @@ class NameReader:
 
     def _plain(self, text: bytes) -> bytes:
         """The wire form of a name of letters, digits, "_" and "-"; nothing for any other, or too long a one."""
-        if not _PLAIN.fullmatch(text) or len(text) + len(self._suffix) > MAX_NAME:
+        # In front of the first label stands one length octet more than there are dots between labels.
+        if not _PLAIN.fullmatch(text) or 1 + len(text) + len(self._suffix) > MAX_NAME:
             return b""
         is_absolute = text[-1] == 0x2E
         labels = (text[:-1] if is_absolute else text).split(b".")
