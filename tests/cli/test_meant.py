@@ -111,12 +111,6 @@ def test_help_explains_revisions(xz: Run, verb: tuple[str, ...]) -> None:
     )
 
 
-@pytest.mark.parametrize("verb", [("branch",), ("tag",), ("zone", "remove")], ids=" ".join)
-def test_options_that_mean_nothing_are_not_offered(xz: Run, verb: tuple[str, ...]) -> None:
-    assert "--serial-jump" not in xz(*verb, "--help").out
-    assert "--serial-jump" in xz("zone", "import", "--help").out
-
-
 def test_a_removal_says_how_the_zone_comes_back(zone: Run) -> None:
     assert (
         "`xferzone reset example.com main~1` brings its records back"

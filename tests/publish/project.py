@@ -6,7 +6,6 @@ from pathlib import Path
 
 from xferzone.artifacts import CheckIn, FileCard, Tag
 from xferzone.hashing import ArtifactId
-from xferzone.publish.plan import Liberties
 from xferzone.publish.publish import publish
 from xferzone.refs import BranchName, Door, LocalRefs, Occasion
 from xferzone.repository import make
@@ -67,12 +66,12 @@ class Project:
             tags=tags,
         ).encode()
 
-    def push(self, *manifests: bytes, serial_jump: bool = False) -> list[str]:
+    def push(self, *manifests: bytes) -> list[str]:
         """What the pusher of these check-ins is told."""
         with self.writing() as (writer, refs):
             for content in manifests:
                 writer.put(content)
-            return publish(writer, refs, self.occasion(Door.PUSH), Liberties(serial_jump))
+            return publish(writer, refs, self.occasion(Door.PUSH))
 
     def occasion(self, door: Door) -> Occasion:
         return Occasion(self.now, "ann", door)

@@ -55,9 +55,9 @@ class Copy(Project):
         assert made is not None
         return made
 
-    def push(self, *manifests: bytes, serial_jump: bool = False) -> list[str]:
+    def push(self, *manifests: bytes) -> list[str]:
         """Nothing but what `Project.push` does: somebody pushes to this clone."""
-        return super().push(*manifests, serial_jump=serial_jump)
+        return super().push(*manifests)
 
     def send(self) -> list[str]:
         """Push to the remote; what it says."""

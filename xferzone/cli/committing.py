@@ -29,7 +29,6 @@ class Writing:
     message: str | None
     dry_run: bool
     login: str | None
-    serial_jump: bool = False
 
     @classmethod
     def given(cls) -> "Writing":
@@ -44,17 +43,18 @@ class _DryRun(Exception):
 
 
 def writing(command: _Command) -> _Command:
-    """Give a verb -b, -m, --dry-run, --as and --serial-jump; Writing.given() reads them."""
-    on = f"The zone's branch; {DEFAULT_BRANCH} is the one served."
-    return _with_options(command, on, may_jump=True)
+    """Give a verb -b, -m, --dry-run and --as; Writing.given() reads them."""
+    # Large steps of the serial needed this option once; scripts still give it.
+    jump = click.option("--serial-jump", is_flag=True, hidden=True, expose_value=False)
+    return jump(_with_options(command, f"The zone's branch; {DEFAULT_BRANCH} is the one served."))
 
 
 def writing_on(branch: str) -> Callable[[_Command], _Command]:
-    """The same for a verb after which no serial can step far; `branch` says what its -b means."""
-    return lambda command: _with_options(command, branch, may_jump=False)
+    """The same; `branch` says what the verb's -b means."""
+    return lambda command: _with_options(command, branch)
 
 
-def _with_options(command: _Command, branch: str, *, may_jump: bool) -> _Command:
+def _with_options(command: _Command, branch: str) -> _Command:
 
     def keep(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
         assert parameter.name is not None
@@ -75,9 +75,6 @@ def _with_options(command: _Command, branch: str, *, may_jump: bool) -> _Command
         )
         command = added(command)
 
-    if may_jump:
-        jump = "Let the serial step over 2^30 at once, though secondaries could take it for older."
-        option("--serial-jump", default=False, is_flag=True, text=jump)
     option("--as", "login", metavar="LOGIN", text="The author; else XFERZONE_USER, else you.")
     option("--dry-run", default=False, is_flag=True, text="Show what would change, and store nothing.")
     option("-m", "message", metavar="TEXT", text="The check-in's comment.")
@@ -91,9 +88,9 @@ def _with_options(command: _Command, branch: str, *, may_jump: bool) -> _Command
     return command
 
 
-def author(login: str | None = None, *, serial_jump: bool = False) -> Author:
+def author(login: str | None = None) -> Author:
     """Who commits: `login`, else XFERZONE_USER, else whoever runs this."""
-    return Author(own_login(login), now_ms(), serial_jump)
+    return Author(own_login(login), now_ms())
 
 
 def commit(
@@ -110,7 +107,7 @@ def commit(
     try:
         with changing(settings) as (writer, refs):
             branch = target(refs)
-            edit = Edit(writer, refs, branch, author(options.login, serial_jump=options.serial_jump))
+            edit = Edit(writer, refs, branch, author(options.login))
             was = refs.get(branch)
             done = act(edit, writer, refs)
             show_warnings(done.warnings)

@@ -24,11 +24,10 @@ from xferzone.store import Writer, places, schema, symbols, unsent
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who commits, when (milliseconds since 1970), and whether the serial may step over 2^30."""
+    """Who commits, and when (milliseconds since 1970)."""
 
     login: str
     now_ms: int
-    serial_jump: bool = False
 
     @property
     def occasion(self) -> Occasion:
@@ -75,7 +74,7 @@ class Appending:
         invalid = [placed.id for placed in places.invalid(self._writer, str(self._branch))]
         reopens = parent is not None and self.is_closed(parent)
         checkin = unsent.put_own(self._writer, self.manifest(cards, comment, parent).encode())
-        liberties = Liberties(self._author.serial_jump, frozenset({checkin} if as_cut else ()))
+        liberties = Liberties(frozenset({checkin} if as_cut else ()))
         publish(self._writer, self._refs, self._author.occasion, liberties)
         ref = self._refs.get(self._branch)
         if ref is None or ref.checkin != checkin:

@@ -18,30 +18,26 @@ from typing import Final
 from xferzone.artifacts import CheckIn
 from xferzone.errors import Fault, ZoneInvalid
 from xferzone.hashing import ArtifactId, short
-from xferzone.publish import serials, served
+from xferzone.publish import served
 from xferzone.publish.pending import Pending
-from xferzone.publish.serials import computed, floor
+from xferzone.publish.serials import serial_of
 from xferzone.refs import Move, Ref, State
 from xferzone.store import places, schema
 from xferzone.store.places import Placed
 from xferzone.wording import listed
 from xferzone.zone.cut import is_zone_file, mean_a_zone
-from xferzone.zone.serial import following
 
-MAX_STEP: Final = 2**30  # a larger step of the serial needs --serial-jump (law 3)
 MAX_TOLD: Final = 10  # faults of one check-in, or check-ins, that the pusher is shown
 
 
 @dataclass(frozen=True, slots=True)
 class Liberties:
-    """What whoever publishes may do beside the rules, or knows.
+    """What whoever publishes knows.
 
     Fields:
-        serial_jump: serials may step over 2^30.
         as_cut: check-ins whose files are known to be cut by the rule, since the caller has just cut them.
     """
 
-    serial_jump: bool = False
     as_cut: frozenset[ArtifactId] = frozenset()
 
 
@@ -61,10 +57,9 @@ def forward(pending: Pending, liberties: Liberties) -> Move | None:
         for checkin in reversed(line):
             if checkin.id not in pending.checkins:
                 continue  # found invalid before, which it stays
-            known = computed(pending.writer, pending.branch.zone, checkin.id)
-            numbers = _numbers(pending, checkin.id, known.serial, liberties)
+            numbers = _numbers(pending, checkin.id, liberties)
             if numbers is not None:
-                return move(pending, checkin.id, numbers, known)
+                return move(pending, checkin.id, numbers)
         queue.extend(pending.heirs(line[-1].id) if line else ())
     return None
 
@@ -90,9 +85,7 @@ def merge(pending: Pending, liberties: Liberties) -> Move | None:
             continue
         if pending.is_ahead(tip) or pending.off_the_line(tip)[1] == ref.checkin:
             continue
-        # The serial of the check-in to be appended: its first parent is the ref, its text the tip's.
-        serial = following(ref.serial, floor(pending.writer, pending.branch.zone, tip.id))
-        numbers = _numbers(pending, tip.id, serial, liberties)
+        numbers = _numbers(pending, tip.id, liberties)
         if numbers is not None:
             return move(pending, _append(pending, ref, tip), numbers)
     return None
@@ -124,32 +117,17 @@ def _append(pending: Pending, ref: Ref, tip: Placed) -> ArtifactId:
     return pending.writer.put(appended.encode())
 
 
-def move(
-    pending: Pending, to: ArtifactId, numbers: tuple[int, ...], line: serials.Line | None = None
-) -> Move:
-    """The move of the branch to a check-in with these indexes; without any the zone is removed.
-
-    `line`: its serial. None: it was not computed yet.
-    """
+def move(pending: Pending, to: ArtifactId, numbers: tuple[int, ...]) -> Move:
+    """The move of the branch to a check-in with these indexes; without any the zone is removed."""
     expected = None if pending.ref is None else pending.ref.checkin
     state = State.SERVED if numbers else State.REMOVED
-    line = line or computed(pending.writer, pending.branch.zone, to)
-    serials.remember(pending.writer, line)
-    return Move(expected, Ref(pending.branch, to, line.serial, state, numbers), pending.occasion)
+    serial = serial_of(pending.writer, pending.branch.zone, to)
+    return Move(expected, Ref(pending.branch, to, serial, state, numbers), pending.occasion)
 
 
-def _numbers(
-    pending: Pending, checkin: ArtifactId, serial: int | None, liberties: Liberties
-) -> tuple[int, ...] | None:
-    """The indexes of a check-in that would be served with `serial`. None: it is invalid, which is recorded."""
-    previous = None if pending.ref is None else pending.ref.serial
-    step = 0 if previous is None or serial is None else (serial - previous) % 2**32
+def _numbers(pending: Pending, checkin: ArtifactId, liberties: Liberties) -> tuple[int, ...] | None:
+    """The indexes of a check-in that would be served. None: it is invalid, which is recorded."""
     try:
-        if step > MAX_STEP and not liberties.serial_jump:
-            reason = (
-                f"the serial would step from {previous} to {serial}, over 2^30: publish it with --serial-jump"
-            )
-            raise ZoneInvalid([Fault("", 0, reason)])
         own, is_cut = pending.writer.files(checkin), checkin in liberties.as_cut
         return served.numbers(pending.writer, pending.branch.zone, own, as_cut=is_cut)
     except ZoneInvalid as exc:
