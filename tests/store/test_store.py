@@ -15,7 +15,7 @@ from xferzone import delta
 from xferzone.artifacts import CheckIn, Cluster, Control, FileCard, Tag
 from xferzone.errors import Busy, CorruptArtifact, MalformedDelta, NotFound, UsageError, XferzoneError
 from xferzone.hashing import ArtifactId, artifact_id
-from xferzone.store import Store, Writer, database, outgoing, places, schema
+from xferzone.store import Store, Writer, outgoing, places, pool, schema
 from xferzone.store.check import faults
 from xferzone.store.check.relink import relink
 from xferzone.store.database import MAX_WAL
@@ -405,7 +405,7 @@ def test_the_schema_is_the_newest_that_the_migrations_make(store: Store) -> None
 
 
 def test_a_writer_that_waits_too_long_says_so(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "BUSY_TIMEOUT", 0.1)
+    monkeypatch.setattr(pool, "BUSY_TIMEOUT", 0.1)
     with store.writer(), Store(store.path) as other:
         for _ in range(3):
             with pytest.raises(Busy, match="another process"), other.writer():

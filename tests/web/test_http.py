@@ -219,7 +219,7 @@ def test_without_a_length_a_request_is_refused_unless_the_server_knows_its_end(s
 def test_a_busy_repository_asks_to_try_again(
     client: falcon.testing.TestClient, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("xferzone.store.database.BUSY_TIMEOUT", 0.05)
+    monkeypatch.setattr("xferzone.store.pool.BUSY_TIMEOUT", 0.05)
     fresh = falcon.testing.TestClient(create_app(store.path))
     with store.writer():
         assert said(post(fresh, by_ops(PUSH))) == [Error("the repository is busy: try again")]

@@ -7,8 +7,7 @@
 
 SQLite runs in WAL mode: readers never wait. synchronous=FULL, because a commit acknowledges other people's work. SQLite
 starts a WAL again from its beginning only at a write while nobody reads in it, which may never happen; past MAX_WAL we
-make it happen. SQLAlchemy owns engines, pools, transactions and, through Alembic, the schema. Statements go straight to
-the driver's connection: a hot read costs 9 us there and 21 us through SQLAlchemy's Core.
+make it happen.
 """
 
 import secrets
@@ -21,39 +20,33 @@ from copy import copy
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from urllib.parse import quote
-
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import QueuePool
 
 from xferzone import migrations
 from xferzone.errors import Busy, NewerSchema, NotFound, UsageError, XferzoneError
-from xferzone.store import schema
+from xferzone.store import pool, schema
 from xferzone.store.cache import ContentCache
 from xferzone.store.newfile import new_file
+from xferzone.store.pool import Pool
 from xferzone.store.reader import Reader
-from xferzone.store.remedies import code, explained, reason
+from xferzone.store.remedies import code, explained
 from xferzone.store.writer import Writer
 
-BUSY_TIMEOUT = 30  # seconds that a writer waits for the one before it
 MAX_WAL = (
     16 * 1024 * 1024
 )  # bytes of the WAL from which we shorten it; as many more after each attempt that failed
 _WAL_PATIENCE_S = 3.0  # seconds that a writer then waits for readers
 _WAL_TRY = 50  # milliseconds of one attempt
 CACHE_SIZE = 32 * 1024 * 1024  # bytes of expanded contents that a process keeps
-MAX_READERS = 64  # connections; web runs 8 threads, tests a few more
 
 
 class Store:
-    """One repository file, open in one process. Engines connect lazily, so a fork before the first use is safe."""
+    """One repository file, open in one process."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._cache = ContentCache(CACHE_SIZE)
-        self._reading = _engine(path, "BEGIN")
-        self._writing = _engine(path, "BEGIN IMMEDIATE")
+        self._reading = Pool(path, "BEGIN")
+        self._writing = Pool(path, "BEGIN IMMEDIATE", MAX_WAL)
         self._turn = threading.Lock()
         self._wal_bound = MAX_WAL
 
@@ -115,21 +108,21 @@ class Store:
     @contextmanager
     def reader(self) -> Iterator[Reader]:
         """A read-only snapshot, from the first read to the end of the block."""
-        with explained(self.path, "read"), self._reading.begin() as connection:
-            yield Reader(_driver(connection), self._cache)
+        with explained(self.path, "read"), self._reading.transaction() as db:
+            yield Reader(db, self._cache)
 
     @contextmanager
     def writer(self) -> Iterator[Writer]:
         """The one write transaction.
 
         Raises:
-            Busy: another thread or process kept it for over BUSY_TIMEOUT seconds.
+            Busy: another thread or process kept it for over pool.BUSY_TIMEOUT seconds.
         """
-        if not self._turn.acquire(timeout=BUSY_TIMEOUT):
+        if not self._turn.acquire(timeout=pool.BUSY_TIMEOUT):
             raise Busy(f"{self.path} is being written by another thread: try again")
         try:
-            with explained(self.path, "written"), self._writing.begin() as connection:
-                yield Writer(_driver(connection), self._cache)
+            with explained(self.path, "written"), self._writing.transaction() as db:
+                yield Writer(db, self._cache)
             self._shorten_wal()
         finally:
             self._turn.release()
@@ -147,9 +140,9 @@ class Store:
         with (
             new_file(path, "written", "give another name") as made,
             closing(sqlite3.connect(made)) as copy,
-            self._reading.connect() as connection,
+            self._reading.connection() as db,
         ):
-            _driver(connection).backup(copy)
+            db.backup(copy)
             copy.execute("UPDATE setting SET value = ? WHERE name = 'epoch'", (new_epoch(),))
             copy.commit()
             # The copy is in WAL mode like the original, and only the file itself is linked to its name.
@@ -164,8 +157,8 @@ class Store:
         return other
 
     def close(self) -> None:
-        self._reading.dispose()
-        self._writing.dispose()
+        self._reading.close()
+        self._writing.close()
 
     def __enter__(self) -> Self:
         return self
@@ -176,11 +169,10 @@ class Store:
         self.close()
 
     def _lay_out(self) -> None:
-        with self._writing.connect() as connection:
+        with self._writing.connection() as db:
             # Not inside a transaction. The file remembers it.
-            _driver(connection).execute("PRAGMA journal_mode=WAL")
-        with self._writing.begin() as connection:
-            db = _driver(connection)
+            db.execute("PRAGMA journal_mode=WAL")
+        with self._writing.transaction() as db:
             newest_schema(db)
             settings = {
                 "server-code": secrets.token_hex(20),
@@ -192,8 +184,8 @@ class Store:
 
     def _write_out(self) -> None:
         """Move everything from the WAL into the file: only that is linked, and closing would not report a full disk."""
-        with self._writing.connect() as connection:
-            _driver(connection).execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        with self._writing.connection() as db:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _shorten_wal(self) -> None:
         """After a commit: move a large WAL into the file, and start it again if its readers end soon."""
@@ -202,14 +194,13 @@ class Store:
         if size < self._wal_bound:
             return
         is_kept, end = True, time.monotonic() + _WAL_PATIENCE_S
-        with self._writing.connect() as connection:
-            db = _driver(connection)
+        with self._writing.connection() as db:
             # Many short attempts: those within one long busy timeout may coincide with readers every time.
             db.execute(f"PRAGMA busy_timeout={_WAL_TRY}")
             with suppress(sqlite3.OperationalError):  # such as a full disk: the commit stands
                 while is_kept and time.monotonic() < end:
                     (is_kept, _, _) = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            db.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT * 1000}")
+            db.execute(f"PRAGMA busy_timeout={pool.BUSY_TIMEOUT * 1000}")
         self._wal_bound = size + MAX_WAL if is_kept else MAX_WAL
 
     def _check_schema(self) -> None:
@@ -221,25 +212,27 @@ class Store:
                 f"{self.path} has schema {revision}, written by a newer xferzone than this one, which knows "
                 f"{schema.HEAD}: use the release that wrote it"
             )
-        with self._turn, self._writing.begin() as connection:
-            _migrate(connection)
+        # Imported here: Alembic and SQLAlchemy take 0.4 s, and a repository needs them once in a release.
+        from xferzone.store.migrating import migrate
+
+        with self._turn:
+            migrate(self._writing.connect)
 
     def _revision(self) -> str:
         foreign = f"{self.path} is not an xferzone repository: name yours with -R"
         with explained(self.path, "opened"):
             try:
-                with self._reading.begin() as connection:
-                    db = _driver(connection)
+                with self._reading.transaction() as db:
                     (application_id,) = db.execute("PRAGMA application_id").fetchone()
                     if application_id != schema.APPLICATION_ID:
                         raise XferzoneError(foreign)
                     (revision,) = db.execute("SELECT version_num FROM alembic_version").fetchone()
-            except (sqlite3.DatabaseError, DBAPIError) as exc:
+            except sqlite3.DatabaseError as exc:
                 if code(exc) in (
                     sqlite3.SQLITE_NOTADB,
                     sqlite3.SQLITE_ERROR,
                 ):  # not a database, or no such table
-                    raise XferzoneError(f"{foreign} ({reason(exc)})") from exc
+                    raise XferzoneError(f"{foreign} ({exc})") from exc
                 raise
             except TypeError as exc:
                 raise XferzoneError(f"{foreign} (its schema has no revision)") from exc
@@ -255,46 +248,3 @@ def newest_schema(db: sqlite3.Connection) -> None:
     """Lay out an empty database with the schema of this release."""
     for statement in migrations.statements():
         db.execute(statement)
-
-
-def _engine(path: Path, begin: str) -> Engine:
-    uri = f"file:{quote(str(path.absolute()))}?mode=rw"
-
-    def connect() -> sqlite3.Connection:
-        db = sqlite3.connect(
-            uri, uri=True, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
-        )
-        db.execute("PRAGMA synchronous=FULL")
-        if begin == "BEGIN":
-            db.execute("PRAGMA query_only=ON")
-        else:
-            db.execute(f"PRAGMA journal_size_limit={MAX_WAL}")  # of a WAL that starts again
-        return db
-
-    engine = create_engine(
-        "sqlite://", creator=connect, poolclass=QueuePool, pool_size=8, max_overflow=MAX_READERS
-    )
-
-    # The driver is in autocommit mode, so that we choose the kind of transaction.
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        _driver(connection).execute(begin)
-
-    return engine
-
-
-def _driver(connection: Connection) -> sqlite3.Connection:
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, sqlite3.Connection)
-    return driver
-
-
-def _migrate(connection: Connection) -> None:
-    # Imported here: Alembic takes 0.4 s, and a repository needs it once in a release.
-    from alembic import command
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", "xferzone.migrations:.")
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")

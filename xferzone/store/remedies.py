@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy.exc import DBAPIError
-
 from xferzone.errors import Busy, XferzoneError
 
 _MAY_WRITE = ": you need permission to write to the file and to its directory"
@@ -30,18 +28,13 @@ def explained(path: Path, what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (sqlite3.DatabaseError, DBAPIError) as exc:
+    except sqlite3.DatabaseError as exc:
         found = code(exc)
         if found in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise Busy(f"{path} is being written by another process: try again") from exc
-        raise XferzoneError(f"{path} cannot be {what}: {reason(exc)}{_REMEDIES.get(found, '')}") from exc
+        raise XferzoneError(f"{path} cannot be {what}: {exc}{_REMEDIES.get(found, '')}") from exc
 
 
-def reason(exc: Exception) -> BaseException:
-    """The driver's own exception, where SQLAlchemy has wrapped it."""
-    return exc.orig if isinstance(exc, DBAPIError) and exc.orig is not None else exc
-
-
-def code(exc: Exception) -> int:
+def code(exc: sqlite3.Error) -> int:
     """SQLite's primary result code, the low byte of the extended one; 0: it has no code."""
-    return int(getattr(reason(exc), "sqlite_errorcode", 0)) & 0xFF
+    return int(getattr(exc, "sqlite_errorcode", 0)) & 0xFF
