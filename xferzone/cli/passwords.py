@@ -11,11 +11,13 @@ from pathlib import Path
 
 import click
 
-from xferzone.errors import NotFound, UsageError
+from xferzone.errors import NotFound, Refused, UsageError
 from xferzone.sync.client.options import Account
 from xferzone.transport.url import credentials, without_password
 
 VARIABLE = "XFERZONE_PASSWORD"
+#: What lies at the top of a check-out of Fossil, git, Mercurial or Subversion.
+_CHECK_OUTS = (".fslckout", "_FOSSIL_", ".fos", ".git", ".hg", ".svn")
 MAX_PASSWORD = 10_000  # bytes; ours; a longer first line of a password file is cut
 
 
@@ -43,6 +45,17 @@ def account(repository: Path, url: str, password_file: str | None) -> Account | 
             f"the password of {login} at {bare} is not known: give it with --password-file or in {VARIABLE}"
         )
     return Account(login, password)
+
+
+def check_may_save(repository: Path) -> None:
+    """Raise Refused if `repository` lies in a check-out, where the passwords beside it could be committed."""
+    file = _file(repository)
+    for directory in file.parents:
+        if any((directory / marker).exists() for marker in _CHECK_OUTS):
+            raise Refused(
+                f"the password is not kept: {file} would lie in the check-out {directory}, and could be committed "
+                f"with it. Keep the repository elsewhere, or use --password-file or {VARIABLE} instead"
+            )
 
 
 def save(repository: Path, url: str, password: str) -> None:
@@ -73,7 +86,8 @@ def _saved(repository: Path) -> dict[str, str]:
 
 
 def _file(repository: Path) -> Path:
-    return repository.with_name(f"{repository.name}.passwords")
+    real = repository.resolve()  # one file, whatever link leads to the repository
+    return real.with_name(f"{real.name}.passwords")
 
 
 def _first_line(file: str) -> str:

@@ -68,6 +68,8 @@ def clone(
     path = file or settings.repository
     if path.exists():
         raise UsageError(f"{path} exists already and was left as it is: give another FILE")
+    if save_password:
+        passwords.check_may_save(path)
     account = passwords.account(path, url, password_file)
     address, _, _ = credentials(url)
     options = Options(
@@ -220,6 +222,8 @@ def _sync(
     with Store.open(settings.repository) as store:
         with store.reader() as reader:
             known = known_remote(reader, named)
+        if save_password:
+            passwords.check_may_save(settings.repository)
         url = named if named is not None and "://" in named else known.url
         account = passwords.account(settings.repository, url, password_file)
         address, _, _ = credentials(known.url)

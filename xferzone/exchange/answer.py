@@ -216,6 +216,7 @@ class _Answering:
             seconds=self._terms.env.monotonic() - self._began,
             why=reply.why,
             damaged=reply.damaged,
+            passwords=reply.passwords,
         )
         observer.request_ended(self._context, answered)
 

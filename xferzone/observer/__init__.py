@@ -98,6 +98,7 @@ class Answered:
         seconds: from the opening of the request until the reply was made.
         why: the error, if the reply is nothing else; otherwise empty.
         damaged: artifacts that belong in the reply and cannot be read here.
+        passwords: names of files of saved passwords that pushed check-ins hold, and everybody who may clone can read.
     """
 
     operation: str
@@ -110,6 +111,7 @@ class Answered:
     seconds: float
     why: str = ""
     damaged: Sequence[ArtifactId] = ()
+    passwords: Sequence[str] = ()
 
 
 def size(octets: int) -> str:

@@ -56,6 +56,12 @@ class Log(Silent):
             self._logger.error(
                 "artifact %s is damaged and was not sent: `xferzone check` says more", short(artifact)
             )
+        for name in answered.passwords:
+            self._logger.warning(
+                "user %s has pushed %r: everybody who may clone can read the passwords in it",
+                _shown(answered.login),
+                name[:_SHOWN],
+            )
         # A clone begins with a round that is refused, since stock sends no login in it.
         refused = answered.outcome != "ok" and answered.operation != "clone"
         self._logger.log(

@@ -33,6 +33,7 @@ class Reply:
         received, sent: artifacts.
         login: the sender that the request names.
         damaged: artifacts that should be in it and cannot be read here.
+        passwords: names of files of saved passwords that pushed check-ins hold.
     """
 
     pieces: Sequence[bytes]
@@ -45,6 +46,7 @@ class Reply:
     as_clone: bool = False
     why: str = ""
     damaged: Sequence[ArtifactId] = ()
+    passwords: Sequence[str] = ()
 
     @property
     def text(self) -> bytes:

@@ -153,7 +153,8 @@ class Round:
 
     def finish(self, notices: Iterable[str] = ()) -> Reply:
         """The reply; `notices` are what the people at the other end should be told."""
-        for text in notices:
+        passwords = () if self._taking is None else tuple(self._taking.passwords)
+        for text in (*notices, *map(_published, passwords)):
             self._draft.notice(text)
         if not self._draft.failed:
             if self._asked_refs and self._terms.refs is not None:
@@ -175,6 +176,7 @@ class Round:
             sent=self._sender.sent,
             as_clone=self._as_stored,
             damaged=self._sender.damaged,
+            passwords=passwords,
         )
 
     def _kind(self) -> str:
@@ -320,6 +322,14 @@ class Round:
             raise PeerError(f"over {MAX_UNKNOWN} lines that are not cards")
         shown = card.encode()[:MAX_SHOWN].decode("utf-8", "surrogateescape")
         self._draft.restart(Error(f"bad command: {shown}"))
+
+
+def _published(name: str) -> str:
+    """What people are told who pushed a file of saved passwords."""
+    return (
+        f"{name} keeps passwords, and is in version control now: everybody who may clone can read them. Change these "
+        "passwords, and keep this file outside of check-outs"
+    )
 
 
 def _bound(ids: Sized, what: str) -> None:

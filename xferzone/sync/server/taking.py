@@ -12,7 +12,7 @@ from io import BytesIO
 from typing import Final
 
 from xferzone import delta
-from xferzone.artifacts import Parsed, hazard
+from xferzone.artifacts import CheckIn, Parsed, hazard
 from xferzone.cards import CFile, File
 from xferzone.cards.body import COMPRESSED, stated_size, unpack
 from xferzone.errors import CorruptArtifact, MalformedDelta, PeerError
@@ -23,17 +23,22 @@ from xferzone.sync.server.budget import Budget
 
 AT_ONCE: Final = 16 * 1024 * 1024  # bytes of expanded artifacts that are stored together
 TOGETHER: Final = 5_000  # artifacts
+_PASSWORDS: Final = ".passwords"  # ends the name of a file of saved passwords (cli/passwords.py)
 
 #: Why an artifact that says this is not taken from this pusher; None: it is.
 Admit = Callable[[Parsed], str | None]
 
 
 class Taking:
-    """Artifacts of one request; `received` counts those that were new here."""
+    """Artifacts of one request.
+
+    `received` counts those that were new here; `passwords` names the files of saved passwords that new check-ins hold.
+    """
 
     def __init__(self, writer: Writer, budget: Budget, admit: Admit, complain: Callable[[str], None]) -> None:
         """`complain` tells the pusher what is refused."""
         self.received = 0
+        self.passwords: dict[str, None] = {}
         self._writer = writer
         self._budget = budget
         self._admit = admit
@@ -90,6 +95,8 @@ class Taking:
             reason = self._admit(parsed) or ""
         if reason:
             self._complain(reason)
+        elif isinstance(parsed, CheckIn) and _PASSWORDS.encode() in content:
+            self.passwords |= {card.name: None for card in parsed.files if card.name.endswith(_PASSWORDS)}
         return reason or None
 
     def _opened(self, card: File | CFile) -> bytes:
