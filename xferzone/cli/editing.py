@@ -5,13 +5,12 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import click
-import dns.name
 
+from xferzone.cli import which
 from xferzone.cli.committing import Writing, commit, on_branch, writing
 from xferzone.cli.input import WordsCommand, read_input, source
 from xferzone.cli.output import show_warnings
@@ -31,33 +30,36 @@ from xferzone.zone.changes import Change
 from xferzone.zonefile import names, text
 
 MAX_COMMENT = 200  # letters of a command line that are kept as a comment
-_QUOTE = "a * is to be quoted, as in '*.example.com'"
 
 
 @click.command("set", cls=WordsCommand)
 @click.argument("name")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[TTL] TYPE RDATA...")
+@which.zone_option
 @writing
 @click.pass_obj
-def set_(settings: Settings, name: str, words: tuple[str, ...]) -> None:
+def set_(settings: Settings, name: str, words: tuple[str, ...], chosen: str | None) -> None:
     """Replace an RRset by one record.
 
-    Names are absolute, with or without the final dot. Without TTL it is the RRset's, else 3600.
+    Names are absolute, with or without the final dot. Without TTL it is the RRset's, else 3600. The record goes to the
+    deepest zone here that holds NAME; a DS of a zone here goes to the zone above it, if that is here too.
 
     \b
     Examples:
       xferzone set www.example.com. 300 A 192.0.2.1
       xferzone set example.com TXT v=spf1 mx -all
+      xferzone set sub.example.com NS ns1.example.net. -z example.com
     """
-    _change(settings, "set", (name, *words))
+    _change(settings, "set", (name, *words), chosen)
 
 
 @click.command(cls=WordsCommand)
 @click.argument("name")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[TTL] TYPE RDATA...")
+@which.zone_option
 @writing
 @click.pass_obj
-def add(settings: Settings, name: str, words: tuple[str, ...]) -> None:
+def add(settings: Settings, name: str, words: tuple[str, ...], chosen: str | None) -> None:
     """Add one record to an RRset.
 
     \b
@@ -67,15 +69,16 @@ def add(settings: Settings, name: str, words: tuple[str, ...]) -> None:
     """
     if name.lower() == "zone" and len(words) == 1:
         raise UsageError(f"add adds a record: `xferzone zone add {words[0]}` adds a zone")
-    _change(settings, "add", (name, *words))
+    _change(settings, "add", (name, *words), chosen)
 
 
 @click.command(cls=WordsCommand)
 @click.argument("name")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[TYPE [RDATA...]]")
+@which.zone_option
 @writing
 @click.pass_obj
-def delete(settings: Settings, name: str, words: tuple[str, ...]) -> None:
+def delete(settings: Settings, name: str, words: tuple[str, ...], chosen: str | None) -> None:
     """Delete a name, an RRset or one record.
 
     \b
@@ -84,7 +87,7 @@ def delete(settings: Settings, name: str, words: tuple[str, ...]) -> None:
       xferzone delete www.example.com A
       xferzone delete www.example.com A 192.0.2.1
     """
-    _change(settings, "delete", (name, *words))
+    _change(settings, "delete", (name, *words), chosen)
 
 
 @click.command()
@@ -207,13 +210,13 @@ def _kept(exc: XferzoneError, name: str, branch: str, draft: Path) -> str:
     return f"{stored}your text is in {draft}: correct it, then `xferzone zone import {name} {draft}{on}`"
 
 
-def _change(settings: Settings, verb: str, words: tuple[str, ...]) -> None:
+def _change(settings: Settings, verb: str, words: tuple[str, ...], chosen: str | None) -> None:
     """Commit the change of one command line, which is the check-in's comment unless -m gives one."""
     try:
         wanted = changes.parse_change(verb, words)
     except UsageError as exc:
-        if _are_files(words[:2]):
-            exc.args = (f"{exc}; {' and '.join(words[:2])} are files here: {_QUOTE}",)
+        if which.are_files(words[:2]):
+            exc.args = (f"{exc}; {' and '.join(words[:2])} are files here: {which.QUOTE}",)
         raise
 
     def act(edit: Edit, writer: Writer, refs: LocalRefs) -> Commit:
@@ -221,41 +224,14 @@ def _change(settings: Settings, verb: str, words: tuple[str, ...]) -> None:
 
     def target(refs: LocalRefs) -> BranchName:
         branch = Writing.given().branch
-        return zone_branch(zone_of(refs, wanted.name, branch), branch)
+        zone = which.zone_of(refs, wanted.name, which.named(chosen), branch, is_ds=wanted.is_ds)
+        return zone_branch(zone, branch)
 
     commit(settings, target, act)
 
 
 def _shortened(comment: str) -> str:
     return comment if len(comment) <= MAX_COMMENT else f"{comment[:MAX_COMMENT]}..."
-
-
-def zone_of(
-    refs: LocalRefs, name: dns.name.Name, branch: str = DEFAULT_BRANCH, *, removed: bool = False
-) -> str:
-    """The longest zone with that branch in the repository that contains `name`. Raises NotFound if none does.
-
-    `removed`: one that was served once counts too.
-    """
-    zone = lookup.containing(refs, name, branch, removed=removed)
-    if zone is not None:
-        return zone
-    above = lookup.enclosing(refs, name)
-    if above is not None:
-        raise NotFound(lookup.branch(refs, BranchName(above, branch)))
-    hint = ""
-    if _are_files([name.to_text(omit_final_dot=True)]):
-        hint = f", but there is a file of that name: {_QUOTE}"
-    elif len(name.labels) == 2:
-        hint = f"; names are absolute, as in {name}example.com"
-    raise NotFound(
-        f"no zone here contains {name}{hint}: `xferzone zone list` shows them, `zone add` adds one"
-    )
-
-
-def _are_files(words: Sequence[str]) -> bool:
-    """Whether these words may have come from the shell, in place of a *."""
-    return {path.name for path in Path().iterdir()}.issuperset(words)
 
 
 def _edited(draft: Path) -> bytes:

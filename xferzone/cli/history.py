@@ -5,7 +5,7 @@ import itertools
 import click
 from click.core import ParameterSource
 
-from xferzone.cli.editing import zone_of
+from xferzone.cli import which
 from xferzone.cli.output import printable, show_difference, show_json, when
 from xferzone.cli.settings import Settings, now_ms, reading
 from xferzone.edit.naming import zone_branch
@@ -20,7 +20,7 @@ from xferzone.history.log import LogEntry
 from xferzone.history.revision import resolve
 from xferzone.publish.serials import serial_in
 from xferzone.refs import DEFAULT_BRANCH, LocalRefs, Publication, lookup
-from xferzone.store import places
+from xferzone.store import Reader, places
 from xferzone.zone import changes
 from xferzone.zonefile import names, rdtypes, text
 from xferzone.zonefile.record import Record
@@ -40,11 +40,13 @@ DEFAULT_LENGTH = 20
     show_default=True,
     help="How many check-ins.",
 )
+@which.zone_option
 @click.pass_obj
-def log(settings: Settings, name: str | None, owner: str | None, count: int) -> None:
+def log(settings: Settings, name: str | None, owner: str | None, count: int, chosen: str | None) -> None:
     """What happened, newest first.
 
     Of a zone with its forks, of a branch, or of everything; with NAME the check-ins that changed that name's records.
+    With -z the zone need not be given again.
 
     \b
     Marks behind a check-in:
@@ -63,11 +65,12 @@ def log(settings: Settings, name: str | None, owner: str | None, count: int) -> 
       xferzone log example.com www.example.com
       xferzone log trunk
     """
-    if owner is not None:
-        assert name is not None
-        entries = _changes_of(settings, names.parse_zone(name), owner, count)
-    else:
-        with reading(settings) as (reader, refs):
+    with reading(settings) as (reader, refs):
+        name, owner = which.zone_and_name(refs, (name, owner), which.named(chosen))
+        if owner is not None:
+            assert name is not None
+            entries = _changes_of(reader, refs, (names.parse_zone(name), owner), count)
+        else:
             entries = list(zone_log.log(reader, refs, name, count))
             if name is not None and not entries:
                 raise NotFound(_not_logged(refs, name))
@@ -78,12 +81,11 @@ def log(settings: Settings, name: str | None, owner: str | None, count: int) -> 
         click.echo(_as_text(entry))
 
 
-def _changes_of(settings: Settings, zone: str, owner: str, count: int) -> list[LogEntry]:
-    wanted = changes.parse_name(owner)
-    with reading(settings) as (reader, refs):
-        if reason := lookup.zone(refs, zone):
-            raise NotFound(reason)
-        found = list(owners.log_of_name(reader, refs, zone, changes.owner_in(wanted, zone), count))
+def _changes_of(reader: Reader, refs: LocalRefs, what: tuple[str, str], count: int) -> list[LogEntry]:
+    zone, wanted = what[0], changes.parse_name(what[1])
+    if reason := lookup.zone(refs, zone):
+        raise NotFound(reason)
+    found = list(owners.log_of_name(reader, refs, zone, changes.owner_in(wanted, zone), count))
     entries = [entry for entry in found if entry is not None]
     if len(entries) < len(found):
         click.echo(f"only the newest {owners.MAX_SEARCHED} check-ins of {zone} were looked at", err=True)
@@ -222,19 +224,24 @@ def diff(settings: Settings, name: str, old: str | None, new: str | None) -> Non
 
 
 @click.command()
-@click.argument("name", metavar="ZONE")
+@click.argument("name", metavar="ZONE", required=False)
 @click.argument("owner", metavar="[NAME]", required=False)
+@which.zone_option
 @click.pass_obj
-def blame(settings: Settings, name: str, owner: str | None) -> None:
+def blame(settings: Settings, name: str | None, owner: str | None, chosen: str | None) -> None:
     """Who brought each record, in which check-in.
 
     \b
-    Example:
+    Examples:
       xferzone blame example.com www.example.com
+      xferzone blame -z example.com www.example.com
     """
-    zone = names.parse_zone(name)
-    wanted = None if owner is None else changes.owner_in(changes.parse_name(owner), zone)
     with reading(settings) as (reader, refs):
+        name, owner = which.zone_and_name(refs, (name, owner), which.named(chosen))
+        if name is None:
+            raise UsageError(f"which zone? give ZONE, -z ZONE or {which.VARIABLE}")
+        zone = names.parse_zone(name)
+        wanted = None if owner is None else changes.owner_in(changes.parse_name(owner), zone)
         found = blamed(reader, zone, resolve(reader, refs, zone, "", now_ms()), wanted)
     if not found:
         what = "has no records" if owner is None else f"has no record of {owner}"
@@ -254,9 +261,10 @@ def blame(settings: Settings, name: str, owner: str | None) -> None:
 @click.option(
     "--at", "revision", metavar="REV", default="", help="A version of the zone; else what is served."
 )
+@which.zone_option
 @click.pass_obj
-def show(settings: Settings, name: str, kind: str | None, revision: str) -> None:
-    """The records of a name, as they are served.
+def show(settings: Settings, name: str, kind: str | None, revision: str, chosen: str | None) -> None:
+    """The records of a name, as they are served; DS of a zone here from the zone above it.
 
     \b
     REV: a check-in's id or its beginning, a branch, a tag, any of these with ~N, @DATE or @-2h (UTC)
@@ -269,7 +277,9 @@ def show(settings: Settings, name: str, kind: str | None, revision: str) -> None
     asked = changes.parse_name(name)
     rdtype = None if kind is None or kind.upper() == "ANY" else text.parse_type(kind)
     with reading(settings) as (reader, refs):
-        zone = zone_of(refs, asked, removed=bool(revision))
+        zone = which.zone_of(
+            refs, asked, which.named(chosen), is_ds=rdtype == rdtypes.DS, removed=bool(revision)
+        )
         checkin = resolve(reader, refs, zone, revision, now_ms())
         owner = changes.owner_in(asked, zone)
         serial = serial_in(reader, zone, checkin)

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from xferzone.artifacts import FileCard, Tag
-from xferzone.edit import doubts
+from xferzone.edit import delegation, doubts
 from xferzone.edit.appending import Appending, Author, Commit
 from xferzone.edit.naming import check_new
 from xferzone.edit.pieces import Pieces
@@ -64,6 +64,7 @@ class Edit:
             return Commit(self.branch, None, ref.serial)
         doubts.check_owners(self.zone, before, edits)
         doubtful = self._doubts(wanted, pieces)
+        doubtful += delegation.warnings(self._writer, self._refs, self.branch, wanted, edits)
         gone, come = cut.recut(self.zone, pieces.all, edits)
         kept = {name: file for name, file in own.items() if name not in gone}
         kept |= {name: unsent.put_own(self._writer, content) for name, content in come}
@@ -73,10 +74,8 @@ class Edit:
         says_soa = any(change.rdtype == SOA and change.verb != "delete" for change in wanted)
         told = self._serial_warning(done, ref, is_given=says_soa)
         lost = doubts.lost_comments(before, edits)
-        return replace(
-            done,
-            warnings=(*doubtful, *self._new_warnings(own, kept), *lost, *told, *done.warnings),
-        )
+        warnings = dict.fromkeys((*doubtful, *self._new_warnings(own, kept), *lost, *told, *done.warnings))
+        return replace(done, warnings=tuple(warnings))
 
     def replace(self, records: Sequence[Record], comment: str, base: ArtifactId | None = None) -> Commit:
         """Make `records` the zone's content, on top of `base` (None: of what is served).

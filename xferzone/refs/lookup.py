@@ -70,6 +70,19 @@ def containing(refs: LocalRefs, name: dns.name.Name, branch: str, *, removed: bo
     return None
 
 
+def above(refs: LocalRefs, name: dns.name.Name) -> str | None:
+    """The zone here that a DS of `name` belongs to if `name` is a zone here. None: it is not, or none is above it."""
+    own = next(_around(name))
+    if names.zone_name(own) != name or len(name.labels) == 1 or not _is_here(refs, own):
+        return None
+    return next((zone_id for zone_id in _around(name.parent()) if _is_here(refs, zone_id)), None)
+
+
+def _is_here(refs: LocalRefs, zone_id: str) -> bool:
+    """Whether a branch of the zone is published."""
+    return any(ref.state is not State.REMOVED for ref in refs.of_zone(zone_id))
+
+
 def _around(name: dns.name.Name) -> Iterator[str]:
     """The ids of all zones that might contain `name`, the longest first."""
     for depth in range(len(name.labels)):

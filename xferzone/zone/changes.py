@@ -51,6 +51,12 @@ class Change:
     place: str = ""
     target: dns.name.Name | None = None
 
+    @property
+    def is_ds(self) -> bool:
+        """Whether it is about a DS, or a signature over DS: at a zone's apex the zone above has them."""
+        covered = (self.rdata or b"")[:2] if self.rdtype == rdtypes.RRSIG else b""
+        return self.rdtype == rdtypes.DS or covered == rdtypes.DS.to_bytes(2)
+
 
 def parse_name(word: str) -> dns.name.Name:
     """An absolute name, with or without its final dot.
