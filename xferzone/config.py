@@ -20,6 +20,7 @@ Source: TOML 1.0.0; systemd.exec(5), "Credentials".
 
 import difflib
 import ipaddress
+import re
 import socket
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,6 +37,7 @@ from xferzone.tomltext import document, lines, syntax_error
 MAX_WORKERS: Final = 256  # processes; more than any machine this was tried on has cores
 MAX_THREADS: Final = 900  # of a worker; gunicorn takes 1,000 connections a worker, and some of them only wait
 PREFIX: Final = "XFERZONE_"
+_OUT_OF_RANGE: Final = re.compile(r"Expected `int.*` [<>]= \d+")  # msgspec's words
 
 _Kind = TypeVar("_Kind", bound=Struct)
 
@@ -86,10 +88,13 @@ def parse_address(text: str) -> Address:
         parsed = ipaddress.ip_address(host[1:-1] if bracketed else host)
         if bracketed != (parsed.version == 6):
             raise ValueError("brackets are for IPv6")
+        mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
     except ValueError as exc:
         raise ValueError(
             f"{text!r} is not an address to listen on: write 127.0.0.1:5300 or [::1]:5300"
         ) from exc
+    if mapped is not None:  # a socket that takes IPv6 only cannot be bound to it
+        raise ValueError(f"{text!r} is an IPv4 address in IPv6 form: write {mapped}:{port}")
     return Address(str(parsed), int(port))
 
 
@@ -292,7 +297,8 @@ def _setting(
             value = _plain(str(value), field.type)
         return Setting(section, key, _converted(value, field.type, strict, sources.path), origin), []
     except (ValueError, msgspec.ValidationError) as exc:
-        return Setting(section, key, field.default, origin), [_told(origin, section, key, exc)]
+        given = f", got {str(value)[:30]}" if _OUT_OF_RANGE.fullmatch(str(exc)) else ""
+        return Setting(section, key, field.default, origin), [_told(origin, section, key, f"{exc}{given}")]
 
 
 def _converted(value: object, kind: Any, strict: bool, path: Path | None) -> object:

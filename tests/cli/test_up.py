@@ -104,6 +104,23 @@ def test_a_taken_port_is_named_with_the_option_that_changes_it(
     assert "ready" not in done.err
 
 
+@pytest.mark.parametrize("dns", ["127.0.0.1", "0.0.0.0"])
+def test_two_addresses_that_exclude_each_other_are_both_named(repository: Path, dns: str) -> None:
+    port = free_port()
+    done = xferzone(repository, "up", "--http", f"127.0.0.1:{port}", "--dns", f"{dns}:{port}", code=1)
+    assert f"http on 127.0.0.1:{port} and dns on {dns}:{port} exclude each other" in done.err
+    assert "choose another port with --dns HOST:PORT" in done.err
+
+
+def test_an_ipv4_address_in_ipv6_form_is_told_with_the_form_that_works(repository: Path) -> None:
+    done = xferzone(repository, "serve", "--listen", "[::ffff:127.0.0.1]:8080", code=2)
+    assert "is an IPv4 address in IPv6 form: write 127.0.0.1:8080" in done.err
+
+
+def test_an_empty_configuration_file_option_names_no_file(repository: Path) -> None:
+    assert "it names no file" in xferzone(repository, "serve", "-c", "", code=2).err
+
+
 def test_an_address_of_another_machine_is_refused(repository: Path) -> None:
     done = xferzone(repository, "serve", "--listen", "192.0.2.7:8080", code=1)
     told = "cannot bind 192.0.2.7:8080 (TCP): not an address of this machine; choose another with --listen HOST:PORT"

@@ -186,6 +186,25 @@ def test_the_bounds_that_the_caller_sets_hold(primary: Project, tmp_path: Path) 
             exchange.sync(store, to(primary.store), Options(account=OPS, remote=FROM, rounds=1))
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *((field, value) for field in ("budget", "rounds", "gimmes") for value in (0, -1)),
+        *(("patience", value) for value in (0, -1.5, float("nan"))),
+        ("cache", -1),
+        *(("peer_id", value) for value in ("", "a b", "a\nb", "\x00", "\xe9", "a" * 101)),
+    ],
+)
+def test_options_that_no_exchange_can_follow_are_refused_by_name(field: str, value: object) -> None:
+    with pytest.raises(UsageError, match=f"^{field}="):
+        Options(**{field: value})  # type: ignore[arg-type]  # that is the point
+
+
+def test_an_account_has_a_login() -> None:
+    with pytest.raises(UsageError, match="an account has a login"):
+        Account("", "")
+
+
 class Rounds(Silent):
     """Notes how many artifacts each round asked for."""
 

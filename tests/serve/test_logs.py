@@ -5,6 +5,7 @@ import logging
 import sys
 from datetime import datetime
 
+from xferzone.logline import Text
 from xferzone.serve.logs import Json
 
 
@@ -21,6 +22,15 @@ def test_a_line_has_a_time_with_its_zone_the_level_the_logger_and_the_message() 
     made = line("hello\n%s", "world")
     assert datetime.fromisoformat(str(made.pop("time"))).utcoffset() is not None
     assert made == {"level": "INFO", "logger": "xferzone.web.xfer", "message": "hello\nworld"}
+
+
+def test_a_line_of_text_has_a_time_with_its_zone_too() -> None:
+    record = logging.LogRecord("xferzone.web.xfer", logging.INFO, __file__, 1, "hello %s", ("world",), None)
+    time, level, message = Text().format(record).split(" ", 2)
+    made = datetime.fromisoformat(time)
+    assert made.utcoffset() is not None
+    assert abs(made.timestamp() - record.created) < 0.001
+    assert (level, message) == ("INFO", "hello world")
 
 
 def test_fields_keep_their_types() -> None:

@@ -312,6 +312,21 @@ def test_all_of_it_changes_without_a_restart(repository: Path) -> None:
             assert within(PATIENCE_S, lambda: told in log.read_text())
 
 
+def test_addresses_that_http_and_dns_would_exchange_are_told(repository: Path) -> None:
+    one, two = free_port(), free_port()
+
+    def text(http_: int, dns: int) -> str:
+        return f'[http]\nlisten = ["127.0.0.1:{http_}"]\n[dns]\nworkers = 1\nlisten = ["127.0.0.1:{dns}"]\n'
+
+    configure(repository, text(one, two))
+    with running(repository) as (process, log):
+        configure(repository, text(two, one))
+        process.send_signal(signal.SIGHUP)
+        told = f"cannot listen on http on 127.0.0.1:{two}: dns on 127.0.0.1:{two} has the port until a reload is done"
+        assert within(PATIENCE_S, lambda: told in log.read_text())
+        assert Server(process, one, two, log).dig("www.example.com") == ["192.0.2.80"]
+
+
 def listens(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S):
         return True

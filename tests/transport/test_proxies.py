@@ -66,6 +66,8 @@ TAKEN: dict[str, tuple[Mapping[str, str], str, tuple[str, str | None] | None]] =
         ("http://p:3128", "Basic YW5uOg=="),
     ),
     "a password in UTF-8": ({"http_proxy": "http://ann:%C3%A9@p:1"}, PLAIN, ("http://p:1", "Basic YW5uOsOp")),
+    "a blank value": ({"http_proxy": " ", "all_proxy": "http://q:1"}, PLAIN, ("http://q:1", None)),
+    "blank values only": ({"http_proxy": " ", "ALL_PROXY": "\t"}, PLAIN, None),
     "no_proxy": ({"http_proxy": "http://p:3128", "no_proxy": "example.net"}, PLAIN, None),
     "NO_PROXY": ({"http_proxy": "http://p:3128", "NO_PROXY": "example.net"}, PLAIN, None),
 }

@@ -338,6 +338,15 @@ def test_ready_means_that_the_database_can_be_read(client: falcon.testing.TestCl
     assert result.json == {"status": "ok", "checks": {"db": "ok", "migrations": "ok"}}
 
 
+@pytest.mark.parametrize(
+    ("path", "same"), [("/health", "/healthz"), ("/ready", "/readyz"), ("/status", "/readyz")]
+)
+def test_pages_for_monitoring_have_the_names_that_others_give_them(
+    client: falcon.testing.TestClient, path: str, same: str
+) -> None:
+    assert client.simulate_get(path).json == client.simulate_get(same).json
+
+
 def _remove(path: Path) -> None:
     path.unlink()
 

@@ -37,9 +37,16 @@ def config_option(command: _Command) -> _Command:
         "--config",
         "file",
         type=click.Path(path_type=Path, dir_okay=False),
+        callback=_named,
         metavar="FILE",
         help=f"The configuration file.  [default: {VARIABLE}, else REPOSITORY.toml, else {SYSTEM}]",
     )(command)
+
+
+def _named(_context: click.Context, _parameter: click.Parameter, file: Path | None) -> Path | None:
+    if file == Path():  # what an empty word becomes, as of a variable that is not set
+        raise click.BadParameter("it names no file")
+    return file
 
 
 @dataclass(frozen=True, slots=True)

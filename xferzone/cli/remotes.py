@@ -245,9 +245,10 @@ def _sync(
         tell_move(store.path, known, way)
         if save_password and account is not None:
             passwords.save(settings.repository, url, account.password)
-        synced.show(settings, done, direction.done)
-        synced.complain(done)
         with store.reader() as reader:
             is_primary = reader.role == schema.PRIMARY
         tries = bool(done.unsent) or not direction.pull or is_primary
+        if direction.pull or not done.is_denied:
+            synced.show(settings, done, _PULL.done if done.is_denied and tries else direction.done)
+        synced.complain(done)
         synced.check_pushed(done, tries=tries, is_primary=is_primary)

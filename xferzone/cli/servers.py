@@ -10,6 +10,7 @@ Addresses are bound before anything starts, so that a taken one is named with th
 import contextlib
 import errno
 import ipaddress
+import itertools
 import logging
 import os
 import signal
@@ -89,6 +90,11 @@ class Servers:
     def _listen(self, loaded: Loaded[Config]) -> None:
         addresses = {"http": loaded.config.http.listen, "dns": loaded.config.dns.listen}
         endpoints = [Endpoint(part, address) for part in self._parts for address in addresses[part]]
+        if (twice := _overlapping(endpoints)) is not None:
+            first, second = twice
+            raise CannotServe(
+                f"{first} and {second} exclude each other: choose another port {self._remedy(second.what, loaded)}"
+            )
         try:
             self._listening.change(endpoints)
         except CannotListen as exc:
@@ -104,13 +110,21 @@ class Servers:
     def _explained(self, exc: CannotListen, loaded: Loaded[Config]) -> str:
         """The message with what holds the address, and how to choose another."""
         part, address = exc.endpoint.what, exc.endpoint.address
+        if own := next((old for old in self._endpoints if old.overlaps(exc.endpoint)), None):
+            return (
+                f"cannot listen on {exc.endpoint}: {own} has the port until a reload is done; restart instead, or "
+                "reload twice, with another port in between"
+            )
         holders = [each for each in listeners(self._repository) if each.address == str(address)]
         by = f" by `xferzone {holders[0].verb}`, pid {holders[0].pid}" if holders else ""
         by = by if exc.errno == errno.EADDRINUSE else ""
+        return f"{exc}{by}; choose another {self._remedy(part, loaded)}"
+
+    def _remedy(self, part: str, loaded: Loaded[Config]) -> str:
+        """Where the addresses of `part` are chosen."""
         origin = loaded.origin(part, "listen")
         is_ours = origin == "default" or origin.startswith("--")
-        remedy = f"with {self._parts[part]} HOST:PORT" if is_ours else f"in {origin}"
-        return f"{exc}{by}; choose another {remedy}"
+        return f"with {self._parts[part]} HOST:PORT" if is_ours else f"in {origin}"
 
     def _programs(self, config: Config) -> list[Program]:
         programs = []
@@ -190,6 +204,12 @@ def _check_metrics() -> None:
         raise UsageError(
             f"PROMETHEUS_MULTIPROC_DIR={directory} is not a directory to write to: make it, or unset the variable"
         )
+
+
+def _overlapping(endpoints: Sequence[Endpoint]) -> tuple[Endpoint, Endpoint] | None:
+    """The first two of them that cannot be bound together."""
+    pairs = itertools.combinations(endpoints, 2)
+    return next(((first, second) for first, second in pairs if first.overlaps(second)), None)
 
 
 def _is_loopback(endpoint: Endpoint) -> bool:

@@ -16,6 +16,7 @@ from xferzone.wording import counted
 # How errors about rights begin, here and in stock.
 _LOGIN_FAILED = "login failed"
 _NOT_ALLOWED = "not authorized"
+_MAY_NOT_WRITE = f"{_NOT_ALLOWED} to write"
 
 
 def show(settings: Settings, done: Outcome, verb: str) -> None:
@@ -122,7 +123,7 @@ def check_pushed(done: Outcome, *, tries: bool, is_primary: bool) -> None:
         Denied, LostRace
     """
     if done.is_denied and tries:
-        raise Denied(f"{done.peer} takes no pushes from this account; {_unsent(done.unsent)}")
+        raise _takes_none(done.peer, done.unsent)
     for branch in done.beaten:
         raise LostRace(
             f"somebody else was first on {branch}: what was pushed is kept at {done.peer}, and `xferzone log "
@@ -143,11 +144,17 @@ def refused(peer: str, errors: Sequence[str], doubt: str, *, left: int = 0, sent
     text = printable("; ".join(errors))
     if text == _LOGIN_FAILED:
         return Denied(f"{peer}: {text}: {doubt}")
+    if text == _MAY_NOT_WRITE and left:
+        return _takes_none(peer, left)
     if text.startswith(_NOT_ALLOWED) or sent:
         return Denied(f"{peer} refuses: {text}{f'; {_unsent(left)}' if left else ''}")
     if text.startswith("wrong project"):
         return PeerError(f"{peer} holds another project than this repository")
     return PeerError(f"{peer} says: {text}")
+
+
+def _takes_none(peer: str, left: int) -> Denied:
+    return Denied(f"{peer} takes no pushes from this account; {_unsent(left)}")
 
 
 def _unsent(count: int) -> str:

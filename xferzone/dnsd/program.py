@@ -6,13 +6,13 @@ exit status    0 after SIGTERM or SIGINT, else that of the error, which goes to 
 """
 
 import argparse
-import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from xferzone.config import Address, parse_address
 from xferzone.errors import UsageError, XferzoneError
+from xferzone.logline import to_stderr
 
 
 def arguments(purpose: str) -> argparse.Namespace:
@@ -25,7 +25,7 @@ def arguments(purpose: str) -> argparse.Namespace:
 
 def run(main: Callable[[Path, Sequence[Address]], None], options: argparse.Namespace) -> int:
     """Run `main` and give the exit status."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    to_stderr()
     try:
         listen = [parse_address(text) for text in options.listen]
     except ValueError as exc:

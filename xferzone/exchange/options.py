@@ -1,10 +1,13 @@
 """What a caller decides of an exchange with a peer, and what it gets to know of it."""
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from typing import Final
 
 from xferzone.env import SYSTEM, Env
+from xferzone.errors import UsageError
 from xferzone.hashing import ArtifactId
 from xferzone.observer import Observer, Silent, Traffic
 from xferzone.publish.follow import Followed
@@ -15,6 +18,9 @@ from xferzone.store.remotes import Remote
 from xferzone.sync.client import driver
 from xferzone.sync.client.options import ANY_PEER, FEWEST_GIMMES, MAX_REQUEST, Account, Purpose
 from xferzone.sync.client.options import Options as SessionOptions
+
+MAX_CODE: Final = 100  # letters of a server code; ours, stock's have 40
+_CODE: Final = re.compile(rf"[!-~]{{1,{MAX_CODE}}}")
 
 
 def _never() -> bool:
@@ -63,6 +69,20 @@ class Options:
     cancelled: Callable[[], bool] = _never
     compiler: Compiler = compile_all
     helping: Callable[[], AbstractContextManager[Helper | None]] = _nobody
+
+    def __post_init__(self) -> None:
+        """Raises UsageError: an exchange cannot go that way."""
+        for name, least in (("budget", 1), ("rounds", 1), ("gimmes", 1), ("cache", 0)):
+            given = getattr(self, name)
+            if given is not None and given < least:
+                raise UsageError(f"{name}={given!r} is out of range: the least is {least}")
+        if not self.patience > 0:
+            raise UsageError(f"patience={self.patience!r} is out of range: give seconds above 0")
+        if not _CODE.fullmatch(self.peer_id):
+            raise UsageError(
+                f"peer_id={self.peer_id[:60]!r} is not a server code: give up to {MAX_CODE} ASCII letters, digits or "
+                "other signs, without blanks"
+            )
 
     def for_session(self, *, pull: bool, push: bool) -> SessionOptions:
         """What of this a session needs."""

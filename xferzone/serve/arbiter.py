@@ -11,7 +11,6 @@
 Plain gunicorn with deploy/gunicorn.conf.py does the same without a supervisor; it names `application` below.
 """
 
-import logging
 import os
 import signal
 import socket
@@ -28,6 +27,7 @@ from gunicorn.workers.base import Worker
 
 from xferzone import ready
 from xferzone.config import Http, Network
+from xferzone.logline import to_stderr
 from xferzone.serve import process
 
 # The module is imported before any fork; the app is made in each worker, because no database may cross a fork.
@@ -138,7 +138,7 @@ def application(trusted: Sequence[str] = ()) -> "_WSGIAppType":
 
     `trusted`: networks of proxies; none given: loopback. It logs to stderr, unless gunicorn's `logconfig` says where.
     """
-    logging.basicConfig(level=logging.INFO, format=process.LOG_FORMAT)
+    to_stderr()
     networks = [Network(text) for text in trusted] or Http().trusted
     return _app(Path(os.environ["XFERZONE_REPOSITORY"]), networks)
 

@@ -26,6 +26,18 @@ class Endpoint:
     what: str
     address: Address
 
+    def __str__(self) -> str:
+        return f"{self.what} on {self.address}"
+
+    def overlaps(self, other: "Endpoint") -> bool:
+        """Whether one port of one address would belong to both: TCP is on all of them."""
+        one, two = self.address, other.address
+        return (
+            one.port == two.port
+            and one.family == two.family
+            and (one == two or one.is_wildcard or two.is_wildcard)
+        )
+
 
 class CannotListen(CannotServe):
     """`endpoint` cannot be bound."""

@@ -1,6 +1,6 @@
 """What servers write to stderr: a line for each event, as text or as JSON.
 
-    text    2026-11-29 07:53:29,123 INFO xfer kind=push outcome=ok received=3 ms=12.5
+    text    2026-11-29T07:53:29.123+00:00 INFO xfer kind=push outcome=ok received=3 ms=12.5
     json    {"time": "2026-11-29T07:53:29.123+00:00", "level": "INFO", "logger": "xferzone.web.xfer",
              "message": "xfer kind=push outcome=ok received=3 ms=12.5",
              "kind": "push", "outcome": "ok", "received": 3, "ms": 12.5}          on one line
@@ -13,10 +13,9 @@ import json
 import logging
 import re
 import sys
-from datetime import UTC, datetime
 
 from xferzone.config import Log
-from xferzone.serve.process import LOG_FORMAT
+from xferzone.logline import Text, time_of
 
 _SPECIFIER = re.compile(r"(?:(\w+)=)?%(?:%|[-#0 +]*\d*(?:\.\d+)?[a-zA-Z])")
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
@@ -25,7 +24,7 @@ _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 def set_up(log: Log) -> None:
     """Write what this process and those forked from it log to stderr as `log` says, and in no other way."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Json() if log.format == "json" else logging.Formatter(LOG_FORMAT))
+    handler.setFormatter(Json() if log.format == "json" else Text())
     level = getattr(logging, log.level.upper())
     # What libraries say at DEBUG is for their authors.
     logging.basicConfig(level=max(level, logging.INFO), handlers=[handler], force=True)
@@ -36,9 +35,8 @@ class Json(logging.Formatter):
     """One JSON object a line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line: dict[str, object] = {
-            "time": time,
+            "time": time_of(record),
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),

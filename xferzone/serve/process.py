@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"  # of a server's log in text form
 HANGUP_S = 0.2  # seconds that the kernel may take to hang a terminal up
 _SET_PDEATHSIG = 1
 _SET_NAME = 15

@@ -2,7 +2,7 @@
 
     http_proxy                  for http URLs; not HTTP_PROXY, which is a request header where a CGI program runs us
     https_proxy, HTTPS_PROXY    for https URLs
-    all_proxy, ALL_PROXY        for both, where the one above is not set; an empty value counts as not set
+    all_proxy, ALL_PROXY        for both, where the one above is not set; an empty or blank value counts as not set
     no_proxy, NO_PROXY          hosts that are reached without a proxy, separated by commas or blanks:
                                 example.net (and all below it; a leading dot changes nothing), example.net:8080 (that
                                 port only; curl passes such an entry over), 192.0.2.1, 2001:db8::1, 192.0.2.0/24;
@@ -56,7 +56,7 @@ def proxy_for(url: SplitResult, environ: Mapping[str, str]) -> Proxy | None:
     Raises:
         UsageError: the environment names a proxy that cannot be used.
     """
-    variable = next((name for name in _VARIABLES[url.scheme] if environ.get(name)), None)
+    variable = next((name for name in _VARIABLES[url.scheme] if environ.get(name, "").strip()), None)
     exceptions = next((environ[name] for name in _EXCEPTIONS if environ.get(name)), "")
     if variable is None or _is_exception(url, exceptions):
         return None

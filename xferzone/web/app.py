@@ -2,7 +2,7 @@
 
 POST, type application/x-fossil*    web/xfer, at any path
 GET  /                              what this is
-GET  /healthz /readyz /metrics      web/health
+GET  /healthz /readyz /metrics      web/health; other names: /health, /ready and /status
 else                                404 for GET, 415 for POST, 405
 """
 
@@ -45,8 +45,10 @@ def create_app(
     app = falcon.App(middleware=[Sync(shared, replace(terms, observer=watching), answer)])
     app.add_middleware(_Kind())
     app.add_route("/", Front())
-    app.add_route("/healthz", Healthz())
-    app.add_route("/readyz", Readyz(shared))
+    for path in ("/healthz", "/health"):
+        app.add_route(path, Healthz())
+    for path in ("/readyz", "/ready", "/status"):
+        app.add_route(path, Readyz(shared))
     app.add_route("/metrics", MetricsPage(shared, registry))
     app.add_sink(elsewhere)
     app.add_error_handler(Exception, _unexpected)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from xferzone.env import SYSTEM, Env
+from xferzone.errors import UsageError
 
 MAX_REQUEST: Final = (
     250_000  # bytes of artifacts in one request; Fossil's "max-upload", src/xfer.c client_sync()
@@ -19,6 +20,11 @@ class Account:
 
     login: str
     password: str
+
+    def __post_init__(self) -> None:
+        """Raises UsageError: no login card can carry it."""
+        if not self.login:
+            raise UsageError("an account has a login: for requests without one give no account")
 
 
 @dataclass(frozen=True, slots=True)
