@@ -1,21 +1,24 @@
 """Verbs that commit: their options, and the one transaction in which they do it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 import click
+import dns.name
 
-from xferzone.cli.output import printable, show_difference, show_json, show_warnings
+from xferzone.cli.output import printable, show_changes, show_difference, show_json, show_warnings
 from xferzone.cli.settings import Settings, changing, now_ms, own_login
 from xferzone.edit.appending import Author, Commit
 from xferzone.edit.commit import Edit
 from xferzone.edit.naming import check_utf8, zone_branch
-from xferzone.errors import RefConflict
-from xferzone.hashing import ArtifactId, short
-from xferzone.history.diff import Difference, difference
+from xferzone.errors import Fault, RefConflict, ZoneInvalid
+from xferzone.hashing import short
 from xferzone.refs import DEFAULT_BRANCH, BranchName, LocalRefs
-from xferzone.store import Reader, Writer, places, schema
+from xferzone.store import Writer, schema
+from xferzone.zone.difference import Difference
+from xferzone.zonefile import names, rdtypes, text
+from xferzone.zonefile.record import Record
 
 _META = "xferzone.writing"
 _Command = TypeVar("_Command", bound=Callable[..., object])
@@ -29,6 +32,7 @@ class Writing:
     message: str | None
     dry_run: bool
     login: str | None
+    strict: bool
 
     @classmethod
     def given(cls) -> "Writing":
@@ -43,7 +47,7 @@ class _DryRun(Exception):
 
 
 def writing(command: _Command) -> _Command:
-    """Give a verb -b, -m, --dry-run and --as; Writing.given() reads them."""
+    """Give a verb -b, -m, --strict, --dry-run and --as; Writing.given() reads them."""
     # Large steps of the serial needed this option once; scripts still give it.
     jump = click.option("--serial-jump", is_flag=True, hidden=True, expose_value=False)
     return jump(_with_options(command, f"The zone's branch; {DEFAULT_BRANCH} is the one served."))
@@ -77,6 +81,12 @@ def _with_options(command: _Command, branch: str) -> _Command:
 
     option("--as", "login", metavar="LOGIN", text="The author; else XFERZONE_USER, else you.")
     option("--dry-run", default=False, is_flag=True, text="Show what would change, and store nothing.")
+    option(
+        "--strict",
+        default=False,
+        is_flag=True,
+        text="Take a warning for a fault: exit code 6, nothing stored.",
+    )
     option("-m", "message", metavar="TEXT", text="The check-in's comment.")
     option(
         "-b",
@@ -108,19 +118,19 @@ def commit(
         with changing(settings) as (writer, refs):
             branch = target(refs)
             edit = Edit(writer, refs, branch, author(options.login))
-            was = refs.get(branch)
             done = act(edit, writer, refs)
-            show_warnings(done.warnings)
+            if options.strict and done.warnings:
+                raise _too_doubtful(done.warnings)
             if options.dry_run:
-                _show_dry_run(settings, writer, None if was is None else was.checkin, done)
                 raise _DryRun
             writer.make_clusters()
             is_unsent = done.checkin is not None and writer.role == schema.CLONE
     except _DryRun:
+        _show(settings, done, is_dry=True)
         if done.fork is not None:
             raise RefConflict(str(done.branch), "where you began", "a newer check-in") from None
         return
-    _show(settings, done)
+    _show(settings, done, is_dry=False)
     if is_unsent and not settings.json:
         click.echo("not sent yet: xferzone sync", err=True)
     if done.fork is not None:
@@ -129,32 +139,58 @@ def commit(
         )
 
 
-def _show_dry_run(settings: Settings, reader: Reader, was: ArtifactId | None, done: Commit) -> None:
-    change = Difference((), ())
-    if done.checkin is not None and done.tag is None:
-        placed = places.placed(reader, done.checkin)
-        parents = () if placed is None else placed.parents
-        before = was or (parents[0] if parents else None)
-        change = difference(reader, done.branch.zone, before, done.checkin)
-    show_difference(settings, change)
-    click.echo("dry run: nothing was stored", err=True)
+def _too_doubtful(warnings: Sequence[str]) -> ZoneInvalid:
+    """The error that --strict makes of warnings."""
+    exc = ZoneInvalid([Fault("", 0, warning) for warning in warnings])
+    exc.args = (f"{exc}\nnothing was stored: --strict takes a warning for a fault",)
+    return exc
 
 
-def _show(settings: Settings, done: Commit) -> None:
+def _show(settings: Settings, done: Commit, *, is_dry: bool) -> None:
+    """Print what was done, or (`is_dry`) what would be: of a check-in the warnings, the changes, then its name."""
+    if is_dry:
+        click.echo("dry run: nothing was stored", err=True)
     if settings.json:
-        answer = {
-            "zone": done.branch.zone,
-            "branch": str(done.branch),
-            "checkin": done.checkin,
-            "serial": done.serial,
-            "fork": done.fork,
-        }
-        show_json(answer if done.tag is None else answer | {"tag": done.tag})
+        _show_json(done, is_dry=is_dry)
+        return
+    show_warnings(done.warnings)
+    if is_dry:
+        show_difference(settings, done.changes or Difference())
     elif done.checkin is None:
         click.echo(f"{done.tag or done.branch}: nothing changed", err=True)
     else:
+        show_changes(done.changes or Difference())
         serial = "" if done.serial is None else f" serial {done.serial}"
         click.echo(f"{printable(done.tag or done.fork or str(done.branch))} {short(done.checkin)}{serial}")
+
+
+def _show_json(done: Commit, *, is_dry: bool) -> None:
+    changes, origin = done.changes or Difference(), names.zone_name(done.branch.zone)
+    answer: dict[str, object] = {
+        "zone": done.branch.zone,
+        "branch": str(done.branch),
+        "checkin": None if is_dry else done.checkin,
+        "serial": done.serial,
+        "fork": done.fork,
+        "dry_run": is_dry,
+        "warnings": done.warnings,
+        "changes": [
+            {"action": action} | _record_object(record, origin)
+            for action, lines in (("delete", changes.gone), ("add", changes.come))
+            for record in text.read(b"\n".join(lines), origin)
+        ],
+    }
+    show_json(answer if done.tag is None else answer | {"tag": done.tag})
+
+
+def _record_object(record: Record, origin: dns.name.Name) -> dict[str, object]:
+    """The record for JSON, its names absolute."""
+    return {
+        "name": text.owner_name(record.owner, origin),
+        "ttl": record.ttl,
+        "type": rdtypes.type_name(record.rdtype),
+        "rdata": text.rdata_text(record.rdtype, record.rdata, None).decode("ascii"),
+    }
 
 
 def on_branch(zone: str) -> Callable[[LocalRefs], BranchName]:

@@ -13,7 +13,6 @@ import click
 from xferzone.cli import which
 from xferzone.cli.committing import Writing, commit, on_branch, writing
 from xferzone.cli.input import WordsCommand, read_input, source
-from xferzone.cli.output import show_warnings
 from xferzone.cli.settings import Settings, now_ms, reading
 from xferzone.edit.appending import Commit
 from xferzone.edit.commit import Edit
@@ -155,8 +154,7 @@ def edit(settings: Settings, name: str) -> None:
 
     def act(change: Edit, writer: Writer, refs: LocalRefs) -> Commit:
         records, warnings = checks.check(zone, after, str(draft))
-        show_warnings(warnings)
-        return change.replace(records, options.message or f"edit {name}", base)
+        return change.replace(records, options.message or f"edit {name}", base).warned(warnings)
 
     if after == before:
         click.echo(f"{zone}/{options.branch}: nothing changed", err=True)

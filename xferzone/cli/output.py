@@ -11,8 +11,8 @@ import click
 from xferzone.cli.settings import Settings
 from xferzone.wording import and_more
 
-if TYPE_CHECKING:  # the store behind it takes 0.2 s, and errors are printed without it
-    from xferzone.history.diff import Difference
+if TYPE_CHECKING:  # what is behind it takes time, and errors are printed without it
+    from xferzone.zone.difference import Difference
 
 MAX_SHOWN = 20  # branches, check-ins or artifacts that are listed one by one; JSON has all
 #: What JSON lets stand in a string and a terminal may obey: DEL, C1 controls, and what turns the writing around.
@@ -36,6 +36,18 @@ def show_difference(settings: Settings, change: "Difference") -> None:
         click.echo(b"-" + line.rstrip(b"\n"))
     for line in change.come:
         click.echo(b"+" + line.rstrip(b"\n"))
+
+
+def show_changes(change: "Difference") -> None:
+    """The same for people who have just made the change: at most MAX_SHOWN lines, and how many more there are."""
+    half = MAX_SHOWN // 2
+    gone = max(half, MAX_SHOWN - len(change.come))
+    come = MAX_SHOWN - min(gone, len(change.gone))
+    for sign, lines, most, verb in (("-", change.gone, gone, "removed"), ("+", change.come, come, "added")):
+        for line in lines[:most]:
+            click.echo(f"{sign}{line.decode()}")
+        if len(lines) > most:
+            click.echo(f"... {and_more(len(lines) - most)} {verb}: --format json has all")
 
 
 def show_warnings(warnings: Iterable[str]) -> None:

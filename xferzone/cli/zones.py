@@ -66,8 +66,8 @@ def add(settings: Settings, name: str, file: str | None) -> None:
                 f"{change.branch} is there already: `xferzone zone import {name} FILE` replaces its records"
             )
         records, warnings = _checked(zone_id, content, file)
-        show_warnings(warnings)
-        return change.replace(records, Writing.given().message or f"add zone {name}")
+        done = change.replace(records, Writing.given().message or f"add zone {name}")
+        return done.warned(warnings)
 
     commit(settings, on_branch(zone_id), act)
 
@@ -94,8 +94,8 @@ def import_(settings: Settings, name: str, file: str) -> None:
                 f"{change.branch} is not served here: `xferzone zone add {name} --from {file}` adds it"
             )
         records, warnings = _checked(zone_id, content, file)
-        show_warnings(warnings)
-        return change.replace(records, Writing.given().message or f"import {name}")
+        done = change.replace(records, Writing.given().message or f"import {name}")
+        return done.warned(warnings)
 
     commit(settings, on_branch(zone_id), act)
 

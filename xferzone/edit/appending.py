@@ -9,7 +9,7 @@ error. In a clone everything is also recorded for the next push.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xferzone.artifacts import CheckIn, Control, FileCard, Tag
 from xferzone.errors import RefConflict, Refused
@@ -20,6 +20,7 @@ from xferzone.publish.plan import Liberties
 from xferzone.publish.publish import publish
 from xferzone.refs import BranchName, Door, LocalRefs, Occasion, Ref
 from xferzone.store import Writer, places, schema, symbols, unsent
+from xferzone.zone.difference import Difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Commit:
         fork: the branch it went to because it lost a race. None: it was published.
         tag: the name that `checkin` was given, which existed before.
         warnings: what looks wrong in the zone since; of a zone of several files only its serial.
+        changes: of the zone's records, against the version before. None: it was no commit of records.
     """
 
     branch: BranchName
@@ -51,6 +53,11 @@ class Commit:
     fork: str | None = None
     tag: str | None = None
     warnings: tuple[str, ...] = ()
+    changes: Difference | None = None
+
+    def warned(self, warnings: Iterable[str]) -> "Commit":
+        """The same, after warnings of the text that was given."""
+        return replace(self, warnings=(*warnings, *self.warnings))
 
 
 class Appending:

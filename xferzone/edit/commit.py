@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from xferzone.artifacts import FileCard, Tag
-from xferzone.edit import delegation, doubts
+from xferzone.edit import changed, delegation, doubts
 from xferzone.edit.appending import Appending, Author, Commit
 from xferzone.edit.naming import check_new
 from xferzone.edit.pieces import Pieces
@@ -31,6 +31,7 @@ from xferzone.refs import BranchName, LocalRefs, Ref, State, lookup
 from xferzone.store import Writer, schema, symbols, unsent
 from xferzone.zone import checks, cut
 from xferzone.zone.changes import Change
+from xferzone.zone.difference import Difference
 from xferzone.zonefile import names
 from xferzone.zonefile.rdtypes import SOA
 from xferzone.zonefile.record import Record
@@ -75,7 +76,8 @@ class Edit:
         told = self._serial_warning(done, ref, is_given=says_soa)
         lost = doubts.lost_comments(before, edits)
         warnings = dict.fromkeys((*doubtful, *self._new_warnings(own, kept), *lost, *told, *done.warnings))
-        return replace(done, warnings=tuple(warnings))
+        changes = changed.in_owners(self.zone, before, edits)
+        return replace(done, warnings=tuple(warnings), changes=changes)
 
     def replace(self, records: Sequence[Record], comment: str, base: ArtifactId | None = None) -> Commit:
         """Make `records` the zone's content, on top of `base` (None: of what is served).
@@ -91,11 +93,13 @@ class Edit:
         parent = base or (None if ref is None else ref.checkin)
         if parent is None:
             check_new(str(self.branch))
-        elif own == self._zone_files(self._writer.files(parent)):
+        before = {} if parent is None else self._zone_files(self._writer.files(parent))
+        if own == before:
             return Commit(self.branch, None, None if ref is None else ref.serial)
         done = self._appending.append(self._beside(parent, own), comment, parent)
         told = self._serial_warning(done, ref, is_given=False)
-        return replace(done, warnings=(*told, *done.warnings))
+        changes = self._changes(before, own)
+        return replace(done, warnings=(*told, *done.warnings), changes=changes)
 
     def reset(self, to: ArtifactId, comment: str) -> Commit:
         """Append a check-in with the files of `to`. Raises NotFound if the branch was never served."""
@@ -107,9 +111,11 @@ class Edit:
         if not self._writer.files(to) and ref.state is not State.REMOVED:
             reason = f"{self.zone} was removed there: take another REV, as {short(to)}~1"
             raise ZoneInvalid([Fault("", 0, reason)])
-        if self._writer.files(to) == self._writer.files(ref.checkin):
+        before, after = self._writer.files(ref.checkin), self._writer.files(to)
+        if before == after:
             return Commit(self.branch, None, ref.serial)
-        return self._appending.append(self._writer.file_cards(to), comment, ref.checkin, as_cut=False)
+        done = self._appending.append(self._writer.file_cards(to), comment, ref.checkin, as_cut=False)
+        return replace(done, changes=self._changes(before, after))
 
     def remove(self, comment: str) -> Commit:
         """Append an empty check-in: the zone is no longer served.
@@ -126,7 +132,8 @@ class Edit:
         ref = self._served()
         checkin = unsent.put_own(self._writer, self._appending.manifest((), comment, ref.checkin).encode())
         withdraw(self._writer, self._refs, self.branch, checkin, self._author.occasion)
-        return Commit(self.branch, checkin, ref.serial)
+        changes = self._changes(self._writer.files(ref.checkin), {})
+        return Commit(self.branch, checkin, ref.serial, changes=changes)
 
     def fork_off(self, at: ArtifactId, comment: str) -> Commit:
         """Begin the branch at check-in `at`, with its files. Raises UsageError if the name is taken or reserved."""
@@ -224,6 +231,10 @@ class Edit:
         moved = self._refs.get(self.branch)
         assert moved is not None
         return moved
+
+    def _changes(self, before: Mapping[str, ArtifactId], after: Mapping[str, ArtifactId]) -> Difference:
+        """Of the zone's records between two versions, both published, given with all their files."""
+        return changed.in_files(self._writer, self.zone, self._zone_files(before), self._zone_files(after))
 
     def _zone_files(self, everything: Mapping[str, ArtifactId]) -> dict[str, ArtifactId]:
         return cut.zone_files(self.zone, everything)

@@ -4,22 +4,14 @@ It works on canonical lines (`www 300 A 192.0.2.1`), so hand-written and canonic
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from xferzone.errors import ZoneInvalid
 from xferzone.hashing import ArtifactId
 from xferzone.store import Reader
 from xferzone.zone.cut import zone_files
+from xferzone.zone.difference import Difference
 from xferzone.zonefile import names, text
 from xferzone.zonefile.record import Record
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """Removed and added canonical lines, each in canonical order, relative to the zone."""
-
-    gone: tuple[bytes, ...]
-    come: tuple[bytes, ...]
 
 
 def difference(reader: Reader, zone: str, old: ArtifactId | None, new: ArtifactId) -> Difference:

@@ -1,0 +1,51 @@
+"""What came of a zone's records from one canonical text to another, as lines without comments: `www 300 A 192.0.2.1`.
+
+    texts of both ─> lines that only one of them has ─> their comments taken off ─> what still differs
+
+A record has one line in canonical text, so lines can be compared without reading them: a zone of 1,000,000 records
+takes a second. Lines that begin with ; or $ are no records.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import dns.name
+
+from xferzone.zonefile import text
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Removed and added canonical lines, each in canonical order, relative to the zone."""
+
+    gone: tuple[bytes, ...] = ()
+    come: tuple[bytes, ...] = ()
+
+
+def between(before: Iterable[bytes], after: Iterable[bytes], origin: dns.name.Name) -> Difference:
+    """The difference of two zones, or parts of them, each given as canonical texts in owner order."""
+    was, now = _lines(before), _lines(after)
+    gone = _bare((line for line in was if line not in now), origin)
+    come = _bare((line for line in now if line not in was), origin)
+    return Difference(
+        tuple(line for line in gone if line not in come), tuple(line for line in come if line not in gone)
+    )
+
+
+def _lines(texts: Iterable[bytes]) -> dict[bytes, None]:
+    """The lines, in order."""
+    lines: dict[bytes, None] = {}
+    for content in texts:
+        lines |= dict.fromkeys(content.split(b"\n"))
+    return lines
+
+
+def _bare(lines: Iterable[bytes], origin: dns.name.Name) -> dict[bytes, None]:
+    """The lines of records among these, in order, without the comments behind them."""
+    bare: dict[bytes, None] = {}
+    for line in lines:
+        if line[:1] not in (b"", b";", b"$"):
+            # A semicolon may also be part of the data.
+            whole = text.lines(text.read(line, origin), origin)[0] if b";" in line else line
+            bare[whole] = None
+    return bare
