@@ -86,7 +86,8 @@ def test_json_has_every_change_and_warning(zone: Run) -> None:
         "name": "example.com.",
         "ttl": 3600,
         "type": "MX",
-        "rdata": "5 x.example.com.",
+        "data": "5 x.example.com.",
+        "rdata_hex": "00050178076578616d706c6503636f6d00",
     }
     assert done["warnings"] == [
         "standard input line 67: example.com. MX leads to x.example.com., which has no address in the zone"

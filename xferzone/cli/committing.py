@@ -5,9 +5,15 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import click
-import dns.name
 
-from xferzone.cli.output import printable, show_changes, show_difference, show_json, show_warnings
+from xferzone.cli.output import (
+    lines_as_json,
+    printable,
+    show_changes,
+    show_difference,
+    show_json,
+    show_warnings,
+)
 from xferzone.cli.settings import Settings, changing, now_ms, own_login
 from xferzone.edit.appending import Author, Commit
 from xferzone.edit.commit import Edit
@@ -17,8 +23,6 @@ from xferzone.hashing import short
 from xferzone.refs import DEFAULT_BRANCH, BranchName, LocalRefs
 from xferzone.store import Writer, schema
 from xferzone.zone.difference import Difference
-from xferzone.zonefile import names, rdtypes, text
-from xferzone.zonefile.record import Record
 
 _META = "xferzone.writing"
 _Command = TypeVar("_Command", bound=Callable[..., object])
@@ -155,17 +159,17 @@ def _show(settings: Settings, done: Commit, *, is_dry: bool) -> None:
         return
     show_warnings(done.warnings)
     if is_dry:
-        show_difference(settings, done.changes or Difference())
+        show_difference(settings, done.changes or Difference(), done.branch.zone)
     elif done.checkin is None:
         click.echo(f"{done.tag or done.branch}: nothing changed", err=True)
     else:
-        show_changes(done.changes or Difference())
+        show_changes(done.changes or Difference(), done.branch.zone)
         serial = "" if done.serial is None else f" serial {done.serial}"
         click.echo(f"{printable(done.tag or done.fork or str(done.branch))} {short(done.checkin)}{serial}")
 
 
 def _show_json(done: Commit, *, is_dry: bool) -> None:
-    changes, origin = done.changes or Difference(), names.zone_name(done.branch.zone)
+    changes = done.changes or Difference()
     answer: dict[str, object] = {
         "zone": done.branch.zone,
         "branch": str(done.branch),
@@ -175,22 +179,12 @@ def _show_json(done: Commit, *, is_dry: bool) -> None:
         "dry_run": is_dry,
         "warnings": done.warnings,
         "changes": [
-            {"action": action} | _record_object(record, origin)
+            {"action": action} | record
             for action, lines in (("delete", changes.gone), ("add", changes.come))
-            for record in text.read(b"\n".join(lines), origin)
+            for record in lines_as_json(lines, done.branch.zone)
         ],
     }
     show_json(answer if done.tag is None else answer | {"tag": done.tag})
-
-
-def _record_object(record: Record, origin: dns.name.Name) -> dict[str, object]:
-    """The record for JSON, its names absolute."""
-    return {
-        "name": text.owner_name(record.owner, origin),
-        "ttl": record.ttl,
-        "type": rdtypes.type_name(record.rdtype),
-        "rdata": text.rdata_text(record.rdtype, record.rdata, None).decode("ascii"),
-    }
 
 
 def on_branch(zone: str) -> Callable[[LocalRefs], BranchName]:

@@ -147,7 +147,7 @@ def edit(settings: Settings, name: str) -> None:
         if ref is None or ref.state is State.REMOVED:
             raise NotFound(lookup.branch(refs, branch))
         base = ref.checkin
-        before = text.write(served.read_all(reader, zone, reader.files(base)), names.zone_name(zone))
+        before = text.draft(served.read_all(reader, zone, reader.files(base)), names.zone_name(zone))
     draft = Path(tempfile.mkdtemp(prefix="xferzone-")) / f"{zone}.zone"
     draft.write_bytes(before)
     after = _edited(draft)

@@ -3,16 +3,18 @@
 import itertools
 
 import click
+import dns.name
 from click.core import ParameterSource
 
 from xferzone.cli import which
-from xferzone.cli.output import printable, show_difference, show_json, when
+from xferzone.cli.output import printable, record_as_json, show_difference, show_json, when
 from xferzone.cli.settings import Settings, now_ms, reading
 from xferzone.edit.naming import zone_branch
 from xferzone.errors import NotFound, UsageError
 from xferzone.hashing import ArtifactId, short
 from xferzone.history import log as zone_log
 from xferzone.history import owners
+from xferzone.history.blame import Blame
 from xferzone.history.blame import blame as blamed
 from xferzone.history.content import records_of, wildcard_above, with_serial
 from xferzone.history.diff import difference
@@ -23,7 +25,6 @@ from xferzone.refs import DEFAULT_BRANCH, LocalRefs, Publication, lookup
 from xferzone.store import Reader, places
 from xferzone.zone import changes
 from xferzone.zonefile import names, rdtypes, text
-from xferzone.zonefile.record import Record
 
 DEFAULT_LENGTH = 20
 
@@ -220,7 +221,7 @@ def diff(settings: Settings, name: str, old: str | None, new: str | None) -> Non
             placed = places.placed(reader, after)
             before = placed.parents[0] if placed and placed.parents else None
         change = difference(reader, zone, before, after)
-    show_difference(settings, change)
+    show_difference(settings, change, zone)
 
 
 @click.command()
@@ -247,23 +248,33 @@ def blame(settings: Settings, name: str | None, owner: str | None, chosen: str |
         what = "has no records" if owner is None else f"has no record of {owner}"
         raise NotFound(f"{zone} {what}: `xferzone log {zone}` shows what happened to it")
     if settings.json:
-        rows = ((one.line.decode().rstrip(), one.id, when(one.date_ms), one.author) for one in found)
-        show_json([dict(zip(("record", "checkin", "date", "author"), row, strict=True)) for row in rows])
+        origin = names.zone_name(zone)
+        show_json([_blamed_as_json(one, origin) for one in found])
         return
-    for one in found:
-        author = printable(one.author)
-        click.echo(f"{short(one.id)} {when(one.date_ms)} {author}: {one.line.decode().rstrip()}")
+    lines = text.shown_lines([one.record for one in found], names.zone_name(zone))
+    for one, line in zip(found, lines, strict=True):
+        click.echo(f"{short(one.id)} {when(one.date_ms)} {printable(one.author)}: {line.decode()}")
+
+
+def _blamed_as_json(one: Blame, origin: dns.name.Name) -> dict[str, object]:
+    (line,) = text.shown_lines([one.record], origin)
+    return record_as_json(one.record, origin) | {
+        "record": line.decode(),
+        "checkin": one.id,
+        "date": when(one.date_ms),
+        "author": one.author,
+    }
 
 
 @click.command()
 @click.argument("name")
-@click.argument("kind", metavar="[TYPE]", required=False)
+@click.argument("type_", metavar="[TYPE]", required=False)
 @click.option(
     "--at", "revision", metavar="REV", default="", help="A version of the zone; else what is served."
 )
 @which.zone_option
 @click.pass_obj
-def show(settings: Settings, name: str, kind: str | None, revision: str, chosen: str | None) -> None:
+def show(settings: Settings, name: str, type_: str | None, revision: str, chosen: str | None) -> None:
     """The records of a name, as they are served; DS of a zone here from the zone above it.
 
     \b
@@ -275,7 +286,7 @@ def show(settings: Settings, name: str, kind: str | None, revision: str, chosen:
       xferzone show www.example.com A --at main~1
     """
     asked = changes.parse_name(name)
-    rdtype = None if kind is None or kind.upper() == "ANY" else text.parse_type(kind)
+    rdtype = None if type_ is None or type_.upper() == "ANY" else text.parse_type(type_)
     with reading(settings) as (reader, refs):
         zone = which.zone_of(
             refs, asked, which.named(chosen), is_ds=rdtype == rdtypes.DS, removed=bool(revision)
@@ -287,20 +298,14 @@ def show(settings: Settings, name: str, kind: str | None, revision: str, chosen:
         wildcard = None if held else wildcard_above(reader, zone, checkin, owner)
     shown = [with_serial(record, serial) for record in held if rdtype in (None, record.rdtype)]
     if not shown:
-        there = ", ".join(sorted({_type(each) for each in held}))
+        there = ", ".join(sorted({rdtypes.type_name(each.rdtype) for each in held}))
         hint = f": it has {there}" if there else ""
         if wildcard is not None:
             hint = f": {wildcard} stands for it, `xferzone show '{wildcard}'` shows that"
         raise NotFound(f"{asked} has no such record in {zone}{hint}")
-    lines = [
-        (asked.to_text(), each.ttl, _type(each), text.rdata_text(each.rdtype, each.rdata, None).decode())
-        for each in shown
-    ]
     if settings.json:
-        show_json([dict(zip(("name", "ttl", "type", "data"), line, strict=True)) for line in lines])
-    else:
-        click.echo("".join(f"{name} {ttl} {kind} {data}\n" for name, ttl, kind, data in lines), nl=False)
-
-
-def _type(record: Record) -> str:
-    return rdtypes.type_text(record.rdtype).decode("ascii")
+        show_json([record_as_json(each, names.zone_name(zone)) for each in shown])
+        return
+    for each in shown:
+        kind, data = text.shown_type_and_rdata(each.rdtype, each.rdata)
+        click.echo(f"{asked} {each.ttl} {kind} {data}")

@@ -12,7 +12,10 @@ from xferzone.cli.settings import Settings
 from xferzone.wording import and_more
 
 if TYPE_CHECKING:  # what is behind it takes time, and errors are printed without it
+    import dns.name
+
     from xferzone.zone.difference import Difference
+    from xferzone.zonefile.record import Record
 
 MAX_SHOWN = 20  # branches, check-ins or artifacts that are listed one by one; JSON has all
 #: What JSON lets stand in a string and a terminal may obey: DEL, C1 controls, and what turns the writing around.
@@ -25,29 +28,58 @@ def show_json(value: object) -> None:
     click.echo(_STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode("utf-8", "replace"))
 
 
-def show_difference(settings: Settings, change: "Difference") -> None:
-    """Lines gone with a minus, lines come with a plus."""
+def show_difference(settings: Settings, change: "Difference", zone: str) -> None:
+    """Records of the zone gone with a minus, records come with a plus."""
     if settings.json:
-        show_json(
-            {"gone": [line.decode() for line in change.gone], "come": [line.decode() for line in change.come]}
-        )
+        show_json({"gone": lines_as_json(change.gone, zone), "come": lines_as_json(change.come, zone)})
         return
-    for line in change.gone:
-        click.echo(b"-" + line.rstrip(b"\n"))
-    for line in change.come:
-        click.echo(b"+" + line.rstrip(b"\n"))
+    for sign, lines in ((b"-", change.gone), (b"+", change.come)):
+        for line in _shown(lines, zone):
+            click.echo(sign + line)
 
 
-def show_changes(change: "Difference") -> None:
+def show_changes(change: "Difference", zone: str) -> None:
     """The same for people who have just made the change: at most MAX_SHOWN lines, and how many more there are."""
     half = MAX_SHOWN // 2
     gone = max(half, MAX_SHOWN - len(change.come))
     come = MAX_SHOWN - min(gone, len(change.gone))
     for sign, lines, most, verb in (("-", change.gone, gone, "removed"), ("+", change.come, come, "added")):
-        for line in lines[:most]:
+        for line in _shown(lines[:most], zone):
             click.echo(f"{sign}{line.decode()}")
         if len(lines) > most:
             click.echo(f"... {and_more(len(lines) - most)} {verb}: --format json has all")
+
+
+def _shown(lines: Sequence[bytes], zone: str) -> Sequence[bytes]:
+    """Canonical lines as people are shown them."""
+    if not any(b"TYPE" in line for line in lines):
+        return lines
+    from xferzone.zonefile import names, text
+
+    origin = names.zone_name(zone)
+    return text.shown_lines(text.read(b"\n".join(lines), origin), origin)
+
+
+def lines_as_json(lines: Iterable[bytes], zone: str) -> list[dict[str, object]]:
+    """record_as_json() of canonical lines."""
+    from xferzone.zonefile import names, text
+
+    origin = names.zone_name(zone)
+    return [record_as_json(record, origin) for record in text.read(b"\n".join(lines), origin)]
+
+
+def record_as_json(record: "Record", origin: "dns.name.Name") -> dict[str, object]:
+    """A record: absolute name, TTL in seconds, type and data as people are shown them, and the data's octets."""
+    from xferzone.zonefile import text
+
+    kind, data = text.shown_type_and_rdata(record.rdtype, record.rdata)
+    return {
+        "name": text.owner_name(record.owner, origin),
+        "ttl": record.ttl,
+        "type": kind,
+        "data": data,
+        "rdata_hex": record.rdata.hex(),
+    }
 
 
 def show_warnings(warnings: Iterable[str]) -> None:

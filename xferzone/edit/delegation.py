@@ -80,10 +80,7 @@ def _records(reader: Reader, refs: LocalRefs, ref: Ref | None, owner: bytes) -> 
 
 def _targets(records: Sequence[Record]) -> list[str]:
     """The name servers among records, in order."""
-    found = (
-        text.rdata_text(NS, record.rdata, None).decode("ascii") for record in records if record.rdtype == NS
-    )
-    return sorted(found)
+    return sorted(text.shown_type_and_rdata(NS, record.rdata)[1] for record in records if record.rdtype == NS)
 
 
 def _set_ns(child: str, records: Sequence[Record], branch: BranchName) -> str:

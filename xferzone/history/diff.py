@@ -34,7 +34,7 @@ def lines_of(reader: Reader, zone: str, own: Iterable[ArtifactId]) -> dict[bytes
         except ZoneInvalid:
             continue
     ordered, _ = text.normalised(read, origin)
-    return {text.line(record, origin): record for record in ordered}
+    return dict(zip(text.lines(ordered, origin), ordered, strict=True))
 
 
 def in_order(lines: Iterable[bytes], all_lines: Mapping[bytes, Record]) -> tuple[bytes, ...]:

@@ -67,7 +67,8 @@ class _OwnerLines:
 
     def _records(self, content: bytes) -> list[Record]:
         """The owner's records in a file; none if the file cannot be read."""
-        if _CONTEXT.search(content) is None:
+        # The owner's escapes may be spelt otherwise in text written by hand.
+        if b"\\" not in self._owner and _CONTEXT.search(content) is None:
             found = list(self._lines.finditer(content))
             if all(line[1] for line in found):  # each has its TTL, so each stands alone
                 content = b"".join(line[0] + b"\n" for line in found)

@@ -1,8 +1,8 @@
 """Changes to the records of one owner, and the lines that say them.
 
-    set NAME [TTL] TYPE RDATA...      replaces the RRset by one record
+    set NAME [TTL] TYPE RDATA...      replaces the RRset by one record; of signatures, those of the type covered
     add NAME [TTL] TYPE RDATA...      one record more
-    delete NAME [TYPE [RDATA...]]     the name, an RRset or a record
+    delete NAME [TYPE [RDATA...]]     the name, all records of a type or a record; a TTL is ignored
 
 TTL may also follow TYPE. The default is the TTL of the RRset, or DEFAULT_TTL; a TTL that is given applies to the whole
 RRset (RFC 2181 5.2). Comments stay with their record. Those of a replaced record go to the new one, and those above a
@@ -88,8 +88,7 @@ def parse_change(verb: str, words: Sequence[str]) -> Change:
         return Change(verb, name, None, None, None)
     ttl, kind, rest = _ttl_and_type(verb, rest)
     if verb == "delete":
-        if ttl is not None:
-            raise UsageError("delete takes no TTL: delete NAME [TYPE [RDATA...]]")
+        ttl = None
         if not rest:
             return Change(verb, name, None, text.parse_type(kind), None)
     elif not rest:
@@ -129,8 +128,9 @@ def changed(records: Sequence[Record], owner: bytes, change: Change) -> list[Rec
         return _deleted(records, change)
     assert change.rdtype is not None
     assert change.rdata is not None
-    rrset = [record for record in records if record.rdtype == change.rdtype]
-    others = [record for record in records if record.rdtype != change.rdtype]
+    wanted = rdtypes.rrset_of(change.rdtype, change.rdata)
+    rrset = [record for record in records if rdtypes.rrset_of(record.rdtype, record.rdata) == wanted]
+    others = [record for record in records if rdtypes.rrset_of(record.rdtype, record.rdata) != wanted]
     ttl = change.ttl if change.ttl is not None else min((record.ttl for record in rrset), default=DEFAULT_TTL)
     if change.verb == "set":
         above = tuple(comment for record in rrset for comment in record.above)
@@ -156,7 +156,7 @@ def _deleted(records: Sequence[Record], change: Change) -> list[Record]:
         else:
             above += record.above
     if len(kept) == len(records):
-        what = "" if change.rdtype is None else rdtypes.type_text(change.rdtype).decode("ascii") + " "
+        what = "" if change.rdtype is None else f"{rdtypes.type_name(change.rdtype)} "
         place = f"{change.place}: " if change.place else ""
         raise NotFound(f"{place}{change.name} has no such {what}record: {_held(records, change.rdtype)}")
     return kept
@@ -166,9 +166,9 @@ def _held(records: Sequence[Record], rdtype: int | None) -> str:
     """What there is instead of a record of that type."""
     rrset = [record for record in records if record.rdtype == rdtype]
     if rrset:
-        rdatas = [text.rdata_text(each.rdtype, each.rdata, None).decode("ascii") for each in rrset]
+        rdatas = [text.shown_type_and_rdata(each.rdtype, each.rdata)[1] for each in rrset]
         return f"it has {listed(rdatas, MAX_SHOWN)}"
-    there = sorted({rdtypes.type_text(record.rdtype).decode("ascii") for record in records})
+    there = sorted({rdtypes.type_name(record.rdtype) for record in records})
     return f"it has {', '.join(there)}" if there else "no such name"
 
 

@@ -1,7 +1,7 @@
 r"""The rdata of common lines straight to wire form: what zones are made of, in the spelling of canonical text.
 
     A AAAA NS CNAME DNAME PTR MX SRV SOA TXT SPF CAA      one function a type
-    RRSIG NSEC DNSKEY DS TLSA ...                         their layout, where no word needs the scanner
+    RRSIG NSEC DNSKEY DS TLSA SVCB ...                    their layout, where no word needs the scanner
     any type as \# length hex
 
 Each function takes the rest of a line and gives the same octets as layouts.parsed would, or raises ValueError: then the
@@ -31,6 +31,12 @@ _CAA = re.compile(rb'([0-9]{1,3}) ([0-9A-Za-z]{1,255}) "([^"\\]*)"')
 _QUOTED_STRING = re.compile(rb'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
 _QUOTED_STRINGS = re.compile(b"%b(?: %b)*" % (_QUOTED_STRING.pattern, _QUOTED_STRING.pattern), re.DOTALL)
 _GENERIC = re.compile(rb"\\# ([0-9]{1,5})(?: ([0-9a-fA-F]+))?")
+
+# NAPTR, HINFO and URI are left out: in canonical text they have quotes inside.
+_BY_WORDS = b"""
+    AFSDB RP KX LP LOC CERT KEY DNSKEY CDNSKEY DS CDS TLSA SMIMEA SSHFP ZONEMD OPENPGPKEY DHCID IPSECKEY EUI48 EUI64
+    NID L64 L32 CSYNC NSEC NSEC3 NSEC3PARAM RRSIG SVCB HTTPS
+""".split()
 
 
 # long: one closure for each way to read names in rdata
@@ -72,9 +78,7 @@ def parsers(name: NameReader) -> Mapping[bytes, tuple[int, RdataParser]]:
     }
     own |= dict.fromkeys([b"NS", b"CNAME", b"DNAME", b"PTR"], lowered_name)
     own[b"CAA"] = _caa
-    # NAPTR, SVCB and HTTPS are left out: in canonical text they have quotes inside.
-    by_words = b"DS CDS DNSKEY CDNSKEY TLSA SSHFP RRSIG NSEC NSEC3 NSEC3PARAM".split()
-    own |= {mnemonic: by_layout(rdtypes.MNEMONICS[mnemonic]) for mnemonic in by_words}
+    own |= {mnemonic: by_layout(rdtypes.MNEMONICS[mnemonic]) for mnemonic in _BY_WORDS}
     return {mnemonic: (rdtypes.MNEMONICS[mnemonic], parser) for mnemonic, parser in own.items()}
 
 

@@ -3,7 +3,7 @@ r"""Names in every form that xferzone gives them, without I/O.
     presentation   RFC 1035 5.1: Example.com.  _a\.b  \000x          what people type, what zone text holds
     zone id        example.com  %2a.example  0%2f25.example  %root   branches, file names, keys, URLs
     wire labels    (b"www", b"a") relative to the zone, leftmost first; () is the apex
-    owner          Record.owner: wire labels in lower-case presentation form: b"@", b"www.a", b"x\\.y"
+    owner          Record.owner: wire labels in lower-case presentation form: b"@", b"www.a", b"x\046y"
     sort key       what tables of owners are ordered and searched by
 
 A zone id is the labels in lower case, joined by dots, no final dot. Each byte outside [a-z0-9_-] is
@@ -35,12 +35,10 @@ _PLAIN_IN_ID = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789_-")
 _ESCAPED_IN_ID = re.compile(r"%([0-9a-f]{2})")
 _LOOKS_LIKE_ID = re.compile(r"(?<!\\)(?:\\\\)*%[0-9a-fA-F]{2}|\A%[rR][oO][oO][tT]\.?\Z")
 
-_SPECIAL = b'"().;\\@$'  # printable bytes that mean something in zone text; BIND escapes the same eight
-_PRESENTED = [
-    b"\\%c" % octet if octet in _SPECIAL else bytes((octet,)) if 0x21 <= octet <= 0x7E else b"\\%03d" % octet
-    for octet in range(256)
-]
-_NEEDS_ESCAPE = re.compile(rb"[^.!#%&\'*+,\-/0-9:<=>?A-Z\[\]^_`a-z{|}~]")
+# All others are written \DDD: Knot refuses 20 of the printable octets without escape, and NSD misreads "\\.".
+_PLAIN = b"-/*_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_PRESENTED = [bytes((octet,)) if octet in _PLAIN else b"\\%03d" % octet for octet in range(256)]
+_NEEDS_ESCAPE = re.compile(rb"[^-./*0-9A-Z_a-z]")
 _BARE = re.compile(rb"[^!#$%&\'*+,\-/0-9:<=>?@A-Z\[\]^_`a-z{|}~]")  # nowhere in a name unless escaped
 _NAME_TOKEN = re.compile(rb"((?:[^\\.]|\\(?:[0-9]{3}|[ -/:-~]))*)(\.|\Z)", re.DOTALL)
 _ESCAPE = re.compile(rb"\\([0-9]{3}|[ -/:-~])")

@@ -37,7 +37,7 @@ _COMMON = re.compile(
 )
 _BLANK_LINES = re.compile(rb"[ \t\r\n]*\n")
 _COMMENT_LINE = re.compile(rb"[ \t]*(;[^\n]*)\n")
-_PLAIN_OWNER = re.compile(rb"[a-z0-9_*-]{1,63}(?:\.[a-z0-9_*-]{1,63})*")
+_PLAIN_OWNER = re.compile(rb"[a-z0-9_*/-]{1,63}(?:\.[a-z0-9_*/-]{1,63})*")
 #: TTL, class and type of the line that `dig -y` ends a transfer with: no record.
 _SIGNED = [b"0", b"ANY", b"TSIG"]
 _CLASS = re.compile(rb"CH|CS|HS|NONE|CLASS[0-9]+")

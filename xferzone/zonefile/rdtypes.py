@@ -1,11 +1,14 @@
 r"""Type numbers and their mnemonics, frozen: zone text must not change its meaning with a library's release.
 
     MNEMONICS    read: every name in IANA's registry of DNS resource record types (2025-11)
-    PRESENTED    written: the types that canonical text shows in presentation form; else TYPEn \# len hex
+    PRESENTED    written: the types that canonical text has in presentation form; else TYPEn \# len hex
+    RELATIVE     those of them in whose rdata names are relative to the zone; in all others they are absolute
     TYPEnnn      read for any number (RFC 3597 5), written for the types that are not PRESENTED
     refused      0, 41 (OPT), 128 to 255 (questions and meta types, RFC 6895 3.1), 65535
 
-No release moves a type into PRESENTED: that would change the bytes of files that exist.
+No release moves a type into PRESENTED or RELATIVE: that would change the bytes of files that exist. They are the
+types whose text BIND, Knot, NSD and PowerDNS read to the same octets; PowerDNS reads a relative name as absolute in
+any type that is not RELATIVE.
 """
 
 import re
@@ -43,11 +46,14 @@ _REGISTRY = b"""
 MNEMONICS = MappingProxyType(dict(zip(_REGISTRY[::2], map(int, _REGISTRY[1::2]), strict=True)))
 
 _IN_PRESENTATION_FORM = b"""
-    A AAAA NS CNAME DNAME SOA PTR MX TXT SPF SRV CAA NAPTR DS CDS DNSKEY CDNSKEY TLSA SSHFP HTTPS SVCB RRSIG
-    NSEC NSEC3 NSEC3PARAM
+    A AAAA NS CNAME DNAME PTR SOA MX AFSDB SRV RP KX LP NAPTR TXT SPF HINFO CAA URI LOC CERT KEY DNSKEY CDNSKEY DS CDS
+    TLSA SMIMEA SSHFP ZONEMD OPENPGPKEY DHCID IPSECKEY EUI48 EUI64 NID L64 L32 CSYNC NSEC NSEC3 NSEC3PARAM RRSIG
+    SVCB HTTPS
 """
-#: Number -> mnemonic of the types that canonical text shows in presentation form.
+#: Number -> mnemonic of the 45 types that canonical text has in presentation form.
 PRESENTED = MappingProxyType({MNEMONICS[name]: name for name in _IN_PRESENTATION_FORM.split()})
+
+RELATIVE = frozenset((NS, CNAME, DNAME, PTR, SOA, MX, AFSDB, SRV, RP))
 
 #: Types whose names in rdata are lower case in canonical form: RFC 4034 6.2 as RFC 6840 5.1 amends it
 #: (NSEC is out, RRSIG stays in; HINFO has no names).
@@ -106,6 +112,12 @@ def type_text(rdtype: int) -> bytes:
 def type_name(rdtype: int) -> str:
     """How messages for people name a type: by its mnemonic, if it has any."""
     return _NAMES.get(rdtype) or f"TYPE{rdtype}"
+
+
+def rrset_of(rdtype: int, rdata: bytes) -> int:
+    """What records of one owner share with the others of their RRset, in the order of types: the type, and of
+    signatures the type covered, since each RRset has signatures of its own (RFC 4034 3)."""
+    return rdtype << 16 | (int.from_bytes(rdata[:2], "big") if rdtype in (RRSIG, SIG) else 0)
 
 
 def is_stored(rdtype: int) -> bool:

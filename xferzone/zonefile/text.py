@@ -3,7 +3,9 @@ r"""Zone text: what other parts call to read it, to write it, and to take rdata 
     read       bytes of one file -> records, in the order of the text       parser.py, scanner.py, fastpath.py
     write      records -> canonical text                                    writer.py
     line       one record -> its canonical line
-    rdata_*    rdata <-> text, rdata <- words of a command line             rdata/
+    draft      records -> text for an editor, every type in presentation form
+    shown_*    one record -> what people are shown of it
+    rdata_*    rdata <- words of a command line                             rdata/
 
     www.example.com. 1h IN A 192.0.2.1 ; web        hand-written
     www 3600 A 192.0.2.1 ; web                      canonical, in the zone example.com
@@ -19,7 +21,7 @@ from xferzone.errors import Fault, UsageError, ZoneInvalid
 from xferzone.zonefile import names, rdtypes, scanner, writer
 from xferzone.zonefile.parser import Reading
 from xferzone.zonefile.rdata import fields, layouts, values
-from xferzone.zonefile.rdata.names import NameReader, NameWriter, lowered_labels
+from xferzone.zonefile.rdata.names import NameReader, lowered_labels
 from xferzone.zonefile.record import Record
 from xferzone.zonefile.scanner import Token
 
@@ -59,7 +61,14 @@ def write(records: Iterable[Record], origin: dns.name.Name) -> bytes:
 def blocks(records: Iterable[Record], origin: dns.name.Name) -> list[tuple[bytes, bytes]]:
     """Each owner in canonical order with the canonical text of its records; write() in pieces."""
     ordered, _ = writer.in_order(records)
-    return list(writer.blocks(ordered, lowered_labels(origin)))
+    return list(writer.blocks(ordered, writer.LineWriter(lowered_labels(origin))))
+
+
+def draft(records: Iterable[Record], origin: dns.name.Name) -> bytes:
+    """The text that write() makes, with every type in presentation form that has any here: for people to edit."""
+    ordered, _ = writer.in_order(records)
+    shown = writer.LineWriter(lowered_labels(origin), is_shown=True)
+    return b"".join([written for _, written in writer.blocks(ordered, shown)])
 
 
 def normalised(records: Iterable[Record], origin: dns.name.Name) -> tuple[list[Record], list[Fault]]:
@@ -94,12 +103,15 @@ def lines(records: Iterable[Record], origin: dns.name.Name) -> list[bytes]:
     return list(map(writer.LineWriter(lowered_labels(origin)).line, records))
 
 
-def rdata_text(rdtype: int, wire: bytes, origin: dns.name.Name | None) -> bytes:
-    r"""The canonical text of rdata, names relative to `origin` (None: absolute); `\# length hex` where the type
-    has no presentation form. A record so written has the type TYPEn, see rdtypes.type_text."""
-    name = NameWriter(None if origin is None else lowered_labels(origin))
-    text = layouts.presented(rdtype, wire, name)
-    return layouts.generic_text(wire) if text is None else text
+def shown_lines(records: Iterable[Record], origin: dns.name.Name) -> list[bytes]:
+    """The line of each record as people are shown it, no two records alike; without comments and line feed."""
+    return list(map(writer.LineWriter(lowered_labels(origin), is_shown=True).line, records))
+
+
+def shown_type_and_rdata(rdtype: int, wire: bytes) -> tuple[str, str]:
+    r"""Type and rdata as people are shown them, names absolute; `\# length hex` where the type has no text."""
+    kind, rdata = writer.LineWriter(None, is_shown=True).type_and_rdata(rdtype, wire)
+    return kind.decode("ascii"), rdata.decode("ascii")
 
 
 def rdata_from_words(kind: str, words: Sequence[str], origin: dns.name.Name) -> tuple[int, bytes]:

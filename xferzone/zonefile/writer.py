@@ -5,9 +5,12 @@ r"""Records to zone text in canonical form (docs/architecture.md, Data model), f
 
     owners        relative to the zone, in lower case, in canonical order, on every line; the apex is @
     per owner     SOA, then types by number; equal types by the octets of their rdata (RFC 4034 6.3)
-    per RRset     one TTL, the lowest given; equal records are one, which keeps the comments of all
+    per RRset     one TTL, the lowest given; equal records are one, which keeps the comments of all; signatures
+                  of each type covered are an RRset of their own
     type, rdata   presentation form for rdtypes.PRESENTED, else and where that would not read back:
                   TYPEn \# length hex
+
+People are shown lines of the same records in the same order, with every type that has a presentation form in it.
 
 Source: the form is ours; RFC 4034 6.1, 6.3 (order), RFC 2181 5.2 (one TTL), RFC 3597 5.
 """
@@ -19,7 +22,7 @@ from operator import itemgetter
 
 from xferzone.zonefile import names, rdtypes
 from xferzone.zonefile.rdata import layouts, values
-from xferzone.zonefile.rdata.fields import NameCodec
+from xferzone.zonefile.rdata.fields import Form, NameCodec
 from xferzone.zonefile.rdata.names import NameWriter
 from xferzone.zonefile.record import Record
 
@@ -46,23 +49,32 @@ def in_order(records: Iterable[Record]) -> tuple[list[Record], list[Record]]:
 
 
 class LineWriter:
-    """Records of one zone to lines; remembers the names that it wrote."""
+    """Records of one zone to lines, canonical ones or (`is_shown`) those for people; remembers the names it wrote."""
 
-    def __init__(self, origin: Sequence[bytes] | None) -> None:
-        self._name = NameWriter(origin)
-        self._writers = _writers(self._name)
+    def __init__(self, origin: Sequence[bytes] | None, *, is_shown: bool = False) -> None:
+        self._relative, self._absolute = NameWriter(origin), NameWriter(None)
+        self._writers = _writers(self._relative)
+        self._is_shown = is_shown
 
     def line(self, record: Record) -> bytes:
         """The record's line, without comments and line feed."""
         owner, ttl, rdtype, wire = record[:4]
         known = self._writers.get(rdtype)
-        try:
-            text = known(wire) if known else layouts.presented(rdtype, wire, self._name)
-        except ValueError:
-            text = None
+        if known:
+            return b"%b %d %b %b" % (owner, ttl, rdtypes.PRESENTED[rdtype], known(wire))
+        kind, text = self.type_and_rdata(rdtype, wire)
+        return b"%b %d %b %b" % (owner, ttl, kind, text)
+
+    def type_and_rdata(self, rdtype: int, wire: bytes) -> tuple[bytes, bytes]:
+        """The two fields behind a TTL."""
+        name = self._relative if rdtype in rdtypes.RELATIVE else self._absolute
+        if self._is_shown:
+            kind = rdtypes.type_name(rdtype).encode("ascii")
+            return kind, layouts.for_people(rdtype, wire, name) or layouts.generic_text(wire)
+        text = layouts.presented(rdtype, wire, Form(name))
         if text is None:
-            return b"%b %d TYPE%d %b" % (owner, ttl, rdtype, layouts.generic_text(wire))
-        return b"%b %d %b %b" % (owner, ttl, rdtypes.PRESENTED[rdtype], text)
+            return b"TYPE%d" % rdtype, layouts.generic_text(wire)
+        return rdtypes.PRESENTED[rdtype], text
 
     def text(self, record: Record) -> bytes:
         """The record's line with its comments, line feeds included."""
@@ -72,9 +84,8 @@ class LineWriter:
         return b"".join([comment + b"\n" for comment in record.above]) + self.line(record) + behind + b"\n"
 
 
-def blocks(records: Iterable[Record], origin: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+def blocks(records: Iterable[Record], writer: LineWriter) -> Iterator[tuple[bytes, bytes]]:
     """Each owner of records that are in order, with the text of its records."""
-    writer = LineWriter(origin)
     for owner, group in groupby(records, key=itemgetter(0)):
         yield owner, b"".join([writer.text(record) for record in group])
 
@@ -87,7 +98,8 @@ def _sortable() -> Callable[[Record], _Sortable]:
         key = keys.get(owner)
         if key is None:
             key = keys[owner] = names.owner_key(owner)
-        return key, 0 if rdtype == rdtypes.SOA else rdtype, wire, above, behind, record
+        group = 0 if rdtype == rdtypes.SOA else rdtypes.rrset_of(rdtype, wire)
+        return key, group, wire, above, behind, record
 
     return sortable
 
@@ -109,7 +121,8 @@ def _merged(same: Sequence[Record], ttl: int) -> Record:
 
 
 def _writers(name: NameCodec) -> Mapping[int, Callable[[bytes], bytes]]:
-    """Types that zones are made of -> what writes their rdata as layouts.presented does, only faster."""
+    """Types that zones are made of -> what writes their rdata, which always has a text, as layouts.presented does,
+    only faster."""
 
     def mx(wire: bytes) -> bytes:
         return b"%d %b" % (wire[0] << 8 | wire[1], name(wire[2:]))
@@ -120,7 +133,7 @@ def _writers(name: NameCodec) -> Mapping[int, Callable[[bytes], bytes]]:
     def txt(wire: bytes) -> bytes:
         if wire[0] == len(wire) - 1:
             return values.quoted(wire[1:])
-        return layouts.presented(rdtypes.TXT, wire, name) or b""
+        return layouts.presented(rdtypes.TXT, wire, Form(name)) or b""
 
     return {
         rdtypes.A: values.ipv4_text,

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 
 from xferzone.zonefile import rdtypes
 from xferzone.zonefile.rdata import values
-from xferzone.zonefile.rdata.fields import Field, NameCodec, Words
+from xferzone.zonefile.rdata.fields import Field, Form, Words, type_word
 from xferzone.zonefile.rdata.values import shown
 from xferzone.zonefile.scanner import Token
 
@@ -38,7 +38,7 @@ class String(Field):
             raise ValueError("it is too short")
         return at + 1 + wire[at]
 
-    def present(self, part: bytes, name: NameCodec) -> bytes:
+    def present(self, part: bytes, form: Form) -> bytes:
         return values.quoted(part[1:])
 
 
@@ -49,7 +49,7 @@ class Tag(String):
             raise ValueError(f"{shown(word)} is not 1 to 255 letters and digits")
         return bytes((len(word),)) + word
 
-    def present(self, part: bytes, name: NameCodec) -> bytes:
+    def present(self, part: bytes, form: Form) -> bytes:
         if not _ALPHANUMERIC.fullmatch(part[1:]):
             raise ValueError("its tag is not letters and digits")
         return part[1:]
@@ -74,7 +74,7 @@ class Strings(Field):
             at += 1 + wire[at]
         return at
 
-    def present(self, part: bytes, name: NameCodec) -> bytes:
+    def present(self, part: bytes, form: Form) -> bytes:
         texts = []
         at = 0
         while at < len(part):
@@ -97,20 +97,24 @@ class Rest(Field):
 
 class Text(Rest):
     def parse(self, words: Words) -> bytes:
-        text = values.unescaped(words.token().raw)
-        if len(text) < self._least:
-            raise ValueError("its text is empty")
-        return text
+        return values.unescaped(words.token().raw)
 
-    def present(self, part: bytes, name: NameCodec) -> bytes:
+    def present(self, part: bytes, form: Form) -> bytes:
         return values.quoted(part)
+
+
+class SomeText(Text):
+    """Text that is written if there is any: BIND 9.20 refuses the empty target of a URI, and takes its octets."""
+
+    def present(self, part: bytes, form: Form) -> bytes:
+        return super().present(part, form) if part else _some(part)
 
 
 class Hex(Rest):
     def parse(self, words: Words) -> bytes:
         return hex_octets(words.joined())
 
-    def present(self, part: bytes, name: NameCodec) -> bytes:
+    def present(self, part: bytes, form: Form) -> bytes:
         return _some(part.hex().encode("ascii"))
 
 
@@ -118,7 +122,7 @@ class Base64(Rest):
     def parse(self, words: Words) -> bytes:
         return base64_octets(words.joined())
 
-    def present(self, part: bytes, name: NameCodec) -> bytes:
+    def present(self, part: bytes, form: Form) -> bytes:
         return _some(binascii.b2a_base64(part, newline=False))
 
 
@@ -143,7 +147,7 @@ class Salt(String):
         word = words.word()
         return _counted(b"" if word == b"-" else hex_octets(word))
 
-    def present(self, part: bytes, name: NameCodec) -> bytes:
+    def present(self, part: bytes, form: Form) -> bytes:
         return part[1:].hex().encode("ascii") or b"-"
 
 
@@ -155,7 +159,7 @@ class Hash(String):
         except binascii.Error as exc:
             raise ValueError(f"{shown(word)} is not base32hex without padding") from exc
 
-    def present(self, part: bytes, name: NameCodec) -> bytes:
+    def present(self, part: bytes, form: Form) -> bytes:
         return _some(base64.b32hexencode(part[1:]).rstrip(b"=").lower())
 
 
@@ -178,7 +182,7 @@ class Types(Field):
             at += 2 + length
         return at
 
-    def present(self, part: bytes, name: NameCodec) -> bytes:
+    def present(self, part: bytes, form: Form) -> bytes:
         texts = []
         at, before = 0, -1
         while at < len(part):
@@ -188,7 +192,7 @@ class Types(Field):
                 raise ValueError("the windows of its type bitmap are out of order or padded")
             bits = int.from_bytes(window, "big")
             texts += [
-                rdtypes.type_text(high << 8 | low)
+                type_word(high << 8 | low, form)
                 for low in range(8 * length)
                 if bits >> (8 * length - 1 - low) & 1
             ]
@@ -211,7 +215,7 @@ class Opaque(Rest):
             raise ValueError("it is too long")
         return super().end(wire, at)
 
-    def present(self, part: bytes, name: NameCodec) -> bytes:
+    def present(self, part: bytes, form: Form) -> bytes:
         raise ValueError("it is written in generic form")
 
 

@@ -11,8 +11,8 @@
     Name              mail  mail.example.net.  @         labels
 
 A field raises ValueError, with a reason, for text or octets that are none of its kind; `present` raises it for
-octets that its text could not give back. Fields of open length are in openfields.py, fields of types that hardly
-anyone uses in rarefields.py.
+octets that its text could not give back. Fields of open length are in counted.py, fields of types that hardly
+anyone uses in rare.py.
 
 Source: RFC 1035 3.3 and 5.1, RFC 4034, 4398, 6742, 7043.
 """
@@ -20,6 +20,7 @@ Source: RFC 1035 3.3 and 5.1, RFC 4034, 4398, 6742, 7043.
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from xferzone.zonefile import rdtypes
 from xferzone.zonefile.rdata import values
@@ -30,6 +31,14 @@ MAX_NAME = 255  # octets of a name in wire form; RFC 1035 3.1
 
 #: A name's wire form from its text, or its text from its wire form.
 NameCodec = Callable[[bytes], bytes]
+
+
+class Form(NamedTuple):
+    """How rdata is written: with names as `name` gives them; `is_frozen`: as canonical text has it, for ever, else as
+    people are shown it, with every mnemonic that is known."""
+
+    name: NameCodec
+    is_frozen: bool = True
 
 
 def _table(text: bytes) -> Mapping[bytes, int]:
@@ -72,10 +81,6 @@ class Words:
             raise ValueError(f'"{shown(token.raw)}" must not stand in quotes')
         return token.raw
 
-    def taken(self, where: int) -> bytes:
-        """The word that was taken `where` steps before, -1 for the last."""
-        return self._tokens[self._taken + where].raw
-
     def rest(self) -> list[Token]:
         """All that are left; maybe none."""
         left = list(self._tokens[self._taken :])
@@ -108,8 +113,8 @@ class Field(ABC):
         """The offset behind the field that begins at `at`; it may lie behind the end of `wire`."""
 
     @abstractmethod
-    def present(self, part: bytes, name: NameCodec) -> bytes:
-        """The canonical text of the field's octets, which `end` has bounded."""
+    def present(self, part: bytes, form: Form) -> bytes:
+        """The text of the field's octets, which `end` has bounded."""
 
 
 class Fixed(Field):
@@ -126,7 +131,7 @@ class Number(Fixed):
     def parse(self, words: Words) -> bytes:
         return values.parse_number(words.word(), self.size)
 
-    def present(self, part: bytes, name: NameCodec) -> bytes:
+    def present(self, part: bytes, form: Form) -> bytes:
         return b"%d" % int.from_bytes(part, "big")
 
 
@@ -142,7 +147,7 @@ class Moment(Fixed):
     def parse(self, words: Words) -> bytes:
         return values.parse_moment(words.word())
 
-    def present(self, part: bytes, name: NameCodec) -> bytes:
+    def present(self, part: bytes, form: Form) -> bytes:
         return values.moment_text(part)
 
 
@@ -150,8 +155,8 @@ class TypeField(Fixed):
     def parse(self, words: Words) -> bytes:
         return rdtypes.parse_type(words.word()).to_bytes(2, "big")
 
-    def present(self, part: bytes, name: NameCodec) -> bytes:
-        return rdtypes.type_text(int.from_bytes(part, "big"))
+    def present(self, part: bytes, form: Form) -> bytes:
+        return type_word(int.from_bytes(part, "big"), form)
 
 
 class Mnemonic(Number):
@@ -171,7 +176,7 @@ class Address4(Fixed):
     def parse(self, words: Words) -> bytes:
         return values.parse_ipv4(words.word())
 
-    def present(self, part: bytes, name: NameCodec) -> bytes:
+    def present(self, part: bytes, form: Form) -> bytes:
         return values.ipv4_text(part)
 
 
@@ -179,13 +184,13 @@ class Address6(Fixed):
     def parse(self, words: Words) -> bytes:
         return values.parse_ipv6(words.word())
 
-    def present(self, part: bytes, name: NameCodec) -> bytes:
+    def present(self, part: bytes, form: Form) -> bytes:
         return values.ipv6_text(part)
 
 
 class Groups(Fixed):
-    """Octets in hex, `together` of them a group, groups parted by `separator`; zeros that begin a group of several
-    octets may be left out. Never written."""
+    """Octets in lower-case hex, `together` of them a group, groups parted by `separator`; zeros that begin a group of
+    several octets may be left out, and are written."""
 
     def __init__(self, size: int, together: int, separator: bytes) -> None:
         super().__init__(size)
@@ -204,8 +209,8 @@ class Groups(Fixed):
         groups = word.split(self._separator)
         return bytes.fromhex(b"".join(group.rjust(self._digits, b"0") for group in groups).decode("ascii"))
 
-    def present(self, part: bytes, name: NameCodec) -> bytes:
-        raise ValueError("it is written in generic form")
+    def present(self, part: bytes, form: Form) -> bytes:
+        return part.hex(self._separator, self._digits // 2).encode("ascii")
 
 
 class Name(Field):
@@ -222,5 +227,10 @@ class Name(Field):
             raise ValueError("a name in it is longer than 255 octets")
         return at + 1
 
-    def present(self, part: bytes, name: NameCodec) -> bytes:
-        return name(part)
+    def present(self, part: bytes, form: Form) -> bytes:
+        return form.name(part)
+
+
+def type_word(number: int, form: Form) -> bytes:
+    """How a type inside rdata is written."""
+    return rdtypes.type_text(number) if form.is_frozen else rdtypes.type_name(number).encode("ascii")

@@ -1,6 +1,6 @@
 r"""Rdata between text and wire form, for every type.
 
-    LAYOUTS      type -> its fields      read and checked by them; written, if canonical text has a form for it
+    LAYOUTS      type -> its fields      read and checked by them; written, if rdtypes.PRESENTED has the type
     any other    \# length hex           read, kept and written as octets
 
 Nothing here comes from a library whose releases differ in what they take and make of it: every replica must find the
@@ -14,9 +14,10 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from types import MappingProxyType
 
-from xferzone.zonefile import rdtypes
+from xferzone.zonefile import rdtypes, scanner
 from xferzone.zonefile.rdata import counted, fields, rare
-from xferzone.zonefile.rdata.fields import Field, NameCodec, Words
+from xferzone.zonefile.rdata.fields import Field, Form, NameCodec, Words
+from xferzone.zonefile.rdata.names import NameReader
 from xferzone.zonefile.rdata.svcb import Params
 from xferzone.zonefile.rdata.values import shown
 from xferzone.zonefile.scanner import Token
@@ -31,7 +32,7 @@ _SECONDS, _MOMENT, _TYPE, _ALGORITHM = (
     fields.TypeField(2),
     fields.Mnemonic(1, fields.ALGORITHMS),
 )
-_NAME, _STRING, _STRINGS, _TEXT = fields.Name(), counted.String(), counted.Strings(), counted.Text(1)
+_NAME, _STRING, _STRINGS = fields.Name(), counted.String(), counted.Strings()
 _HEX, _BASE64, _TYPES, _PARAMS = counted.Hex(), counted.Base64(), counted.Types(), Params()
 _NODE = fields.Groups(8, 2, b":")
 
@@ -76,7 +77,7 @@ LAYOUTS: Mapping[int, tuple[Field, ...]] = MappingProxyType(
         rdtypes.SRV: (_U16, _U16, _U16, _NAME),
         rdtypes.NAPTR: (_U16, _U16, _STRING, _STRING, _STRING, _NAME),
         rdtypes.CAA: (_U8, counted.Tag(), counted.Text()),
-        rdtypes.URI: (_U16, _U16, _TEXT),
+        rdtypes.URI: (_U16, _U16, counted.SomeText()),
         rdtypes.SSHFP: (_U8, _U8, _HEX),
         rdtypes.CERT: (fields.Mnemonic(2, fields.CERTIFICATES), _U16, _ALGORITHM, _BASE64),
         rdtypes.NSEC: (_NAME, _TYPES),
@@ -95,8 +96,8 @@ LAYOUTS: Mapping[int, tuple[Field, ...]] = MappingProxyType(
         rdtypes.APL: (rare.Prefixes(),),
         rdtypes.NSAP: (rare.Nsap(1),),
         rdtypes.HIP: (rare.HostIdentity(), rare.Names()),
-        rdtypes.IPSECKEY: (_U8, _U8, _ALGORITHM, rare.Gateway(-2), rare.MaybeBase64()),
-        rdtypes.AMTRELAY: (_U8, rare.RelayType(1), rare.Gateway(-1, 0x7F)),
+        rdtypes.IPSECKEY: (_U8, rare.Gateway(), rare.MaybeBase64()),
+        rdtypes.AMTRELAY: (_U8, rare.Relay()),
         rdtypes.WKS: (fields.Address4(4), fields.Mnemonic(1, fields.PROTOCOLS), rare.Services()),
         rdtypes.A6: (rare.A6Suffix(), rare.LastName()),
     }
@@ -145,20 +146,37 @@ def canonical(rdtype: int, wire: bytes) -> bytes:
     return b"".join(parts)
 
 
-def presented(rdtype: int, wire: bytes, name: NameCodec) -> bytes | None:
+def presented(rdtype: int, wire: bytes, form: Form) -> bytes | None:
     r"""The canonical text of canonical rdata; None: it is written as `TYPEn \# length hex`."""
-    if rdtype not in rdtypes.PRESENTED:
-        return None
+    return _text(rdtype, wire, form) if rdtype in rdtypes.PRESENTED else None
+
+
+def for_people(rdtype: int, wire: bytes, name: NameCodec) -> bytes | None:
+    r"""Canonical rdata as people are shown it: in presentation form if the type has any here, which reads back to the
+    same octets. None: only `\# length hex` says it. Unlike canonical text it may change with a release."""
+    text = _text(rdtype, wire, Form(name, is_frozen=False)) if rdtype in LAYOUTS else None
+    return text if text and (rdtype in rdtypes.PRESENTED or _reads_back(rdtype, text, wire)) else None
+
+
+def _text(rdtype: int, wire: bytes, form: Form) -> bytes | None:
     parts = []
     at = 0
     for field in LAYOUTS[rdtype]:
         end = field.end(wire, at)
         try:
-            parts.append(field.present(wire[at:end], name))
+            parts.append(field.present(wire[at:end], form))
         except ValueError:
             return None
         at = end
     return b" ".join(filter(None, parts))
+
+
+def _reads_back(rdtype: int, text: bytes, wire: bytes) -> bool:
+    """Whether text whose names are absolute gives these octets."""
+    try:
+        return parsed(rdtype, scanner.entry(text, 0, 1).tokens, NameReader(())) == wire
+    except ValueError:
+        return False
 
 
 def generic_text(wire: bytes) -> bytes:

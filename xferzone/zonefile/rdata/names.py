@@ -5,6 +5,7 @@
     @                                7example3com0
     www.example.net.                 3www7example3net0
 
+Canonical text has relative names in the rdata of some types only (rdtypes.RELATIVE), and absolute ones in all others.
 Both directions remember what they made: zones repeat their names.
 """
 
@@ -92,12 +93,7 @@ class NameWriter:
         self._known: dict[bytes, bytes] = {}
 
     def __call__(self, wire: bytes) -> bytes:
-        """The text, case as given.
-
-        Raises:
-            ValueError: the name is in the zone, but its end is not in lower case as the zone's name is, so that
-                relative text would not give it back.
-        """
+        """The text, case as given."""
         text = self._known.get(wire)
         if text is None:
             if len(self._known) > _REMEMBERED:
@@ -110,6 +106,4 @@ class NameWriter:
             own = len(labels) - len(self._origin)
             if own >= 0 and labels[own:] == self._origin:
                 return names.labels_text(labels[:own]) or b"@"
-            if own >= 0 and [label.lower() for label in labels[own:]] == self._origin:
-                raise ValueError("a name in it ends in the zone's name in other letters")
         return names.labels_text(labels) + b"."

@@ -1,23 +1,35 @@
-"""The fields of types that hardly anyone uses; canonical text has no form for them, so they are read only.
+"""The fields of types that hardly anyone uses. Canonical text has a form for LOC and IPSECKEY alone.
 
     Location      42 21 54 N 71 6 18 W -24m 30m           LOC, 16 octets
     Prefixes      1:192.0.2.0/24 !2:2001:db8::/32         APL: (family 2, prefix 1, !N and length 1, address) ...
     Nsap          0x47.0005.80                            NSAP: the octets
     HostIdentity  2 200100107B1A AwEAAbdx                 HIP: length 1, algorithm 1, length 2, tag, key
     Names         rvs1 rvs2                               names to the end
-    Gateway       .  192.0.2.1  2001:db8::1  name         as an octet before it says: 0, 1, 2, 3
-    RelayType     1 2                                     AMTRELAY: flag and type of the relay in one octet
+    Gateway       1 2 192.0.2.1                           IPSECKEY: type of the gateway 1, algorithm 1, gateway
+    Relay         1 2 2001:db8::1                         AMTRELAY: flag and type of the relay 1, relay
     Services      25 80                                   WKS: a bit for each port, to the end
     A6Suffix      (none)                                  A6: prefix length, rest of an address
 
 Source: RFC 1035 3.4.2, RFC 1706, 1876, 2874, 3123, 4025, 8005, 8777.
 """
 
+import binascii
 import re
 
 from xferzone.zonefile.rdata import values
 from xferzone.zonefile.rdata.counted import Base64, Rest, base64_octets, hex_octets
-from xferzone.zonefile.rdata.fields import Address4, Address6, Field, Fixed, Name, NameCodec, Words
+from xferzone.zonefile.rdata.fields import (
+    ALGORITHMS,
+    Address4,
+    Address6,
+    Field,
+    Fixed,
+    Form,
+    Mnemonic,
+    Name,
+    Number,
+    Words,
+)
 from xferzone.zonefile.rdata.values import shown
 
 _MAX_BITMAP = 8192  # octets of a WKS: one bit for each of 65,536 ports
@@ -30,14 +42,7 @@ _DEFAULT_SIZES = (100, 1_000_000, 1_000)  # cm: size, horizontal and vertical pr
 _PREFIX = re.compile(rb"(!?)([12]):([0-9A-Fa-f.:]+)/([0-9]{1,3})")
 
 
-class Unwritten(Field):
-    """A field that canonical text never shows."""
-
-    def present(self, part: bytes, name: NameCodec) -> bytes:
-        raise ValueError("it is written in generic form")
-
-
-class Location(Fixed, Unwritten):
+class Location(Fixed):
     """A location, RFC 1876 2 and 3."""
 
     def parse(self, words: Words) -> bytes:
@@ -53,8 +58,19 @@ class Location(Fixed, Unwritten):
         coordinates = b"".join(value.to_bytes(4, "big") for value in (latitude, longitude, altitude))
         return bytes((0, *map(_mantissa, sizes))) + coordinates
 
+    def present(self, part: bytes, form: Form) -> bytes:
+        if part[0]:
+            raise ValueError(f"it is a location of version {part[0]}")
+        latitude, longitude, altitude = (int.from_bytes(part[at : at + 4], "big") for at in (4, 8, 12))
+        return b"%b %b %bm %bm %bm %bm" % (
+            _angle_text(latitude - _EQUATOR, b"NS", 90),
+            _angle_text(longitude - _EQUATOR, b"EW", 180),
+            _metres_text(altitude - _BELOW_ZERO),
+            *(_metres_text(_centimetres_of(octet)) for octet in part[1:4]),
+        )
 
-class Prefixes(Unwritten):
+
+class Prefixes(Field):
     """Address prefixes, maybe none, RFC 3123 4."""
 
     def parse(self, words: Words) -> bytes:
@@ -65,16 +81,36 @@ class Prefixes(Unwritten):
             at += 4 + (wire[at + 3] & 0x7F if at + 3 < len(wire) else 0)
         return at
 
+    def present(self, part: bytes, form: Form) -> bytes:
+        texts = []
+        at = 0
+        while at < len(part):
+            family, flag, size = (
+                int.from_bytes(part[at : at + 2], "big"),
+                part[at + 3] >> 7,
+                part[at + 3] & 0x7F,
+            )
+            address = part[at + 4 : at + 4 + size].ljust({1: 4, 2: 16}.get(family, 0), b"\0")
+            written = {4: values.ipv4_text, 16: values.ipv6_text}.get(len(address))
+            if written is None:
+                raise ValueError("it has a prefix that is not of an IPv4 or IPv6 address")
+            texts.append(b"%b%d:%b/%d" % (b"!" * flag, family, written(address), part[at + 2]))
+            at += 4 + size
+        return b" ".join(texts)
 
-class Nsap(Rest, Unwritten):
+
+class Nsap(Rest):
     def parse(self, words: Words) -> bytes:
         word = words.word()
         if word[:2].lower() != b"0x":
             raise ValueError(f"{shown(word)} does not begin with 0x")
         return hex_octets(word[2:].replace(b".", b""))
 
+    def present(self, part: bytes, form: Form) -> bytes:
+        return b"0x" + part.hex().encode("ascii")
 
-class HostIdentity(Unwritten):
+
+class HostIdentity(Field):
     """Tag and key of a host, with their lengths and the algorithm, RFC 8005 5."""
 
     def parse(self, words: Words) -> bytes:
@@ -90,8 +126,12 @@ class HostIdentity(Unwritten):
             raise ValueError("it is too short")
         return at + 4 + wire[at] + int.from_bytes(wire[at + 2 : at + 4], "big")
 
+    def present(self, part: bytes, form: Form) -> bytes:
+        tag, key = part[4 : 4 + part[0]], part[4 + part[0] :]
+        return b"%d %b %b" % (part[1], tag.hex().encode("ascii"), binascii.b2a_base64(key, newline=False))
 
-class Names(Unwritten):
+
+class Names(Field):
     """Names, maybe none, to the end."""
 
     def parse(self, words: Words) -> bytes:
@@ -102,27 +142,17 @@ class Names(Unwritten):
             at = Name().end(wire, at)
         return at
 
-
-class Gateway(Unwritten):
-    """A gateway, of the kind that the octet at `where` before it says, as far as `mask` goes."""
-
-    def __init__(self, where: int, mask: int = 0xFF) -> None:
-        self._where, self._mask = where, mask
-        self._kinds = (Nothing(0), Address4(4), Address6(16), Name())
-
-    def parse(self, words: Words) -> bytes:
-        return self._kind(int(words.taken(self._where))).parse(words)
-
-    def end(self, wire: bytes, at: int) -> int:
-        return self._kind(wire[at + self._where] & self._mask).end(wire, at)
-
-    def _kind(self, number: int) -> Field:
-        if number >= len(self._kinds):
-            raise ValueError(f"it has a gateway of kind {number}; 0 to 3 are known")
-        return self._kinds[number]
+    def present(self, part: bytes, form: Form) -> bytes:
+        texts = []
+        at = 0
+        while at < len(part):
+            end = Name().end(part, at)
+            texts.append(form.name(part[at:end]))
+            at = end
+        return b" ".join(texts)
 
 
-class Nothing(Fixed, Unwritten):
+class Nothing(Fixed):
     """No octets, for which a dot stands."""
 
     def parse(self, words: Words) -> bytes:
@@ -131,15 +161,45 @@ class Nothing(Fixed, Unwritten):
             raise ValueError(f"{shown(word)} stands where a dot means that there is none")
         return b""
 
+    def present(self, part: bytes, form: Form) -> bytes:
+        return b"."
 
-class RelayType(Fixed, Unwritten):
-    """Whether discovery is optional, 0 or 1, and the type of relay that follows, RFC 8777 4.2."""
+
+#: What a gateway or relay is, by its type.
+_GATEWAYS = (Nothing(0), Address4(4), Address6(16), Name())
+
+
+class Gateway(Field):
+    """The type of the gateway, the algorithm of the key, and the gateway, RFC 4025 2."""
+
+    _algorithm = Mnemonic(1, ALGORITHMS)
+
+    def parse(self, words: Words) -> bytes:
+        kind = Number(1).parse(words)
+        return kind + self._algorithm.parse(words) + _gateway(kind[0]).parse(words)
+
+    def end(self, wire: bytes, at: int) -> int:
+        return _gateway(wire[at]).end(wire, at + 2) if at < len(wire) else at + 1
+
+    def present(self, part: bytes, form: Form) -> bytes:
+        return b"%d %d %b" % (part[0], part[1], _gateway(part[0]).present(part[2:], form))
+
+
+class Relay(Field):
+    """Whether discovery is optional, 0 or 1, the type of the relay, and the relay, RFC 8777 4.2."""
 
     def parse(self, words: Words) -> bytes:
         flag, kind = words.word(), values.parse_number(words.word(), 1)[0]
         if flag not in (b"0", b"1") or kind > 0x7F:
             raise ValueError("it must have 0 or 1, then a type of relay from 0 to 127")
-        return bytes((int(flag) << 7 | kind,))
+        return bytes((int(flag) << 7 | kind,)) + _gateway(kind).parse(words)
+
+    def end(self, wire: bytes, at: int) -> int:
+        return _gateway(wire[at] & 0x7F).end(wire, at + 1) if at < len(wire) else at + 1
+
+    def present(self, part: bytes, form: Form) -> bytes:
+        kind = part[0] & 0x7F
+        return b"%d %d %b" % (part[0] >> 7, kind, _gateway(kind).present(part[1:], form))
 
 
 class MaybeBase64(Base64):
@@ -149,9 +209,12 @@ class MaybeBase64(Base64):
         joined = b"".join(words.words())
         return base64_octets(joined) if joined else b""
 
+    def present(self, part: bytes, form: Form) -> bytes:
+        return binascii.b2a_base64(part, newline=False)
 
-class Services(Rest, Unwritten):
-    """The ports of a WKS, by number: what a name means would depend on the host's /etc/services. Not written."""
+
+class Services(Rest):
+    """The ports of a WKS, by number: what a name means would depend on the host's /etc/services."""
 
     def parse(self, words: Words) -> bytes:
         ports = [int.from_bytes(values.parse_number(word, 2), "big") for word in words.words()]
@@ -165,6 +228,9 @@ class Services(Rest, Unwritten):
             raise ValueError("it is too long")
         return len(wire)
 
+    def present(self, part: bytes, form: Form) -> bytes:
+        return b" ".join(b"%d" % port for port in range(8 * len(part)) if part[port // 8] & 0x80 >> port % 8)
+
 
 class LastName(Name):
     """A name that may be missing at the end of the wire form."""
@@ -173,7 +239,7 @@ class LastName(Name):
         return super().end(wire, at) if at < len(wire) else at
 
 
-class A6Suffix(Unwritten):
+class A6Suffix(Field):
     """The prefix length of A6 and the octets of the address that it leaves; RFC 2874 3.1. No text."""
 
     def parse(self, words: Words) -> bytes:
@@ -183,6 +249,15 @@ class A6Suffix(Unwritten):
         if not wire or wire[at] > 128:
             raise ValueError("its prefix length is over 128")
         return at + 1 + (128 - wire[at] + 7) // 8
+
+    def present(self, part: bytes, form: Form) -> bytes:
+        raise ValueError("no text of A6 is read")
+
+
+def _gateway(kind: int) -> Field:
+    if kind >= len(_GATEWAYS):
+        raise ValueError(f"it has a gateway of kind {kind}; 0 to 3 are known")
+    return _GATEWAYS[kind]
 
 
 def _angle(words: list[bytes], hemispheres: bytes, most: int) -> int:
@@ -203,6 +278,28 @@ def _angle(words: list[bytes], hemispheres: bytes, most: int) -> int:
     is_negative = words[end].upper() == hemispheres[1:]
     del words[: end + 1]
     return _EQUATOR - thousandths if is_negative else _EQUATOR + thousandths
+
+
+def _angle_text(thousandths: int, hemispheres: bytes, most: int) -> bytes:
+    """Degrees, minutes, seconds and hemisphere of thousandths of seconds, north or east counted up."""
+    seconds, fraction = divmod(abs(thousandths), 1000)
+    if abs(thousandths) > most * 3_600_000:
+        raise ValueError(f"it has an angle of more than {most} degrees")
+    degrees, minutes = seconds // 3600, seconds // 60 % 60
+    return b"%d %d %d.%03d %c" % (degrees, minutes, seconds % 60, fraction, hemispheres[thousandths < 0])
+
+
+def _metres_text(centimetres: int) -> bytes:
+    """Metres with two decimals."""
+    return b"%b%d.%02d" % (b"-" * (centimetres < 0), *divmod(abs(centimetres), 100))
+
+
+def _centimetres_of(octet: int) -> int:
+    """The centimetres of a digit and a power of ten."""
+    digit, power = octet >> 4, octet & 0x0F
+    if digit > 9 or power > 9 or (power and not digit):
+        raise ValueError(f"it has a size of {digit}e{power} centimetres")
+    return int(digit * 10**power)
 
 
 def _is_number(word: bytes) -> bool:

@@ -16,9 +16,9 @@ r"""SvcParams, the end of HTTPS and SVCB rdata, as one field.
     NNN  keyNNN            the octets as a character-string         the octets
 
 A comma or backslash inside a protocol id is escaped with a backslash before the value is escaped as a
-character-string: \\, and \\\\. Canonical text has the keys in ascending order, every value in quotes, and keys from 7
-on as keyNNN for ever, since servers of today do not read all their names. What is not self-consistent (RFC 9460
-2.4.3) is refused.
+character-string: \\, and \\\\. Canonical text has the keys in ascending order, values without quotes, in which all
+but letters, digits and `, . : / + = _ - ? { }` is \DDD, and keys from 7 on as keyNNN for ever, since servers of today
+do not read all their names. What is not self-consistent (RFC 9460 2.4.3) is refused.
 
 Source: RFC 9460 2.1, 2.2, 7, 8, A.1; RFC 9461 5; RFC 9540 4.
 """
@@ -29,7 +29,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 
 from xferzone.zonefile.rdata import values
-from xferzone.zonefile.rdata.fields import Field, NameCodec, Words
+from xferzone.zonefile.rdata.fields import Field, Form, Words
 from xferzone.zonefile.rdata.values import shown
 
 _MANDATORY, _ALPN, _NO_DEFAULT_ALPN, _PORT, _IPV4HINT, _ECH, _IPV6HINT, _DOHPATH, _OHTTP = range(9)
@@ -38,6 +38,9 @@ _WRITTEN = 7  # names of keys below it are written: those of RFC 9460, which eve
 _NUMBERED = re.compile(rb"key(0|[1-9][0-9]{0,4})")
 _ITEM = re.compile(rb"((?:[^\\,]|\\[\\,])*)(,|\Z)", re.DOTALL)
 _ITEM_ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
+# Quotes around a value, and a backslash before anything but three digits, are not read alike by all servers.
+_BARE = b",.:/+=_-?{}0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_VALUE = [bytes((octet,)) if octet in _BARE else b"\\%03d" % octet for octet in range(256)]
 
 
 class Params(Field):
@@ -67,17 +70,21 @@ class Params(Field):
         _check_together(_split(wire[at:]))
         return len(wire)
 
-    def present(self, part: bytes, name: NameCodec) -> bytes:
+    def present(self, part: bytes, form: Form) -> bytes:
         texts = []
         for key, value in _split(part).items():
             text = _texts[key](value) if key in _texts else value
-            texts.append(key_text(key) + (b"=" + values.quoted(text) if text else b""))
+            texts.append(key_text(key) + (b"=" + _unquoted(text) if text else b""))
         return b" ".join(texts)
 
 
 def key_text(key: int) -> bytes:
     """How a key is written."""
     return _NAMES[key] if key < _WRITTEN else b"key%d" % key
+
+
+def _unquoted(text: bytes) -> bytes:
+    return b"".join([_VALUE[octet] for octet in text])
 
 
 def _key(name: bytes) -> int:
