@@ -7,9 +7,10 @@
     +-- CorruptArtifact     1 stored bytes do not hash to their name
     +-- NewerSchema         1 a repository that a newer release has written
     +-- CannotServe         1 an address cannot be bound, or a part of a server did not start
-    +-- NotFound            5 no such zone, revision, artifact, user or file
+    +-- Exists              3 what was to be made is there already
+    +-- NotFound            5 no such zone, revision, artifact, user or repository
     +-- Ambiguous           2 a prefix or name that means several things
-    +-- UsageError          2 arguments that make no sense together; the message says what does
+    +-- UsageError          2 a command line that cannot be meant; the message says what can
     +-- RefConflict         4 a ref was moved by somebody else first
     +-- LostRace            4 work done here lost a race; it is kept on another branch
     +-- ZoneInvalid         6 zone text or content; carries every fault found
@@ -70,6 +71,12 @@ class CannotServe(XferzoneError):
     """An address cannot be bound, or a part of a server did not start; the message says which."""
 
 
+class Exists(XferzoneError):
+    """What was to be made is there already; the message names it, and nothing was changed."""
+
+    exit_code = 3
+
+
 class NotFound(XferzoneError):
     """Nothing here has that name."""
 
@@ -83,7 +90,7 @@ class Ambiguous(XferzoneError):
 
 
 class UsageError(XferzoneError):
-    """The arguments make no sense together; the message says what does."""
+    """A command line, or arguments, that cannot be meant; the message says what can."""
 
     exit_code = 2
 
@@ -139,7 +146,7 @@ class Refused(XferzoneError):
 
 
 class Denied(XferzoneError):
-    """The other side refuses us: the password is wrong, the account lacks a right, or its policy says no."""
+    """The other side refuses us: the password is wrong or not known, the account lacks a right, or a policy says no."""
 
     exit_code = 77
 

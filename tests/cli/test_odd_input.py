@@ -87,7 +87,7 @@ def test_a_tag_stays_where_it_was_put(zone: Run) -> None:
     assert "nothing changed" in zone("tag", "example.com", "v1").err
     zone("set", "www.example.com", "A", "192.0.2.7")
     moved = zone("tag", "example.com", "v1")
-    assert moved.code == 2
+    assert moved.code == 3
     assert tip in moved.err
     told = json.loads(zone("--format", "json", "tag", "example.com", "v2", "main~1").out)
     assert told["tag"] == "example.com/v2"
@@ -164,7 +164,7 @@ def test_an_editor_that_fails(
     monkeypatch.setattr("tempfile.tempdir", None)
     monkeypatch.setenv("EDITOR", editor)
     failed = zone("edit", "example.com")
-    assert failed.code == 2
+    assert failed.code == 1
     assert said in failed.err
     assert "nothing was stored" in failed.err
 

@@ -93,7 +93,7 @@ def test_passwords_of_every_kind_hold_by_every_way(
     monkeypatch.setenv("XFERZONE_REPOSITORY", "here.xferzone")
     assert xz("pull", "--password-file", "secret").code == 0
     assert xz("pull", "--password-file", "-", stdin=f"{password}\n").code == 0
-    assert xz("pull").code == 2
+    assert xz("pull").code == 77
     done = xz("pull", site.at(login, f"{password}x"))
     assert done.code == 77
     assert f"{password}x" not in done.out + done.err

@@ -181,7 +181,7 @@ def test_logins_that_do_not_hold(
     assert zone("remote").err == "there are no remotes: `xferzone remote add NAME URL` makes one\n"
     assert "`xferzone clone URL " in zone("-R", "none", "pull").err
     done = zone("clone", at(origin, "ann"), "c.xferzone")
-    assert done.code == 2
+    assert done.code == 77
     assert "XFERZONE_PASSWORD" in done.err
     assert not list(tmp_path.glob(".c.xferzone*"))
     (tmp_path / "secret").write_text("pw-ann\nmore\n")
@@ -193,7 +193,7 @@ def test_logins_that_do_not_hold(
     assert kept.stat().st_mode & 0o777 == 0o600
     assert zone("-R", "c.xferzone", "sync").code == 0
     kept.unlink()
-    assert zone("-R", "c.xferzone", "sync").code == 2
+    assert zone("-R", "c.xferzone", "sync").code == 77
     monkeypatch.setenv("XFERZONE_PASSWORD", "pw-ann")
     assert zone("-R", "c.xferzone", "sync").code == 0
 
@@ -242,7 +242,7 @@ def test_what_cannot_be_reached_or_is_another_project(
         69,
         "xferzone: http://127.0.0.1:1/ cannot be reached: Connection refused\n",
     )
-    assert zone("clone", at(origin, "ann", "pw-ann"), "zones.xferzone").code == 2
+    assert zone("clone", at(origin, "ann", "pw-ann"), "zones.xferzone").code == 3
     assert zone("clone", "nonsense", "c.xferzone").code == 2
     assert zone("clone", at(origin, "ann", "pw-ann"), "no/such/c.xferzone").code == 5
     assert sorted(path.name for path in tmp_path.glob("*.xferzone")) == ["zones.xferzone"]
@@ -252,7 +252,7 @@ def test_remotes_have_names(origin: str, zone: Run) -> None:
     assert zone("sync").code == 5
     assert zone("sync", "backup").code == 5
     assert zone("remote", "add", "backup", at(origin, "ann", "pw-ann")).code == 0
-    assert zone("remote", "add", "backup", origin).code == 2
+    assert zone("remote", "add", "backup", origin).code == 3
     assert zone("remote", "add", "a b", origin).code == 2
     assert json.loads(zone("--format", "json", "remote", "list").out) == [
         {"name": "backup", "url": at(origin, "ann")}

@@ -25,7 +25,7 @@ def test_the_help_lists_every_verb_and_exit_code(xz: Run) -> None:
     shown = xz("--help").out
     for verb in VERBS:
         assert verb in shown
-    for code in ("0", "1", "2", "4", "5", "6", "7", "69", "75", "77"):
+    for code in ("0", "1", "2", "3", "4", "5", "6", "7", "69", "75", "77"):
         assert f"\n    {code} " in shown
     assert xz("--version").out.startswith("xferzone")
     assert DEFAULT_REPOSITORY in shown
@@ -56,7 +56,7 @@ def test_init_prints_login_and_password_once(xz: Run, tmp_path: Path) -> None:
     assert second.startswith("password: ")
     assert "zone add" in made.err
     again = xz("init")
-    assert again.code == 2
+    assert again.code == 3
     assert "exists already" in again.err
     assert (tmp_path / "zones.xferzone").stat().st_mode & 0o077 == 0
     with Store.open(tmp_path / "zones.xferzone") as store, store.reader() as reader:
@@ -148,12 +148,12 @@ def test_a_dry_run_shows_and_stores_nothing(zone: Run) -> None:
         (("delete", "nothing.example.com"), 5, "no such name"),
         (("delete", "www.example.com", "MX"), 5, "it has A"),
         (("delete", "example.com", "NS"), 6, "NS"),
-        (("zone", "add", "example.com"), 2, "is there already"),
+        (("zone", "add", "example.com"), 3, "is there already"),
         (("zone", "import", "example.org", "example.com.zone"), 5, "zone add"),
         (("zone", "export", "example.org"), 5, "example.org"),
         (("zone", "remove", "example.org"), 5, "example.org"),
         (("zone", "add", "a..b"), 2, "a..b"),
-        (("zone", "add", "new.example", "--from", "missing"), 5, "missing"),
+        (("zone", "add", "new.example", "--from", "missing"), 1, "missing"),
         (("log", "example.org"), 5, "example.org"),
         (("reset", "example.com", "beef"), 5, "beef"),
         (("reset", "example.com", "main~99"), 5, "go back"),
@@ -219,7 +219,7 @@ def test_edit_commits_what_the_editor_leaves(
     monkeypatch.setenv("EDITOR", "true")
     assert "nothing changed" in zone("edit", "example.com").err
     monkeypatch.setenv("EDITOR", "false")
-    assert zone("edit", "example.com").code == 2
+    assert zone("edit", "example.com").code == 1
 
 
 def test_an_edit_that_was_overtaken_keeps_its_work(
@@ -286,7 +286,7 @@ def test_branches(zone: Run) -> None:
         "example.com/main",
         "example.com/test",
     ]
-    assert zone("branch", "example.com", "test").code == 2
+    assert zone("branch", "example.com", "test").code == 3
     assert zone("tag", "example.com", "test").code == 2
     assert zone("branch", "example.com", "test", "--close").code == 0
     assert "closed" in zone("branch", "example.com").out.splitlines()[1]
@@ -327,7 +327,7 @@ def test_a_name_belongs_to_the_longest_zone(zone: Run) -> None:
 def test_accounts(zone: Run) -> None:
     made = zone("user", "add", "alice", "--read")
     assert made.out.splitlines()[0] == "login: alice"
-    assert zone("user", "add", "alice").code == 2
+    assert zone("user", "add", "alice").code == 3
     assert zone("user", "caps", "nobody", "--read").code == 0
     assert zone("user", "passwd", "alice", "--password-stdin", stdin="secret\n").code == 0
     listed = dict(line.split() for line in zone("user", "list").out.splitlines())

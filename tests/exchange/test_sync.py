@@ -11,7 +11,7 @@ from xferzone import exchange
 from xferzone.cards.body import DEBUG
 from xferzone.edit.appending import Author
 from xferzone.edit.commit import Edit
-from xferzone.errors import Cancelled, PeerError, UsageError
+from xferzone.errors import Cancelled, PeerError, UsageError, XferzoneError
 from xferzone.exchange import Options
 from xferzone.hashing import ArtifactId
 from xferzone.observer import Silent, Traffic
@@ -163,7 +163,7 @@ def test_a_plain_copy_of_the_repository_is_not_synced_with(primary: Project, tmp
     with Store.open(path) as store:
         with store.writer() as writer:
             put_user(writer, "ops", "pw-ops", "s")
-        with pytest.raises(UsageError, match="is this repository itself"):
+        with pytest.raises(XferzoneError, match="is this repository itself"):
             exchange.sync(store, to(store), Options(account=OPS, remote=FROM))
 
 

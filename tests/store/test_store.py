@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from xferzone import delta
 from xferzone.artifacts import CheckIn, Cluster, Control, FileCard, Tag
-from xferzone.errors import Busy, CorruptArtifact, MalformedDelta, NotFound, UsageError, XferzoneError
+from xferzone.errors import Busy, CorruptArtifact, Exists, MalformedDelta, NotFound, UsageError, XferzoneError
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.store import Store, Writer, outgoing, places, pool, schema
 from xferzone.store.check import faults
@@ -364,7 +364,7 @@ def test_a_bad_project_code_leaves_no_file(tmp_path: Path, code: str) -> None:
 
 def test_what_exists_is_left_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "z").write_text("mine")
-    with pytest.raises(UsageError, match="exists already"):
+    with pytest.raises(Exists, match="exists already"):
         Store.create(tmp_path / "z")
     assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
 
@@ -374,7 +374,7 @@ def test_what_is_left_beside_a_new_file_is_not_taken_for_its_own(tmp_path: Path,
     left = tmp_path / f"zones.xferzone{ending}"
     left.write_bytes(b"")
     with pytest.raises(
-        UsageError, match=rf"{ending} is left over .*: put it back beside its file, or remove it"
+        XferzoneError, match=rf"{ending} is left over .*: put it back beside its file, or remove it"
     ):
         Store.create(tmp_path / "zones.xferzone")
     assert list(tmp_path.iterdir()) == [left]

@@ -3,12 +3,13 @@
 import click
 
 from xferzone.cli.committing import Writing, commit, on_branch, writing_on
+from xferzone.cli.conditions import if_missing, is_given, unless_there
 from xferzone.cli.output import printable, show_json, when
 from xferzone.cli.settings import Settings, now_ms, reading
 from xferzone.edit.appending import Commit
 from xferzone.edit.commit import Edit
 from xferzone.edit.naming import zone_branch
-from xferzone.errors import NotFound
+from xferzone.errors import NotFound, UsageError
 from xferzone.hashing import short
 from xferzone.history import branches
 from xferzone.history.revision import resolve
@@ -22,6 +23,7 @@ from xferzone.zonefile import names
 @click.argument("new", metavar="[NAME]", required=False)
 @click.argument("revision", metavar="[REV]", default="")
 @click.option("--close", is_flag=True, help="Close the branch NAME instead of making it.")
+@if_missing
 @writing_on("Where REV is looked for if it names no branch; main unless given.")
 @click.pass_obj
 def branch(settings: Settings, name: str | None, new: str | None, revision: str, close: bool) -> None:
@@ -42,6 +44,8 @@ def branch(settings: Settings, name: str | None, new: str | None, revision: str,
       xferzone branch example.com test main~1
       xferzone branch example.com test --close
     """
+    if close and is_given():
+        raise UsageError("--close and --if-missing: give one of them")
     zone = None if name is None else names.parse_zone(name)
     if zone is None or new is None:
         _list_branches(settings, zone)
@@ -54,13 +58,14 @@ def branch(settings: Settings, name: str | None, new: str | None, revision: str,
         at = resolve(writer, refs, zone, revision, now_ms(), Writing.given().branch)
         return edit.fork_off(at, Writing.given().message or f'Create new branch named "{chosen}"')
 
-    commit(settings, lambda refs: chosen, act)
+    commit(settings, lambda refs: chosen, act if close else unless_there(act))
 
 
 @click.command()
 @click.argument("name", metavar="[ZONE]", required=False)
 @click.argument("tag_name", metavar="[NAME]", required=False)
 @click.argument("revision", metavar="[REV]", default="")
+@if_missing
 @writing_on("Where REV is looked for if it names no branch; main unless given.")
 @click.pass_obj
 def tag(settings: Settings, name: str | None, tag_name: str | None, revision: str) -> None:
@@ -80,11 +85,13 @@ def tag(settings: Settings, name: str | None, tag_name: str | None, revision: st
         _list_tags(settings, zone)
         return
 
+    full = f"{zone}/{tag_name.removeprefix(f'{zone}/')}"
+
     def act(edit: Edit, writer: Writer, refs: LocalRefs) -> Commit:
         at = resolve(writer, refs, zone, revision, now_ms(), Writing.given().branch)
-        return edit.mark(f"{zone}/{tag_name.removeprefix(f'{zone}/')}", at)
+        return edit.mark(full, at)
 
-    commit(settings, on_branch(zone), act)
+    commit(settings, on_branch(zone), unless_there(act, full))
 
 
 def _list_branches(settings: Settings, zone: str | None) -> None:

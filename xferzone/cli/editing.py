@@ -12,6 +12,7 @@ import click
 
 from xferzone.cli import which
 from xferzone.cli.committing import Writing, commit, on_branch, writing
+from xferzone.cli.conditions import if_exists, is_given
 from xferzone.cli.input import WordsCommand, read_input, source
 from xferzone.cli.settings import Settings, now_ms, reading
 from xferzone.edit.appending import Commit
@@ -75,6 +76,7 @@ def add(settings: Settings, name: str, words: tuple[str, ...], chosen: str | Non
 @click.argument("name")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[TYPE [RDATA...]]")
 @which.zone_option
+@if_exists
 @writing
 @click.pass_obj
 def delete(settings: Settings, name: str, words: tuple[str, ...], chosen: str | None) -> None:
@@ -211,7 +213,7 @@ def _kept(exc: XferzoneError, name: str, branch: str, draft: Path) -> str:
 def _change(settings: Settings, verb: str, words: tuple[str, ...], chosen: str | None) -> None:
     """Commit the change of one command line, which is the check-in's comment unless -m gives one."""
     try:
-        wanted = changes.parse_change(verb, words)
+        wanted = replace(changes.parse_change(verb, words), if_exists=is_given())
     except UsageError as exc:
         if which.are_files(words[:2]):
             exc.args = (f"{exc}; {' and '.join(words[:2])} are files here: {which.QUOTE}",)
@@ -242,4 +244,4 @@ def _edited(draft: Path) -> bytes:
         reason = f"it ended with {ended.returncode}"
     except (OSError, ValueError) as exc:
         reason = str(exc)
-    raise UsageError(f"{command}: {reason}; nothing was stored, your text is in {draft}")
+    raise XferzoneError(f"{command}: {reason}; nothing was stored, your text is in {draft}")

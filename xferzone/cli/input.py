@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from xferzone.errors import NotFound, UsageError
+from xferzone.errors import XferzoneError
 
 MAX_INPUT = 64 * 1024 * 1024  # bytes of one file or of stdin, as xferzone/zonefile/text.py reads them
 
@@ -46,7 +46,7 @@ def read_input(file: str) -> bytes:
     """The bytes of a file, or of stdin for "-".
 
     Raises:
-        NotFound, UsageError: it cannot be read, or is larger than MAX_INPUT.
+        XferzoneError: it cannot be read, or is larger than MAX_INPUT.
     """
     try:
         if file == "-":
@@ -55,9 +55,9 @@ def read_input(file: str) -> bytes:
             with Path(file).open("rb") as opened:
                 content = opened.read(MAX_INPUT + 1)
     except OSError as exc:
-        raise NotFound(f"{source(file)} cannot be read: {exc.strerror}") from exc
+        raise XferzoneError(f"{source(file)} cannot be read: {exc.strerror}") from exc
     if len(content) > MAX_INPUT:
-        raise UsageError(f"{source(file)} is over {MAX_INPUT} bytes: split the zone")
+        raise XferzoneError(f"{source(file)} is over {MAX_INPUT} bytes: split the zone")
     return content
 
 

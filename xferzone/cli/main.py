@@ -18,7 +18,7 @@ import xferzone
 from xferzone.cli.output import printable
 from xferzone.cli.settings import DEFAULT_REPOSITORY, Settings
 from xferzone.cli.verbs import Verbs
-from xferzone.errors import NotFound, RefConflict, UsageError, XferzoneError
+from xferzone.errors import Exists, NotFound, RefConflict, UsageError, XferzoneError
 from xferzone.hashing import short
 from xferzone.serve.process import seek_cycles_seldom
 
@@ -27,6 +27,7 @@ Exit codes:
   0   done, or nothing to do
   1   failed
   2   the command was not understood
+  3   it exists already
   4   somebody else was first: look, and try again
   5   no such zone, revision, name, user or repository
   6   the zone is not valid; nothing was stored
@@ -85,7 +86,7 @@ def main() -> None:
         # A word of 70 kB that somebody gave must not hide the remedy behind it.
         told = re.sub(r"\S{200,}", lambda word: f"{word[0][:60]}...", str(exc))
         if isinstance(
-            exc, RefConflict | UsageError | NotFound
+            exc, RefConflict | UsageError | NotFound | Exists
         ):  # what is damaged or missing is named in full
             told = re.sub(r"\b[0-9a-f]{64}\b", lambda id_: short(id_[0]), told)
         click.echo("\n".join(f"xferzone: {printable(line)}" for line in told.split("\n")), err=True)

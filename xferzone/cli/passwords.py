@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from xferzone.errors import NotFound, Refused, UsageError
+from xferzone.errors import Denied, Refused, UsageError, XferzoneError
 from xferzone.sync.client.options import Account
 from xferzone.transport.url import credentials, without_password
 
@@ -25,8 +25,9 @@ def account(repository: Path, url: str, password_file: str | None) -> Account | 
     """The login in `url` and its password; None: `url` has no login.
 
     Raises:
-        UsageError: the password of the login is not known.
-        NotFound: the password file cannot be read.
+        UsageError: a password file without a login.
+        Denied: the password of the login is not known.
+        XferzoneError: the password file cannot be read.
     """
     bare, login, password = credentials(url)
     if not login:
@@ -41,7 +42,7 @@ def account(repository: Path, url: str, password_file: str | None) -> Account | 
     if not password and sys.stdin.isatty():
         password = click.prompt(f"password for {login} at {bare}", hide_input=True, err=True)
     if not password:
-        raise UsageError(
+        raise Denied(
             f"the password of {login} at {bare} is not known: give it with --password-file or in {VARIABLE}"
         )
     return Account(login, password)
@@ -81,7 +82,7 @@ def _saved(repository: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as exc:
-        raise UsageError(f"{file} cannot be read: {exc}: remove it and save the passwords again") from exc
+        raise XferzoneError(f"{file} cannot be read: {exc}: remove it and save the passwords again") from exc
     return {str(url): str(password) for url, password in kept.items()} if isinstance(kept, dict) else {}
 
 
@@ -98,8 +99,8 @@ def _first_line(file: str) -> str:
             with Path(file).open("rb") as opened:
                 line = opened.readline(MAX_PASSWORD)
     except OSError as exc:
-        raise NotFound(f"the password file {file} cannot be read: {exc.strerror}") from exc
+        raise XferzoneError(f"the password file {file} cannot be read: {exc.strerror}") from exc
     password = line.rstrip(b"\r\n").decode("utf-8", "surrogateescape")
     if not password:
-        raise UsageError(f"the first line of the password file {file} is empty")
+        raise XferzoneError(f"the first line of the password file {file} is empty")
     return password

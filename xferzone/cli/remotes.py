@@ -8,11 +8,12 @@ import click
 
 from xferzone import exchange
 from xferzone.cli import passwords, synced
+from xferzone.cli.conditions import if_exists, if_missing, is_given, tell_nothing
 from xferzone.cli.moved import tell_move
 from xferzone.cli.output import show_json
 from xferzone.cli.progress import watching
 from xferzone.cli.settings import Settings, changing, own_login, reading
-from xferzone.errors import UsageError
+from xferzone.errors import Exists, UsageError
 from xferzone.exchange import Options
 from xferzone.exchange.known import known_remote
 from xferzone.serve.helpers import compile_in_parallel, verifying
@@ -67,7 +68,7 @@ def clone(
     """
     path = file or settings.repository
     if path.exists():
-        raise UsageError(f"{path} exists already and was left as it is: give another FILE")
+        raise Exists(f"{path} exists already and was left as it is: give another FILE")
     if save_password:
         passwords.check_may_save(path)
     account = passwords.account(path, url, password_file)
@@ -181,6 +182,7 @@ def list_(settings: Settings) -> None:
 @click.argument("name")
 @click.argument("url")
 @click.option("--replace", is_flag=True, help="Change the URL of a remote that is there already.")
+@if_missing
 @click.pass_obj
 def add(settings: Settings, name: str, url: str, replace: bool) -> None:
     """Remember URL, without its password, as NAME.
@@ -189,21 +191,29 @@ def add(settings: Settings, name: str, url: str, replace: bool) -> None:
     Example:
       xferzone remote add backup https://ops@backup.example.net/
     """
+    if replace and is_given():
+        raise UsageError("--replace and --if-missing: give one of them")
     if not name.isprintable() or any(letter in " /:@" for letter in name) or not name:
         raise UsageError(f"{name!r} cannot be a remote's name: leave out blanks, slashes, colons and @")
-    shown = without_password(url)
+    shown = Remote(name, without_password(url))
     with changing(settings) as (writer, _):
-        if not replace and any(each.name == name for each in remotes(writer)):
-            raise UsageError(f"there is a remote {name} already: --replace changes its URL")
-        put_remote(writer, Remote(name, shown))
+        known = None if replace else next((each for each in remotes(writer) if each.name == name), None)
+        if known is None:
+            put_remote(writer, shown)
+        elif not is_given():
+            raise Exists(f"there is a remote {name} already: --replace changes its URL")
+    if known is not None:
+        tell_nothing(name)
+        shown = known
     if settings.json:
-        show_json({"name": name, "url": shown})
-    else:
-        click.echo(f"{name} {shown}")
+        show_json({"name": name, "url": shown.url})
+    elif known is None:
+        click.echo(f"{name} {shown.url}")
 
 
 @remote.command()
 @click.argument("name")
+@if_exists
 @click.pass_obj
 def remove(settings: Settings, name: str) -> None:
     """Forget a remote; what came from it stays.
@@ -213,6 +223,9 @@ def remove(settings: Settings, name: str) -> None:
       xferzone remote remove backup
     """
     with changing(settings) as (writer, _):
+        if is_given() and all(each.name != name for each in remotes(writer)):
+            tell_nothing(name)
+            return
         remove_remote(writer, known_remote(writer, name))
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from xferzone.cli.conditions import if_missing, is_given, tell_nothing
 from xferzone.cli.output import printable, show_json, show_list
 from xferzone.cli.settings import Settings, changing, now_ms, occasion, reading
 from xferzone.hashing import short
@@ -27,6 +28,7 @@ DEFAULT_ADMIN = "ops"
 @click.command()
 @click.option("--admin", metavar="LOGIN", default=DEFAULT_ADMIN, show_default=True, help="The first account.")
 @click.option("--project-code", metavar="HEX", help="40 hex digits; else random ones.")
+@if_missing
 @click.pass_obj
 def init(settings: Settings, admin: str, project_code: str | None) -> None:
     """Make a repository and an account, whose password is shown once.
@@ -35,6 +37,10 @@ def init(settings: Settings, admin: str, project_code: str | None) -> None:
     Example:
       xferzone -R zones.xferzone init --admin ops
     """
+    if is_given() and settings.repository.exists():
+        Store.open(settings.repository).close()
+        tell_nothing(str(settings.repository))
+        return
     secret = make.make(settings.repository, admin=admin, project_code=project_code, now_ms=now_ms())
     if settings.json:
         show_json({"repository": str(settings.repository), "admin": admin, "password": secret})

@@ -4,9 +4,10 @@ import sys
 
 import click
 
+from xferzone.cli.conditions import if_exists, if_missing, is_given, tell_nothing
 from xferzone.cli.output import show_json
 from xferzone.cli.settings import Settings, changing, reading
-from xferzone.errors import NotFound, UsageError
+from xferzone.errors import Exists, NotFound, UsageError, XferzoneError
 from xferzone.repository.accounts import ADMIN_CAPS, EVERYBODY, check_login, password
 from xferzone.store import Reader, accounts
 from xferzone.store.accounts import User
@@ -54,6 +55,7 @@ def _caps(letters: str | None, level: str | None, default: str | None) -> str:
 @click.argument("letters", metavar="[CAPS]", required=False)
 @_caps_options
 @click.option("--password-stdin", is_flag=True, help="Read the password from the first line of stdin.")
+@if_missing
 @click.pass_obj
 def add(settings: Settings, login: str, letters: str | None, level: str | None, password_stdin: bool) -> None:
     """Make an account; prints its password, once. Without rights given it may write.
@@ -66,11 +68,18 @@ def add(settings: Settings, login: str, letters: str | None, level: str | None, 
     caps = _caps(letters, level, WRITE_CAPS)
     secret = _from_stdin() if password_stdin else password()
     with changing(settings) as (writer, _):
-        if accounts.user(writer, login) is not None:
-            raise UsageError(
+        known = accounts.user(writer, login)
+        if known is None:
+            accounts.put_user(writer, login, secret, caps)
+        elif not is_given():
+            raise Exists(
                 f"there is a user {login} already: `xferzone user passwd {login}` changes the password"
             )
-        accounts.put_user(writer, login, secret, caps)
+    if known is not None:
+        tell_nothing(login)
+        if settings.json:
+            _tell(settings, login, known.caps, None)
+        return
     _tell(settings, login, caps, None if password_stdin else secret)
 
 
@@ -137,6 +146,7 @@ def passwd(settings: Settings, login: str, password_stdin: bool) -> None:
 
 @user.command()
 @click.argument("login")
+@if_exists
 @click.pass_obj
 def remove(settings: Settings, login: str) -> None:
     """Remove an account; what it committed stays.
@@ -148,6 +158,9 @@ def remove(settings: Settings, login: str) -> None:
     if login in EVERYBODY:
         raise UsageError(f"{login} cannot be removed: `xferzone user caps {login} ''` takes its rights away")
     with changing(settings) as (writer, _):
+        if is_given() and (not login.isprintable() or accounts.user(writer, login) is None):
+            tell_nothing(login)
+            return
         accounts.remove_user(writer, _known(writer, login))
 
 
@@ -161,7 +174,7 @@ def _known(reader: Reader, login: str) -> User:
 def _from_stdin() -> str:
     secret = sys.stdin.readline().rstrip("\r\n")
     if not secret:
-        raise UsageError("the password on stdin is empty")
+        raise XferzoneError("the password on stdin is empty")
     return secret
 
 

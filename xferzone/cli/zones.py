@@ -6,12 +6,13 @@ from pathlib import Path
 import click
 
 from xferzone.cli.committing import Writing, commit, on_branch, writing, writing_on
+from xferzone.cli.conditions import if_exists, if_missing, unless_gone, unless_there
 from xferzone.cli.input import read_input, source
 from xferzone.cli.output import show_json, show_warnings
 from xferzone.cli.settings import Settings, now_ms, reading
 from xferzone.edit.appending import Commit
 from xferzone.edit.commit import Edit
-from xferzone.errors import Fault, NotFound, UsageError, ZoneInvalid
+from xferzone.errors import Exists, Fault, NotFound, UsageError, ZoneInvalid
 from xferzone.hashing import short
 from xferzone.history import content as served_text
 from xferzone.history.revision import resolve
@@ -44,6 +45,7 @@ def zone() -> None:
 @zone.command()
 @click.argument("name", metavar="ZONE")
 @click.option("--from", "file", metavar="FILE|-", help="Its records: a zone file, or what `dig AXFR` prints.")
+@if_missing
 @writing
 @click.pass_obj
 def add(settings: Settings, name: str, file: str | None) -> None:
@@ -62,14 +64,14 @@ def add(settings: Settings, name: str, file: str | None) -> None:
     def act(change: Edit, writer: Writer, refs: LocalRefs) -> Commit:
         ref = refs.get(change.branch)
         if ref is not None and ref.state is not State.REMOVED:
-            raise UsageError(
+            raise Exists(
                 f"{change.branch} is there already: `xferzone zone import {name} FILE` replaces its records"
             )
         records, warnings = _checked(zone_id, content, file)
         done = change.replace(records, Writing.given().message or f"add zone {name}")
         return done.warned(warnings)
 
-    commit(settings, on_branch(zone_id), act)
+    commit(settings, on_branch(zone_id), unless_there(act))
 
 
 @zone.command("import")
@@ -102,6 +104,7 @@ def import_(settings: Settings, name: str, file: str) -> None:
 
 @zone.command()
 @click.argument("name", metavar="ZONE")
+@if_exists
 @writing_on(f"The branch to take away; {DEFAULT_BRANCH} is the one served.")
 @click.pass_obj
 def remove(settings: Settings, name: str) -> None:
@@ -115,11 +118,14 @@ def remove(settings: Settings, name: str) -> None:
     """
     zone_id, options = names.parse_zone(name), Writing.given()
 
-    def act(change: Edit, writer: Writer, refs: LocalRefs) -> Commit:
-        return change.remove(options.message or f"remove zone {name}")
+    removed: list[Commit] = []
 
-    commit(settings, on_branch(zone_id), act)
-    if not options.dry_run:
+    def act(change: Edit, writer: Writer, refs: LocalRefs) -> Commit:
+        removed.append(change.remove(options.message or f"remove zone {name}"))
+        return removed[0]
+
+    commit(settings, on_branch(zone_id), unless_gone(act))
+    if removed and not options.dry_run:
         on = "" if options.branch == DEFAULT_BRANCH else f" -b {options.branch}"
         click.echo(f"`xferzone reset {zone_id} {options.branch}~1{on}` brings its records back", err=True)
 

@@ -21,7 +21,7 @@ from xferzone.edit import changed, delegation, doubts
 from xferzone.edit.appending import Appending, Author, Commit
 from xferzone.edit.naming import check_new
 from xferzone.edit.pieces import Pieces
-from xferzone.errors import Fault, NotFound, Refused, UsageError, ZoneInvalid
+from xferzone.errors import Exists, Fault, NotFound, Refused, UsageError, ZoneInvalid
 from xferzone.hashing import ArtifactId, short
 from xferzone.publish import served
 from xferzone.publish.deferred import compiled
@@ -124,28 +124,38 @@ class Edit:
             NotFound: it is not served.
             Refused: this is a clone, and its primary would not take the removal by a push.
         """
+        ref = self._served()
         if self._writer.role != schema.PRIMARY:
             raise Refused(
                 "this is a clone: remove the zone in the repository that it follows "
                 f"(`xferzone zone remove {self.zone}` there, then sync here)"
             )
-        ref = self._served()
         checkin = unsent.put_own(self._writer, self._appending.manifest((), comment, ref.checkin).encode())
         withdraw(self._writer, self._refs, self.branch, checkin, self._author.occasion)
         changes = self._changes(self._writer.files(ref.checkin), {})
         return Commit(self.branch, checkin, ref.serial, changes=changes)
 
     def fork_off(self, at: ArtifactId, comment: str) -> Commit:
-        """Begin the branch at check-in `at`, with its files. Raises UsageError if the name is taken or reserved."""
+        """Begin the branch at check-in `at`, with its files.
+
+        Raises:
+            Exists: it is there already.
+            UsageError: it cannot have that name.
+        """
         check_new(str(self.branch))
         if self._refs.get(self.branch) is not None or str(self.branch) in symbols.branches(self._writer):
-            raise UsageError(f"there is a branch {self.branch} already")
+            raise Exists(f"there is a branch {self.branch} already")
         if symbols.tagged(self._writer, f"sym-{self.branch}"):
             raise UsageError(f"{self.branch} is a tag: take another name")
         return self._appending.append(self._writer.file_cards(at), comment, at, as_cut=False)
 
     def mark(self, tag: str, at: ArtifactId) -> Commit:
-        """Tag check-in `at`. Raises UsageError if the name is a branch's, or another check-in's."""
+        """Tag check-in `at`.
+
+        Raises:
+            Exists: it is on another one already.
+            UsageError: it cannot have that name.
+        """
         check_new(tag)
         if tag in symbols.branches(self._writer):
             raise UsageError(f"{tag} is a branch: take another name for the tag")
@@ -153,7 +163,7 @@ class Edit:
         if there == [at]:
             return Commit(self.branch, None, None, tag=tag)
         if there:
-            raise UsageError(f"{tag} is a tag already, on {short(there[0])}: take another name")
+            raise Exists(f"{tag} is a tag already, on {short(there[0])}: take another name")
         self._appending.control(Tag("+", f"sym-{tag}", at, None))
         return Commit(self.branch, at, None, tag=tag)
 

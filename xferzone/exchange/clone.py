@@ -31,7 +31,7 @@ def clone(path: Path, transport: Transport, options: Options | None = None) -> O
     remembered, else the transport's name.
 
     Raises:
-        UsageError: something is at `path` already.
+        Exists: something is at `path` already.
         NotFound: its directory does not exist.
         PeerError: the peer cannot be reached, or breaks the protocol. There is no file.
         Cancelled: `options.cancelled` said so. There is no file.

@@ -18,7 +18,8 @@ def make(path: Path, *, admin: str, project_code: str | None, now_ms: int) -> st
     the root made here.
 
     Raises:
-        UsageError: a bad project code or login, or a file that exists.
+        UsageError: a bad project code or login.
+        Exists: something is at `path` already.
     """
     check_login(admin)
     secret = password()

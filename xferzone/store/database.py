@@ -55,7 +55,8 @@ class Store:
         """A new, empty repository; `project_code` is 40 lower-case hex digits, random when None.
 
         Raises:
-            UsageError: a bad code, or something is at `path` already.
+            UsageError: a bad code.
+            Exists: something is at `path` already.
             NotFound: its directory is not there.
             XferzoneError: the disk is full, or the directory cannot be written.
         """
@@ -74,7 +75,7 @@ class Store:
         """A new repository without a project code. It is at `path` once the block has ended well; else nothing is left.
 
         Raises:
-            UsageError: something is at `path` already.
+            Exists: something is at `path` already.
             NotFound: its directory is not there.
             XferzoneError: the disk is full, or the directory cannot be written.
         """
@@ -133,7 +134,7 @@ class Store:
         The copy begins an epoch: if it is served in place of this one, it lacks the moves made since.
 
         Raises:
-            UsageError: something is at `path` already.
+            Exists: something is at `path` already.
             NotFound: its directory is not there.
             XferzoneError: the disk is full, or the directory cannot be written.
         """

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from xferzone.errors import NotFound, UsageError
+from xferzone.errors import Exists, NotFound, XferzoneError
 from xferzone.store.remedies import explained
 
 
@@ -40,7 +40,7 @@ def _finished(path: Path) -> Iterator[Path]:
     """Where to make the file. It is linked to `path` when the block ends well, and removed when it does not.
 
     Raises:
-        UsageError: somebody else has made something at `path` meanwhile; it was left as it is.
+        Exists: somebody else has made something at `path` meanwhile; it was left as it is.
     """
     prefix = f".{path.name}-unfinished-"
     _sweep(path.parent, prefix)
@@ -50,22 +50,22 @@ def _finished(path: Path) -> Iterator[Path]:
         # A link, unlike a rename, refuses to replace what is there.
         path.hardlink_to(directory / path.name)
     except FileExistsError as exc:
-        raise UsageError(f"{path} exists already and was left as it is: give another name") from exc
+        raise Exists(f"{path} exists already and was left as it is: give another name") from exc
     finally:
         shutil.rmtree(directory, ignore_errors=True)
         os.close(lock)
 
 
 def _check_free(path: Path, remedy: str) -> None:
-    """Raise UsageError or NotFound unless a new file can be made at `path` with nothing of another's beside it."""
+    """Raise XferzoneError unless a new file can be made at `path` with nothing of another's beside it."""
     if path.exists():
-        raise UsageError(f"{path} exists already and was left as it is: {remedy}")
+        raise Exists(f"{path} exists already and was left as it is: {remedy}")
     if not path.parent.is_dir():
         raise NotFound(f"{path.parent} is not a directory: make it first, or {remedy}")
     # SQLite would take these for parts of the new file.
     for left in (path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
         if left.exists():
-            raise UsageError(
+            raise XferzoneError(
                 f"{left} is left over from another repository: put it back beside its file, or remove it"
             )
 

@@ -41,7 +41,7 @@ _TARGET_WORD = {
 class Change:
     """One change; `rdtype` and `rdata` None in a delete: all of them. `ttl` None: see above. `where`: its
     line in a batch, for messages; empty: not in a batch. `target`: the name it leads to if that was written without a
-    final dot."""
+    final dot. `if_exists`: a delete of what is not there changes nothing."""
 
     verb: str
     name: dns.name.Name
@@ -50,6 +50,7 @@ class Change:
     rdata: bytes | None
     place: str = ""
     target: dns.name.Name | None = None
+    if_exists: bool = False
 
     @property
     def is_ds(self) -> bool:
@@ -155,7 +156,7 @@ def _deleted(records: Sequence[Record], change: Change) -> list[Record]:
             above = ()
         else:
             above += record.above
-    if len(kept) == len(records):
+    if len(kept) == len(records) and not change.if_exists:
         what = "" if change.rdtype is None else f"{rdtypes.type_name(change.rdtype)} "
         place = f"{change.place}: " if change.place else ""
         raise NotFound(f"{place}{change.name} has no such {what}record: {_held(records, change.rdtype)}")

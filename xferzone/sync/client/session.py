@@ -57,7 +57,7 @@ from xferzone.cards import (
     parse_cards,
 )
 from xferzone.cards.session import login_card
-from xferzone.errors import PeerError, UsageError
+from xferzone.errors import PeerError, XferzoneError
 from xferzone.hashing import ArtifactId
 from xferzone.observer import Traffic
 from xferzone.store import Reader, Writer
@@ -257,7 +257,7 @@ class ClientSession:
 
         Raises:
             PeerError: the server breaks the protocol. Nothing of the reply may be kept; the session must not go on.
-            UsageError: the server is the repository that syncs: it would take its own work for pushed.
+            XferzoneError: the server is the repository that syncs: it would take its own work for pushed.
         """
         self.traffic.rounds += 1
         position, came, event = self._position, len(self._came), Event.REPLY
@@ -271,7 +271,7 @@ class ClientSession:
             if event in (Event.ERROR, Event.NO_LOGIN):
                 break
         if self.told.epoch == self._own_epoch:
-            raise UsageError(
+            raise XferzoneError(
                 "the server is this repository itself, or a plain copy of its file: `xferzone remote remove origin`, "
                 "then `remote add origin URL` names another"
             )
