@@ -20,8 +20,8 @@ PLACES = [
     "{} IN 5 A 192.0.2.1",
     '{} 5 TXT ( "x" )',
     "{} 5 TYPE65280 \\# 0",
-    "$ORIGIN {}\n@ 5 A 192.0.2.1",
-    "$ORIGIN {}\nx.example.com. 5 NS @",
+    "$ORIGIN {}.example.com.\n@ 5 A 192.0.2.1",
+    "$ORIGIN {}.example.com.\nx.example.com. 5 NS @",
     *(
         f"x 5 {kind} {rdata}"
         for kinds, rdata in (
@@ -74,7 +74,7 @@ def test_a_name_has_255_octets_at_most_wherever_it_stands(
 ) -> None:
     size, own = name
     relative = b".".join(label.replace(b"\0", b"\\000") for label in own[:-2]).decode()
-    written = f"{relative}.example.com." if is_absolute else relative
+    written = f"{relative}.example.com." if is_absolute and "$ORIGIN" not in place else relative
     content = place.format(written).encode() + b"\n"
     if size > LONGEST:
         with pytest.raises(ZoneInvalid, match=f"a name of {size} octets, 255 are allowed") as refused:

@@ -226,7 +226,7 @@ PARSED = [
     (b"a\\.", (b"a.",), False),
     (b"a\\\\.", (b"a\\",), True),
     (b"\\046\\\\", (b".\\",), False),
-    (b"$x@y", (b"$x@y",), False),
+    (b"$x\\@y", (b"$x@y",), False),
 ]
 
 

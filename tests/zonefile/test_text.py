@@ -126,18 +126,18 @@ OWNERS = [
     ("www.example.com 5 A 1.1.1.1", ["www.example.com 5 A 1.1.1.1"]),
     ("a 5 A 1.1.1.1\n 5 A 1.1.1.2\n\t5 A 1.1.1.3", ["a 5 A 1.1.1.1", "a 5 A 1.1.1.2", "a 5 A 1.1.1.3"]),
     (
-        "a 5 A 1.1.1.1\n$ORIGIN b\n 5 A 1.1.1.2\n@ 5 A 1.1.1.3",
+        "a 5 A 1.1.1.1\n$ORIGIN b.example.com.\n 5 A 1.1.1.2\n@ 5 A 1.1.1.3",
         ["a 5 A 1.1.1.1", "a 5 A 1.1.1.2", "b 5 A 1.1.1.3"],
     ),
-    ("$ORIGIN b\n$ORIGIN c\nd 5 A 1.1.1.1", ["d.c.b 5 A 1.1.1.1"]),
+    ("$ORIGIN c.b.example.com.\n$ORIGIN @\nd 5 A 1.1.1.1", ["d.c.b 5 A 1.1.1.1"]),
     ("$ORIGIN b.example.com.\nd 5 NS e", ["d.b 5 NS e.b"]),
     ("$origin com.\nexample 5 NS ns.example\nx.example 5 A 1.1.1.1", ["@ 5 NS ns", "x 5 A 1.1.1.1"]),
     ("$ORIGIN .\nexample.com 5 NS ns.net", ["@ 5 NS ns.net."]),
     ("$ORIGIN EXAMPLE.com.\nA 5 NS B", ["a 5 NS b"]),
-    ("$ORIGIN SUB\nA 5 HTTPS 1 B", ["a.sub 5 HTTPS 1 B.SUB.example.com."]),
-    ("(www 5 A 1.1.1.1)", ["www 5 A 1.1.1.1"]),
+    ("$ORIGIN SUB.example.com.\nA 5 HTTPS 1 B", ["a.sub 5 HTTPS 1 B.SUB.example.com."]),
+    ("www 5 A 1.1.1.1\n (5 A 1.1.1.1)", ["www 5 A 1.1.1.1", "www 5 A 1.1.1.1"]),
     ("www ( 5\nA\n\n1.1.1.1 ; c\n)", ["www 5 A 1.1.1.1"]),
-    ("www ((5) (A (1.1.1.1)))", ["www 5 A 1.1.1.1"]),
+    ("www (5) (A) (1.1.1.1)", ["www 5 A 1.1.1.1"]),
     ("\\119ww 5 A 1.1.1.1", ["www 5 A 1.1.1.1"]),
     ("w\\046w 5 A 1.1.1.1", ["w\\046w 5 A 1.1.1.1"]),
     ("\\$TTL 5 A 1.1.1.1", ["\\036ttl 5 A 1.1.1.1"]),
@@ -261,7 +261,7 @@ COMMENTS = [
     ("a ( ; 1\n5 A 1.1.1.1 ) ; 2", "; 1\na 5 A 1.1.1.1 ; 2\n"),
     ('a 5 TXT "; no comment" ; one', 'a 5 TXT "; no comment" ; one\n'),
     ("a 5 TXT \\; ; one", 'a 5 TXT ";" ; one\n'),
-    ("$TTL 5 ; 1\n$ORIGIN b ; 2\na A 1.1.1.1 ; 3", "; 1\n; 2\na.b 5 A 1.1.1.1 ; 3\n"),
+    ("$TTL 5 ; 1\n$ORIGIN b.example.com. ; 2\na A 1.1.1.1 ; 3", "; 1\n; 2\na.b 5 A 1.1.1.1 ; 3\n"),
     ("a 5 A 1.1.1.1 ; caf\u00e9 \u2603", "a 5 A 1.1.1.1 ; caf\u00e9 \u2603\n"),
     ("; x\ry\r\na 5 A 1.1.1.1", "; xy\na 5 A 1.1.1.1\n"),
     ("; b\nb 5 A 1.1.1.1\n; a\na 5 A 1.1.1.1", "; a\na 5 A 1.1.1.1\n; b\nb 5 A 1.1.1.1\n"),
@@ -367,7 +367,7 @@ REFUSED = [
     ("a 5 NONE A 1.1.1.1", 1, "class NONE"),
     ("a 5 ANY A 1.1.1.1", 1, "ANY is not a type that a record in a zone can have"),
     ("; x\n  5 A 1.1.1.1\nb 5 A 1.1.1.2", 2, "it has no owner, and no record above gives it one"),
-    ("$ORIGIN b\n\t5 MX 10 a", 2, "it has no owner"),
+    ("$ORIGIN b.example.com.\n\t5 MX 10 a", 2, "it has no owner"),
     ("a 5 ANY TSIG hmac-sha256. 1 300 0 1 NOERROR 0", 1, "ANY is not a type"),
     ("a 5", 1, "it has no record type"),
     ("a", 1, "it has no record type"),
@@ -398,7 +398,15 @@ REFUSED = [
     ('a 5 TXT "x', 1, "a quoted string does not end on its line"),
     ('a 5 TXT "x\ny"', 1, "a quoted string does not end on its line"),
     ('a 5 TXT "x\\', 1, "a quoted string does not end on its line"),
-    ('a 5 TXT ("x\ny")', 1, "a quoted string does not end on its line"),
+    ('a 5 TXT ("x\ny)', 1, "a quoted string does not end"),
+    ("(a 5 A 1.1.1.1)", 1, "a parenthesis stands before the owner"),
+    ("a ((5) A 1.1.1.1)", 1, "a parenthesis is opened inside of parentheses"),
+    ("_sip._tls.@ 5 A 1.1.1.1", 1, "@ stands for the zone only by itself"),
+    ("a 5 NS hostmaster@example.net.", 1, "@ stands for the zone only by itself"),
+    ("$ORIGIN b\na 5 A 1.1.1.1", 1, "with a final dot: write $ORIGIN b.example.com."),
+    ("$ORIGIN example.com\na 5 A 1.1.1.1", 1, "with a final dot: write $ORIGIN example.com."),
+    ("$ORIGIN b.Example.com\na 5 A 1.1.1.1", 1, "with a final dot: write $ORIGIN b.Example.com."),
+    ('a 5 TXT"x"', 1, "a blank is missing before x"),
     ("a 5 TXT x\\", 1, "a backslash escapes nothing"),
     ("a 5 TXT x\\\ny", 1, "a backslash escapes nothing"),
     ("b 5 A 1.1.1.1\na 5 A ( 1.1.1.1", 2, "a parenthesis is opened and never closed"),
@@ -758,3 +766,39 @@ def test_dnspython_reads_the_same_zone_where_both_take_it(content: bytes) -> Non
     assert {each for each in ours if each[2] not in loose} == {
         each for each in theirs if each[2] not in loose
     }
+
+
+# text that two of BIND, Knot and NSD read, and the octets that they find
+STRINGS = [
+    ('a 5 TXT "x"y', b"\1x\1y"),
+    ('a 5 TXT x"y z"', b"\1x\3y z"),
+    ('a 5 TXT "x\\\ny"', b"\3x\ny"),
+    ('a 5 TXT ( "x\ny;(" )', b"\5x\ny;("),
+    ('a 5 TXT ("x"\n"y\n\nz")', b"\1x\4y\n\nz"),
+]
+
+
+@pytest.mark.parametrize(("content", "rdata"), STRINGS)
+def test_strings_over_several_lines_and_next_to_each_other(content: str, rdata: bytes) -> None:
+    first, second = text.read(f"{content}\nb 5 A 1.1.1.1".encode(), ORIGIN)
+    assert first.rdata == rdata
+    assert second.line == content.count("\n") + 2
+    assert text.read(text.write([first], ORIGIN), ORIGIN)[0].rdata == rdata
+
+
+@pytest.mark.parametrize(
+    ("written", "canonical"),
+    [
+        ("21060207062816", "19700101000000"),
+        ("21100101000000", "19731124173144"),
+        ("19691231235959", "21060207062815"),
+        ("20301231235960", "20310101000000"),
+    ],
+)
+def test_moments_of_signatures_wrap_around(written: str, canonical: str) -> None:
+    line = f"a 5 RRSIG A 8 3 5 {written} 20240101000000 1 example.com. AAAA"
+    assert canonical in lines_of(line)[0]
+
+
+def test_a_text_may_end_in_a_carriage_return() -> None:
+    assert lines_of("a 5 A 1.1.1.1\r") == ["a 5 A 1.1.1.1"]

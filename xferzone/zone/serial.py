@@ -27,11 +27,12 @@ _PIECE = re.compile(
     rb"[ \t\r]+"
     rb"|(?P<end>\n)"
     rb"|;[^\n]*"
-    rb'|"(?P<quoted>[^"\\\n]*(?:\\[^\n][^"\\\n]*)*)"'
+    rb'|"(?P<quoted>[^"\\\n]*(?:\\.[^"\\\n]*)*)"'
     rb'|(?P<word>(?:[^ \t\r\n;"()\\]+|\\[^\n])+)'
-    rb"|(?P<parenthesis>[()])"
-    rb"|."
+    rb"|(?P<parenthesis>[()])",
+    re.DOTALL,
 )
+_LONG_STRING = re.compile(rb'"(?P<quoted>[^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)  # in parentheses
 _PLAIN_LINE = re.compile(rb'[^\n;"()\\]*\n')  # read in one step: no piece of it needs a closer look
 _LABEL = re.compile(rb"((?:[^\\.]|\\[0-9]{3}|\\[^0-9])+)(\.|\Z)", re.DOTALL)
 _ESCAPE = re.compile(rb"\\([0-9]{3}|[^0-9])", re.DOTALL)
@@ -119,12 +120,18 @@ def _long_entry(content: bytes, at: int) -> tuple[list[bytes], int]:
     """The tokens of the entry that begins at `at`, and where the next one begins."""
     depth = 0
     tokens: list[bytes] = []
-    while at < len(content) and (piece := _PIECE.match(content, at)):
+    while at < len(content):
+        piece = _PIECE.match(content, at)
+        if piece is None and depth:
+            piece = _LONG_STRING.match(content, at)
+        if piece is None:
+            at += 1
+            continue
         at = piece.end()
         kind = piece.lastgroup
         if kind in ("word", "quoted"):
             # A quoted string is replaced by the empty one, which is not a name, number, class or type.
-            tokens.append(piece["word"] or b"")
+            tokens.append(piece[kind] if kind == "word" else b"")
         elif kind == "parenthesis":
             depth = max(0, depth + (1 if piece["parenthesis"] == b"(" else -1))
         elif kind == "end" and depth == 0:

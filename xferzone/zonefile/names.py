@@ -39,9 +39,9 @@ _LOOKS_LIKE_ID = re.compile(r"(?<!\\)(?:\\\\)*%[0-9a-fA-F]{2}|\A%[rR][oO][oO][tT
 _PLAIN = b"-/*_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _PRESENTED = [bytes((octet,)) if octet in _PLAIN else b"\\%03d" % octet for octet in range(256)]
 _NEEDS_ESCAPE = re.compile(rb"[^-./*0-9A-Z_a-z]")
-_BARE = re.compile(rb"[^!#$%&\'*+,\-/0-9:<=>?@A-Z\[\]^_`a-z{|}~]")  # nowhere in a name unless escaped
-_NAME_TOKEN = re.compile(rb"((?:[^\\.]|\\(?:[0-9]{3}|[ -/:-~]))*)(\.|\Z)", re.DOTALL)
-_ESCAPE = re.compile(rb"\\([0-9]{3}|[ -/:-~])")
+_BARE = re.compile(rb"[^!#$%&\'*+,\-/0-9:<=>?A-Z\[\]^_`a-z{|}~]")  # nowhere in a name unless escaped
+_NAME_TOKEN = re.compile(rb"((?:[^\\.]|\\(?:[0-9]{3}|[\t -/:-~]))*)(\.|\Z)", re.DOTALL)
+_ESCAPE = re.compile(rb"\\([0-9]{3}|[\t -/:-~])")
 _KEY_ESCAPE = re.compile(rb"\x01([\x01\x02])")
 
 
@@ -194,8 +194,12 @@ def _unescaped_label(label: str) -> bytes:
 
 def _parsed_label(raw: bytes) -> bytes:
     escaped = b"\\" in raw
-    if _BARE.search(_ESCAPE.sub(b"", raw) if escaped else raw):
-        raise ValueError("it holds a character that must be escaped")
+    if bare := _BARE.search(_ESCAPE.sub(b"", raw) if escaped else raw):
+        if bare[0] == b"@":
+            raise ValueError(
+                "@ stands for the zone only by itself: leave it out, or write the character as \\@"
+            )
+        raise ValueError(f"it holds a character that must be escaped: write \\{bare[0][0]:03d}")
     label = _ESCAPE.sub(_octet, raw) if escaped else raw
     if len(label) > 63:
         raise ValueError(f"its label {raw[:20].decode('latin-1')}... has {len(label)} octets, 63 are allowed")

@@ -2,7 +2,7 @@
 
     entry of the scanner                 what becomes of it
     blank line, comment                  the comment waits for the next record
-    $ORIGIN name                         completes the relative names that follow; may lie outside the zone
+    $ORIGIN name.                        completes the relative names that follow; may lie outside the zone
     $TTL interval                        of the records that follow and have none
     $GENERATE range owner ... rdata      as many records
     $INCLUDE, other directives           refused
@@ -225,7 +225,18 @@ class Reading:
         if directive == b"$TTL":
             self._default = _ttl_of(word)
         else:
-            self._enter(self._names.labels(word))
+            self._origin(word)
+
+    def _origin(self, word: bytes) -> None:
+        labels = self._names.labels(word)
+        if word != b"@" and not names.parsed_name(word)[1]:
+            # Knot and NSD refuse it; most who leave the dot out mean a name that has the zone's already.
+            own = labels[: len(labels) - len(self._names.origin)]
+            ends_whole = tuple(label.lower() for label in own[-len(self._zone) :]) == self._zone
+            meant = own if ends_whole else labels
+            reason = "$ORIGIN needs an absolute name, with a final dot"
+            raise ValueError(f"{reason}: write $ORIGIN {names.labels_text(meant).decode('ascii')}.")
+        self._enter(labels)
 
     def _enter(self, origin: Sequence[bytes]) -> None:
         """Complete relative names with `origin` from here on."""

@@ -5,10 +5,11 @@ r"""Zone text into entries: the lines that belong together, their tokens and the
     blank    = space or tab; at the end of a line carriage returns too
     comment  = ";" and all up to the line feed
     token    = a word: printable ASCII without blanks, quotes, parentheses and ";"
-             | a quoted string: any octets but a line feed
-               in both a backslash takes what follows
+             | a quoted string: any octets but, outside of parentheses, a line feed
+               in both a backslash takes what follows; in a quoted string a line feed too
 
-Nothing is unescaped here. Source: RFC 1035 5.1.
+Parentheses do not nest, and none stands before the owner. Nothing is unescaped here.
+Source: RFC 1035 5.1; where that is silent, what two of BIND, Knot and NSD do (docs/zone-checks.md).
 """
 
 import re
@@ -16,14 +17,19 @@ from typing import NamedTuple
 
 MAX_ENTRY = 1_000_000  # bytes of an entry; as much as the text of one owner may have (zone/cut.py)
 
+_TOO_LONG = f"it is longer than {MAX_ENTRY} bytes"
+_BLANK = (b" ", b"\t")
+
 _PIECE = re.compile(
-    rb"(?P<end>[ \t\r]*\n)"
+    rb"(?P<end>[ \t\r]*\n|[ \t\r]*\r\Z)"
     rb"|[ \t]+"
     rb"|(?P<comment>;[^\n]*)"
-    rb'|"(?P<quoted>[^"\\\n]*(?:\\[^\n][^"\\\n]*)*)"'
-    rb"|(?P<word>(?:[!#-'*-:<-\[\]-~]+|\\[ -~])+)"
-    rb"|(?P<parenthesis>[()])"
+    rb'|"(?P<quoted>[^"\\\n]*(?:\\.[^"\\\n]*)*)"'
+    rb"|(?P<word>(?:[!#-'*-:<-\[\]-~]+|\\[\t -~])+)"
+    rb"|(?P<parenthesis>[()])",
+    re.DOTALL,
 )
+_LONG_STRING = re.compile(rb'"(?P<quoted>[^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)  # in parentheses
 
 
 class Token(NamedTuple):
@@ -59,7 +65,7 @@ def entry(content: bytes, at: int, line: int) -> Entry:
     """The entry that begins at offset `at`, in line `line`."""
     scanner = _Scanner(content, at, line)
     fault = scanner.run()
-    indented = content[at : at + 1] in (b" ", b"\t")
+    indented = content[at : at + 1] in _BLANK
     return Entry(line, scanner.at, scanner.line, indented, scanner.tokens, scanner.comments, fault)
 
 
@@ -79,21 +85,24 @@ class _Scanner:
     def run(self) -> str:
         """Read to the end of the entry; the fault that stopped it, else nothing."""
         content, start, depth = self.content, self.at, 0
+        indented = content[start : start + 1] in _BLANK
         limit = start + MAX_ENTRY + 1  # so that no token can be long
         token_end = -1
         while self.at < len(content):
-            piece = _PIECE.match(content, self.at, limit)
+            piece = _PIECE.match(content, self.at, limit) or (
+                _LONG_STRING.match(content, self.at, limit) if depth else None
+            )
             if piece is None:
-                reason = (
-                    _unreadable(content, self.at)
-                    if self.at < limit
-                    else f"it is longer than {MAX_ENTRY} bytes"
+                return self._fault(
+                    _unreadable(content, self.at, depth) if self.at < limit else _TOO_LONG, depth
                 )
-                return self._fault(reason, depth)
             kind = piece.lastgroup
             if kind in ("word", "quoted"):
+                if depth and not self.tokens and not indented:
+                    return self._fault("a parenthesis stands before the owner", depth)
                 self.tokens.append(Token(piece[kind], kind == "quoted", token_end == self.at))
                 token_end = piece.end()
+                self.line += piece[kind].count(b"\n")
             elif kind == "comment":
                 self.comments.append(comment_of(piece[kind]))
             elif kind == "parenthesis":
@@ -101,8 +110,10 @@ class _Scanner:
             self.at = piece.end()
             if depth < 0:
                 return self._fault("a parenthesis is closed that was not opened", 0)
+            if depth > 1:
+                return self._fault("a parenthesis is opened inside of parentheses", depth)
             if self.at - start > MAX_ENTRY:
-                return self._fault(f"it is longer than {MAX_ENTRY} bytes", depth)
+                return self._fault(_TOO_LONG, depth)
             if kind == "end":
                 self.line += 1
                 if depth == 0:
@@ -120,13 +131,13 @@ class _Scanner:
         return reason
 
 
-def _unreadable(content: bytes, at: int) -> str:
+def _unreadable(content: bytes, at: int, depth: int) -> str:
     """Why no piece begins at offset `at`."""
     octet = content[at]
     if octet == 0x5C and content[at + 1 : at + 2] >= b"\x80":
         octet = content[at + 1]
     if octet == 0x22:
-        return "a quoted string does not end on its line"
+        return "a quoted string does not end" + ("" if depth else " on its line")
     if octet == 0x5C:
         return "a backslash escapes nothing"
     if octet >= 0x80:

@@ -11,7 +11,6 @@ Source: the RFC of each type; RFC 3597 5 for \#.
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from types import MappingProxyType
 
 from xferzone.zonefile import rdtypes, scanner
@@ -185,11 +184,11 @@ def generic_text(wire: bytes) -> bytes:
 
 
 def _check_apart(rdtype: int, tokens: Sequence[Token]) -> None:
-    """Raise ValueError where a word touches a quoted string; only SvcParams have a meaning for that."""
-    if rdtype in (rdtypes.SVCB, rdtypes.HTTPS):
-        return
-    for before, token in pairwise(tokens):
-        if token.glued and not (token.quoted and before.quoted):
+    """Raise ValueError where a quoted string touches what is before it; SvcParams have a meaning for that, and in
+    character-strings without number two of BIND, Knot and NSD take it for the begin of the next."""
+    may_touch = rdtype in (rdtypes.SVCB, rdtypes.HTTPS) or LAYOUTS.get(rdtype) == (_STRINGS,)
+    for token in tokens[:1] if may_touch else tokens:
+        if token.glued:
             raise ValueError(f"a blank is missing before {shown(token.raw)}")
 
 

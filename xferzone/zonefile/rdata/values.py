@@ -4,7 +4,7 @@ r"""The small values that rdata is made of, between text and octets.
     IPv4 address       192.0.2.1                   four decimals, no leading zeros
     IPv6 address       2001:db8::1                 written as RFC 5952 says; ::ffff:192.0.2.1 if v4-mapped
     interval           3600  1h30m  1w2d           seconds, or runs of number and unit, in any case
-    moment             20260131235959  1769903999  of RRSIG: UTC, or seconds since 1970; below 2^32
+    moment             20260131235959  1769903999  of RRSIG: UTC, or seconds since 1970; modulo 2^32 (RFC 4034 3.1.5)
 
 Every parser raises ValueError with a reason that names what it was given. Source: RFC 1035 5.1, RFC 4034 3.2,
 RFC 4291 2.2, RFC 5952; intervals as BIND 9 takes them.
@@ -122,12 +122,12 @@ def parse_moment(text: bytes) -> bytes:
     if match := _MOMENT.fullmatch(text):
         year, month, day, hour, minute, second = map(int, match.groups())
         try:
-            seconds = int(datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp())
+            moment = datetime(year, month, day, hour, minute, tzinfo=UTC)
         except ValueError as exc:
             raise ValueError(f"{shown(text)} is not a moment: {exc}") from exc
-        if 0 <= seconds < 1 << 32:
-            return seconds.to_bytes(4, "big")
-    raise ValueError(f"{shown(text)} is not a moment YYYYMMDDHHmmSS from 1970 to 2106-02-07")
+        if second <= 60:  # a leap second
+            return ((int(moment.timestamp()) + second) % (1 << 32)).to_bytes(4, "big")
+    raise ValueError(f"{shown(text)} is not a moment YYYYMMDDHHmmSS, or a number of seconds below 2^32")
 
 
 def moment_text(octets: bytes) -> bytes:
