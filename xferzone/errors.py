@@ -15,6 +15,7 @@
     +-- LostRace            4 work done here lost a race; it is kept on another branch
     +-- ZoneInvalid         6 zone text or content; carries every fault found
     +-- Refused             7 a safety threshold or policy says no
+    |   +-- RecordsLost       a change would take away much of a zone
     +-- Denied             77 the other side refuses us
     +-- Busy               75 the repository stayed locked too long; try again
     +-- Cancelled           1 the caller has cancelled the sync
@@ -143,6 +144,10 @@ class Refused(XferzoneError):
     """A safety threshold or a policy says no; the message names the setting and the flag."""
 
     exit_code = 7
+
+
+class RecordsLost(Refused):
+    """A change would take away much of the zone; the message says how much and where."""
 
 
 class Denied(XferzoneError):

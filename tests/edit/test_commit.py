@@ -96,7 +96,8 @@ def test_a_batch_reads_each_file_of_a_large_zone_once(project: Project) -> None:
     wanted += [changes.parse_change("delete", [f"h{n}.example.com"]) for n in range(1, count, 3)]
     began = time.process_time()
     with project.writing() as (writer, refs):
-        done = Edit(writer, refs, MAIN_BRANCH, Author("ann", project.now)).change(wanted, "batch")
+        edit = Edit(writer, refs, MAIN_BRANCH, Author("ann", project.now), allow_loss=True)
+        done = edit.change(wanted, "batch")
     # 2 s where this was written; once a file for each owner it would be over 60.
     assert time.process_time() - began < 20
     with project.store.reader() as reader:

@@ -1,5 +1,7 @@
 """Verbs that commit: their options, and the one transaction in which they do it."""
 
+import shlex
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -18,11 +20,12 @@ from xferzone.cli.settings import Settings, changing, now_ms, own_login
 from xferzone.edit.appending import Author, Commit
 from xferzone.edit.commit import Edit
 from xferzone.edit.naming import check_utf8, zone_branch
-from xferzone.errors import Fault, RefConflict, ZoneInvalid
+from xferzone.errors import Fault, RecordsLost, RefConflict, ZoneInvalid
 from xferzone.hashing import short
 from xferzone.refs import DEFAULT_BRANCH, BranchName, LocalRefs
 from xferzone.store import Writer, schema
 from xferzone.zone.difference import Difference
+from xferzone.zone.loss import MAX_LOST
 
 _META = "xferzone.writing"
 _Command = TypeVar("_Command", bound=Callable[..., object])
@@ -37,6 +40,7 @@ class Writing:
     dry_run: bool
     login: str | None
     strict: bool
+    allow_loss: bool = False
 
     @classmethod
     def given(cls) -> "Writing":
@@ -51,55 +55,53 @@ class _DryRun(Exception):
 
 
 def writing(command: _Command) -> _Command:
-    """Give a verb -b, -m, --strict, --dry-run and --as; Writing.given() reads them."""
+    """Give a verb -b, -m, --strict, --allow-loss, --dry-run and --as; Writing.given() reads them."""
     # Large steps of the serial needed this option once; scripts still give it.
     jump = click.option("--serial-jump", is_flag=True, hidden=True, expose_value=False)
-    return jump(_with_options(command, f"The zone's branch; {DEFAULT_BRANCH} is the one served."))
+    on = f"The zone's branch; {DEFAULT_BRANCH} is the one served."
+    return jump(_with_options(command, on, may_lose=True))
 
 
 def writing_on(branch: str) -> Callable[[_Command], _Command]:
-    """The same; `branch` says what the verb's -b means."""
-    return lambda command: _with_options(command, branch)
+    """The same for a verb that takes no records from a zone that stays; `branch` says what its -b means."""
+    return lambda command: _with_options(command, branch, may_lose=False)
 
 
-def _with_options(command: _Command, branch: str) -> _Command:
+def _with_options(command: _Command, branch: str, *, may_lose: bool) -> _Command:
+    lost = f"Store it though over {MAX_LOST} % of the zone's records go."
+    strict = "Take a warning for a fault: exit code 6, nothing stored."
+    options = [
+        _option("-b", "branch", metavar="BRANCH", default=DEFAULT_BRANCH, text=branch),
+        _option("-m", "message", metavar="TEXT", text="The check-in's comment."),
+        _option("--dry-run", text="Show what would change, and store nothing."),
+        _option("--strict", text=strict),
+        *([_option("--allow-loss", text=lost)] if may_lose else ()),
+        _option("--as", "login", metavar="LOGIN", text="The author; else XFERZONE_USER, else you."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _option(
+    *words: str, text: str, metavar: str | None = None, default: str | None = None
+) -> Callable[[_Command], _Command]:
+    """An option that Writing.given() reads; without a `metavar` it is a flag."""
 
     def keep(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
         assert parameter.name is not None
         ctx.meta.setdefault(_META, {})[parameter.name] = value
 
-    def option(
-        *words: str, default: object = None, is_flag: bool = False, metavar: str | None = None, text: str
-    ) -> None:
-        nonlocal command
-        added = click.option(
-            *words,
-            default=default,
-            is_flag=is_flag,
-            metavar=metavar,
-            expose_value=False,
-            callback=keep,
-            help=text,
-        )
-        command = added(command)
-
-    option("--as", "login", metavar="LOGIN", text="The author; else XFERZONE_USER, else you.")
-    option("--dry-run", default=False, is_flag=True, text="Show what would change, and store nothing.")
-    option(
-        "--strict",
-        default=False,
-        is_flag=True,
-        text="Take a warning for a fault: exit code 6, nothing stored.",
+    is_flag = metavar is None
+    return click.option(
+        *words,
+        default=False if is_flag else default,
+        is_flag=is_flag,
+        metavar=metavar,
+        expose_value=False,
+        callback=keep,
+        help=text,
     )
-    option("-m", "message", metavar="TEXT", text="The check-in's comment.")
-    option(
-        "-b",
-        "branch",
-        metavar="BRANCH",
-        default=DEFAULT_BRANCH,
-        text=branch,
-    )
-    return command
 
 
 def author(login: str | None = None) -> Author:
@@ -116,12 +118,13 @@ def commit(
 
     Raises:
         RefConflict: it lost a race against another check-in; the work is kept on a fork branch.
+        RecordsLost: much of the zone would go; the message has the command that does it all the same.
     """
     options = Writing.given()
     try:
         with changing(settings) as (writer, refs):
             branch = target(refs)
-            edit = Edit(writer, refs, branch, author(options.login))
+            edit = Edit(writer, refs, branch, author(options.login), allow_loss=options.allow_loss)
             done = act(edit, writer, refs)
             if options.strict and done.warnings:
                 raise _too_doubtful(done.warnings)
@@ -134,6 +137,9 @@ def commit(
         if done.fork is not None:
             raise RefConflict(str(done.branch), "where you began", "a newer check-in") from None
         return
+    except RecordsLost as exc:
+        exc.args = (f"{exc}\nnothing was stored; to store it all the same: {_with_option('--allow-loss')}",)
+        raise
     _show(settings, done, is_dry=False)
     if is_unsent and not settings.json:
         click.echo("not sent yet: xferzone sync", err=True)
@@ -141,6 +147,13 @@ def commit(
         raise RefConflict(
             str(done.branch), "where you began", f"a newer check-in (your work is kept on branch {done.fork})"
         )
+
+
+def _with_option(option: str) -> str:
+    """The command line that runs, with one more option."""
+    words = sys.argv[1:]
+    at = words.index("--") if "--" in words else len(words)  # what follows is data
+    return shlex.join(["xferzone", *words[:at], option, *words[at:]])
 
 
 def _too_doubtful(warnings: Sequence[str]) -> ZoneInvalid:

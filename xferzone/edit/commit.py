@@ -21,15 +21,15 @@ from xferzone.edit import changed, delegation, doubts
 from xferzone.edit.appending import Appending, Author, Commit
 from xferzone.edit.naming import check_new
 from xferzone.edit.pieces import Pieces
-from xferzone.errors import Exists, Fault, NotFound, Refused, UsageError, ZoneInvalid
+from xferzone.errors import Exists, Fault, NotFound, RecordsLost, Refused, UsageError, ZoneInvalid
 from xferzone.hashing import ArtifactId, short
-from xferzone.publish import served
+from xferzone.publish import losing, served
 from xferzone.publish.deferred import compiled
 from xferzone.publish.publish import withdraw
 from xferzone.publish.serials import floor
 from xferzone.refs import BranchName, LocalRefs, Ref, State, lookup
 from xferzone.store import Writer, schema, symbols, unsent
-from xferzone.zone import checks, cut
+from xferzone.zone import checks, cut, loss
 from xferzone.zone.changes import Change
 from xferzone.zone.difference import Difference
 from xferzone.zonefile import names
@@ -40,13 +40,16 @@ from xferzone.zonefile.record import Record
 class Edit:
     """One branch of one zone, about to be committed to."""
 
-    def __init__(self, writer: Writer, refs: LocalRefs, branch: BranchName, author: Author) -> None:
+    def __init__(
+        self, writer: Writer, refs: LocalRefs, branch: BranchName, author: Author, *, allow_loss: bool = False
+    ) -> None:
         if writer.role == schema.MIRROR:
             raise Refused(
                 "this is a mirror: commit in its remote, or make it a primary with `xferzone promote`"
             )
         self.zone, self.branch = branch.zone, branch
         self._writer, self._refs, self._author = writer, refs, author
+        self._allow_loss = allow_loss
         self._appending = Appending(writer, refs, branch, author)
 
     def change(self, wanted: Sequence[Change], comment: str) -> Commit:
@@ -55,6 +58,7 @@ class Edit:
         Raises:
             NotFound: no such zone, or a delete of what is not there.
             ZoneInvalid: the zone could not be served.
+            RecordsLost: much of it would go.
         """
         ref = self._served()
         ref = self._canonical(ref)
@@ -72,11 +76,13 @@ class Edit:
         if kept == own:
             return Commit(self.branch, None, ref.serial)
         done = self._appending.append(self._beside(ref.checkin, kept), comment, ref.checkin)
+        changes = changed.in_owners(self.zone, before, edits)
+        is_batch = any(change.place for change in wanted)
+        self._check_loss(ref, changes, at_least=1 if is_batch else loss.MIN_RECORDS)
         says_soa = any(change.rdtype == SOA and change.verb != "delete" for change in wanted)
         told = self._serial_warning(done, ref, is_given=says_soa)
         lost = doubts.lost_comments(before, edits)
         warnings = dict.fromkeys((*doubtful, *self._new_warnings(own, kept), *lost, *told, *done.warnings))
-        changes = changed.in_owners(self.zone, before, edits)
         return replace(done, warnings=tuple(warnings), changes=changes)
 
     def replace(self, records: Sequence[Record], comment: str, base: ArtifactId | None = None) -> Commit:
@@ -84,6 +90,7 @@ class Edit:
 
         Raises:
             ZoneInvalid: the zone could not be served.
+            RecordsLost: much of it would go.
         """
         ref = self._refs.get(self.branch)
         if ref is not None and ref.state is not State.REMOVED and base in (None, ref.checkin):
@@ -97,12 +104,19 @@ class Edit:
         if own == before:
             return Commit(self.branch, None, None if ref is None else ref.serial)
         done = self._appending.append(self._beside(parent, own), comment, parent)
-        told = self._serial_warning(done, ref, is_given=False)
         changes = self._changes(before, own)
+        self._check_loss(ref, changes)
+        told = self._serial_warning(done, ref, is_given=False)
         return replace(done, warnings=(*told, *done.warnings), changes=changes)
 
     def reset(self, to: ArtifactId, comment: str) -> Commit:
-        """Append a check-in with the files of `to`. Raises NotFound if the branch was never served."""
+        """Append a check-in with the files of `to`.
+
+        Raises:
+            NotFound: the branch was never served.
+            ZoneInvalid: the zone could not be served.
+            RecordsLost: much of it would go.
+        """
         ref = self._refs.get(self.branch)
         if ref is None:
             raise NotFound(
@@ -114,8 +128,12 @@ class Edit:
         before, after = self._writer.files(ref.checkin), self._writer.files(to)
         if before == after:
             return Commit(self.branch, None, ref.serial)
+        if not self._allow_loss:
+            ref = compiled(self._writer, self._refs, ref)
         done = self._appending.append(self._writer.file_cards(to), comment, ref.checkin, as_cut=False)
-        return replace(done, changes=self._changes(before, after))
+        changes = self._changes(before, after)
+        self._check_loss(ref, changes)
+        return replace(done, changes=changes)
 
     def remove(self, comment: str) -> Commit:
         """Append an empty check-in: the zone is no longer served.
@@ -217,6 +235,17 @@ class Edit:
         return (
             f"the serial {given} is not after {ref.serial}, which was served: {done.serial} is served now",
         )
+
+    def _check_loss(self, before: Ref | None, change: Difference, *, at_least: int = 1) -> None:
+        """Raise RecordsLost if the change takes too much of the zone at `before`, and `at_least` so many records."""
+        lost = loss.of_lines(change)
+        if self._allow_loss or before is None or sum(lost.values()) < at_least:
+            return
+        found = losing.too_much(self._writer, before, lost)
+        if found is not None:
+            raise RecordsLost(
+                f"{self.branch} would lose {found.told(self.zone)}; over {loss.MAX_LOST} % needs --allow-loss"
+            )
 
     # -- the steps
 

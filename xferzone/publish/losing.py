@@ -1,0 +1,33 @@
+"""How much of a zone goes when its ref moves (zone/loss.py), from the compiled indexes of both versions.
+
+Only the indexes that one version alone has are compared, and of the others as few are opened as show that the loss is
+no large part of the zone.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from xferzone.refs import Ref, indexes
+from xferzone.store import Reader
+from xferzone.zone import loss
+from xferzone.zone.index import Index
+from xferzone.zone.loss import Lost
+
+
+def too_much(reader: Reader, before: Ref, lost: Lost) -> loss.Loss | None:
+    """The loss, if it is too much for the zone as it stood, compiled, at `before`. None: it is not."""
+    return loss.too_much(lost, (node for _, node in _nodes(reader, before.numbers)))
+
+
+def between(reader: Reader, before: Ref, after: Ref) -> Lost:
+    """What goes between two versions of a zone, both compiled."""
+    kept = set(before.numbers) & set(after.numbers)
+    gone, come = (
+        dict(_nodes(reader, (number for number in ref.numbers if number not in kept)))
+        for ref in (before, after)
+    )
+    return loss.of_nodes(gone, come)
+
+
+def _nodes(reader: Reader, numbers: Iterable[int]) -> Iterator[tuple[bytes, bytes]]:
+    for number in numbers:
+        yield from Index(indexes.content(reader, number))
