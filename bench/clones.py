@@ -118,7 +118,7 @@ def _mb(size: int) -> str:
 def _ends(ops: Person, clone: Path) -> None:
     """A clone counts only if it is sound and the first look at it is quick."""
     row("`xferzone check` of our clone, no faults", [timed(ops.xferzone, "-R", clone, "check")], "s")
-    zone = json.loads(ops.xferzone("-R", clone, "--format", "json", "zone", "list").out)[0]["zone"]
+    zone = json.loads(ops.xferzone("-R", clone, "--format", "json", "zone", "list").out)["zones"][0]["zone"]
     for verb in ("log", "show"):
         row(
             f"the first `xferzone {verb}`", [timed(ops.xferzone, "-R", clone, verb, zone)], "s", bound="< 1 s"

@@ -86,7 +86,7 @@ def test_json_has_every_change_and_warning(zone: Run) -> None:
         "name": "example.com.",
         "ttl": 3600,
         "type": "MX",
-        "data": "5 x.example.com.",
+        "rdata": "5 x.example.com.",
         "rdata_hex": "00050178076578616d706c6503636f6d00",
     }
     assert done["warnings"] == [

@@ -190,7 +190,7 @@ def test_log_branch_and_tag_show_what_stock_shows(tmp_path: Path, xz: Run, seed:
     ]
     leaves = {uuid for (uuid,) in asked(project, "SELECT uuid FROM leaf JOIN blob USING (rid);")}
     parents = parents_in(project)
-    ours = json.loads(xz("--format", "json", "log", "-n", "10000").out)
+    ours = json.loads(xz("--format", "json", "log", "-n", "10000").out)["checkins"]
     assert [row["checkin"] for row in ours] == [row[0] for row in stock]
     for row, (checkin, date, author, branch, tags, phase, comment) in zip(ours, stock, strict=True):
         assert (row["date"], row["author"], row["branch"]) == (date, author, branch)
@@ -201,13 +201,15 @@ def test_log_branch_and_tag_show_what_stock_shows(tmp_path: Path, xz: Run, seed:
         assert sorted(row["parents"]) == sorted(parents.get(checkin, []))
         assert row["parents"][:1] == parents.get(checkin, [])[:1]
         assert (len(row["parents"]) > 1) == ("*MERGE*" in phase)
-    branches = {row["branch"]: row["closed"] for row in json.loads(xz("--format", "json", "branch").out)}
+    branches = {
+        row["branch"]: row["closed"] for row in json.loads(xz("--format", "json", "branch").out)["branches"]
+    }
     for words, closed in ((("-c",), True), ((), False)):
         listed = project.person.fossil("branch", "ls", "-R", project.file, *words).out
         assert {line.lstrip("* #") for line in listed.splitlines()} == {
             name for name, is_closed in branches.items() if is_closed is closed
         }
-    symbols = {row["tag"] for row in json.loads(xz("--format", "json", "tag").out)} | set(branches)
+    symbols = {row["tag"] for row in json.loads(xz("--format", "json", "tag").out)["tags"]} | set(branches)
     assert set(project.person.fossil("tag", "ls", "-R", project.file).out.splitlines()) == symbols
     with Store.open(tmp_path / "zones.xferzone") as store, store.reader() as reader:
         for name, tip in branch_tips(reader).items():
@@ -220,7 +222,7 @@ def test_the_date_now_is_when_it_was_given(tmp_path: Path, xz: Run) -> None:
     project.commit()
     project.fossil("amend", "current", "--date", "now")
     bring(project, tmp_path)
-    (newest, *_) = json.loads(xz("--format", "json", "log").out)
+    (newest, *_) = json.loads(xz("--format", "json", "log").out)["checkins"]
     given = datetime.fromisoformat(newest["date"])
     assert (
         abs((datetime.now(given.tzinfo or UTC) - given.replace(tzinfo=given.tzinfo or UTC)).total_seconds())
@@ -258,7 +260,9 @@ def test_tags_give_other_parents_as_in_stock(tmp_path: Path, xz: Run, steps: Seq
         given = ("--raw", "--date-override", project.now(), "parent", tip)
         project.fossil("tag", *words, *given, *([value] if value else []))
     bring(project, tmp_path)
-    shown = {row["checkin"]: row["parents"] for row in json.loads(xz("--format", "json", "log").out)}
+    shown = {
+        row["checkin"]: row["parents"] for row in json.loads(xz("--format", "json", "log").out)["checkins"]
+    }
     assert shown == {checkin: [] for checkin in made} | parents_in(project)
     project.fossil("rebuild")
     assert shown == {checkin: [] for checkin in made} | parents_in(project)

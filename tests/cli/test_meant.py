@@ -75,11 +75,13 @@ def test_what_was_removed_says_how_it_comes_back(zone: Run) -> None:
 
 def test_served_is_said_of_what_dns_answers_from_alone(zone: Run) -> None:
     zone("branch", "example.com", "canary")
-    states = [entry["state"] for entry in json.loads(zone("--format", "json", "log", "example.com").out)]
+    states = [
+        entry["state"] for entry in json.loads(zone("--format", "json", "log", "example.com").out)["checkins"]
+    ]
     assert states == ["tip", "served"]
     assert "[tip]" in zone("log", "example.com", "-n", "1").out
     assert "[tip]" in zone("log", "--help").out
-    canary, main = json.loads(zone("--format", "json", "branch", "example.com").out)
+    canary, main = json.loads(zone("--format", "json", "branch", "example.com").out)["branches"]
     assert (canary["served"], canary["published"]) == (False, True)
     assert (main["served"], main["published"]) == (True, True)
     first, second = zone("branch", "example.com").out.splitlines()
@@ -97,7 +99,10 @@ def test_who_changed_a_name_and_when(zone: Run) -> None:
     assert [line.split(" serial ")[1].split(":")[0] for line in lines] == ["9 eve", "7 bob", "5 ann"]
     assert "delete www.example.com" in lines[0]
     assert len(zone("log", "example.com", "www.example.com", "-n", "1").out.splitlines()) == 1
-    assert len(json.loads(zone("--format", "json", "log", "example.com", "mail.example.com").out)) == 2
+    assert (
+        len(json.loads(zone("--format", "json", "log", "example.com", "mail.example.com").out)["checkins"])
+        == 2
+    )
     assert len(zone("log", "example.com", "example.com").out.splitlines()) == 1
 
 
@@ -264,7 +269,7 @@ def test_an_edit_with_a_fault_says_the_reason_first(zone: Run, monkeypatch: pyte
 
 def test_ids_in_messages_are_short(zone: Run) -> None:
     zone("set", "www.example.com", "A", "192.0.2.7")
-    (tip, *_) = json.loads(zone("--format", "json", "log", "example.com").out)
+    (tip, *_) = json.loads(zone("--format", "json", "log", "example.com").out)["checkins"]
     failed = zone("diff", "example.com", tip["checkin"][:-1] + "~9")
     assert tip["checkin"][:-1] in failed.err
     assert tip["checkin"] not in zone("diff", "example.com", tip["checkin"] + "~9").err

@@ -150,7 +150,9 @@ def test_what_others_wrote_cannot_steer_the_terminal(zone: Run) -> None:
     assert "one two" in shown
     assert not {"\x1b", "\x07", "\udcff"} & set(shown)
     assert "\x07" not in zone("blame", "example.com").out
-    assert json.loads(zone("--format", "json", "log", "-n", "1").out)[0]["comment"].startswith("one\ntwo")
+    assert json.loads(zone("--format", "json", "log", "-n", "1").out)["checkins"][0]["comment"].startswith(
+        "one\ntwo"
+    )
 
 
 @pytest.mark.parametrize(

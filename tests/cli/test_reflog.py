@@ -11,7 +11,7 @@ from xferzone.store import Store
 
 
 def doors(run: Run, *words: str) -> list[tuple[int, object, str, str]]:
-    moves = json.loads(run(*words, "--format", "json").out)
+    moves = json.loads(run(*words, "--format", "json").out)["moves"]
     return [(move["number"], move["serial"], move["login"], move["door"]) for move in moves]
 
 

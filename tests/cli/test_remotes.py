@@ -254,7 +254,7 @@ def test_remotes_have_names(origin: str, zone: Run) -> None:
     assert zone("remote", "add", "backup", at(origin, "ann", "pw-ann")).code == 0
     assert zone("remote", "add", "backup", origin).code == 3
     assert zone("remote", "add", "a b", origin).code == 2
-    assert json.loads(zone("--format", "json", "remote", "list").out) == [
+    assert json.loads(zone("--format", "json", "remote", "list").out)["remotes"] == [
         {"name": "backup", "url": at(origin, "ann")}
     ]
     assert zone("remote", "remove", "backup").code == 0

@@ -258,7 +258,7 @@ def test_revisions_and_diff(zone: Run) -> None:
         zone("diff", "example.com", "before", "main~1").out == "-www 300 A 192.0.2.1\n+www 300 A 192.0.2.7\n"
     )
     assert zone("diff", "example.com", "@2000-01-01").code == 5
-    full = json.loads(zone("--format", "json", "log", "example.com").out)
+    full = json.loads(zone("--format", "json", "log", "example.com").out)["checkins"]
     assert (
         zone("diff", "example.com", full[1]["checkin"][:12], full[0]["checkin"])
         .out.splitlines()[1]

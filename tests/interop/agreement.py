@@ -111,7 +111,9 @@ def assert_ours_sound(person: Person, repository: Path) -> None:
 
 def assert_log_as_stock(person: Person, repository: Path, stock: Path) -> None:
     """`log` of a repository of ours says of each check-in what stock's tables do: edits, parents, tags, leaves."""
-    log = json.loads(person.xferzone("-R", repository, "--format", "json", "log", "-n", "100000").out)
+    log = json.loads(person.xferzone("-R", repository, "--format", "json", "log", "-n", "100000").out)[
+        "checkins"
+    ]
     said = {each["checkin"]: each for each in log}
     columns = ("checkin", "comment", "author", "date", "branch", "leaf", "closed", "hidden")
     found = {tuple(each[column] for column in columns) for each in log}

@@ -4,7 +4,7 @@ import click
 
 from xferzone.cli.committing import Writing, commit, on_branch, writing_on
 from xferzone.cli.conditions import if_missing, is_given, unless_there
-from xferzone.cli.output import printable, show_json, when
+from xferzone.cli.output import iso, printable, show_json, when
 from xferzone.cli.settings import Settings, now_ms, reading
 from xferzone.edit.appending import Commit
 from xferzone.edit.commit import Edit
@@ -101,19 +101,7 @@ def _list_branches(settings: Settings, zone: str | None) -> None:
     if zone is not None and not rows:
         raise NotFound(reason or f"{zone} is not in this repository: `xferzone zone list` shows what is")
     if settings.json:
-        show_json(
-            [
-                {
-                    "branch": row.name,
-                    "checkin": row.tip,
-                    "date": when(row.date_ms),
-                    "published": row.is_published,
-                    "served": row.is_served,
-                    "closed": row.is_closed,
-                }
-                for row in rows
-            ]
-        )
+        show_json({"branches": [_as_json(row) for row in rows]})
         return
     for row in rows:
         # Of a branch that is no zone's nobody asks whether it is published; feature/x is as good as never one's.
@@ -125,10 +113,21 @@ def _list_branches(settings: Settings, zone: str | None) -> None:
         click.echo(f"{printable(row.name)} {short(row.tip)} {when(row.date_ms)}{state}")
 
 
+def _as_json(row: branches.BranchEntry) -> dict[str, object]:
+    return {
+        "branch": row.name,
+        "checkin": row.tip,
+        "date": iso(row.date_ms),
+        "published": row.is_published,
+        "served": row.is_served,
+        "closed": row.is_closed,
+    }
+
+
 def _list_tags(settings: Settings, zone: str | None) -> None:
     with reading(settings) as (reader, _):
         rows = timeline.tags(reader, timeline.ALL if zone is None else timeline.of_zone(zone))
     if settings.json:
-        show_json([{"tag": name, "checkin": at} for name, at in rows])
+        show_json({"tags": [{"tag": name, "checkin": at} for name, at in rows]})
     else:
         click.echo("".join(f"{printable(name)} {short(at)}\n" for name, at in rows), nl=False)

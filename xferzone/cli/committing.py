@@ -9,7 +9,7 @@ from typing import TypeVar
 import click
 
 from xferzone.cli.output import (
-    lines_as_json,
+    changes_as_json,
     printable,
     show_changes,
     show_difference,
@@ -26,6 +26,7 @@ from xferzone.refs import DEFAULT_BRANCH, BranchName, LocalRefs
 from xferzone.store import Writer, schema
 from xferzone.zone.difference import Difference
 from xferzone.zone.loss import MAX_LOST
+from xferzone.zonefile import names
 
 _META = "xferzone.writing"
 _Command = TypeVar("_Command", bound=Callable[..., object])
@@ -172,7 +173,7 @@ def _show(settings: Settings, done: Commit, *, is_dry: bool) -> None:
         return
     show_warnings(done.warnings)
     if is_dry:
-        show_difference(settings, done.changes or Difference(), done.branch.zone)
+        show_difference(done.changes or Difference(), done.branch.zone)
     elif done.checkin is None:
         click.echo(f"{done.tag or done.branch}: nothing changed", err=True)
     else:
@@ -182,20 +183,15 @@ def _show(settings: Settings, done: Commit, *, is_dry: bool) -> None:
 
 
 def _show_json(done: Commit, *, is_dry: bool) -> None:
-    changes = done.changes or Difference()
     answer: dict[str, object] = {
-        "zone": done.branch.zone,
+        "zone": names.zone_name(done.branch.zone).to_text(),
         "branch": str(done.branch),
         "checkin": None if is_dry else done.checkin,
         "serial": done.serial,
         "fork": done.fork,
         "dry_run": is_dry,
         "warnings": done.warnings,
-        "changes": [
-            {"action": action} | record
-            for action, lines in (("delete", changes.gone), ("add", changes.come))
-            for record in lines_as_json(lines, done.branch.zone)
-        ],
+        "changes": changes_as_json(done.changes or Difference(), done.branch.zone),
     }
     show_json(answer if done.tag is None else answer | {"tag": done.tag})
 

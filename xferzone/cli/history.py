@@ -7,7 +7,15 @@ import dns.name
 from click.core import ParameterSource
 
 from xferzone.cli import which
-from xferzone.cli.output import printable, record_as_json, show_difference, show_json, when
+from xferzone.cli.output import (
+    changes_as_json,
+    iso,
+    printable,
+    record_as_json,
+    show_difference,
+    show_json,
+    when,
+)
 from xferzone.cli.settings import Settings, now_ms, reading
 from xferzone.edit.naming import zone_branch
 from xferzone.errors import NotFound, UsageError
@@ -76,7 +84,7 @@ def log(settings: Settings, name: str | None, owner: str | None, count: int, cho
             if name is not None and not entries:
                 raise NotFound(_not_logged(refs, name))
     if settings.json:
-        show_json([_as_json(entry) for entry in entries])
+        show_json({"checkins": [_as_json(entry) for entry in entries]})
         return
     for entry in entries:
         click.echo(_as_text(entry))
@@ -120,7 +128,7 @@ def _as_json(entry: LogEntry) -> dict[str, object]:
     return {
         "checkin": entry.id,
         "branch": entry.branch,
-        "date": when(entry.date_ms),
+        "date": iso(entry.date_ms),
         "author": entry.author,
         "comment": entry.comment,
         "serial": entry.serial,
@@ -172,7 +180,7 @@ def reflog(context: click.Context, name: str, branch: str, limit: int) -> None:
         if not moves:
             raise NotFound(lookup.branch(refs, wanted))
     if settings.json:
-        show_json([_move_as_json(move) for move in moves])
+        show_json({"moves": [_move_as_json(move) for move in moves]})
         return
     for move in moves:
         serial, when_made = "-" if move.serial is None else move.serial, when(move.occasion.now_ms)
@@ -187,7 +195,7 @@ def _move_as_json(move: Publication) -> dict[str, object]:
         "branch": str(move.branch),
         "checkin": move.checkin,
         "serial": move.serial,
-        "time": when(move.occasion.now_ms),
+        "date": iso(move.occasion.now_ms),
         "login": move.occasion.login,
         "door": move.occasion.door.value,
     }
@@ -221,7 +229,11 @@ def diff(settings: Settings, name: str, old: str | None, new: str | None) -> Non
             placed = places.placed(reader, after)
             before = placed.parents[0] if placed and placed.parents else None
         change = difference(reader, zone, before, after)
-    show_difference(settings, change, zone)
+    if settings.json:
+        changed = changes_as_json(change, zone)
+        show_json({"zone": _absolute(zone), "from": before, "to": after, "changes": changed})
+    else:
+        show_difference(change, zone)
 
 
 @click.command()
@@ -249,7 +261,8 @@ def blame(settings: Settings, name: str | None, owner: str | None, chosen: str |
         raise NotFound(f"{zone} {what}: `xferzone log {zone}` shows what happened to it")
     if settings.json:
         origin = names.zone_name(zone)
-        show_json([_blamed_as_json(one, origin) for one in found])
+        records = [_blamed_as_json(one, origin) for one in found]
+        show_json({"zone": _absolute(zone), "records": records})
         return
     lines = text.shown_lines([one.record for one in found], names.zone_name(zone))
     for one, line in zip(found, lines, strict=True):
@@ -257,11 +270,9 @@ def blame(settings: Settings, name: str | None, owner: str | None, chosen: str |
 
 
 def _blamed_as_json(one: Blame, origin: dns.name.Name) -> dict[str, object]:
-    (line,) = text.shown_lines([one.record], origin)
     return record_as_json(one.record, origin) | {
-        "record": line.decode(),
         "checkin": one.id,
-        "date": when(one.date_ms),
+        "date": iso(one.date_ms),
         "author": one.author,
     }
 
@@ -275,7 +286,9 @@ def _blamed_as_json(one: Blame, origin: dns.name.Name) -> dict[str, object]:
 @which.zone_option
 @click.pass_obj
 def show(settings: Settings, name: str, type_: str | None, revision: str, chosen: str | None) -> None:
-    """The records of a name, as they are served; DS of a zone here from the zone above it.
+    """The records of a name, as they are served.
+
+    The DS of a zone here is in the zone above it.
 
     \b
     REV: a check-in's id or its beginning, a branch, a tag, any of these with ~N, @DATE or @-2h (UTC)
@@ -304,8 +317,13 @@ def show(settings: Settings, name: str, type_: str | None, revision: str, chosen
             hint = f": {wildcard} stands for it, `xferzone show '{wildcard}'` shows that"
         raise NotFound(f"{asked} has no such record in {zone}{hint}")
     if settings.json:
-        show_json([record_as_json(each, names.zone_name(zone)) for each in shown])
+        records = [record_as_json(each, names.zone_name(zone)) for each in shown]
+        show_json({"zone": _absolute(zone), "checkin": checkin, "serial": serial, "records": records})
         return
     for each in shown:
         kind, data = text.shown_type_and_rdata(each.rdtype, each.rdata)
         click.echo(f"{asked} {each.ttl} {kind} {data}")
+
+
+def _absolute(zone: str) -> str:
+    return names.zone_name(zone).to_text()

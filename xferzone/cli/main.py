@@ -4,18 +4,21 @@
 
 All of these may stand behind the verb, too, unless it has an option of that name itself.
 Data goes to stdout, all else to stderr. An error on purpose brings its own exit code (errors.py); click's usage
-errors exit 2.
+errors exit 2. With --format json stdout has one object (docs/json.md), which is printed here when the verb has ended;
+an error is a field of it.
 """
 
 import os
 import re
 import sys
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import click
 
 import xferzone
-from xferzone.cli.output import printable
+from xferzone.cli.output import error_object, print_json, printable
 from xferzone.cli.settings import DEFAULT_REPOSITORY, Settings
 from xferzone.cli.verbs import Verbs
 from xferzone.errors import Exists, NotFound, RefConflict, UsageError, XferzoneError
@@ -67,21 +70,45 @@ def cli(ctx: click.Context, repository: Path, form: str) -> None:
       xferzone set www.example.com. 300 A 192.0.2.1     a record
       xferzone up                                       serve Fossil on 8080 and DNS on 5300, both on loopback
     """
-    ctx.obj = Settings(repository, form)
+    ctx.obj = Settings(repository, form, ctx.ensure_object(dict))
 
 
 def main() -> None:
-    """Run the command line and exit with its code."""
+    """Run the command line, print its answer in JSON if that is asked for, and exit with its code."""
     seek_cycles_seldom()
+    answer: dict[str, object] = {}
     try:
-        code = cli.main(standalone_mode=False)
+        code, error = _ended(answer)
+        if error is not None and _asks_for_json(sys.argv[1:]):
+            answer["error"] = error
+        if answer:
+            print_json(answer)
+    except BrokenPipeError:
+        # Whoever read our output has what he wanted: `xferzone log | head`.
+        _drop_output()
+        code = 0
+    except OSError as exc:
+        # A full disk, a directory that cannot be entered: what the system says of it is all there is to say.
+        click.echo(f"xferzone: {f'{exc.filename}: ' if exc.filename else ''}{exc.strerror}", err=True)
+        _drop_output()  # what is left would fail once more
+        code = 1
+    sys.exit(code)
+
+
+def _ended(answer: dict[str, object]) -> tuple[int, Mapping[str, object] | None]:
+    """Run the verb, which puts what it has to say in JSON into `answer`. Returns its exit code, and the error that it
+    ended with, which was told; None: it ended well.
+
+    Raises:
+        OSError: as the system raised it.
+    """
+    try:
+        code = cli.main(standalone_mode=False, obj=answer)
     except click.exceptions.Exit as exc:
         code = exc.exit_code
-    except click.Abort:
-        code = 130
     except click.ClickException as exc:
         exc.show()
-        code = exc.exit_code
+        return exc.exit_code, error_object(UsageError(exc.format_message()))
     except XferzoneError as exc:
         # A word of 70 kB that somebody gave must not hide the remedy behind it.
         told = re.sub(r"\S{200,}", lambda word: f"{word[0][:60]}...", str(exc))
@@ -90,16 +117,17 @@ def main() -> None:
         ):  # what is damaged or missing is named in full
             told = re.sub(r"\b[0-9a-f]{64}\b", lambda id_: short(id_[0]), told)
         click.echo("\n".join(f"xferzone: {printable(line)}" for line in told.split("\n")), err=True)
-        code = exc.exit_code
-    except BrokenPipeError:
-        # Whoever read our output has what he wanted: `xferzone log | head`.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    except OSError as exc:
-        # A full disk, a directory that cannot be entered: what the system says of it is all there is to say.
-        click.echo(f"xferzone: {f'{exc.filename}: ' if exc.filename else ''}{exc.strerror}", err=True)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left would fail once more
-        code = 1
-    except KeyboardInterrupt:
+        return exc.exit_code, error_object(exc)
+    except (click.Abort, KeyboardInterrupt):
         code = 130
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0, None
+
+
+def _asks_for_json(words: Sequence[str]) -> bool:
+    """Whether the command line asks for JSON, also where it was not understood."""
+    words = words[: words.index("--")] if "--" in words else words
+    return "--format=json" in words or ("--format", "json") in pairwise(words)
+
+
+def _drop_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

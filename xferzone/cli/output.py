@@ -2,13 +2,14 @@
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from xferzone.cli.settings import Settings
+from xferzone.errors import XferzoneError, ZoneInvalid
 from xferzone.wording import and_more
 
 if TYPE_CHECKING:  # what is behind it takes time, and errors are printed without it
@@ -17,22 +18,39 @@ if TYPE_CHECKING:  # what is behind it takes time, and errors are printed withou
     from xferzone.zone.difference import Difference
     from xferzone.zonefile.record import Record
 
+VERSION = 1  # of the JSON; fields are only added to it, and another one is another number
 MAX_SHOWN = 20  # branches, check-ins or artifacts that are listed one by one; JSON has all
 #: What JSON lets stand in a string and a terminal may obey: DEL, C1 controls, and what turns the writing around.
 _STEERING = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
-def show_json(value: object) -> None:
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    # Comments that stock took may hold bytes that are no UTF-8.
+def show_json(fields: Mapping[str, object]) -> None:
+    """Add fields to the one object that is printed when the verb has ended (docs/json.md)."""
+    settings = click.get_current_context().find_object(Settings)
+    assert settings is not None
+    settings.answer.update(fields)
+
+
+def print_json(answer: Mapping[str, object]) -> None:
+    """Print the object, with the version of its form."""
+    text = json.dumps({"version": VERSION} | dict(answer), indent=2, ensure_ascii=False)
+    # Comments that stock took may hold bytes that are not UTF-8.
     click.echo(_STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode("utf-8", "replace"))
 
 
-def show_difference(settings: Settings, change: "Difference", zone: str) -> None:
+def error_object(exc: XferzoneError) -> Mapping[str, object]:
+    """An error as JSON has it."""
+    told: dict[str, object] = {"code": exc.exit_code, "message": str(exc)}
+    if isinstance(exc, ZoneInvalid):
+        told["faults"] = [
+            {"file": fault.file or None, "line": fault.line or None, "reason": fault.reason}
+            for fault in exc.faults
+        ]
+    return told
+
+
+def show_difference(change: "Difference", zone: str) -> None:
     """Records of the zone gone with a minus, records come with a plus."""
-    if settings.json:
-        show_json({"gone": lines_as_json(change.gone, zone), "come": lines_as_json(change.come, zone)})
-        return
     for sign, lines in ((b"-", change.gone), (b"+", change.come)):
         for line in _shown(lines, zone):
             click.echo(sign + line)
@@ -60,24 +78,28 @@ def _shown(lines: Sequence[bytes], zone: str) -> Sequence[bytes]:
     return text.shown_lines(text.read(b"\n".join(lines), origin), origin)
 
 
-def lines_as_json(lines: Iterable[bytes], zone: str) -> list[dict[str, object]]:
-    """record_as_json() of canonical lines."""
+def changes_as_json(change: "Difference", zone: str) -> list[dict[str, object]]:
+    """The records that went, then those that came."""
     from xferzone.zonefile import names, text
 
     origin = names.zone_name(zone)
-    return [record_as_json(record, origin) for record in text.read(b"\n".join(lines), origin)]
+    return [
+        {"action": action} | record_as_json(record, origin)
+        for action, lines in (("delete", change.gone), ("add", change.come))
+        for record in text.read(b"\n".join(lines), origin)
+    ]
 
 
 def record_as_json(record: "Record", origin: "dns.name.Name") -> dict[str, object]:
     """A record: absolute name, TTL in seconds, type and data as people are shown them, and the data's octets."""
     from xferzone.zonefile import text
 
-    kind, data = text.shown_type_and_rdata(record.rdtype, record.rdata)
+    kind, rdata = text.shown_type_and_rdata(record.rdtype, record.rdata)
     return {
         "name": text.owner_name(record.owner, origin),
         "ttl": record.ttl,
         "type": kind,
-        "data": data,
+        "rdata": rdata,
         "rdata_hex": record.rdata.hex(),
     }
 
@@ -97,6 +119,11 @@ def printable(text: str) -> str:
 def when(date_ms: int) -> str:
     """A date as people are shown it, in UTC."""
     return datetime.fromtimestamp(date_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def iso(date_ms: int) -> str:
+    """A date as JSON has it: ISO 8601 with milliseconds, in UTC."""
+    return f"{datetime.fromtimestamp(date_ms // 1000, UTC):%Y-%m-%dT%H:%M:%S}.{date_ms % 1000:03}Z"
 
 
 def show_list(lines: Sequence[str], indent: str = "") -> None:

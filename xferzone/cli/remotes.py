@@ -171,7 +171,7 @@ def list_(settings: Settings) -> None:
     with reading(settings) as (reader, _):
         known = remotes(reader)
     if settings.json:
-        show_json([{"name": each.name, "url": each.url} for each in known])
+        show_json({"remotes": [{"name": each.name, "url": each.url} for each in known]})
     elif not known:
         click.echo("there are no remotes: `xferzone remote add NAME URL` makes one", err=True)
     else:
@@ -206,7 +206,7 @@ def add(settings: Settings, name: str, url: str, replace: bool) -> None:
         tell_nothing(name)
         shown = known
     if settings.json:
-        show_json({"name": name, "url": shown.url})
+        show_json({"name": name, "url": shown.url, "changed": known is None})
     elif known is None:
         click.echo(f"{name} {shown.url}")
 
@@ -225,8 +225,12 @@ def remove(settings: Settings, name: str) -> None:
     with changing(settings) as (writer, _):
         if is_given() and all(each.name != name for each in remotes(writer)):
             tell_nothing(name)
-            return
-        remove_remote(writer, known_remote(writer, name))
+            is_gone = False
+        else:
+            remove_remote(writer, known_remote(writer, name))
+            is_gone = True
+    if settings.json:
+        show_json({"name": name, "changed": is_gone})
 
 
 def _sync(

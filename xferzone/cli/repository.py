@@ -1,6 +1,5 @@
 """The verbs about the repository itself: init, status, promote, check, rebuild, backup, stats."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -40,10 +39,13 @@ def init(settings: Settings, admin: str, project_code: str | None) -> None:
     if is_given() and settings.repository.exists():
         Store.open(settings.repository).close()
         tell_nothing(str(settings.repository))
+        if settings.json:
+            show_json({"repository": str(settings.repository), "changed": False})
         return
     secret = make.make(settings.repository, admin=admin, project_code=project_code, now_ms=now_ms())
     if settings.json:
-        show_json({"repository": str(settings.repository), "admin": admin, "password": secret})
+        made = {"repository": str(settings.repository), "changed": True}
+        show_json(made | {"admin": admin, "password": secret})
         return
     click.echo(f"admin: {admin}\npassword: {secret}")
     click.echo(
@@ -188,7 +190,8 @@ def check(settings: Settings) -> None:
         click.echo(
             f"{counted(sizes.artifacts, 'artifact')} read, {counted(len(faults), 'fault')}", err=bool(faults)
         )
-    sys.exit(1 if faults else 0)
+    if faults:
+        raise click.exceptions.Exit(1)
 
 
 @click.command()
@@ -202,7 +205,10 @@ def rebuild(settings: Settings) -> None:
     """
     with changing(settings) as (writer, refs):
         count = zone_rebuild.rebuild(writer, refs, occasion(Door.START))
-    click.echo(f"{counted(count, 'artifact')} linked again", err=True)
+    if settings.json:
+        show_json({"artifacts": count})
+    else:
+        click.echo(f"{counted(count, 'artifact')} linked again", err=True)
 
 
 @click.command()
@@ -249,6 +255,6 @@ def stats(settings: Settings) -> None:
         "indexes": sizes.indexes,
     }
     if settings.json:
-        show_json(rows)
+        show_json({name.replace("-", ""): value for name, value in rows.items()})
     else:
         click.echo("".join(f"{name}: {value}\n" for name, value in rows.items()), nl=False)

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +18,11 @@ DEFAULT_REPOSITORY = "zones.xferzone"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the global options say."""
+    """What the global options say, and what the verb has to answer in JSON, by field."""
 
     repository: Path
     form: str
+    answer: dict[str, object] = field(default_factory=dict, compare=False)
 
     @property
     def json(self) -> bool:

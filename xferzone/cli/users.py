@@ -78,7 +78,7 @@ def add(settings: Settings, login: str, letters: str | None, level: str | None, 
     if known is not None:
         tell_nothing(login)
         if settings.json:
-            _tell(settings, login, known.caps, None)
+            show_json({"login": login, "caps": known.caps, "changed": False})
         return
     _tell(settings, login, caps, None if password_stdin else secret)
 
@@ -95,7 +95,7 @@ def list_(settings: Settings) -> None:
     with reading(settings) as (reader, _):
         users = accounts.users(reader)
     if settings.json:
-        show_json([{"login": each.login, "caps": each.caps} for each in users])
+        show_json({"users": [{"login": each.login, "caps": each.caps} for each in users]})
     else:
         click.echo("".join(f"{each.login} {each.caps or '-'}\n" for each in users), nl=False)
 
@@ -160,8 +160,12 @@ def remove(settings: Settings, login: str) -> None:
     with changing(settings) as (writer, _):
         if is_given() and (not login.isprintable() or accounts.user(writer, login) is None):
             tell_nothing(login)
-            return
-        accounts.remove_user(writer, _known(writer, login))
+            is_gone = False
+        else:
+            accounts.remove_user(writer, _known(writer, login))
+            is_gone = True
+    if settings.json:
+        show_json({"login": login, "changed": is_gone})
 
 
 def _known(reader: Reader, login: str) -> User:
@@ -181,6 +185,6 @@ def _from_stdin() -> str:
 def _tell(settings: Settings, login: str, caps: str, secret: str | None) -> None:
     shown = {"login": login, "caps": caps} | ({} if secret is None else {"password": secret})
     if settings.json:
-        show_json(shown)
+        show_json(shown | {"changed": True})
     else:
         click.echo("".join(f"{name}: {value}\n" for name, value in shown.items()), nl=False)

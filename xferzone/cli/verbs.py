@@ -7,11 +7,14 @@ The global options (main.py) may also stand behind a verb, unless it has an opti
 
 import difflib
 import importlib
+import inspect
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 
 import click
+
+from xferzone.cli.output import show_json
 
 #: verb -> module of xferzone.cli and the command in it; in the order of the help.
 VERBS = {
@@ -111,7 +114,32 @@ def help_(ctx: click.Context, verb: tuple[str, ...]) -> None:
         if found is None:
             raise click.UsageError(f"there is no verb {' '.join(verb)}: `xferzone --help` lists them")
         command, at = found, click.Context(found, info_name=word, parent=at)
-    click.echo(command.get_help(at))
+    if ctx.obj.json:
+        show_json(_described(command, at) | {"verb": " ".join(verb)})
+    else:
+        click.echo(command.get_help(at))
+
+
+def _described(command: click.Command, at: click.Context) -> dict[str, object]:
+    """A verb as JSON has it, with the parameters that its help names."""
+    shown = [each for each in command.get_params(at) if not getattr(each, "hidden", False)]
+    return {
+        "usage": command.get_usage(at).removeprefix("Usage: "),
+        "help": inspect.cleandoc(command.help or "").replace("\b\n", ""),
+        "verbs": command.list_commands(at) if isinstance(command, click.Group) else [],
+        "parameters": [_parameter(each, at) for each in shown],
+    }
+
+
+def _parameter(parameter: click.Parameter, at: click.Context) -> dict[str, object]:
+    option = parameter if isinstance(parameter, click.Option) else None
+    return {
+        "options": [] if option is None else [*option.opts, *option.secondary_opts],
+        "value": None if option is not None and option.is_flag else parameter.make_metavar(at).strip("[]."),
+        "required": parameter.required,
+        "repeatable": parameter.multiple or parameter.nargs == -1,
+        "help": None if option is None else option.help,
+    }
 
 
 def _behind(option: click.Option) -> click.Option:

@@ -8,7 +8,7 @@ import click
 from xferzone.cli.committing import Writing, commit, on_branch, writing, writing_on
 from xferzone.cli.conditions import if_exists, if_missing, unless_gone, unless_there
 from xferzone.cli.input import read_input, source
-from xferzone.cli.output import show_json, show_warnings
+from xferzone.cli.output import record_as_json, show_json, show_warnings
 from xferzone.cli.settings import Settings, now_ms, reading
 from xferzone.edit.appending import Commit
 from xferzone.edit.commit import Edit
@@ -16,11 +16,12 @@ from xferzone.errors import Exists, Fault, NotFound, UsageError, ZoneInvalid
 from xferzone.hashing import short
 from xferzone.history import content as served_text
 from xferzone.history.revision import resolve
+from xferzone.publish.serials import serial_in
 from xferzone.refs import DEFAULT_BRANCH, LocalRefs, State
 from xferzone.store import Writer
 from xferzone.wording import counted
 from xferzone.zone import checks
-from xferzone.zonefile import names
+from xferzone.zonefile import names, text
 from xferzone.zonefile.record import Record
 
 _ORIGIN = re.compile(rb"^\$ORIGIN[ \t]+(\S*\.)(?=\s)", re.MULTILINE | re.IGNORECASE)
@@ -143,7 +144,8 @@ def list_(settings: Settings) -> None:
         served = [ref for ref in refs.list() if ref.branch.is_main and ref.state is not State.REMOVED]
     rows = [(names.zone_name(ref.branch.zone).to_text(), ref.serial, ref.checkin) for ref in served]
     if settings.json:
-        show_json([{"zone": name, "serial": serial, "checkin": checkin} for name, serial, checkin in rows])
+        fields = "zone", "serial", "checkin"
+        show_json({"zones": [dict(zip(fields, row, strict=True)) for row in rows]})
     else:
         click.echo("".join(f"{name} {serial} {short(checkin)}\n" for name, serial, checkin in rows), nl=False)
 
@@ -168,7 +170,13 @@ def export(settings: Settings, name: str, revision: str) -> None:
     with reading(settings) as (reader, refs):
         checkin = resolve(reader, refs, zone_id, revision, now_ms())
         content = served_text.export(reader, zone_id, checkin)
-    click.echo(content, nl=False)
+        serial = serial_in(reader, zone_id, checkin)
+    if settings.json:
+        origin = names.zone_name(zone_id)
+        records = [record_as_json(each, origin) for each in text.read(content, origin)]
+        show_json({"zone": origin.to_text(), "checkin": checkin, "serial": serial, "records": records})
+    else:
+        click.echo(content, nl=False)
 
 
 @zone.command()
@@ -196,7 +204,8 @@ def check(settings: Settings, file: str, name: str | None) -> None:
         raise
     show_warnings(warnings)
     if settings.json:
-        show_json({"zone": zone_id, "records": len(records), "warnings": warnings})
+        zone_name = names.zone_name(zone_id).to_text()
+        show_json({"zone": zone_name, "records": len(records), "warnings": warnings})
     else:
         counts = f"{counted(len(records), 'record')}, {counted(len(warnings), 'warning')}"
         click.echo(f"{names.zone_name(zone_id)} {counts}")
