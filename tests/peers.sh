@@ -1,7 +1,7 @@
 #!/bin/sh
 # Install the real programs that the tests drive and that this machine lacks, without starting any service.
 #
-#     program -> Debian package    (the table below; one row a program)
+#     program -> Debian packages   (the table below; one row a program)
 #
 # Exit 0: all are here. Exit 2: some are not and we may not install; the line to run was printed.
 set -eu
@@ -16,6 +16,8 @@ nsd      nsd
 dnsperf  dnsperf
 knotd    knot
 named    bind9
+pdns_server   pdns-server pdns-backend-bind
+ldns-signzone ldnsutils
 squid    squid
 curl     curl
 openssl  openssl

@@ -18,6 +18,8 @@ SERVERS = (
     "squid",
     "curl",
     "openssl",
+    "pdns_server",
+    "ldns-signzone",
 )  # looked for in /usr/sbin, too, where this machine may have them
 LINE = "sudo apt-get install -y --no-install-recommends"
 

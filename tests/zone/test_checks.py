@@ -63,12 +63,12 @@ ACCEPTED = [
     "@ SOA ns1 host 1 2 3 4 5\n",  # as a transfer repeats it
     "a A 1.1.1.1\na A 1.1.1.1\n",
     "a CNAME ns1\nA CNAME NS1\n",
-    "a CNAME b.net.\na NSEC b CNAME NSEC RRSIG\na RRSIG CNAME 8 3 5 1 1 1 @ AA==\n",
     "a CNAME a\n",
     "*.a CNAME ns1\n",
     "@ DNAME b.net.\n".replace("@", "d"),
     "a DNAME b.net.\na A 1.1.1.1\na MX 0 .\n",
-    "a NS ns1\na DS 1 8 2 " + "00" * 32 + "\na NSEC b NS DS\na A 1.1.1.1\n",
+    "a NS ns1\na DS 1 8 2 " + "00" * 32 + "\na A 1.1.1.1\n",
+    "@ DNSKEY 257 3 13 AAAA\n@ CDS 1 13 2 " + "00" * 32 + "\n",
     "a NS ns.a\nns.a A 1.1.1.1\nx.y.a AAAA ::1\n",
     "a NS b.net.\na NS ns1\n",
     "a NS ns.b\nb NS ns.b\nns.b A 1.1.1.1\n",
@@ -85,6 +85,43 @@ ACCEPTED = [
 @pytest.mark.parametrize("content", ACCEPTED)
 def test_what_is_nothing_to_speak_of(content: str) -> None:
     assert faults_of(SOUND + content) == ([], [])
+
+
+SIGNED = (
+    "the zone is signed: its DNSSEC records are kept but not answered yet, and a DS in the zone above makes it bogus "
+    "for validating resolvers"
+)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "a CNAME b.net.\na NSEC b CNAME NSEC RRSIG\na RRSIG CNAME 8 3 5 1 1 1 @ AA==\n",
+        "a NS ns1\na DS 1 8 2 " + "00" * 32 + "\na NSEC b NS DS\na A 1.1.1.1\n",
+        "@ NSEC3PARAM 1 0 0 -\n",
+        "0p9mhaveqvm6t7vbl5lop2u3t2rp3tom NSEC3 1 0 0 - 2t7b4g4vsa5smi47k61mv5bv1a22bojr A\n",
+        "a 5 A 1.1.1.1\na 5 RRSIG A 8 3 5 1 1 1 @ AA==\na 7 TXT x\na 7 RRSIG TXT 8 3 5 1 1 1 @ AA==\n",
+    ],
+)
+def test_a_signed_zone_is_told_what_its_records_do_not_do(content: str) -> None:
+    assert faults_of(SOUND + content) == ([], [SIGNED])
+
+
+def test_the_ttls_of_signatures_are_their_own() -> None:
+    signatures = (
+        "a 5 RRSIG A 8 3 5 1 1 1 @ AA==\na 3 RRSIG A 8 3 5 1 1 2 @ AA==\na 9 RRSIG TXT 8 3 5 1 1 1 @ AA==\n"
+    )
+    assert faults_of(SOUND + signatures) == (
+        [],
+        [SIGNED, "line 6: the TTLs of a.example.com. RRSIG A differ: the lowest, 3, is taken for all"],
+    )
+    assert faults_of(SOUND + "a 5 A 1.1.1.1\na 3 RRSIG A 8 3 5 1 1 1 @ AA==\n") == (
+        [],
+        [
+            SIGNED,
+            "line 6: a.example.com. RRSIG of A has TTL 3 and the records that it covers 5: both should be equal",
+        ],
+    )
 
 
 WARNINGS = [

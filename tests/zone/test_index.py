@@ -50,6 +50,15 @@ def test_an_rrset_takes_the_lowest_ttl_and_drops_equal_records() -> None:
     assert (rrset.ttl, rrset.number, [*rrset.rdatas()]) == (20, 2, [b"aaaa", b"bbbb"])
 
 
+def test_signatures_have_the_lowest_ttl_of_those_that_cover_the_same_type() -> None:
+    given = [(60, b"\0\1b"), (9, b"\0\2a"), (20, b"\0\1a"), (90, b"\0\1b"), (7, b"\0\2a")]
+    (rrset,) = found(opened(*(Record(b"www", ttl, 46, rdata) for ttl, rdata in given)), b"www") or []
+    assert (rrset.number, [*rrset.rdatas()]) == (3, [b"\0\1a", b"\0\1b", b"\0\2a"])
+    assert [rrset.records[at + 6 : at + 10] for at in range(0, 45, 15)] == [
+        ttl.to_bytes(4) for ttl in (20, 20, 7)
+    ]
+
+
 def test_one_type_is_found_among_many() -> None:
     node = opened(*(Record(b"www", 5, rdtype, b"\0\0\0\0") for rdtype in (99, 1, 16, 65535))).find(b"www\0")
     assert node is not None

@@ -20,7 +20,23 @@ from xferzone.wording import counted
 from xferzone.zone import cut as files
 from xferzone.zonefile import names, text
 from xferzone.zonefile.rdata.names import lowered_labels, wire_labels, wire_name
-from xferzone.zonefile.rdtypes import AAAA, CNAME, DNAME, DS, MX, NS, NSEC, RRSIG, SOA, SRV, A, type_name
+from xferzone.zonefile.rdtypes import (
+    AAAA,
+    CNAME,
+    DNAME,
+    DS,
+    MX,
+    NS,
+    NSEC,
+    NSEC3,
+    NSEC3PARAM,
+    RRSIG,
+    SOA,
+    SRV,
+    A,
+    rrset_of,
+    type_name,
+)
 from xferzone.zonefile.record import Record
 
 MAX_MESSAGE = 65_535  # octets of a DNS message over TCP; RFC 1035 4.2.2
@@ -33,6 +49,7 @@ _ALONE = frozenset((SOA, CNAME, DNAME))
 BESIDE_CNAME = frozenset((CNAME, NSEC, RRSIG))
 _AT_CUT = frozenset((NS, DS, NSEC, RRSIG, A, AAAA))
 _ADDRESSES = frozenset((A, AAAA))
+_SIGNED = frozenset((RRSIG, NSEC, NSEC3, NSEC3PARAM))
 _TARGET_AT = {NS: 0, MX: 2, SRV: 6}  # type -> offset of the name in its rdata that must have addresses
 
 _Owners = Mapping[bytes, Sequence[Record]]
@@ -175,12 +192,13 @@ class _Warnings:
         self._keys: set[bytes] | None = None
 
     def all(self) -> list[Fault]:
-        made = self._differing_ttls() + self._misplaced()
+        made = self._ttls() + self._misplaced()
         if self._has_apex:
-            made += self._hidden() + self._dangling() + self._dotless()
+            made = self._dnssec() + made + self._hidden() + self._dangling() + self._dotless()
         return made
 
-    def _differing_ttls(self) -> list[Fault]:
+    def _ttls(self) -> list[Fault]:
+        """RRsets with several TTLs, and signatures with another TTL than what they cover (RFC 4034 3)."""
         made = []
         for own in self._owners.values():
             if len({record.ttl for record in own}) == 1:
@@ -188,13 +206,36 @@ class _Warnings:
             lowest: dict[int, Record] = {}
             differ: set[int] = set()
             for record in own:
-                first = lowest.setdefault(record.rdtype, record)
+                rrset = rrset_of(record.rdtype, record.rdata)
+                first = lowest.setdefault(rrset, record)
                 if record.ttl != first.ttl:
-                    differ.add(record.rdtype)
+                    differ.add(rrset)
                 if record.ttl < first.ttl:
-                    lowest[record.rdtype] = record
-            made += [text.ttl_warning(lowest[rdtype], self._origin) for rdtype in sorted(differ)]
+                    lowest[rrset] = record
+            made += [text.ttl_warning(lowest[rrset], self._origin) for rrset in sorted(differ)]
+            made += [fault for record in lowest.values() for fault in self._signed(record, lowest)]
         return made
+
+    def _signed(self, signature: Record, rrsets: Mapping[int, Record]) -> list[Fault]:
+        """The warning for a signature whose TTL differs from that of the RRset it covers; `rrsets`: the owner's."""
+        covered = rrsets.get(int.from_bytes(signature.rdata[:2], "big") << 16)
+        if signature.rdtype != RRSIG or covered is None or covered.ttl == signature.ttl:
+            return []
+        reason = (
+            f"of {type_name(covered.rdtype)} has TTL {signature.ttl} and the records that it covers {covered.ttl}: "
+            "both should be equal"
+        )
+        return [self._warning(signature.owner, RRSIG, reason, signature.line)]
+
+    def _dnssec(self) -> list[Fault]:
+        """What a signed zone lacks here."""
+        if all(types.isdisjoint(_SIGNED) for types in self._types.values()):
+            return []
+        reason = (
+            "the zone is signed: its DNSSEC records are kept but not answered yet, and a DS in the zone above makes "
+            "it bogus for validating resolvers"
+        )
+        return [Fault("", 0, reason)]
 
     def _misplaced(self) -> list[Fault]:
         """Records where one of the usual servers refuses the zone or leaves them out, or that nothing can ask for."""

@@ -18,7 +18,8 @@ r"""The served form of one zone file: one bytes value, searched in place, withou
 
 The names are the owners, and the empty non-terminals between the first owner and the last; these have the node
 EMPTY. One that lies before the first owner shows by that owner's key, which begins with its own.
-The TTL of an RRset is the lowest given; equal records count once; their order is that of their rdata.
+The TTL of an RRset is the lowest given, and of RRSIG records the lowest of those that cover the same type; equal
+records count once; their order is that of their rdata.
 
 Source: RFC 2181 5 (RRsets), RFC 4034 6.3 (order of records); the layout is ours.
 """
@@ -36,7 +37,7 @@ import dns.name
 
 from xferzone.errors import XferzoneError
 from xferzone.zonefile.names import owner_key
-from xferzone.zonefile.rdtypes import CNAME, DNAME, NS
+from xferzone.zonefile.rdtypes import CNAME, DNAME, NS, rrset_of
 from xferzone.zonefile.record import Record
 
 VERSION: Final = 1
@@ -73,7 +74,7 @@ class RRset(NamedTuple):
 
     @property
     def ttl(self) -> int:
-        """Seconds."""
+        """Seconds; of RRSIG records, which may have several TTLs, that of the first."""
         return int.from_bytes(self.records[6:10])
 
 
@@ -215,9 +216,21 @@ def _node(types: dict[int, list[tuple[int, bytes]]]) -> bytes:
                 _RRSET.pack(rdtype, 1, size) + _RECORD.pack(_TO_QUESTION, rdtype, 1, ttl, len(rdata)) + rdata
             )
         else:
-            made = made_rrset(rdtype, min(pairs)[0], sorted({rdata for _ttl, rdata in pairs}))
+            made = _with_lowest_ttl(rdtype, pairs)
             parts.append(_RRSET.pack(rdtype, made.number, len(made.records)) + made.records)
     return bytes((flags,)) + b"".join(parts)
+
+
+def _with_lowest_ttl(rdtype: int, pairs: Iterable[tuple[int, bytes]]) -> RRset:
+    """The RRset, or all signatures in one, of TTLs and rdatas."""
+    groups: dict[int, list[tuple[int, bytes]]] = {}
+    for pair in pairs:
+        groups.setdefault(rrset_of(rdtype, pair[1]), []).append(pair)
+    made = [
+        made_rrset(rdtype, min(group)[0], sorted({rdata for _ttl, rdata in group}))
+        for _, group in sorted(groups.items())
+    ]
+    return RRset(rdtype, sum(each.number for each in made), b"".join([each.records for each in made]))
 
 
 def _add_ancestors(nodes: dict[bytes, bytes], owner: bytes, first: bytes) -> None:

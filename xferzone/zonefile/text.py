@@ -81,10 +81,17 @@ def normalised(records: Iterable[Record], origin: dns.name.Name) -> tuple[list[R
 def ttl_warning(lowest: Record, origin: dns.name.Name) -> Fault:
     """The warning for an RRset whose TTLs differed; `lowest` is its record with the lowest."""
     name = owner_name(lowest.owner, origin)
-    kind = rdtypes.type_name(lowest.rdtype)
+    kind = rrset_name(lowest)
     return Fault(
         "", lowest.line, f"the TTLs of {name} {kind} differ: the lowest, {lowest.ttl}, is taken for all"
     )
+
+
+def rrset_name(record: Record) -> str:
+    """What people call the records of an RRset, as `MX` or `RRSIG A`."""
+    kind = rdtypes.type_name(record.rdtype)
+    covered = rdtypes.rrset_of(record.rdtype, record.rdata) & 0xFFFF
+    return f"{kind} {rdtypes.type_name(covered)}" if covered else kind
 
 
 def owner_name(owner: bytes, origin: dns.name.Name) -> str:
