@@ -8,6 +8,8 @@ read zones.xferzone.toml, which plain gunicorn does not.
 
 import os
 
+import xferzone.serve.arbiter  # noqa: F401 - before workers are forked, so that they share their counters
+
 # Other proxies than loopback: "xferzone.serve.arbiter:application(trusted=['10.0.0.0/8'])"
 wsgi_app = "xferzone.serve.arbiter:application()"
 
@@ -36,5 +38,5 @@ worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 # The app believes X-Forwarded-For and X-Forwarded-Proto of the proxies in `trusted` above; gunicorn must not.
 forwarded_allow_ips = ""
 
-# Workers are not recycled: nothing in them grows, and counters would start again at 0.
+# Workers are not recycled: nothing in them grows.
 max_requests = 0

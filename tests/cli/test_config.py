@@ -144,11 +144,3 @@ def test_an_address_in_a_variable_that_is_not_toml_is_told_how_to_write_it(
     monkeypatch.setenv("XFERZONE_HTTP__LISTEN", "[::1]:8080")
     done = xz("config", "check")
     assert (done.code, 'an IPv6 address is written ["[::1]:8080"]' in done.err) == (2, True)
-
-
-def test_servers_do_not_start_where_they_cannot_count(xz: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert xz("init").code == 0
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "/nonexistent")
-    done = xz("serve", "--listen", "127.0.0.1:1")
-    assert done.code == 2
-    assert "PROMETHEUS_MULTIPROC_DIR=/nonexistent is not a directory" in done.err

@@ -7,12 +7,14 @@ import re
 import sqlite3
 import zlib
 from collections.abc import Callable
+from contextlib import closing
 from io import BytesIO
 from pathlib import Path
 
 import falcon.testing
 import pytest
 
+from tests.publish.project import Project, zone_text
 from tests.sync.recorded import signed
 from tests.web.conftest import PROJECT
 from xferzone.cards import (
@@ -30,6 +32,7 @@ from xferzone.cards import (
 from xferzone.cards.body import COMPRESSED, DEBUG, UNCOMPRESSED, decode_body, encode_body, pack
 from xferzone.hashing import artifact_id
 from xferzone.store import Store
+from xferzone.web import metrics as web_metrics
 from xferzone.web import xfer
 from xferzone.web.app import create_app
 
@@ -432,6 +435,23 @@ def test_metrics_count_what_was_done(client: falcon.testing.TestClient) -> None:
     assert float(found['xferzone_xfer_bytes_total{direction="in"}']) == sum(map(len, sent))
     assert found['xferzone_xfer_seconds_count{kind="push"}'] == "2.0"
     assert found["xferzone_refs_published"] == "0"
+
+
+def _zone(project: Project, name: str) -> bytes:
+    return project.manifest(None, branch=f"{name}/main", files={f"{name}.zone": zone_text()})
+
+
+def test_of_very_many_zones_the_first_by_name_are_told_and_how_many_more_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_metrics, "MAX_ZONES", 2)
+    project = Project(tmp_path)
+    for name in ("b", "c", "a"):
+        assert project.push(_zone(project, f"{name}.test")) == []
+    with closing(project.store):
+        text = falcon.testing.TestClient(create_app(project.store)).simulate_get("/metrics").text
+    assert re.findall(r'^xferzone_zone_serial{zone="(\S+)"} 1$', text, re.MULTILINE) == ["a.test", "b.test"]
+    assert "\nxferzone_zones_left_out 1\n" in text
 
 
 def test_two_apps_in_a_process_count_apart(client: falcon.testing.TestClient, store: Store) -> None:

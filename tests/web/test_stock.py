@@ -237,9 +237,7 @@ def test_many_commit_at_once_and_nobody_is_turned_away(project: Path, tmp_path: 
     sound(last, last.home / "c.fossil")
 
 
-def test_workers_count_together(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "counts").mkdir()
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "counts"))
+def test_workers_count_together(project: Path) -> None:
     with serving(project, "serve", "--workers", "2") as server:
         for _ in range(8):
             asked = urllib.request.Request(

@@ -19,10 +19,12 @@ from pathlib import Path
 
 import click
 
+from xferzone import metrics
 from xferzone.cli.configuration import Files
 from xferzone.cli.settings import occasion
 from xferzone.config import Config, Loaded
-from xferzone.errors import CannotServe, UsageError, XferzoneError
+from xferzone.counters import Counters
+from xferzone.errors import CannotServe, XferzoneError
 from xferzone.publish import deferred
 from xferzone.publish.publish import publish
 from xferzone.refs import Door, LocalRefs
@@ -31,6 +33,7 @@ from xferzone.serve.children import Program
 from xferzone.serve.helpers import compile_in_parallel
 from xferzone.serve.listening import CannotListen, Endpoint, Listening
 from xferzone.serve.process import seek_cycles_often
+from xferzone.serve.publications import log_publications
 from xferzone.serve.running import announced, listeners
 from xferzone.serve.supervise import supervise
 from xferzone.store import Store
@@ -52,6 +55,8 @@ class Servers:
         self._note = contextlib.ExitStack()
         self._was_up = False
         self._in_json = False
+        self._counters = Counters(metrics.SIZE)
+        self._answerers = 0  # that the configuration asks for
 
     def run(self) -> None:
         """Supervise until a signal ends it.
@@ -65,8 +70,6 @@ class Servers:
         for number in (signal.SIGUSR1, signal.SIGUSR2):
             signal.signal(number, signal.SIG_IGN)  # there are no log files to reopen
         loaded = self._files.read()
-        if "http" in self._parts:
-            _check_metrics()
         self._log_as(loaded.config)
         self._prepare()
         self._listen(loaded)
@@ -82,6 +85,7 @@ class Servers:
         """Refuse what is not a repository, migrate an older schema, publish, compile: once, before the servers do."""
         with Store.open(self._repository) as store:
             with store.writer() as writer:
+                self._counters.told = LocalRefs(writer).newest()
                 for notice in publish(writer, LocalRefs(writer), occasion(Door.START)):
                     _log.warning("%s", notice)
             if "dns" in self._parts:
@@ -138,7 +142,7 @@ class Servers:
         from xferzone.serve.arbiter import Served, Server
 
         def run() -> None:
-            Server(Served(self._repository, self._listening.take("http"), config.http)).run()
+            Server(Served(self._repository, self._listening.take("http"), config.http, self._counters)).run()
 
         return Program("http arbiter", run)
 
@@ -149,19 +153,25 @@ class Servers:
         only = None if names is None else frozenset(map(parse_zone, names))
 
         def agent_() -> None:
-            agent.main(self._repository, self._listening.take("dns"), only)
+            if "http" not in self._parts:  # else a worker does
+                log_publications(self._repository, self._counters)
+            agent.main(self._repository, self._listening.take("dns"), only, self._counters)
 
         def answerer_() -> None:
             self._listening.take("")
-            answerer.main(self._repository, config.dns.listen, only)
+            answerer.main(self._repository, config.dns.listen, only, self._counters)
 
         workers = config.dns.workers or len(os.sched_getaffinity(0))
+        # Until all are up, no more than there are now.
+        self._counters.expected = min(workers, self._answerers or workers)
+        self._answerers = workers
         answerers = [Program(f"dns answerer {number}", answerer_) for number in range(1, workers + 1)]
         return [Program("dns agent", agent_), *answerers]
 
     def _tell(self) -> None:
         """Called when all programs are up, the first time or after a reload."""
         places = [(endpoint.what, str(endpoint.address)) for endpoint in self._endpoints]
+        self._counters.expected = self._answerers
         self._note.close()
         try:
             self._note.enter_context(announced(self._repository, self._verb, places))
@@ -195,15 +205,6 @@ class Servers:
             return None
         self._log_as(loaded.config)
         return self._programs(loaded.config)
-
-
-def _check_metrics() -> None:
-    """Raises UsageError: workers could not count in the directory that the environment names."""
-    directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-    if directory is not None and not (Path(directory).is_dir() and os.access(directory, os.W_OK)):
-        raise UsageError(
-            f"PROMETHEUS_MULTIPROC_DIR={directory} is not a directory to write to: make it, or unset the variable"
-        )
 
 
 def _overlapping(endpoints: Sequence[Endpoint]) -> tuple[Endpoint, Endpoint] | None:

@@ -27,10 +27,12 @@ from typing import Final
 
 from xferzone import ready
 from xferzone.config import Address
+from xferzone.counters import Counters, Role
 from xferzone.dnsd.following import ServedZones, open_zones
 from xferzone.dnsd.listen import BACKLOG, tcp_socket
 from xferzone.dnsd.program import arguments, run
 from xferzone.dnsd.service import Service
+from xferzone.dnsd.tally import Tally
 from xferzone.nameserver.respond import respond
 
 IDLE: Final = 10.0  # seconds; Knot's tcp-idle-timeout
@@ -41,14 +43,21 @@ MAX_CONNECTIONS: Final = 512  # at once; half of the descriptors that a process 
 MAX_PER_CLIENT: Final = 128
 
 
-def main(repository: Path, sockets: Sequence[socket.socket], only: Collection[str] | None = None) -> None:
+def main(
+    repository: Path,
+    sockets: Sequence[socket.socket],
+    only: Collection[str] | None = None,
+    counters: Counters | None = None,
+) -> None:
     """Answer on listening sockets for the zones in `only` (zone ids; None: all) until SIGTERM, SIGINT or SIGWINCH.
+
+    What is asked and answered is counted in `counters`.
 
     Raises:
         XferzoneError: the repository cannot be read.
     """
     with contextlib.closing(open_zones(repository, only)) as zones:
-        asyncio.run(_serve(Agent(zones), sockets))
+        asyncio.run(_serve(Agent(zones, counters), sockets))
 
 
 def _alone(repository: Path, listen: Sequence[Address]) -> None:
@@ -72,6 +81,7 @@ async def _serve(agent: "Agent", sockets: Sequence[socket.socket]) -> None:
     pulse = ready.Pulse()
     while not retire.is_set():
         pulse.beat()
+        agent.beat()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ready.BEAT_S):
                 await retire.wait()
@@ -93,14 +103,21 @@ async def _serve(agent: "Agent", sockets: Sequence[socket.socket]) -> None:
 class Agent:
     """The connections of a process."""
 
-    def __init__(self, zones: ServedZones) -> None:
+    def __init__(self, zones: ServedZones, counters: Counters | None = None) -> None:
+        self._zones = zones
         self._service = Service(zones, lambda message: respond(message, zones, tcp=True))
+        self._tally = Tally(counters, Role.AGENT, "tcp")
         self._open: dict[asyncio.StreamWriter, str] = {}  # with its client; the one silent longest first
 
     @property
     def is_busy(self) -> bool:
         """Whether any connection is open."""
         return bool(self._open)
+
+    def beat(self) -> None:
+        """To be called every second."""
+        self._service.refresh()  # for the count of zones, where nobody asks
+        self._tally.beat(len(self._zones))
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer what comes on one connection until it ends."""
@@ -138,6 +155,7 @@ class Agent:
             message = await reader.readexactly(size)
         self._service.refresh()
         answer = self._service.respond(message)
+        self._tally.count(message, answer, 1)
         if answer is None:
             return False
         writer.write(len(answer).to_bytes(2) + answer)

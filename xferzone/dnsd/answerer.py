@@ -23,18 +23,20 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 from xferzone import ready
 from xferzone.config import Address
+from xferzone.counters import Counters, Role
 from xferzone.dnsd.datagrams import SLOTS, Datagrams, datagrams
 from xferzone.dnsd.following import ServedZones, open_zones
 from xferzone.dnsd.listen import leave, places, udp_socket
 from xferzone.dnsd.program import arguments, run
 from xferzone.dnsd.service import Service
+from xferzone.dnsd.tally import Tally
 from xferzone.errors import CannotServe
 from xferzone.nameserver.cache import Responder
 
@@ -46,27 +48,41 @@ _TURNS: Final = 16  # batches of one socket before the others have their turn
 _log = logging.getLogger(__name__)
 
 
-def main(repository: Path, listen: Sequence[Address], only: Collection[str] | None = None) -> None:
+def main(
+    repository: Path,
+    listen: Sequence[Address],
+    only: Collection[str] | None = None,
+    counters: Counters | None = None,
+) -> None:
     """Answer for the zones in `only` (zone ids; None: all) until SIGTERM, SIGINT or SIGWINCH.
+
+    What is asked and answered is counted in `counters`.
 
     Raises:
         XferzoneError: the repository cannot be read, or an address not be bound.
     """
-    with closing(open_zones(repository, only)) as zones, Answerer(zones, listen) as answerer:
+    with closing(open_zones(repository, only)) as zones, Answerer(zones, listen, counters) as answerer:
         answerer.serve(ready.Pulse())
 
 
 class Answerer:
     """Bound sockets and what answers on them."""
 
-    def __init__(self, zones: ServedZones, listen: Sequence[Address]) -> None:
+    def __init__(
+        self, zones: ServedZones, listen: Sequence[Address], counters: Counters | None = None
+    ) -> None:
+        self._zones = zones
         self._listen = listen
         self._responder = Responder(zones)
         self._service = Service(zones, self._responder.respond)
+        self._tally = Tally(counters, Role.ANSWERER, "udp")
+        self._counting = self._tally.counting(self._responder.respond)
+        self._counting_failed = self._tally.counting(self._service.failed)
         self._selector = selectors.DefaultSelector()
         self._bound: dict[Address, socket.socket] = {}
         self._refused: set[Address] = set()  # already reported in the log
         self._stopping = False
+        self._turn = 0
         self._woken, self._wake = socket.socketpair()
         self._bind()
 
@@ -91,7 +107,7 @@ class Answerer:
 
     def serve(self, pulse: ready.Pulse) -> None:
         """Answer until told to stop."""
-        pulse.beat()
+        self._beat(pulse)
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -103,7 +119,7 @@ class Answerer:
                     self._answer(key.data)
             now = time.monotonic()
             if now >= tick:
-                pulse.beat()
+                self._beat(pulse)
                 gc.collect(0)
                 gc.freeze()
                 tick = now + TICK
@@ -111,6 +127,11 @@ class Answerer:
                 self._rebind()
                 rescan = now + RESCAN
         self._leave()
+
+    def _beat(self, pulse: ready.Pulse) -> None:
+        pulse.beat()
+        self._service.refresh()  # for the count of zones, where nobody asks
+        self._tally.beat(len(self._zones))
 
     def _leave(self) -> None:
         for bound in self._bound.values():
@@ -122,15 +143,26 @@ class Answerer:
                     self._answer(key.data)
 
     def _answer(self, incoming: Datagrams) -> None:
-        service, respond = self._service, self._responder.respond
         for _ in range(_TURNS):
             received = incoming.receive()
             if received:
-                service.refresh()
-                incoming.answer(respond, service.failed)
+                self._service.refresh()
+                made = self._responder.made
+                if self._tally.affords(received):
+                    incoming.answer(self._counting, self._counting_failed)
+                else:
+                    incoming.answer(self._sampled(incoming, received), self._service.failed)
+                self._tally.hit(max(0, received - (self._responder.made - made)))
                 self._responder.free()
             if received < SLOTS:
                 return
+
+    def _sampled(self, incoming: Datagrams, received: int) -> Callable[[bytes], bytes | None]:
+        """What answers a batch of which one message is counted, for all: in turn the first, the second, ..."""
+        self._turn = (self._turn + 1) % received
+        message = incoming.message(self._turn)
+        self._tally.count(message, self._service.respond(message), received)
+        return self._responder.respond
 
     def _stop(self, _number: int, _frame: object) -> None:
         self._stopping = True

@@ -40,6 +40,9 @@ class Datagrams(Protocol):
     def receive(self) -> int:
         """How many messages came, at most SLOTS, without waiting."""
 
+    def message(self, number: int) -> bytes:
+        """The message of that number, from 0, of those received; until they are answered."""
+
     def answer(self, respond: Respond, failed: Failed) -> None:
         """Send what `respond` makes of each message received; what `failed` makes of it if that raises."""
 
@@ -103,6 +106,9 @@ class Batches:
         self._received = max(0, self._recvmmsg(self._fd, self._in_at, SLOTS, socket.MSG_DONTWAIT, None))
         return self._received
 
+    def message(self, number: int) -> bytes:
+        return self._area[number * ROOM : number * ROOM + self._came[number]]
+
     def answer(self, respond: Respond, failed: Failed) -> None:
         area, came, sizes = self._area, self._came, self._sizes
         begin = 0  # of the run of answered slots
@@ -156,6 +162,9 @@ class Singles:
             while len(self._received) < SLOTS:
                 self._received.append(self._socket.recvfrom(ROOM, socket.MSG_DONTWAIT))
         return len(self._received)
+
+    def message(self, number: int) -> bytes:
+        return self._received[number][0]
 
     def answer(self, respond: Respond, failed: Failed) -> None:
         for message, name in self._received:

@@ -47,10 +47,11 @@ _NONE: Final = (b"", 0)
 class Responder:
     """Answers UDP messages; remembers answers to plain ones. The same bytes as `respond`, sooner."""
 
-    __slots__ = ("_other", "_own", "_zones")
+    __slots__ = ("_other", "_own", "_zones", "made")
 
     def __init__(self, zones: Zones, own_size: int = OWN_SIZE, other_size: int = OTHER_SIZE) -> None:
         self._zones = zones
+        self.made = 0  # messages that had no answer from before; a hit touches no counter
         # By normal form: a message without its id, and the view that it holds for.
         self._own: Generations[tuple[bytes, View]] = Generations(own_size)
         self._other: Generations[tuple[bytes, View]] = Generations(other_size)
@@ -72,6 +73,7 @@ class Responder:
                 kept = entry[0]
                 if not kept[0] & _TC or not _offers_more(message[end:]):
                     return wire[:2] + kept[:10] + message[10:end] + kept[end:]
+        self.made += 1
         query = parse(wire)
         if query is None:
             return None

@@ -11,7 +11,7 @@ from typing import Final
 from xferzone.errors import RefConflict
 from xferzone.hashing import ArtifactId
 from xferzone.refs import indexes
-from xferzone.refs.branch import BranchName
+from xferzone.refs.branch import DEFAULT_BRANCH, BranchName
 from xferzone.refs.occasion import Door, Occasion
 from xferzone.refs.served import State, pack, pack_numbers, unpack, unpack_numbers
 from xferzone.store.chains import id_of
@@ -19,6 +19,10 @@ from xferzone.store.reader import Reader
 from xferzone.store.writer import Writer
 
 _REFS: Final = "SELECT branch, hash, serial, indexes FROM ref JOIN blob ON rid = checkin"
+#: The last moves of the refs that DNS answers from: the default branch of each zone, unless it was removed.
+_ANSWERED: Final = """FROM (SELECT publication AS last FROM ref
+        WHERE branch = substr(branch, 1, instr(branch, '/')) || ? AND length(indexes) > 0)
+    JOIN publication ON number = last JOIN blob ON rid = checkin"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,31 @@ class LocalRefs:
                    FROM publication JOIN blob ON rid = checkin WHERE branch = ? ORDER BY number DESC"""
         for row in self._reader.db.execute(query, (str(branch),)):
             yield _publication(*row)
+
+    def counts(self) -> tuple[int, int]:
+        """How many refs there are, and how many of them are branches that DNS answers from."""
+        (refs,) = self._reader.db.execute("SELECT count(*) FROM ref").fetchone()
+        (zones,) = self._reader.db.execute(f"SELECT count(*) {_ANSWERED}", (DEFAULT_BRANCH,)).fetchone()
+        return refs, zones
+
+    def standing(self, limit: int) -> Iterable[Publication]:
+        """The last move of each of the first `limit` refs, by name, that DNS answers from."""
+        query = (
+            f"SELECT number, branch, hash, serial, time_ms, login, door {_ANSWERED} ORDER BY branch LIMIT ?"
+        )
+        for row in self._reader.db.execute(query, (DEFAULT_BRANCH, limit)):
+            yield _publication(*row)
+
+    def newest(self) -> int:
+        """The number of the last move; 0: there was none."""
+        (number,) = self._reader.db.execute("SELECT coalesce(max(number), 0) FROM publication").fetchone()
+        return int(number)
+
+    def after(self, number: int, limit: int) -> Sequence[Publication]:
+        """The first `limit` moves after publication `number`, in order."""
+        query = """SELECT number, branch, hash, serial, time_ms, login, door
+                   FROM publication JOIN blob ON rid = checkin WHERE number > ? ORDER BY number LIMIT ?"""
+        return [_publication(*row) for row in self._reader.db.execute(query, (number, limit)).fetchall()]
 
     def epoch(self) -> str:
         """The name of this life of the repository, within which moves are numbered."""

@@ -25,10 +25,12 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger
 from gunicorn.workers.base import Worker
 
-from xferzone import ready
+from xferzone import metrics, ready
 from xferzone.config import Http, Network
+from xferzone.counters import Counters
 from xferzone.logline import to_stderr
 from xferzone.serve import process
+from xferzone.serve.publications import log_publications
 
 # The module is imported before any fork; the app is made in each worker, because no database may cross a fork.
 from xferzone.web.app import create_app
@@ -58,14 +60,18 @@ SETTINGS: Mapping[str, object] = {
     "max_requests": 0,
 }
 
+#: Of plain gunicorn: deploy/gunicorn.conf.py imports this module before the workers are forked, so they share them.
+_COUNTERS = Counters(metrics.SIZE)
+
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What an arbiter serves: the listening `sockets` are inherited from the supervisor."""
+    """What an arbiter serves: the listening `sockets` and the `counters` are inherited from the supervisor."""
 
     repository: Path
     sockets: Sequence[socket.socket]
     http: Http
+    counters: Counters
 
 
 class Server(BaseApplication):
@@ -86,7 +92,7 @@ class Server(BaseApplication):
         self.cfg.set("post_worker_init", _report)
 
     def load(self) -> "_WSGIAppType":
-        return _app(self._served.repository, self._served.http.trusted)
+        return _app(self._served.repository, self._served.http.trusted, self._served.counters)
 
     def run(self) -> None:
         # gunicorn closes the descriptors that it is given, so give it copies.
@@ -140,12 +146,13 @@ def application(trusted: Sequence[str] = ()) -> "_WSGIAppType":
     """
     to_stderr()
     networks = [Network(text) for text in trusted] or Http().trusted
-    return _app(Path(os.environ["XFERZONE_REPOSITORY"]), networks)
+    return _app(Path(os.environ["XFERZONE_REPOSITORY"]), networks, _COUNTERS)
 
 
-def _app(repository: Path, trusted: Sequence[Network]) -> "_WSGIAppType":
+def _app(repository: Path, trusted: Sequence[Network], counters: Counters) -> "_WSGIAppType":
+    log_publications(repository, counters)
     # gunicorn's stubs promise an app any mapping, falcon's types take a dict; at run time it is a dict.
-    return cast("_WSGIAppType", Forwarded(create_app(repository), trusted))
+    return cast("_WSGIAppType", Forwarded(create_app(repository, counters=counters), trusted))
 
 
 def _join_the_arbiter(_arbiter: arbiter.Arbiter, worker: Worker) -> None:

@@ -2,7 +2,8 @@
 
 POST, type application/x-fossil*    web/xfer, at any path
 GET  /                              what this is
-GET  /healthz /readyz /metrics      web/health; other names: /health, /ready and /status
+GET  /healthz /readyz               web/health; other names: /health, /ready and /status
+GET  /metrics                       web/metrics
 else                                404 for GET, 415 for POST, 405
 """
 
@@ -11,17 +12,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import falcon
-from prometheus_client import CollectorRegistry
 
-from xferzone import exchange
+from xferzone import exchange, metrics
+from xferzone.counters import Counters
 from xferzone.exchange import Terms
 from xferzone.exchange.room import Room
 from xferzone.observer import Several
+from xferzone.observer.counting import Counting
 from xferzone.observer.log import Log
-from xferzone.observer.prometheus import Prometheus
 from xferzone.store import Store
 from xferzone.transport.base import OURS
-from xferzone.web.health import Healthz, MetricsPage, Readyz
+from xferzone.web.health import Healthz, Readyz
+from xferzone.web.metrics import MetricsPage
 from xferzone.web.pages.front import Front, elsewhere
 from xferzone.web.repository import Repository
 from xferzone.web.xfer import Answer, Sync
@@ -30,7 +32,10 @@ log = logging.getLogger(__name__)
 
 
 def create_app(
-    repository: Path | Store, terms: Terms | None = None, answer: Answer = exchange.answer
+    repository: Path | Store,
+    terms: Terms | None = None,
+    answer: Answer = exchange.answer,
+    counters: Counters | None = None,
 ) -> falcon.App[falcon.Request, falcon.Response]:
     """The app that serves `repository`; a path is opened by the first request, so that each process has its own.
 
@@ -38,18 +43,19 @@ def create_app(
         terms: budget, clock and observer of sync requests; None: stock's budget. The log and the counters of /metrics
             observe besides.
         answer: makes the replies.
+        counters: what /metrics shows, shared with other processes of the server; None: this app's alone.
     """
-    shared, registry = Repository(repository), CollectorRegistry()
+    shared, counters = Repository(repository), counters or Counters(metrics.SIZE)
     terms = terms or Terms(room=Room(shared.path.parent))
-    watching = Several(Log(logging.getLogger("xferzone.web.xfer")), Prometheus(registry), terms.observer)
+    watching = Several(Log(logging.getLogger("xferzone.web.xfer")), Counting(counters), terms.observer)
     app = falcon.App(middleware=[Sync(shared, replace(terms, observer=watching), answer)])
     app.add_middleware(_Kind())
     app.add_route("/", Front())
     for path in ("/healthz", "/health"):
         app.add_route(path, Healthz())
     for path in ("/readyz", "/ready", "/status"):
-        app.add_route(path, Readyz(shared))
-    app.add_route("/metrics", MetricsPage(shared, registry))
+        app.add_route(path, Readyz(shared, counters))
+    app.add_route("/metrics", MetricsPage(shared, counters))
     app.add_sink(elsewhere)
     app.add_error_handler(Exception, _unexpected)
     app.set_error_serializer(_as_text)

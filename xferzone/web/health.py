@@ -1,8 +1,7 @@
-"""For monitoring: is the server alive, can it serve, what has it done.
+"""For monitoring: is the server alive, can it serve.
 
 /healthz    200 while requests are answered
-/readyz     200, or 503, and by check "ok" or the reason: db, migrations
-/metrics    the counters, and how many refs are published
+/readyz     200, or 503, and by check "ok" or the reason: db, migrations, and dns where DNS runs beside this server
 """
 
 import json
@@ -10,11 +9,9 @@ import logging
 from typing import Final
 
 import falcon
-from prometheus_client import CollectorRegistry
 
+from xferzone.counters import Counters
 from xferzone.errors import NewerSchema, NotFound, XferzoneError
-from xferzone.refs import LocalRefs
-from xferzone.web.metrics import CONTENT_TYPE, exposition
 from xferzone.web.repository import Repository
 
 _OK: Final = "ok"
@@ -35,16 +32,20 @@ class Healthz:
 class Readyz:
     """GET /readyz"""
 
-    def __init__(self, repository: Repository) -> None:
+    def __init__(self, repository: Repository, counters: Counters) -> None:
         self._repository = repository
+        self._counters = counters
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
-        checks = self._checks()
+        checks = self._checks() | self._dns()
         ready = all(found == _OK for found in checks.values())
         resp.status = falcon.HTTP_200 if ready else falcon.HTTP_503
         _answer(resp, {"status": _OK if ready else "not ready", "checks": checks})
 
     on_head = on_get
+
+    def _dns(self) -> dict[str, str]:
+        return {"dns": self._counters.missing() or _OK} if self._counters.expected else {}
 
     def _checks(self) -> dict[str, str]:
         try:
@@ -65,34 +66,6 @@ class Readyz:
 
     def _without_path(self, exc: XferzoneError) -> str:
         return str(exc).replace(str(self._repository.path), "the repository")
-
-
-class MetricsPage:
-    """GET /metrics"""
-
-    def __init__(self, repository: Repository, registry: CollectorRegistry) -> None:
-        self._repository = repository
-        self._registry = registry
-
-    def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
-        resp.content_type = CONTENT_TYPE
-        resp.data = exposition(self._registry) + self._refs()
-
-    on_head = on_get
-
-    def _refs(self) -> bytes:
-        try:
-            with self._repository.store().reader() as reader:
-                count = len(LocalRefs(reader).list())
-        except XferzoneError:
-            return b""  # /readyz says why
-        name = b"xferzone_refs_published"
-        return b"# HELP %s Branches of zones that are published\n# TYPE %s gauge\n%s %d\n" % (
-            name,
-            name,
-            name,
-            count,
-        )
 
 
 def _answer(resp: falcon.Response, found: dict[str, object]) -> None:

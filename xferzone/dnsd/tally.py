@@ -1,0 +1,79 @@
+"""What a process of DNS has been asked and has answered, counted outside the path of an answer.
+
+    batch of at most what is left of EXACT in this second    each message and its answer are looked at
+    any other batch                                          one message of it is looked at, and stands for all
+
+So up to EXACT messages a second the counts by type and rcode are exact; above that their sums still are, and counting
+costs one look a batch. Answers kept from before are the messages less those for which an answer was made.
+
+Source: RFC 1035 4.1 for where type and rcode stand; RFC 6891 6.1.3 for the upper bits of the rcode.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from xferzone import metrics
+from xferzone.counters import Counters, Role
+from xferzone.metrics import ANSWERS, HITS, NO_ANSWER, OTHER, QUESTIONS, RCODES, TYPES
+
+EXACT: Final = 10_000  # messages a second of one process; looking at them takes 1 % of a processor
+
+Respond = Callable[[bytes], bytes | None]
+
+_QUESTION: Final = 12  # where it begins
+_OPT: Final = b"\0\0\x29"  # the root, type OPT
+
+
+class Tally:
+    """The counts of one process, whose messages come over `protocol` (udp, tcp)."""
+
+    def __init__(self, counters: Counters | None, role: Role, protocol: str) -> None:
+        """`counters` None: nobody reads the counts."""
+        self._counters = counters or Counters(metrics.SIZE)
+        self._role = role
+        self._cells = self._counters.cells()
+        self._types = {number.to_bytes(2): QUESTIONS.cell(name, protocol) for number, name in TYPES.items()}
+        self._other_type = QUESTIONS.cell(OTHER, protocol)
+        self._rcodes = {number: ANSWERS.cell(name, protocol) for number, name in RCODES.items()}
+        self._other_rcode = ANSWERS.cell(OTHER, protocol)
+        self._no_answer = ANSWERS.cell(NO_ANSWER, protocol)
+        self._hits = HITS.cell()
+        self._left = EXACT
+
+    def affords(self, messages: int) -> bool:
+        """Whether each of so many messages may be looked at; they are taken off what is left."""
+        self._left -= messages
+        return self._left >= 0
+
+    def beat(self, zones: int) -> None:
+        """To be called every second by a process that works, and answers for so many zones."""
+        self._left = EXACT
+        self._counters.beat(self._role, zones)
+
+    def counting(self, respond: Respond) -> Respond:
+        """`respond`, and each message counted."""
+        count = self.count
+
+        def counted(message: bytes) -> bytes | None:
+            answer = respond(message)
+            count(message, answer, 1)
+            return answer
+
+        return counted
+
+    def count(self, message: bytes, answer: bytes | None, times: int) -> None:
+        """Count a message and its answer (None: it got none), which stand for `times` of them."""
+        cells = self._cells
+        end = message.find(0, _QUESTION)
+        cells[self._types.get(message[end + 1 : end + 3], self._other_type)] += times
+        if answer is None:
+            cells[self._no_answer] += times
+            return
+        rcode = answer[3] & 0x0F
+        if not rcode and answer[6:10] == b"\0\0\0\0" and answer[end + 5 : end + 8] == _OPT:
+            rcode = answer[end + 10] << 4
+        cells[self._rcodes.get(rcode, self._other_rcode)] += times
+
+    def hit(self, times: int) -> None:
+        """Count answers that were kept from before."""
+        self._cells[self._hits] += times
