@@ -5,7 +5,7 @@
     Strings       "text" "text" ...                  at least one String, to the end
     Tag           issue                              length octet, 1 to 255 letters and digits
     Salt          -  c0ffee                          length octet, octets
-    Hash          base32hex without padding          length octet, octets
+    Hash          base32hex, 8 digits for 5 octets   length octet, octets
     Text          "text"                             the octets, to the end
     Hex, Base64   c0ffee  wP/u                       the octets, to the end; in text maybe several words
     Digest        c0ffee                             Hex, of the length that the octet before it asks for
@@ -20,9 +20,8 @@ import binascii
 import re
 from collections.abc import Mapping
 
-from xferzone.zonefile import rdtypes
 from xferzone.zonefile.rdata import values
-from xferzone.zonefile.rdata.fields import Field, Form, Words, type_word
+from xferzone.zonefile.rdata.fields import Field, Form, Words, parse_type_word, type_word
 from xferzone.zonefile.rdata.values import shown
 from xferzone.zonefile.scanner import Token
 
@@ -44,7 +43,7 @@ class String(Field):
 
 class Tag(String):
     def parse(self, words: Words) -> bytes:
-        word = words.word()
+        word = words.token().raw
         if not _ALPHANUMERIC.fullmatch(word):
             raise ValueError(f"{shown(word)} is not 1 to 255 letters and digits")
         return bytes((len(word),)) + word
@@ -127,10 +126,10 @@ class Base64(Rest):
 
 
 class Digest(Hex):
-    """A digest, behind the octet that says which: `sizes` of those that have one, at least `least` of any other."""
+    """A digest, behind the octet that says which: `sizes` of those that have one."""
 
-    def __init__(self, sizes: Mapping[int, int], least: int = 0) -> None:
-        super().__init__(least)
+    def __init__(self, sizes: Mapping[int, int]) -> None:
+        super().__init__()
         self._sizes = sizes
 
     def end(self, wire: bytes, at: int) -> int:
@@ -155,19 +154,24 @@ class Hash(String):
     def parse(self, words: Words) -> bytes:
         word = words.word()
         try:
-            return _counted(base64.b32hexdecode(word + b"=" * (-len(word) % 8), casefold=True))
-        except binascii.Error as exc:
-            raise ValueError(f"{shown(word)} is not base32hex without padding") from exc
+            if b"=" not in word:
+                return _counted(base64.b32hexdecode(word, casefold=True))
+        except binascii.Error:
+            pass
+        raise ValueError(f"{shown(word)} is not base32hex: groups of 8 digits, without padding")
 
     def present(self, part: bytes, form: Form) -> bytes:
-        return _some(base64.b32hexencode(part[1:]).rstrip(b"=").lower())
+        text = base64.b32hexencode(part[1:]).lower()
+        if text.endswith(b"="):
+            raise ValueError("its hash is not groups of 5 octets, which BIND and Knot want")
+        return _some(text)
 
 
 class Types(Field):
     def parse(self, words: Words) -> bytes:
         windows: dict[int, bytearray] = {}
         for word in words.words():
-            number = rdtypes.parse_type(word)
+            number = parse_type_word(word)
             window = windows.setdefault(number >> 8, bytearray())
             octet = (number & 0xFF) >> 3
             window.extend(bytes(max(0, octet + 1 - len(window))))
@@ -230,9 +234,13 @@ def hex_octets(digits: bytes) -> bytes:
 def base64_octets(text: bytes) -> bytes:
     """The octets of padded base64; raises ValueError."""
     try:
-        return binascii.a2b_base64(text, strict_mode=True)
+        octets = binascii.a2b_base64(text, strict_mode=True)
     except binascii.Error as exc:
         raise ValueError(f"{shown(text)} is not base64: {exc}") from exc
+    # a2b_base64 lets padding be too long, and bits that go nowhere be set.
+    if binascii.b2a_base64(octets, newline=False) != text:
+        raise ValueError(f"{shown(text)} is not base64: its end stands for no whole octets")
+    return octets
 
 
 def _string(token: Token) -> bytes:

@@ -56,6 +56,7 @@ ALGORITHMS = _table(b"""
 CERTIFICATES = _table(b"PKIX 1 SPKI 2 PGP 3 IPKIX 4 ISPKI 5 IPGP 6 ACPKIX 7 IACPKIX 8 URI 253 OID 254")
 #: Of WKS; other names would depend on the host's /etc/protocols.
 PROTOCOLS = _table(b"TCP 6 UDP 17")
+_QUESTIONS = frozenset((b"TKEY", b"TSIG", b"IXFR", b"AXFR", b"MAILB", b"MAILA", b"ANY"))
 #: Of DSYNC, RFC 9859 2.1.
 SCHEMES = _table(b"NOTIFY 1")
 
@@ -153,7 +154,7 @@ class Moment(Fixed):
 
 class TypeField(Fixed):
     def parse(self, words: Words) -> bytes:
-        return rdtypes.parse_type(words.word()).to_bytes(2, "big")
+        return parse_type_word(words.word()).to_bytes(2, "big")
 
     def present(self, part: bytes, form: Form) -> bytes:
         return type_word(int.from_bytes(part, "big"), form)
@@ -189,14 +190,13 @@ class Address6(Fixed):
 
 
 class Groups(Fixed):
-    """Octets in lower-case hex, `together` of them a group, groups parted by `separator`; zeros that begin a group of
-    several octets may be left out, and are written."""
+    """Octets in lower-case hex, `together` of them a group, groups parted by `separator`; zeros that begin a group
+    may be left out, and are written."""
 
     def __init__(self, size: int, together: int, separator: bytes) -> None:
         super().__init__(size)
         self._digits = 2 * together
-        least = 1 if together > 1 else 2
-        group = b"[0-9A-Fa-f]{%d,%d}" % (least, self._digits)
+        group = b"[0-9A-Fa-f]{1,%d}" % self._digits
         self._shape = re.compile(group + b"(?:%b%b)" % (separator, group) + b"{%d}" % (size // together - 1))
         self._separator = separator
 
@@ -229,6 +229,13 @@ class Name(Field):
 
     def present(self, part: bytes, form: Form) -> bytes:
         return form.name(part)
+
+
+def parse_type_word(word: bytes) -> int:
+    """The type that a word inside rdata means; types that only questions have by their number alone."""
+    if word.upper() in _QUESTIONS:
+        raise ValueError(f"{shown(word)} is a type that no record has")
+    return rdtypes.parse_type(word)
 
 
 def type_word(number: int, form: Form) -> bytes:

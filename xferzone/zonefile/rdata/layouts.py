@@ -35,7 +35,7 @@ _NAME, _STRING, _STRINGS = fields.Name(), counted.String(), counted.Strings()
 _HEX, _BASE64, _TYPES, _PARAMS = counted.Hex(), counted.Base64(), counted.Types(), Params()
 _NODE = fields.Groups(8, 2, b":")
 
-_SIGNATURE = (_TYPE, _ALGORITHM, _U8, _SECONDS, _MOMENT, _MOMENT, _U16, _NAME, _BASE64)
+_SIGNATURE = (_TYPE, _ALGORITHM, _U8, _U32, _MOMENT, _MOMENT, _U16, _NAME, _BASE64)
 _KEY = (_U16, _U8, _ALGORITHM, _BASE64)
 _DS = (
     _U16,
@@ -60,7 +60,7 @@ LAYOUTS: Mapping[int, tuple[Field, ...]] = MappingProxyType(
     | dict.fromkeys([rdtypes.RRSIG, rdtypes.SIG], _SIGNATURE)
     | dict.fromkeys([rdtypes.DNSKEY, rdtypes.CDNSKEY, rdtypes.KEY, rdtypes.RKEY], _KEY)
     | dict.fromkeys([rdtypes.EID, rdtypes.NIMLOC], (_HEX,))
-    | dict.fromkeys([rdtypes.DS, rdtypes.CDS, rdtypes.DLV], _DS)
+    | dict.fromkeys([rdtypes.DS, rdtypes.DLV], _DS)
     | dict.fromkeys([rdtypes.TLSA, rdtypes.SMIMEA], _CERTIFICATE)
     | dict.fromkeys([rdtypes.SVCB, rdtypes.HTTPS], _BINDING)
     | dict.fromkeys([rdtypes.DHCID, rdtypes.OPENPGPKEY, rdtypes.HHIT, rdtypes.BRID], (_BASE64,))
@@ -83,14 +83,15 @@ LAYOUTS: Mapping[int, tuple[Field, ...]] = MappingProxyType(
         rdtypes.NSEC3: (_U8, _U8, _U16, counted.Salt(), counted.Hash(), _TYPES),
         rdtypes.NSEC3PARAM: (_U8, _U8, _U16, counted.Salt()),
         rdtypes.CSYNC: (_U32, _U16, _TYPES),
-        rdtypes.ZONEMD: (_U32, _U8, _U8, counted.Digest({1: 48, 2: 64}, least=12)),  # SHA-384, SHA-512
+        rdtypes.CDS: (_U16, _ALGORITHM, _U8, _HEX),  # its digest may be one that no DS has, RFC 8078 4
+        rdtypes.ZONEMD: (_U32, _U8, _U8, _HEX),
         rdtypes.DSYNC: (_TYPE, fields.Mnemonic(1, fields.SCHEMES), _U16, _NAME),
         rdtypes.NID: (_U16, _NODE),
         rdtypes.L32: (_U16, fields.Address4(4)),
         rdtypes.L64: (_U16, _NODE),
         rdtypes.EUI48: (fields.Groups(6, 1, b"-"),),
         rdtypes.EUI64: (fields.Groups(8, 1, b"-"),),
-        rdtypes.NXT: (_NAME, counted.Opaque()),
+        rdtypes.NXT: (_NAME, rare.OldTypes()),
         rdtypes.LOC: (rare.Location(16),),
         rdtypes.APL: (rare.Prefixes(),),
         rdtypes.NSAP: (rare.Nsap(1),),

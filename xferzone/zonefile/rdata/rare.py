@@ -9,26 +9,27 @@
     Relay         1 2 2001:db8::1                         AMTRELAY: flag and type of the relay 1, relay
     Services      25 80                                   WKS: a bit for each port, to the end
     A6Suffix      (none)                                  A6: prefix length, rest of an address
+    OldTypes      A MX TYPE127                            NXT: a bit for each type below 128, to the end
 
-Source: RFC 1035 3.4.2, RFC 1706, 1876, 2874, 3123, 4025, 8005, 8777.
+Source: RFC 1035 3.4.2, RFC 1706, 1876, 2535 5.2, 2874, 3123, 4025, 8005, 8777.
 """
 
 import binascii
 import re
 
 from xferzone.zonefile.rdata import values
-from xferzone.zonefile.rdata.counted import Base64, Rest, base64_octets, hex_octets
+from xferzone.zonefile.rdata.counted import Base64, Opaque, Rest, base64_octets, hex_octets
 from xferzone.zonefile.rdata.fields import (
-    ALGORITHMS,
     Address4,
     Address6,
     Field,
     Fixed,
     Form,
-    Mnemonic,
     Name,
     Number,
     Words,
+    parse_type_word,
+    type_word,
 )
 from xferzone.zonefile.rdata.values import shown
 
@@ -51,7 +52,7 @@ class Location(Fixed):
         longitude = _angle(left, b"EW", 180)
         if not 1 <= len(left) <= 4:
             raise ValueError("it must have an altitude, then at most three sizes")
-        altitude = _centimetres(left[0]) + _BELOW_ZERO
+        altitude = _centimetres(left[0].removeprefix(b"+")) + _BELOW_ZERO
         if not 0 <= altitude < 1 << 32:
             raise ValueError(f"the altitude {shown(left[0])} is not from -100000.00 to 42849672.95")
         sizes = [*map(_size, left[1:]), *_DEFAULT_SIZES[len(left) - 1 :]]
@@ -172,11 +173,9 @@ _GATEWAYS = (Nothing(0), Address4(4), Address6(16), Name())
 class Gateway(Field):
     """The type of the gateway, the algorithm of the key, and the gateway, RFC 4025 2."""
 
-    _algorithm = Mnemonic(1, ALGORITHMS)
-
     def parse(self, words: Words) -> bytes:
         kind = Number(1).parse(words)
-        return kind + self._algorithm.parse(words) + _gateway(kind[0]).parse(words)
+        return kind + Number(1).parse(words) + _gateway(kind[0]).parse(words)
 
     def end(self, wire: bytes, at: int) -> int:
         return _gateway(wire[at]).end(wire, at + 2) if at < len(wire) else at + 1
@@ -232,6 +231,29 @@ class Services(Rest):
         return b" ".join(b"%d" % port for port in range(8 * len(part)) if part[port // 8] & 0x80 >> port % 8)
 
 
+class OldTypes(Opaque):
+    """The bitmap of NXT, whose first bit stands for a form that nobody has defined; RFC 2535 5.2."""
+
+    def parse(self, words: Words) -> bytes:
+        numbers = [parse_type_word(word) for word in [words.word(), *words.words()]]
+        if max(numbers) > 127:
+            raise ValueError("a type over 127 in it")
+        bitmap = bytearray(max(numbers) // 8 + 1)
+        for number in numbers:
+            bitmap[number // 8] |= 0x80 >> number % 8
+        return bytes(bitmap)
+
+    def present(self, part: bytes, form: Form) -> bytes:
+        if part[0] & 0x80 or not part[-1] or len(part) > 16:
+            raise ValueError("it has a bitmap of another form")
+        bits = int.from_bytes(part, "big")
+        return b" ".join(
+            type_word(number, form)
+            for number in range(8 * len(part))
+            if bits >> (8 * len(part) - 1 - number) & 1
+        )
+
+
 class LastName(Name):
     """A name that may be missing at the end of the wire form."""
 
@@ -263,9 +285,7 @@ def _gateway(kind: int) -> Field:
 def _angle(words: list[bytes], hemispheres: bytes, most: int) -> int:
     """The thousandths of seconds, from 2^31 on, of the degrees, minutes, seconds and hemisphere that `words` begin
     with, which are taken away."""
-    end = next(
-        (index for index, word in enumerate(words[:4]) if len(word) == 1 and word.upper() in hemispheres), 0
-    )
+    end = next((index for index, word in enumerate(words[:4]) if len(word) == 1 and word in hemispheres), 0)
     parts = words[:end]
     if not parts or not all(map(_SECONDS.fullmatch, parts[2:])) or not all(map(_is_number, parts[:2])):
         both = "/".join(chr(letter) for letter in hemispheres)
@@ -275,7 +295,7 @@ def _angle(words: list[bytes], hemispheres: bytes, most: int) -> int:
     thousandths = ((degrees * 60 + minutes) * 60 + int(seconds)) * 1000 + int(fraction.ljust(3, b"0"))
     if minutes > 59 or int(seconds) > 59 or thousandths > most * 3_600_000:
         raise ValueError(f"{shown(b' '.join(parts))} is not an angle from 0 to {most} degrees")
-    is_negative = words[end].upper() == hemispheres[1:]
+    is_negative = words[end] == hemispheres[1:]
     del words[: end + 1]
     return _EQUATOR - thousandths if is_negative else _EQUATOR + thousandths
 
