@@ -32,7 +32,7 @@ _PIECE = re.compile(
     rb"|(?P<parenthesis>[()])",
     re.DOTALL,
 )
-_LONG_STRING = re.compile(rb'"(?P<quoted>[^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)  # in parentheses
+_LONG_STRING = re.compile(rb'"(?P<quoted>[^"\\\r]*(?:\\.[^"\\\r]*)*)"', re.DOTALL)  # in parentheses
 _PLAIN_LINE = re.compile(rb'[^\n;"()\\]*\n')  # read in one step: no piece of it needs a closer look
 _LABEL = re.compile(rb"((?:[^\\.]|\\[0-9]{3}|\\[^0-9])+)(\.|\Z)", re.DOTALL)
 _ESCAPE = re.compile(rb"\\([0-9]{3}|[^0-9])", re.DOTALL)

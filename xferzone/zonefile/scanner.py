@@ -5,7 +5,7 @@ r"""Zone text into entries: the lines that belong together, their tokens and the
     blank    = space or tab; at the end of a line carriage returns too
     comment  = ";" and all up to the line feed
     token    = a word: printable ASCII without blanks, quotes, parentheses and ";"
-             | a quoted string: any octets but, outside of parentheses, a line feed
+             | a quoted string: any octets but a line feed; in parentheses a line feed, but then no carriage return
                in both a backslash takes what follows; in a quoted string a line feed too
 
 Parentheses do not nest, and none stands before the owner. Nothing is unescaped here.
@@ -29,7 +29,7 @@ _PIECE = re.compile(
     rb"|(?P<parenthesis>[()])",
     re.DOTALL,
 )
-_LONG_STRING = re.compile(rb'"(?P<quoted>[^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)  # in parentheses
+_LONG_STRING = re.compile(rb'"(?P<quoted>[^"\\\r]*(?:\\.[^"\\\r]*)*)"', re.DOTALL)  # in parentheses
 
 
 class Token(NamedTuple):
