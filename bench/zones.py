@@ -9,7 +9,7 @@ from xferzone.refs import BranchName, LocalRefs
 from xferzone.repository import make
 from xferzone.store import Store
 from xferzone.zonefile import names, text
-from xferzone.zonefile.record import Record
+from xferzone.zonefile.whole import ZoneText
 
 START_MS = 1_780_000_000_000
 
@@ -21,11 +21,11 @@ def apex(zone: str, serial: int) -> str:
     )
 
 
-def records(zone: str, count: int, rng: random.Random) -> list[Record]:
+def records(zone: str, count: int, rng: random.Random) -> ZoneText:
     """SOA, NS and `count` addresses."""
     lines = [apex(zone, 1)]
     lines += [f"h{n} 300 A 10.{n >> 16 & 255}.{n >> 8 & 255}.{rng.randrange(256)}\n" for n in range(count)]
-    return text.read("".join(lines).encode(), names.zone_name(zone))
+    return text.read_zone("".join(lines).encode(), names.zone_name(zone))
 
 
 def many_zones(path: Path, zones: int, versions: int, count: int = 5) -> None:

@@ -40,7 +40,7 @@ class World:
     def put(self, zone: str, *lines: str, serial: int = 1) -> None:
         """Make this the zone's content, beside SOA and NS."""
         apex = f"@ 3600 SOA ns.invalid. h.invalid. {serial} 3600 600 86400 300\n@ 3600 NS ns.invalid.\n"
-        records = text.read((apex + "\n".join(lines) + "\n").encode(), names.zone_name(zone))
+        records = text.read_zone((apex + "\n".join(lines) + "\n").encode(), names.zone_name(zone))
         with self.editing(zone) as edit:
             edit.replace(records, "put")
 

@@ -20,6 +20,7 @@ ADMIN = "ops"
 WRITERS = ("bob", "xena")  # they may push and no more
 _SAME_PASSWORD = "three words here"
 _ZONE = """\
+$TTL 3600
 @ 3600 SOA ns1.example.info. hostmaster.example.info. 1 7200 3600 1209600 300
 @ 3600 NS ns1.example.info.
 @ 3600 MX 10 mail

@@ -71,6 +71,8 @@ def mended(text: str, apex: bool = True) -> str:
         kept.insert(1, _NS)
     if not any(re.match(r"www \d+ A ", line) for line in kept):
         kept.append("www 300 A 192.0.2.80")
+    if not any(line.startswith("$TTL ") for line in kept):
+        kept.insert(0, "$TTL 3600")
     return "".join(f"{line}\n" for line in kept)
 
 

@@ -38,7 +38,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         content = (HERE / "zones" / f"{zone}.zone").read_bytes()
         with project.writing() as (writer, refs):
             edit = Edit(writer, refs, BranchName(zone, "main"), Author("ops", NOW - 500_000 + number))
-            edit.replace(text.read(content, names.zone_name(zone)), "as the peers have it")
+            edit.replace(text.read_zone(content, names.zone_name(zone)), "as the peers have it")
     found = free_port()
     listen = f"127.0.0.1:{found}"
     with start("answerer", project.path, listen) as answerer, start("agent", project.path, listen) as agent:

@@ -41,7 +41,7 @@ def primary(tmp_path: Path) -> Iterator[Store]:
 def commit(store: Store, number: int) -> None:
     """A version of example.com with a record of that number."""
     content = f"{ZONE}www 300 A 192.0.2.{number}\n".encode()
-    records = text.read(content, names.zone_name("example.com"))
+    records = text.read_zone(content, names.zone_name("example.com"))
     with store.writer() as writer:
         author = Author("dev", START_MS + 1000 * number)
         Edit(writer, LocalRefs(writer), BranchName("example.com", "main"), author).replace(records, "www")

@@ -16,6 +16,7 @@ MAIN = "example.com/main"
 ZONE = "example.com"
 MAIN_BRANCH = BranchName(ZONE, "main")
 APEX = """\
+$TTL 3600
 @ 3600 SOA ns1.example.net. hostmaster.example.net. {serial} 7200 3600 1209600 300
 @ 3600 NS ns1.example.net.
 """

@@ -471,7 +471,7 @@ class Story:
             if ref is not None and ref.state is State.SERVED and self.rng.random() < 0.5:
                 edit.remove("away")
             else:
-                records = text.read(
+                records = text.read_zone(
                     zone_text(f"h{self.rng.randrange(9)} 300 A 192.0.2.1"), names.zone_name(zone)
                 )
                 edit.replace(records, "add")

@@ -9,7 +9,7 @@ from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.publish import noted, serials
 from xferzone.store.incoming import Received
 
-SOA = "@ 3600 SOA ns1.example.net. hostmaster.example.net. {} 7200 3600 1209600 300\n"
+SOA = "$TTL 3600\n@ 3600 SOA ns1.example.net. hostmaster.example.net. {} 7200 3600 1209600 300\n"
 TEXTS = (
     zone_text(serial=7),
     b"$ORIGIN example.com.\n" + SOA.format(9).encode() + b"soa 300 A 192.0.2.1\n",

@@ -54,7 +54,7 @@ class Committer:
         """One more, now."""
         with self._turn:
             with Store.open(self._repository) as store, store.writer() as writer:
-                records = text.read(zone_text(len(self.done)), names.zone_name("example.com"))
+                records = text.read_zone(zone_text(len(self.done)), names.zone_name("example.com"))
                 author = Author("ops", time.time_ns() // 1_000_000)
                 Edit(writer, LocalRefs(writer), BranchName("example.com", "main"), author).replace(
                     records, "count"

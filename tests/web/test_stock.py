@@ -18,7 +18,7 @@ from xferzone.repository import make
 from xferzone.store import Store, accounts
 from xferzone.sync.server.budget import Budget
 from xferzone.zonefile.names import zone_name
-from xferzone.zonefile.text import read
+from xferzone.zonefile.text import read_zone
 
 pytestmark = pytest.mark.interop
 
@@ -175,7 +175,7 @@ def test_what_a_pusher_may_not_bring_is_told_and_does_not_go_round_in_circles(tm
         accounts.put_user(writer, "ann", "pw-ann", "gio")
         author = Author("ops", 1_780_000_001_000)
         text = b"@ 3600 SOA a b 1 2 3 4 5\n@ 3600 NS ns.example.net.\n"
-        records = read(text, zone_name("example.com"))
+        records = read_zone(text, zone_name("example.com"))
         Edit(writer, LocalRefs(writer), BranchName("example.com", "main"), author).replace(records, "zone")
     ann = Person(tmp_path / "ann", "ann")
     with served(path) as server:

@@ -14,9 +14,11 @@ from xferzone.zone import cut
 from xferzone.zone.cut import Limits, Piece
 from xferzone.zonefile import names, text
 from xferzone.zonefile.record import Record
+from xferzone.zonefile.whole import DefaultTTL
 
 ZONE = "example.com"
 ORIGIN = names.zone_name(ZONE)
+DEFAULT = DefaultTTL(60, b"; a minute")
 SMALL = Limits(least=120, most=480)
 TXT = 16
 
@@ -40,7 +42,7 @@ def zone_of(sizes: Mapping[bytes, Sequence[int]]) -> Zone:
 
 
 def blocks_of(zone: Zone) -> list[cut.Block]:
-    return text.blocks([record for records in zone.values() for record in records], ORIGIN)
+    return text.blocks([record for records in zone.values() for record in records], ORIGIN, DEFAULT)
 
 
 def pieces_of(made: Sequence[tuple[str, bytes]], loaded: list[str], *, with_keys: bool) -> list[Piece]:
@@ -104,7 +106,7 @@ def test_an_edit_gives_what_cutting_the_whole_anew_gives(
         edited = {owner: records_of(owner, *(each or ())) for owner, each in edit.items()}
         before = dict(made)
         loaded: list[str] = []
-        gone, come = cut.recut(ZONE, pieces_of(made, loaded, with_keys=with_keys), edited, SMALL)
+        gone, come = cut.recut(ZONE, pieces_of(made, loaded, with_keys=with_keys), edited, DEFAULT, SMALL)
         records |= edited
         made = cut.cut_blocks(ZONE, blocks_of(records), SMALL)
         after = {name: content for name, content in before.items() if name not in gone} | dict(come)
@@ -115,11 +117,13 @@ def test_an_edit_gives_what_cutting_the_whole_anew_gives(
 
 
 def test_a_zone_without_records_is_one_empty_file() -> None:
-    assert cut.cut(ZONE, []) == [("example.com.zone", b"")]
-    gone, come = cut.recut(ZONE, [Piece("example.com.zone", 0, lambda: b"")], {b"a": records_of(b"a", 3)})
+    assert cut.cut(ZONE, [], DEFAULT) == [("example.com.zone", b"")]
+    gone, come = cut.recut(
+        ZONE, [Piece("example.com.zone", 0, lambda: b"")], {b"a": records_of(b"a", 3)}, DEFAULT
+    )
     assert (gone, come) == ([], [("example.com.zone", b'a 60 TXT "0.x"\n')])
-    assert cut.recut(ZONE, [], {b"a": records_of(b"a", 3)}) == ([], come)
-    gone, come = cut.recut(ZONE, pieces_of(come, [], with_keys=True), {b"a": []})
+    assert cut.recut(ZONE, [], {b"a": records_of(b"a", 3)}, DEFAULT) == ([], come)
+    gone, come = cut.recut(ZONE, pieces_of(come, [], with_keys=True), {b"a": []}, DEFAULT)
     assert (gone, come) == ([], [("example.com.zone", b"")])
 
 
@@ -128,7 +132,7 @@ def test_an_edit_that_changes_nothing_changes_no_file() -> None:
     made = cut.cut_blocks(ZONE, blocks_of(zone), SMALL)
     assert len(made) > 5
     edit = {b"h025": zone[b"h025"], b"nothing": []}
-    assert cut.recut(ZONE, pieces_of(made, [], with_keys=True), edit, SMALL) == ([], [])
+    assert cut.recut(ZONE, pieces_of(made, [], with_keys=True), edit, DEFAULT, SMALL) == ([], [])
 
 
 def owner_of_size(index: int, size: int) -> tuple[bytes, list[Record]]:
@@ -155,14 +159,14 @@ def owner_of_size(index: int, size: int) -> tuple[bytes, list[Record]]:
 def test_the_bounds_to_the_byte(sizes: list[int], counts: list[int]) -> None:
     zone = dict(owner_of_size(index, size) for index, size in enumerate(sizes))
     assert [len(written) for _, written in blocks_of(zone)] == sizes
-    made = cut.cut(ZONE, [record for records in zone.values() for record in records])
+    made = cut.cut(ZONE, [record for records in zone.values() for record in records], DEFAULT)
     assert [len(cut.split(content)) for _, content in made] == counts
 
 
 def test_comment_lines_count_and_stay_with_their_owner() -> None:
     comment = b"; " + b"c" * 2_000
     records = [Record(b"h%03d" % i, 60, 1, b"\x0a\0\0\1", (comment,), b"; behind") for i in range(200)]
-    made = cut.cut(ZONE, records)
+    made = cut.cut(ZONE, records, DEFAULT)
     assert len(made) > 2
     assert all(content.startswith(comment) and content.endswith(b"; behind\n") for _, content in made)
     assert [owner for _, content in made for owner, _ in cut.split(content)] == [
@@ -173,20 +177,22 @@ def test_comment_lines_count_and_stay_with_their_owner() -> None:
 def test_every_file_but_the_last_is_in_bounds() -> None:
     chance = random.Random(7)
     zone = zone_of({b"@": [9]} | {b"h%d" % i: [chance.randrange(250)] for i in range(12_000)})
-    made = cut.cut(ZONE, [record for records in zone.values() for record in records])
+    made = cut.cut(ZONE, [record for records in zone.values() for record in records], DEFAULT)
     assert len(made) > 10
     assert all(32_768 <= len(content) < 131_072 for _, content in made[:-1])
 
 
 def test_an_owner_has_a_bound() -> None:
     records = [Record(b"big", 60, TXT, b"\xff%b" % (b"%08d" % i).ljust(255, b"x")) for i in range(3_700)]
-    assert cut.cut(ZONE, records)
+    assert cut.cut(ZONE, records, DEFAULT)
     with pytest.raises(ZoneInvalid, match=r"big has \d+ bytes of text, 1000000 are allowed"):
         cut.cut(
-            ZONE, records + [Record(b"big", 60, 1, bytes((10, 0, i // 256, i % 256))) for i in range(5_000)]
+            ZONE,
+            records + [Record(b"big", 60, 1, bytes((10, 0, i // 256, i % 256))) for i in range(5_000)],
+            DEFAULT,
         )
     with pytest.raises(ZoneInvalid, match="are allowed"):
-        cut.recut(ZONE, [], {b"big": [record._replace(ttl=1_000_000_000) for record in records * 1]})
+        cut.recut(ZONE, [], {b"big": [record._replace(ttl=1_000_000_000) for record in records * 1]}, DEFAULT)
 
 
 def test_one_edited_record_makes_one_new_file_nearly_always(capsys: pytest.CaptureFixture[str]) -> None:
@@ -195,7 +201,7 @@ def test_one_edited_record_makes_one_new_file_nearly_always(capsys: pytest.Captu
     for number in range(20_000):
         owner = b"host-%05d" % number
         zone[owner] = [Record(owner, 3600, 1, bytes((10, 0, number >> 8, number & 255)))]
-    made = cut.cut(ZONE, [record for records in zone.values() for record in records])
+    made = cut.cut(ZONE, [record for records in zone.values() for record in records], DEFAULT)
     news, loads = [], []
     everyone = list(zone)
     loaded: list[str] = []
@@ -205,7 +211,7 @@ def test_one_edited_record_makes_one_new_file_nearly_always(capsys: pytest.Captu
         kind = chance.randrange(3)
         other = Record(owner, 3600, 1, chance.randbytes(4))
         edit = {owner: [other]} if kind == 0 else {owner: [*zone[owner], other]} if kind == 1 else {owner: []}
-        gone, come = cut.recut(ZONE, pieces, edit)
+        gone, come = cut.recut(ZONE, pieces, edit, DEFAULT)
         news.append(len(come) + len([name for name in gone if name not in dict(come)]))
         loads.append(len(loaded))
         loaded.clear()

@@ -10,6 +10,7 @@ import click
 
 from xferzone.cli.output import (
     changes_as_json,
+    default_ttl_as_json,
     printable,
     show_changes,
     show_difference,
@@ -173,6 +174,8 @@ def _show(settings: Settings, done: Commit, *, is_dry: bool) -> None:
         return
     show_warnings(done.warnings)
     if is_dry:
+        if (told := (done.changes or Difference()).default_told()) is not None:
+            click.echo(told, err=True)
         show_difference(done.changes or Difference(), done.branch.zone)
     elif done.checkin is None:
         click.echo(f"{done.tag or done.branch}: nothing changed", err=True)
@@ -192,6 +195,7 @@ def _show_json(done: Commit, *, is_dry: bool) -> None:
         "dry_run": is_dry,
         "warnings": done.warnings,
         "changes": changes_as_json(done.changes or Difference(), done.branch.zone),
+        **default_ttl_as_json(done.changes or Difference()),
     }
     show_json(answer if done.tag is None else answer | {"tag": done.tag})
 

@@ -149,14 +149,15 @@ def edit(settings: Settings, name: str) -> None:
         if ref is None or ref.state is State.REMOVED:
             raise NotFound(lookup.branch(refs, branch))
         base = ref.checkin
-        before = text.draft(served.read_all(reader, zone, reader.files(base)), names.zone_name(zone))
+        read = served.read_all(reader, zone, reader.files(base))
+        before = text.draft(read.records, names.zone_name(zone), read.default)
     draft = Path(tempfile.mkdtemp(prefix="xferzone-")) / f"{zone}.zone"
     draft.write_bytes(before)
     after = _edited(draft)
 
     def act(change: Edit, writer: Writer, refs: LocalRefs) -> Commit:
-        records, warnings = checks.check(zone, after, str(draft))
-        return change.replace(records, options.message or f"edit {name}", base).warned(warnings)
+        given, warnings = checks.check(zone, after, str(draft))
+        return change.replace(given, options.message or f"edit {name}", base).warned(warnings)
 
     if after == before:
         click.echo(f"{zone}/{options.branch}: nothing changed", err=True)

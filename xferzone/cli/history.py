@@ -9,6 +9,7 @@ from click.core import ParameterSource
 from xferzone.cli import which
 from xferzone.cli.output import (
     changes_as_json,
+    default_ttl_as_json,
     iso,
     printable,
     record_as_json,
@@ -230,8 +231,8 @@ def diff(settings: Settings, name: str, old: str | None, new: str | None) -> Non
             before = placed.parents[0] if placed and placed.parents else None
         change = difference(reader, zone, before, after)
     if settings.json:
-        changed = changes_as_json(change, zone)
-        show_json({"zone": _absolute(zone), "from": before, "to": after, "changes": changed})
+        answer: dict[str, object] = {"zone": _absolute(zone), "from": before, "to": after}
+        show_json(answer | {"changes": changes_as_json(change, zone)} | default_ttl_as_json(change))
     else:
         show_difference(change, zone)
 

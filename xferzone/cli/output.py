@@ -51,13 +51,23 @@ def error_object(exc: XferzoneError) -> Mapping[str, object]:
 
 def show_difference(change: "Difference", zone: str) -> None:
     """Records of the zone gone with a minus, records come with a plus."""
-    for sign, lines in ((b"-", change.gone), (b"+", change.come)):
+    for at, sign, lines in ((0, b"-", change.gone), (1, b"+", change.come)):
+        if change.default_ttl is not None:
+            click.echo(sign + b"$TTL %d" % change.default_ttl[at])
         for line in _shown(lines, zone):
             click.echo(sign + line)
 
 
+def default_ttl_as_json(change: "Difference") -> dict[str, int | None]:
+    """The default TTL before and after, in seconds; None: it has not changed."""
+    before, after = change.default_ttl or (None, None)
+    return {"default_ttl_before": before, "default_ttl_after": after}
+
+
 def show_changes(change: "Difference", zone: str) -> None:
     """The same for people who have just made the change: at most MAX_SHOWN lines, and how many more there are."""
+    if (told := change.default_told()) is not None:
+        click.echo(told)
     half = MAX_SHOWN // 2
     gone = max(half, MAX_SHOWN - len(change.come))
     come = MAX_SHOWN - min(gone, len(change.gone))

@@ -22,11 +22,12 @@ from xferzone.store import Writer
 from xferzone.wording import counted
 from xferzone.zone import checks
 from xferzone.zonefile import names, text
-from xferzone.zonefile.record import Record
+from xferzone.zonefile.whole import ZoneText
 
 _ORIGIN = re.compile(rb"^\$ORIGIN[ \t]+(\S*\.)(?=\s)", re.MULTILINE | re.IGNORECASE)
 _SOA = re.compile(rb"^([^\s;]\S*)?[ \t]+(?:(?:\d\S*|IN)[ \t]+)*SOA\s", re.MULTILINE | re.IGNORECASE)
 _NEW_ZONE = """\
+$TTL 3600
 @ 3600 SOA ns1 hostmaster 1 7200 3600 1209600 300
 @ 3600 NS ns1
 """
@@ -68,8 +69,8 @@ def add(settings: Settings, name: str, file: str | None) -> None:
             raise Exists(
                 f"{change.branch} is there already: `xferzone zone import {name} FILE` replaces its records"
             )
-        records, warnings = _checked(zone_id, content, file)
-        done = change.replace(records, Writing.given().message or f"add zone {name}")
+        given, warnings = _checked(zone_id, content, file)
+        done = change.replace(given, Writing.given().message or f"add zone {name}")
         return done.warned(warnings)
 
     commit(settings, on_branch(zone_id), unless_there(act))
@@ -96,8 +97,8 @@ def import_(settings: Settings, name: str, file: str) -> None:
             raise NotFound(
                 f"{change.branch} is not served here: `xferzone zone add {name} --from {file}` adds it"
             )
-        records, warnings = _checked(zone_id, content, file)
-        done = change.replace(records, Writing.given().message or f"import {name}")
+        given, warnings = _checked(zone_id, content, file)
+        done = change.replace(given, Writing.given().message or f"import {name}")
         return done.warned(warnings)
 
     commit(settings, on_branch(zone_id), act)
@@ -155,7 +156,7 @@ def list_(settings: Settings) -> None:
 @click.option("--at", "revision", metavar="REV", default="", help="A version of it; else what is served.")
 @click.pass_obj
 def export(settings: Settings, name: str, revision: str) -> None:
-    """Print a zone with its comments, in canonical form.
+    """Print a zone with its comments, in canonical form, below an $ORIGIN line that names it.
 
     The serial is the one that is served.
 
@@ -195,7 +196,7 @@ def check(settings: Settings, file: str, name: str | None) -> None:
     content = read_input(file)
     zone_id = names.parse_zone(name) if name is not None else _zone_of(content, file)
     try:
-        records, warnings = _checked(zone_id, content, file)
+        read, warnings = _checked(zone_id, content, file)
     except ZoneInvalid as exc:
         if name is None:
             exc.args = (
@@ -205,14 +206,14 @@ def check(settings: Settings, file: str, name: str | None) -> None:
     show_warnings(warnings)
     if settings.json:
         zone_name = names.zone_name(zone_id).to_text()
-        show_json({"zone": zone_name, "records": len(records), "warnings": warnings})
+        show_json({"zone": zone_name, "records": len(read.records), "warnings": warnings})
     else:
-        counts = f"{counted(len(records), 'record')}, {counted(len(warnings), 'warning')}"
+        counts = f"{counted(len(read.records), 'record')}, {counted(len(warnings), 'warning')}"
         click.echo(f"{names.zone_name(zone_id)} {counts}")
 
 
-def _checked(zone_id: str, content: bytes, file: str | None) -> tuple[list[Record], list[str]]:
-    """The records of a file, or (None) of the template, and what it is warned of. Raises ZoneInvalid."""
+def _checked(zone_id: str, content: bytes, file: str | None) -> tuple[ZoneText, list[str]]:
+    """What a file says, or (None) the template, and what it is warned of. Raises ZoneInvalid."""
     try:
         return checks.check(zone_id, content, "" if file is None else source(file))
     except ZoneInvalid:

@@ -13,7 +13,7 @@ A zone that was written by hand gets one check-in that only changes its form bef
 records, so that the diff of the second shows the records alone. A mirror takes no commits.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from xferzone.artifacts import FileCard, Tag
@@ -34,7 +34,7 @@ from xferzone.zone.changes import Change
 from xferzone.zone.difference import Difference
 from xferzone.zonefile import names
 from xferzone.zonefile.rdtypes import SOA
-from xferzone.zonefile.record import Record
+from xferzone.zonefile.whole import DefaultTTL, ZoneText
 
 
 class Edit:
@@ -51,6 +51,7 @@ class Edit:
         self._writer, self._refs, self._author = writer, refs, author
         self._allow_loss = allow_loss
         self._appending = Appending(writer, refs, branch, author)
+        self._told: list[str] = []  # what the check-in warned of that only changed the form
 
     def change(self, wanted: Sequence[Change], comment: str) -> Commit:
         """Apply the changes in order, as one check-in.
@@ -70,23 +71,27 @@ class Edit:
         doubts.check_owners(self.zone, before, edits)
         doubtful = self._doubts(wanted, pieces)
         doubtful += delegation.warnings(self._writer, self._refs, self.branch, wanted, edits)
-        gone, come = cut.recut(self.zone, pieces.all, edits)
+        gone, come = cut.recut(self.zone, pieces.all, edits, pieces.default)
         kept = {name: file for name, file in own.items() if name not in gone}
         kept |= {name: unsent.put_own(self._writer, content) for name, content in come}
         if kept == own:
             return Commit(self.branch, None, ref.serial)
         done = self._appending.append(self._beside(ref.checkin, kept), comment, ref.checkin)
-        changes = changed.in_owners(self.zone, before, edits)
+        changes = changed.in_owners(self.zone, before, edits, pieces.default)
         is_batch = any(change.place for change in wanted)
         self._check_loss(ref, changes, at_least=1 if is_batch else loss.MIN_RECORDS)
         says_soa = any(change.rdtype == SOA and change.verb != "delete" for change in wanted)
         told = self._serial_warning(done, ref, is_given=says_soa)
         lost = doubts.lost_comments(before, edits)
-        warnings = dict.fromkeys((*doubtful, *self._new_warnings(own, kept), *lost, *told, *done.warnings))
+        warnings = dict.fromkeys(
+            (*doubtful, *self._new_warnings(own, kept), *lost, *told, *self._told, *done.warnings)
+        )
         return replace(done, warnings=tuple(warnings), changes=changes)
 
-    def replace(self, records: Sequence[Record], comment: str, base: ArtifactId | None = None) -> Commit:
-        """Make `records` the zone's content, on top of `base` (None: of what is served).
+    def replace(self, given: ZoneText, comment: str, base: ArtifactId | None = None) -> Commit:
+        """Make `given` the zone's content, on top of `base` (None: of what is served).
+
+        If it says nothing of the default TTL, the zone keeps its own.
 
         Raises:
             ZoneInvalid: the zone could not be served.
@@ -96,8 +101,9 @@ class Edit:
         if ref is not None and ref.state is not State.REMOVED and base in (None, ref.checkin):
             ref = self._canonical(ref)
             base = None
-        own = {name: unsent.put_own(self._writer, content) for name, content in cut.cut(self.zone, records)}
         parent = base or (None if ref is None else ref.checkin)
+        default = given.default or self._default_ttl(parent)
+        own = self._stored(cut.cut(self.zone, given.records, default))
         if parent is None:
             check_new(str(self.branch))
         before = {} if parent is None else self._zone_files(self._writer.files(parent))
@@ -107,7 +113,7 @@ class Edit:
         changes = self._changes(before, own)
         self._check_loss(ref, changes)
         told = self._serial_warning(done, ref, is_given=False)
-        return replace(done, warnings=(*told, *done.warnings), changes=changes)
+        return replace(done, warnings=(*told, *self._told, *done.warnings), changes=changes)
 
     def reset(self, to: ArtifactId, comment: str) -> Commit:
         """Append a check-in with the files of `to`.
@@ -211,7 +217,7 @@ class Edit:
 
     def _warnings(self, own: Mapping[str, ArtifactId]) -> list[str]:
         origin = names.zone_name(self.zone)
-        records = served.read_all(self._writer, self.zone, own)
+        records = served.read_all(self._writer, self.zone, own).records
         return [warning.reason for warning in checks.faults(records, origin)[1]]
 
     def _doubts(self, wanted: Sequence[Change], pieces: Pieces) -> list[str]:
@@ -261,19 +267,25 @@ class Edit:
         own = self._writer.files(ref.checkin)
         if served.ordered(self._writer, self.zone, self._zone_files(own)) is not None:
             return ref
-        records = served.read_all(self._writer, self.zone, own)
-        rewritten = {
-            name: unsent.put_own(self._writer, content) for name, content in cut.cut(self.zone, records)
-        }
-        cards = self._beside(ref.checkin, rewritten)
-        self._appending.append(cards, f"canonical form of {self.zone}", ref.checkin)
+        read = served.read_all(self._writer, self.zone, own)
+        cards = self._beside(ref.checkin, self._stored(cut.cut(self.zone, read.records, read.default)))
+        done = self._appending.append(cards, f"canonical form of {self.zone}", ref.checkin)
+        self._told += done.warnings
         moved = self._refs.get(self.branch)
         assert moved is not None
         return moved
 
     def _changes(self, before: Mapping[str, ArtifactId], after: Mapping[str, ArtifactId]) -> Difference:
-        """Of the zone's records between two versions, both published, given with all their files."""
+        """Of the zone between two versions, both published, given with all their files."""
         return changed.in_files(self._writer, self.zone, self._zone_files(before), self._zone_files(after))
+
+    def _default_ttl(self, parent: ArtifactId | None) -> DefaultTTL | None:
+        """The default TTL of the zone in `parent`. None: it has no records there."""
+        held = {} if parent is None else self._zone_files(self._writer.files(parent))
+        return served.default_ttl(self._writer, self.zone, held) if held else None
+
+    def _stored(self, files: Iterable[tuple[str, bytes]]) -> dict[str, ArtifactId]:
+        return {name: unsent.put_own(self._writer, content) for name, content in files}
 
     def _zone_files(self, everything: Mapping[str, ArtifactId]) -> dict[str, ArtifactId]:
         return cut.zone_files(self.zone, everything)

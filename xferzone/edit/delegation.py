@@ -75,7 +75,7 @@ def _records(reader: Reader, refs: LocalRefs, ref: Ref | None, owner: bytes) -> 
     zone, own = ref.branch.zone, cut.zone_files(ref.branch.zone, reader.files(ref.checkin))
     if served.ordered(reader, zone, own) is not None:
         return Pieces(reader, zone, own).records(owner)
-    return [record for record in served.read_all(reader, zone, own) if record.owner == owner]
+    return [record for record in served.read_all(reader, zone, own).records if record.owner == owner]
 
 
 def _targets(records: Sequence[Record]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 from xferzone.hashing import ArtifactId
 from xferzone.publish import served
@@ -11,6 +12,7 @@ from xferzone.zone.changes import Change
 from xferzone.zone.compile import IndexRow
 from xferzone.zonefile import names, text
 from xferzone.zonefile.record import Record
+from xferzone.zonefile.whole import DefaultTTL
 
 
 class Pieces:
@@ -40,6 +42,13 @@ class Pieces:
                 held.setdefault(record.owner, []).append(record)
         return self._read[at].get(owner, [])
 
+    @cached_property
+    def default(self) -> DefaultTTL:
+        """The zone's default TTL."""
+        default = text.default_of(self.all[0].load())
+        assert default is not None
+        return default
+
     def edited(self, wanted: Sequence[Change]) -> tuple[dict[bytes, list[Record]], dict[bytes, list[Record]]]:
         """The records of every owner that the changes touch, and the new ones of those that they really change."""
         before: dict[bytes, list[Record]] = {}
@@ -48,7 +57,8 @@ class Pieces:
             owner = changes.owner_in(change.name, self._zone)
             if owner not in before:
                 before[owner] = self.records(owner)
-            after[owner] = changes.changed(after.get(owner, before[owner]), owner, change)
+            held = after.get(owner, before[owner])
+            after[owner] = changes.changed(held, owner, change, self.default.ttl)
         for owner in [owner for owner in after if after[owner] == before[owner]]:
             del after[owner]
         return before, after

@@ -25,7 +25,7 @@ class Blame:
 
 def blame(reader: Reader, zone: str, tip: ArtifactId, owner: bytes | None) -> list[Blame]:
     """Who added each record of the zone at `tip` (only those of `owner` if given), in canonical order."""
-    lines = lines_of(reader, zone, zone_files(zone, reader.files(tip)).values())
+    lines = lines_of(reader, zone, zone_files(zone, reader.files(tip)))
     open_lines = {one for one, record in lines.items() if owner is None or record.owner == owner}
     found: dict[bytes, _Origin] = {}
     newest = tip

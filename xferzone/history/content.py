@@ -17,17 +17,23 @@ from xferzone.zonefile.record import Record
 
 
 def export(reader: Reader, zone: str, checkin: ArtifactId) -> bytes:
-    """Canonical text of `zone` at a check-in.
+    """Canonical text of `zone` at a check-in, below an $ORIGIN that names the zone.
 
     Raises:
         ZoneInvalid: that version cannot be read.
         NotFound: the zone is not in it.
     """
-    serial = serial_in(reader, zone, checkin)
-    records = served.read_all(reader, zone, reader.files(checkin))
-    if not records:
+    head = f"$ORIGIN {text.owner_name(b'@', names.zone_name(zone))}\n"
+    return head.encode("ascii") + canonical(reader, zone, checkin, serial_in(reader, zone, checkin))
+
+
+def canonical(reader: Reader, zone: str, checkin: ArtifactId, serial: int | None = None) -> bytes:
+    """Canonical text of `zone` at a check-in, its SOA with `serial` (None: as it stands). Raises as export() does."""
+    read = served.read_all(reader, zone, reader.files(checkin))
+    if not read.records:
         raise NotFound(f"{zone} has no records in {short(checkin)}: `xferzone log {zone}` shows its history")
-    return text.write([with_serial(record, serial) for record in records], names.zone_name(zone))
+    records = [with_serial(record, serial) for record in read.records]
+    return text.write(records, names.zone_name(zone), read.default)
 
 
 def with_serial(record: Record, serial: int | None) -> Record:
@@ -42,7 +48,7 @@ def records_of(reader: Reader, zone: str, checkin: ArtifactId, owner: bytes) -> 
     own = zone_files(zone, reader.files(checkin))
     key = names.owner_key(owner)
     rows = served.ordered(reader, zone, own)
-    held = own.values() if rows is None else [row.file for _, row in rows if row.first <= key <= row.last]
+    held = own if rows is None else {name: row.file for name, row in rows if row.first <= key <= row.last}
     return [record for record in lines_of(reader, zone, held).values() if record.owner == owner]
 
 

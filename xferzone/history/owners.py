@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from xferzone.errors import ZoneInvalid
 from xferzone.hashing import ArtifactId
+from xferzone.history.diff import lines_of
 from xferzone.history.log import LogEntry, entry
 from xferzone.refs import LocalRefs
 from xferzone.store import Reader, places, timeline
@@ -13,7 +13,7 @@ from xferzone.zonefile import names, text
 from xferzone.zonefile.record import Record
 
 #: What changes the meaning of other lines of a zone file, or spells an owner differently.
-_CONTEXT = re.compile(rb"^[ \t$]|^[^ \t\n;]*\\|[()\r]", re.MULTILINE)
+_CONTEXT = re.compile(rb"^[ \t]|^\$(?!TTL )|^[^ \t\n;]*\\|[()\r]", re.MULTILINE)
 
 MAX_SEARCHED = 5_000  # check-ins in which the changes of one name are looked for
 
@@ -45,7 +45,7 @@ class _OwnerLines:
     def __init__(self, reader: Reader, zone: str, owner: bytes) -> None:
         self._reader, self._zone, self._owner = reader, zone, owner
         self._origin = names.zone_name(zone)
-        self._files: dict[ArtifactId, tuple[bytes, ...]] = {}
+        self._files: dict[ArtifactId, tuple[bytes, ...] | None] = {}
         absolute = text.owner_name(owner, self._origin).encode("ascii")
         self._lines = re.compile(
             rb"^(?:%b|%b)[ \t]+(\d)?[^\n]*" % (re.escape(owner), re.escape(absolute)),
@@ -55,25 +55,29 @@ class _OwnerLines:
     def at(self, checkin: ArtifactId) -> tuple[bytes, ...]:
         if places.placed(self._reader, checkin) is None:
             return ()
-        own = set(zone_files(self._zone, self._reader.files(checkin)).values())
-        return tuple(sorted({line for file in own for line in self._of(file)}))
+        own = zone_files(self._zone, self._reader.files(checkin))
+        each = [self._of(file) for file in own.values()]
+        if None in each:
+            lines = lines_of(self._reader, self._zone, own)
+            return tuple(sorted(line for line, record in lines.items() if record.owner == self._owner))
+        return tuple(sorted({line for lines in each for line in lines or ()}))
 
-    def _of(self, file: ArtifactId) -> tuple[bytes, ...]:
+    def _of(self, file: ArtifactId) -> tuple[bytes, ...] | None:
+        """The lines in one file. None: they depend on the zone's other files."""
         if file not in self._files:
             records = self._records(self._reader.content(file))
-            ordered, _ = text.normalised(records, self._origin)
-            self._files[file] = tuple(text.lines(ordered, self._origin))
+            ordered = None if records is None else text.normalised(records, self._origin)[0]
+            self._files[file] = None if ordered is None else tuple(text.lines(ordered, self._origin))
         return self._files[file]
 
-    def _records(self, content: bytes) -> list[Record]:
-        """The owner's records in a file; none if the file cannot be read."""
+    def _records(self, content: bytes) -> list[Record] | None:
+        """The owner's records in a file, nothing if the file cannot be read. None: TTLs depend on other files."""
         # The owner's escapes may be spelt otherwise in text written by hand.
         if b"\\" not in self._owner and _CONTEXT.search(content) is None:
             found = list(self._lines.finditer(content))
             if all(line[1] for line in found):  # each has its TTL, so each stands alone
                 content = b"".join(line[0] + b"\n" for line in found)
-        try:
-            read = text.read(content, self._origin)
-        except ZoneInvalid:
-            return []
-        return [record for record in read if record.owner == self._owner]
+        parsed = text.parse(content, self._origin)
+        if parsed.needs_others:
+            return None
+        return [] if parsed.faults else [record for record in parsed.records if record.owner == self._owner]

@@ -18,6 +18,7 @@ from xferzone.zone import cut
 from xferzone.zone.compile import Compiled, IndexRow, Task, check, compile_file, compile_zone, union
 from xferzone.zonefile import names, text
 from xferzone.zonefile.record import Record
+from xferzone.zonefile.whole import DefaultTTL, ZoneText, joined
 
 #: Compiles zones: each task to what compile_framed makes of it, in order.
 Compiler = Callable[[Iterable[Task]], Iterator[Compiled]]
@@ -110,13 +111,26 @@ def ordered(reader: Reader, zone: str, own: Mapping[str, ArtifactId]) -> list[tu
     return sorted(((name, known[file]) for name, file in own.items()), key=lambda pair: pair[1].first)
 
 
-def read_all(reader: Reader, zone: str, everything: Mapping[str, ArtifactId]) -> list[Record]:
-    """Every record of the zone's files, the union of what each says when read alone.
+def read_all(reader: Reader, zone: str, everything: Mapping[str, ArtifactId]) -> ZoneText:
+    """What the zone's files say together.
 
     Raises:
         ZoneInvalid: the faults of all of them.
     """
     return union(task(reader, zone, everything))
+
+
+def default_ttl(reader: Reader, zone: str, everything: Mapping[str, ArtifactId]) -> DefaultTTL | None:
+    """The zone's default TTL: what its files say, else its SOA's. None: there is no SOA.
+
+    Raises:
+        ZoneInvalid: they cannot be read.
+    """
+    own = cut.zone_files(zone, everything)
+    first = own.get(cut.first_name(zone))
+    if first is not None and first in indexes.of_zone(reader, zone):  # so it is canonical
+        return text.default_of(reader.content(first))
+    return read_all(reader, zone, own).default_ttl
 
 
 def _known_or_cut(
@@ -133,8 +147,12 @@ def _known_or_cut(
     made: dict[ArtifactId, tuple[IndexRow, bytes]] = {}
     for name, file in fresh.items():
         content = writer.content(file)
-        read[name] = text.read(content, origin, file=name)
-        if not as_cut and text.write(read[name], origin) != content:
+        parsed = text.parse(content, origin)
+        if parsed.needs_others:
+            return None
+        whole = joined({name: parsed})
+        read[name] = whole.records
+        if not as_cut and text.write(whole.records, origin, whole.default) != content:
             return None
         made[file] = compile_file(zone, file, read[name], content, origin)
     rows = sorted(

@@ -54,8 +54,8 @@ def _served(reader: Reader, ref: Ref) -> Iterator[str]:
     known = {row.number: row for row in indexes.of_zone(reader, zone).values()}
     try:
         if ref.state is State.DEFERRED:
-            records = served.read_all(reader, zone, reader.files(ref.checkin))
-            check(records, names.zone_name(zone), "", has_apex=True)
+            read = served.read_all(reader, zone, reader.files(ref.checkin))
+            check(read.records, names.zone_name(zone), "", has_apex=True)
             return
         is_served = ref.state is State.SERVED
         expected = _made_again(reader, zone, reader.files(ref.checkin)) if is_served else {}
@@ -77,7 +77,8 @@ def _made_again(
     """The rows and compiled files that serve these files, by number, in owner order."""
     origin = names.zone_name(zone)
     made = {}
-    for _, content in cut.cut(zone, served.read_all(reader, zone, everything)):
+    read = served.read_all(reader, zone, everything)
+    for _, content in cut.cut(zone, read.records, read.default):
         piece = text.read(content, origin)
         compiled, file = compile_index(piece, origin), artifact_id(content)
         opened, soa = Index(compiled), serial.scan(content, origin)

@@ -4,9 +4,9 @@
     add NAME [TTL] TYPE RDATA...      one record more
     delete NAME [TYPE [RDATA...]]     the name, all records of a type or a record; a TTL is ignored
 
-TTL may also follow TYPE. The default is the TTL of the RRset, or DEFAULT_TTL; a TTL that is given applies to the whole
-RRset (RFC 2181 5.2). Comments stay with their record. Those of a replaced record go to the new one, and those above a
-deleted record to the owner's next one, since they may head more than one record.
+TTL may also follow TYPE. Left out, it is that of the RRset, else the zone's default TTL. A TTL that is given applies to
+the whole RRset (RFC 2181 5.2). Comments stay with their record. Those of a replaced record go to the new one, and those
+above a deleted record to the owner's next one, since they may head more than one record.
 """
 
 import re
@@ -21,9 +21,8 @@ from xferzone.wording import listed
 from xferzone.zonefile import names, rdtypes, text
 from xferzone.zonefile.rdata.values import parse_interval
 from xferzone.zonefile.record import Record
+from xferzone.zonefile.whole import MAX_TTL
 
-DEFAULT_TTL = 3600  # seconds
-MAX_TTL = 2**31 - 1  # seconds
 MAX_SHOWN = 10  # records of an RRset that a message lists
 _VERBS = ("set", "add", "delete")
 _WORD = re.compile(r'(?:"(?:\\.|[^"\\])*"|\\.|[^\s"\\])+', re.ASCII)
@@ -119,7 +118,7 @@ def parse_line(line: str) -> Change | None:
     return parse_change(verb, words[1:])
 
 
-def changed(records: Sequence[Record], owner: bytes, change: Change) -> list[Record]:
+def changed(records: Sequence[Record], owner: bytes, change: Change, default_ttl: int) -> list[Record]:
     """The owner's records after the change.
 
     Raises:
@@ -132,7 +131,8 @@ def changed(records: Sequence[Record], owner: bytes, change: Change) -> list[Rec
     wanted = rdtypes.rrset_of(change.rdtype, change.rdata)
     rrset = [record for record in records if rdtypes.rrset_of(record.rdtype, record.rdata) == wanted]
     others = [record for record in records if rdtypes.rrset_of(record.rdtype, record.rdata) != wanted]
-    ttl = change.ttl if change.ttl is not None else min((record.ttl for record in rrset), default=DEFAULT_TTL)
+    implied = min((record.ttl for record in rrset), default=default_ttl)
+    ttl = implied if change.ttl is None else change.ttl
     if change.verb == "set":
         above = tuple(comment for record in rrset for comment in record.above)
         behind = [record.behind for record in rrset if record.behind]

@@ -38,6 +38,7 @@ from xferzone.zonefile.rdtypes import (
     type_name,
 )
 from xferzone.zonefile.record import Record
+from xferzone.zonefile.whole import ZoneText
 
 MAX_MESSAGE = 65_535  # octets of a DNS message over TCP; RFC 1035 4.2.2
 MAX_WARNINGS = 100  # then they are only counted
@@ -72,19 +73,20 @@ def faults(
     return _errors(owners, origin, has_apex=has_apex), warnings
 
 
-def check(zone: str, content: bytes, file: str) -> tuple[list[Record], list[str]]:
-    """The records of a zone file, and its warnings. `file` empty: people know of no file, so no line is named.
+def check(zone: str, content: bytes, file: str) -> tuple[ZoneText, list[str]]:
+    """What a zone file says, and its warnings. `file` empty: people know of no file, so no line is named.
 
     Raises:
         ZoneInvalid: the zone could not be served; every fault.
     """
     origin = names.zone_name(zone)
-    records = text.read(content, origin, file=file)
-    wrong, warnings = faults(records, origin)
+    read = text.read_zone(content, origin, file=file)
+    wrong, warnings = faults(read.records, origin)
     if wrong:
         raise ZoneInvalid([replace(fault, file=file) for fault in wrong])
-    return records, [
-        str(replace(warning, file=file, line=warning.line if file else 0)) for warning in warnings
+    return read, [
+        str(replace(warning, file=file, line=warning.line if file else 0))
+        for warning in (*read.warnings, *warnings)
     ]
 
 

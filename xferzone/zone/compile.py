@@ -19,6 +19,7 @@ from xferzone.zone import checks, cut, serial
 from xferzone.zone.index import Index, compile_index
 from xferzone.zonefile import names, text
 from xferzone.zonefile.record import Record
+from xferzone.zonefile.whole import ZoneText, joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +54,11 @@ def compile_zone(task: Task) -> Compiled:
     read: dict[bytes, tuple[ArtifactId, list[Record]]] = {}
     records: list[Record] = []
     try:
-        records = union(task, read)
+        whole = union(task, read)
+        records = whole.records
         name = next(iter(task.contents)) if len(task.contents) == 1 else ""
         check(records, origin, name, has_apex=True)
-        pieces = cut.cut(task.zone, records)
+        pieces = cut.cut(task.zone, records, whole.default)
     except ZoneInvalid as exc:
         return Compiled((), exc.faults)
     made = []
@@ -71,27 +73,18 @@ def compile_zone(task: Task) -> Compiled:
     return Compiled(made)
 
 
-def union(task: Task, read: dict[bytes, tuple[ArtifactId, list[Record]]] | None = None) -> list[Record]:
-    """What all the files say, each read alone; `read` gets each text with its file and records.
+def union(task: Task, read: dict[bytes, tuple[ArtifactId, list[Record]]] | None = None) -> ZoneText:
+    """What all the files say; `read` gets each text with its file and records.
 
     Raises:
         ZoneInvalid: the faults of all of them.
     """
     origin = names.zone_name(task.zone)
-    every: list[Record] = []
-    faults: list[Fault] = []
-    for name, (file, content) in sorted(task.contents.items()):
-        try:
-            records = text.read(content, origin, file=name)
-        except ZoneInvalid as exc:
-            faults += exc.faults
-        else:
-            if read is not None:
-                read[content] = file, records
-            every += records
-    if faults:
-        raise ZoneInvalid(faults)
-    return every
+    files = {name: text.parse(content, origin) for name, (_, content) in task.contents.items()}
+    if read is not None:
+        for name, (file, content) in task.contents.items():
+            read[content] = file, files[name].records
+    return joined(files)
 
 
 def compile_file(
@@ -119,5 +112,5 @@ def check(records: Sequence[Record], origin: dns.name.Name, file: str, *, has_ap
 
 
 def _lines(content: bytes) -> int:
-    """The records of a canonical text, each of which has a line of its own, as each comment above one has."""
-    return content.count(b"\n") - content.count(b"\n;") - content.startswith(b";")
+    """The records of a canonical text, each of which has a line of its own, as have $TTL and each comment above one."""
+    return content.count(b"\n") - content.count(b"\n;") - content.startswith((b";", b"$TTL "))

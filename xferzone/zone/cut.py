@@ -1,7 +1,8 @@
 """The files of a zone: the cut rule (docs/architecture.md, Data model), for a whole zone and for an edit of one.
 
     owners in canonical order    o(0) = apex, o(1), ...
-    w(i)                         bytes of all canonical lines of o(i): line feeds and its comment lines included
+    w(i)                         bytes of all canonical lines of o(i), line feeds and its comment lines included; of
+                                 the apex also its first line, $TTL
     h(i)                         first 16 bytes of SHA-256 of the owner field as written
 
     a file begins at owner s; the next one begins at
@@ -27,6 +28,7 @@ from typing import TypeVar
 from xferzone.errors import Fault, ZoneInvalid
 from xferzone.zonefile import names, text
 from xferzone.zonefile.record import Record
+from xferzone.zonefile.whole import DefaultTTL
 
 MAX_OWNER = 1_000_000  # bytes of text of one owner; ours
 
@@ -39,7 +41,7 @@ _File = TypeVar("_File")
 #: Sort key of an owner, the owner, and its new text, empty if it goes.
 _Edit = tuple[bytes, bytes, bytes]
 
-_RECORD = re.compile(rb"(?:;[^\n]*\n)*([^ \n]+) [^\n]*\n")
+_RECORD = re.compile(rb"(?:\$TTL [^\n]*\n)?(?:;[^\n]*\n)*([^ \n]+) [^\n]*\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +98,15 @@ def mean_a_zone(zone_id: str, held: Iterable[str]) -> bool:
     return "." in zone_id or any(name.endswith(".zone") for name in held)
 
 
-def cut(zone_id: str, records: Iterable[Record]) -> list[tuple[str, bytes]]:
+def cut(zone_id: str, records: Iterable[Record], default: DefaultTTL | None) -> list[tuple[str, bytes]]:
     """Name and content of each file of a zone, in owner order; always at least the first.
+
+    `default` None: the zone's default TTL is that of its SOA.
 
     Raises:
         ZoneInvalid: an owner has more than MAX_OWNER bytes of text.
     """
-    return cut_blocks(zone_id, _checked(text.blocks(records, names.zone_name(zone_id))))
+    return cut_blocks(zone_id, _checked(text.blocks(records, names.zone_name(zone_id), default)))
 
 
 def cut_blocks(zone_id: str, blocks: Sequence[Block], limits: Limits = LIMITS) -> list[tuple[str, bytes]]:
@@ -116,22 +120,25 @@ def cut_blocks(zone_id: str, blocks: Sequence[Block], limits: Limits = LIMITS) -
 
 
 def recut(
-    zone_id: str, pieces: Sequence[Piece], edits: Mapping[bytes, Sequence[Record]], limits: Limits = LIMITS
+    zone_id: str,
+    pieces: Sequence[Piece],
+    edits: Mapping[bytes, Sequence[Record]],
+    default: DefaultTTL | None,
+    limits: Limits = LIMITS,
 ) -> tuple[list[str], list[tuple[str, bytes]]]:
     """What an edit changes in a zone whose files `pieces`, in owner order, are as cut() makes them.
 
-    `edits` has the new records of each changed owner; none removes it. Returns the names of removed files, and the
-    names and contents of new and changed ones; all others stay. Together they are what cut() makes
-    of the whole. Loads the files whose decisions the edits reach, and no others.
+    `edits` has the new records of each changed owner; none removes it. `default` counts if the apex is among them.
+    Returns the names of removed files, and the names and contents of new and changed ones; all others stay. Together
+    they are what cut() makes of the whole. Loads the files whose decisions the edits reach, and no others.
 
     Raises:
         ZoneInvalid: an owner has more than MAX_OWNER bytes of text.
     """
     origin = names.zone_name(zone_id)
     edited = dict.fromkeys(edits, b"")
-    edited |= dict(
-        _checked(text.blocks([record for records in edits.values() for record in records], origin))
-    )
+    records = [record for records in edits.values() for record in records]
+    edited |= dict(_checked(text.blocks(records, origin, default)))
     return _Recut(zone_id, pieces, edited, limits).run()
 
 

@@ -3,7 +3,7 @@
     texts of both ─> lines that only one of them has ─> their comments taken off ─> what still differs
 
 A record has one line in canonical text, so lines can be compared without reading them: a zone of 1,000,000 records
-takes a second. Lines that begin with ; or $ are no records.
+takes a second. Lines that begin with ; are comments; the one that begins with $ says the default TTL.
 """
 
 from collections.abc import Iterable
@@ -16,10 +16,27 @@ from xferzone.zonefile import text
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Removed and added canonical lines, each in canonical order, relative to the zone."""
+    """Removed and added canonical lines, each in canonical order, relative to the zone.
+
+    `default_ttl`: the zone's default TTL before and after, in seconds, if it has changed.
+    """
 
     gone: tuple[bytes, ...] = ()
     come: tuple[bytes, ...] = ()
+    default_ttl: tuple[int, int] | None = None
+
+    def default_told(self) -> str | None:
+        """What people are told of the default TTL. None: it has not changed."""
+        if self.default_ttl is None:
+            return None
+        before, after = self.default_ttl
+        same = "" if self.gone or self.come else "; no record changes, all of them state theirs"
+        return f"default TTL {before} -> {after}{same}"
+
+
+def default_change(before: int | None, after: int | None) -> tuple[int, int] | None:
+    """Difference.default_ttl of two versions; None for one without a zone, or whose default TTL is not looked at."""
+    return None if before is None or after is None or before == after else (before, after)
 
 
 def between(before: Iterable[bytes], after: Iterable[bytes], origin: dns.name.Name) -> Difference:
@@ -27,8 +44,12 @@ def between(before: Iterable[bytes], after: Iterable[bytes], origin: dns.name.Na
     was, now = _lines(before), _lines(after)
     gone = _bare((line for line in was if line not in now), origin)
     come = _bare((line for line in now if line not in was), origin)
+    firsts = [text.default_of(next(iter(lines), b"")) for lines in (was, now)]
+    before_ttl, after_ttl = (None if first is None else first.ttl for first in firsts)
     return Difference(
-        tuple(line for line in gone if line not in come), tuple(line for line in come if line not in gone)
+        tuple(line for line in gone if line not in come),
+        tuple(line for line in come if line not in gone),
+        default_change(before_ttl, after_ttl),
     )
 
 

@@ -1,6 +1,6 @@
 r"""The served form of one zone file: one bytes value, searched in place, without an object for each record.
 
-    0    1          version, 1
+    0    1          version, 2
     1    3          zero
     4    4          CRC-32 of all that follows
     8    1 + ...    length and wire form of the zone's name, lower case
@@ -40,7 +40,7 @@ from xferzone.zonefile.names import owner_key
 from xferzone.zonefile.rdtypes import CNAME, DNAME, NS, rrset_of
 from xferzone.zonefile.record import Record
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 #: Flags of a node: what a search must know before it looks for a type.
 HAS_NS: Final = 1

@@ -3,13 +3,17 @@
     entry of the scanner                 what becomes of it
     blank line, comment                  the comment waits for the next record
     $ORIGIN name.                        completes the relative names that follow; may lie outside the zone
-    $TTL interval                        of the records that follow and have none
+    $TTL interval                        of the records that follow and have none; one gives the zone's default
     $GENERATE range owner ... rdata      as many records
     $INCLUDE, other directives           refused
     [owner] [TTL] [IN] type rdata        a record; TTL and class in either order
 
-An owner left out is the one before. A TTL left out is the $TTL, else the last one given, else the minimum of the SOA
-above or of the record itself. Common lines take a fast path (fastpath.py).
+An owner left out is the one before. A TTL left out is the $TTL above; else the record is bare, and takes the last one
+given, else the minimum of the SOA above or of the record itself, if the zone's other files do not say otherwise
+(whole.py). Common lines take a fast path (fastpath.py).
+
+Comments in a record's parentheses stand behind it. The comment of the $TTL that gives the zone's default TTL stays
+with it; comments of other directives stand above the next record.
 
 Source: RFC 1035 5.1, RFC 2308 4, RFC 3597 5; the order of TTLs is dnspython's.
 """
@@ -18,7 +22,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from xferzone.errors import Fault
-from xferzone.zonefile import fastpath, generate, names, rdtypes, scanner
+from xferzone.zonefile import fastpath, generate, names, rdtypes, scanner, whole
 from xferzone.zonefile.fastpath import RdataParser
 from xferzone.zonefile.rdata import layouts, values
 from xferzone.zonefile.rdata.fields import MAX_NAME
@@ -26,9 +30,8 @@ from xferzone.zonefile.rdata.names import NameReader, wire_name
 from xferzone.zonefile.rdata.values import shown
 from xferzone.zonefile.record import Record
 from xferzone.zonefile.scanner import MAX_ENTRY, Entry, Token
+from xferzone.zonefile.whole import LAST_GIVEN, MAX_FAULTS, MAX_TTL, MINIMUM, UNKNOWN, Directive, FileText
 
-MAX_TTL = 0x7FFF_FFFF  # seconds; RFC 2181 8
-MAX_FAULTS = 20  # then reading stops
 MAX_GENERATED = 1_000_000  # records that one text may make with $GENERATE
 
 _COMMON = re.compile(
@@ -44,11 +47,10 @@ _CLASS = re.compile(rb"CH|CS|HS|NONE|CLASS[0-9]+")
 
 
 class Reading:
-    """One text being read; `records` in its order, `faults` likewise."""
+    """One text being read into `file`."""
 
     def __init__(self, origin: Sequence[bytes]) -> None:
-        self.records: list[Record] = []
-        self.faults: list[Fault] = []
+        self.file = FileText()
         self._zone = tuple(origin)
         self._zone_end = b"." + names.labels_text(self._zone) + b"." if self._zone else b"."
         self._zone_size = len(wire_name(self._zone)) + 1  # and the length octet of an owner's first label
@@ -65,7 +67,7 @@ class Reading:
     def read(self, content: bytes, line: int = 1, step: int = 1) -> None:
         """Read `content`, whose first line is `line`; `step` 0: all of it was generated in that line."""
         at = 0
-        while at < len(content) and len(self.faults) < MAX_FAULTS and self._comment_size <= MAX_ENTRY:
+        while at < len(content) and len(self.file.faults) < MAX_FAULTS and self._comment_size <= MAX_ENTRY:
             at, line = self._common_lines(content, at, line, step)
             if comment := _COMMENT_LINE.match(content, at):
                 self._wait([scanner.comment_of(comment[1])], line)
@@ -80,18 +82,21 @@ class Reading:
 
     def finish(self) -> None:
         """The text has ended: comments that no record follows go above its last record."""
-        if self._comments and self.records:
-            last = self.records[-1]
-            self.records[-1] = last._replace(above=last.above + tuple(self._comments))
-        if len(self.faults) >= MAX_FAULTS:
-            self.faults.append(Fault("", 0, f"the text was not read further after {MAX_FAULTS} faults"))
+        file = self.file
+        if file.soa is None:
+            self._give_up()
+        if self._comments and file.records:
+            last = file.records[-1]
+            file.records[-1] = last._replace(above=last.above + tuple(self._comments))
+        if len(file.faults) >= MAX_FAULTS:
+            file.faults.append(whole.unread())
 
     # -- common lines
 
     def _common_lines(self, content: bytes, at: int, line: int, step: int) -> tuple[int, int]:
         """Read common lines for as long as there are any; where it stopped. All that is unusual, or wrong, is left
         to _entry: this loop is what reading a large zone costs."""
-        match, append, owners, parsers = _COMMON.match, self.records.append, self._owners, self._parsers
+        match, append, owners, parsers = _COMMON.match, self.file.records.append, self._owners, self._parsers
         make = tuple.__new__  # what Record() calls in the end, at a third of the time
         while common := match(content, at):
             owner_text, before, after, mnemonic, text = common.groups()
@@ -139,12 +144,11 @@ class Reading:
             if not tokens:
                 self._wait(entry.comments, entry.line)
             elif tokens[0].raw.startswith(b"$") and not entry.indented and not is_generated:
-                self._wait(entry.comments, entry.line)
-                self._directive(tokens, entry.line)
+                self._directive(entry)
             else:
                 self._record(entry)
         except ValueError as exc:
-            self.faults.append(Fault("", entry.line, str(exc)))
+            self.file.faults.append(Fault("", entry.line, str(exc)))
 
     def _record(self, entry: Entry) -> None:
         tokens: Sequence[Token] = entry.tokens
@@ -167,24 +171,25 @@ class Reading:
         except ValueError as exc:
             raise ValueError(f"{shown(mnemonic)}: {exc}") from exc
         ttl = self._ttl(ttl_text, rdtype, wire)
-        self._wait(entry.comments[:-1], entry.line)
-        behind = entry.comments[-1] if entry.comments else b""
-        self.records.append(Record(self._owner, ttl, rdtype, wire, self._above(), behind, entry.line))
+        behind = b" ".join(entry.comments)
+        self.file.records.append(Record(self._owner, ttl, rdtype, wire, self._above(), behind, entry.line))
 
     def _ttl(self, text: bytes | None, rdtype: int, wire: bytes) -> int:
-        """The TTL of a record, which is `text` if that is given."""
+        """The TTL of the next record, which is `text` if that is given; UNKNOWN: nothing above gives one."""
+        if rdtype == rdtypes.SOA and self.file.soa is None:
+            self.file.soa = len(self.file.records)
         if rdtype == rdtypes.SOA and self._default is None:
             self._minimum = int.from_bytes(wire[-4:], "big")
         if text:
             ttl = self._last = _ttl_of(text)
             return ttl
-        implied = self._last if self._default is None else self._default
-        implied = self._minimum if implied is None else implied
-        if implied is None:
-            raise ValueError("it has no TTL: give it one, or write $TTL above it")
-        if implied > MAX_TTL:
+        if self._default is not None:
+            return self._default
+        implied, source = (self._minimum, MINIMUM) if self._last is None else (self._last, LAST_GIVEN)
+        if implied is not None and implied > MAX_TTL:
             raise ValueError(f"its TTL would be {implied}, the SOA's minimum; {MAX_TTL} is allowed")
-        return implied
+        self.file.bare[len(self.file.records)] = source
+        return UNKNOWN if implied is None else implied
 
     def _owner_of(self, text: bytes) -> bytes:
         """The canonical owner field for a name in the zone; raises ValueError for any other."""
@@ -209,21 +214,26 @@ class Reading:
 
     # -- directives
 
-    def _directive(self, tokens: Sequence[Token], line: int) -> None:
-        directive = tokens[0].raw.upper()
-        arguments = tokens[1:]
+    def _directive(self, entry: Entry) -> None:
+        directive = entry.tokens[0].raw.upper()
+        arguments = entry.tokens[1:]
+        if directive != b"$TTL":
+            self._wait(entry.comments, entry.line)
         if directive == b"$INCLUDE":
             raise ValueError("$INCLUDE is not allowed: a zone's text stands in its own files")
         if directive == b"$GENERATE":
-            self._generate(arguments, line)
+            self._generate(arguments, entry.line)
             return
         if directive not in (b"$ORIGIN", b"$TTL"):
-            raise ValueError(f"{shown(tokens[0].raw)} is not a directive; $ORIGIN, $TTL and $GENERATE are")
+            raise ValueError(
+                f"{shown(entry.tokens[0].raw)} is not a directive; $ORIGIN, $TTL and $GENERATE are"
+            )
         if len(arguments) != 1:
             raise ValueError(f"{shown(directive)} has {len(arguments)} arguments, not one")
         word = _word(arguments[0])
         if directive == b"$TTL":
             self._default = _ttl_of(word)
+            self._say_default(self._default, entry)
         else:
             self._origin(word)
 
@@ -237,6 +247,27 @@ class Reading:
             reason = "$ORIGIN needs an absolute name, with a final dot"
             raise ValueError(f"{reason}: write $ORIGIN {names.labels_text(meant).decode('ascii')}.")
         self._enter(labels)
+
+    def _say_default(self, ttl: int, entry: Entry) -> None:
+        """Take a $TTL for the one that gives the zone's default TTL, as long as that can be."""
+        file = self.file
+        file.has_ttl = True
+        if file.soa is not None and file.said is not None:
+            self._wait(entry.comments, entry.line)
+            return
+        self._give_up()
+        file.said = Directive(ttl, entry.comments, entry.line, len(file.records), len(self._comments))
+
+    def _give_up(self) -> None:
+        """The $TTL that could have given the zone's default TTL does not: its comments go above what follows it."""
+        said, self.file.said = self.file.said, None
+        if said is None:
+            return
+        records = self.file.records
+        if said.record < len(records):
+            records[said.record] = said.above_it(records[said.record])
+        else:
+            self._wait(said.comments, said.line, said.above)
 
     def _enter(self, origin: Sequence[bytes]) -> None:
         """Complete relative names with `origin` from here on."""
@@ -258,18 +289,24 @@ class Reading:
         rdtype = _stored_type(mnemonic)
         if rdtype == rdtypes.SOA:
             raise ValueError("$GENERATE cannot make an SOA")
-        middle = b"%d %b" % (self._ttl(ttl_text, rdtype, b""), mnemonic)
+        middle = b"%d %b" % (self._ttl(ttl_text, rdtype, b""), mnemonic) if ttl_text else mnemonic
         self.read(generate.lines(counted, _word(arguments[1]), middle, tokens), line, 0)
 
     # -- comments
 
-    def _wait(self, comments: Sequence[bytes], line: int) -> None:
-        """Keep comments for the next record; with more than a record may have, reading ends."""
+    def _wait(self, comments: Sequence[bytes], line: int, behind: int | None = None) -> None:
+        """Keep comments for the next record, behind the first `behind` of those that wait (None: behind all).
+
+        With more than a record may have, reading ends.
+        """
         is_over = self._comment_size > MAX_ENTRY
-        self._comments += comments
+        at = len(self._comments) if behind is None else behind
+        self._comments[at:at] = comments
         self._comment_size += sum(map(len, comments)) + len(comments)
         if self._comment_size > MAX_ENTRY and not is_over:
-            self.faults.append(Fault("", line, f"comments of more than {MAX_ENTRY} bytes before a record"))
+            self.file.faults.append(
+                Fault("", line, f"comments of more than {MAX_ENTRY} bytes before a record")
+            )
 
     def _above(self) -> tuple[bytes, ...]:
         """The comments that waited, which wait no longer."""

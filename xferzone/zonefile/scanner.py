@@ -12,6 +12,7 @@ Parentheses do not nest, and none stands before the owner. Nothing is unescaped 
 Source: RFC 1035 5.1; where that is silent, what two of BIND, Knot and NSD do (docs/zone-checks.md).
 """
 
+import codecs
 import re
 from typing import NamedTuple
 
@@ -30,6 +31,15 @@ _PIECE = re.compile(
     re.DOTALL,
 )
 _LONG_STRING = re.compile(rb'"(?P<quoted>[^"\\\r]*(?:\\.[^"\\\r]*)*)"', re.DOTALL)  # in parentheses
+
+
+def _latin_1(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError)
+    return error.object[error.start : error.end].decode("latin-1"), error.end
+
+
+_LATIN_1 = "xferzone-latin-1"
+codecs.register_error(_LATIN_1, _latin_1)
 
 
 class Token(NamedTuple):
@@ -70,8 +80,10 @@ def entry(content: bytes, at: int, line: int) -> Entry:
 
 
 def comment_of(raw: bytes) -> bytes:
-    """A comment as it is kept: verbatim but for carriage returns and blanks at its end."""
-    return raw.replace(b"\r", b"").rstrip(b" \t")
+    """A comment as it is kept: without carriage returns, and blanks at its end; and in UTF-8, for which octets that are
+    not are taken for Latin-1: stock asks about a file that is not UTF-8, and fails where nobody can answer."""
+    kept = raw.replace(b"\r", b"").rstrip(b" \t")
+    return kept if kept.isascii() else kept.decode("utf-8", _LATIN_1).encode("utf-8")
 
 
 class _Scanner:

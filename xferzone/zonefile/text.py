@@ -1,7 +1,8 @@
 r"""Zone text: what other parts call to read it, to write it, and to take rdata from a command line.
 
-    read       bytes of one file -> records, in the order of the text       parser.py, scanner.py, fastpath.py
-    write      records -> canonical text                                    writer.py
+    read_zone  bytes of one file -> records, in its order, and default TTL  parser.py, scanner.py, fastpath.py
+    parse      the same of one of several files                             whole.py puts them together
+    write      records, default TTL -> canonical text                       writer.py
     line       one record -> its canonical line
     draft      records -> text for an editor, every type in presentation form
     shown_*    one record -> what people are shown of it
@@ -17,13 +18,14 @@ from collections.abc import Iterable, Sequence
 
 import dns.name
 
-from xferzone.errors import Fault, UsageError, ZoneInvalid
+from xferzone.errors import Fault, UsageError
 from xferzone.zonefile import names, rdtypes, scanner, writer
 from xferzone.zonefile.parser import Reading
 from xferzone.zonefile.rdata import fields, layouts, values
 from xferzone.zonefile.rdata.names import NameReader, lowered_labels
 from xferzone.zonefile.record import Record
 from xferzone.zonefile.scanner import Token
+from xferzone.zonefile.whole import DefaultTTL, FileText, ZoneText, joined
 
 MAX_TEXT = 64 * 1024 * 1024  # bytes of one zone file; as much as an artifact may have
 
@@ -33,8 +35,19 @@ _JOINED_TYPES = (rdtypes.TXT, rdtypes.SPF)
 _NEEDS_QUOTES = frozenset(b" \t;()")
 
 
-def read(content: bytes, origin: dns.name.Name, *, file: str = "") -> list[Record]:
-    """The records of a zone file that is read alone with `origin` (absolute), in the order of the text.
+def parse(content: bytes, origin: dns.name.Name) -> FileText:
+    """What one zone file says, read alone with `origin` (absolute); whole.joined puts files together."""
+    reading = Reading(lowered_labels(origin))
+    if fault := _not_text(content):
+        reading.file.faults.append(fault)
+    else:
+        reading.read(content)
+        reading.finish()
+    return reading.file
+
+
+def read_zone(content: bytes, origin: dns.name.Name, *, file: str = "") -> ZoneText:
+    """What the text of a whole zone says, in one file.
 
     Equal records, and an SOA that a transfer repeats, come as often as they stand there; write() makes them one.
     Comments after the last record are above it; a text without records has none, comments or not.
@@ -42,33 +55,47 @@ def read(content: bytes, origin: dns.name.Name, *, file: str = "") -> list[Recor
     Raises:
         ZoneInvalid: what is wrong, by line, in `file`; at most 20 faults.
     """
-    reading = Reading(lowered_labels(origin))
-    if fault := _not_text(content):
-        reading.faults.append(fault)
-    else:
-        reading.read(content)
-        reading.finish()
-    if reading.faults:
-        raise ZoneInvalid([Fault(file, fault.line, fault.reason) for fault in reading.faults])
-    return reading.records
+    return joined({file: parse(content, origin)})
 
 
-def write(records: Iterable[Record], origin: dns.name.Name) -> bytes:
-    """The canonical text of a zone's records, given in any order: equal records and comments, equal bytes."""
-    return b"".join([text for _, text in blocks(records, origin)])
+def read(content: bytes, origin: dns.name.Name, *, file: str = "") -> list[Record]:
+    """The records of read_zone() alone. Raises as it does."""
+    return read_zone(content, origin, file=file).records
 
 
-def blocks(records: Iterable[Record], origin: dns.name.Name) -> list[tuple[bytes, bytes]]:
+def write(records: Iterable[Record], origin: dns.name.Name, default: DefaultTTL | None = None) -> bytes:
+    """The canonical text of a zone's records, given in any order: equal records, default and comments, equal bytes.
+
+    `default` None: the zone's default TTL is that of its SOA. Without an SOA the text has no $TTL: it is the text of a
+    file that is not the zone's first.
+    """
+    return b"".join([text for _, text in blocks(records, origin, default)])
+
+
+def blocks(
+    records: Iterable[Record], origin: dns.name.Name, default: DefaultTTL | None = None
+) -> list[tuple[bytes, bytes]]:
     """Each owner in canonical order with the canonical text of its records; write() in pieces."""
     ordered, _ = writer.in_order(records)
-    return list(writer.blocks(ordered, writer.LineWriter(lowered_labels(origin))))
+    line_writer = writer.LineWriter(lowered_labels(origin))
+    return list(writer.blocks(ordered, line_writer, default))
 
 
-def draft(records: Iterable[Record], origin: dns.name.Name) -> bytes:
+def draft(records: Iterable[Record], origin: dns.name.Name, default: DefaultTTL | None) -> bytes:
     """The text that write() makes, with every type in presentation form that has any here: for people to edit."""
     ordered, _ = writer.in_order(records)
     shown = writer.LineWriter(lowered_labels(origin), is_shown=True)
-    return b"".join([written for _, written in writer.blocks(ordered, shown)])
+    return b"".join([written for _, written in writer.blocks(ordered, shown, default)])
+
+
+def default_of(canonical: bytes) -> DefaultTTL | None:
+    """The default TTL that the canonical text of a zone's first file begins with. None: it begins otherwise."""
+    line = canonical.partition(b"\n")[0]
+    directive, _, behind = line.partition(b" ;")
+    word, _, ttl = directive.partition(b" ")
+    if word != b"$TTL":
+        return None
+    return DefaultTTL(int(ttl), b";" + behind if len(directive) < len(line) else b"")
 
 
 def normalised(records: Iterable[Record], origin: dns.name.Name) -> tuple[list[Record], list[Fault]]:

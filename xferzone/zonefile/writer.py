@@ -1,5 +1,7 @@
 r"""Records to zone text in canonical form (docs/architecture.md, Data model), fixed for ever.
 
+    $TTL n ; comment behind it               once, before all others: the zone's default TTL
+
     ; comments that stand above it
     owner TTL type rdata ; comment behind it
 
@@ -25,6 +27,7 @@ from xferzone.zonefile.rdata import layouts, values
 from xferzone.zonefile.rdata.fields import Form, NameCodec
 from xferzone.zonefile.rdata.names import NameWriter
 from xferzone.zonefile.record import Record
+from xferzone.zonefile.whole import DefaultTTL
 
 _THREE = struct.Struct(">3H")
 _Sortable = tuple[bytes, int, bytes, tuple[bytes, ...], bytes, Record]
@@ -84,10 +87,23 @@ class LineWriter:
         return b"".join([comment + b"\n" for comment in record.above]) + self.line(record) + behind + b"\n"
 
 
-def blocks(records: Iterable[Record], writer: LineWriter) -> Iterator[tuple[bytes, bytes]]:
-    """Each owner of records that are in order, with the text of its records."""
+def blocks(
+    records: Sequence[Record], writer: LineWriter, default: DefaultTTL | None
+) -> Iterator[tuple[bytes, bytes]]:
+    """Each owner of records that are in order, with the text of its records.
+
+    The apex's begins with the default TTL: that of the SOA, if `default` is None and there is one.
+    """
+    if default is None and records and records[0].rdtype == rdtypes.SOA:
+        default = DefaultTTL(records[0].ttl)
     for owner, group in groupby(records, key=itemgetter(0)):
-        yield owner, b"".join([writer.text(record) for record in group])
+        head = _default_line(default) if default and owner == b"@" else b""
+        yield owner, b"".join([head, *[writer.text(record) for record in group]])
+
+
+def _default_line(default: DefaultTTL) -> bytes:
+    behind = b" " + default.behind if default.behind else b""
+    return b"$TTL %d%b\n" % (default.ttl, behind)
 
 
 def _sortable() -> Callable[[Record], _Sortable]:
