@@ -1,7 +1,6 @@
 """The verbs as people type them: what they print, where, and with which exit code."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -207,37 +206,6 @@ def test_apply_is_one_check_in(zone: Run) -> None:
     assert failed.code != 0
     assert "line 2" in failed.err
     assert zone("show", "www.example.com").out.count("192.0.2.9") == 0
-
-
-def test_edit_commits_what_the_editor_leaves(
-    zone: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("VISUAL", raising=False)
-    monkeypatch.setenv("EDITOR", "sed -i s/192.0.2.25/192.0.2.26/")
-    assert zone("edit", "example.com").code == 0
-    assert zone("show", "mail.example.com").out.endswith("192.0.2.26\n")
-    monkeypatch.setenv("EDITOR", "true")
-    assert "nothing changed" in zone("edit", "example.com").err
-    monkeypatch.setenv("EDITOR", "false")
-    assert zone("edit", "example.com").code == 1
-
-
-def test_an_edit_that_was_overtaken_keeps_its_work(
-    zone: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    script = tmp_path / "editor"
-    other = f"{sys.executable} -m xferzone -R {tmp_path}/zones.xferzone set www.example.com A 192.0.2.99"
-    script.write_text(f"#!/bin/sh\n{other} >/dev/null && sed -i s/192.0.2.25/192.0.2.26/ $1\n")
-    script.chmod(0o755)
-    monkeypatch.delenv("VISUAL", raising=False)
-    monkeypatch.setenv("EDITOR", str(script))
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-    lost = zone("edit", "example.com")
-    assert lost.code == 4
-    assert "example.com/main-fork-" in lost.err
-    assert zone("show", "www.example.com").out.endswith("192.0.2.99\n")
-    assert zone("show", "mail.example.com").out.endswith("192.0.2.25\n")
-    assert "[fork]" in zone("log", "example.com").out
 
 
 def test_reset_is_an_undo_that_goes_forward(zone: Run) -> None:

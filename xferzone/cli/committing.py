@@ -115,8 +115,11 @@ def commit(
     settings: Settings,
     target: Callable[[LocalRefs], BranchName],
     act: Callable[[Edit, Writer, LocalRefs], Commit],
+    again: Sequence[str] | None = None,
 ) -> None:
     """Do `act` on the `target` branch, in one transaction, and print what it did.
+
+    `again`: the words of the command that would do it once more. None: those of the command line that runs.
 
     Raises:
         RefConflict: it lost a race against another check-in; the work is kept on a fork branch.
@@ -136,11 +139,10 @@ def commit(
             is_unsent = done.checkin is not None and writer.role == schema.CLONE
     except _DryRun:
         _show(settings, done, is_dry=True)
-        if done.fork is not None:
-            raise RefConflict(str(done.branch), "where you began", "a newer check-in") from None
         return
     except RecordsLost as exc:
-        exc.args = (f"{exc}\nnothing was stored; to store it all the same: {_with_option('--allow-loss')}",)
+        command = with_options(again or sys.argv[1:], "--allow-loss")
+        exc.args = (f"{exc}\nnothing was stored; to store it all the same: {command}",)
         raise
     _show(settings, done, is_dry=False)
     if is_unsent and not settings.json:
@@ -151,11 +153,10 @@ def commit(
         )
 
 
-def _with_option(option: str) -> str:
-    """The command line that runs, with one more option."""
-    words = sys.argv[1:]
+def with_options(words: Sequence[str], *options: str) -> str:
+    """The command line of these words, with more options."""
     at = words.index("--") if "--" in words else len(words)  # what follows is data
-    return shlex.join(["xferzone", *words[:at], option, *words[at:]])
+    return shlex.join(["xferzone", *words[:at], *options, *words[at:]])
 
 
 def _too_doubtful(warnings: Sequence[str]) -> ZoneInvalid:

@@ -1,12 +1,6 @@
-"""The verbs that change records: set, add, delete, apply, edit, reset."""
+"""The verbs that change records: set, add, delete, apply, reset."""
 
-import os
-import shlex
-import shutil
-import subprocess
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 
 import click
 
@@ -14,20 +8,19 @@ from xferzone.cli import which
 from xferzone.cli.committing import Writing, commit, on_branch, writing
 from xferzone.cli.conditions import if_exists, is_given
 from xferzone.cli.input import WordsCommand, read_input, source
-from xferzone.cli.settings import Settings, now_ms, reading
+from xferzone.cli.settings import Settings, now_ms
 from xferzone.edit.appending import Commit
 from xferzone.edit.commit import Edit
 from xferzone.edit.naming import zone_branch
-from xferzone.errors import Fault, NotFound, RefConflict, UsageError, XferzoneError, ZoneInvalid
+from xferzone.errors import Fault, UsageError, ZoneInvalid
 from xferzone.hashing import short
 from xferzone.history.revision import resolve
-from xferzone.publish import served
-from xferzone.refs import DEFAULT_BRANCH, BranchName, LocalRefs, State, lookup
+from xferzone.refs import BranchName, LocalRefs
 from xferzone.store import Writer
 from xferzone.wording import counted
-from xferzone.zone import changes, checks
+from xferzone.zone import changes
 from xferzone.zone.changes import Change
-from xferzone.zonefile import names, text
+from xferzone.zonefile import names
 
 MAX_COMMENT = 200  # letters of a command line that are kept as a comment
 
@@ -129,52 +122,6 @@ def apply(settings: Settings, name: str, file: str) -> None:
 
 @click.command()
 @click.argument("name", metavar="ZONE")
-@writing
-@click.pass_obj
-def edit(settings: Settings, name: str) -> None:
-    """Open a zone in VISUAL or EDITOR, and commit what you saved.
-
-    If somebody else publishes meanwhile, the exit code is 4, and your version is kept on a fork branch; in a clone,
-    in the file that you are told.
-
-    \b
-    Example:
-      EDITOR=nano xferzone edit example.com
-    """
-    zone = names.parse_zone(name)
-    options = Writing.given()
-    with reading(settings) as (reader, refs):
-        branch = zone_branch(zone, options.branch)
-        ref = refs.get(branch)
-        if ref is None or ref.state is State.REMOVED:
-            raise NotFound(lookup.branch(refs, branch))
-        base = ref.checkin
-        read = served.read_all(reader, zone, reader.files(base))
-        before = text.draft(read.records, names.zone_name(zone), read.default)
-    draft = Path(tempfile.mkdtemp(prefix="xferzone-")) / f"{zone}.zone"
-    draft.write_bytes(before)
-    after = _edited(draft)
-
-    def act(change: Edit, writer: Writer, refs: LocalRefs) -> Commit:
-        given, warnings = checks.check(zone, after, str(draft))
-        return change.replace(given, options.message or f"edit {name}", base).warned(warnings)
-
-    if after == before:
-        click.echo(f"{zone}/{options.branch}: nothing changed", err=True)
-    else:
-        try:
-            commit(settings, on_branch(zone), act)
-        except XferzoneError as exc:
-            exc.args = (f"{exc}\n{_kept(exc, name, options.branch, draft)}",)
-            raise
-    if options.dry_run:
-        click.echo(f"your text is in {draft}", err=True)
-    else:
-        shutil.rmtree(draft.parent)
-
-
-@click.command()
-@click.argument("name", metavar="ZONE")
 @click.argument("revision", metavar="REV")
 @writing
 @click.pass_obj
@@ -203,14 +150,6 @@ def reset(settings: Settings, name: str, revision: str) -> None:
     commit(settings, on_branch(zone), act)
 
 
-def _kept(exc: XferzoneError, name: str, branch: str, draft: Path) -> str:
-    """Where the text of an edit that failed is, and what to do with it."""
-    # A primary keeps what lost a race, on a fork branch.
-    stored = "" if isinstance(exc, RefConflict) else "nothing was stored; "
-    on = "" if branch == DEFAULT_BRANCH else f" -b {branch}"
-    return f"{stored}your text is in {draft}: correct it, then `xferzone zone import {name} {draft}{on}`"
-
-
 def _change(settings: Settings, verb: str, words: tuple[str, ...], chosen: str | None) -> None:
     """Commit the change of one command line, which is the check-in's comment unless -m gives one."""
     try:
@@ -233,16 +172,3 @@ def _change(settings: Settings, verb: str, words: tuple[str, ...], chosen: str |
 
 def _shortened(comment: str) -> str:
     return comment if len(comment) <= MAX_COMMENT else f"{comment[:MAX_COMMENT]}..."
-
-
-def _edited(draft: Path) -> bytes:
-    """What people make of the draft in their editor."""
-    command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
-    try:
-        ended = subprocess.run([*shlex.split(command), str(draft)], check=False)
-        if ended.returncode == 0:
-            return draft.read_bytes()
-        reason = f"it ended with {ended.returncode}"
-    except (OSError, ValueError) as exc:
-        reason = str(exc)
-    raise XferzoneError(f"{command}: {reason}; nothing was stored, your text is in {draft}")

@@ -24,7 +24,7 @@ VERBS = {
     "add": "editing:add",
     "delete": "editing:delete",
     "apply": "editing:apply",
-    "edit": "editing:edit",
+    "edit": "edit:edit",
     "reset": "editing:reset",
     "branch": "branches:branch",
     "tag": "branches:tag",

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from xferzone.artifacts import FileCard, Tag
-from xferzone.edit import changed, delegation, doubts
+from xferzone.edit import changed, delegation, doubts, merging
 from xferzone.edit.appending import Appending, Author, Commit
 from xferzone.edit.naming import check_new
 from xferzone.edit.pieces import Pieces
@@ -89,19 +89,22 @@ class Edit:
         return replace(done, warnings=tuple(warnings), changes=changes)
 
     def replace(self, given: ZoneText, comment: str, base: ArtifactId | None = None) -> Commit:
-        """Make `given` the zone's content, on top of `base` (None: of what is served).
+        """Make `given` the zone's content. If it was made from `base`, what was published since is merged in.
 
         If it says nothing of the default TTL, the zone keeps its own.
 
         Raises:
+            NotFound: it was made from `base`, and the zone is no longer served.
+            LostRace: what was published since changed the same records.
             ZoneInvalid: the zone could not be served.
             RecordsLost: much of it would go.
         """
-        ref = self._refs.get(self.branch)
-        if ref is not None and ref.state is not State.REMOVED and base in (None, ref.checkin):
+        ref = self._refs.get(self.branch) if base is None else self._served()
+        if ref is not None and base not in (None, ref.checkin):
+            given = merging.onto(self._writer, ref, base, given)
+        if ref is not None and ref.state is not State.REMOVED:
             ref = self._canonical(ref)
-            base = None
-        parent = base or (None if ref is None else ref.checkin)
+        parent = None if ref is None else ref.checkin
         default = given.default or self._default_ttl(parent)
         own = self._stored(cut.cut(self.zone, given.records, default))
         if parent is None:
@@ -250,7 +253,7 @@ class Edit:
         found = losing.too_much(self._writer, before, lost)
         if found is not None:
             raise RecordsLost(
-                f"{self.branch} would lose {found.told(self.zone)}; over {loss.MAX_LOST} % needs --allow-loss"
+                f"{self.branch} would lose {found.told(self.zone)}; the limit is {loss.MAX_LOST} %"
             )
 
     # -- the steps

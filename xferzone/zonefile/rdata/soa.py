@@ -14,6 +14,11 @@ def with_serial(rdata: bytes, serial: int) -> bytes:
     return rdata[: _SERIAL.start] + serial.to_bytes(4) + rdata[_SERIAL.stop :]
 
 
+def serial(rdata: bytes) -> int:
+    """The serial in the rdata."""
+    return int.from_bytes(rdata[_SERIAL])
+
+
 def minimum(rdata: bytes) -> int:
     """Seconds for which a negative answer holds."""
     return int.from_bytes(rdata[_MINIMUM])
