@@ -128,7 +128,9 @@ def test_one_that_is_damaged_keeps_no_other_from_being_served(zone: Run, clone: 
     with serving(clone, "dns") as server:
         assert left(clone) == ["example.com/main"]
         assert len(server.dig("example.net", "SOA")) == 1
-        assert "status: SERVFAIL" in server.dig_all("example.com", "SOA")
+        failed = server.dig_all("example.com", "SOA")
+        assert "status: SERVFAIL" in failed
+        assert "EDE: 14 (Not Ready)" in failed
         assert f"example.com/main is not served: artifact {file} is damaged" in server.log.read_text()
     done = zone("-R", "c.xferzone", "set", "new.example.com.", "A", "300", "192.0.2.1")
     assert done.code == 1

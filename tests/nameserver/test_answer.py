@@ -152,6 +152,70 @@ def test_hosts_of_mx_and_srv_come_with_their_addresses_once() -> None:
     assert len(decoded.additional) == 1
 
 
+ALIASES = """
+@ 60 HTTPS 0 svc
+svc 60 HTTPS 1 web alpn=h2
+svc 60 HTTPS 2 . port=8443
+svc 60 A 192.0.2.7
+svc 60 SVCB 1 ns
+web 60 AAAA 2001:db8::7
+_a 60 SVCB 0 svc
+far 60 HTTPS 0 a1
+a1 60 HTTPS 0 a2
+a2 60 HTTPS 0 web
+round 60 HTTPS 0 round
+one 60 HTTPS 0 two
+two 60 HTTPS 0 one
+wild 60 HTTPS 0 x.star
+*.star 60 HTTPS 1 .
+*.star 60 A 192.0.2.9
+none 60 HTTPS 0 .
+out 60 HTTPS 0 svc.invalid.
+cut 60 NS ns.cut
+ns.cut 60 A 192.0.2.8
+ns.cut 60 HTTPS 1 .
+tocut 60 HTTPS 0 ns.cut
+alias 60 CNAME svc
+tocname 60 HTTPS 0 alias
+"""
+SVC = [
+    'svc.example.test. 60 in https 1 web.example.test. alpn="h2"',
+    'svc.example.test. 60 in https 2 . port="8443"',
+]
+ALIAS = "example.test. 60 in https 0"
+NS_A = "ns.example.test. 3600 in a 192.0.2.1"
+SVC_A, WEB = "svc.example.test. 60 in a 192.0.2.7", "web.example.test. 60 in aaaa 2001:db8::7"
+
+
+@pytest.mark.parametrize(
+    ("name", "rdtype", "additional"),
+    [
+        ("", "HTTPS", [*SVC, SVC_A, WEB]),
+        ("svc", "HTTPS", [SVC_A, WEB]),
+        ("_a", "SVCB", ["svc.example.test. 60 in svcb 1 ns.example.test.", SVC_A, NS_A]),
+        ("far", "HTTPS", [f"a1.{ALIAS} a2.example.test.", f"a2.{ALIAS} web.example.test.", WEB]),
+        ("round", "HTTPS", []),
+        ("one", "HTTPS", [f"two.{ALIAS} one.example.test."]),
+        ("wild", "HTTPS", ["x.star.example.test. 60 in https 1 .", "x.star.example.test. 60 in a 192.0.2.9"]),
+        ("none", "HTTPS", []),
+        ("out", "HTTPS", []),
+        ("tocut", "HTTPS", ["ns.cut.example.test. 60 in a 192.0.2.8"]),
+        ("tocname", "HTTPS", []),
+    ],
+)  # fmt: skip
+def test_an_alias_of_a_service_comes_with_what_it_leads_to(
+    name: str, rdtype: str, additional: list[str]
+) -> None:
+    answer = ask(ALIASES, name, rdtype)
+    assert answer.additional == set(additional)
+    assert len(answer.answer) == (2 if name == "svc" else 1)
+
+
+def test_aliases_of_services_are_followed_for_sixteen_steps() -> None:
+    chain = "".join(f"a{number} 60 SVCB 0 a{number + 1}\n" for number in range(40))
+    assert len(ask(chain, "a0", "SVCB").additional) == 15
+
+
 def test_additional_addresses_that_do_not_fit_are_left_out() -> None:
     zone = "mail 60 MX 1 big\n" + many("big 60 AAAA 2001:db8::{:x}", 20)
     cut, decoded = truncated(zone, "mail", "MX")

@@ -2,6 +2,7 @@
 
 import struct
 
+import dns.edns
 import dns.flags
 import dns.message
 import dns.name
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.nameserver.made import question, said, view_of, zones_of
 from tests.nameserver.test_wire import A_IN, ONE_OPT, READ, UNREADABLE, WWW, message, opt, tsig
+from xferzone.errors import NotFound, NotReady, XferzoneError
 from xferzone.nameserver import wire
 from xferzone.nameserver.respond import failure, respond
 from xferzone.nameserver.wire import parse
@@ -181,7 +183,7 @@ def test_the_root_can_be_served() -> None:
 
 @pytest.mark.parametrize("wire_", [row[1] for row in READ + UNREADABLE])
 def test_a_failure_is_a_failure_for_any_message(wire_: bytes) -> None:
-    answer = failure(wire_)
+    answer = failure(wire_, XferzoneError("as a test has it"))
     assert answer is not None
     assert (answer[:2], answer[3] & 15) == (wire_[:2], wire.SERVFAIL)
 
@@ -255,3 +257,34 @@ def test_dnspython_and_we_read_the_same_question(wire_: bytes) -> None:
     if query.opcode == dns.opcode.QUERY and query.fault == wire.NOERROR:
         (asked,) = dns.message.from_wire(wire_).question
         assert (query.name, query.rdtype) == (asked.name.canonicalize().to_wire(), asked.rdtype)
+
+
+def extended(answer: bytes | None) -> list[tuple[int, str | None]]:
+    """The extended errors of an answer."""
+    assert answer is not None
+    options = dns.message.from_wire(answer).options
+    return [(option.code, option.text) for option in options if isinstance(option, dns.edns.EDEOption)]
+
+
+@pytest.mark.parametrize("tcp", [False, True])
+def test_a_name_that_is_not_served_here_gets_a_reason(tcp: bool) -> None:
+    asked = respond(question("www.elsewhere.", "A"), ZONES, tcp=tcp)
+    assert (rcode(asked), extended(asked)) == ("REFUSED", [(20, None)])
+    plain = respond(question("www.elsewhere.", "A", size=0), ZONES, tcp=tcp)
+    assert (rcode(plain), extended(plain)) == ("REFUSED", [])
+    assert extended(respond(question("example.test.", "AXFR"), ZONES, tcp=True)) == []
+    assert extended(respond(question("www.example.test.", "A"), ZONES, tcp=tcp)) == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "said_"),
+    [
+        (NotReady("zone example.test could not be compiled"), (14, None)),
+        (NotFound("index 7 is gone"), (0, "the zone cannot be read")),
+        (OSError("/var/lib/zones.xferzone"), (0, "the zone cannot be read")),
+    ],
+)
+def test_a_failure_says_why_and_names_no_file(reason: Exception, said_: tuple[int, str | None]) -> None:
+    answer = failure(question("www.example.test.", "A"), reason)
+    assert (rcode(answer), extended(answer)) == ("SERVFAIL", [said_])
+    assert extended(failure(question("www.example.test.", "A", size=0), reason)) == []

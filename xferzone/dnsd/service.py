@@ -49,7 +49,7 @@ class Service:
             return self._respond(message)
         except Exception as exc:  # noqa: BLE001 - one message must not end the service for all
             self._complain("a question was answered SERVFAIL", exc)
-            return failure(message)
+            return failure(message, exc)
 
     def _complain(self, what: str, exc: Exception) -> None:
         now = time.monotonic()

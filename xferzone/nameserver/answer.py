@@ -10,8 +10,9 @@
     MISSING    NXDOMAIN: SOA
 
 ANY gets one RRset, that of the lowest type, over UDP and TCP (RFC 8482 4.1; NSD and Knot also give one). The
-addresses of hosts in the zone go with NS, MX, SRV, SVCB and HTTPS records. A positive answer carries no NS records, as
-Knot's does not: resolvers have them from the referral.
+addresses of hosts in the zone go with NS, MX, SRV, SVCB and HTTPS records; before them, with SVCB and HTTPS in
+AliasMode, the records of the same type that they lead to. A positive answer carries no NS records, as Knot's does not:
+resolvers have them from the referral.
 
 Source: RFC 1034 4.3.2, RFC 2308 2 and 3, RFC 4592, RFC 6604 3 (the last name decides the rcode), RFC 6672 3,
 RFC 9460 4.1 (SVCB), RFC 4035 2.5 (what a CNAME may have beside it) and 3.1.4.1 (DS), RFC 9471 (glue).
@@ -42,6 +43,7 @@ _MAX_NAME: Final = 255  # octets
 #: Where in the rdata the name of a host begins whose addresses the asker will want next: NS, MX, SRV, SVCB, HTTPS.
 _HOSTS: Final = {NS: 0, MX: 2, SRV: 6, SVCB: 2, HTTPS: 2}
 _SERVICES: Final = (SVCB, HTTPS)
+_ALIAS: Final = b"\0\0"  # SvcPriority of AliasMode
 
 
 def answer(name: bytes, rdtype: int, view: View) -> Answer:
@@ -138,8 +140,30 @@ def _is_below(name: bytes, owner: bytes) -> bool:
 
 def _add_hosts(made: Answer, owner: bytes, rrset: RRset, view: View) -> None:
     # Several services of one host name it several times: its addresses go once.
-    for host in dict.fromkeys(_hosts(owner, rrset)):
+    hosts = dict.fromkeys(_hosts(owner, rrset))
+    if rrset.rdtype in _SERVICES:
+        for target, service in _aliased(owner, rrset, view):
+            made.additional.append((target, service))
+            hosts.update(dict.fromkeys(_hosts(target, service)))
+    for host in hosts:
         made.additional.extend(_addresses(host, view))
+
+
+def _aliased(owner: bytes, rrset: RRset, view: View) -> Iterator[tuple[bytes, RRset]]:
+    """The RRsets of the zone that AliasMode leads to from one of SVCB or HTTPS, one after the other."""
+    seen = {owner}
+    ahead = [rrset]
+    while ahead:
+        for rdata in ahead.pop().rdatas():
+            target = rdata[2 : name_end(rdata, 2)].lower()
+            if rdata[:2] != _ALIAS or target in seen or len(seen) == MAX_STEPS:
+                continue
+            seen.add(target)
+            found = view.search(target)
+            service = view.rrset(found.node, rrset.rdtype) if found.kind in (_EXACT, _WILDCARD) else None
+            if service is not None:
+                yield target, service
+                ahead.append(service)
 
 
 def _hosts(owner: bytes, rrset: RRset) -> Iterator[bytes]:
@@ -151,7 +175,7 @@ def _hosts(owner: bytes, rrset: RRset) -> Iterator[bytes]:
         host = rdata[offset : name_end(rdata, offset)].lower()
         if host != b"\0":
             yield host
-        elif rdata[:offset] != b"\0\0":  # that is: here; as an alias it leads nowhere
+        elif rdata[:offset] != _ALIAS:  # that is: here; as an alias it leads nowhere
             yield owner
 
 

@@ -10,15 +10,18 @@
     AXFR by UDP                               NOTIMP
     AXFR, IXFR, NOTIFY, UPDATE                REFUSED, until such rights can be given
         if no such zone is served             NOTAUTH
-    no served zone contains the name          REFUSED
+    no served zone contains the name          REFUSED, extended error 20
     else                                      what the deepest such zone says; for DS at its apex the next above
+    the zone is not compiled yet              SERVFAIL, extended error 14
+    an answer cannot be made                  SERVFAIL, extended error 0 with a text
 
 Source: RFC 1035 4.1.1, RFC 6891 6.1.3 (BADVERS), RFC 8945 5.2.1 (TSIG), RFC 2136 3.1 (UPDATE), RFC 5936 2.2.1 and 4.2
-(AXFR), RFC 4035 3.1.4.1 (DS); docs/dns-answers.md for the choices.
+(AXFR), RFC 4035 3.1.4.1 (DS), RFC 8914 4 (extended errors); docs/dns-answers.md for the choices.
 """
 
 from typing import Final, NamedTuple
 
+from xferzone.errors import NotReady
 from xferzone.nameserver import wire as dns
 from xferzone.nameserver.answer import answer
 from xferzone.nameserver.view import View
@@ -32,6 +35,9 @@ _TRANSFERS: Final = (IXFR, AXFR)
 _QUERY: Final = 0
 _UPDATE: Final = 5
 _OPCODES: Final = (_QUERY, 4, _UPDATE)  # 4: NOTIFY
+_OTHER: Final = dns.extended_error(0, "the zone cannot be read")
+_NOT_READY: Final = dns.extended_error(14)
+_NOT_AUTHORITATIVE: Final = dns.extended_error(20)
 
 
 class Response(NamedTuple):
@@ -53,10 +59,11 @@ def respond(wire: bytes, zones: Zones, *, tcp: bool) -> bytes | None:
     return None if query is None else response(query, zones, tcp=tcp).message
 
 
-def failure(wire: bytes) -> bytes | None:
-    """SERVFAIL to a message that could not be answered; None: it deserves no answer."""
+def failure(wire: bytes, reason: Exception) -> bytes | None:
+    """SERVFAIL to a message that could not be answered for that reason; None: it deserves no answer."""
     query = dns.parse(wire)
-    return None if query is None else dns.error(query, dns.SERVFAIL)
+    extended = _NOT_READY if isinstance(reason, NotReady) else _OTHER
+    return None if query is None else dns.error(query, dns.SERVFAIL, extended)
 
 
 def response(query: Query, zones: Zones, *, tcp: bool) -> Response:
@@ -72,7 +79,7 @@ def response(query: Query, zones: Zones, *, tcp: bool) -> Response:
         return Response(dns.error(asked, fault))
     view = zones.find(query.name, query.rdtype)
     if view is None:
-        return Response(dns.error(query, dns.REFUSED))
+        return Response(dns.error(query, dns.REFUSED, _NOT_AUTHORITATIVE))
     made = answer(query.name, query.rdtype, view)
     limit = dns.LARGEST_SIZE if tcp else dns.size_limit(query)
     message = dns.render(query, made, limit)

@@ -5,6 +5,7 @@
     question    name, type 2, class 2
     record      name, type 2, class 2, TTL 4, RDLENGTH 2, RDATA
     OPT         00, 00 29, UDP size 2, high bits of RCODE 1, version 1, DO and 15 zero bits 2, RDLENGTH 2, options
+    extended    00 0F, length 2, INFO-CODE 2, text in UTF-8: the one option that we send, with some errors
     TSIG        key, 00 FA, 00 FF, TTL 0, RDLENGTH 2, algorithm, time 6, fudge 2, MAC size 2, MAC, ID 2, error 2,
                 size 2, other
 
@@ -17,7 +18,8 @@ Names compare and compress without regard to case. Since names in a zone are kep
 the question are the same for every spelling of it; the question itself goes back as it came.
 
 Source: RFC 1035 4.1, RFC 6891 6.1, RFC 3597 4 (only the types of RFC 1035 have their names compressed),
-RFC 2181 9 (TC), RFC 9471 (glue), RFC 4035 3.1.6 (CD is cleared), RFC 8945 4.2, 5.1 and 5.2 (TSIG).
+RFC 2181 9 (TC), RFC 9471 (glue), RFC 4035 3.1.6 (CD is cleared), RFC 8945 4.2, 5.1 and 5.2 (TSIG), RFC 8914 2 (extended
+errors).
 """
 
 import struct
@@ -48,6 +50,7 @@ RD: Final = 0x0100
 OPCODES: Final = 0x7800
 DO: Final = 0x8000  # in the OPT record's flags
 
+_EXTENDED: Final = 15  # the option code of extended errors
 _CLASS_ANY: Final = 255
 _BADKEY: Final = 17
 _MAX_NAME: Final = 255
@@ -164,9 +167,15 @@ def size_offered(query: Query) -> int:
     return SMALLEST_SIZE if query.edns is None else min(max(SMALLEST_SIZE, query.edns.size), OUR_SIZE)
 
 
-def error(query: Query, rcode: int) -> bytes:
-    """The answer that holds nothing but `rcode`."""
-    return _message(query, 0, rcode, (0, 0, 0), b"")
+def error(query: Query, rcode: int, extended: bytes = b"") -> bytes:
+    """The answer that holds nothing but `rcode`, and `extended` if it was asked with an OPT record."""
+    return _message(query, 0, rcode, (0, 0, 0), b"", extended)
+
+
+def extended_error(code: int, text: str = "") -> bytes:
+    """The option that says why, for `error`."""
+    said = text.encode("utf-8")
+    return struct.pack(">HHH", _EXTENDED, 2 + len(said), code) + said
 
 
 def render(query: Query, answer: Answer, limit: int) -> bytes:
@@ -276,13 +285,17 @@ def _check_options(options: bytes) -> None:
         raise ValueError("an option is cut short")
 
 
-def _message(query: Query, flags: int, rcode: int, counts: Sequence[int], body: bytes | bytearray) -> bytes:
+# many: what a header says, and its message
+def _message(
+    query: Query, flags: int, rcode: int, counts: Sequence[int], body: bytes | bytearray, options: bytes = b""
+) -> bytes:
     flags |= QR | query.flags & (OPCODES | RD) | rcode & 15
     answers, authorities, additionals = counts
     opt = b""
     if query.edns is not None:
         additionals += 1
-        opt = _OPT_RECORD.pack(0, OPT, OUR_SIZE, rcode >> 4, 0, DO if query.edns.dnssec_ok else 0, 0)
+        do = DO if query.edns.dnssec_ok else 0
+        opt = _OPT_RECORD.pack(0, OPT, OUR_SIZE, rcode >> 4, 0, do, len(options)) + options
     if rcode == NOTAUTH and query.tsig:
         additionals += 1
         opt += query.tsig

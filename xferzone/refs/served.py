@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from xferzone.errors import NotFound
+from xferzone.errors import NotFound, NotReady
 from xferzone.hashing import ArtifactId
 from xferzone.refs.branch import BranchName
 from xferzone.store import frames
@@ -84,10 +84,11 @@ class Served:
         """First owner key and number of each of the zone's indexes, in owner order.
 
         Raises:
-            NotFound: the zone has moved since (ask for changes), or it is not compiled.
+            NotFound: the zone has moved since (ask for changes).
+            NotReady: it is not compiled.
         """
         if zone.state is State.DEFERRED:
-            raise NotFound(
+            raise NotReady(
                 f"zone {zone.branch.zone} could not be compiled when this server started: repair what `xferzone check` "
                 "finds, and start the server again"
             )
