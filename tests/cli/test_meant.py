@@ -48,6 +48,72 @@ def test_what_is_not_there_is_said_with_what_is(zone: Run, words: tuple[str, ...
     assert len(failed.err.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ("zone", "export", "exmaple.com"),
+            "no zone exmaple.com in this repository: did you mean example.com?",
+        ),
+        (("log", "-z", "examle.com"), "did you mean example.com?"),
+        (("diff", "Example.con"), "did you mean example.com?"),
+        (("set", "www.exampel.com", "A", "192.0.2.1"), "did you mean www.example.com?"),
+        (("show", "a.b.exampl.com"), "did you mean a.b.example.com?"),
+        (("zone", "export", "192.0.2.0/24"), "is not a zone: its reverse zone is 2.0.192.in-addr.arpa"),
+    ],
+)
+def test_a_zone_that_is_nearly_here_is_asked_about(zone: Run, words: tuple[str, ...], said: str) -> None:
+    failed = zone(*words)
+    assert failed.code == 5
+    assert said in failed.err
+
+
+def test_a_removed_zone_is_not_what_was_meant(zone: Run) -> None:
+    zone("zone", "remove", "example.com")
+    assert "did you mean" not in zone("zone", "export", "exmaple.com").err
+
+
+NOT_NAMES = [
+    (
+        "192.0.2.0/24",
+        "is a network: did you mean its reverse zone, `xferzone zone add 2.0.192.in-addr.arpa`?",
+    ),
+    ("192.0.2.128/25", "`xferzone zone add 2.0.192.in-addr.arpa`?"),
+    ("10.0.0.0/8", "`xferzone zone add 10.in-addr.arpa`?"),
+    ("10.16.0.0/12", "`xferzone zone add 16.10.in-addr.arpa`, the first of 16 that it has?"),
+    ("192.0.2.1", "is an address: did you mean its reverse zone, `xferzone zone add 2.0.192.in-addr.arpa`?"),
+    ("2001:db8::/32", "`xferzone zone add 8.b.d.0.1.0.0.2.ip6.arpa`?"),
+    ("2001:db8::/33", "`xferzone zone add 0.8.b.d.0.1.0.0.2.ip6.arpa`, the first of 8 that it has?"),
+    (
+        "example.com.zone",
+        "looks like a file: did you mean `xferzone zone add example.com --from example.com.zone`?",
+    ),
+    ("./db.example.org", "did you mean `xferzone zone add example.org --from ./db.example.org`?"),
+    ("/etc/bind/example.org.db", "`xferzone zone add example.org --from /etc/bind/example.org.db`?"),
+    ("~/example.org.zone", "looks like a file"),
+    ("..\\zones\\example.org.txt", "`xferzone zone add example.org --from"),
+    ("zones/local", "did you mean `xferzone zone add ZONE --from zones/local`?"),
+]
+
+
+@pytest.mark.parametrize(("name", "said"), NOT_NAMES)
+def test_a_new_name_that_looks_like_a_file_or_a_network_is_asked_about(
+    zone: Run, name: str, said: str
+) -> None:
+    failed = zone("zone", "add", name)
+    assert (failed.code, failed.out) == (2, "")
+    assert said in failed.err
+    assert "example.com." in zone("zone", "list").out
+
+
+@pytest.mark.parametrize(
+    "name", ["0/25.2.0.192.in-addr.arpa", "example.com.zone.", "192.0.2.0/24.", "example.zone", "."]
+)
+def test_a_name_that_is_meant_is_taken(zone: Run, name: str) -> None:
+    done = zone("zone", "add", name)
+    assert done.code == 0, done.err
+
+
 def test_a_date_is_told_as_it_can_be_written(zone: Run) -> None:
     failed = zone("diff", "example.com", "@yesterday")
     assert failed.code == 2

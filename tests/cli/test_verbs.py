@@ -37,6 +37,10 @@ def test_the_help_lists_every_verb_and_exit_code(xz: Run) -> None:
         ("rm", "did you mean `xferzone delete`"),
         ("merge", "`fossil merge` in a check-out"),
         ("statsu", "did you mean `xferzone stat"),
+        ("import", "did you mean `xferzone zone import ZONE FILE`"),
+        ("export", "did you mean `xferzone zone export ZONE`?"),
+        ("rollback", "did you mean `xferzone reset ZONE REV`?"),
+        ("version", "did you mean `xferzone --version`?"),
         ("quux", "`xferzone --help` lists them"),
     ],
 )

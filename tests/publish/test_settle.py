@@ -277,7 +277,8 @@ def test_a_date_before_the_parent_s_is_not_served(project: Project) -> None:
 
 def test_branches_that_are_no_zone_s_are_kept_and_never_served(project: Project) -> None:
     strange = project.manifest(A, branch="feature")
-    assert project.push(strange) == []
+    (told,) = project.push(strange)
+    assert "on branch feature, where no zone is served" in told
     assert not project.has_ref("feature")
 
 
@@ -318,6 +319,24 @@ def test_a_zone_that_begins_on_the_trunk_check_out_is_accepted(project: Project)
     child = project.manifest(A, root, branch=MAIN)
     assert project.push(child) == []
     assert project.served() == (artifact_id(child), 1)
+
+
+def test_a_zone_file_on_a_branch_that_is_no_zones_is_told_once(project: Project) -> None:
+    with project.store.reader() as reader:
+        root = symbols.branch_tip(reader, "trunk")
+    assert root is not None
+    zone, other = {"example.com.zone": A}, {"example.com.zone": A, "readme.txt": b"x"}
+    first = project.manifest(None, root, files=zone, branch="trunk")
+    (told,) = project.push(first)
+    assert told.startswith(
+        "example.com.zone is on branch trunk, where no zone is served: commit example.com.zone on"
+    )
+    assert "`fossil commit --branch example.com/main`" in told
+    second = project.manifest(None, artifact_id(first), files=other)
+    assert project.push(second) == []
+    moved = {"zones/example.com.zone": B, "a/.zone": B, "my notes.zone": B}
+    (told,) = project.push(project.manifest(None, artifact_id(second), files=moved))
+    assert "commit example.com.zone on branch example.com/main" in told
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,27 @@ def test_two_people_work_through_the_server(project: Path, ann: Person, bob: Per
             assert artifacts(person.home / "c.fossil") == ours(project)
 
 
+def test_stock_adds_a_zone_as_readme_says_and_is_told_of_one_on_trunk(
+    project: Path, ann: Person, tmp_path: Path
+) -> None:
+    zone = "@ 3600 IN SOA ns1 hostmaster 1 7200 3600 1209600 3600\n@ 3600 IN NS ns1\nns1 IN A 192.0.2.1\n"
+    with serving(project) as server:
+        ann.clone(url(server, "ann"), ann.home / "c.fossil")
+        work = ann.open(ann.home / "c.fossil", tmp_path / "work")
+        write(work, "example.net.zone", zone)
+        ann.fossil("add", "example.net.zone", at=work)
+        done = ann.fossil("commit", "-m", "on trunk", "--no-warnings", at=work)
+        assert "example.net.zone is on branch trunk, where no zone is served" in done.out + done.err
+        ann.fossil("update", "root:trunk", at=work)
+        write(work, "example.net.zone", zone)
+        ann.fossil("add", "example.net.zone", at=work)
+        done = ann.fossil(
+            "commit", "-m", "example.net", "--branch", "example.net/main", "--no-warnings", at=work
+        )
+        assert "where no zone is served" not in done.out + done.err
+        assert server.dig("ns1.example.net") == ["192.0.2.1"]
+
+
 @pytest.mark.parametrize("clock", ["+30s", "-30s"])
 def test_a_clock_that_is_off_stops_nobody(project: Path, tmp_path: Path, clock: str) -> None:
     ann = Person(tmp_path / "ann", "ann", clock)

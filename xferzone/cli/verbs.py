@@ -66,6 +66,14 @@ ELSEWHERE = {
     "list": "`xferzone zone list`",
     "server": "`xferzone serve`",
     "start": "`xferzone up`",
+    "import": "`xferzone zone import ZONE FILE`, or `xferzone zone add ZONE --from FILE` for a new zone",
+    "load": "`xferzone zone import ZONE FILE`, or `xferzone zone add ZONE --from FILE` for a new zone",
+    "export": "`xferzone zone export ZONE`",
+    "dump": "`xferzone zone export ZONE`",
+    "zones": "`xferzone zone list`",
+    "rollback": "`xferzone reset ZONE REV`",
+    "version": "`xferzone --version`",
+    "update": "`xferzone sync`, or `xferzone set` for a record",
 }
 
 

@@ -99,6 +99,8 @@ def zone_of(
         hint = f", but there is a file of that name: {QUOTE}"
     elif len(name.labels) == 2:
         hint = f"; names are absolute, as in {name}example.com"
+    elif near := lookup.near_zone(refs, name):
+        hint = f"; did you mean {near}?"
     raise NotFound(
         f"no zone here contains {name}{hint}: `xferzone zone list` shows them, `zone add` adds one"
     )

@@ -8,6 +8,7 @@ import click
 from xferzone.cli.committing import Writing, commit, on_branch, writing, writing_on
 from xferzone.cli.conditions import if_exists, if_missing, unless_gone, unless_there
 from xferzone.cli.input import read_input, source
+from xferzone.cli.newname import new_zone
 from xferzone.cli.output import record_as_json, show_json, show_warnings
 from xferzone.cli.settings import Settings, now_ms, reading
 from xferzone.edit.appending import Commit
@@ -60,7 +61,7 @@ def add(settings: Settings, name: str, file: str | None) -> None:
     Example:
       xferzone zone add example.com --from example.com.zone
     """
-    zone_id = names.parse_zone(name)
+    zone_id = new_zone(name)
     content = _NEW_ZONE.encode() if file is None else read_input(file)
 
     def act(change: Edit, writer: Writer, refs: LocalRefs) -> Commit:

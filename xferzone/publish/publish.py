@@ -2,7 +2,7 @@
 
     for each zone branch with pending check-ins      plan a move ─> settle it ─> plan again ... ─> conclude
     then for each fork branch                        plan a merge back ─> settle it ─> tell the way back
-    any other branch                                 left alone
+    any other branch                                 left alone, and zone files on it are told (misplaced.py)
 
 Every decision is a function of the artifacts and the refs, so the next run catches up with a crash at any point. A
 primary is its own authority: it wins every move that it plans, in the transaction that stored the artifacts.
@@ -14,6 +14,7 @@ waits for its remote to decide (publish/follow.py). So a clone makes no fork and
 from collections.abc import Callable, Iterable
 
 from xferzone.hashing import ArtifactId, short
+from xferzone.publish import misplaced
 from xferzone.publish.pending import Pending
 from xferzone.publish.plan import MAX_TOLD, Liberties, forward, merge, move, plan
 from xferzone.publish.settle import conclude, conclude_fork, settle
@@ -39,6 +40,7 @@ def publish(writer: Writer, refs: LocalRefs, occasion: Occasion, liberties: Libe
         if branch is None:
             for checkin in by_branch[text]:
                 places.place(writer, checkin.id, schema.ELSEWHERE)
+                notices += misplaced.told(writer, checkin)
             continue
         home = branch.fork_of
         pending = _pending(writer, refs, home or branch, occasion, by_branch[text])

@@ -1,6 +1,8 @@
 """What to say of a zone or a branch that is not here, with what people may have meant.
 
     nosuch.org          is not a zone of this repository
+    exmaple.com         is nearly the name of one
+    192.0.2.0/24        is a network
     www.example.com     is a name in example.com
     example.com/canarry is not a branch of that zone
     example.com         was removed
@@ -8,12 +10,17 @@
 `zone` and `branch` return the message, for a NotFound.
 """
 
+import difflib
 from collections.abc import Iterator
+from typing import Final
 
 import dns.name
 
 from xferzone.refs import BranchName, LocalRefs, State
 from xferzone.zonefile import names
+from xferzone.zonefile.reverse import reverse
+
+_NEAR: Final = 0.8  # of difflib: a letter missing, doubled, changed or exchanged in names of usual length
 
 
 def zone(refs: LocalRefs, zone_id: str) -> str | None:
@@ -22,6 +29,8 @@ def zone(refs: LocalRefs, zone_id: str) -> str | None:
         return None
     name = names.zone_name(zone_id)
     shown = name.to_text(omit_final_dot=True)
+    if (network := reverse(shown)) is not None:
+        return f"{shown} is not a zone: its reverse zone is {network.zone}"
     if "/" in shown:  # a hint to add such a zone would rarely be what was meant
         apex, _, branch = shown.partition("/")
         return (
@@ -29,14 +38,33 @@ def zone(refs: LocalRefs, zone_id: str) -> str | None:
         )
     above = enclosing(refs, name)
     if above is None:
+        near = _near(refs, shown)
+        meant = f"did you mean {near}? " if near else ""
         return (
-            f"no zone {shown} in this repository: `xferzone zone list` shows the zones, "
+            f"no zone {shown} in this repository: {meant}`xferzone zone list` shows the zones, "
             f"`xferzone zone add {shown}` adds it"
         )
     return (
         f"{shown} is a name in {above}: `xferzone blame {above} {shown}` says who brought its records, "
         f"`xferzone log {above} {shown}` says what happened to them"
     )
+
+
+def near_zone(refs: LocalRefs, name: dns.name.Name) -> str | None:
+    """The name of a zone here that may have been meant by the end of `name`, put in its place. None: none is near."""
+    for depth in range(len(name.labels) - 2):
+        ending = dns.name.Name(name.labels[depth:]).to_text(omit_final_dot=True)
+        near = _near(refs, ending)
+        if near and near.count(".") == ending.count("."):
+            return ".".join([*(label.decode("ascii", "replace") for label in name.labels[:depth]), near])
+    return None
+
+
+def _near(refs: LocalRefs, shown: str) -> str:
+    """The zone here whose name is the nearest to that one; empty: none is near."""
+    here = {ref.branch.zone for ref in refs.list() if ref.state is not State.REMOVED}
+    found = difflib.get_close_matches(shown.lower(), sorted(here), 1, _NEAR)
+    return names.zone_name(found[0]).to_text(omit_final_dot=True) if found else ""
 
 
 def branch(refs: LocalRefs, wanted: BranchName) -> str:
