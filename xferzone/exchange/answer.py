@@ -9,7 +9,6 @@ Source: Fossil 2.21, src/http.c http_exchange(), src/xfer.c page_xfer().
 """
 
 import contextlib
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from io import SEEK_END
 from traceback import clear_frames
@@ -18,12 +17,13 @@ from typing import IO, Final, NamedTuple
 from xferzone.cards.body import COMPRESSED, DEBUG, UNCOMPRESSED, expand_body, stated_size, write_body
 from xferzone.env import SYSTEM, Env
 from xferzone.errors import Busy, PeerError, XferzoneError
+from xferzone.exchange.publishing import REQUEST_S, Later, published_part
 from xferzone.exchange.room import SMALL, Room
 from xferzone.observer import Answered, Asked, Observer, Silent
 from xferzone.publish import policy
-from xferzone.publish.publish import publish
+from xferzone.publish.publish import Published
 from xferzone.refs import Door, LocalRefs, Occasion
-from xferzone.store import Reader, Store
+from xferzone.store import Reader, Store, Writer
 from xferzone.sync.server import reply as server_reply
 from xferzone.sync.server.budget import Budget, TooLarge
 from xferzone.sync.server.login import Rights, authenticate, may_write
@@ -46,6 +46,7 @@ class Terms:
         env: the clock by which check-ins are dated too far ahead, and the one that times answers.
         observer: is told of each request; several threads may call it.
         remote: the address that the request came from, for the observer.
+        later: publishes what a request leaves since its sender comes again; None: each request publishes all of it.
     """
 
     budget: Budget = field(default_factory=Budget)
@@ -53,6 +54,7 @@ class Terms:
     env: Env = SYSTEM
     observer: Observer = field(default_factory=Silent)
     remote: str = ""
+    later: Later | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,20 +166,41 @@ class _Answering:
                     round_ = Round(reader, request, _round_terms(reader, rights, budget))
                     round_.receive()
                     return self._written(round_.finish())
-            with store.writer() as writer:
-                round_ = Round(writer, request, _round_terms(writer, rights, budget))
-                round_.receive()
-                notices: Sequence[str] = ()
-                if round_.pushed:
-                    notices = publish(writer, LocalRefs(writer), self._occasion(rights))
-                    if round_.has_all:
-                        writer.make_clusters()
-                reply = round_.finish(notices)
+            with self._terms.later.put_off() if self._terms.later else contextlib.nullcontext():
+                reply = self._taken_in(store, request, rights, budget)
         with self._terms.room.seat():
             return self._written(reply)
 
-    def _occasion(self, rights: Rights) -> Occasion:
-        return Occasion(self._terms.env.clock_ms(), rights.login, Door.PUSH)
+    def _taken_in(self, store: Store, request: Request, rights: Rights, budget: Budget) -> server_reply.Reply:
+        """The reply to a request that may write, after what it brought is committed, and published or left to later."""
+        later = self._terms.later
+        with store.writer() as writer:
+            round_ = Round(writer, request, _round_terms(writer, rights, budget))
+            round_.receive()
+            is_left = later is not None and round_.comes_again
+            if round_.pushed and not is_left:
+                part = self._published(writer, round_, rights)
+            else:
+                part = Published([], is_all=True)
+            reply = round_.finish(part.notices)
+        while not part.is_all and not (later is not None and self._seconds() >= REQUEST_S):
+            with store.writer() as writer:
+                part = self._published(writer, round_, rights)
+            reply = reply.telling(part.notices)
+        if later is not None and (is_left or not part.is_all):
+            later.soon()
+        return reply
+
+    def _published(self, writer: Writer, round_: Round, rights: Rights) -> Published:
+        env = self._terms.env
+        part = published_part(writer, Occasion(env.clock_ms(), rights.login, Door.PUSH), env)
+        if part.is_all and round_.has_all:
+            writer.make_clusters()
+        return part
+
+    def _seconds(self) -> float:
+        """How long the request has taken."""
+        return self._terms.env.monotonic() - self._began
 
     def _tell(self, request: Request) -> None:
         if not self._is_told:  # else it began again, in the room
@@ -213,7 +236,7 @@ class _Answering:
             received=reply.received,
             sent=reply.sent,
             size=size,
-            seconds=self._terms.env.monotonic() - self._began,
+            seconds=self._seconds(),
             why=reply.why,
             damaged=reply.damaged,
             passwords=reply.passwords,

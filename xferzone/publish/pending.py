@@ -8,13 +8,13 @@
 `plan` and `settle` both work on it: a plan drops what it finds invalid, settling drops what a move has passed.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from xferzone.hashing import ArtifactId
 from xferzone.publish import forks
-from xferzone.refs import BranchName, Occasion, Ref
-from xferzone.store import Writer, ancestry, places, schema, symbols
+from xferzone.refs import BranchName, Door, Occasion, Ref
+from xferzone.store import Writer, ancestry, brought, places, schema, symbols
 from xferzone.store.places import Placed
 
 MAX_AHEAD_MS: Final = 5 * 60 * 1000  # how far a check-in's date may be ahead of our clock (law 4)
@@ -70,6 +70,13 @@ class Pending:
             if parent.place == schema.PUBLISHED:
                 return checkin, parent.id
             checkin = parent
+
+    def occasion_of(self, checkin: ArtifactId) -> Occasion:
+        """The occasion of a move to `checkin`: whoever brought it made the move, whenever it is published."""
+        bringer = brought.by(self.writer, checkin)
+        if bringer is None:
+            return self.occasion
+        return replace(self.occasion, login=bringer.login, door=Door(bringer.door))
 
     def unfit(self, checkin: Placed) -> str | None:
         """Why the check-in and all that follows it can never be served, whatever a child corrects. None: they can."""

@@ -12,7 +12,7 @@ The bytes of an appended check-in depend on (ref, tip) alone, so any number of a
 max(date of r, date of the tip) + 1 ms, comment and user the tip's.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from xferzone.artifacts import CheckIn
@@ -87,7 +87,8 @@ def merge(pending: Pending, liberties: Liberties) -> Move | None:
             continue
         numbers = _numbers(pending, tip.id, liberties)
         if numbers is not None:
-            return move(pending, _append(pending, ref, tip), numbers)
+            made = move(pending, _append(pending, ref, tip), numbers)
+            return replace(made, occasion=pending.occasion_of(tip.id))
     return None
 
 
@@ -122,7 +123,7 @@ def move(pending: Pending, to: ArtifactId, numbers: tuple[int, ...]) -> Move:
     expected = None if pending.ref is None else pending.ref.checkin
     state = State.SERVED if numbers else State.REMOVED
     serial = serial_of(pending.writer, pending.branch.zone, to)
-    return Move(expected, Ref(pending.branch, to, serial, state, numbers), pending.occasion)
+    return Move(expected, Ref(pending.branch, to, serial, state, numbers), pending.occasion_of(to))
 
 
 def _numbers(pending: Pending, checkin: ArtifactId, liberties: Liberties) -> tuple[int, ...] | None:

@@ -12,6 +12,7 @@ waits for its remote to decide (publish/follow.py). So a clone makes no fork and
 """
 
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from xferzone.hashing import ArtifactId, short
 from xferzone.publish import misplaced
@@ -26,33 +27,75 @@ from xferzone.wording import listed
 _NONE = Liberties()
 
 
+class Published(NamedTuple):
+    """What came of a part of the publishing.
+
+    Fields:
+        notices: what the people who pushed check-ins should be told, in order.
+        is_all: nothing is left to decide.
+    """
+
+    notices: list[str]
+    is_all: bool
+
+
+def _never() -> bool:
+    return False
+
+
 def publish(writer: Writer, refs: LocalRefs, occasion: Occasion, liberties: Liberties = _NONE) -> list[str]:
     """Decide about every unplaced check-in. Returns what the people who pushed them should be told, in order."""
+    return publish_part(writer, refs, occasion, _never, liberties).notices
+
+
+def publish_part(
+    writer: Writer,
+    refs: LocalRefs,
+    occasion: Occasion,
+    is_over: Callable[[], bool],
+    liberties: Liberties = _NONE,
+) -> Published:
+    """`publish` one branch after the other, at least one, until `is_over`; another call goes on.
+
+    The branch on which a check-in has come last is the first.
+    """
     if writer.role != schema.PRIMARY:
-        return _kept(writer) + advance(writer, refs, occasion, liberties)
+        return Published(_kept(writer) + advance(writer, refs, occasion, liberties), is_all=True)
     notices: list[str] = []
-    by_branch: dict[str, list[Placed]] = {}
-    for checkin in places.unplaced(writer):
-        by_branch.setdefault(checkin.branch or "", []).append(checkin)
-    named = {text: BranchName.parse(text) for text in by_branch}
-    # Forks come last: what a branch loses in this run is told of its fork in the same run.
-    for text, branch in sorted(named.items(), key=lambda item: item[1] is not None and item[1].is_fork):
+    left = _by_branch(places.unplaced(writer))
+    while left:
+        text, arrived = left.pop()
+        branch = BranchName.parse(text)
         if branch is None:
-            for checkin in by_branch[text]:
+            for checkin in arrived:
                 places.place(writer, checkin.id, schema.ELSEWHERE)
                 notices += misplaced.told(writer, checkin)
             continue
-        home = branch.fork_of
-        pending = _pending(writer, refs, home or branch, occasion, by_branch[text])
-        if home is None:
-            _settle_all(refs, pending, plan, liberties)
-            conclude(pending)
-        else:
+        pending = _pending(writer, refs, branch.fork_of or branch, occasion, arrived)
+        if branch.is_fork:
             if (back := merge(pending, liberties)) is not None:
                 settle(refs, pending, back)
             conclude_fork(pending, branch)
+        else:
+            _settle_all(refs, pending, plan, liberties)
+            conclude(pending)
         notices += pending.notices
-    return notices
+        if is_over():
+            break
+    return Published(notices, not left)
+
+
+def _by_branch(checkins: Iterable[Placed]) -> list[tuple[str, list[Placed]]]:
+    """Branches and their check-ins, in reverse of the order in which to publish them."""
+    arrived: dict[str, list[Placed]] = {}
+    for checkin in checkins:
+        # Taken out and put in again, so that the branch with the last arrival comes last.
+        of_branch = arrived.pop(checkin.branch or "", [])
+        of_branch.append(checkin)
+        arrived[checkin.branch or ""] = of_branch
+    # Forks first: what a branch loses in a run is told of its fork in the same run.
+    forks = {text for text in arrived if (branch := BranchName.parse(text)) is not None and branch.is_fork}
+    return sorted(arrived.items(), key=lambda item: item[0] not in forks)
 
 
 def advance(writer: Writer, refs: LocalRefs, occasion: Occasion, liberties: Liberties = _NONE) -> list[str]:

@@ -11,6 +11,7 @@
 Plain gunicorn with deploy/gunicorn.conf.py does the same without a supervisor; it names `application` below.
 """
 
+import atexit
 import os
 import signal
 import socket
@@ -28,6 +29,8 @@ from gunicorn.workers.base import Worker
 from xferzone import metrics, ready
 from xferzone.config import Http, Network
 from xferzone.counters import Counters
+from xferzone.exchange import Room, Terms
+from xferzone.exchange.publishing import Later
 from xferzone.logline import to_stderr
 from xferzone.serve import process
 from xferzone.serve.publications import log_publications
@@ -90,9 +93,15 @@ class Server(BaseApplication):
         self.cfg.set("logger_class", Propagated)
         self.cfg.set("post_fork", _join_the_arbiter)
         self.cfg.set("post_worker_init", _report)
+        self.cfg.set("worker_exit", lambda _arbiter, _worker: self.publish_now())
 
     def load(self) -> "_WSGIAppType":
-        return _app(self._served.repository, self._served.http.trusted, self._served.counters)
+        self._later = Later(self._served.repository)
+        return _app(self._served.repository, self._served.http.trusted, self._served.counters, self._later)
+
+    def publish_now(self) -> None:
+        """What waits in this worker, before it goes."""
+        self._later.close()
 
     def run(self) -> None:
         # gunicorn closes the descriptors that it is given, so give it copies.
@@ -146,13 +155,18 @@ def application(trusted: Sequence[str] = ()) -> "_WSGIAppType":
     """
     to_stderr()
     networks = [Network(text) for text in trusted] or Http().trusted
-    return _app(Path(os.environ["XFERZONE_REPOSITORY"]), networks, _COUNTERS)
+    repository = Path(os.environ["XFERZONE_REPOSITORY"])
+    later = Later(repository)
+    atexit.register(later.close)
+    return _app(repository, networks, _COUNTERS, later)
 
 
-def _app(repository: Path, trusted: Sequence[Network], counters: Counters) -> "_WSGIAppType":
+def _app(repository: Path, trusted: Sequence[Network], counters: Counters, later: Later) -> "_WSGIAppType":
     log_publications(repository, counters)
+    later.soon()  # a worker before this one may have been killed
+    terms = Terms(room=Room(repository.parent), later=later)
     # gunicorn's stubs promise an app any mapping, falcon's types take a dict; at run time it is a dict.
-    return cast("_WSGIAppType", Forwarded(create_app(repository, counters=counters), trusted))
+    return cast("_WSGIAppType", Forwarded(create_app(repository, terms, counters=counters), trusted))
 
 
 def _join_the_arbiter(_arbiter: arbiter.Arbiter, worker: Worker) -> None:

@@ -19,11 +19,14 @@ MAX_NEW_PHANTOMS: Final = 100_000  # in one transaction; ours: a hundred times w
 
 
 class Expecting(Reader):
-    """A write transaction in which artifacts that are not here can be named. `Writer` stores their contents, too."""
+    """A write transaction in which artifacts that are not here can be named. `Writer` stores their contents, too.
+
+    `new_phantoms` counts those that were named in it for the first time.
+    """
 
     def __init__(self, db: sqlite3.Connection, cache: ContentCache) -> None:
         super().__init__(db, cache)
-        self._new_phantoms = 0
+        self.new_phantoms = 0
 
     def expect(self, artifact: ArtifactId) -> int:
         """The row of an artifact, made a phantom if it is not known.
@@ -38,8 +41,8 @@ class Expecting(Reader):
         raws = {artifact: bytes.fromhex(artifact) for artifact in artifacts}
         rids = dict(selected(self.db, "SELECT hash, rid FROM blob WHERE hash IN (?)", list(raws.values())))
         new = [raw for raw in dict.fromkeys(raws.values()) if raw not in rids]
-        self._new_phantoms += len(new)
-        if self._new_phantoms > MAX_NEW_PHANTOMS:
+        self.new_phantoms += len(new)
+        if self.new_phantoms > MAX_NEW_PHANTOMS:
             raise PeerError(
                 f"over {MAX_NEW_PHANTOMS} artifacts are named that are not here: send fewer at a time"
             )

@@ -14,6 +14,7 @@ primary    setting       project-code, server-code, role, epoch
                          a number
            remote        repositories that this one syncs with
            remote_epoch  up to which move the refs of a remote are known, in each of its epochs met
+           brought       login and door of whoever brought an artifact in a push
            unsent        artifacts made here and not pushed yet; empty in a primary
 
 derived    checkin       date, branch (inherited along first parents), place (below)
@@ -34,7 +35,7 @@ place      0  on a zone branch or one of its forks, not settled: publishing look
 
 from typing import Final
 
-HEAD: Final = "0004"  # the newest revision in migrations/versions; a test compares
+HEAD: Final = "0005"  # the newest revision in migrations/versions; a test compares
 APPLICATION_ID: Final = 0x787A6F6E  # "xzon", in the file's header
 
 #: Values of the setting "role" (law 5).

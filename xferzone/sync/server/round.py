@@ -56,7 +56,9 @@ from xferzone.cards import (
 )
 from xferzone.errors import MalformedCard, PeerError
 from xferzone.hashing import ArtifactId
-from xferzone.refs import LocalRefs
+from xferzone.refs import Door, LocalRefs
+from xferzone.store import brought
+from xferzone.store.brought import Bringer
 from xferzone.store.reader import Reader
 from xferzone.store.writer import Writer
 from xferzone.sync.server.budget import Budget
@@ -130,6 +132,17 @@ class Round:
         """Whether nothing that the client announced is missing any more: a cluster made now is not soon out of date."""
         return not self._missing
 
+    @property
+    def comes_again(self) -> bool:
+        """Whether the client will: it brought something, and is asked for more that it announced, or that this names.
+
+        Stock comes again after a reply that asked for what it has (src/xfer.c client_sync()), our clients do, too.
+        """
+        if self._taking is None or not self._taking.received or self._draft.outcome != "ok":
+            return False
+        assert isinstance(self._reader, Writer), "may_write was not asked"
+        return bool(self._missing) or self._reader.new_phantoms > 0
+
     def receive(self) -> None:
         """Do what the cards ask.
 
@@ -148,6 +161,9 @@ class Round:
             self._fail(f"malformed {exc.operator.decode('ascii')} line: {exc.reason}")
         if self._taking is not None:
             self._taking.store()
+            assert isinstance(self._reader, Writer), "may_write was not asked"
+            bringer = Bringer(self._terms.rights.login, Door.PUSH.value)
+            brought.note(self._reader, self._taking.names, bringer)
         if self._pushing:
             self._expect_announced()
 

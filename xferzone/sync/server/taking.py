@@ -32,12 +32,16 @@ Admit = Callable[[Parsed], str | None]
 class Taking:
     """Artifacts of one request.
 
-    `received` counts those that were new here; `passwords` names the files of saved passwords that new check-ins hold.
+    Fields:
+        received: how many were new here.
+        names: of all that came.
+        passwords: the files of saved passwords that new check-ins hold.
     """
 
     def __init__(self, writer: Writer, budget: Budget, admit: Admit, complain: Callable[[str], None]) -> None:
         """`complain` tells the pusher what is refused."""
         self.received = 0
+        self.names: set[ArtifactId] = set()
         self.passwords: dict[str, None] = {}
         self._writer = writer
         self._budget = budget
@@ -56,6 +60,7 @@ class Taking:
         """
         if card.artifact in self._gathered:
             self.store()
+        self.names.add(card.artifact)
         payload = self._opened(card)
         size = len(payload) if card.source is None else self._made(card.source, payload)
         self._gathered[card.artifact] = Received(card.artifact, card.source, payload)

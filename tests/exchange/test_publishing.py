@@ -1,0 +1,195 @@
+"""When what a push brings is published: with its last request, in parts, or by a thread when nobody comes back."""
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from tests.live import PATIENCE_S, serving, within
+from tests.publish.project import NOW, zone_text
+from tests.robust.site import ask, by_ops, made, workers
+from tests.sync.rounds import PROJECT, PUSH, by
+from xferzone.artifacts import CheckIn, FileCard, Tag
+from xferzone.cards import Card, File, Gimme, IGot, Message, parse_cards
+from xferzone.cards.body import UNCOMPRESSED
+from xferzone.env import Env
+from xferzone.exchange import Terms, answer, publishing
+from xferzone.exchange.publishing import Later
+from xferzone.hashing import ArtifactId, artifact_id
+from xferzone.publish.publish import publish_part
+from xferzone.refs import BranchName, Door, LocalRefs, Occasion
+from xferzone.store import Store, accounts
+from xferzone.transport import Body
+
+ENV = Env(clock_ms=lambda: NOW)
+FIRST = zone_text("www 300 A 192.0.2.1")
+SECOND = zone_text("www 300 A 192.0.2.2", serial=2)
+INVALID = zone_text("www 300 CNAME a", "www 300 A 192.0.2.2")
+
+
+def checkin(text: bytes, *parents: bytes, zone: str = "example.com") -> bytes:
+    tags = (
+        ()
+        if parents
+        else (Tag("*", "branch", None, f"{zone}/main"), Tag("*", f"sym-{zone}/main", None, None))
+    )
+    return CheckIn(
+        comment="x",
+        date_ms=1_700_000_000_000 + 1_000 * len(parents),
+        user="ann",
+        files=(FileCard(f"{zone}.zone", artifact_id(text)),),
+        parents=tuple(map(artifact_id, parents)),
+        tags=tags,
+    ).encode()
+
+
+ONE = checkin(FIRST)
+TWO = checkin(SECOND, ONE)
+
+
+def push(*contents: bytes, announced: Sequence[bytes] = (), login: str = "ann", rest: bytes = b"") -> bytes:
+    files = [File(artifact_id(content), content) for content in contents]
+    return by(login, PUSH, *files, *(IGot(artifact_id(content)) for content in announced), rest)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.create(tmp_path / "z.xferzone", PROJECT) as store:
+        with store.writer() as writer:
+            for login in ("ann", "bob"):
+                accounts.put_user(writer, login, "pw", "gi")
+        yield store
+
+
+def asked(store: Store, text: bytes, later: Later | None) -> list[Card]:
+    reply = answer(store, Body(UNCOMPRESSED, BytesIO(text)), Terms(env=ENV, later=later))
+    with reply.body:
+        return list(parse_cards(reply.octets()))
+
+
+def served(store: Store, zone: str = "example.com") -> ArtifactId | None:
+    with store.reader() as reader:
+        ref = LocalRefs(reader).get(BranchName(zone, "main"))
+    return None if ref is None else ref.checkin
+
+
+def moves(store: Store) -> list[tuple[str, str, Door]]:
+    with store.reader() as reader:
+        return [
+            (each.branch.zone, each.occasion.login, each.occasion.door) for each in LocalRefs(reader).since(0)
+        ]
+
+
+@pytest.fixture
+def later(store: Store) -> Iterator[Later]:
+    later = Later(store.path, ENV)
+    yield later
+    later.close()
+
+
+def test_what_a_push_brings_waits_while_its_sender_is_asked_for_more(store: Store, later: Later) -> None:
+    cards = asked(store, push(FIRST, ONE, announced=[SECOND, TWO]), later)
+    assert {card.artifact for card in cards if isinstance(card, Gimme)} == set(
+        map(artifact_id, [SECOND, TWO])
+    )
+    assert served(store) is None
+    asked(store, push(SECOND, TWO), later)
+    assert served(store) == artifact_id(TWO)
+    assert moves(store) == [("example.com", "ann", Door.PUSH)]
+
+
+def test_without_anybody_who_publishes_later_each_request_publishes_what_it_brought(store: Store) -> None:
+    asked(store, push(FIRST, ONE, announced=[SECOND, TWO]), None)
+    assert served(store) == artifact_id(ONE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        push(FIRST, ONE),
+        push(announced=[TWO]),
+        push(FIRST, ONE, announced=[ONE]),
+        push(FIRST, ONE, announced=[TWO], rest=b"unknown\n"),
+    ],
+    ids=["nothing more announced", "nothing brought", "announced and here", "a bad card: stock ends there"],
+)
+def test_what_waits_is_published_when_the_sender_will_not_come_again(
+    store: Store, later: Later, text: bytes
+) -> None:
+    with store.writer() as writer:
+        for content in (FIRST, ONE):
+            writer.put(content)
+    asked(store, text, later)
+    assert served(store) == artifact_id(ONE)
+
+
+def test_what_nobody_comes_back_for_is_published_by_itself(
+    store: Store, later: Later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "QUIET_S", 0.1)
+    asked(store, push(FIRST, ONE, announced=[TWO]), later)
+    assert within(PATIENCE_S, lambda: served(store) == artifact_id(ONE))
+    assert moves(store) == [("example.com", "ann", Door.PUSH)]
+
+
+def test_the_end_of_a_process_publishes_what_waits(store: Store, later: Later) -> None:
+    asked(store, push(FIRST, ONE, announced=[TWO]), later)
+    assert served(store) is None
+    later.close()
+    assert served(store) == artifact_id(ONE)
+
+
+def test_a_move_is_its_pushers_whoever_publishes_it(store: Store, later: Later) -> None:
+    other = checkin(FIRST, zone="example.net")
+    asked(store, push(FIRST, ONE, announced=[TWO]), later)
+    asked(store, push(other, login="bob"), later)
+    assert sorted(moves(store), key=str) == [
+        ("example.com", "ann", Door.PUSH),
+        ("example.net", "bob", Door.PUSH),
+    ]
+
+
+def test_the_pusher_of_a_check_in_is_told_first_however_much_waits(store: Store, later: Later) -> None:
+    """The clock goes on by an hour with each look: each transaction publishes one branch, each request one part."""
+    hours = iter(range(0, 10**9, 3_600))
+    impatient = Env(clock_ms=lambda: NOW, monotonic=lambda: float(next(hours)))
+    waiting = [checkin(FIRST, zone=f"z{number}.example") for number in range(5)]
+    asked(store, push(FIRST, *waiting, announced=[TWO]), later)
+    text = push(INVALID, checkin(INVALID), login="bob")
+    reply = answer(store, Body(UNCOMPRESSED, BytesIO(text)), Terms(env=impatient, later=later))
+    with reply.body:
+        told = [card.text for card in parse_cards(reply.octets()) if isinstance(card, Message)]
+    assert ["is kept but not served" in text for text in told] == [True]
+    assert moves(store) == []
+    later.close()
+    assert len(moves(store)) == 5
+
+
+def test_parts_come_to_the_same_end(store: Store) -> None:
+    zones = [f"z{number}.example" for number in range(4)]
+    with store.writer() as writer:
+        for content in (FIRST, *(checkin(FIRST, zone=zone) for zone in zones)):
+            writer.put(content)
+    occasion = Occasion(NOW, "ann", Door.PUSH)
+    ends = []
+    for _ in range(5):
+        with store.writer() as writer:
+            ends.append(publish_part(writer, LocalRefs(writer), occasion, lambda: True).is_all)
+    assert ends == [False, False, False, True, True]
+    assert {zone for zone, _, _ in moves(store)} == set(zones)
+
+
+def test_a_worker_that_is_killed_leaves_what_waits_to_the_next(tmp_path: Path) -> None:
+    repository = made(tmp_path / "z.xferzone")
+    with serving(repository, "serve") as server, Store.open(repository) as store:
+        (worker,) = workers(server)
+        ask(
+            server,
+            by_ops(PUSH, *(File(artifact_id(each), each) for each in (FIRST, ONE)), IGot(artifact_id(TWO))),
+        )
+        os.kill(worker, signal.SIGKILL)
+        assert within(PATIENCE_S, lambda: served(store) == artifact_id(ONE))
+        assert moves(store) == [("example.com", "ops", Door.PUSH)]

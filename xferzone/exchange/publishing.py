@@ -1,0 +1,120 @@
+"""When what pushes have brought is published: with the request, in parts, or later.
+
+    the reply asks for more that the sender announced    left: the sender comes again with it; without `Later` as below
+    any other push                                       in parts, one transaction each, for up to REQUEST_S
+    what is left then, or nobody came back for           by `Later`, a thread of the process
+
+A long push would compile each zone once a request otherwise. All that waits is in the database: whichever process
+publishes next decides about it, and whoever brought it is in the publication log (store/brought.py).
+"""
+
+import contextlib
+import logging
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from xferzone.env import SYSTEM, Env
+from xferzone.errors import XferzoneError
+from xferzone.publish.publish import Published, publish_part
+from xferzone.refs import Door, LocalRefs, Occasion
+from xferzone.store import Store, Writer
+
+PART_S: Final = 1.0  # seconds of publishing in one transaction: other writers wait for it
+REQUEST_S: Final = 3.0  # seconds that one request goes on publishing
+QUIET_S: Final = 2.0  # seconds without a push after which what waits is published
+AGAIN_S: Final = 30.0  # seconds until another attempt, after one that failed
+
+_log = logging.getLogger(__name__)
+
+
+def published_part(writer: Writer, occasion: Occasion, env: Env) -> Published:
+    """Publish for PART_S."""
+    end = env.monotonic() + PART_S
+    return publish_part(writer, LocalRefs(writer), occasion, lambda: env.monotonic() >= end)
+
+
+class Later:
+    """Publishes what requests have left, once no more has been left for QUIET_S.
+
+    One for each process that answers; threads may share it. A process that is killed leaves what waits to the next
+    one that starts, or to the next push.
+    """
+
+    def __init__(self, repository: Path, env: Env = SYSTEM) -> None:
+        self._repository = repository
+        self._env = env
+        self._changed = threading.Condition()
+        self._due: float | None = None  # when to publish; None: nothing waits
+        self._pushes = 0  # requests under way that may bring more
+        self._is_closed = False
+        self._thread: threading.Thread | None = None
+
+    def soon(self) -> None:
+        """Note that something may wait."""
+        self._wait(QUIET_S)
+
+    @contextlib.contextmanager
+    def put_off(self) -> Iterator[None]:
+        """Publish nothing during the block, nor within QUIET_S after it."""
+        with self._changed:
+            self._pushes += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._pushes -= 1
+                if self._due is not None:
+                    self._due = self._env.monotonic() + QUIET_S
+                self._changed.notify()
+
+    def close(self) -> None:
+        """Publish what waits at once, and end the thread."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify()
+            thread = self._thread
+        if thread is not None:
+            thread.join()
+
+    def _wait(self, seconds: float) -> None:
+        with self._changed:
+            self._due = self._env.monotonic() + seconds
+            if self._is_closed:
+                return
+            if self._thread is None or not self._thread.is_alive():  # never started, or lost in a fork
+                self._thread = threading.Thread(target=self._run, name="publishing", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while self._is_due():
+            try:
+                self._publish()
+            except (XferzoneError, OSError) as exc:
+                _log.error("what pushes have brought is not published yet: %s", exc)
+                self._wait(AGAIN_S)
+
+    def _is_due(self) -> bool:
+        """Wait until something is to be published. False: there is nothing, and the end has come."""
+        with self._changed:
+            while not self._is_closed:
+                left = None
+                if self._due is not None and not self._pushes:
+                    left = self._due - self._env.monotonic()
+                if left is not None and left <= 0:
+                    break
+                self._changed.wait(left)
+            is_due, self._due = self._due is not None, None
+            return is_due
+
+    def _publish(self) -> None:
+        is_all = False
+        with Store.open(self._repository) as store:
+            while not is_all:
+                with store.writer() as writer:
+                    occasion = Occasion(self._env.clock_ms(), "", Door.PUSH)
+                    notices, is_all = published_part(writer, occasion, self._env)
+                for notice in notices:
+                    _log.warning("%s", notice)
