@@ -17,6 +17,7 @@
     +-- ZoneInvalid         6 zone text or content; carries every fault found
     +-- Refused             7 a safety threshold or policy says no
     |   +-- RecordsLost       a change would take away much of a zone
+    |   +-- DatedAhead        what a commit would follow is dated ahead of the clock
     +-- Denied             77 the other side refuses us
     +-- Busy               75 the repository stayed locked too long; try again
     +-- Cancelled           1 the caller has cancelled the sync
@@ -153,6 +154,10 @@ class Refused(XferzoneError):
 
 class RecordsLost(Refused):
     """A change would take away much of the zone; the message says how much and where."""
+
+
+class DatedAhead(Refused):
+    """A commit would follow a check-in that is dated too far ahead of this machine's clock."""
 
 
 class Denied(XferzoneError):

@@ -9,7 +9,7 @@ from tests.publish.project import MAIN, MAIN_BRANCH, NOW, Project, zone_text
 from xferzone.artifacts import CheckIn, Control, FileCard, Tag
 from xferzone.edit.appending import Author, Commit
 from xferzone.edit.commit import Edit
-from xferzone.errors import Refused
+from xferzone.errors import DatedAhead
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.history import content
 from xferzone.publish import pending
@@ -81,7 +81,7 @@ def test_removal_leaves_one_leaf(project: Project) -> None:
 def test_a_clock_far_behind_the_last_version_is_named(project: Project) -> None:
     project.push(project.manifest(zone_text()))
     project.now = NOW - 100_000 - pending.MAX_AHEAD_MS
-    with pytest.raises(Refused, match="set the clock right"):
+    with pytest.raises(DatedAhead, match=r"2027-01-15 07:58:21 UTC; .* clock says 2027-01-15 07:53:20 UTC"):
         set_www(project, "192.0.2.1")
     project.now += 10_000
     assert set_www(project, "192.0.2.1").fork is None

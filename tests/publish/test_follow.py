@@ -55,10 +55,6 @@ class Copy(Project):
         assert made is not None
         return made
 
-    def push(self, *manifests: bytes) -> list[str]:
-        """Nothing but what `Project.push` does: somebody pushes to this clone."""
-        return super().push(*manifests)
-
     def send(self) -> list[str]:
         """Push to the remote; what it says."""
         with self.store.writer() as here:

@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -21,15 +21,18 @@ from xferzone.cli.settings import Settings, changing, now_ms, own_login
 from xferzone.edit.appending import Author, Commit
 from xferzone.edit.commit import Edit
 from xferzone.edit.naming import check_utf8, zone_branch
-from xferzone.errors import Fault, RecordsLost, RefConflict, ZoneInvalid
+from xferzone.errors import DatedAhead, Fault, RecordsLost, RefConflict, Refused, ZoneInvalid
 from xferzone.hashing import short
 from xferzone.refs import DEFAULT_BRANCH, BranchName, LocalRefs
+from xferzone.repository import clock
 from xferzone.store import Writer, schema
 from xferzone.zone.difference import Difference
 from xferzone.zone.loss import MAX_LOST
 from xferzone.zonefile import names
 
 _META = "xferzone.writing"
+#: The option with which a commit goes on where it was refused.
+_ALLOWING: Mapping[type[Refused], str] = {RecordsLost: "--allow-loss", DatedAhead: "--allow-older"}
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
 
@@ -42,6 +45,7 @@ class Writing:
     dry_run: bool
     login: str | None
     strict: bool
+    allow_older: bool
     allow_loss: bool = False
 
     @classmethod
@@ -57,7 +61,7 @@ class _DryRun(Exception):
 
 
 def writing(command: _Command) -> _Command:
-    """Give a verb -b, -m, --strict, --allow-loss, --dry-run and --as; Writing.given() reads them."""
+    """Give a verb -b, -m, --strict, --allow-loss, --allow-older, --dry-run and --as; Writing.given() reads them."""
     # Large steps of the serial needed this option once; scripts still give it.
     jump = click.option("--serial-jump", is_flag=True, hidden=True, expose_value=False)
     on = f"The zone's branch; {DEFAULT_BRANCH} is the one served."
@@ -72,12 +76,14 @@ def writing_on(branch: str) -> Callable[[_Command], _Command]:
 def _with_options(command: _Command, branch: str, *, may_lose: bool) -> _Command:
     lost = f"Store it though over {MAX_LOST} % of the zone's records go."
     strict = "Take a warning for a fault: exit code 6, nothing stored."
+    older = "Follow a check-in that is dated over 5 minutes ahead, 1 ms after it."
     options = [
         _option("-b", "branch", metavar="BRANCH", default=DEFAULT_BRANCH, text=branch),
         _option("-m", "message", metavar="TEXT", text="The check-in's comment."),
         _option("--dry-run", text="Show what would change, and store nothing."),
         _option("--strict", text=strict),
         *([_option("--allow-loss", text=lost)] if may_lose else ()),
+        _option("--allow-older", text=older),
         _option("--as", "login", metavar="LOGIN", text="The author; else XFERZONE_USER, else you."),
     ]
     for option in reversed(options):
@@ -106,11 +112,6 @@ def _option(
     )
 
 
-def author(login: str | None = None) -> Author:
-    """Who commits: `login`, else XFERZONE_USER, else whoever runs this."""
-    return Author(own_login(login), now_ms())
-
-
 def commit(
     settings: Settings,
     target: Callable[[LocalRefs], BranchName],
@@ -123,16 +124,19 @@ def commit(
 
     Raises:
         RefConflict: it lost a race against another check-in; the work is kept on a fork branch.
-        RecordsLost: much of the zone would go; the message has the command that does it all the same.
+        RecordsLost, DatedAhead: the message has the command that does it all the same.
     """
     options = Writing.given()
     try:
         with changing(settings) as (writer, refs):
-            branch = target(refs)
-            edit = Edit(writer, refs, branch, author(options.login), allow_loss=options.allow_loss)
-            done = act(edit, writer, refs)
+            author = Author(own_login(options.login), now_ms(), options.allow_older)
+            doubts = clock.doubts(writer, author.now_ms)
+            done = act(Edit(writer, refs, target(refs), author, allow_loss=options.allow_loss), writer, refs)
             if options.strict and done.warnings:
                 raise _too_doubtful(done.warnings)
+            done = (
+                done if done.checkin is None else done.warned(doubts)
+            )  # which --strict does not hold against it
             if options.dry_run:
                 raise _DryRun
             writer.make_clusters()
@@ -140,17 +144,26 @@ def commit(
     except _DryRun:
         _show(settings, done, is_dry=True)
         return
-    except RecordsLost as exc:
-        command = with_options(again or sys.argv[1:], "--allow-loss")
-        exc.args = (f"{exc}\nnothing was stored; to store it all the same: {command}",)
+    except (RecordsLost, DatedAhead) as exc:
+        _say_how(exc, again or sys.argv[1:])
         raise
     _show(settings, done, is_dry=False)
     if is_unsent and not settings.json:
         click.echo("not sent yet: xferzone sync", err=True)
     if done.fork is not None:
-        raise RefConflict(
-            str(done.branch), "where you began", f"a newer check-in (your work is kept on branch {done.fork})"
-        )
+        raise _beaten(done)
+
+
+def _beaten(done: Commit) -> RefConflict:
+    """The error of a commit that lost a race."""
+    kept = f"a newer check-in (your work is kept on branch {done.fork})"
+    return RefConflict(str(done.branch), "where you began", kept)
+
+
+def _say_how(exc: Refused, words: Sequence[str]) -> None:
+    """Add to the error how the command of these words would do it all the same."""
+    command = with_options(words, _ALLOWING[type(exc)])
+    exc.args = (f"{exc}\nnothing was stored; to store it all the same: {command}",)
 
 
 def with_options(words: Sequence[str], *options: str) -> str:

@@ -21,13 +21,14 @@ import click
 
 from xferzone import metrics
 from xferzone.cli.configuration import Files
-from xferzone.cli.settings import occasion
+from xferzone.cli.settings import now_ms, occasion
 from xferzone.config import Config, Loaded
 from xferzone.counters import Counters
 from xferzone.errors import CannotServe, XferzoneError
 from xferzone.publish import deferred
 from xferzone.publish.publish import publish
 from xferzone.refs import Door, LocalRefs
+from xferzone.repository import clock
 from xferzone.serve import logs
 from xferzone.serve.children import Program
 from xferzone.serve.helpers import compile_in_parallel
@@ -86,7 +87,8 @@ class Servers:
         with Store.open(self._repository) as store:
             with store.writer() as writer:
                 self._counters.told = LocalRefs(writer).newest()
-                for notice in publish(writer, LocalRefs(writer), occasion(Door.START)):
+                doubts = clock.doubts(writer, now_ms())
+                for notice in doubts + publish(writer, LocalRefs(writer), occasion(Door.START)):
                     _log.warning("%s", notice)
             if "dns" in self._parts:
                 _compile(store)

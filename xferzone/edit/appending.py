@@ -10,25 +10,31 @@ error. In a clone everything is also recorded for the next push.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from xferzone.artifacts import CheckIn, Control, FileCard, Tag
-from xferzone.errors import RefConflict, Refused
+from xferzone.errors import DatedAhead, RefConflict, Refused
 from xferzone.hashing import ArtifactId, short
 from xferzone.publish import served
-from xferzone.publish.pending import MAX_AHEAD_MS
+from xferzone.publish.pending import ALLOWED_STEP_MS, MAX_AHEAD_MS, is_ahead
 from xferzone.publish.plan import Liberties
 from xferzone.publish.publish import publish
 from xferzone.refs import BranchName, Door, LocalRefs, Occasion, Ref
 from xferzone.store import Writer, places, schema, symbols, unsent
+from xferzone.wording import instant
 from xferzone.zone.difference import Difference
+
+#: Milliseconds between commits of ours in one instant; a step of 1 ms is the mark of --allow-older.
+ORDINARY_STEP_MS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who commits, and when (milliseconds since 1970)."""
+    """Who commits, when (milliseconds since 1970), and whether on what is dated too far ahead of that."""
 
     login: str
     now_ms: int
+    allow_older: bool = False
 
     @property
     def occasion(self) -> Occasion:
@@ -102,21 +108,31 @@ class Appending:
         raise Refused(reason or f"{self._branch} could not be published")
 
     def manifest(self, cards: Sequence[FileCard], comment: str, parent: ArtifactId | None) -> CheckIn:
-        """A child of `parent` on the branch. Raises Refused: its parent is dated too far ahead of our clock."""
-        before = 0 if parent is None else self._writer.checkin(parent).date_ms
-        if before >= self._author.now_ms + MAX_AHEAD_MS:
-            raise Refused(
-                f"{self._branch}: the version before is dated over 5 minutes ahead of this machine's clock: "
-                "set the clock right"
-            )
+        """A child of `parent` on the branch. Raises DatedAhead."""
         return CheckIn(
             comment=comment,
-            date_ms=max(self._author.now_ms, before + 1),
+            date_ms=self._author.now_ms if parent is None else self._date_after(parent),
             user=self._author.login,
             files=tuple(cards),
             parents=() if parent is None else (parent,),
             tags=self._branch_tags(parent),
         )
+
+    def _date_after(self, parent: ArtifactId) -> int:
+        """The date of a child of `parent`. Raises DatedAhead."""
+        placed = places.placed(self._writer, parent)
+        assert placed is not None
+        latest = self._author.now_ms + MAX_AHEAD_MS
+        if placed.date_ms < latest:
+            return max(self._author.now_ms, min(placed.date_ms + ORDINARY_STEP_MS, latest))
+        before = places.placed(self._writer, placed.parents[0]) if placed.parents else None
+        if not self._author.allow_older and is_ahead(placed, before, self._author.now_ms):
+            raise DatedAhead(
+                f"{self._branch} stands on {short(parent)}, which is dated {instant(placed.date_ms)}; this machine's "
+                f"clock says {instant(self._author.now_ms)}. Set the clock right if it is wrong; if it is "
+                "right, --allow-older dates this change 1 ms after that check-in, and later changes need no option"
+            )
+        return placed.date_ms + ALLOWED_STEP_MS
 
     def _branch_tags(self, parent: ArtifactId | None) -> tuple[Tag, ...]:
         """What puts a child of `parent` on the branch; nothing where the child inherits it.

@@ -23,12 +23,13 @@ from xferzone.edit.naming import check_new
 from xferzone.edit.pieces import Pieces
 from xferzone.errors import Exists, Fault, NotFound, RecordsLost, Refused, UsageError, ZoneInvalid
 from xferzone.hashing import ArtifactId, short
-from xferzone.publish import losing, served
+from xferzone.publish import above, losing, served
 from xferzone.publish.deferred import compiled
 from xferzone.publish.publish import withdraw
 from xferzone.publish.serials import floor
 from xferzone.refs import BranchName, LocalRefs, Ref, State, lookup
 from xferzone.store import Writer, schema, symbols, unsent
+from xferzone.store.places import Placed
 from xferzone.zone import checks, cut, loss
 from xferzone.zone.changes import Change
 from xferzone.zone.difference import Difference
@@ -119,7 +120,7 @@ class Edit:
         return replace(done, warnings=(*told, *self._told, *done.warnings), changes=changes)
 
     def reset(self, to: ArtifactId, comment: str) -> Commit:
-        """Append a check-in with the files of `to`.
+        """Append a check-in with the files of `to`, above what was not published.
 
         Raises:
             NotFound: the branch was never served.
@@ -135,14 +136,29 @@ class Edit:
             reason = f"{self.zone} was removed there: take another REV, as {short(to)}~1"
             raise ZoneInvalid([Fault("", 0, reason)])
         before, after = self._writer.files(ref.checkin), self._writer.files(to)
-        if before == after:
+        left = above.unpublished(self._writer, ref)
+        if before == after and not left:
             return Commit(self.branch, None, ref.serial)
         if not self._allow_loss:
             ref = compiled(self._writer, self._refs, ref)
-        done = self._appending.append(self._writer.file_cards(to), comment, ref.checkin, as_cut=False)
+        done = self._append_above(ref, left, to, comment)
         changes = self._changes(before, after)
         self._check_loss(ref, changes)
         return replace(done, changes=changes)
+
+    def _append_above(self, ref: Ref, left: Sequence[Placed], to: ArtifactId, comment: str) -> Commit:
+        """Append a check-in with the files of `to`, above `left`, which stands unpublished on the ref."""
+        passed = above.revertible(self._writer, ref, left, self._author.now_ms)
+        parent = passed[-1].id if passed else ref.checkin
+        try:
+            done = self._appending.append(self._writer.file_cards(to), comment, parent, as_cut=False)
+        except ZoneInvalid as exc:
+            reason = f"{short(to)} could not be served: take another REV, as {short(to)}~1"
+            raise ZoneInvalid([*exc.faults, Fault("", 0, reason)]) from exc
+        return done.warned(
+            f"{short(each.id)} ({self._writer.checkin(each.id).user}) was not published; this check-in replaces it"
+            for each in passed
+        )
 
     def remove(self, comment: str) -> Commit:
         """Append an empty check-in: the zone is no longer served.

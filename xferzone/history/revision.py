@@ -7,13 +7,15 @@ BASE   a branch (main, example.com/main), a tag, or the first 4 or more hex digi
 ~N     N first parents back
 """
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from xferzone.errors import Ambiguous, NotFound, UsageError
-from xferzone.hashing import SHORT, ArtifactId
-from xferzone.refs import DEFAULT_BRANCH, BranchName, LocalRefs, lookup
+from xferzone.hashing import SHORT, ArtifactId, short
+from xferzone.publish import above
+from xferzone.refs import DEFAULT_BRANCH, BranchName, LocalRefs, Ref, lookup
 from xferzone.store import Reader, places, symbols, timeline
 from xferzone.zonefile.rdata.values import parse_interval
 
@@ -38,15 +40,17 @@ def resolve(
     if match is None:
         what = "a check-in's id, a branch or a tag, optionally followed by @DATE or @-2h, and by ~N"
         raise UsageError(f"{revision!r} is not a revision: expected {what}")
-    at = _base(reader, refs, zone, match["base"] or branch)
+    back = int(match["back"] or 0)
+    ref = _ref(refs, zone, match["base"] or branch)
+    if ref is not None and back and match["date"] is None:
+        return _back_from_ref(reader, ref, back, revision)
+    at = _base(reader, refs, zone, match["base"] or branch) if ref is None else ref.checkin
     if match["date"] is not None:
         at = _at_date(reader, at, _parse_date(match["date"], now_ms), revision)
-    for _ in range(int(match["back"] or 0)):
-        placed = places.placed(reader, at)
-        if placed is None or not placed.parents or places.placed(reader, placed.parents[0]) is None:
-            raise NotFound(f"{revision}: {zone} does not go back that far")
-        at = placed.parents[0]
-    return at
+    found = _back(reader, at, back)
+    if found is None:
+        raise NotFound(f"{revision}: {zone} does not go back that far")
+    return found
 
 
 def line(reader: Reader, tip: ArtifactId) -> Iterator[ArtifactId]:
@@ -57,11 +61,33 @@ def line(reader: Reader, tip: ArtifactId) -> Iterator[ArtifactId]:
         at = placed.parents[0] if placed.parents else None
 
 
+def _back(reader: Reader, at: ArtifactId, count: int) -> ArtifactId | None:
+    """The check-in so many first parents back. None: the line does not go back that far."""
+    return next(itertools.islice(line(reader, at), count, None), None)
+
+
+def _back_from_ref(reader: Reader, ref: Ref, count: int, revision: str) -> ArtifactId:
+    """The same from where a branch stands, if nothing unpublished above it makes that doubtful."""
+    found, left = _back(reader, ref.checkin, count), above.unpublished(reader, ref)
+    other = _back(reader, left[-1].id, count) if left else None
+    if found is not None and other is not None:
+        tip, zone, on = left[-1].id, ref.branch.zone, "" if ref.branch.is_main else f" -b {ref.branch.branch}"
+        raise Ambiguous(
+            f"{revision} could be {short(found)}, counted from {short(ref.checkin)}, which is published, or "
+            f"{short(other)}, counted from {short(tip)} above it, which is not: give the id; "
+            f"`xferzone reset {zone} {ref.branch.branch}{on}` takes back what is not published"
+        )
+    if found is None and other is None:
+        raise NotFound(f"{revision}: {ref.branch.zone} does not go back that far")
+    return found or other or ref.checkin
+
+
+def _ref(refs: LocalRefs, zone: str, word: str) -> Ref | None:
+    return refs.get(BranchName.parse(f"{zone}/{word}")) or refs.get(BranchName.parse(word))
+
+
 def _base(reader: Reader, refs: LocalRefs, zone: str, word: str) -> ArtifactId:
     named = f"{zone}/{word}"
-    ref = refs.get(BranchName.parse(named)) or refs.get(BranchName.parse(word))
-    if ref is not None:
-        return ref.checkin
     found: list[tuple[str, Callable[[], list[ArtifactId]]]] = [
         ("branch", lambda: _one(symbols.branch_tip(reader, named)) or _one(symbols.branch_tip(reader, word))),
         (

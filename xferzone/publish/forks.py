@@ -31,6 +31,12 @@ def artifact(branch: BranchName, loser: ArtifactId, checkin: CheckIn) -> bytes:
     return Control(date_ms=checkin.date_ms + 1, tags=tags, user=checkin.user).encode()
 
 
+def operators_way(branch: BranchName, fork: BranchName) -> str:
+    """The same where a check-in of stock would again be dated before what it follows."""
+    on = "" if branch.is_main else f" -b {branch.branch}"
+    return f"An operator publishes it here with: xferzone reset {branch.zone} {fork.branch} --allow-older{on}"
+
+
 def way_back(branch: BranchName, fork: BranchName) -> str:
     """How people publish what is on `fork` after all."""
     return f"To publish it: fossil update {branch}; fossil merge {fork}; fossil commit"

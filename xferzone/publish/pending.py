@@ -16,8 +16,18 @@ from xferzone.publish import forks
 from xferzone.refs import BranchName, Door, Occasion, Ref
 from xferzone.store import Writer, ancestry, brought, places, schema, symbols
 from xferzone.store.places import Placed
+from xferzone.wording import instant
 
 MAX_AHEAD_MS: Final = 5 * 60 * 1000  # how far a check-in's date may be ahead of our clock (law 4)
+#: Milliseconds after its parent at which a check-in may be further ahead: it makes nothing worse (law 4).
+ALLOWED_STEP_MS: Final = 1
+
+
+def is_ahead(checkin: Placed, first: Placed | None, now_ms: int) -> bool:
+    """Whether a check-in's date is too far ahead of the clock; `first`: its first parent, if that is here."""
+    if checkin.date_ms <= now_ms + MAX_AHEAD_MS:
+        return False
+    return first is None or checkin.date_ms != first.date_ms + ALLOWED_STEP_MS
 
 
 @dataclass
@@ -37,6 +47,7 @@ class Pending:
     checkins: dict[ArtifactId, Placed]
     passed: list[Placed] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    _dated_well: set[ArtifactId] = field(default_factory=set)
 
     def starts(self) -> list[Placed]:
         """Where the line may go on: the heirs of the ref, or what may begin the branch."""
@@ -82,14 +93,34 @@ class Pending:
         """Why the check-in and all that follows it can never be served, whatever a child corrects. None: they can."""
         if self.is_ahead(checkin):
             return "its date is over 5 minutes ahead of this server's clock"
-        first = places.placed(self.writer, checkin.parents[0]) if checkin.parents else None
+        first = self._first_parent(checkin)
         if first is not None and first.date_ms >= checkin.date_ms:
-            return "its date is not after its parent's"
+            ahead = f", {instant(first.date_ms)}, which is ahead of this server's clock"
+            return f"its date is not after its parent's{ahead if self.follows_ahead(checkin) else ''}"
         for name, (prefix, _) in symbols.tags(self.writer, checkin.id).items():
             if name in forks.HARM and prefix != "-":
                 return f"it carries the tag {name}, {forks.HARM[name]}"
         return None
 
     def is_ahead(self, checkin: Placed) -> bool:
-        """Whether its date is too far ahead of our clock."""
-        return checkin.date_ms > self.occasion.now_ms + MAX_AHEAD_MS
+        """Whether its date, or one on its line since what is published, is too far ahead of our clock."""
+        passed = []
+        at = checkin
+        while at.date_ms > self.occasion.now_ms + MAX_AHEAD_MS and at.id not in self._dated_well:
+            first = self._first_parent(at)
+            if first is None or is_ahead(at, first, self.occasion.now_ms):
+                return True
+            passed.append(at.id)
+            if first.place == schema.PUBLISHED:
+                break
+            at = first
+        self._dated_well.update(passed)
+        return False
+
+    def follows_ahead(self, checkin: Placed) -> bool:
+        """Whether its first parent is dated too far ahead of our clock, so that only a step of ours can follow it."""
+        first = self._first_parent(checkin)
+        return first is not None and first.date_ms > self.occasion.now_ms + MAX_AHEAD_MS
+
+    def _first_parent(self, checkin: Placed) -> Placed | None:
+        return places.placed(self.writer, checkin.parents[0]) if checkin.parents else None

@@ -85,9 +85,10 @@ def _fork(pending: Pending, loser: Placed) -> None:
     writer, fork = pending.writer, forks.name(pending.branch, loser.id)
     writer.put(forks.artifact(pending.branch, loser.id, writer.checkin(loser.id)))
     reason = pending.unfit(loser) or forks.LOST_RACE
+    way_back = forks.operators_way if pending.follows_ahead(loser) else forks.way_back
     pending.notices.append(
         f"{pending.branch}: check-in {short(loser.id)} was moved to branch {fork}, which is not served: {reason}. "
-        f"{forks.way_back(pending.branch, fork)}"
+        f"{way_back(pending.branch, fork)}"
     )
     for checkin in places.unplaced(writer):
         if checkin.branch == str(fork):

@@ -107,6 +107,17 @@ def entries(reader: Reader, limit: int, span: tuple[str, str] | None = None) -> 
     return made
 
 
+def newest_since(reader: Reader, date_ms: int) -> int | None:
+    """The date of some check-in that is not before `date_ms`, else of the newest one. None: there are no check-ins.
+
+    The last one that came usually answers; only where it is older all are looked at.
+    """
+    last = reader.db.execute("SELECT date_ms FROM checkin ORDER BY rid DESC LIMIT 1").fetchone()
+    if last is None or last[0] >= date_ms:
+        return None if last is None else int(last[0])
+    return int(reader.db.execute("SELECT max(date_ms) FROM checkin").fetchone()[0])
+
+
 def branches(reader: Reader, span: tuple[str, str] = ALL) -> list[Branch]:
     """The branches in `span`, by name."""
     rows = reader.db.execute(
