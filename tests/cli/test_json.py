@@ -28,6 +28,7 @@ def _sections() -> dict[str, Rows]:
 
 
 SECTIONS = _sections()
+WRITES = "`set`, `add`, `delete`, `apply`, `edit`, `reset`, `zone add`, `zone import`, `zone remove`, `branch`, `tag`"
 COMMON, RECORD = SECTIONS.pop("Every verb"), SECTIONS.pop("A record")
 
 
@@ -65,17 +66,20 @@ def _leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
 
 
 def _written_out(rows: Rows) -> Rows:
-    """The rows of a section with those of every verb and of records."""
-    all_rows = COMMON | {path: type_ for path, type_ in rows.items() if not path.endswith("RECORD")}
-    for path in rows:
-        if path.endswith("RECORD"):
-            all_rows |= {path.removesuffix("RECORD") + field: type_ for field, type_ in RECORD.items()}
+    """The rows of a section, with those of records and of commits for the words that stand for them."""
+    all_rows: Rows = {}
+    for path, type_ in rows.items():
+        below = RECORD if path.endswith("RECORD") else SECTIONS[WRITES] if path.endswith("COMMIT") else None
+        if below is None:
+            all_rows[path] = type_
+        else:
+            all_rows |= {path[:-6] + field: kind for field, kind in _written_out(below).items()}
     return all_rows
 
 
 def assert_as_described(out: str, heading: str) -> set[str]:
     """That each field is on the page and has its type. Returns the paths of the section that were there."""
-    rows = _written_out(SECTIONS[heading])
+    rows = COMMON | _written_out(SECTIONS[heading])
     shown = json.loads(out)
     assert shown["version"] == 1
     seen = set()
@@ -89,8 +93,6 @@ def assert_as_described(out: str, heading: str) -> set[str]:
             seen.add(known)
     return seen
 
-
-WRITES = "`set`, `add`, `delete`, `apply`, `edit`, `reset`, `zone add`, `zone import`, `zone remove`, `branch`, `tag`"
 
 #: Command lines beside a repository with example.com, in this order, and the section that describes what they print.
 LINES = [
@@ -107,6 +109,7 @@ LINES = [
     (WRITES, ["branch", "example.com", "test", "--close"]),
     (WRITES, ["tag", "example.com", "v1"]),
     (WRITES, ["zone", "remove", "two.example"]),
+    ("`zone add` of many zones", ["zone", "add", "--from-dir", "zones"]),
     ("`branch` without a new name", ["branch"]),
     ("`tag` without a new name", ["tag"]),
     ("`zone list`", ["zone", "list"]),
@@ -159,6 +162,11 @@ def lines(zone: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[st
     """Runs LINES. Returns what was seen of each section."""
     (tmp_path / "changes").write_text("set a.example.com A 192.0.2.1\n")
     (tmp_path / "doubtful").write_text(ZONE + "@ MX 5 nowhere\n")
+    (tmp_path / "zones").mkdir()
+    (tmp_path / "zones" / "README").write_text("no zone\n")
+    (tmp_path / "zones" / "three.example").write_text(
+        "@ 60 SOA ns h 1 2 3 4 5\n@ 60 NS ns.example.net.\n@ 60 MX 5 no\n"
+    )
     editor = tmp_path / "editor"
     editor.write_text("#!/bin/sh\nsed -i 's/192.0.2.25/192.0.2.26/' \"$1\"\n")
     editor.chmod(0o755)

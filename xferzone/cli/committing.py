@@ -9,6 +9,7 @@ from typing import TypeVar
 import click
 
 from xferzone.cli.output import (
+    MAX_SHOWN,
     changes_as_json,
     default_ttl_as_json,
     printable,
@@ -34,6 +35,8 @@ _META = "xferzone.writing"
 #: The option with which a commit goes on where it was refused.
 _ALLOWING: Mapping[type[Refused], str] = {RecordsLost: "--allow-loss", DatedAhead: "--allow-older"}
 _Command = TypeVar("_Command", bound=Callable[..., object])
+#: What a verb does to a branch.
+Act = Callable[[Edit, Writer, LocalRefs], Commit]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,7 @@ def _option(
 def commit(
     settings: Settings,
     target: Callable[[LocalRefs], BranchName],
-    act: Callable[[Edit, Writer, LocalRefs], Commit],
+    act: Act,
     again: Sequence[str] | None = None,
 ) -> None:
     """Do `act` on the `target` branch, in one transaction, and print what it did.
@@ -126,32 +129,82 @@ def commit(
         RefConflict: it lost a race against another check-in; the work is kept on a fork branch.
         RecordsLost, DatedAhead: the message has the command that does it all the same.
     """
+    ((done, is_unsent),) = _committed(settings, lambda refs: [(target(refs), act)], again)
     options = Writing.given()
+    if options.dry_run:
+        click.echo("dry run: nothing was stored", err=True)
+    if settings.json:
+        show_json(_as_json(done, is_dry=options.dry_run))
+    else:
+        _show(done, MAX_SHOWN, is_dry=options.dry_run)
+        if is_unsent:
+            click.echo("not sent yet: xferzone sync", err=True)
+    if done.fork is not None and not options.dry_run:
+        raise _beaten(done)
+
+
+def commit_all(
+    settings: Settings,
+    plan: Callable[[LocalRefs], Sequence[tuple[BranchName, Act]]],
+    warnings: Sequence[str] = (),
+) -> None:
+    """Do what the plan has for each branch, in one transaction: all of it or nothing. Print what was done.
+
+    `warnings`: of all of it.
+
+    Raises:
+        RecordsLost, DatedAhead: the message has the command that does it all the same.
+    """
+    options = Writing.given()
+    if options.strict and warnings:
+        raise _too_doubtful(warnings)
+    all_done = _committed(settings, plan)
+    if options.dry_run:
+        click.echo("dry run: nothing was stored", err=True)
+    if settings.json:
+        commits = [_as_json(done, is_dry=options.dry_run) for done, _ in all_done]
+        show_json({"commits": commits, "warnings": warnings})
+        return
+    show_warnings(warnings)
+    left = MAX_SHOWN
+    for done, _ in all_done:
+        left -= _show(done, left, is_dry=options.dry_run)
+    if any(is_unsent for _, is_unsent in all_done):
+        click.echo("not sent yet: xferzone sync", err=True)
+
+
+def _committed(
+    settings: Settings,
+    plan: Callable[[LocalRefs], Sequence[tuple[BranchName, Act]]],
+    again: Sequence[str] | None = None,
+) -> list[tuple[Commit, bool]]:
+    """Carry out the plan in one transaction, or see what it would do. Returns each commit, and whether it waits for a
+    sync."""
+    options, all_done = Writing.given(), list[Commit]()
     try:
         with changing(settings) as (writer, refs):
             author = Author(own_login(options.login), now_ms(), options.allow_older)
-            doubts = clock.doubts(writer, author.now_ms)
-            done = act(Edit(writer, refs, target(refs), author, allow_loss=options.allow_loss), writer, refs)
-            if options.strict and done.warnings:
-                raise _too_doubtful(done.warnings)
-            done = (
-                done if done.checkin is None else done.warned(doubts)
-            )  # which --strict does not hold against it
+            late = clock.doubts(writer, author.now_ms)
+            for branch, act in plan(refs):
+                edit = Edit(writer, refs, branch, author, allow_loss=options.allow_loss)
+                all_done.append(act(edit, writer, refs))
+            doubts = [warning for done in all_done for warning in done.warnings]
+            if options.strict and doubts:
+                raise _too_doubtful(doubts)
             if options.dry_run:
                 raise _DryRun
             writer.make_clusters()
-            is_unsent = done.checkin is not None and writer.role == schema.CLONE
+            is_clone = writer.role == schema.CLONE
     except _DryRun:
-        _show(settings, done, is_dry=True)
-        return
+        is_clone = False
     except (RecordsLost, DatedAhead) as exc:
         _say_how(exc, again or sys.argv[1:])
         raise
-    _show(settings, done, is_dry=False)
-    if is_unsent and not settings.json:
-        click.echo("not sent yet: xferzone sync", err=True)
-    if done.fork is not None:
-        raise _beaten(done)
+    # Doubts about the clock, which --strict does not hold against the commits, are told once.
+    at = next((at for at, done in enumerate(all_done) if done.checkin is not None), None)
+    if at is not None:
+        all_done[at] = all_done[at].warned(late)
+    return [(done, is_clone and done.checkin is not None) for done in all_done]
 
 
 def _beaten(done: Commit) -> RefConflict:
@@ -179,27 +232,29 @@ def _too_doubtful(warnings: Sequence[str]) -> ZoneInvalid:
     return exc
 
 
-def _show(settings: Settings, done: Commit, *, is_dry: bool) -> None:
-    """Print what was done, or (`is_dry`) what would be: of a check-in the warnings, the changes, then its name."""
-    if is_dry:
-        click.echo("dry run: nothing was stored", err=True)
-    if settings.json:
-        _show_json(done, is_dry=is_dry)
-        return
+def _show(done: Commit, most: int, *, is_dry: bool) -> int:
+    """Print what was done, or (`is_dry`) what would be: the warnings, at most so many lines of changes, the check-in's
+    name. Returns how many lines of changes were printed."""
     show_warnings(done.warnings)
-    if is_dry:
-        if (told := (done.changes or Difference()).default_told()) is not None:
-            click.echo(told, err=True)
-        show_difference(done.changes or Difference(), done.branch.zone)
-    elif done.checkin is None:
+    changes = done.changes or Difference()
+    count = len(changes.gone) + len(changes.come)
+    if done.checkin is None:
         click.echo(f"{done.tag or done.branch}: nothing changed", err=True)
-    else:
-        show_changes(done.changes or Difference(), done.branch.zone)
-        serial = "" if done.serial is None else f" serial {done.serial}"
-        click.echo(f"{printable(done.tag or done.fork or str(done.branch))} {short(done.checkin)}{serial}")
+        return 0
+    if is_dry:
+        if (told := changes.default_told()) is not None:
+            click.echo(told, err=True)
+        show_difference(changes, done.branch.zone)
+        return 0
+    show_changes(changes, done.branch.zone, most)
+    serial = "" if done.serial is None else f" serial {done.serial}"
+    counts = "" if most or not count else f" (-{len(changes.gone)} +{len(changes.come)})"
+    name = printable(done.tag or done.fork or str(done.branch))
+    click.echo(f"{name} {short(done.checkin)}{serial}{counts}")
+    return min(count, most)
 
 
-def _show_json(done: Commit, *, is_dry: bool) -> None:
+def _as_json(done: Commit, *, is_dry: bool) -> Mapping[str, object]:
     answer: dict[str, object] = {
         "zone": names.zone_name(done.branch.zone).to_text(),
         "branch": str(done.branch),
@@ -211,7 +266,7 @@ def _show_json(done: Commit, *, is_dry: bool) -> None:
         "changes": changes_as_json(done.changes or Difference(), done.branch.zone),
         **default_ttl_as_json(done.changes or Difference()),
     }
-    show_json(answer if done.tag is None else answer | {"tag": done.tag})
+    return answer if done.tag is None else answer | {"tag": done.tag}
 
 
 def on_branch(zone: str) -> Callable[[LocalRefs], BranchName]:

@@ -64,17 +64,20 @@ def default_ttl_as_json(change: "Difference") -> dict[str, int | None]:
     return {"default_ttl_before": before, "default_ttl_after": after}
 
 
-def show_changes(change: "Difference", zone: str) -> None:
-    """The same for people who have just made the change: at most MAX_SHOWN lines, and how many more there are."""
+def show_changes(change: "Difference", zone: str, limit: int) -> None:
+    """The same for people who have just made the change: at most `limit` lines, and how many more there are.
+
+    `limit` 0: the caller counts them.
+    """
     if (told := change.default_told()) is not None:
         click.echo(told)
-    half = MAX_SHOWN // 2
-    gone = max(half, MAX_SHOWN - len(change.come))
-    come = MAX_SHOWN - min(gone, len(change.gone))
+    half = limit // 2
+    gone = max(half, limit - len(change.come))
+    come = limit - min(gone, len(change.gone))
     for sign, lines, most, verb in (("-", change.gone, gone, "removed"), ("+", change.come, come, "added")):
         for line in _shown(lines[:most], zone):
             click.echo(f"{sign}{line.decode()}")
-        if len(lines) > most:
+        if limit and len(lines) > most:
             click.echo(f"... {and_more(len(lines) - most)} {verb}: --format json has all")
 
 

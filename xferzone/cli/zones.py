@@ -1,16 +1,18 @@
 """xferzone zone: add, list, remove, import, export, check."""
 
-import re
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
 
 import click
 
-from xferzone.cli.committing import Writing, commit, on_branch, writing, writing_on
+from xferzone.cli import sources
+from xferzone.cli.committing import Act, Writing, commit, commit_all, on_branch, writing, writing_on
 from xferzone.cli.conditions import if_exists, if_missing, unless_gone, unless_there
 from xferzone.cli.input import read_input, source
 from xferzone.cli.newname import new_zone
 from xferzone.cli.output import record_as_json, show_json, show_warnings
 from xferzone.cli.settings import Settings, now_ms, reading
+from xferzone.cli.sources import Found, zone_of, zone_said
 from xferzone.edit.appending import Commit
 from xferzone.edit.commit import Edit
 from xferzone.errors import Exists, Fault, NotFound, UsageError, ZoneInvalid
@@ -18,15 +20,15 @@ from xferzone.hashing import short
 from xferzone.history import content as served_text
 from xferzone.history.revision import resolve
 from xferzone.publish.serials import serial_in
-from xferzone.refs import DEFAULT_BRANCH, LocalRefs, State
+from xferzone.refs import DEFAULT_BRANCH, BranchName, LocalRefs, State
 from xferzone.store import Writer
 from xferzone.wording import counted
 from xferzone.zone import checks
 from xferzone.zonefile import names, text
 from xferzone.zonefile.whole import ZoneText
 
-_ORIGIN = re.compile(rb"^\$ORIGIN[ \t]+(\S*\.)(?=\s)", re.MULTILINE | re.IGNORECASE)
-_SOA = re.compile(rb"^([^\s;]\S*)?[ \t]+(?:(?:\d\S*|IN)[ \t]+)*SOA\s", re.MULTILINE | re.IGNORECASE)
+#: What a zone's text says, and what it is warned of.
+_Checked = tuple[ZoneText, list[str]]
 _NEW_ZONE = """\
 $TTL 3600
 @ 3600 SOA ns1 hostmaster 1 7200 3600 1209600 300
@@ -46,35 +48,91 @@ def zone() -> None:
 
 
 @zone.command()
-@click.argument("name", metavar="ZONE")
+@click.argument("name", metavar="[ZONE]", required=False)
 @click.option("--from", "file", metavar="FILE|-", help="Its records: a zone file, or what `dig AXFR` prints.")
+@click.option("--from-dir", "directory", metavar="DIR", help="All zones whose files lie in DIR.")
+@click.option("--from-named-conf", "conf", metavar="FILE", help="All primary zones of a named.conf.")
 @if_missing
 @writing
 @click.pass_obj
-def add(settings: Settings, name: str, file: str | None) -> None:
-    """Begin to serve a zone.
+def add(
+    settings: Settings, name: str | None, file: str | None, directory: str | None, conf: str | None
+) -> None:
+    """Begin to serve a zone, or many at once.
 
     Without --from it has an SOA and one name server, ns1 in the zone, for you to change. A zone that was removed begins
     so too; its old records come back by `xferzone reset ZONE main~1` instead.
 
+    Of many zones all are added, or none if one cannot be served. In DIR, a file is of the zone that its SOA and $ORIGIN
+    say, else of the one in its name, as example.com, example.com.zone or db.example.com. A file without an SOA record
+    is passed over with a warning.
+
     \b
-    Example:
+    Examples:
       xferzone zone add example.com --from example.com.zone
+      xferzone zone add --from-dir /var/lib/bind
+      xferzone zone add --from-named-conf /etc/bind/named.conf
     """
-    zone_id = new_zone(name)
-    content = _NEW_ZONE.encode() if file is None else read_input(file)
+    if name is None and directory is not None and file is conf is None:
+        _add_all(settings, sources.in_directory(directory), directory)
+    elif name is None and conf is not None and file is directory is None:
+        _add_all(settings, sources.in_named_conf(conf), conf)
+    elif name is None or directory is not None or conf is not None:
+        raise UsageError(
+            "which zones? give ZONE, with or without --from FILE, or --from-dir DIR, or --from-named-conf FILE"
+        )
+    else:
+        zone_id = new_zone(name)
+        content = _NEW_ZONE.encode() if file is None else read_input(file)
+        commit(settings, on_branch(zone_id), unless_there(_adding(partial(_checked, zone_id, content, file))))
+
+
+def _add_all(settings: Settings, found: Found, where: str) -> None:
+    """Add the zones that were found there. Raises ZoneInvalid with the faults of all of them."""
+    if not found.files:
+        raise NotFound("\n".join([f"{where} has no zones to add", *found.warnings]))
+
+    def plan(refs: LocalRefs) -> list[tuple[BranchName, Act]]:
+        acts: list[tuple[BranchName, Act]] = []
+        faults: list[Fault] = []
+        for one in found.files:
+            branch = on_branch(one.zone)(refs)
+            read = partial(_checked, one.zone, one.content, one.file)
+            if not _is_served(refs, branch):
+                try:
+                    read = partial(_known, _checked(one.zone, one.content, one.file))
+                except ZoneInvalid as exc:
+                    faults += exc.faults
+            acts.append((branch, unless_there(_adding(read))))
+        if faults:
+            raise ZoneInvalid(faults)
+        return acts
+
+    commit_all(settings, plan, found.warnings)
+
+
+def _known(checked: _Checked) -> _Checked:
+    return checked
+
+
+def _adding(read: Callable[[], _Checked]) -> Act:
+    """Add a zone with what `read` returns."""
 
     def act(change: Edit, writer: Writer, refs: LocalRefs) -> Commit:
-        ref = refs.get(change.branch)
-        if ref is not None and ref.state is not State.REMOVED:
+        if _is_served(refs, change.branch):
             raise Exists(
-                f"{change.branch} is there already: `xferzone zone import {name} FILE` replaces its records"
+                f"{change.branch} is there already: `xferzone zone import {change.zone} FILE` replaces its records"
             )
-        given, warnings = _checked(zone_id, content, file)
-        done = change.replace(given, Writing.given().message or f"add zone {name}")
+        given, warnings = read()
+        done = change.replace(given, Writing.given().message or f"add zone {change.zone}")
         return done.warned(warnings)
 
-    commit(settings, on_branch(zone_id), unless_there(act))
+    return act
+
+
+def _is_served(refs: LocalRefs, branch: BranchName) -> bool:
+    ref = refs.get(branch)
+    return ref is not None and ref.state is not State.REMOVED
 
 
 @zone.command("import")
@@ -195,7 +253,7 @@ def check(settings: Settings, file: str, name: str | None) -> None:
       xferzone zone check example.com.zone --zone example.com
     """
     content = read_input(file)
-    zone_id = names.parse_zone(name) if name is not None else _zone_of(content, file)
+    zone_id = names.parse_zone(name) if name is not None else zone_of(content, file)
     try:
         read, warnings = _checked(zone_id, content, file)
     except ZoneInvalid as exc:
@@ -213,37 +271,13 @@ def check(settings: Settings, file: str, name: str | None) -> None:
         click.echo(f"{names.zone_name(zone_id)} {counts}")
 
 
-def _checked(zone_id: str, content: bytes, file: str | None) -> tuple[ZoneText, list[str]]:
+def _checked(zone_id: str, content: bytes, file: str | None) -> _Checked:
     """What a file says, or (None) the template, and what it is warned of. Raises ZoneInvalid."""
     try:
         return checks.check(zone_id, content, "" if file is None else source(file))
     except ZoneInvalid:
-        said = _zone_said(content)
+        said = zone_said(content)
         if said is None or names.zone_name(said).is_subdomain(names.zone_name(zone_id)):
             raise
     reason = f"the file is of {names.zone_name(said)}, not of {names.zone_name(zone_id)}"
     raise ZoneInvalid([Fault(source(file or ""), 0, reason)])
-
-
-def _zone_of(content: bytes, file: str) -> str:
-    """The zone that a file is of: what it says, else its own name."""
-    said = _zone_said(content)
-    if said is not None:
-        return said
-    if file.endswith(".zone"):
-        return names.parse_zone(Path(file).name.removesuffix(".zone"))
-    raise UsageError(f"{source(file)} does not say which zone it is: add --zone ZONE")
-
-
-def _zone_said(content: bytes) -> str | None:
-    """The owner of a file's SOA record, completed by $ORIGIN; None: it leaves that open."""
-    soa = _SOA.search(content)
-    owner = b"@" if soa is None else soa[1] or b"@"
-    origins = [] if soa is None else _ORIGIN.findall(content, 0, soa.start())
-    if owner.endswith(b"."):
-        said = owner
-    elif origins:
-        said = origins[-1] if owner == b"@" else owner + b"." + origins[-1].removeprefix(b".")
-    else:
-        return None
-    return names.parse_zone(said.decode("ascii", "replace"))

@@ -1,0 +1,206 @@
+"""Many zones in one process: `zone add --from-dir` and `--from-named-conf`, `apply` without a zone."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+
+TEXT = """\
+$TTL 3600
+@ SOA ns1.example.net. hostmaster.example.net. 1 7200 3600 1209600 300
+@ NS ns1.example.net.
+www A 192.0.2.1
+"""
+
+
+def zones(run: Run) -> list[str]:
+    return [line.split()[0] for line in run("zone", "list").out.splitlines()]
+
+
+@pytest.fixture
+def directory(zone: Run, tmp_path: Path) -> Path:
+    """A directory of zone files under names of all kinds."""
+    made = tmp_path / "zones"
+    made.mkdir()
+    for name in ("a.example", "b.example.zone", "db.c.example", "d.example.db", "E.Example.hosts"):
+        (made / name).write_text(TEXT)
+    (made / "anything").write_text("$ORIGIN f.example.\n" + TEXT)
+    (made / "db.192.0.2").write_text(
+        TEXT.replace("@ SOA", "2.0.192.in-addr.arpa. SOA").replace("www A", "1 A")
+    )
+    for left in (".hidden", "a.example~", "a.example.jnl", "b.example.zone.bak"):
+        (made / left).write_text("not a zone")
+    (made / "below").mkdir()
+    return made
+
+
+def test_a_directory_of_zone_files_is_added_whole(zone: Run, directory: Path) -> None:
+    (directory / "README").write_text("what these are\n")
+    done = zone("zone", "add", "--from-dir", "zones", "-m", "moved here")
+    assert done.code == 0, done.err
+    wanted = ["2.0.192.in-addr.arpa.", *(f"{letter}.example." for letter in "abcdef")]
+    assert zones(zone) == sorted([*wanted, "example.com."])
+    assert "warning: zones/README has no SOA record and was passed over" in done.err
+    names = [line.split()[0] for line in done.out.splitlines() if line[0] not in "+-."]
+    assert names == [f"{name[:-1]}/main" for name in wanted]
+    assert sum(line[0] == "+" for line in done.out.splitlines()) == 20
+    assert "... and 1 more added: --format json has all" in done.out
+    assert "moved here" in zone("log", "e.example").out
+    assert zone("check").code == 0
+
+
+def test_all_or_none_and_every_fault_is_told(zone: Run, directory: Path) -> None:
+    (directory / "x.example").write_text(TEXT + "www CNAME a\n")
+    (directory / "y.example").write_text(TEXT + "www 300 A 192.0.2.256\n")
+    done = zone("zone", "add", "--from-dir", "zones")
+    assert done.code == 6
+    assert "zones/x.example line " in done.err
+    assert "zones/y.example line 5: " in done.err
+    assert zones(zone) == ["example.com."]
+    told = json.loads(zone("--format", "json", "zone", "add", "--from-dir", "zones").out)["error"]["faults"]
+    assert {fault["file"] for fault in told} == {"zones/x.example", "zones/y.example"}
+
+
+def test_a_zone_that_is_there_stops_it_unless_only_missing_ones_are_wanted(
+    zone: Run, directory: Path
+) -> None:
+    (directory / "example.com").write_text(TEXT)
+    done = zone("zone", "add", "--from-dir", "zones")
+    assert done.code == 3
+    assert "example.com/main is there already" in done.err
+    assert zones(zone) == ["example.com."]
+    again = zone("zone", "add", "--from-dir", "zones", "--if-missing")
+    assert (again.code, len(zones(zone))) == (0, 8)
+    assert "example.com/main: nothing changed" in again.err
+    assert zone("show", "www.example.com").out == "www.example.com. 300 A 192.0.2.1\n"
+    same = zone("zone", "add", "--from-dir", "zones", "--if-missing")
+    assert (same.code, same.out) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "told"),
+    [
+        ("db.10", TEXT, "zones/db.10: zones/db.10 does not say which zone it is"),
+        ("other", "$ORIGIN a.example.\n" + TEXT, "a.example. is in zones/a.example, too"),
+        ("bad name", TEXT, "bad name"),
+    ],
+)
+def test_files_that_leave_the_zone_open(zone: Run, directory: Path, file: str, text: str, told: str) -> None:
+    (directory / file).write_text(text)
+    done = zone("zone", "add", "--from-dir", "zones")
+    assert done.code == 6
+    assert told in done.err
+    assert zones(zone) == ["example.com."]
+
+
+def test_a_dry_run_and_json_of_many(zone: Run, directory: Path) -> None:
+    (directory / "README").write_text("what these are\n")
+    tried = json.loads(zone("zone", "add", "--from-dir", "zones", "--dry-run", "--format", "json").out)
+    assert [(one["zone"], one["checkin"], len(one["changes"])) for one in tried["commits"][:2]] == [
+        ("2.0.192.in-addr.arpa.", None, 3),
+        ("a.example.", None, 3),
+    ]
+    assert tried["warnings"] == ["zones/README has no SOA record and was passed over"]
+    assert zones(zone) == ["example.com."]
+    strict = zone("zone", "add", "--from-dir", "zones", "--strict")
+    assert (strict.code, zones(zone)) == (6, ["example.com."])
+
+
+NAMED_CONF = """\
+options { directory "/nowhere"; };      // moved from another machine
+include "conf.d/*.conf";
+zone "." { type hint; file "root.hints"; };
+zone "theirs.example" { type secondary; primaries { 192.0.2.1; }; file "theirs"; };
+zone "version.bind" CH { type master; file "ch"; };
+view "inside" { zone "both.example" IN { type primary; file "zones/both"; }; };
+view "outside" { include "views.conf"; };
+"""
+
+
+@pytest.fixture
+def conf(zone: Run, tmp_path: Path) -> Path:
+    made = tmp_path / "bind"
+    (made / "conf.d").mkdir(parents=True)
+    (made / "zones").mkdir()
+    for name in ("both", "one", "two"):
+        (made / "zones" / name).write_text(TEXT)
+    (made / "named.conf").write_text(NAMED_CONF)
+    (made / "views.conf").write_text('zone "both.example" { type master; file "zones/both"; };\n')
+    (made / "conf.d" / "one.conf").write_text('zone "one.example." { type master; file "zones/one"; };\n')
+    (made / "conf.d" / "two.conf").write_text('zone "TWO.example" {\n type master;\n file "zones/two"; };\n')
+    return made
+
+
+def test_the_primary_zones_of_a_named_conf_are_added(zone: Run, conf: Path) -> None:
+    # An include is relative to the file that has it, which is in conf.d here.
+    for each in (conf / "conf.d").iterdir():
+        each.write_text(each.read_text().replace('"zones/', f'"{conf}/zones/'))
+    done = zone("zone", "add", "--from-named-conf", "bind/named.conf")
+    assert done.code == 0, done.err
+    assert zones(zone) == ["both.example.", "example.com.", "one.example.", "two.example."]
+    assert "passed over, since this server is not their primary: theirs.example" in done.err
+    assert "hint" not in done.err
+
+
+def test_files_are_looked_for_in_the_directory_of_the_options_first(zone: Run, conf: Path) -> None:
+    other = conf.parent / "other" / "zones"
+    other.mkdir(parents=True)
+    (other / "one").write_text(TEXT + "there A 192.0.2.2\n")
+    (conf / "named.conf").write_text(NAMED_CONF.replace("/nowhere", "../other"))
+    assert zone("zone", "add", "--from-named-conf", "bind/named.conf").code == 0
+    assert zone("show", "there.one.example").code == 0
+    assert zone("show", "there.two.example").code == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "told"),
+    [
+        ('zone "x.example" { type master; file "none"; };', 1, "bind/none cannot be read"),
+        ("zone x {", 1, "bind/bad.conf line 1: the file ends within a statement"),
+        ('include "none.conf";', 1, "bind/none.conf cannot be read"),
+        ('include "bad.conf";', 1, "does one include itself?"),
+        ('zone "a..b" { type master; file "zones/one"; };', 6, "bad.conf line 1: 'a..b' is not a name"),
+        ('zone "x.example" { type slave; };', 5, "bind/bad.conf has no zones to add"),
+        (
+            'zone "x.example" { type master; file "zones/one"; }; zone "X.example" { type master; file "zones/two"; };',
+            6,
+            "bind/zones/two: x.example. is in bind/zones/one, too",
+        ),
+    ],
+)
+def test_a_named_conf_that_cannot_be_followed(zone: Run, conf: Path, text: str, code: int, told: str) -> None:
+    (conf / "bad.conf").write_text(text)
+    done = zone("zone", "add", "--from-named-conf", "bind/bad.conf")
+    assert (done.code, zones(zone)) == (code, ["example.com."])
+    assert told in done.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("a.example", "--from-dir", "zones"),
+        ("--from", "example.com.zone"),
+        ("--from-dir", "zones", "--from-named-conf", "x"),
+    ],
+)
+def test_which_zones_is_asked(zone: Run, words: tuple[str, ...]) -> None:
+    done = zone("zone", "add", *words)
+    assert done.code == 2
+    assert "--from-dir DIR" in done.err
+
+
+@pytest.mark.scale
+def test_1000_zones_of_50_records_take_10_seconds(zone: Run, tmp_path: Path) -> None:
+    (tmp_path / "many").mkdir()
+    for number in range(1000):
+        hosts = "".join(f"host{host} A 192.0.2.{host}\n" for host in range(48))
+        (tmp_path / "many" / f"zone{number}.example").write_text(TEXT.replace("www A 192.0.2.1\n", hosts))
+    begun = time.process_time()  # other tests take the processor meanwhile
+    done = zone("zone", "add", "--from-dir", "many")
+    assert time.process_time() - begun < 10
+    assert done.out.splitlines()[-1].endswith(" serial 1 (-0 +50)")
+    assert len(zones(zone)) == 1001
