@@ -358,6 +358,9 @@ def test_tags_of_a_pusher_never_move_a_ref(project: Project) -> None:
             weapon = Control(date_ms=NOW, tags=(Tag("*", name, first, "x"),), user="eve").encode()
             assert refusal(writer, refs, parse(weapon)), name
             writer.put(weapon)
+        for name in ("sig-1", "approve-ann", "policy-two", "sym-example.com/sig-1"):
+            reserved = Control(date_ms=NOW, tags=(Tag("+", name, first, "x"),), user="eve").encode()
+            assert "reserved" in (refusal(writer, refs, parse(reserved)) or ""), name
         fair = Control(date_ms=NOW, tags=(Tag("+", "sym-example.com/v1", first, None),), user="eve").encode()
         assert refusal(writer, refs, parse(fair)) is None
     child = project.manifest(B, first)

@@ -19,7 +19,7 @@ from dataclasses import replace
 from xferzone.artifacts import FileCard, Tag
 from xferzone.edit import changed, delegation, doubts, merging
 from xferzone.edit.appending import Appending, Author, Commit
-from xferzone.edit.naming import check_new
+from xferzone.edit.naming import check_new, check_new_tag
 from xferzone.edit.pieces import Pieces
 from xferzone.errors import Exists, Fault, NotFound, RecordsLost, Refused, UsageError, ZoneInvalid
 from xferzone.hashing import ArtifactId, short
@@ -199,7 +199,7 @@ class Edit:
             Exists: it is on another one already.
             UsageError: it cannot have that name.
         """
-        check_new(tag)
+        check_new_tag(tag)
         if tag in symbols.branches(self._writer):
             raise UsageError(f"{tag} is a branch: take another name for the tag")
         there = symbols.tagged(self._writer, f"sym-{tag}")

@@ -3,6 +3,7 @@
 import re
 
 from xferzone.errors import UsageError
+from xferzone.publish.policy import RESERVED_TAGS
 from xferzone.refs import BranchName
 
 MAX_NAME = 400  # bytes of a new branch or tag: a zone id has up to 200
@@ -40,3 +41,12 @@ def check_new(name: str) -> None:
     branch = BranchName.parse(name)
     if branch is not None and branch.is_fork:
         raise UsageError(f"{name}: names ending in -fork-<16 hex digits> are reserved; choose another")
+
+
+def check_new_tag(tag: str) -> None:
+    """Raise UsageError if a tag must not have this name, which begins with its zone."""
+    check_new(tag)
+    if tag.partition("/")[2].startswith(RESERVED_TAGS):
+        raise UsageError(
+            f"{tag}: tags that begin with {', '.join(RESERVED_TAGS)} are reserved; choose another"
+        )

@@ -20,12 +20,17 @@ def too_much(reader: Reader, before: Ref, lost: Lost) -> loss.Loss | None:
 
 def between(reader: Reader, before: Ref, after: Ref) -> Lost:
     """What goes between two versions of a zone, both compiled."""
+    return loss.of_nodes(*nodes(reader, before, after))
+
+
+def nodes(reader: Reader, before: Ref, after: Ref) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
+    """The nodes, by key, of the indexes that one version alone has, of each of the two."""
     kept = set(before.numbers) & set(after.numbers)
     gone, come = (
         dict(_nodes(reader, (number for number in ref.numbers if number not in kept)))
         for ref in (before, after)
     )
-    return loss.of_nodes(gone, come)
+    return gone, come
 
 
 def _nodes(reader: Reader, numbers: Iterable[int]) -> Iterator[tuple[bytes, bytes]]:

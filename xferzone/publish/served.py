@@ -130,7 +130,12 @@ def default_ttl(reader: Reader, zone: str, everything: Mapping[str, ArtifactId])
     first = own.get(cut.first_name(zone))
     if first is not None and first in indexes.of_zone(reader, zone):  # so it is canonical
         return text.default_of(reader.content(first))
-    return read_all(reader, zone, own).default_ttl
+    origin = names.zone_name(zone)
+    for _, file in sorted(own.items()):
+        head = text.parse_head(reader.content(file), origin)
+        if head.soa is not None:
+            return head.default or read_all(reader, zone, own).default_ttl
+    return None
 
 
 def _known_or_cut(

@@ -1,6 +1,6 @@
 """What a move that was won brings with it, and what becomes of check-ins that no move can publish (law 4).
 
-    settle     the ref moves; what it has passed is marked published; a push is told if much of the zone goes
+    settle     the ref moves; what it has passed is marked published; a push is told of changes that it may not mean
     conclude   nothing more is wished for the branch, its ref stands where it should: what left the ref's line before it
                is moved to BRANCH-fork-<16 hex digits of its hash> by a control artifact
 
@@ -9,38 +9,44 @@ Forks are written by `conclude` alone, so never before the ref stands where the 
 
 from xferzone.errors import XferzoneError
 from xferzone.hashing import ArtifactId, short
-from xferzone.publish import forks, losing
+from xferzone.publish import defaulting, forks, losing
 from xferzone.publish.pending import Pending
 from xferzone.refs import BranchName, Door, LocalRefs, Move, Ref
 from xferzone.store import ancestry, places, schema
 from xferzone.store.places import Placed
+from xferzone.zone.loss import Loss
 
 
 def settle(refs: LocalRefs, pending: Pending, won: Move) -> None:
     """Move the ref as planned. Raises RefConflict: it no longer stands where the plan expected it."""
     refs.compare_and_set([won])
     if pending.ref is not None and pending.occasion.door is Door.PUSH:
-        pending.notices += _loss(pending, pending.ref, won.to)
+        pending.notices += _told(pending, pending.ref, won.to)
     pending.ref = won.to
     _mark_passed(pending, won.to.checkin)
 
 
-def _loss(pending: Pending, before: Ref, after: Ref) -> list[str]:
-    """What a pusher is told of a move that takes away much of the zone: nobody was asked before, as by our verbs."""
+def _told(pending: Pending, before: Ref, after: Ref) -> list[str]:
+    """What a pusher is told of a move that changes the default TTL, or takes away much of the zone: nobody was asked
+    before, as by our verbs."""
     try:
+        default = defaulting.told(pending.writer, before, after)
         lost = losing.between(pending.writer, before, after)
         found = losing.too_much(pending.writer, before, lost)
     except (XferzoneError, ValueError):
         return []  # an index is damaged, which `check` tells; the push itself is sound
-    if found is None:
-        return []
+    told = [] if default is None else [f"{before.branch}: {default}"]
+    return told if found is None else [*told, _loss(before, after, found)]
+
+
+def _loss(before: Ref, after: Ref, found: Loss) -> str:
     zone, branch = before.branch.zone, before.branch.branch
     on = "" if before.branch.is_main else f" -b {branch}"
-    return [
+    return (
         f"{before.branch}: check-in {short(after.checkin)} is served, and takes away "
         f"{found.told(zone)}. If that was not meant, `xferzone reset {zone} {short(before.checkin)}{on}` "
         "on the server brings them back."
-    ]
+    )
 
 
 def _mark_passed(pending: Pending, tip: ArtifactId) -> None:

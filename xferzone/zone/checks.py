@@ -23,6 +23,7 @@ from xferzone.zonefile.rdata.names import lowered_labels, wire_labels, wire_name
 from xferzone.zonefile.rdtypes import (
     AAAA,
     CNAME,
+    CSYNC,
     DNAME,
     DS,
     MX,
@@ -41,6 +42,7 @@ from xferzone.zonefile.record import Record
 from xferzone.zonefile.whole import ZoneText
 
 MAX_MESSAGE = 65_535  # octets of a DNS message over TCP; RFC 1035 4.2.2
+MAX_LINE = 32_000  # bytes; Fossil 2.21 takes a file with a line of 32,768 for binary
 MAX_WARNINGS = 100  # then they are only counted
 
 _FIXED = 12 + 4 + 11  # octets of header, the question without its name, OPT
@@ -50,6 +52,7 @@ _ALONE = frozenset((SOA, CNAME, DNAME))
 BESIDE_CNAME = frozenset((CNAME, NSEC, RRSIG))
 _AT_CUT = frozenset((NS, DS, NSEC, RRSIG, A, AAAA))
 _ADDRESSES = frozenset((A, AAAA))
+_WITH_BITMAP = frozenset((CSYNC, NSEC, NSEC3))  # a bit of it may take ten bytes of text
 _SIGNED = frozenset((RRSIG, NSEC, NSEC3, NSEC3PARAM))
 _TARGET_AT = {NS: 0, MX: 2, SRV: 6}  # type -> offset of the name in its rdata that must have addresses
 
@@ -194,7 +197,7 @@ class _Warnings:
         self._keys: set[bytes] | None = None
 
     def all(self) -> list[Fault]:
-        made = self._ttls() + self._misplaced()
+        made = self._ttls() + self._misplaced() + self._long_lines()
         if self._has_apex:
             made = self._dnssec() + made + self._hidden() + self._dangling() + self._dotless()
         return made
@@ -238,6 +241,21 @@ class _Warnings:
             "it bogus for validating resolvers"
         )
         return [Fault("", 0, reason)]
+
+    def _long_lines(self) -> list[Fault]:
+        """Lines of canonical text with which a file is binary for stock Fossil: it is not compared or merged then."""
+        made = []
+        for owner, own in self._owners.items():
+            for record in own:
+                longest = max(map(len, record.above), default=0)
+                most = 90 if record.rdtype in _WITH_BITMAP else 4  # bytes that an octet of rdata takes
+                if max(longest, len(owner) + 60 + most * len(record.rdata) + len(record.behind)) <= MAX_LINE:
+                    continue
+                line = len(text.line(record, self._origin)) + bool(record.behind) + len(record.behind)
+                if (size := max(longest, line)) > MAX_LINE:
+                    reason = f"has a line of {size:,} bytes: fossil does not merge a file with one of 32,768"
+                    made.append(self._warning(owner, record.rdtype, reason, record.line))
+        return made
 
     def _misplaced(self) -> list[Fault]:
         """Records where one of the usual servers refuses the zone or leaves them out, or that nothing can ask for."""

@@ -29,14 +29,21 @@ class Difference:
         """What people are told of the default TTL. None: it has not changed."""
         if self.default_ttl is None:
             return None
-        before, after = self.default_ttl
-        same = "" if self.gone or self.come else "; no record changes, all of them state theirs"
-        return f"default TTL {before} -> {after}{same}"
+        kinds = {line.split(b" ", 3)[2] for line in (*self.gone, *self.come)}
+        return default_told(self.default_ttl, is_same=kinds <= {b"SOA"})  # people raise its serial
 
 
 def default_change(before: int | None, after: int | None) -> tuple[int, int] | None:
     """Difference.default_ttl of two versions; None for one without a zone, or whose default TTL is not looked at."""
     return None if before is None or after is None or before == after else (before, after)
+
+
+def default_told(change: tuple[int, int], *, is_same: bool) -> str:
+    """A change of the default TTL in words; `is_same`: no record has changed, but for the SOA."""
+    before, after = change
+    return f"default TTL {before} -> {after}" + (
+        "; no record changes, all of them state theirs" if is_same else ""
+    )
 
 
 def between(before: Iterable[bytes], after: Iterable[bytes], origin: dns.name.Name) -> Difference:

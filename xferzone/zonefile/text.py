@@ -29,6 +29,7 @@ from xferzone.zonefile.whole import DefaultTTL, FileText, ZoneText, joined
 
 MAX_TEXT = 64 * 1024 * 1024  # bytes of one zone file; as much as an artifact may have
 
+_HEAD = 4096  # bytes of a file in which most have $TTL and SOA
 _SHOWN = 100  # letters of rdata that a message repeats
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _JOINED_TYPES = (rdtypes.TXT, rdtypes.SPF)
@@ -44,6 +45,12 @@ def parse(content: bytes, origin: dns.name.Name) -> FileText:
         reading.read(content)
         reading.finish()
     return reading.file
+
+
+def parse_head(content: bytes, origin: dns.name.Name) -> FileText:
+    """What a valid zone file says up to its SOA and the default TTL, and maybe more: the whole file only if need be."""
+    head = parse(content[: content.rfind(b"\n", 0, _HEAD) + 1], origin)
+    return head if head.soa is not None and head.said is not None else parse(content, origin)
 
 
 def read_zone(content: bytes, origin: dns.name.Name, *, file: str = "") -> ZoneText:

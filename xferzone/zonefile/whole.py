@@ -93,6 +93,11 @@ class FileText:
     has_ttl: bool = False
 
     @property
+    def default(self) -> DefaultTTL | None:
+        """What it says of the zone's default TTL, if this is the file that does."""
+        return None if self.said is None else DefaultTTL(self.said.ttl, b" ".join(self.said.comments))
+
+    @property
     def needs_others(self) -> bool:
         """Whether TTLs in it may depend on the zone's other files."""
         return bool(self.bare) and self.soa is None
@@ -112,7 +117,7 @@ def joined(files: Mapping[str, FileText]) -> ZoneText:
     """
     ordered = sorted(files.items())
     first = next((file for _, file in ordered if file.soa is not None), None)
-    default = None if first is None or first.said is None else _default(first.said)
+    default = None if first is None else first.default
     known = default or of_soa(record for _, file in ordered for record in file.records)
     n = known.ttl if known and any(file.has_ttl for _, file in ordered) else None
     minimum = None if first is None else first.minimum
@@ -155,10 +160,6 @@ def _commented(records: Sequence[Record], said: Directive) -> list[Record]:
     at = min(said.record, len(made) - 1)
     made[at] = said.above_it(made[at])
     return made
-
-
-def _default(said: Directive) -> DefaultTTL:
-    return DefaultTTL(said.ttl, b" ".join(said.comments))
 
 
 def _given(file: FileText, minimum: int | None) -> tuple[dict[int, int], list[Fault]]:
