@@ -127,6 +127,13 @@ def test_a_zone_without_records_is_one_empty_file() -> None:
     assert (gone, come) == ([], [("example.com.zone", b"")])
 
 
+def test_a_file_is_named_by_its_first_owner_as_written() -> None:
+    owner = names.owner_text((b"a+b", b"x.y"))
+    assert owner == rb"a\043b.x\046y"
+    # printf '%s' 'a\043b.x\046y' | sha256sum
+    assert cut.name_of(ZONE, owner) == "example.com.zone.d/a2bb0e33e2371a1470fd088c5e524559.zone"
+
+
 def test_an_edit_that_changes_nothing_changes_no_file() -> None:
     zone = zone_of({b"@": [5], **{b"h%03d" % i: [90] for i in range(50)}})
     made = cut.cut_blocks(ZONE, blocks_of(zone), SMALL)

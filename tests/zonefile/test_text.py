@@ -181,6 +181,42 @@ def test_ttls(content: str, ttls: list[int]) -> None:
     assert [record.ttl for record in text.read(content.encode(), ORIGIN)] == ttls
 
 
+def test_an_origin_in_other_letters_turns_no_record_into_generic_form() -> None:
+    rdata = {
+        "NS": "b",
+        "MX": "1 b",
+        "SRV": "1 2 3 b",
+        "AFSDB": "1 @",
+        "RP": "b @",
+        "KX": "1 b",
+        "LP": "1 b",
+        "NAPTR": '1 2 "" "" "" b',
+        "HTTPS": "1 b",
+        "SVCB": "0 @",
+        "IPSECKEY": "1 3 0 b",
+        "NSEC": "b A",
+        "RRSIG": "A 8 2 300 20260131235959 20260101000000 7 b AQID",
+    }
+    content = "$ORIGIN Example.COM.\n" + "".join(
+        f"{kind} 5 {kind} {words}\n" for kind, words in rdata.items()
+    )
+    assert lines_of(content) == [
+        "ns 5 NS b",
+        "mx 5 MX 1 b",
+        "srv 5 SRV 1 2 3 b",
+        "afsdb 5 AFSDB 1 @",
+        "rp 5 RP b @",
+        "kx 5 KX 1 b.example.com.",
+        "lp 5 LP 1 b.Example.COM.",
+        'naptr 5 NAPTR 1 2 "" "" "" b.example.com.',
+        "https 5 HTTPS 1 b.Example.COM.",
+        "svcb 5 SVCB 0 Example.COM.",
+        "ipseckey 5 IPSECKEY 1 3 0 b.Example.COM.",
+        "nsec 5 NSEC b.Example.COM. A",
+        "rrsig 5 RRSIG A 8 2 300 20260131235959 20260101000000 7 b.example.com. AQID",
+    ]
+
+
 # $GENERATE, what it makes; those with an address as BIND 9.18's named-compilezone shows them
 GENERATED = [
     ("1-3 h$ 5 A 10.0.0.$", ["h1 5 A 10.0.0.1", "h2 5 A 10.0.0.2", "h3 5 A 10.0.0.3"]),
