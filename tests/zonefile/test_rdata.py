@@ -320,6 +320,30 @@ def test_names_are_relative_in_the_text_of_nine_types_and_absolute_in_all_else(
     assert text.shown_type_and_rdata(rdtype, wire) == (rdtypes.type_name(rdtype), shown)
 
 
+FOR_PEOPLE = [
+    (
+        rdtypes.RRSIG,
+        "00ff" + "00" * 16 + "00 01",
+        "RRSIG TYPE255 0 0 0 19700101000000 19700101000000 0 . AQ==",
+    ),
+    (rdtypes.SIG, "0105" + "00" * 16 + "00 01", "SIG RESINFO 0 0 0 19700101000000 19700101000000 0 . AQ=="),
+    (rdtypes.NSEC, "00 0006 000000000020", "NSEC . APL"),
+    (rdtypes.NXT, "00", r"NXT \# 1 00"),
+    (rdtypes.APL, "", r"APL \# 0"),
+    (rdtypes.APL, "0001 08 02 0a00", r"APL \# 6 000108020a00"),  # a zero that text leaves out
+    (rdtypes.WKS, "01020304 06 0000", r"WKS \# 7 01020304060000"),
+    (rdtypes.HIP, "00 02 0000", r"HIP \# 4 00020000"),
+]
+
+
+@pytest.mark.parametrize(("rdtype", "hexadecimal", "shown"), FOR_PEOPLE)
+def test_people_are_shown_a_presentation_that_reads_back(rdtype: int, hexadecimal: str, shown: str) -> None:
+    record = Record(b"x", 5, rdtype, layouts.canonical(rdtype, bytes.fromhex(hexadecimal)))
+    (line,) = text.shown_lines([record], ORIGIN)
+    assert line == f"x 5 {shown}".encode()
+    assert text.read(line + b"\n", ORIGIN)[0][:4] == record[:4]
+
+
 def test_in_the_root_zone_every_name_is_relative() -> None:
     (record,) = text.read(b"com. 5 MX 1 a.net.\n", dns.name.root)
     assert text.line(record, dns.name.root) == b"com 5 MX 1 a.net"

@@ -239,5 +239,7 @@ def parse_type_word(word: bytes) -> int:
 
 
 def type_word(number: int, form: Form) -> bytes:
-    """How a type inside rdata is written."""
-    return rdtypes.type_text(number) if form.is_frozen else rdtypes.type_name(number).encode("ascii")
+    """How a type inside rdata is written; one that only questions have by its number, as parse_type_word asks."""
+    if form.is_frozen or not rdtypes.is_stored(number):
+        return rdtypes.type_text(number)
+    return rdtypes.type_name(number).encode("ascii")

@@ -244,7 +244,7 @@ class OldTypes(Opaque):
         return bytes(bitmap)
 
     def present(self, part: bytes, form: Form) -> bytes:
-        if part[0] & 0x80 or not part[-1] or len(part) > 16:
+        if not part or part[0] & 0x80 or not part[-1] or len(part) > 16:
             raise ValueError("it has a bitmap of another form")
         bits = int.from_bytes(part, "big")
         return b" ".join(
