@@ -125,6 +125,15 @@ def test_strict_takes_a_warning_for_a_fault(zone: Run, tmp_path: Path, words: tu
     assert f"xferzone: {warning}\n" in strict.err
 
 
+def test_strict_checks_a_file_that_is_not_stored(zone: Run) -> None:
+    doubtful = f"{ZONE}x 300 A 192.0.2.1\nx 60 A 192.0.2.2\n"
+    strict = zone("zone", "check", "-", "--zone", "example.com", "--strict", stdin=doubtful)
+    assert strict.code == 6
+    assert "standard input line 8: the TTLs of x.example.com. A differ" in strict.err
+    assert strict.err.endswith("not valid: --strict takes a warning for a fault\n")
+    assert zone("zone", "check", "-", "--zone", "example.com", "--strict", stdin=ZONE).code == 0
+
+
 def test_strict_stores_what_nothing_is_warned_of(zone: Run) -> None:
     assert zone("set", "www.example.com", "A", "192.0.2.9", "--strict").code == 0
     assert zone("show", "www.example.com").out.endswith("192.0.2.9\n")

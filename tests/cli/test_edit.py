@@ -142,6 +142,18 @@ def test_after_a_fault_people_may_quit_and_the_text_is_kept(
     assert "192.0.2.26" in text
 
 
+def test_an_interrupt_while_the_editor_runs_is_the_editor_s(zone: Run, editor: Editor) -> None:
+    editor("kill -INT $PPID; sed -i s/192.0.2.25/192.0.2.26/ $1")
+    assert zone("edit", "example.com").code == 0
+    assert zone("show", "mail.example.com").out.endswith("192.0.2.26\n")
+
+
+def test_an_editor_hears_of_an_interrupt(zone: Run, editor: Editor) -> None:
+    editor("d=$1; trap 'sed -i s/192.0.2.25/192.0.2.26/ $d; exit 0' INT; kill -INT $$; exit 1")
+    assert zone("edit", "example.com").code == 0
+    assert zone("show", "mail.example.com").out.endswith("192.0.2.26\n")
+
+
 def test_strict_takes_a_warning_for_a_fault_here_too(zone: Run, editor: Editor) -> None:
     editor("echo 'a 300 MX 5 nowhere' >> $1")
     strict = zone("edit", "example.com", "--strict", stdin="q\n")

@@ -10,6 +10,7 @@ import click
 
 from xferzone.cli.output import (
     MAX_SHOWN,
+    as_faults,
     changes_as_json,
     default_ttl_as_json,
     printable,
@@ -22,7 +23,7 @@ from xferzone.cli.settings import Settings, changing, now_ms, own_login
 from xferzone.edit.appending import Author, Commit
 from xferzone.edit.commit import Edit
 from xferzone.edit.naming import check_utf8, zone_branch
-from xferzone.errors import DatedAhead, Fault, RecordsLost, RefConflict, Refused, ZoneInvalid
+from xferzone.errors import DatedAhead, RecordsLost, RefConflict, Refused
 from xferzone.hashing import short
 from xferzone.refs import DEFAULT_BRANCH, BranchName, LocalRefs
 from xferzone.repository import clock
@@ -134,6 +135,7 @@ def commit(
     if options.dry_run:
         click.echo("dry run: nothing was stored", err=True)
     if settings.json:
+        show_warnings(done.warnings)
         show_json(_as_json(done, is_dry=options.dry_run))
     else:
         _show(done, MAX_SHOWN, is_dry=options.dry_run)
@@ -157,12 +159,13 @@ def commit_all(
     """
     options = Writing.given()
     if options.strict and warnings:
-        raise _too_doubtful(warnings)
+        raise as_faults(warnings, "nothing was stored")
     all_done = _committed(settings, plan)
     if options.dry_run:
         click.echo("dry run: nothing was stored", err=True)
     if settings.json:
         commits = [_as_json(done, is_dry=options.dry_run) for done, _ in all_done]
+        show_warnings([*warnings, *(warning for done, _ in all_done for warning in done.warnings)])
         show_json({"commits": commits, "warnings": warnings})
         return
     show_warnings(warnings)
@@ -190,7 +193,7 @@ def _committed(
                 all_done.append(act(edit, writer, refs))
             doubts = [warning for done in all_done for warning in done.warnings]
             if options.strict and doubts:
-                raise _too_doubtful(doubts)
+                raise as_faults(doubts, "nothing was stored")
             if options.dry_run:
                 raise _DryRun
             writer.make_clusters()
@@ -223,13 +226,6 @@ def with_options(words: Sequence[str], *options: str) -> str:
     """The command line of these words, with more options."""
     at = words.index("--") if "--" in words else len(words)  # what follows is data
     return shlex.join(["xferzone", *words[:at], *options, *words[at:]])
-
-
-def _too_doubtful(warnings: Sequence[str]) -> ZoneInvalid:
-    """The error that --strict makes of warnings."""
-    exc = ZoneInvalid([Fault("", 0, warning) for warning in warnings])
-    exc.args = (f"{exc}\nnothing was stored: --strict takes a warning for a fault",)
-    return exc
 
 
 def _show(done: Commit, most: int, *, is_dry: bool) -> int:

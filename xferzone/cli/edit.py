@@ -8,9 +8,11 @@ the zone's text ─> editor ─> saved text ─> checked, merged into what other
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +48,11 @@ class _Draft:
     before: bytes
     path: Path
     again: tuple[str, ...]
+
+    @property
+    def told(self) -> str:
+        """Where the text is, and how to go on with it."""
+        return f"your text is in {self.path}\nto go on with it: {with_options(self.again)}"
 
 
 @click.command()
@@ -127,17 +134,22 @@ def _is_committed(settings: Settings, draft: _Draft, comment: str) -> bool:
             if _wants_to_go_on():
                 return False
             exc.args = ("nothing was stored",)
-        resume = with_options(draft.again)
-        exc.args = (f"{exc}\nyour text is in {draft.path}\nto go on with it: {resume}",)
+        exc.args = (f"{exc}\n{draft.told}",)
+        raise
+    except OSError:
+        click.echo(draft.told, err=True)
         raise
     return True
 
 
 def _wants_to_go_on() -> bool:
-    """Whether people want to edit again; the end of their input means that nobody is there to ask."""
+    """Whether people want to edit again; the end of their input, or Ctrl-C, quits."""
     while True:
         click.echo("edit again, or quit and keep the text? [E/q] ", nl=False, err=True)
-        answer = sys.stdin.readline()
+        try:
+            answer = sys.stdin.readline()
+        except KeyboardInterrupt:
+            answer = ""
         if not answer:
             click.echo(err=True)
         if answer.strip().lower() in ("", "e", "edit", "q", "quit"):
@@ -148,10 +160,20 @@ def _saved(path: Path) -> bytes:
     """What people make of the draft in their editor."""
     command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     try:
-        ended = subprocess.run([*shlex.split(command), str(path)], check=False)
-        if ended.returncode == 0:
+        code = _ended([*shlex.split(command), str(path)])
+        if code == 0:
             return path.read_bytes()
-        reason = f"it ended with {ended.returncode}"
+        reason = f"it ended with {code}"
     except (OSError, ValueError) as exc:
         reason = str(exc)
     raise XferzoneError(f"{command}: {reason}; nothing was stored, your text is in {path}")
+
+
+def _ended(command: Sequence[str]) -> int:
+    """The exit code of an editor. Ctrl-C is for the editor while it runs, and must not cost the text."""
+    # A handler, not SIG_IGN, which the editor would inherit.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        return subprocess.run(command, check=False).returncode
+    finally:
+        signal.signal(signal.SIGINT, before)

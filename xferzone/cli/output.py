@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from xferzone.cli.settings import Settings
-from xferzone.errors import XferzoneError, ZoneInvalid
+from xferzone.errors import Fault, XferzoneError, ZoneInvalid
 from xferzone.wording import and_more
 
 if TYPE_CHECKING:  # what is behind it takes time, and errors are printed without it
@@ -120,6 +120,13 @@ def record_as_json(record: "Record", origin: "dns.name.Name") -> dict[str, objec
 def show_warnings(warnings: Iterable[str]) -> None:
     for warning in warnings:
         click.echo(f"warning: {printable(warning)}", err=True)
+
+
+def as_faults(warnings: Iterable[str], outcome: str) -> ZoneInvalid:
+    """The error that --strict makes of warnings; `outcome` says what came of them."""
+    exc = ZoneInvalid([Fault("", 0, warning) for warning in warnings])
+    exc.args = (f"{exc}\n{outcome}: --strict takes a warning for a fault",)
+    return exc
 
 
 def printable(text: str) -> str:

@@ -10,7 +10,7 @@ from xferzone.cli.committing import Act, Writing, commit, commit_all, on_branch,
 from xferzone.cli.conditions import if_exists, if_missing, unless_gone, unless_there
 from xferzone.cli.input import read_input, source
 from xferzone.cli.newname import new_zone
-from xferzone.cli.output import record_as_json, show_json, show_warnings
+from xferzone.cli.output import as_faults, record_as_json, show_json, show_warnings
 from xferzone.cli.settings import Settings, now_ms, reading
 from xferzone.cli.sources import Found, zone_of, zone_said
 from xferzone.edit.appending import Commit
@@ -242,8 +242,9 @@ def export(settings: Settings, name: str, revision: str) -> None:
 @zone.command()
 @click.argument("file", metavar="FILE|-")
 @click.option("--zone", "name", metavar="ZONE", help="The zone; else what the file's SOA or name says.")
+@click.option("--strict", is_flag=True, help="Take a warning for a fault: exit code 6.")
 @click.pass_obj
-def check(settings: Settings, file: str, name: str | None) -> None:
+def check(settings: Settings, file: str, name: str | None, strict: bool) -> None:
     """Say whether a zone file could be served.
 
     Also what looks wrong in it. Needs no repository.
@@ -262,6 +263,8 @@ def check(settings: Settings, file: str, name: str | None) -> None:
                 f"{exc}\n{source(file)} was taken for zone {names.zone_name(zone_id)}, --zone says another",
             )
         raise
+    if strict and warnings:
+        raise as_faults(warnings, "not valid")
     show_warnings(warnings)
     if settings.json:
         zone_name = names.zone_name(zone_id).to_text()
