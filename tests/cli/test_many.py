@@ -193,6 +193,127 @@ def test_which_zones_is_asked(zone: Run, words: tuple[str, ...]) -> None:
     assert "--from-dir DIR" in done.err
 
 
+@pytest.fixture
+def three(zone: Run) -> Run:
+    """Beside example.com are sub.example.com and two.example."""
+    for name in ("sub.example.com", "two.example"):
+        assert zone("zone", "add", name, "--from", "-", stdin=TEXT).code == 0
+    return zone
+
+
+BATCH = f"""\
+set www.two.example A 192.0.2.7
+add www.sub.example.com A 192.0.2.8
+set www.example.com A 192.0.2.9
+set sub.example.com DS 1 13 2 {"ab" * 32}
+delete www.two.example
+"""
+
+
+def versions(run: Run) -> dict[str, str]:
+    return {line.split()[0]: line.split()[2] for line in run("zone", "list").out.splitlines()}
+
+
+def test_a_batch_goes_to_the_zones_of_its_names_with_one_check_in_each(three: Run) -> None:
+    before = versions(three)
+    done = three("apply", "-", stdin=BATCH)
+    assert done.code == 0, done.err
+    after = versions(three)
+    assert [zone for zone in after if after[zone] != before[zone]] == list(before)
+    assert three("show", "www.example.com").out.split()[-1] == "192.0.2.9"
+    assert three("show", "www.sub.example.com").out.count("\n") == 2
+    assert three("show", "www.two.example").code == 5
+    assert three("show", "sub.example.com", "DS", "-z", "example.com").code == 0
+    for zone, count in (("example.com", 2), ("sub.example.com", 1), ("two.example", 2)):
+        changes = "change" if count == 1 else "changes"
+        assert f"apply {count} {changes} to {zone}" in three("log", zone, "-n", "1").out
+    assert [line.split()[0] for line in done.out.splitlines() if "/main " in line] == [
+        "two.example/main",
+        "sub.example.com/main",
+        "example.com/main",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "told"),
+    [
+        ("set www.elsewhere.org A 192.0.2.1", 5, "line 6: no zone here contains www.elsewhere.org."),
+        ("set www.example.com A 192.0.2", 6, "line 6: "),
+        ("set www.example.com", 2, "line 6: "),
+        ("delete no.example.com", 5, "line 6: no.example.com. has no such record"),
+        ("set www.two.example CNAME a.\nadd www.two.example A 192.0.2.1", 6, "CNAME"),
+    ],
+)
+def test_nothing_of_a_batch_is_stored_if_a_line_is_wrong(three: Run, line: str, code: int, told: str) -> None:
+    before = versions(three)
+    done = three("apply", "-", stdin=f"{BATCH}{line}\n")
+    assert (done.code, versions(three)) == (code, before)
+    assert told in done.err
+
+
+def test_every_wrong_line_of_a_batch_is_told(three: Run) -> None:
+    done = three(
+        "apply", "-", stdin="set a.two.example A 1\nset b.two.example A 192.0.2.1\nset c.two.example MX x\n"
+    )
+    assert done.code == 6
+    assert "line 1: " in done.err
+    assert "line 3: " in done.err
+
+
+@pytest.mark.parametrize("words", [("apply", "example.com", "-"), ("apply", "-z", "example.com", "-")])
+def test_a_zone_that_is_named_takes_all_of_a_batch(three: Run, words: tuple[str, ...]) -> None:
+    done = three(*words, stdin="set x.sub.example.com A 192.0.2.1\n")
+    assert done.code == 0
+    assert done.out.splitlines()[0] == "+x.sub 3600 A 192.0.2.1"
+    outside = three(*words, stdin="set x.two.example A 192.0.2.1\n")
+    assert outside.code == 2
+    assert "line 1: x.two.example. is not in the zone example.com." in outside.err
+    assert "names that zone" in outside.err
+
+
+def test_which_zone_a_batch_is_for(three: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = "set x.example.com A 192.0.2.1\n"
+    assert three("apply", "-z", "two.example", "example.com", "-", stdin=line).code == 2
+    assert three("apply", "-z", "example.com", "example.com", "-", stdin=line).code == 0
+    assert three("apply", "-z", "nosuch.org", "-", stdin="set x.nosuch.org A 192.0.2.1\n").code == 5
+    assert three("apply").code == 2
+    assert three("apply", "a", "b", "c").code == 2
+    monkeypatch.setenv("XFERZONE_ZONE", "two.example")
+    assert three("apply", "-", stdin=line).code == 2
+    assert three("apply", "example.com", "-", stdin=line).code == 0
+
+
+def test_a_loss_in_one_zone_of_a_batch_stores_none(three: Run) -> None:
+    hosts = "".join(f"set h{number}.two.example A 192.0.2.1\n" for number in range(20))
+    assert three("apply", "-", stdin=hosts).code == 0
+    before = versions(three)
+    batch = "set www.example.com A 192.0.2.9\n" + "".join(
+        f"delete h{number}.two.example\n" for number in range(20)
+    )
+    lost = three("apply", "-", stdin=batch)
+    assert (lost.code, versions(three)) == (7, before)
+    assert "xferzone apply - --allow-loss" in lost.err
+    assert three("apply", "-", "--allow-loss", stdin=batch).code == 0
+
+
+def test_a_batch_on_a_branch_a_dry_run_and_nothing_to_do(three: Run) -> None:
+    for zone in ("example.com", "two.example"):
+        assert three("branch", zone, "test").code == 0
+    before = versions(three)
+    batch = "set x.example.com A 192.0.2.1\nset x.two.example A 192.0.2.1\n"
+    tried = json.loads(three("--format", "json", "apply", "-", "--dry-run", "-b", "test", stdin=batch).out)
+    assert [(one["branch"], one["checkin"]) for one in tried["commits"]] == [
+        ("example.com/test", None),
+        ("two.example/test", None),
+    ]
+    assert three("apply", "-", "-b", "test", stdin=batch).code == 0
+    assert versions(three) == before
+    again = three("apply", "-", "-b", "test", stdin=batch)
+    assert (again.code, again.out) == (0, "")
+    assert again.err.count("nothing changed") == 2
+    assert three("apply", "-", stdin="# nothing\n").code == 0
+
+
 @pytest.mark.scale
 def test_1000_zones_of_50_records_take_10_seconds(zone: Run, tmp_path: Path) -> None:
     (tmp_path / "many").mkdir()

@@ -1,4 +1,4 @@
-"""The verbs that change records: set, add, delete, apply, reset."""
+"""The verbs that change records: set, add, delete, reset."""
 
 from dataclasses import replace
 
@@ -7,19 +7,17 @@ import click
 from xferzone.cli import which
 from xferzone.cli.committing import Writing, commit, on_branch, writing
 from xferzone.cli.conditions import if_exists, is_given
-from xferzone.cli.input import WordsCommand, read_input, source
+from xferzone.cli.input import WordsCommand
 from xferzone.cli.settings import Settings, now_ms
 from xferzone.edit.appending import Commit
 from xferzone.edit.commit import Edit
 from xferzone.edit.naming import zone_branch
-from xferzone.errors import Fault, UsageError, ZoneInvalid
+from xferzone.errors import UsageError
 from xferzone.hashing import short
 from xferzone.history.revision import resolve
 from xferzone.refs import BranchName, LocalRefs
 from xferzone.store import Writer
-from xferzone.wording import counted
 from xferzone.zone import changes
-from xferzone.zone.changes import Change
 from xferzone.zonefile import names
 
 MAX_COMMENT = 200  # letters of a command line that are kept as a comment
@@ -82,42 +80,6 @@ def delete(settings: Settings, name: str, words: tuple[str, ...], chosen: str | 
       xferzone delete www.example.com A 192.0.2.1
     """
     _change(settings, "delete", (name, *words), chosen)
-
-
-@click.command()
-@click.argument("name", metavar="ZONE")
-@click.argument("file", metavar="FILE|-")
-@writing
-@click.pass_obj
-def apply(settings: Settings, name: str, file: str) -> None:
-    """Do many changes as one check-in: lines of set, add and delete.
-
-    A line that begins with # or ; is a comment. Quotes are as in a zone file, and can be left out as on the
-    command line.
-
-    \b
-    Example:
-      printf 'set www.example.com A 192.0.2.7\\ndelete old.example.com\\n' | xferzone apply example.com -
-    """
-    zone = names.parse_zone(name)
-    wanted: list[Change] = []
-    for number, line in enumerate(read_input(file).decode("utf-8", "surrogateescape").split("\n"), 1):
-        try:
-            change = changes.parse_line(line)
-            if change is not None:
-                changes.owner_in(change.name, zone)
-                wanted.append(replace(change, place=f"{source(file)} line {number}"))
-        except ZoneInvalid as exc:
-            raise ZoneInvalid([Fault(source(file), number, fault.reason) for fault in exc.faults]) from exc
-        except UsageError as exc:
-            raise UsageError(f"{source(file)} line {number}: {exc}") from exc
-
-    def act(edit: Edit, writer: Writer, refs: LocalRefs) -> Commit:
-        return edit.change(
-            wanted, Writing.given().message or f"apply {counted(len(wanted), 'change')} to {name}"
-        )
-
-    commit(settings, on_branch(zone), act)
 
 
 @click.command()

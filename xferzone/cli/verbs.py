@@ -23,7 +23,7 @@ VERBS = {
     "set": "editing:set_",
     "add": "editing:add",
     "delete": "editing:delete",
-    "apply": "editing:apply",
+    "apply": "applying:apply",
     "edit": "edit:edit",
     "reset": "editing:reset",
     "branch": "branches:branch",
