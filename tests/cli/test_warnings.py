@@ -137,3 +137,18 @@ def test_a_zone_file_that_is_a_symbolic_link_is_called_so(tmp_path: Path) -> Non
         CheckIn("link", project.now, "ann", (card,), parents=(project.served()[0],)).encode()
     )
     assert "example.com.zone: it is a symbolic link" in told
+
+
+def test_a_cname_at_the_apex_is_told_what_to_use(zone: Run) -> None:
+    failed = zone("set", "example.com", "CNAME", "app.example.net.")
+    assert failed.code == 6
+    assert "use A/AAAA or HTTPS 0 app.example.net." in failed.err
+    assert zone("set", "example.com", "HTTPS", "0", "app.example.net.").code == 0
+
+
+def test_what_was_mistyped_is_told_at_once(zone: Run) -> None:
+    done = zone("set", "a.example.com", "TXT", "\u201chello\u201d")
+    assert "warning: a.example.com. TXT holds a curly quote (U+201C)" in done.err
+    done = zone("set", "b.example.com", "MX", "10", "192.0.2.1")
+    assert "give a host the record A 192.0.2.1" in done.err
+    assert "write xn--bcher-kva.example.com" in zone("set", "b\u00fccher.example.com", "A", "192.0.2.1").err

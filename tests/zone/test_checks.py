@@ -42,7 +42,12 @@ ERRORS = [
         ["line 6: a.example.com. has a CNAME record and KEY"],
     ),
     (SOUND + "a CNAME b\na DNAME c\n", ["has a CNAME record and DNAME"]),
-    (SOUND + "@ CNAME b\n", ["line 2: example.com. has a CNAME record and SOA"]),
+    (
+        SOUND + "@ CNAME b\n",
+        [
+            "line 5: example.com. has SOA and NS, as every apex, and a CNAME stands alone: use A/AAAA or HTTPS 0 b."
+        ],
+    ),
     (SOUND + "a CNAME b\na CNAME c\n", ["line 6: a.example.com. has 2 CNAME records, one is allowed"]),
     (
         SOUND + "a DNAME b\na DNAME c\na DNAME d\n",
@@ -271,7 +276,8 @@ def test_a_final_dot_that_the_soa_seems_to_lack_is_warned_of(soa: str, said: lis
     errors, warnings = faults_of(f"$TTL 5\n@ SOA {soa} 1 2 3 4 5\n{records}")
     assert errors == []
     assert [warning.strip() for warning in warnings] == [
-        f"line 2: example.com. SOA names {name}: is a final dot missing?" for name in said
+        f"line 2: example.com. SOA names {name}: is a final dot missing? write {name.removesuffix('example.com.')}"
+        for name in said
     ]
 
 

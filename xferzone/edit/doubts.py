@@ -41,6 +41,9 @@ def check_owners(zone: str, before: _Owners, after: _Owners) -> None:
             faults.append(
                 Fault("", 0, f"{origin} would have no {gone} record, which every zone needs: set another one")
             )
+        elif CNAME in types and owner == b"@":
+            wrong = checks.apex_cname([record for record in records if record.rdtype == CNAME], origin)
+            faults.append(replace(wrong, line=0))
         elif CNAME in types and types - BESIDE_CNAME and held and held != types:
             there = ", ".join(sorted(map(type_name, held)))
             name = text.owner_name(owner, origin)
@@ -48,8 +51,8 @@ def check_owners(zone: str, before: _Owners, after: _Owners) -> None:
                 Fault("", 0, f"{name} has {there} already: delete it first, because a CNAME stands alone")
             )
         else:
-            wrong = checks.errors(records, origin, has_apex=False)
-            faults += [replace(fault, line=0) for fault in wrong]
+            found = checks.errors(records, origin, has_apex=False)
+            faults += [replace(fault, line=0) for fault in found]
     if faults:
         raise ZoneInvalid(faults)
 

@@ -65,7 +65,7 @@ def parse_name(word: str) -> dns.name.Name:
         UsageError: it is not a name.
     """
     if not word.isascii():
-        raise UsageError(f"{word[:80]!r} is not ASCII; write an international name in its xn-- form")
+        raise UsageError(names.not_ascii(word))
     try:
         if word == "@":
             raise ValueError("names are absolute here: write the zone's")

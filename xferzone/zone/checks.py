@@ -2,8 +2,8 @@
 
     error    no SOA or several at the apex, an SOA elsewhere, no NS at the apex, CNAME beside other data, several CNAMEs
              or DNAMEs, an RRset that no message can carry, an owner with too much text
-    warning  TTLs that differ in an RRset, names that lead nowhere or to an alias, names of the SOA that seem to lack a
-             final dot, records that no answer shows, records where one of the usual servers refuses them
+    warning  TTLs that differ in an RRset, names that lead nowhere or to an alias, records that no answer shows, records
+             where one of the usual servers refuses them, and what people mistype (slips.py)
 
 Every error shows in the records of one owner. So a commit to a large zone checks only what it changes, and replicas
 that check the whole zone reach the same verdict. Whatever takes two owners to see is therefore a warning.
@@ -18,8 +18,9 @@ import dns.name
 from xferzone.errors import Fault, ZoneInvalid
 from xferzone.wording import counted
 from xferzone.zone import cut as files
+from xferzone.zone.slips import read_as, slips
 from xferzone.zonefile import names, text
-from xferzone.zonefile.rdata.names import lowered_labels, wire_labels, wire_name
+from xferzone.zonefile.rdata.names import lowered_labels, wire_labels
 from xferzone.zonefile.rdtypes import (
     AAAA,
     CNAME,
@@ -108,7 +109,7 @@ def _by_owner(records: Iterable[Record]) -> dict[bytes, list[Record]]:
 def _errors(owners: _Owners, origin: dns.name.Name, *, has_apex: bool) -> list[Fault]:
     found = [fault for owner, own in owners.items() for fault in _owner_faults(owner, own, origin)]
     if has_apex:
-        found += _apex_faults(owners.get(b"@", ()), origin)
+        found += _apex_faults(owners, origin)
     return sorted(found, key=lambda fault: fault.line)
 
 
@@ -118,15 +119,22 @@ def _size(record: Record) -> int:
     return size + sum(map(len, record.above)) if record.above else size
 
 
-def _apex_faults(own: Sequence[Record], origin: dns.name.Name) -> list[Fault]:
-    types = {record.rdtype for record in own}
+def _apex_faults(owners: _Owners, origin: dns.name.Name) -> list[Fault]:
+    types = {record.rdtype for record in owners.get(b"@", ())}
     apex = text.owner_name(b"@", origin)
     made = []
-    if SOA not in types:
+    if SOA not in types and not _is_soa_misnamed(owners, origin):
         made.append(Fault("", 0, f"the zone's apex {apex} has no SOA record"))
     if NS not in types:
         made.append(Fault("", 0, f"the zone's apex {apex} has no NS record"))
     return made
+
+
+def _is_soa_misnamed(owners: _Owners, origin: dns.name.Name) -> bool:
+    """Whether an SOA stands at the zone's name without its final dot, which is told by itself."""
+    return any(
+        record.rdtype == SOA for owner, own in owners.items() if read_as(owner, origin) for record in own
+    )
 
 
 def _owner_faults(owner: bytes, own: Sequence[Record], origin: dns.name.Name) -> list[Fault]:
@@ -151,11 +159,23 @@ def _owner_faults(owner: bytes, own: Sequence[Record], origin: dns.name.Name) ->
             )
     if SOA in types and owner != b"@":
         line = next(iter(rrsets[SOA].values())).line
-        made.append(Fault("", line, f"{name} has an SOA record, which belongs to the zone's apex only"))
-    if CNAME in types and (others := [record for record in own if record.rdtype not in BESIDE_CNAME]):
+        reason = read_as(owner, origin) or f"{name} has an SOA record, which belongs to the zone's apex only"
+        made.append(Fault("", line, reason))
+    if CNAME in types and owner == b"@":
+        made.append(apex_cname(rrsets[CNAME].values(), origin))
+    elif CNAME in types and (others := [record for record in own if record.rdtype not in BESIDE_CNAME]):
         kind = type_name(others[0].rdtype)
         made.append(Fault("", others[0].line, f"{name} has a CNAME record and {kind}: a CNAME stands alone"))
     return made + _size_faults(name, own, rrsets, origin)
+
+
+def apex_cname(records: Iterable[Record], origin: dns.name.Name) -> Fault:
+    """The fault of CNAME records at the apex."""
+    record = next(iter(records))
+    target = names.labels_text(wire_labels(record.rdata)).decode("ascii") + "."
+    name = text.owner_name(b"@", origin)
+    reason = f"{name} has SOA and NS, as every apex, and a CNAME stands alone: use A/AAAA or HTTPS 0 {target}"
+    return Fault("", record.line, reason)
 
 
 def _size_faults(
@@ -199,7 +219,9 @@ class _Warnings:
     def all(self) -> list[Fault]:
         made = self._ttls() + self._misplaced() + self._long_lines()
         if self._has_apex:
-            made = self._dnssec() + made + self._hidden() + self._dangling() + self._dotless()
+            made = (
+                self._dnssec() + made + self._hidden() + self._dangling() + slips(self._owners, self._origin)
+            )
         return made
 
     def _ttls(self) -> list[Fault]:
@@ -315,26 +337,6 @@ class _Warnings:
                 reason = None if at is None else self._flaw(record, wire_labels(record.rdata[at:].lower()))
                 if reason:
                     made.append(self._warning(owner, record.rdtype, reason, record.line))
-        return made
-
-    def _dotless(self) -> list[Fault]:
-        """Names of the SOA that the zone's name completes, though they look whole without it: `ns1.example.net`."""
-        made = []
-        for record in self._owners.get(b"@", ()):
-            if record.rdtype != SOA or not self._zone:
-                continue
-            mname = wire_labels(record.rdata.lower())
-            rname = wire_labels(record.rdata[len(wire_name(mname)) :].lower())
-            for labels, host in ((mname, mname), (rname, rname[1:])):
-                own = labels[: len(labels) - len(self._zone)]
-                is_inside = len(own) > 1 and labels[len(own) :] == self._zone
-                is_whole = len(own) > 2 or own[-len(self._zone) :] == self._zone
-                at = names.owner_text(host[: len(host) - len(self._zone)]) if is_inside else b"@"
-                if is_inside and is_whole and at not in self._types:
-                    name = names.labels_text(labels).decode("ascii")
-                    made.append(
-                        self._warning(b"@", SOA, f"names {name}.: is a final dot missing?", record.line)
-                    )
         return made
 
     def _flaw(self, record: Record, labels: list[bytes]) -> str | None:

@@ -24,6 +24,7 @@ import dns.exception
 import dns.name
 
 from xferzone.errors import UsageError
+from xferzone.zonefile import foreign
 
 MAX_ZONE_ID = 200  # bytes; so that "<zone id>.zone.d" stays below the 255 that file systems allow a name
 
@@ -100,7 +101,7 @@ def parse_zone(text: str) -> str:
             raise UsageError(f"{text[:80]!r} is not a zone id (write a % of the name itself as \\%)") from exc
         return lowered.removesuffix(".")
     if not text.isascii():
-        raise UsageError(f"{text[:80]!r} is not ASCII; write an international name in its xn-- form")
+        raise UsageError(not_ascii(text))
     try:
         if text == "@":
             raise ValueError("it means no zone by itself")
@@ -108,6 +109,12 @@ def parse_zone(text: str) -> str:
         return zone_id(dns.name.Name([*labels, b""]))
     except (ValueError, dns.exception.DNSException) as exc:
         raise UsageError(f"{text[:80]!r} is not a name: {exc}") from exc
+
+
+def not_ascii(text: str) -> str:
+    """What is wrong with a name that is not ASCII, and what to write."""
+    named = foreign.letters(text.encode("utf-8", "surrogateescape"))
+    return f"{text[:80]!r} is not ASCII{': ' if named else ''}{named}"
 
 
 def parsed_name(text: bytes) -> tuple[tuple[bytes, ...], bool]:

@@ -22,7 +22,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from xferzone.errors import Fault
-from xferzone.zonefile import fastpath, generate, names, rdtypes, scanner, whole
+from xferzone.zonefile import fastpath, foreign, generate, names, rdtypes, scanner, whole
 from xferzone.zonefile.fastpath import RdataParser
 from xferzone.zonefile.rdata import layouts, values
 from xferzone.zonefile.rdata.fields import MAX_NAME
@@ -148,7 +148,8 @@ class Reading:
             else:
                 self._record(entry)
         except ValueError as exc:
-            self.file.faults.append(Fault("", entry.line, str(exc)))
+            reason = foreign.comment([token.raw for token in tokens]) or str(exc)
+            self.file.faults.append(Fault("", entry.line, reason))
 
     def _record(self, entry: Entry) -> None:
         tokens: Sequence[Token] = entry.tokens

@@ -14,6 +14,8 @@ any type that is not RELATIVE.
 import re
 from types import MappingProxyType
 
+from xferzone.zonefile import foreign
+
 A, NS, MD, MF, CNAME, SOA, MB, MG, MR = range(1, 10)
 WKS, PTR, HINFO, MINFO, MX, TXT, RP, AFSDB, X25, ISDN, RT = range(11, 22)
 NSAP, NSAP_PTR, SIG, KEY, PX, GPOS, AAAA, LOC, NXT = range(22, 31)
@@ -100,7 +102,9 @@ def parse_type(text: bytes) -> int:
         return number
     match = _NUMBERED.fullmatch(upper)
     if not match or int(match[1]) > 0xFFFF:
-        raise ValueError(f"{text[:40].decode('ascii', 'replace')} is not a record type")
+        named = foreign.record(text)
+        hint = f": {named}" if named else ""
+        raise ValueError(f"{text[:40].decode('ascii', 'replace')} is not a record type{hint}")
     return int(match[1])
 
 

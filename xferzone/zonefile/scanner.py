@@ -16,10 +16,15 @@ import codecs
 import re
 from typing import NamedTuple
 
+from xferzone.zonefile import foreign
+
 MAX_ENTRY = 1_000_000  # bytes of an entry; as much as the text of one owner may have (zone/cut.py)
 
 _TOO_LONG = f"it is longer than {MAX_ENTRY} bytes"
 _BLANK = (b" ", b"\t")
+_BEFORE_WORD = (b" ", b"\t", b"\n", b"(", b'"')
+_WORD = re.compile(rb"[^\s();\"]+")
+_MAX_WORD = 300  # bytes of a word that a message looks at
 
 _PIECE = re.compile(
     rb"(?P<end>[ \t\r]*\n|[ \t\r]*\r\Z)"
@@ -153,9 +158,10 @@ def _unreadable(content: bytes, at: int, depth: int) -> str:
     if octet == 0x5C:
         return "a backslash escapes nothing"
     if octet >= 0x80:
-        return (
-            f"byte 0x{octet:02x} outside quotes and comments: write it as \\DDD, or the name in its xn-- form"
-        )
+        begin = max(content.rfind(blank, 0, at) for blank in _BEFORE_WORD) + 1
+        word = _WORD.match(content, begin, at + _MAX_WORD)
+        named = "" if word is None else foreign.letters(word[0])
+        return f"byte 0x{octet:02x} outside quotes and comments: {named or 'write it as a backslash and three digits'}"
     if octet == 0x0D:
         return "a carriage return inside the line"
     return f"control character 0x{octet:02x} outside quotes and comments"

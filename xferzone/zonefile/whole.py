@@ -11,7 +11,7 @@ Where the text says nothing of n, n is the SOA's TTL. Of several files with an S
 counts. Changing n changes no record that states its TTL. Source: RFC 2308 4 ($TTL); the rest is ours.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -42,7 +42,7 @@ class ZoneText(NamedTuple):
     Fields:
         records: in the order of the text.
         default: None: it says nothing of the default TTL.
-        warnings: one for each file with records that took a TTL from where people may not expect it.
+        warnings: for each file with records that took a TTL from where people may not expect it, one a place.
     """
 
     records: list[Record]
@@ -135,7 +135,7 @@ def joined(files: Mapping[str, FileText]) -> ZoneText:
             given, unknown = _given(file, minimum)
             records = _with_ttls(records, given)
             wrong = _limited([*wrong, *unknown])
-            warnings += [] if unknown else [_warning(name, file, records)]
+            warnings += [] if unknown else _warnings(name, file, records)
         faults += [Fault(name, fault.line, fault.reason) for fault in wrong]
         every += records
     if faults:
@@ -184,8 +184,13 @@ def _limited(faults: Sequence[Fault]) -> list[Fault]:
     return ordered if len(ordered) <= MAX_FAULTS else [*ordered[:MAX_FAULTS], unread()]
 
 
-def _warning(name: str, file: FileText, records: Sequence[Record]) -> Fault:
-    at, source = next(iter(file.bare.items()))
-    more = f" ({and_more(len(file.bare) - 1)})" if len(file.bare) > 1 else ""
-    reason = f"it has no TTL and no $TTL above it, so it takes {source or MINIMUM}, {records[at].ttl}{more}: write $TTL"
-    return Fault(name, records[at].line, reason)
+def _warnings(name: str, file: FileText, records: Sequence[Record]) -> Iterator[Fault]:
+    """One warning for each place where bare records of the file found a TTL, at the first of them."""
+    for wanted in (MINIMUM, LAST_GIVEN):
+        bare = [at for at, source in file.bare.items() if (source or MINIMUM) == wanted]
+        if not bare:
+            continue
+        ttl, line = records[bare[0]].ttl, records[bare[0]].line
+        more = f" ({and_more(len(bare) - 1)})" if len(bare) > 1 else ""
+        reason = f"it has no TTL and no $TTL above it, so it takes {wanted}, {ttl}{more}: write $TTL"
+        yield Fault(name, line, reason)

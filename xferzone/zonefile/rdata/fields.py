@@ -9,6 +9,7 @@
     Address4, 6       192.0.2.1  2001:db8::1             4, 16 octets
     Groups            00-00-5e-00-53-2a                  so many octets of hex with a separator
     Name              mail  mail.example.net.  @         labels
+    Mailbox           hostmaster.example.net.            labels: those of the domain behind one for its user
 
 A field raises ValueError, with a reason, for text or octets that are none of its kind; `present` raises it for
 octets that its text could not give back. Fields of open length are in counted.py, fields of types that hardly
@@ -229,6 +230,16 @@ class Name(Field):
 
     def present(self, part: bytes, form: Form) -> bytes:
         return form.name(part)
+
+
+class Mailbox(Name):
+    def parse(self, words: Words) -> bytes:
+        word = words.word()
+        user, at, domain = word.partition(b"@")
+        if at and user and not user.endswith(b"\\"):
+            meant = user.replace(b".", b"\\.") + b"." + domain.removesuffix(b".")
+            raise ValueError(f"a mailbox has a dot in place of the @: write {shown(meant)}.")
+        return words.name(word)
 
 
 def parse_type_word(word: bytes) -> int:

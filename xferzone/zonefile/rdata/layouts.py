@@ -31,7 +31,7 @@ _SECONDS, _MOMENT, _TYPE, _ALGORITHM = (
     fields.TypeField(2),
     fields.Mnemonic(1, fields.ALGORITHMS),
 )
-_NAME, _STRING, _STRINGS = fields.Name(), counted.String(), counted.Strings()
+_NAME, _MAILBOX, _STRING, _STRINGS = fields.Name(), fields.Mailbox(), counted.String(), counted.Strings()
 _HEX, _BASE64, _TYPES, _PARAMS = counted.Hex(), counted.Base64(), counted.Types(), Params()
 _NODE = fields.Groups(8, 2, b":")
 
@@ -53,7 +53,7 @@ LAYOUTS: Mapping[int, tuple[Field, ...]] = MappingProxyType(
     )
     | dict.fromkeys([rdtypes.PTR, rdtypes.DNAME, rdtypes.NSAP_PTR], (_NAME,))
     | dict.fromkeys([rdtypes.MX, rdtypes.AFSDB, rdtypes.RT, rdtypes.KX, rdtypes.LP], (_U16, _NAME))
-    | dict.fromkeys([rdtypes.MINFO, rdtypes.RP, rdtypes.TALINK], (_NAME, _NAME))
+    | dict.fromkeys([rdtypes.MINFO, rdtypes.TALINK], (_NAME, _NAME))
     | dict.fromkeys(
         [rdtypes.TXT, rdtypes.SPF, rdtypes.NINFO, rdtypes.AVC, rdtypes.RESINFO, rdtypes.WALLET], (_STRINGS,)
     )
@@ -67,12 +67,13 @@ LAYOUTS: Mapping[int, tuple[Field, ...]] = MappingProxyType(
     | {
         rdtypes.A: (fields.Address4(4),),
         rdtypes.AAAA: (fields.Address6(16),),
-        rdtypes.SOA: (_NAME, _NAME, _U32, _SECONDS, _SECONDS, _SECONDS, _SECONDS),
+        rdtypes.SOA: (_NAME, _MAILBOX, _U32, _SECONDS, _SECONDS, _SECONDS, _SECONDS),
         rdtypes.HINFO: (_STRING, _STRING),
         rdtypes.X25: (_STRING,),
         rdtypes.ISDN: (counted.Strings(2),),
         rdtypes.GPOS: (_STRING, _STRING, _STRING),
         rdtypes.PX: (_U16, _NAME, _NAME),
+        rdtypes.RP: (_MAILBOX, _NAME),
         rdtypes.SRV: (_U16, _U16, _U16, _NAME),
         rdtypes.NAPTR: (_U16, _U16, _STRING, _STRING, _STRING, _NAME),
         rdtypes.CAA: (_U8, counted.Tag(), counted.Text()),

@@ -1,0 +1,120 @@
+r"""What is not zone text in zone text, by its name: letters, other systems' records, comments of other languages.
+
+    “hello”                 curly quotes, which word processors put in place of "
+    bücher                  an international name; DNS has it as xn--bcher-kva
+    [AGE:3600000]           a time stamp of Windows DNS
+    LUA ALIAS WINS AWS      records of PowerDNS, of several providers, of Windows DNS, of Route 53 tools
+    # ...    // ...         comments elsewhere; here they begin with ";"
+    ff fe 00 ...            UTF-16, as Notepad and PowerShell save it
+
+Source: RFC 3492 and RFC 5891 5 (xn--); the manuals of those systems.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+#: Letters that nobody means to write -> what they are, and what to write.
+_LETTERS: Final[Mapping[str, tuple[str, str]]] = {
+    "\u201c": ("a curly quote", 'write "'),
+    "\u201d": ("a curly quote", 'write "'),
+    "\u201e": ("a curly quote", 'write "'),
+    "\u2018": ("a curly quote", "write '"),
+    "\u2019": ("a curly quote", "write '"),
+    "\u00a0": ("a no-break blank", "write a blank"),
+    "\u202f": ("a no-break blank", "write a blank"),
+    "\u2007": ("a no-break blank", "write a blank"),
+    "\u200b": ("a blank of no width", "delete it"),
+    "\u200c": ("a letter of no width", "delete it"),
+    "\u200d": ("a letter of no width", "delete it"),
+    "\u2060": ("a letter of no width", "delete it"),
+    "\ufeff": ("a byte order mark", "delete it"),
+    "\u2010": ("a hyphen that is not ASCII", "write -"),
+    "\u2011": ("a hyphen that is not ASCII", "write -"),
+    "\u2013": ("a dash", "write -"),
+    "\u2014": ("a dash", "write -"),
+    "\u2212": ("a minus sign", "write -"),
+    "\u2026": ("an ellipsis", "write ..."),
+}
+_ODD: Final = re.compile(f"[{''.join(_LETTERS)}]")
+_CURLY: Final = re.compile("[\u2018\u2019\u201c\u201d\u201e\u00a0\u202f\u2007\u200b-\u200d\u2060\ufeff]")
+
+#: What stands where a type is expected -> whose it is, and what to do.
+_RECORDS: Final[Mapping[bytes, str]] = {
+    **dict.fromkeys(
+        (b"ALIAS", b"ANAME"),
+        "it is a provider's or PowerDNS's own, resolved there: use A/AAAA, or HTTPS 0 TARGET",
+    ),
+    b"LUA": "it is PowerDNS's own, a program: write the records that it answers",
+    b"AWS": "it is an alias of Route 53 tools: use A/AAAA, or HTTPS 0 TARGET",
+    **dict.fromkeys(
+        (b"WINS", b"WINSR", b"WINS-R", b"NBSTAT"),
+        "it is Windows DNS's own, a lookup in WINS: leave the line out",
+    ),
+    **dict.fromkeys(
+        (b"URL", b"URL301", b"REDIRECT", b"FRAME"),
+        "it is a provider's redirection by HTTP: use A/AAAA of a web server",
+    ),
+}
+_AGE: Final = re.compile(rb"\[AGE:[0-9]+\]?", re.IGNORECASE)
+
+
+def record(mnemonic: bytes) -> str:
+    """What else a word is that is not the mnemonic of a type, and what to do about it; empty: unknown."""
+    if _AGE.fullmatch(mnemonic):
+        return "it is a time stamp of Windows DNS: delete it in every line"
+    return _RECORDS.get(mnemonic.upper(), "")
+
+
+def comment(words: Sequence[bytes]) -> str:
+    """What to do about a line of these words if it is a comment of another language; empty: it is not."""
+    first = words[0] if words else b""
+    sign = next((sign for sign in (b"#", b"//", b"--", b"/*") if first.startswith(sign)), b"")
+    return f"a comment begins with ; and not with {sign.decode('ascii')}" if sign else ""
+
+
+def utf_16(content: bytes) -> bool:
+    """Whether content is UTF-16, with or without a byte order mark."""
+    head = content[:200]
+    zeros = max(head[0::2].count(0), head[1::2].count(0))
+    return content.startswith((b"\xff\xfe", b"\xfe\xff")) or (len(head) > 3 and zeros > len(head) // 3)
+
+
+def letters(word: bytes) -> str:
+    """What is not ASCII in a word, and what to write in its place; empty: unknown."""
+    text = _decoded(word)
+    if odd := _ODD.search(text):
+        what, remedy = _LETTERS[odd[0]]
+        return f"{what} (U+{ord(odd[0]):04X}): {remedy}"
+    if not text.isascii() and text.isprintable():
+        return f"an international name has its xn-- form here: write {xn(text)}"
+    return ""
+
+
+def curly(octets: bytes) -> str:
+    """The letters in a text that look like plain quotes and blanks and are not, and what to write; empty: none."""
+    odd = _CURLY.search(_decoded(octets))
+    if odd is None:
+        return ""
+    what, remedy = _LETTERS[odd[0]]
+    return f"{what} (U+{ord(odd[0]):04X}): {remedy}, if that was meant"
+
+
+def xn(name: str) -> str:
+    """A name with each international label in its xn-- form, in lower case and composed (NFC)."""
+    return ".".join(map(_xn_label, name.split(".")))
+
+
+def _xn_label(label: str) -> str:
+    if label.isascii():
+        return label
+    return "xn--" + unicodedata.normalize("NFC", label.lower()).encode("punycode").decode("ascii")
+
+
+def _decoded(octets: bytes) -> str:
+    """Octets as UTF-8, else as Windows has them in Western Europe."""
+    try:
+        return octets.decode("utf-8")
+    except UnicodeDecodeError:
+        return octets.decode("cp1252", "replace")
