@@ -280,12 +280,14 @@ def test_what_no_reader_would_take_is_not_written(made: CheckIn | Control | Clus
         made.encode()
 
 
-def test_a_signature_is_taken_off() -> None:
+@pytest.mark.parametrize("kind", [b"PGP", b"SSH"])
+def test_a_signature_is_taken_off(kind: bytes) -> None:
     inner = sealed(b"C x\nD 2024-01-01\nU u\n")
-    head, tail = b"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n", b"-----BEGIN PGP SIGNATURE-----\nx\n"
+    head, tail = b"-----BEGIN %s SIGNED MESSAGE-----\n" % kind, b"-----BEGIN %s SIGNATURE-----\nx\n" % kind
     assert parse(head + b"\n" + inner + tail) == parse(inner)
+    assert parse(head + b"Hash: SHA256\n\n" + inner + tail) == parse(inner)
     assert parse(head + b"\n" + inner) == parse(inner)
-    assert parse(head + b"\n" + inner + b"-----BEGIN PGP SIGNATURE-x\n\n\n" + tail) is None
+    assert parse(head + b"\n" + inner + tail[:25] + b"x\n\n\n" + tail) is None
     assert parse(head + inner + tail) is None
     assert parse(head + b"\n\n" + inner + tail) is None
     assert parse(head) is None

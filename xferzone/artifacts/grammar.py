@@ -24,8 +24,9 @@ from typing import NamedTuple
 from xferzone import escape
 from xferzone.hashing import ArtifactId
 
-_SIGNED = b"-----BEGIN PGP SIGNED MESSAGE-----"
-_SIGNATURE = b"\n-----BEGIN PGP SIGNATURE-"
+#: Stock takes off both since 2.26, before that PGP's alone.
+_SIGNED = (b"-----BEGIN PGP SIGNED MESSAGE-----", b"-----BEGIN SSH SIGNED MESSAGE-----")
+_SIGNATURES = (b"\n-----BEGIN PGP SIGNATURE-", b"\n-----BEGIN SSH SIGNATURE-")
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 _SEAL_SIZE = 35  # bytes of the Z card
 _SHORTEST = 10  # bytes
@@ -178,10 +179,10 @@ def is_path(octets: bytes) -> bool:
 
 
 def _unsigned(content: bytes) -> bytes:
-    blank = _BLANK_LINE.search(content, len(_SIGNED))
+    blank = _BLANK_LINE.search(content, len(_SIGNED[0]))
     if blank is None:
         return content
-    end = content.rfind(_SIGNATURE, blank.end())
+    end = max(content.rfind(signature, blank.end()) for signature in _SIGNATURES)
     return content[blank.end() : len(content) if end < 0 else end + 1]
 
 
