@@ -165,8 +165,8 @@ def test_a_command_line_is_told_the_same(words: list[str], said: str) -> None:
 
 def test_curly_quotes_set_as_a_text_are_warned_of() -> None:
     change = changes.parse_change("set", ["a.example.com", "TXT", "\u201chello", "world\u201d"])
-    assert change.rdata is not None
-    (said,) = warned(f"a TXT \\# {len(change.rdata)} {change.rdata.hex()}\n")
+    (rdata,) = change.rdatas
+    (said,) = warned(f"a TXT \\# {len(rdata)} {rdata.hex()}\n")
     assert "holds a curly quote (U+201C)" in said
 
 

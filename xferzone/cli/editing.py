@@ -30,15 +30,17 @@ MAX_COMMENT = 200  # letters of a command line that are kept as a comment
 @writing
 @click.pass_obj
 def set_(settings: Settings, name: str, words: tuple[str, ...], chosen: str | None) -> None:
-    """Replace an RRset by one record.
+    """Replace an RRset.
 
     Names are absolute, with or without the final dot. Without TTL it is the RRset's, else 3600. The record goes to the
-    deepest zone here that holds NAME; a DS of a zone here goes to the zone above it, if that is here too.
+    deepest zone here that holds NAME; a DS of a zone here goes to the zone above it, if that is here too. RDATA may be
+    given several times; where its end does not show, as in TXT, put --and between.
 
     \b
     Examples:
       xferzone set www.example.com. 300 A 192.0.2.1
-      xferzone set example.com TXT v=spf1 mx -all
+      xferzone set www.example.com A 192.0.2.1 192.0.2.2
+      xferzone set example.com TXT v=spf1 mx -all --and token=1
       xferzone set sub.example.com NS ns1.example.net. -z example.com
     """
     _change(settings, "set", (name, *words), chosen)
@@ -51,7 +53,7 @@ def set_(settings: Settings, name: str, words: tuple[str, ...], chosen: str | No
 @writing
 @click.pass_obj
 def add(settings: Settings, name: str, words: tuple[str, ...], chosen: str | None) -> None:
-    """Add one record to an RRset.
+    """Add records to an RRset.
 
     \b
     Examples:
@@ -71,7 +73,7 @@ def add(settings: Settings, name: str, words: tuple[str, ...], chosen: str | Non
 @writing
 @click.pass_obj
 def delete(settings: Settings, name: str, words: tuple[str, ...], chosen: str | None) -> None:
-    """Delete a name, an RRset or one record.
+    """Delete a name, an RRset or records.
 
     \b
     Examples:

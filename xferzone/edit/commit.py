@@ -69,7 +69,7 @@ class Edit:
         before, edits = pieces.edited(wanted)
         if not edits:
             return Commit(self.branch, None, ref.serial)
-        doubts.check_owners(self.zone, before, edits)
+        doubts.check_owners(self.branch, wanted, before, edits)
         doubtful = self._doubts(wanted, pieces)
         doubtful += delegation.warnings(self._writer, self._refs, self.branch, wanted, edits)
         gone, come = cut.recut(self.zone, pieces.all, edits, pieces.default)
@@ -246,7 +246,8 @@ class Edit:
             return bool(pieces.records(owner))
 
         asked = is_held if len(wanted) == 1 else None  # not for each change of a batch
-        found = (doubts.relative(self._refs, self.zone, change, asked) for change in wanted)
+        targets = (target for change in wanted if change.verb != "delete" for target in change.targets)
+        found = (doubts.relative(self._refs, self.zone, target, asked) for target in targets)
         return [doubt for doubt in found if doubt is not None]
 
     def _serial_warning(self, done: Commit, ref: Ref | None, *, is_given: bool) -> tuple[str, ...]:

@@ -5,13 +5,15 @@ relative         warns of `CNAME www`, a name that is absolute here and probably
 lost_comments    warns of comments that no record is left to stand above
 """
 
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 import dns.name
 
 from xferzone.errors import Fault, ZoneInvalid
-from xferzone.refs import LocalRefs, lookup
+from xferzone.refs import BranchName, LocalRefs, lookup
 from xferzone.wording import and_more
 from xferzone.zone import changes, checks
 from xferzone.zone.changes import Change
@@ -26,9 +28,9 @@ MAX_COMMENT = 80  # letters of a comment that a message quotes
 _Owners = Mapping[bytes, Sequence[Record]]
 
 
-def check_owners(zone: str, before: _Owners, after: _Owners) -> None:
+def check_owners(branch: BranchName, wanted: Sequence[Change], before: _Owners, after: _Owners) -> None:
     """Raise ZoneInvalid for what is wrong at one owner after the changes."""
-    origin = names.zone_name(zone)
+    zone, origin = branch.zone, names.zone_name(branch.zone)
     if b"@" in after and not after[b"@"]:
         reason = f"{zone} cannot be served without SOA and NS: `xferzone zone remove {zone}` removes the zone"
         raise ZoneInvalid([Fault("", 0, reason)])
@@ -45,11 +47,7 @@ def check_owners(zone: str, before: _Owners, after: _Owners) -> None:
             wrong = checks.apex_cname([record for record in records if record.rdtype == CNAME], origin)
             faults.append(replace(wrong, line=0))
         elif CNAME in types and types - BESIDE_CNAME and held and held != types:
-            there = ", ".join(sorted(map(type_name, held)))
-            name = text.owner_name(owner, origin)
-            faults.append(
-                Fault("", 0, f"{name} has {there} already: delete it first, because a CNAME stands alone")
-            )
+            faults.append(Fault("", 0, _not_alone(branch, owner, held, wanted)))
         else:
             found = checks.errors(records, origin, has_apex=False)
             faults += [replace(fault, line=0) for fault in found]
@@ -57,25 +55,36 @@ def check_owners(zone: str, before: _Owners, after: _Owners) -> None:
         raise ZoneInvalid(faults)
 
 
+def _not_alone(branch: BranchName, owner: bytes, held: AbstractSet[int], wanted: Sequence[Change]) -> str:
+    """Why the owner, which had these types, cannot get what is wanted; and the batch that gives it without a gap."""
+    name = text.owner_name(owner, names.zone_name(branch.zone))
+    there = sorted(map(type_name, held - BESIDE_CNAME or {CNAME}))
+    reason = f"{name} has {', '.join(there)} already: delete it first, because a CNAME stands alone"
+    if len(wanted) > 1:
+        return reason
+    lines = [*(f"delete {name} {kind}" for kind in there), changes.line(wanted[0])]
+    on = "" if branch.is_main else f" -b {branch.branch}"
+    words = " ".join(map(shlex.quote, lines))
+    return f"{reason}; without a gap: printf '%s\\n' {words} | xferzone apply {branch.zone} -{on}"
+
+
 def relative(
-    refs: LocalRefs, zone: str, change: Change, is_held: Callable[[bytes], bool] | None
+    refs: LocalRefs, zone: str, target: dns.name.Name, is_held: Callable[[bytes], bool] | None
 ) -> str | None:
     """A warning that a target without final dot may be meant relative to the zone. None: it looks absolute.
 
     `is_held` says whether an owner has records in the zone. None: do not ask.
     """
-    if change.target is None or change.verb == "delete":
-        return None
     try:
-        inside = change.target.relativize(dns.name.root).derelativize(names.zone_name(zone))
+        inside = target.relativize(dns.name.root).derelativize(names.zone_name(zone))
     except dns.name.NameTooLong:
         return None  # so it was not meant inside the zone
-    if len(change.target.labels) == 2:
-        return f"{change.target} has one label, and names are absolute here: did you mean {inside}?"
-    if is_held is None or lookup.enclosing(refs, change.target) is not None:
+    if len(target.labels) == 2:
+        return f"{target} has one label, and names are absolute here: did you mean {inside}?"
+    if is_held is None or lookup.enclosing(refs, target) is not None:
         return None
     if is_held(changes.owner_in(inside, zone)):
-        return f"{change.target} is in no zone here, and names are absolute: did you mean {inside}?"
+        return f"{target} is in no zone here, and names are absolute: did you mean {inside}?"
     return None
 
 

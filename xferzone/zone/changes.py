@@ -1,12 +1,13 @@
 """Changes to the records of one owner, and the lines that say them.
 
-    set NAME [TTL] TYPE RDATA...      replaces the RRset by one record; of signatures, those of the type covered
-    add NAME [TTL] TYPE RDATA...      one record more
-    delete NAME [TYPE [RDATA...]]     the name, all records of a type or a record; a TTL is ignored
+    set NAME [TTL] TYPE RDATA...      replaces the RRset; of signatures, those of the type covered
+    add NAME [TTL] TYPE RDATA...      more records
+    delete NAME [TYPE [RDATA...]]     the name, all records of a type or these records; a TTL is ignored
 
+Where RDATA ends and the next one begins: zone/several.py.
 TTL may also follow TYPE. Left out, it is that of the RRset, else the zone's default TTL. A TTL that is given applies to
-the whole RRset (RFC 2181 5.2). Comments stay with their record. Those of a replaced record go to the new one, and those
-above a deleted record to the owner's next one, since they may head more than one record.
+the whole RRset (RFC 2181 5.2). Comments stay with their record. Those of replaced records go to the first new one, and
+those above a deleted record to the owner's next one, since they may head more than one record.
 """
 
 import re
@@ -16,8 +17,9 @@ from dataclasses import dataclass
 import dns.exception
 import dns.name
 
-from xferzone.errors import Fault, NotFound, UsageError, XferzoneError, ZoneInvalid
+from xferzone.errors import Fault, NotFound, UsageError, ZoneInvalid
 from xferzone.wording import listed
+from xferzone.zone import several
 from xferzone.zonefile import names, rdtypes, text
 from xferzone.zonefile.rdata.values import parse_interval
 from xferzone.zonefile.record import Record
@@ -38,24 +40,24 @@ _TARGET_WORD = {
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change; `rdtype` and `rdata` None in a delete: all of them. `ttl` None: see above. `where`: its
-    line in a batch, for messages; empty: not in a batch. `target`: the name it leads to if that was written without a
+    """One change; `rdtype` None and `rdatas` empty in a delete: all of them. `ttl` None: see above. `place`: its
+    line in a batch, for messages; empty: not in a batch. `targets`: the names it leads to that were written without a
     final dot. `if_exists`: a delete of what is not there changes nothing."""
 
     verb: str
     name: dns.name.Name
     ttl: int | None
     rdtype: int | None
-    rdata: bytes | None
+    rdatas: tuple[bytes, ...] = ()
     place: str = ""
-    target: dns.name.Name | None = None
+    targets: tuple[dns.name.Name, ...] = ()
     if_exists: bool = False
 
     @property
     def is_ds(self) -> bool:
         """Whether it is about a DS, or a signature over DS: at a zone's apex the zone above has them."""
-        covered = (self.rdata or b"")[:2] if self.rdtype == rdtypes.RRSIG else b""
-        return self.rdtype == rdtypes.DS or covered == rdtypes.DS.to_bytes(2)
+        covered = {rdata[:2] for rdata in self.rdatas if self.rdtype == rdtypes.RRSIG}
+        return self.rdtype == rdtypes.DS or rdtypes.DS.to_bytes(2) in covered
 
 
 def parse_name(word: str) -> dns.name.Name:
@@ -85,12 +87,12 @@ def parse_change(verb: str, words: Sequence[str]) -> Change:
         raise UsageError(f"{verb} what? {verb} NAME [TTL] TYPE RDATA...")
     name, rest = parse_name(words[0]), list(words[1:])
     if verb == "delete" and not rest:
-        return Change(verb, name, None, None, None)
+        return Change(verb, name, None, None)
     ttl, kind, rest = _ttl_and_type(verb, rest)
     if verb == "delete":
         ttl = None
         if not rest:
-            return Change(verb, name, None, text.parse_type(kind), None)
+            return Change(verb, name, None, text.parse_type(kind))
     elif not rest:
         raise UsageError(
             f"{verb} {words[0]} {kind}: the record's data is missing: {verb} NAME [TTL] TYPE RDATA..."
@@ -98,11 +100,16 @@ def parse_change(verb: str, words: Sequence[str]) -> Change:
     if ttl is not None and ttl > MAX_TTL:
         raise ZoneInvalid([Fault("", 0, f"TTL {ttl} is over {MAX_TTL}, the most that RFC 2181 8 allows")])
     try:
-        rdtype, rdata = text.rdata_from_words(kind, rest, dns.name.root)
+        divided = several.divided(kind, rest)
+        rdatas = tuple(several.rdata(kind, each)[1] for each in divided)
     except UsageError as exc:
         hint = " (a TTL stands before the type)" if ttl is None and _seconds(rest[0]) is not None else ""
         raise ZoneInvalid([Fault("", 0, f"{exc}{hint}")]) from exc
-    return Change(verb, name, ttl, rdtype, rdata, target=_dotless_target(rdtype, rest))
+    rdtype = text.parse_type(kind)
+    if len({rdtypes.rrset_of(rdtype, rdata) for rdata in rdatas}) > 1:
+        raise UsageError(f"{verb} {words[0]} {kind}: the signatures cover several types: one {verb} for each")
+    targets = tuple(filter(None, (_dotless_target(rdtype, " ".join(each).split()) for each in divided)))
+    return Change(verb, name, ttl, rdtype, tuple(dict.fromkeys(rdatas)), targets=targets)
 
 
 def parse_line(line: str) -> Change | None:
@@ -118,6 +125,15 @@ def parse_line(line: str) -> Change | None:
     return parse_change(verb, words[1:])
 
 
+def line(change: Change) -> str:
+    """The line of a batch that says a change of records."""
+    assert change.rdtype is not None
+    shown = [text.shown_type_and_rdata(change.rdtype, rdata) for rdata in change.rdatas]
+    ttl = "" if change.ttl is None else f"{change.ttl} "
+    rdatas = f" {several.AND} ".join(rdata for _, rdata in shown)
+    return f"{change.verb} {change.name} {ttl}{shown[0][0]} {rdatas}"
+
+
 def changed(records: Sequence[Record], owner: bytes, change: Change, default_ttl: int) -> list[Record]:
     """The owner's records after the change.
 
@@ -127,23 +143,20 @@ def changed(records: Sequence[Record], owner: bytes, change: Change, default_ttl
     if change.verb == "delete":
         return _deleted(records, change)
     assert change.rdtype is not None
-    assert change.rdata is not None
-    wanted = rdtypes.rrset_of(change.rdtype, change.rdata)
+    wanted = rdtypes.rrset_of(change.rdtype, change.rdatas[0])
     rrset = [record for record in records if rdtypes.rrset_of(record.rdtype, record.rdata) == wanted]
     others = [record for record in records if rdtypes.rrset_of(record.rdtype, record.rdata) != wanted]
     implied = min((record.ttl for record in rrset), default=default_ttl)
     ttl = implied if change.ttl is None else change.ttl
-    if change.verb == "set":
-        above = tuple(comment for record in rrset for comment in record.above)
-        behind = [record.behind for record in rrset if record.behind]
-        new = Record(
-            owner, ttl, change.rdtype, change.rdata, above + tuple(behind[1:]), behind[0] if behind else b""
-        )
-        return [*others, new]
-    kept = [record._replace(ttl=ttl) for record in rrset]
-    if all(record.rdata != change.rdata for record in rrset):
-        kept.append(Record(owner, ttl, change.rdtype, change.rdata))
-    return others + kept
+    is_kept = {record.rdata for record in rrset if change.verb == "add" or record.rdata in change.rdatas}
+    kept = [record._replace(ttl=ttl) for record in rrset if record.rdata in is_kept]
+    new = [Record(owner, ttl, change.rdtype, rdata) for rdata in change.rdatas if rdata not in is_kept]
+    heir, *rest = new + kept
+    gone = [record for record in rrset if record.rdata == heir.rdata or record.rdata not in is_kept]
+    above = tuple(comment for record in gone for comment in record.above)
+    behind = [record.behind for record in gone if record.behind]
+    heir = heir._replace(above=above + tuple(behind[1:]), behind=behind[0] if behind else b"")
+    return [*others, heir, *rest]
 
 
 def _deleted(records: Sequence[Record], change: Change) -> list[Record]:
@@ -151,12 +164,13 @@ def _deleted(records: Sequence[Record], change: Change) -> list[Record]:
     above: tuple[bytes, ...] = ()
     for record in records:
         is_other_type = change.rdtype is not None and record.rdtype != change.rdtype
-        if is_other_type or (change.rdata is not None and record.rdata != change.rdata):
+        if is_other_type or (change.rdatas and record.rdata not in change.rdatas):
             kept.append(record._replace(above=above + record.above))
             above = ()
         else:
             above += record.above
-    if len(kept) == len(records) and not change.if_exists:
+    there = {record.rdata for record in records if record.rdtype == change.rdtype}
+    if (len(kept) == len(records) or not there.issuperset(change.rdatas)) and not change.if_exists:
         what = "" if change.rdtype is None else f"{rdtypes.type_name(change.rdtype)} "
         place = f"{change.place}: " if change.place else ""
         raise NotFound(f"{place}{change.name} has no such {what}record: {_held(records, change.rdtype)}")
@@ -202,17 +216,13 @@ def _ttl_and_type(verb: str, words: list[str]) -> tuple[int | None, str, list[st
 
 def _ttl_may_follow(kind: str, words: list[str]) -> bool:
     """Whether a number after TYPE is a TTL: the data must be complete without it."""
-    if len(words) < 2 or _is_rdata(kind, words):
+    if len(words) < 2 or several.is_rdata(kind, words):
         return False
-    # Wrong either way: what begins with a number is not blamed for something else.
-    return _is_rdata(kind, words[1:]) or not text.begins_with_number(kind)
-
-
-def _is_rdata(kind: str, words: list[str]) -> bool:
     try:
-        text.rdata_from_words(kind, words, dns.name.root)
-    except XferzoneError:
-        return False
+        several.divided(kind, words[1:])
+    except UsageError:
+        # Wrong either way: what begins with a number is not blamed for something else.
+        return not text.begins_with_number(kind)
     return True
 
 
