@@ -120,6 +120,8 @@ LINES = [
     ("`diff`", ["diff", "example.com"]),
     ("`blame`", ["blame", "example.com"]),
     ("`log`", ["log"]),
+    ("`log`", ["log", "-p"]),
+    ("`log`", ["show", "example.com/main~1"]),
     ("`reflog`", ["reflog", "example.com"]),
     ("`status`", ["status"]),
     ("`promote`", ["promote"]),

@@ -6,6 +6,7 @@ from xferzone.cli.committing import Writing, commit, on_branch, writing_on
 from xferzone.cli.conditions import if_missing, is_given, unless_there
 from xferzone.cli.output import iso, printable, show_json, when
 from xferzone.cli.settings import Settings, now_ms, reading
+from xferzone.cli.terminal import show_table
 from xferzone.edit.appending import Commit
 from xferzone.edit.commit import Edit
 from xferzone.edit.naming import zone_branch
@@ -103,14 +104,17 @@ def _list_branches(settings: Settings, zone: str | None) -> None:
     if settings.json:
         show_json({"branches": [_as_json(row) for row in rows]})
         return
-    for row in rows:
-        # Of a branch that is no zone's nobody asks whether it is published; feature/x is as good as never one's.
-        branch = BranchName.parse(row.name)
-        unpublished = not row.is_published and branch is not None and "." in branch.zone
-        state = (" served" if row.is_served else " not published" if unpublished else "") + (
-            " closed" if row.is_closed else ""
-        )
-        click.echo(f"{printable(row.name)} {short(row.tip)} {when(row.date_ms)}{state}")
+    show_table(
+        [[printable(row.name), short(row.tip), when(row.date_ms), _state(row)] for row in rows], (1, "yellow")
+    )
+
+
+def _state(row: branches.BranchEntry) -> str:
+    # Of a branch that is no zone's nobody asks whether it is published; feature/x is as good as never one's.
+    branch = BranchName.parse(row.name)
+    unpublished = not row.is_published and branch is not None and "." in branch.zone
+    state = "served" if row.is_served else "not published" if unpublished else ""
+    return f"{state} closed".strip() if row.is_closed else state
 
 
 def _as_json(row: branches.BranchEntry) -> dict[str, object]:
@@ -130,4 +134,4 @@ def _list_tags(settings: Settings, zone: str | None) -> None:
     if settings.json:
         show_json({"tags": [{"tag": name, "checkin": at} for name, at in rows]})
     else:
-        click.echo("".join(f"{printable(name)} {short(at)}\n" for name, at in rows), nl=False)
+        show_table([[printable(name), short(at)] for name, at in rows], (1, "yellow"))

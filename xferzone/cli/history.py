@@ -1,4 +1,4 @@
-"""The verbs that look back: log, reflog, diff, blame, show."""
+"""The verbs that look back: log, reflog, diff, blame."""
 
 import itertools
 
@@ -6,7 +6,8 @@ import click
 import dns.name
 from click.core import ParameterSource
 
-from xferzone.cli import which
+from xferzone.cli import terminal, which
+from xferzone.cli.entries import changes_of, show_entries, show_entries_as_json
 from xferzone.cli.output import (
     changes_as_json,
     default_ttl_as_json,
@@ -25,15 +26,13 @@ from xferzone.history import log as zone_log
 from xferzone.history import owners
 from xferzone.history.blame import Blame
 from xferzone.history.blame import blame as blamed
-from xferzone.history.content import records_of, wildcard_above, with_serial
 from xferzone.history.diff import difference
 from xferzone.history.log import LogEntry
 from xferzone.history.revision import resolve
-from xferzone.publish.serials import serial_in
 from xferzone.refs import DEFAULT_BRANCH, LocalRefs, Publication, lookup
 from xferzone.store import Reader, places
 from xferzone.zone import changes
-from xferzone.zonefile import names, rdtypes, text
+from xferzone.zonefile import names, text
 
 DEFAULT_LENGTH = 20
 
@@ -50,9 +49,14 @@ DEFAULT_LENGTH = 20
     show_default=True,
     help="How many check-ins.",
 )
+@click.option(
+    "-p", "--patch", is_flag=True, help="Below each check-in the records that went (-) and came (+)."
+)
 @which.zone_option
 @click.pass_obj
-def log(settings: Settings, name: str | None, owner: str | None, count: int, chosen: str | None) -> None:
+def log(  # many: click hands each option over; long: its help lists the marks
+    settings: Settings, name: str | None, owner: str | None, count: int, patch: bool, chosen: str | None
+) -> None:
     """What happened, newest first.
 
     Of a zone with its forks, of a branch, or of everything; with NAME the check-ins that changed that name's records.
@@ -73,6 +77,7 @@ def log(settings: Settings, name: str | None, owner: str | None, count: int, cho
     Examples:
       xferzone log example.com -n 5
       xferzone log example.com www.example.com
+      xferzone log -p -n 3 example.com
       xferzone log trunk
     """
     with reading(settings) as (reader, refs):
@@ -84,11 +89,18 @@ def log(settings: Settings, name: str | None, owner: str | None, count: int, cho
             entries = list(zone_log.log(reader, refs, name, count))
             if name is not None and not entries:
                 raise NotFound(_not_logged(refs, name))
+        changed = changes_of(reader, entries, _owner(name, owner)) if patch else None
     if settings.json:
-        show_json({"checkins": [_as_json(entry) for entry in entries]})
-        return
-    for entry in entries:
-        click.echo(_as_text(entry))
+        show_entries_as_json(entries, changed)
+    else:
+        show_entries(entries, changed)
+
+
+def _owner(zone: str | None, name: str | None) -> bytes | None:
+    """The owner field of a name; None: no name was given."""
+    if zone is None or name is None:
+        return None
+    return changes.owner_in(changes.parse_name(name), names.parse_zone(zone))
 
 
 def _changes_of(reader: Reader, refs: LocalRefs, what: tuple[str, str], count: int) -> list[LogEntry]:
@@ -112,35 +124,6 @@ def _not_logged(refs: LocalRefs, name: str) -> str:
     if above is not None:
         return f"{name} is a name in {above}: `xferzone log {above} {name}` shows what happened to it"
     return f"{name} is no zone or branch here: `xferzone zone list` and `xferzone branch` show them"
-
-
-def _as_text(entry: LogEntry) -> str:
-    serial = "" if entry.serial is None else f" serial {entry.serial}"
-    reason = entry.reason.replace("\n", "; ")
-    state = "" if entry.state in ("published", "other") else f" [{entry.state}{reason and ': '}{reason}]"
-    tags = f" (tags: {', '.join(entry.tags)})" if entry.tags else ""
-    ended = f" [{'closed' if entry.is_closed else 'hidden'}]" if entry.is_closed or entry.is_hidden else ""
-    merged = "".join(f" merges {short(parent)}" for parent in entry.parents[1:])
-    place = f"{when(entry.date_ms)} {short(entry.id)} {entry.branch}{serial}"
-    return printable(f"{place} {entry.author}: {entry.comment}{tags}{merged}{ended}{state}")
-
-
-def _as_json(entry: LogEntry) -> dict[str, object]:
-    return {
-        "checkin": entry.id,
-        "branch": entry.branch,
-        "date": iso(entry.date_ms),
-        "author": entry.author,
-        "comment": entry.comment,
-        "serial": entry.serial,
-        "parents": entry.parents,
-        "state": entry.state,
-        "reason": entry.reason,
-        "tags": entry.tags,
-        "leaf": entry.is_leaf,
-        "closed": entry.is_closed,
-        "hidden": entry.is_hidden,
-    }
 
 
 @click.command()
@@ -183,11 +166,14 @@ def reflog(context: click.Context, name: str, branch: str, limit: int) -> None:
     if settings.json:
         show_json({"moves": [_move_as_json(move) for move in moves]})
         return
-    for move in moves:
-        serial, when_made = "-" if move.serial is None else move.serial, when(move.occasion.now_ms)
-        who = f"{move.occasion.login or '-'} {move.occasion.door.value or '-'}"
-        line = f"{move.number} {move.branch} {short(move.checkin)} {serial} {when_made} {who}"
-        click.echo(printable(line))
+    terminal.show_table([_move_as_row(move) for move in moves], (2, "yellow"))
+
+
+def _move_as_row(move: Publication) -> list[str]:
+    serial = "-" if move.serial is None else str(move.serial)
+    who = printable(move.occasion.login or "-"), move.occasion.door.value or "-"
+    branch = printable(str(move.branch))
+    return [str(move.number), branch, short(move.checkin), serial, when(move.occasion.now_ms), *who]
 
 
 def _move_as_json(move: Publication) -> dict[str, object]:
@@ -266,8 +252,11 @@ def blame(settings: Settings, name: str | None, owner: str | None, chosen: str |
         show_json({"zone": _absolute(zone), "records": records})
         return
     lines = text.shown_lines([one.record for one in found], names.zone_name(zone))
-    for one, line in zip(found, lines, strict=True):
-        click.echo(f"{short(one.id)} {when(one.date_ms)} {printable(one.author)}: {line.decode()}")
+    rows = [
+        [short(one.id), when(one.date_ms), f"{printable(one.author)}:", line.decode()]
+        for one, line in zip(found, lines, strict=True)
+    ]
+    terminal.show_table(rows, (0, "yellow"))
 
 
 def _blamed_as_json(one: Blame, origin: dns.name.Name) -> dict[str, object]:
@@ -276,54 +265,6 @@ def _blamed_as_json(one: Blame, origin: dns.name.Name) -> dict[str, object]:
         "date": iso(one.date_ms),
         "author": one.author,
     }
-
-
-@click.command()
-@click.argument("name")
-@click.argument("type_", metavar="[TYPE]", required=False)
-@click.option(
-    "--at", "revision", metavar="REV", default="", help="A version of the zone; else what is served."
-)
-@which.zone_option
-@click.pass_obj
-def show(settings: Settings, name: str, type_: str | None, revision: str, chosen: str | None) -> None:
-    """The records of a name, as they are served.
-
-    The DS of a zone here is in the zone above it.
-
-    \b
-    REV: a check-in's id or its beginning, a branch, a tag, any of these with ~N, @DATE or @-2h (UTC)
-
-    \b
-    Examples:
-      xferzone show www.example.com
-      xferzone show www.example.com A --at main~1
-    """
-    asked = changes.parse_name(name)
-    rdtype = None if type_ is None or type_.upper() == "ANY" else text.parse_type(type_)
-    with reading(settings) as (reader, refs):
-        zone = which.zone_of(
-            refs, asked, which.named(chosen), is_ds=rdtype == rdtypes.DS, removed=bool(revision)
-        )
-        checkin = resolve(reader, refs, zone, revision, now_ms())
-        owner = changes.owner_in(asked, zone)
-        serial = serial_in(reader, zone, checkin)
-        held = records_of(reader, zone, checkin, owner)
-        wildcard = None if held else wildcard_above(reader, zone, checkin, owner)
-    shown = [with_serial(record, serial) for record in held if rdtype in (None, record.rdtype)]
-    if not shown:
-        there = ", ".join(sorted({rdtypes.type_name(each.rdtype) for each in held}))
-        hint = f": it has {there}" if there else ""
-        if wildcard is not None:
-            hint = f": {wildcard} stands for it, `xferzone show '{wildcard}'` shows that"
-        raise NotFound(f"{asked} has no such record in {zone}{hint}")
-    if settings.json:
-        records = [record_as_json(each, names.zone_name(zone)) for each in shown]
-        show_json({"zone": _absolute(zone), "checkin": checkin, "serial": serial, "records": records})
-        return
-    for each in shown:
-        kind, data = text.shown_type_and_rdata(each.rdtype, each.rdata)
-        click.echo(f"{asked} {each.ttl} {kind} {data}")
 
 
 def _absolute(zone: str) -> str:

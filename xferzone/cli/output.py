@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from xferzone.cli.settings import Settings
+from xferzone.cli.terminal import signed
 from xferzone.errors import Fault, XferzoneError, ZoneInvalid
 from xferzone.wording import and_more
 
@@ -51,11 +52,11 @@ def error_object(exc: XferzoneError) -> Mapping[str, object]:
 
 def show_difference(change: "Difference", zone: str) -> None:
     """Records of the zone gone with a minus, records come with a plus."""
-    for at, sign, lines in ((0, b"-", change.gone), (1, b"+", change.come)):
+    for at, sign, lines in ((0, "-", change.gone), (1, "+", change.come)):
         if change.default_ttl is not None:
-            click.echo(sign + b"$TTL %d" % change.default_ttl[at])
+            click.echo(signed(f"{sign}$TTL {change.default_ttl[at]}"))
         for line in _shown(lines, zone):
-            click.echo(sign + line)
+            click.echo(signed(f"{sign}{line.decode()}"))
 
 
 def default_ttl_as_json(change: "Difference") -> dict[str, int | None]:
@@ -76,7 +77,7 @@ def show_changes(change: "Difference", zone: str, limit: int) -> None:
     come = limit - min(gone, len(change.gone))
     for sign, lines, most, verb in (("-", change.gone, gone, "removed"), ("+", change.come, come, "added")):
         for line in _shown(lines[:most], zone):
-            click.echo(f"{sign}{line.decode()}")
+            click.echo(signed(f"{sign}{line.decode()}"))
         if limit and len(lines) > most:
             click.echo(f"... {and_more(len(lines) - most)} {verb}: --format json has all")
 

@@ -13,6 +13,7 @@ from xferzone.cli.moved import tell_move
 from xferzone.cli.output import show_json
 from xferzone.cli.progress import watching
 from xferzone.cli.settings import Settings, changing, own_login, reading
+from xferzone.cli.terminal import show_table
 from xferzone.errors import Exists, UsageError
 from xferzone.exchange import Options
 from xferzone.exchange.known import known_remote
@@ -175,7 +176,7 @@ def list_(settings: Settings) -> None:
     elif not known:
         click.echo("there are no remotes: `xferzone remote add NAME URL` makes one", err=True)
     else:
-        click.echo("".join(f"{each.name} {each.url}\n" for each in known), nl=False)
+        show_table([[each.name, each.url] for each in known])
 
 
 @remote.command()

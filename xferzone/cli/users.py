@@ -7,6 +7,7 @@ import click
 from xferzone.cli.conditions import if_exists, if_missing, is_given, tell_nothing
 from xferzone.cli.output import show_json
 from xferzone.cli.settings import Settings, changing, reading
+from xferzone.cli.terminal import show_table
 from xferzone.errors import Exists, NotFound, UsageError, XferzoneError
 from xferzone.repository.accounts import ADMIN_CAPS, EVERYBODY, check_login, password
 from xferzone.store import Reader, accounts
@@ -97,7 +98,7 @@ def list_(settings: Settings) -> None:
     if settings.json:
         show_json({"users": [{"login": each.login, "caps": each.caps} for each in users]})
     else:
-        click.echo("".join(f"{each.login} {each.caps or '-'}\n" for each in users), nl=False)
+        show_table([[each.login, each.caps or "-"] for each in users])
 
 
 @user.command()

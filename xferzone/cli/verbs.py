@@ -32,7 +32,7 @@ VERBS = {
     "reflog": "history:reflog",
     "diff": "history:diff",
     "blame": "history:blame",
-    "show": "history:show",
+    "show": "show:show",
     "clone": "remotes:clone",
     "sync": "remotes:sync",
     "pull": "remotes:pull",

@@ -13,6 +13,7 @@ from xferzone.cli.newname import new_zone
 from xferzone.cli.output import as_faults, record_as_json, show_json, show_warnings
 from xferzone.cli.settings import Settings, now_ms, reading
 from xferzone.cli.sources import Found, zone_of, zone_said
+from xferzone.cli.terminal import show_table
 from xferzone.edit.appending import Commit
 from xferzone.edit.commit import Edit
 from xferzone.errors import Exists, Fault, NotFound, UsageError, ZoneInvalid
@@ -207,7 +208,7 @@ def list_(settings: Settings) -> None:
         fields = "zone", "serial", "checkin"
         show_json({"zones": [dict(zip(fields, row, strict=True)) for row in rows]})
     else:
-        click.echo("".join(f"{name} {serial} {short(checkin)}\n" for name, serial, checkin in rows), nl=False)
+        show_table([[name, str(serial), short(checkin)] for name, serial, checkin in rows], (2, "yellow"))
 
 
 @zone.command()

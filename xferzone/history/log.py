@@ -51,6 +51,11 @@ def log(reader: Reader, refs: LocalRefs, name: str | None, limit: int) -> Iterat
         yield entry(reader, refs, shown)
 
 
+def of_checkin(reader: Reader, refs: LocalRefs, checkin: ArtifactId) -> LogEntry:
+    """One check-in that is here."""
+    return entry(reader, refs, timeline.of_checkin(reader, checkin))
+
+
 def _span(reader: Reader, name: str) -> tuple[str, str]:
     try:
         zone = timeline.of_zone(names.parse_zone(name))

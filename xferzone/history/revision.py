@@ -94,21 +94,38 @@ def _base(reader: Reader, refs: LocalRefs, zone: str, word: str) -> ArtifactId:
             "tag",
             lambda: symbols.tagged(reader, f"sym-{named}")[:1] or symbols.tagged(reader, f"sym-{word}")[:1],
         ),
-        ("hash", lambda: reader.matching(word.lower(), MAX_CANDIDATES) if _HASH.fullmatch(word) else []),
     ]
     for kind, look_up in found:
-        candidates = look_up()
-        if len(candidates) > 1:
-            listed = ", ".join(candidate[: max(SHORT, len(word) + 4)] for candidate in candidates)
-            raise Ambiguous(f"{kind} {word} could be any of {listed}: give more digits")
-        if candidates:
-            return candidates[0]
+        candidate = _only(kind, word, look_up())
+        if candidate is not None:
+            return candidate
+    by_hash = by_id(reader, word)
+    if by_hash is not None:
+        return by_hash
     if not timeline.has_any(reader, timeline.of_zone(zone)) and (reason := lookup.zone(refs, zone)):
         raise NotFound(reason)
     raise NotFound(
         f"{zone} has no revision {word}: `xferzone log {zone}` shows check-ins, `xferzone branch {zone}` and "
         f"`xferzone tag {zone}` the names"
     )
+
+
+def by_id(reader: Reader, word: str) -> ArtifactId | None:
+    """The check-in whose id begins with these 4 or more hex digits. None: there is none, or they are something else.
+
+    Raises:
+        Ambiguous: several match; carries them.
+    """
+    return (
+        _only("hash", word, reader.matching(word.lower(), MAX_CANDIDATES)) if _HASH.fullmatch(word) else None
+    )
+
+
+def _only(kind: str, word: str, candidates: list[ArtifactId]) -> ArtifactId | None:
+    if len(candidates) > 1:
+        listed = ", ".join(candidate[: max(SHORT, len(word) + 4)] for candidate in candidates)
+        raise Ambiguous(f"{kind} {word} could be any of {listed}: give more digits")
+    return candidates[0] if candidates else None
 
 
 def _one(artifact: ArtifactId | None) -> list[ArtifactId]:

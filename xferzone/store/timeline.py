@@ -92,7 +92,20 @@ def entries(reader: Reader, limit: int, span: tuple[str, str] | None = None) -> 
     bounds = span or ()
     rows = reader.db.execute(query, (*bounds, *bounds, limit)).fetchall()
     dated = sorted(((edited_date(date_ms, edit), rid, raw) for rid, raw, date_ms, edit in rows), reverse=True)
-    shown = dated[:limit]
+    return _made(reader, dated[:limit])
+
+
+def of_checkin(reader: Reader, checkin: ArtifactId) -> Entry:
+    """One check-in that is here."""
+    query = f"""SELECT rid, hash, date_ms, edit FROM checkin JOIN blob USING (rid) LEFT JOIN ({_EDITS}) ON target = rid
+                WHERE hash = ?"""  # noqa: S608 nothing but our own text
+    rid, raw, date_ms, edit = reader.db.execute(query, (bytes.fromhex(checkin),)).fetchone()
+    (made,) = _made(reader, [(edited_date(date_ms, edit), rid, raw)])
+    return made
+
+
+def _made(reader: Reader, shown: Sequence[tuple[int, int, bytes]]) -> list[Entry]:
+    """Entries of edited dates, rids and raw ids."""
     symbols = _symbols(reader, [rid for _, rid, _ in shown])
     reparented = _reparented(reader)
     leaves = _leaves(reader, [rid for _, rid, _ in shown], reparented)
