@@ -109,3 +109,14 @@ def test_the_example_of_pragmas_is_what_a_server_tells(tmp_path: Path) -> None:
         tell(draft, LocalRefs(reader), {"": 0})
         told = b"".join(draft.pieces()).decode()
     assert told.splitlines() == re.findall(r"^    S: (.*)$", FORMATS, re.MULTILINE)
+
+
+def test_the_example_of_canonical_text_is_what_an_import_makes() -> None:
+    page = (PROJECT / "docs" / "zone-text.md").read_text()
+    by_hand, canonical = (
+        "".join(f"{line[4:]}\n" for line in part.splitlines())
+        for part in re.findall(r"\n\n((?:    .*\n)+)", page)[:2]
+    )
+    origin = names.zone_name("example.com")
+    read = text.read_zone(by_hand.encode(), origin)
+    assert text.write(read.records, origin, read.default).decode() == canonical

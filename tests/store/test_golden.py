@@ -7,13 +7,22 @@ from pathlib import Path
 
 import pytest
 
+from xferzone.edit.appending import Author
+from xferzone.edit.commit import Edit
 from xferzone.history import content
-from xferzone.refs import BranchName, Door, LocalRefs, Occasion
+from xferzone.history.diff import difference
+from xferzone.publish.deferred import compiled
+from xferzone.refs import BranchName, Door, LocalRefs, Occasion, State
+from xferzone.repository import check as published
+from xferzone.repository.rebuild import rebuild
 from xferzone.store import Store, accounts, schema
 from xferzone.store.check import faults
 from xferzone.store.remotes import Remote, remotes
+from xferzone.zone.changes import parse_change
+from xferzone.zone.difference import Difference
 
 GOLDEN = Path(__file__).parents[1] / "golden"
+NOW = 1_800_000_000_000  # milliseconds since 1970, later than any of them
 
 
 @pytest.mark.parametrize("golden", sorted(GOLDEN.glob("*.xferzone")), ids=lambda path: str(path.stem))
@@ -66,3 +75,42 @@ def test_a_new_repository_is_laid_out_as_migrations_leave_an_old_one(tmp_path: P
             )
             laid_out.append([(name, " ".join(sql.replace("( ", "(").split())) for name, sql in rows])
     assert laid_out[0] == laid_out[1]
+
+
+@pytest.mark.parametrize(
+    "golden", sorted(GOLDEN.glob("schema-000[123].xferzone")), ids=lambda path: str(path.stem)
+)
+def test_zones_of_earlier_versions_get_their_default_ttl_with_the_next_commit(
+    golden: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "zones.xferzone"
+    shutil.copy(golden, path)
+    zone = BranchName("example.com", "main")
+    with Store.open(path) as store:
+        with store.writer() as writer:
+            refs = LocalRefs(writer)
+            before = refs.get(zone)
+            assert before is not None
+            assert before.state is State.DEFERRED
+            rebuild(writer, refs, Occasion(NOW, "ops", Door.START))
+            # Its records are served as they stand, and its text is left alone.
+            served = compiled(writer, refs, before)
+            assert (served.checkin, served.serial) == (before.checkin, 8)
+            change = parse_change("set", ["new.example.com", "A", "192.0.2.9"])
+            done = Edit(writer, refs, zone, Author("ops", NOW)).change([change], "set")
+        with store.reader() as reader:
+            assert done.checkin is not None
+            (form,) = reader.checkin(done.checkin).parents
+            assert reader.checkin(form).parents == (before.checkin,)
+            assert difference(reader, "example.com", before.checkin, form) == Difference()
+            texts = [
+                reader.content(reader.files(checkin)["example.com.zone"])
+                for checkin in (before.checkin, form, done.checkin)
+            ]
+            assert texts[1] == b"$TTL 3600\n" + texts[0]
+            assert texts[2].replace(b"new 3600 A 192.0.2.9\n", b"") == texts[1] != texts[2]
+            assert done.serial == 10
+            other = LocalRefs(reader).get(BranchName("example.com", "test"))
+            assert other is not None
+            assert not content.canonical(reader, "example.com", other.checkin).startswith(b"@")
+            assert list(published.faults(reader, LocalRefs(reader))) == []
