@@ -9,10 +9,13 @@ from xferzone.observer import Observer, Several, Silent
 from xferzone.publish import forks
 
 
-def watching(peer: str, *, tells_races: bool) -> Observer:
-    """An observer of a sync with `peer`; `tells_races`: show what the server says of races that were lost."""
+def watching(peer: str, *, tells_races: bool, quiet: bool = False) -> Observer:
+    """An observer of a sync with `peer`; `tells_races`: show what the server says of races that were lost.
+
+    `quiet`: no line that counts, on a terminal either.
+    """
     said = _Said(peer, tells_races)
-    if not sys.stderr.isatty():
+    if quiet or not sys.stderr.isatty():
         return said
     from rich.console import Console  # 0.1 s, for terminals only
 

@@ -7,14 +7,15 @@ from typing import NamedTuple, TypeVar
 import click
 
 from xferzone import exchange
-from xferzone.cli import passwords, synced
+from xferzone.cli import passwords, replays, synced
 from xferzone.cli.conditions import if_exists, if_missing, is_given, tell_nothing
 from xferzone.cli.moved import tell_move
 from xferzone.cli.output import show_json
 from xferzone.cli.progress import watching
 from xferzone.cli.settings import Settings, changing, own_login, reading
 from xferzone.cli.terminal import show_table
-from xferzone.errors import Exists, UsageError
+from xferzone.edit.replaying import Replayed
+from xferzone.errors import Exists, LostRace, UsageError
 from xferzone.exchange import Options
 from xferzone.exchange.known import known_remote
 from xferzone.serve.helpers import compile_in_parallel, verifying
@@ -37,6 +38,16 @@ _PULL = _Way(pull=True, push=False, done="pulled from")
 _PUSH = _Way(pull=False, push=True, done="pushed to")
 _BOTH = _Way(pull=True, push=True, done="synced with")
 _Command = TypeVar("_Command", bound=Callable[..., object])
+_quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print nothing if all is well.")
+
+
+class _Manner(NamedTuple):
+    """How a sync is done, as its options say."""
+
+    password_file: str | None
+    save_password: bool
+    quiet: bool
+    replay: bool = False
 
 
 def _password_options(command: _Command) -> _Command:
@@ -89,7 +100,7 @@ def clone(
     tell_move(path, Remote(ORIGIN, without_password(url)), way)
     if save_password and account is not None:
         passwords.save(path, url, account.password)
-    synced.show(settings, done, "cloned")
+    synced.show(settings, [done], "cloned")
     synced.complain(done)
 
 
@@ -97,12 +108,17 @@ def clone(
 @click.argument("remote", metavar="[URL|NAME]", required=False)
 @click.option("--pull", "way", flag_value=_PULL, type=click.UNPROCESSED, help="Take only, send nothing.")
 @click.option("--push", "way", flag_value=_PUSH, type=click.UNPROCESSED, help="Send only, take nothing.")
+@click.option("--replay", is_flag=True, help="Make work of yours that lost a race again on what won it.")
+@_quiet_option
 @_password_options
 @click.pass_obj
+# many: click gives each option as an argument
 def sync(
     settings: Settings,
     remote: str | None,
     way: _Way | None,
+    replay: bool,
+    quiet: bool,
     password_file: str | None,
     save_password: bool,
 ) -> None:
@@ -110,40 +126,53 @@ def sync(
 
     It is the one named, else origin, where this repository was cloned from.
 
+    With --replay, check-ins of yours that lost a race are made again on top of what won it, and sent: those of this
+    sync, and those on fork branches that are still open. Records that both sides changed are left to you, with exit
+    code 4.
+
     \b
     Examples:
       xferzone sync
       xferzone sync --pull https://dns.example.net/
+      xferzone sync --quiet --replay
     """
-    _sync(settings, remote, way or _BOTH, password_file, save_password)
+    if replay and way is not None:
+        raise UsageError("--replay takes and sends: leave out --pull and --push")
+    _sync(settings, remote, way or _BOTH, _Manner(password_file, save_password, quiet, replay))
 
 
 @click.command()
 @click.argument("remote", metavar="[URL|NAME]", required=False)
+@_quiet_option
 @_password_options
 @click.pass_obj
-def pull(settings: Settings, remote: str | None, password_file: str | None, save_password: bool) -> None:
+def pull(
+    settings: Settings, remote: str | None, quiet: bool, password_file: str | None, save_password: bool
+) -> None:
     """Take what is new at a remote; `sync --pull`.
 
     \b
     Example:
       xferzone pull
     """
-    _sync(settings, remote, _PULL, password_file, save_password)
+    _sync(settings, remote, _PULL, _Manner(password_file, save_password, quiet))
 
 
 @click.command()
 @click.argument("remote", metavar="[URL|NAME]", required=False)
+@_quiet_option
 @_password_options
 @click.pass_obj
-def push(settings: Settings, remote: str | None, password_file: str | None, save_password: bool) -> None:
+def push(
+    settings: Settings, remote: str | None, quiet: bool, password_file: str | None, save_password: bool
+) -> None:
     """Send to a remote what was committed here; `sync --push`.
 
     \b
     Example:
       xferzone push
     """
-    _sync(settings, remote, _PUSH, password_file, save_password)
+    _sync(settings, remote, _PUSH, _Manner(password_file, save_password, quiet))
 
 
 @click.group(invoke_without_command=True)
@@ -234,39 +263,64 @@ def remove(settings: Settings, name: str) -> None:
         show_json({"name": name, "changed": is_gone})
 
 
-def _sync(
-    settings: Settings, named: str | None, direction: _Way, password_file: str | None, save_password: bool
-) -> None:
+def _sync(settings: Settings, named: str | None, direction: _Way, manner: _Manner) -> None:
+    exchanges: list[exchange.Outcome] = []
+    again: list[Replayed] = []
+    is_shown = settings.json or not manner.quiet
     with Store.open(settings.repository) as store:
-        with store.reader() as reader:
-            known = known_remote(reader, named)
-        if save_password:
+        if manner.save_password:
             passwords.check_may_save(settings.repository)
-        url = named if named is not None and "://" in named else known.url
-        account = passwords.account(settings.repository, url, password_file)
-        address, _, _ = credentials(known.url)
-        options = Options(
-            pull=direction.pull,
-            push=direction.push,
-            account=account,
-            remote=known,
-            observer=watching(address, tells_races=known.name != ORIGIN or not direction.pull),
-            login=own_login(),
-            compiler=compile_in_parallel,
-        )
-        login, is_ours = account is not None, bool(known.epochs)
-        with ending_in_order(), HTTP(address, with_login=login, is_ours=is_ours) as way:
-            done = exchange.sync(store, way, options)
-        if done.errors:
-            doubt = "is it the password, or is another project there?"
-            raise synced.refusal(done, doubt, pushed=direction.push)
-        tell_move(store.path, known, way)
-        if save_password and account is not None:
-            passwords.save(settings.repository, url, account.password)
+        for turn in range(replays.MAX_REPLAYS + 1):
+            done, tries = _exchanged(store, named, direction, manner)
+            exchanges.append(done)
+            if is_shown and (direction.pull or not done.is_denied):
+                verb = _PULL.done if done.is_denied and tries else direction.done
+                synced.show(settings, exchanges, verb)
+            is_last = not manner.replay or turn == replays.MAX_REPLAYS
+            found = replays.NONE if is_last else replays.replayed(store, done.followed.diverged)
+            again += found.done
+            if not found.done:
+                break
+        if manner.replay and is_shown:
+            replays.show(settings, again)
+        try:
+            synced.complain(done)
+            if found.failed:
+                raise LostRace("work of yours that lost a race is on fork branches")
+        except LostRace as exc:
+            exc.args = ("\n".join([str(exc), *found.failed]),)
+            raise
         with store.reader() as reader:
-            is_primary = reader.role == schema.PRIMARY
-        tries = bool(done.unsent) or not direction.pull or is_primary
-        if direction.pull or not done.is_denied:
-            synced.show(settings, done, _PULL.done if done.is_denied and tries else direction.done)
-        synced.complain(done)
-        synced.check_pushed(done, tries=tries, is_primary=is_primary)
+            synced.check_pushed(done, tries=tries, is_primary=reader.role == schema.PRIMARY)
+
+
+def _exchanged(
+    store: Store, named: str | None, direction: _Way, manner: _Manner
+) -> tuple[exchange.Outcome, bool]:
+    """One sync. Returns what it came to, and whether something was to be pushed."""
+    with store.reader() as reader:
+        known, is_primary = known_remote(reader, named), reader.role == schema.PRIMARY
+    url = named if named is not None and "://" in named else known.url
+    account = passwords.account(store.path, url, manner.password_file)
+    address, _, _ = credentials(known.url)
+    options = Options(
+        pull=direction.pull,
+        push=direction.push,
+        account=account,
+        remote=known,
+        observer=watching(
+            address, tells_races=known.name != ORIGIN or not direction.pull, quiet=manner.quiet
+        ),
+        login=own_login(),
+        compiler=compile_in_parallel,
+    )
+    login, is_ours = account is not None, bool(known.epochs)
+    with ending_in_order(), HTTP(address, with_login=login, is_ours=is_ours) as way:
+        done = exchange.sync(store, way, options)
+    if done.errors:
+        doubt = "is it the password, or is another project there?"
+        raise synced.refusal(done, doubt, pushed=direction.push)
+    tell_move(store.path, known, way)
+    if manner.save_password and account is not None:
+        passwords.save(store.path, url, account.password)
+    return done, bool(done.unsent) or not direction.pull or is_primary

@@ -19,11 +19,12 @@ _NOT_ALLOWED = "not authorized"
 _MAY_NOT_WRITE = f"{_NOT_ALLOWED} to write"
 
 
-def show(settings: Settings, done: Outcome, verb: str) -> None:
-    """Print it; `verb` says what was done with the remote."""
+def show(settings: Settings, exchanges: Sequence[Outcome], verb: str) -> None:
+    """Print the last one, or the JSON of all; `verb` says what was done with the remote."""
+    done = exchanges[-1]
     traffic, followed = done.traffic, done.followed
     if settings.json:
-        show_json(_account_of(done))
+        show_json(_account_of(exchanges))
         return
     show_list(
         [
@@ -43,19 +44,22 @@ def _taken(done: Outcome) -> int:
     return 0 if done.is_denied else done.traffic.sent
 
 
-def _account_of(done: Outcome) -> Mapping[str, object]:
-    traffic, followed = done.traffic, done.followed
+def _account_of(exchanges: Sequence[Outcome]) -> Mapping[str, object]:
+    """What they did together, and what the last one left."""
+    done, all_traffic = exchanges[-1], [done.traffic for done in exchanges]
+    followed = done.followed
     return {
         "remote": done.peer,
-        "rounds": traffic.rounds,
-        "received": traffic.received,
-        "sent": _taken(done),
-        "bytes_in": traffic.bytes_in,
-        "bytes_out": traffic.bytes_out,
-        "seconds": round(done.seconds, 3),
+        "rounds": sum(traffic.rounds for traffic in all_traffic),
+        "received": sum(traffic.received for traffic in all_traffic),
+        "sent": sum(map(_taken, exchanges)),
+        "bytes_in": sum(traffic.bytes_in for traffic in all_traffic),
+        "bytes_out": sum(traffic.bytes_out for traffic in all_traffic),
+        "seconds": round(sum(done.seconds for done in exchanges), 3),
         "moved": [
-            {"branch": str(each.branch), "from": each.old, "to": each.new, "serial": each.serial}
-            for each in followed.moved
+            {"branch": str(moved.branch), "from": moved.old, "to": moved.new, "serial": moved.serial}
+            for each in exchanges
+            for moved in each.followed.moved
         ],
         "diverged": [
             {"branch": str(each.branch), "checkins": list(each.checkins), "now_on": each.now_on}
@@ -70,7 +74,7 @@ def _account_of(done: Outcome) -> Mapping[str, object]:
             for each in followed.incomplete
         ],
         "absent": done.absent,
-        "messages": done.messages,
+        "messages": [message for each in exchanges for message in each.messages],
     }
 
 
@@ -109,8 +113,8 @@ def _told_of(lost: Diverged) -> str:
     fork = lost.now_on.removeprefix(f"{zone}/")
     return (
         f"{told}on branch {lost.now_on} now\n"
-        f"see it with `xferzone diff {zone} {branch} {fork}`, and do it again with `xferzone set` or `edit`; "
-        f"`xferzone branch {zone} {fork} --close` then closes it"
+        f"see it with `xferzone diff {zone} {branch} {fork}`; `xferzone sync --replay` does it again where nobody else "
+        f"changed the same. If you do it again by yourself, `xferzone branch {zone} {fork} --close` closes it"
     )
 
 
