@@ -163,6 +163,12 @@ def test_a_command_line_is_told_the_same(words: list[str], said: str) -> None:
     assert said in str(refused.value)
 
 
+def test_the_octal_star_of_route_53_is_warned_of() -> None:
+    _, warnings = checks.check("example.com", (SOUND + "\\052 A 192.0.2.1\n\\052.x TXT x\n").encode(), "f")
+    assert [said.partition(": ")[0] for said in warnings] == ["f line 4", "f line 5"]
+    assert "\\052 is the digit 4 in zone text: write *" in warnings[0]
+
+
 def test_curly_quotes_set_as_a_text_are_warned_of() -> None:
     change = changes.parse_change("set", ["a.example.com", "TXT", "\u201chello", "world\u201d"])
     (rdata,) = change.rdatas

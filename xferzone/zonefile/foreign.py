@@ -5,6 +5,7 @@ r"""What is not zone text in zone text, by its name: letters, other systems' rec
     [AGE:3600000]           a time stamp of Windows DNS
     LUA ALIAS WINS AWS      records of PowerDNS, of several providers, of Windows DNS, of Route 53 tools
     # ...    // ...         comments elsewhere; here they begin with ";"
+    \052.example.com.       "*" of Route 53, in octal
     ff fe 00 ...            UTF-16, as Notepad and PowerShell save it
 
 Source: RFC 3492 and RFC 5891 5 (xn--); the manuals of those systems.
@@ -12,7 +13,7 @@ Source: RFC 3492 and RFC 5891 5 (xn--); the manuals of those systems.
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 #: Letters that nobody means to write -> what they are, and what to write.
@@ -57,6 +58,7 @@ _RECORDS: Final[Mapping[bytes, str]] = {
         "it is a provider's redirection by HTTP: use A/AAAA of a web server",
     ),
 }
+_OCTAL_STAR: Final = re.compile(rb"^\\052(?=[.\s])", re.MULTILINE)
 _AGE: Final = re.compile(rb"\[AGE:[0-9]+\]?", re.IGNORECASE)
 
 
@@ -79,6 +81,15 @@ def utf_16(content: bytes) -> bool:
     head = content[:200]
     zeros = max(head[0::2].count(0), head[1::2].count(0))
     return content.startswith((b"\xff\xfe", b"\xfe\xff")) or (len(head) > 3 and zeros > len(head) // 3)
+
+
+def octal_owners(content: bytes) -> Iterator[tuple[int, str]]:
+    """Line, and what to write, of each owner that begins with `\\052`: Route 53's "*", and "4" in zone text."""
+    if b"\\052" not in content:
+        return
+    for match in _OCTAL_STAR.finditer(content):
+        reason = "\\052 is the digit 4 in zone text: write *, if Route 53 wrote it for that"
+        yield content.count(b"\n", 0, match.start()) + 1, reason
 
 
 def letters(word: bytes) -> str:

@@ -44,6 +44,7 @@ def parse(content: bytes, origin: dns.name.Name) -> FileText:
     else:
         reading.read(content)
         reading.finish()
+        reading.file.doubts += [Fault("", line, reason) for line, reason in foreign.octal_owners(content)]
     return reading.file
 
 

@@ -42,7 +42,8 @@ class ZoneText(NamedTuple):
     Fields:
         records: in the order of the text.
         default: None: it says nothing of the default TTL.
-        warnings: for each file with records that took a TTL from where people may not expect it, one a place.
+        warnings: of each file with records that took a TTL from where people may not expect it, one a place; and of
+            what only its text shows.
     """
 
     records: list[Record]
@@ -83,6 +84,7 @@ class FileText:
         said: the $TTL that gives n, if this is the file that does.
         soa: the position of the first SOA record. None: there is none.
         has_ttl: whether there is a $TTL anywhere.
+        doubts: warnings of its text that its records do not show.
     """
 
     records: list[Record] = field(default_factory=list)
@@ -91,6 +93,7 @@ class FileText:
     said: Directive | None = None
     soa: int | None = None
     has_ttl: bool = False
+    doubts: list[Fault] = field(default_factory=list)
 
     @property
     def default(self) -> DefaultTTL | None:
@@ -136,6 +139,7 @@ def joined(files: Mapping[str, FileText]) -> ZoneText:
             records = _with_ttls(records, given)
             wrong = _limited([*wrong, *unknown])
             warnings += [] if unknown else _warnings(name, file, records)
+        warnings += [Fault(name, doubt.line, doubt.reason) for doubt in file.doubts]
         faults += [Fault(name, fault.line, fault.reason) for fault in wrong]
         every += records
     if faults:
