@@ -107,6 +107,21 @@ def test_apply_is_held_to_the_share_alone(holding: Callable[[str], Run], count: 
         assert xz("apply", "example.com", "-", "--allow-loss", stdin=batch).code == 0
 
 
+def test_apply_over_two_zones_of_which_one_loses_too_much_stores_neither(
+    holding: Callable[[str], Run],
+) -> None:
+    xz = holding(hosts(*range(20)))
+    assert xz("zone", "add", "example.org", "--from", "-", stdin=HEAD + hosts(*range(20))).code == 0
+    batch = "delete h1.example.org\n" + _lines([f"h{number}" for number in range(10)])
+    logged = xz("log").out
+    refused = xz("apply", "-", stdin=batch)
+    assert refused.code == 7
+    assert "example.com/main would lose 10 of 21 records (47 %)" in refused.err
+    assert xz("log").out == logged
+    assert xz("apply", "-", "--allow-loss", stdin=batch).code == 0
+    assert xz("show", "h1.example.org").code == 5
+
+
 def test_reset_and_edit_are_held_to_it(
     holding: Callable[[str], Run], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
