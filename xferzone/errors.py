@@ -6,6 +6,7 @@
     +-- MalformedDelta      1 bytes that are not a Fossil delta of their source
     +-- CorruptArtifact     1 stored bytes do not hash to their name
     +-- NewerSchema         1 a repository that a newer release has written
+    +-- ReadOnly            1 the repository, or its directory, may not be written to
     +-- CannotServe         1 an address cannot be bound, or a part of a server did not start
     +-- Exists              3 what was to be made is there already
     +-- NotFound            5 no such zone, revision, artifact, user or repository
@@ -20,6 +21,8 @@
     |   +-- DatedAhead        what a commit would follow is dated ahead of the clock
     +-- Denied             77 the other side refuses us
     +-- Busy               75 the repository stayed locked too long; try again
+    |   +-- Replaced          its name leads to another file by now
+    +-- NoRoom             75 a disk is full, here or at the other side: try again when there is room
     +-- Cancelled           1 the caller has cancelled the sync
 
 Catch the leaf you can act on. `ValueError`, `TypeError` and `AssertionError` mean a bug of ours. They are caught only
@@ -28,6 +31,10 @@ where a parser's ValueError becomes one of the errors above.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from errno import EDQUOT, ENOSPC
+from typing import Final
+
+FULL: Final = (ENOSPC, EDQUOT)  # of an OSError: there is no room left
 
 
 class XferzoneError(Exception):
@@ -68,6 +75,10 @@ class CorruptArtifact(XferzoneError):
 
 class NewerSchema(XferzoneError):
     """A repository that a newer release has written; the message names its schema."""
+
+
+class ReadOnly(XferzoneError):
+    """The repository, or its directory, may not be written to."""
 
 
 class CannotServe(XferzoneError):
@@ -168,6 +179,16 @@ class Denied(XferzoneError):
 
 class Busy(XferzoneError):
     """The repository stayed locked for as long as the caller was willing to wait."""
+
+    exit_code = 75
+
+
+class Replaced(Busy):
+    """The repository's name no longer leads to the file that was open; the message says what became of the work."""
+
+
+class NoRoom(XferzoneError):
+    """A disk is full, here or at the other side; nothing was stored."""
 
     exit_code = 75
 

@@ -129,6 +129,7 @@ LINES = [
     ("`rebuild`", ["rebuild"]),
     ("`repair`", ["repair"]),
     ("`backup`", ["backup", "copy.xferzone"]),
+    ("`restore`", ["restore", "copy.xferzone"]),
     ("`stats`", ["stats"]),
     ("`user add`, `user caps`, `user passwd`", ["user", "add", "bob"]),
     ("`user add`, `user caps`, `user passwd`", ["user", "caps", "bob", "g"]),
@@ -150,7 +151,7 @@ LINES = [
 #: What only another end, a lost race or a damaged file brings; other tests have these.
 RARE = re.compile(
     r"error\.|tag$|fork$|unsent_branches|unpublished|forks|listeners|invalid|incomplete|absent|diverged|messages|"
-    r"damaged|repaired|faults|notices|moved\[\]|remotes"
+    r"damaged|repaired|faults|notices|stepped|moved\[\]|remotes"
 )
 
 

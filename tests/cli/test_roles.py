@@ -76,6 +76,13 @@ def test_a_clone_works_and_becomes_a_primary(tmp_path: Path) -> None:
     assert "lost races" not in ann.xferzone("-R", clone, "status").out
     assert "it is a primary already" in ann.xferzone("-R", clone, "promote").err
     again = json.loads(ann.xferzone("-R", clone, "--format", "json", "promote").out)
-    assert again == {"version": 1, "role": "primary", "was": "primary", "moved": [], "notices": []}
+    assert again == {
+        "version": 1,
+        "role": "primary",
+        "was": "primary",
+        "moved": [],
+        "stepped": [],
+        "notices": [],
+    }
     ann.xferzone("-R", clone, "zone", "remove", "example.com")
     assert "role: primary\n" in ann.xferzone("-R", clone, "status").out

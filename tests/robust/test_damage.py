@@ -347,7 +347,7 @@ def test_check_lists_all_faults_exits_1_and_says_what_mends_them(copied: Made) -
     lost = [name for name in ("file 5", "blob", "check-in 5") if copied.named[name] not in done.out]
     assert not lost, done.out
     assert "run `xferzone rebuild`" in done.out
-    assert "restore it from a backup" in done.out
+    assert "`xferzone restore FILE` puts a backup in its place" in done.out
     assert " 0 faults" not in done.err
 
 
@@ -393,7 +393,7 @@ def test_what_is_damaged_is_fetched_anew(
     done = CliRunner().invoke(cli, ["-R", str(copied.path), "repair", sound])
     if what == "another hash":  # nobody has that, and nobody knows what it was
         assert isinstance(done.exception, XferzoneError)
-        assert "has not sent 1 damaged artifact: 000000" in str(done.exception)
+        assert "lacks 1 damaged artifact: 000000" in str(done.exception)
         assert readable(copied.path) == everything - {copied.named["blob"]}
         return
     assert done.exit_code == 0, done.output

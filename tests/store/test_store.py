@@ -18,7 +18,7 @@ from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.store import Store, Writer, outgoing, places, pool, schema
 from xferzone.store.check import faults
 from xferzone.store.check.relink import relink
-from xferzone.store.database import MAX_WAL
+from xferzone.store.opened import MAX_WAL
 
 # What `openssl dgst -sha3-256` prints for the three bytes "abc".
 SHA3_OF_ABC = ArtifactId("3a985da74fe225b2045c172d6bd390bd855f086e3e9d525b46bfe24511431532")
@@ -430,7 +430,7 @@ def test_a_full_disk_is_named_and_nothing_is_stored(store: Store) -> None:
             writer.db.execute("PRAGMA max_page_count = 1")
             writer.put(random.Random(1).randbytes(1_000_000))
 
-    with pytest.raises(XferzoneError, match="cannot be written: database or disk is full: make room"):
+    with pytest.raises(XferzoneError, match="cannot be written: its disk is full: make room"):
         write()
     assert count(store) == before
 

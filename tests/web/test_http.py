@@ -398,7 +398,7 @@ def test_a_body_for_which_there_is_no_room_is_told_so(
 ) -> None:
     client = falcon.testing.TestClient(create_app(tmp_path / "gone" / "z.xferzone"))
     (error,) = said(client.simulate_post("/", body=b"#" * 500_000, content_type=DEBUG))
-    assert error == Error("this server has no room for the request: tell its administrator")
+    assert error == Error("this server cannot take the request: tell its administrator")
     assert "xfer cannot be answered: [Errno 2] No such file" in caplog.text
 
 

@@ -238,3 +238,25 @@ def test_the_scanner_finds_the_soa_of_every_text_that_the_reader_takes(content: 
 def test_the_scanner_never_fails(content: bytes) -> None:
     found = serial.scan(content, ORIGIN)
     assert found is None or 0 <= found <= TOP
+
+
+@given(zone_texts, st.integers(0, TOP))
+@settings(max_examples=500)
+@example("@ 60 IN SOA ns1 h ( ; one\n 17 ; serial\n 1 2 3 4 )\nsoa TXT a 17\n", 1017)
+@example("$ORIGIN com.\nexample 5 SOA a b 17 1 2 3 4\nsoa 17 IN A 1.1.1.1", 1)
+@example('soa TXT "SOA a 17"\n@ 17 IN 17 SOA "a" b 17 17 17 17 17', 0)
+def test_another_serial_changes_no_other_octet(content: str, wanted: int) -> None:
+    octets = content.encode()
+    made = serial.with_serial(octets, ORIGIN, wanted)
+    before = serial.scan(octets, ORIGIN)
+    if made is None:
+        assert before is None or b"\\#" in octets
+        return
+    assert serial.scan(made, ORIGIN) == wanted
+    try:
+        old, new = text.read(octets, ORIGIN), text.read(made, ORIGIN)
+    except ZoneInvalid:
+        return
+    rest = [[each for each in read if each.rdtype != 6] for read in (old, new)]
+    assert rest[0] == rest[1]
+    assert serial.with_serial(made, ORIGIN, before or 0) is not None

@@ -21,7 +21,7 @@ import xferzone
 from xferzone.cli.output import error_object, print_json, printable
 from xferzone.cli.settings import DEFAULT_REPOSITORY, Settings
 from xferzone.cli.verbs import Verbs
-from xferzone.errors import Exists, NotFound, RefConflict, UsageError, XferzoneError
+from xferzone.errors import FULL, Exists, NoRoom, NotFound, RefConflict, UsageError, XferzoneError
 from xferzone.hashing import short
 from xferzone.serve.process import seek_cycles_seldom
 
@@ -36,7 +36,7 @@ Exit codes:
   6   the zone is not valid; nothing was stored
   7   refused by a safety threshold or a policy
   69  the remote could not be reached or understood
-  75  the repository is busy: try again
+  75  the repository is busy, or a disk is full: try again
   77  not permitted
 """
 
@@ -91,7 +91,7 @@ def main() -> None:
         # A full disk, a directory that cannot be entered: what the system says of it is all there is to say.
         click.echo(f"xferzone: {f'{exc.filename}: ' if exc.filename else ''}{exc.strerror}", err=True)
         _drop_output()  # what is left would fail once more
-        code = 1
+        code = NoRoom.exit_code if exc.errno in FULL else 1
     sys.exit(code)
 
 

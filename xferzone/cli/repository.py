@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from xferzone.cli.conditions import if_missing, is_given, tell_nothing
+from xferzone.cli.new_life import no_serial_step, show_stepped, stepped_json
 from xferzone.cli.output import printable, show_json, show_list
 from xferzone.cli.settings import Settings, changing, now_ms, occasion, reading
 from xferzone.hashing import short
@@ -127,38 +128,46 @@ def _work(unsent: Unsent) -> str:
 
 
 @click.command()
+@no_serial_step
 @click.pass_obj
-def promote(settings: Settings) -> None:
+def promote(settings: Settings, no_serial_step: bool) -> None:
     """Make a clone a primary: its zones change here from now on.
 
-    What waited is published. Do so when the primary is lost, or will not change again: two active primaries of a
-    project diverge.
+    What waited is published, and each zone's serial goes up by 1,000, past those that the lost primary may have served.
+    Do so when the primary is lost, or will not change again: two active primaries of a project diverge.
 
     \b
     Example:
       xferzone promote
     """
     with changing(settings) as (writer, refs):
-        done = zone_promote.promote(writer, refs, occasion(Door.CLI))
+        done = zone_promote.promote(writer, refs, occasion(Door.CLI), steps=not no_serial_step)
         writer.make_clusters()
     if settings.json:
-        moved = () if done is None else done.followed.moved
-        show_json(
-            {
-                "role": schema.PRIMARY,
-                "was": schema.PRIMARY if done is None else done.was,
-                "moved": [{"branch": str(one.branch), "to": one.new, "serial": one.serial} for one in moved],
-                "notices": () if done is None else done.followed.notices,
-            }
-        )
-        return
-    if done is None:
+        show_json(_promoted_json(done))
+    elif done is None:
         click.echo("it is a primary already", err=True)
-        return
+    else:
+        _show_promoted(done)
+
+
+def _promoted_json(done: zone_promote.Promoted | None) -> Mapping[str, object]:
+    moved = () if done is None else done.followed.moved
+    return {
+        "role": schema.PRIMARY,
+        "was": schema.PRIMARY if done is None else done.was,
+        "moved": [{"branch": str(one.branch), "to": one.new, "serial": one.serial} for one in moved],
+        "stepped": stepped_json(None if done is None else done.stepped),
+        "notices": () if done is None else _notices(done),
+    }
+
+
+def _show_promoted(done: zone_promote.Promoted) -> None:
     for one in done.followed.moved:
         serial = "" if one.serial is None else f" serial {one.serial}"
         click.echo(f"{printable(str(one.branch))} {short(one.new)}{serial}")
-    for notice in done.followed.notices:
+    show_stepped(done.stepped)
+    for notice in _notices(done):
         click.echo(printable(notice), err=True)
     click.echo(
         f"""promoted: this {done.was} is now the primary. Its remote "origin" was renamed "{zone_promote.OLD_ORIGIN}"
@@ -166,6 +175,11 @@ accounts were not copied; add them: xferzone user add LOGIN
 other clones follow it after: xferzone remote remove origin; xferzone remote add origin URL""",
         err=True,
     )
+
+
+def _notices(done: zone_promote.Promoted) -> list[str]:
+    """What publishing and the new life of serials have told."""
+    return [*done.followed.notices, *(() if done.stepped is None else done.stepped.notices)]
 
 
 @click.command()

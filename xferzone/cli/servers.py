@@ -24,7 +24,7 @@ from xferzone.cli.configuration import Files
 from xferzone.cli.settings import now_ms, occasion
 from xferzone.config import Config, Loaded
 from xferzone.counters import Counters
-from xferzone.errors import CannotServe, XferzoneError
+from xferzone.errors import CannotServe, NoRoom, ReadOnly, XferzoneError
 from xferzone.publish import deferred
 from xferzone.publish.publish import publish
 from xferzone.refs import Door, LocalRefs
@@ -54,6 +54,7 @@ class Servers:
         self._listening = Listening()
         self._endpoints: Sequence[Endpoint] = ()
         self._note = contextlib.ExitStack()
+        self._real = ""  # the file that the repository's name led to when this server was announced
         self._was_up = False
         self._in_json = False
         self._counters = Counters(metrics.SIZE)
@@ -76,22 +77,30 @@ class Servers:
         self._listen(loaded)
         with contextlib.closing(self._listening), self._note:
             try:
-                supervise(self._programs(loaded.config), self._tell, self._again)
+                supervise(self._programs(loaded.config), self._tell, self._again, self._look)
             finally:
                 _tidy(self._repository)
         with contextlib.suppress(OSError):  # the terminal has hung up
             self._say("stopped")
 
     def _prepare(self) -> None:
-        """Refuse what is not a repository, migrate an older schema, publish, compile: once, before the servers do."""
+        """Refuse what is not a repository, migrate an older schema, publish, compile: once, before the servers do.
+
+        Where nothing can be written, what was published before is served.
+        """
         with Store.open(self._repository) as store:
-            with store.writer() as writer:
-                self._counters.told = LocalRefs(writer).newest()
-                doubts = clock.doubts(writer, now_ms())
-                for notice in doubts + publish(writer, LocalRefs(writer), occasion(Door.START)):
-                    _log.warning("%s", notice)
-            if "dns" in self._parts:
-                _compile(store)
+            with store.reader() as reader:
+                self._counters.told = LocalRefs(reader).newest()
+                for doubt in clock.doubts(reader, now_ms()):
+                    _log.warning("%s", doubt)
+            try:
+                with store.writer() as writer:
+                    for notice in publish(writer, LocalRefs(writer), occasion(Door.START)):
+                        _log.warning("%s", notice)
+                if "dns" in self._parts:
+                    _compile(store)
+            except (NoRoom, ReadOnly) as exc:
+                _log.warning("what was published before is served: %s", exc)
 
     def _listen(self, loaded: Loaded[Config]) -> None:
         addresses = {"http": loaded.config.http.listen, "dns": loaded.config.dns.listen}
@@ -172,19 +181,30 @@ class Servers:
 
     def _tell(self) -> None:
         """Called when all programs are up, the first time or after a reload."""
-        places = [(endpoint.what, str(endpoint.address)) for endpoint in self._endpoints]
+        places = self._announce()
         self._counters.expected = self._answerers
-        self._note.close()
-        try:
-            self._note.enter_context(announced(self._repository, self._verb, places))
-        except OSError as error:
-            _log.warning("`xferzone status` cannot list this server: %s", error)
         if self._was_up:
             _log.info("reload outcome=%s file=%s", "done", self._files.path())
             return
         self._was_up = True
         where = ", ".join(f"{what} on {at}" for what, at in places)
         self._say(f"ready, {where}, pid {os.getpid()}; Ctrl-C ends it")
+
+    def _announce(self) -> list[tuple[str, str]]:
+        """Let `xferzone status` find this server beside the repository's file; what it serves, and where."""
+        places = [(endpoint.what, str(endpoint.address)) for endpoint in self._endpoints]
+        self._real = os.path.realpath(self._repository)
+        self._note.close()
+        try:
+            self._note.enter_context(announced(self._repository, self._verb, places))
+        except OSError as error:
+            _log.warning("`xferzone status` cannot list this server: %s", error)
+        return places
+
+    def _look(self) -> None:
+        """Follow a symbolic link that leads elsewhere now."""
+        if os.path.realpath(self._repository) != self._real:
+            self._announce()
 
     def _say(self, text: str) -> None:
         if self._in_json:

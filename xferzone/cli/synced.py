@@ -6,8 +6,9 @@ import click
 
 from xferzone.cli.output import MAX_SHOWN, printable, show_json, show_list
 from xferzone.cli.settings import Settings
-from xferzone.errors import Denied, LostRace, PeerError, XferzoneError
+from xferzone.errors import Busy, Denied, LostRace, NoRoom, PeerError, XferzoneError
 from xferzone.exchange import Outcome
+from xferzone.exchange.answer import BUSY, FAILED, NO_ROOM, REPLACED
 from xferzone.hashing import short
 from xferzone.observer import size
 from xferzone.publish.follow import Diverged
@@ -17,6 +18,14 @@ from xferzone.wording import counted
 _LOGIN_FAILED = "login failed"
 _NOT_ALLOWED = "not authorized"
 _MAY_NOT_WRITE = f"{_NOT_ALLOWED} to write"
+
+#: How errors of a server of ours begin that are not the sender's fault, and what they come to.
+_TROUBLES: Mapping[str, type[XferzoneError]] = {
+    BUSY: Busy,
+    REPLACED: Busy,
+    NO_ROOM: NoRoom,
+    FAILED: PeerError,
+}
 
 
 def show(settings: Settings, exchanges: Sequence[Outcome], verb: str) -> None:
@@ -146,6 +155,9 @@ def refusal(done: Outcome, doubt: str, *, pushed: bool = False) -> XferzoneError
 def refused(peer: str, errors: Sequence[str], doubt: str, *, left: int = 0, sent: int = 0) -> XferzoneError:
     """The same of `peer`'s errors, after so many artifacts were sent and so many are `left` unsent."""
     text = printable("; ".join(errors))
+    for beginning, kind in _TROUBLES.items():
+        if text.startswith(beginning):
+            return kind(f"{peer} says: {text}{f'; {_unsent(left)}' if left else ''}")
     if text == _LOGIN_FAILED:
         return Denied(f"{peer}: {text}: {doubt}")
     if text == _MAY_NOT_WRITE and left:

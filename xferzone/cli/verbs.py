@@ -44,6 +44,7 @@ VERBS = {
     "rebuild": "repository:rebuild",
     "repair": "repair:repair",
     "backup": "repository:backup",
+    "restore": "restore:restore",
     "stats": "repository:stats",
     "user": "users:user",
     "serve": "serve:serve",

@@ -4,8 +4,8 @@
          ^                                                                                      |
          +------------------ a full batch: the same socket again, else all -------------------- +
 
-    every TICK      a sign of life to the supervisor; collect the garbage of the last second, and keep the collector
-                    away from what stays
+    every TICK      a sign of life to the supervisor; follow the repository; collect the garbage of the last second, and
+                    keep the collector away from what stays
     every RESCAN    local addresses that came or went, where a wildcard is listened on
     TERM, INT,      the kernel is told to send new questions to other answerers; those that have come are answered,
     WINCH           then the end: with another answerer on the same addresses no question is lost

@@ -3,6 +3,8 @@
     refresh    the repository's version, at most every POLL seconds
                   | changed
                refs that moved since the last move seen ─> their views die; new ones open at the next question
+                  | another file has taken the repository's name
+               all views die, and the zones are those of that file
     parts      compiled zone files, by number, shared by all views; what does not fit INDEXES_SIZE is read again
 
 If the repository cannot be read, the views as they are go on answering, and it is tried again after RETRY seconds.
@@ -13,11 +15,11 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
-from xferzone.errors import CannotServe
+from xferzone.errors import CannotServe, NotFound
 from xferzone.nameserver.generations import Generations
 from xferzone.nameserver.view import View
 from xferzone.nameserver.zones import Zones
-from xferzone.refs.served import Served, ServedZone, State
+from xferzone.refs.served import Served, ServedZone, State, Version
 from xferzone.zone.index import Index
 from xferzone.zonefile.names import zone_name
 
@@ -32,11 +34,16 @@ def open_zones(repository: Path, only: Collection[str] | None = None) -> "Served
     Raises:
         XferzoneError: it is not there, or cannot be read.
     """
-    served = Served(repository)
     try:
-        return ServedZones(served, only)
+        served = Served(repository)
+        try:
+            return ServedZones(served, only)
+        except BaseException:
+            served.close()
+            raise
+    except NotFound:
+        raise
     except Exception as exc:
-        served.close()
         raise CannotServe(f"cannot read {repository}: {exc}") from exc
 
 
@@ -48,10 +55,15 @@ class ServedZones(Zones):
         self._served = served
         self._only = only
         self._indexes: Generations[Index] = Generations(INDEXES_SIZE)
-        self._version = -1
+        self._version: Version | None = None  # None: nothing was seen yet
         self._move = 0  # number of the last move of a ref that was seen
         self._due = 0.0  # monotonic seconds
         self.refresh()
+
+    @property
+    def file(self) -> int:
+        """Counts the files that have had the repository's name."""
+        return 0 if self._version is None else self._version.file
 
     def refresh(self, *, now: bool = False) -> None:
         """Follow what was committed; unless it must be `now`, at most every POLL seconds.
@@ -65,7 +77,11 @@ class ServedZones(Zones):
         self._due = clock + RETRY
         version = self._served.version()
         if version != self._version:
-            last, moved = self._served.changes(self._move)
+            is_another = self._version is not None and version.file != self._version.file
+            last, moved = self._served.changes(0 if is_another else self._move)
+            if is_another:
+                self.clear()
+                self._indexes = Generations(INDEXES_SIZE)
             for zone in moved:
                 if self._only is None or zone.branch.zone in self._only:
                     self._follow(zone)

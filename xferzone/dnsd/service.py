@@ -1,8 +1,9 @@
 """What keeps a server answering whatever a message holds and whatever happens to the repository.
 
 repository busy, damaged, gone    the views as they are go on answering
+another file in its place         its zones are served, and that is said; if it cannot be read, as above
 an answer cannot be made          look at the repository again, try again, then SERVFAIL
-something is wrong                said in the log, at most once in QUIET seconds
+something is wrong                said in the log, at most once in QUIET seconds, and the same again after AGAIN
 """
 
 import logging
@@ -14,6 +15,7 @@ from xferzone.dnsd.following import ServedZones
 from xferzone.nameserver.respond import failure
 
 QUIET: Final = 1.0  # seconds between two complaints
+AGAIN: Final = 60.0  # seconds until a complaint is repeated
 
 _log = logging.getLogger(__name__)
 
@@ -25,12 +27,20 @@ class Service:
         self._zones = zones
         self._respond = respond
         self._untold = 0  # complaints since the last one that was logged
-        self._next = 0.0  # monotonic seconds
+        self._last = ""  # the last complaint that was logged, and when
+        self._said = -AGAIN  # monotonic seconds
+        self._file = zones.file
 
     def refresh(self) -> None:
-        """Follow the repository, unless that was done a moment ago; to be called before each batch is answered."""
+        """Follow the repository, unless that was done a moment ago.
+
+        To be called before each batch is answered, and every second.
+        """
         try:
             self._zones.refresh()
+            if self._zones.file != self._file:
+                self._file = self._zones.file
+                _log.warning("the repository was replaced: the zones of the new file are served")
         except Exception as exc:  # noqa: BLE001 - a database has many ways to fail, and none may end us
             self._complain("the repository cannot be read, the last good zones are served", exc)
 
@@ -52,10 +62,10 @@ class Service:
             return failure(message, exc)
 
     def _complain(self, what: str, exc: Exception) -> None:
-        now = time.monotonic()
-        if now < self._next:
+        now, complaint = time.monotonic(), f"{what}: {type(exc).__name__}: {exc}"
+        if now < self._said + (AGAIN if complaint == self._last else QUIET):
             self._untold += 1
             return
         more = f" (and {self._untold} times more before)" if self._untold else ""
-        _log.error("%s: %s: %s%s", what, type(exc).__name__, exc, more)
-        self._untold, self._next = 0, now + QUIET
+        _log.error("%s%s", complaint, more)
+        self._untold, self._said, self._last = 0, now, complaint

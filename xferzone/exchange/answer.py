@@ -16,7 +16,7 @@ from typing import IO, Final, NamedTuple
 
 from xferzone.cards.body import COMPRESSED, DEBUG, UNCOMPRESSED, expand_body, stated_size, write_body
 from xferzone.env import SYSTEM, Env
-from xferzone.errors import Busy, PeerError, XferzoneError
+from xferzone.errors import FULL, Busy, NoRoom, PeerError, Replaced, XferzoneError
 from xferzone.exchange.publishing import REQUEST_S, Later, published_part
 from xferzone.exchange.room import SMALL, Room
 from xferzone.observer import Answered, Asked, Observer, Silent
@@ -24,6 +24,7 @@ from xferzone.publish import policy
 from xferzone.publish.publish import Published
 from xferzone.refs import Door, LocalRefs, Occasion
 from xferzone.store import Reader, Store, Writer
+from xferzone.store.walnote import ForeignLog
 from xferzone.sync.server import reply as server_reply
 from xferzone.sync.server.budget import Budget, TooLarge
 from xferzone.sync.server.login import Rights, authenticate, may_write
@@ -33,6 +34,13 @@ from xferzone.sync.server.round import Terms as RoundTerms
 from xferzone.transport import Body
 
 MAX_WIRE: Final = 64 * 1024 * 1024  # bytes of a request as it travels; ours
+
+#: How an error begins after which the same request may succeed later.
+BUSY: Final = "the repository is busy"
+REPLACED: Final = "the repository was replaced"
+NO_ROOM: Final = "the disk of this server is full"
+#: And one after which its administrator has to act.
+FAILED: Final = "this server cannot"
 MAX_BODY: Final = 2 * MAX_WIRE  # bytes of it when expanded: an artifact and all names fit
 
 
@@ -138,16 +146,24 @@ class _Answering:
     def _refusal(self, exc: Exception) -> "_Made":
         if isinstance(exc, PeerError):
             reply = server_reply.failure("refused", str(exc))
+        elif isinstance(exc, Replaced):
+            reply = server_reply.failure(
+                "busy", f"{REPLACED} while it was written: what was sent is not there; try again"
+            )
+        elif isinstance(exc, ForeignLog):
+            reply = server_reply.failure(
+                "busy", f"{REPLACED}, and cannot be read yet: try again in a few seconds"
+            )
         elif isinstance(exc, Busy):
-            reply = server_reply.failure("busy", "the repository is busy: try again")
+            reply = server_reply.failure("busy", f"{BUSY}: try again")
+        elif isinstance(exc, NoRoom) or (isinstance(exc, OSError) and exc.errno in FULL):
+            reply = server_reply.failure(
+                "failed", f"{NO_ROOM}: nothing was stored; try again when its administrator has made room"
+            )
         elif isinstance(exc, OSError):
-            reply = server_reply.failure(
-                "failed", "this server has no room for the request: tell its administrator"
-            )
+            reply = server_reply.failure("failed", f"{FAILED} take the request: tell its administrator")
         else:
-            reply = server_reply.failure(
-                "failed", "this server cannot read its repository: tell its administrator"
-            )
+            reply = server_reply.failure("failed", f"{FAILED} read its repository: tell its administrator")
         return self._written(reply, exc)
 
     def _round(self, store: Store, octets: IO[bytes], budget: Budget) -> "_Made":
@@ -169,7 +185,13 @@ class _Answering:
             with self._terms.later.put_off() if self._terms.later else contextlib.nullcontext():
                 reply = self._taken_in(store, request, rights, budget)
         with self._terms.room.seat():
-            return self._written(reply)
+            made = self._written(reply)
+        try:
+            store.check_in_place()
+        except Replaced:
+            made.reply.body.octets.close()
+            raise
+        return made
 
     def _taken_in(self, store: Store, request: Request, rights: Rights, budget: Budget) -> server_reply.Reply:
         """The reply to a request that may write, after what it brought is committed, and published or left to later."""

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from xferzone.errors import CorruptArtifact, NotFound
 from xferzone.exchange.options import Options
 from xferzone.exchange.running import Running
 from xferzone.hashing import ArtifactId
-from xferzone.store import Store
+from xferzone.store import Reader, Store, Writer
 from xferzone.store.check import replace
 from xferzone.sync.client.repair import RepairSession
 from xferzone.transport import Transport
@@ -61,6 +62,29 @@ def repair(
         if not session.repaired:
             break
     return Repaired(tuple(repaired), tuple(left))
+
+
+def repair_from(store: Store, source: Store, damaged: Sequence[ArtifactId]) -> Repaired:
+    """Replace what is damaged by what `source`, another repository here, has. What is sound stays as it is."""
+    left, repaired = list(damaged), list[ArtifactId]()
+    for _ in range(MAX_PASSES):
+        with store.writer() as writer, source.reader() as reader:
+            found = [artifact for artifact in left if _replaced(writer, reader, artifact)]
+        repaired += found
+        if not found:
+            break
+        left = find_damaged(store)
+    return Repaired(tuple(repaired), tuple(left))
+
+
+def _replaced(writer: Writer, source: Reader, artifact: ArtifactId) -> bool:
+    """Whether `source` could be read there."""
+    try:
+        content = source.content(artifact)
+    except (NotFound, CorruptArtifact):
+        return False
+    replace.replace(writer, artifact, content)
+    return True
 
 
 def find_damaged(store: Store) -> list[ArtifactId]:

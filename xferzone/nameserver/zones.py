@@ -73,6 +73,12 @@ class Zones:
             entry.close()
             self._close_above(name)
 
+    def clear(self) -> None:
+        """Serve no zone any longer."""
+        for entry in self._entries.values():
+            entry.close()
+        self._entries.clear()
+
     def __len__(self) -> int:
         return len(self._entries)
 

@@ -2,22 +2,27 @@
 
 A process opens it once, outside of any transaction: each call is a statement of its own, so no snapshot is held and the
 WAL can always be checkpointed. `version` is one PRAGMA (3.4 us); it changes with every commit of another connection.
+Every LOOK_S it is seen whether the name still leads to the open file; if not, what is there now is opened in its place.
 """
 
 import sqlite3
 import struct
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Final
-from urllib.parse import quote
+from typing import Final, NamedTuple
 
-from xferzone.errors import NotFound, NotReady
+from xferzone.errors import NotFound, NotReady, XferzoneError
 from xferzone.hashing import ArtifactId
 from xferzone.refs.branch import BranchName
 from xferzone.store import frames
+from xferzone.store.held import HeldFile
+from xferzone.store.walnote import ForeignLog
 
 MAX_INDEX = 256 * 1024 * 1024  # bytes of one compiled zone file
+LOOK_S: Final = 0.5  # seconds between two looks at whether the file was replaced
 _BUSY_TIMEOUT = 0.05  # seconds; a responder prefers to answer from what it has
 _TO_COMPILE: Final = struct.pack(">q", -1)  # in place of index numbers; no index has that number
 
@@ -45,25 +50,61 @@ class ServedZone:
     moved: int
 
 
+class Version(NamedTuple):
+    """Differs from an earlier one when something was committed; with another `file`, nothing seen before counts."""
+
+    file: int  # counts the files that were opened
+    commits: int  # SQLite's data_version
+
+
 class Served:
     """One read-only connection of one process.
 
     Raises:
         NotFound: no repository there.
+        XferzoneError: it cannot be opened.
     """
 
     def __init__(self, path: Path) -> None:
-        if not path.is_file():
-            raise NotFound(
-                f"no repository at {path}: make one with `xferzone -R {path} init`, or name yours with -R"
-            )
-        uri = f"file:{quote(str(path.absolute()))}?mode=ro"
-        self._db = sqlite3.connect(uri, uri=True, timeout=_BUSY_TIMEOUT, isolation_level=None)
+        self._path = path
+        self._opened = _Opened(path)
+        self._files = 1
+        self._due = time.monotonic() + LOOK_S
 
-    def version(self) -> int:
-        """A number that differs from the last call's when another connection has committed."""
-        (version,) = self._db.execute("PRAGMA data_version").fetchone()
-        return int(version)
+    @property
+    def _db(self) -> sqlite3.Connection:
+        return self._opened.db
+
+    def version(self) -> Version:
+        """What to compare with the last call's.
+
+        Raises:
+            XferzoneError: another file has taken the name, and it cannot be read, or is of another project; or none
+                has. The old one can be read until one is there that can. The next look is LOOK_S away.
+        """
+        clock = time.monotonic()
+        if clock >= self._due:
+            self._due = clock + LOOK_S
+            if not self._opened.file.is_current():
+                self._due = 0.0  # until there is one, each call says so
+                self._reopen()
+                self._due = clock + LOOK_S
+        (commits,) = self._db.execute("PRAGMA data_version").fetchone()
+        return Version(self._files, int(commits))
+
+    def _reopen(self) -> None:
+        old = self._opened
+        try:
+            fresh = _Opened(self._path)
+        except ForeignLog:
+            # The log is that of the old file, and is in nobody's way when all have closed that.
+            old.let_go()
+            raise
+        if fresh.project != old.project:
+            fresh.close()
+            raise XferzoneError(f"{self._path} was replaced by a repository of another project")
+        old.let_go()
+        self._opened, self._files = fresh, self._files + 1
 
     def changes(self, since: int) -> tuple[int, list[ServedZone]]:
         """The number of the newest move, and where each zone whose ref moved after `since` (0: all) stands now."""
@@ -112,7 +153,36 @@ class Served:
         return frames.expand(row[0], MAX_INDEX)
 
     def close(self) -> None:
-        self._db.close()
+        self._opened.close()
+
+
+class _Opened:
+    """A file, and a connection to it. Raises as HeldFile, and sqlite3.Error."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = HeldFile(path)
+        try:
+            self.db = self.file.connect(writes=False, timeout=_BUSY_TIMEOUT)
+            try:
+                self.db.execute("PRAGMA query_only=ON")
+                query = "SELECT value FROM setting WHERE name = 'project-code'"
+                self.project = self.db.execute(query).fetchone()
+            except BaseException:
+                self.db.close()
+                raise
+        except BaseException:
+            self.file.release()
+            raise
+
+    def let_go(self) -> None:
+        """`close`, of a file that has lost its name."""
+        with suppress(sqlite3.ProgrammingError):  # it is closed already
+            self.file.fold(self.db)
+        self.close()
+
+    def close(self) -> None:
+        self.db.close()
+        self.file.release()
 
 
 def pack(state: State, numbers: tuple[int, ...]) -> bytes:

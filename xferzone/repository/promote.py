@@ -8,6 +8,7 @@ remote that it was cloned from only when it is named.
 from dataclasses import dataclass, replace
 
 from xferzone.publish.follow import Followed, follow
+from xferzone.publish.new_life import Stepped, step_serials
 from xferzone.refs import BranchName, LocalRefs, Occasion
 from xferzone.repository.rebuild import resettle
 from xferzone.store import Writer, places, schema, symbols, unsent
@@ -24,14 +25,18 @@ OLD_ORIGIN = "old-origin"  # the new name of the remote; a remote that has this 
 
 @dataclass(frozen=True, slots=True)
 class Promoted:
-    """The role that the repository had, and what publishing then did."""
+    """The role that the repository had, what publishing then did, and the new life of serials; None: not begun."""
 
     was: str
     followed: Followed
+    stepped: Stepped | None
 
 
-def promote(writer: Writer, refs: LocalRefs, occasion: Occasion) -> Promoted | None:
-    """Make the repository a primary. None: it is one already, and nothing was done."""
+def promote(writer: Writer, refs: LocalRefs, occasion: Occasion, *, steps: bool = True) -> Promoted | None:
+    """Make the repository a primary. None: it is one already, and nothing was done.
+
+    `steps`: begin a new life of serials, since the lost primary may have served later ones.
+    """
     was = writer.role
     if was == schema.PRIMARY:
         return None
@@ -46,4 +51,5 @@ def promote(writer: Writer, refs: LocalRefs, occasion: Occasion) -> Promoted | N
     named = map(BranchName.parse, symbols.branches(writer))
     places.reopen(writer, [str(branch) for branch in named if branch is not None and not branch.is_fork])
     resettle(writer, refs)
-    return Promoted(was, follow(writer, refs, {}, occasion))
+    followed = follow(writer, refs, {}, occasion)
+    return Promoted(was, followed, step_serials(writer, refs, occasion) if steps else None)

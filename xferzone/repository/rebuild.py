@@ -36,7 +36,8 @@ def resettle(writer: Writer, refs: LocalRefs) -> None:
     for ref in standing:
         if places.placed(writer, ref.checkin) is None:
             raise NotFound(
-                f"{ref.branch} points to {ref.checkin}, which is not a check-in: restore from a backup"
+                f"{ref.branch} points to {ref.checkin}, which is not a check-in: `xferzone restore FILE` puts a backup "
+                "in the repository's place"
             )
     places.settle(writer, [ref.checkin for ref in standing])
     for leaf in places.passed_leaves(writer) if writer.role == schema.PRIMARY else ():

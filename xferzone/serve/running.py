@@ -1,4 +1,4 @@
-"""The running servers of a repository: one small file for each `serve`, `dns` or `up`, beside the repository.
+"""The running servers of a repository: one small file for each `serve`, `dns` or `up`, beside the repository's file.
 
     zones.xferzone-4711.run     {"verb": "up", "pid": 4711, "listeners": [["dns", "127.0.0.1:5300"], ...]}
 
@@ -45,10 +45,8 @@ def announced(repository: Path, verb: str, addresses: Sequence[tuple[str, str]])
     Raises:
         OSError: nothing can be written beside the repository.
     """
-    for path in _notes(repository):
-        with contextlib.suppress(OSError), path.open() as file:
-            if not _held(file.fileno()):
-                path.unlink()
+    sweep(repository)
+    repository = repository.resolve()
     path = repository.with_name(f"{repository.name}-{os.getpid()}.run")
     unfinished = path.with_suffix(".new")
     with unfinished.open("w") as file:
@@ -62,7 +60,16 @@ def announced(repository: Path, verb: str, addresses: Sequence[tuple[str, str]])
             path.unlink(missing_ok=True)
 
 
+def sweep(repository: Path) -> None:
+    """Remove the files that killed servers have left."""
+    for path in _notes(repository):
+        with contextlib.suppress(OSError), path.open() as file:
+            if not _held(file.fileno()):
+                path.unlink()
+
+
 def _notes(repository: Path) -> list[Path]:
+    repository = repository.resolve()  # beside the file itself, whatever link leads to it
     return list(repository.parent.glob(f"{escape(repository.name)}-[0-9]*.run"))
 
 

@@ -60,6 +60,7 @@ def supervise(
     programs: Sequence[Program],
     when_up: Callable[[], None],
     again: Callable[[], Sequence[Program] | None],
+    look: Callable[[], None] = lambda: None,
 ) -> None:
     """Run `programs` until a signal says stop.
 
@@ -68,6 +69,7 @@ def supervise(
     Args:
         when_up: called when all have reported, and again after each reload.
         again: called on HUP; the programs to run from now on, None: the same. It must not raise.
+        look: called while all are up, about every second; nor must it.
 
     Raises:
         CannotServe: a program ended before any process of it was up; the others were ended.
@@ -76,7 +78,7 @@ def supervise(
     terminal = process.Terminal()
     with _Signals() as signals:
         try:
-            _keep(crew, signals, _Reload(terminal, when_up, again))
+            _keep(crew, signals, _Reload(terminal, when_up, again, look))
         finally:
             _stop(crew.children, signals)
 
@@ -140,8 +142,10 @@ class _Reload:
         terminal: process.Terminal,
         when_up: Callable[[], None],
         again: Callable[[], Sequence[Program] | None],
+        look: Callable[[], None],
     ) -> None:
         self._terminal = terminal
+        self._look = look
         self._when_up = when_up
         self._again = again
         self._asked = False
@@ -164,6 +168,8 @@ class _Reload:
         if not self._told and crew.is_settled:
             self._told = self._was_up = True
             self._when_up()
+        elif self._told:
+            self._look()
 
 
 class _Signals:

@@ -21,6 +21,7 @@ from gunicorn.http import RequestParser
 from gunicorn.http.message import Request
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from xferzone.web import repository
 from xferzone.web.deadlines import HEAD_S, PATIENCE
 
 MAX_HEAD: Final = 32 * 1024  # bytes; nginx's large_client_header_buffers hold as much
@@ -56,6 +57,7 @@ class Worker(ThreadWorker):
         """Called every second at least, by the loop that accepts connections."""
         super().notify()
         PATIENCE.enforce()
+        repository.look()
 
     def enqueue_req(self, conn: TConn) -> None:
         """Called in the loop when a connection has come, or a request on it begins."""

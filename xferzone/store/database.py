@@ -4,6 +4,7 @@
     Store.open   ─> application id, schema revision ─> migrations, if the file is older
     store.reader()   BEGIN              one snapshot, read only
     store.writer()   BEGIN IMMEDIATE    the one writer; COMMIT at the end, ROLLBACK on an exception
+        before COMMIT and after it     does the name lead to this file (held.py)? If not, nothing is acknowledged
 
 SQLite runs in WAL mode: readers never wait. synchronous=FULL, because a commit acknowledges other people's work. SQLite
 starts a WAL again from its beginning only at a write while nobody reads in it, which may never happen; past MAX_WAL we
@@ -14,7 +15,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from copy import copy
 from pathlib import Path
@@ -22,18 +23,16 @@ from types import TracebackType
 from typing import Self
 
 from xferzone import migrations
-from xferzone.errors import Busy, NewerSchema, NotFound, UsageError, XferzoneError
+from xferzone.errors import Busy, UsageError
 from xferzone.store import pool, schema
 from xferzone.store.cache import ContentCache
 from xferzone.store.newfile import new_file
-from xferzone.store.pool import Pool
+from xferzone.store.opened import MAX_WAL, Followed, Opened
 from xferzone.store.reader import Reader
-from xferzone.store.remedies import code, explained
+from xferzone.store.remedies import explained
+from xferzone.store.walnote import set_mark
 from xferzone.store.writer import Writer
 
-MAX_WAL = (
-    16 * 1024 * 1024
-)  # bytes of the WAL from which we shorten it; as many more after each attempt that failed
 _WAL_PATIENCE_S = 3.0  # seconds that a writer then waits for readers
 _WAL_TRY = 50  # milliseconds of one attempt
 CACHE_SIZE = 32 * 1024 * 1024  # bytes of expanded contents that a process keeps
@@ -45,8 +44,8 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._cache = ContentCache(CACHE_SIZE)
-        self._reading = Pool(path, "BEGIN")
-        self._writing = Pool(path, "BEGIN IMMEDIATE", MAX_WAL)
+        self._name = Followed(path)
+        self._cached = self._name.opened  # whose contents the cache has
         self._turn = threading.Lock()
         self._wal_bound = MAX_WAL
 
@@ -83,7 +82,7 @@ class Store:
             store.path = path  # for messages
             store._lay_out()
             yield store
-            store._write_out()
+            store.write_out()
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -93,14 +92,9 @@ class Store:
             NotFound: there is no such file.
             XferzoneError: it is not a repository of ours, or a newer release has written it.
         """
-        if not path.is_file():
-            raise NotFound(
-                f"no repository at {path}: make one with `xferzone -R {path} init`, copy one with "
-                f"`xferzone clone URL {path}`, or name yours with -R"
-            )
         store = cls(path)
         try:
-            store._check_schema()
+            store._name.check()
         except BaseException:
             store.close()
             raise
@@ -109,7 +103,8 @@ class Store:
     @contextmanager
     def reader(self) -> Iterator[Reader]:
         """A read-only snapshot, from the first read to the end of the block."""
-        with explained(self.path, "read"), self._reading.transaction() as db:
+        opened = self._current()
+        with explained(self.path, "read"), opened.steady(), opened.reading.transaction() as db:
             yield Reader(db, self._cache)
 
     @contextmanager
@@ -118,15 +113,33 @@ class Store:
 
         Raises:
             Busy: another thread or process kept it for over pool.BUSY_TIMEOUT seconds.
+            Replaced: the name no longer leads to the file that was opened, or that has another name besides.
+            NoRoom: the disk is full.
         """
         if not self._turn.acquire(timeout=pool.BUSY_TIMEOUT):
             raise Busy(f"{self.path} is being written by another thread: try again")
         try:
-            with explained(self.path, "written"), self._writing.transaction() as db:
+            opened = self._current()
+            with explained(self.path, "written"), opened.writing.transaction(_in_place(opened)) as db:
                 yield Writer(db, self._cache)
-            self._shorten_wal()
+            opened.file.check("the change is lost with it: make it again")
+            self._shorten_wal(opened)
         finally:
             self._turn.release()
+
+    def follow(self) -> bool:
+        """Open what the name leads to, if that is another file now; whether it is.
+
+        Raises:
+            NotFound: no file is there.
+            XferzoneError: it is not a sound repository of the same project. The next call tries again.
+        """
+        before = self._cached
+        return self._current() is not before
+
+    def check_in_place(self) -> None:
+        """Raise Replaced unless the name leads to the file that is open: to be asked before work is acknowledged."""
+        self._name.opened.file.check("the change is lost with it: make it again")
 
     def back_up(self, path: Path) -> None:
         """Copy one moment of the repository to the new file `path`, while others read and write it.
@@ -141,10 +154,11 @@ class Store:
         with (
             new_file(path, "written", "give another name") as made,
             closing(sqlite3.connect(made)) as copy,
-            self._reading.connection() as db,
+            self._current().reading.connection() as db,
         ):
             db.backup(copy)
             copy.execute("UPDATE setting SET value = ? WHERE name = 'epoch'", (new_epoch(),))
+            set_mark(copy)
             copy.commit()
             # The copy is in WAL mode like the original, and only the file itself is linked to its name.
             copy.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -158,8 +172,7 @@ class Store:
         return other
 
     def close(self) -> None:
-        self._reading.close()
-        self._writing.close()
+        self._name.opened.close()
 
     def __enter__(self) -> Self:
         return self
@@ -170,10 +183,10 @@ class Store:
         self.close()
 
     def _lay_out(self) -> None:
-        with self._writing.connection() as db:
+        with self._name.opened.writing.connection() as db:
             # Not inside a transaction. The file remembers it.
             db.execute("PRAGMA journal_mode=WAL")
-        with self._writing.transaction() as db:
+        with self._name.opened.writing.transaction() as db:
             newest_schema(db)
             settings = {
                 "server-code": secrets.token_hex(20),
@@ -182,20 +195,20 @@ class Store:
             }
             db.executemany("INSERT INTO setting VALUES (?, ?)", settings.items())
             db.execute(f"PRAGMA application_id={schema.APPLICATION_ID}")
+            set_mark(db)
 
-    def _write_out(self) -> None:
+    def write_out(self) -> None:
         """Move everything from the WAL into the file: only that is linked, and closing would not report a full disk."""
-        with self._writing.connection() as db:
+        with self._name.opened.writing.connection() as db:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
-    def _shorten_wal(self) -> None:
+    def _shorten_wal(self, opened: Opened) -> None:
         """After a commit: move a large WAL into the file, and start it again if its readers end soon."""
-        wal = self.path.with_name(f"{self.path.name}-wal")
-        size = wal.stat().st_size if wal.exists() else 0
+        size = opened.file.log_size()
         if size < self._wal_bound:
             return
         is_kept, end = True, time.monotonic() + _WAL_PATIENCE_S
-        with self._writing.connection() as db:
+        with opened.writing.connection() as db:
             # Many short attempts: those within one long busy timeout may coincide with readers every time.
             db.execute(f"PRAGMA busy_timeout={_WAL_TRY}")
             with suppress(sqlite3.OperationalError):  # such as a full disk: the commit stands
@@ -204,40 +217,19 @@ class Store:
             db.execute(f"PRAGMA busy_timeout={pool.BUSY_TIMEOUT * 1000}")
         self._wal_bound = size + MAX_WAL if is_kept else MAX_WAL
 
-    def _check_schema(self) -> None:
-        revision = self._revision()
-        if revision == schema.HEAD:
-            return
-        if revision > schema.HEAD:
-            raise NewerSchema(
-                f"{self.path} has schema {revision}, written by a newer xferzone than this one, which knows "
-                f"{schema.HEAD}: use the release that wrote it"
-            )
-        # Imported here: Alembic and SQLAlchemy take 0.4 s, and a repository needs them once in a release.
-        from xferzone.store.migrating import migrate
+    def _current(self) -> Opened:
+        """What is at the name. Raises as `follow`."""
+        opened = self._name.current()
+        if opened is not self._cached:
+            self._cache, self._cached = (
+                ContentCache(self._cache.limit),
+                opened,
+            )  # rows have other numbers there
+        return opened
 
-        with self._turn:
-            migrate(self._writing.connect)
 
-    def _revision(self) -> str:
-        foreign = f"{self.path} is not an xferzone repository: name yours with -R"
-        with explained(self.path, "opened"):
-            try:
-                with self._reading.transaction() as db:
-                    (application_id,) = db.execute("PRAGMA application_id").fetchone()
-                    if application_id != schema.APPLICATION_ID:
-                        raise XferzoneError(foreign)
-                    (revision,) = db.execute("SELECT version_num FROM alembic_version").fetchone()
-            except sqlite3.DatabaseError as exc:
-                if code(exc) in (
-                    sqlite3.SQLITE_NOTADB,
-                    sqlite3.SQLITE_ERROR,
-                ):  # not a database, or no such table
-                    raise XferzoneError(f"{foreign} ({exc})") from exc
-                raise
-            except TypeError as exc:
-                raise XferzoneError(f"{foreign} (its schema has no revision)") from exc
-        return str(revision)
+def _in_place(opened: Opened) -> Callable[[], None]:
+    return lambda: opened.file.check("nothing was stored: try again")
 
 
 def new_epoch() -> str:

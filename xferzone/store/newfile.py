@@ -1,6 +1,7 @@
 """New files, which get their name when they are finished.
 
-    made in a hidden directory beside the name  ->  linked to the name  ->  the directory is removed
+    new_file       made in a hidden directory beside the name  ->  linked to the name  ->  the directory is removed
+    replacement    made there too  ->  what has the name gets another one besides  ->  renamed to the name, in one step
 
 After a kill the directory stays; the next file of the same name removes it.
 """
@@ -36,24 +37,60 @@ def new_file(path: Path, what: str, remedy: str) -> Iterator[Path]:
 
 
 @contextmanager
+def replacement(path: Path) -> Iterator[Path]:
+    """An empty file, which takes the place of `path` when the block has ended well; otherwise nothing is left of it.
+
+    Raises:
+        NotFound: the directory of `path` is not there.
+        XferzoneError: the disk is full, or the directory cannot be written.
+    """
+    if not path.parent.is_dir():
+        raise NotFound(f"{path.parent} is not a directory: make it first")
+    with explained(path, "replaced"), scratch(path) as directory:
+        made = directory / path.name
+        made.touch(mode=0o600)
+        yield made
+        _sync(made)
+        made.replace(path)
+        _sync(path.parent)
+
+
+@contextmanager
+def scratch(path: Path) -> Iterator[Path]:
+    """A hidden directory beside `path`, removed at the end of the block."""
+    prefix = f".{path.name}-unfinished-"
+    _sweep(path.parent, prefix)
+    directory, lock = _locked(path.parent, prefix)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+        os.close(lock)
+
+
+def _sync(path: Path) -> None:
+    """Have the disk keep a file or the names in a directory."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+@contextmanager
 def _finished(path: Path) -> Iterator[Path]:
     """Where to make the file. It is linked to `path` when the block ends well, and removed when it does not.
 
     Raises:
         Exists: somebody else has made something at `path` meanwhile; it was left as it is.
     """
-    prefix = f".{path.name}-unfinished-"
-    _sweep(path.parent, prefix)
-    directory, lock = _locked(path.parent, prefix)
-    try:
-        yield directory / path.name
-        # A link, unlike a rename, refuses to replace what is there.
-        path.hardlink_to(directory / path.name)
-    except FileExistsError as exc:
-        raise Exists(f"{path} exists already and was left as it is: give another name") from exc
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-        os.close(lock)
+    with scratch(path) as directory:
+        try:
+            yield directory / path.name
+            # A link, unlike a rename, refuses to replace what is there.
+            path.hardlink_to(directory / path.name)
+        except FileExistsError as exc:
+            raise Exists(f"{path} exists already and was left as it is: give another name") from exc
 
 
 def _check_free(path: Path, remedy: str) -> None:

@@ -8,10 +8,8 @@ safe; after it a child must open the file anew.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from urllib.parse import quote
 
 BUSY_TIMEOUT = 30  # seconds that a writer waits for the one before it
 MAX_IDLE = 8  # connections of a pool that are kept open while nobody uses them; web runs 8 threads
@@ -20,13 +18,14 @@ MAX_IDLE = 8  # connections of a pool that are kept open while nobody uses them;
 class Pool:
     """The connections of one kind: `begin` is "BEGIN", for readers, or "BEGIN IMMEDIATE", for the one writer.
 
-    `wal_limit`: bytes to which a WAL is cut when it starts again; for writers.
+    `connect` makes a new one, in autocommit mode: the kind of each transaction is ours to choose.
     """
 
-    def __init__(self, path: Path, begin: str, wal_limit: int = 0) -> None:
-        self._uri = f"file:{quote(str(path.absolute()))}?mode=rw"
-        self._begin, self._wal_limit = begin, wal_limit
+    def __init__(self, connect: Callable[[], sqlite3.Connection], begin: str) -> None:
+        self.connect = connect
+        self._begin = begin
         self._idle: list[sqlite3.Connection] = []
+        self._is_closed = False
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
@@ -41,27 +40,22 @@ class Pool:
             self._take_back(db)
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """A transaction: committed if the block ends well, else rolled back."""
+    def transaction(self, check: Callable[[], None] | None = None) -> Iterator[sqlite3.Connection]:
+        """A transaction: committed if the block ends well and `check` then raises nothing, else rolled back."""
         with self.connection() as db:
             db.execute(self._begin)
             yield db
+            if check is not None:
+                check()
             db.execute("COMMIT")
 
-    def connect(self) -> sqlite3.Connection:
-        """A new connection, in autocommit mode: the kind of each transaction is ours to choose."""
-        db = sqlite3.connect(
-            self._uri, uri=True, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
-        )
-        db.execute("PRAGMA synchronous=FULL")
-        if self._begin == "BEGIN":
-            db.execute("PRAGMA query_only=ON")
-        else:
-            db.execute(f"PRAGMA journal_size_limit={self._wal_limit}")
-        return db
+    def idle(self) -> sqlite3.Connection | None:
+        """A connection that nobody uses at the moment, and that stays in the pool; None: there is none."""
+        return self._idle[-1] if self._idle else None
 
     def close(self) -> None:
-        """Close what is idle; the others are closed when they come back, or serve on if the pool is used again."""
+        """Close what is idle; the others are closed when they come back."""
+        self._is_closed = True
         while self._idle:
             self._idle.pop().close()
 
@@ -73,7 +67,7 @@ class Pool:
         except BaseException:
             db.close()
             raise
-        if len(self._idle) < MAX_IDLE:
+        if len(self._idle) < MAX_IDLE and not self._is_closed:
             self._idle.append(db)
         else:
             db.close()

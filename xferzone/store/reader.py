@@ -36,7 +36,9 @@ class Reader:
     def project_code(self) -> str:
         code = self.setting("project-code")
         if code is None:
-            raise XferzoneError("the repository has lost its project code: restore it from a backup")
+            raise XferzoneError(
+                "the repository has lost its project code: `xferzone restore FILE` puts a backup in its place"
+            )
         return code
 
     @property

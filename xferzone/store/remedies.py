@@ -1,20 +1,24 @@
 """Remedies: errors of SQLite about the file or the disk, in our words and with what mends them."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from xferzone.errors import Busy, XferzoneError
+from xferzone.errors import Busy, NoRoom, ReadOnly, XferzoneError
 
 _MAY_WRITE = ": you need permission to write to the file and to its directory"
+_MAYBE_FULL = (
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+)  # what SQLite says when an index of its log has no room
+_ROOM = 64 * 1024  # bytes; such an index has 32 KiB
 _REMEDIES = {
-    sqlite3.SQLITE_CANTOPEN: _MAY_WRITE,
-    sqlite3.SQLITE_READONLY: _MAY_WRITE,
-    sqlite3.SQLITE_FULL: ": make room",
     sqlite3.SQLITE_IOERR: ": is the disk full, or failing?",
-    sqlite3.SQLITE_CORRUPT: "; restore a copy, or `xferzone clone` from a remote into a new file",
-    sqlite3.SQLITE_NOTADB: "; restore it from a backup",
+    sqlite3.SQLITE_CORRUPT: ": `xferzone restore FILE` puts a backup in its place; or `xferzone clone` from a remote "
+    "into a new file",
+    sqlite3.SQLITE_NOTADB: ": `xferzone restore FILE` puts a backup in its place",
 }
 
 
@@ -24,6 +28,8 @@ def explained(path: Path, what: str) -> Iterator[None]:
 
     Raises:
         Busy: another process keeps the file locked.
+        NoRoom: the disk is full.
+        ReadOnly: the file, or its directory, may not be written to.
         XferzoneError: anything else.
     """
     try:
@@ -32,7 +38,19 @@ def explained(path: Path, what: str) -> Iterator[None]:
         found = code(exc)
         if found in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise Busy(f"{path} is being written by another process: try again") from exc
+        if found == sqlite3.SQLITE_FULL or (found in _MAYBE_FULL and _is_full(path)):
+            raise NoRoom(f"{path} cannot be {what}: its disk is full: make room, and try again") from exc
+        if found in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+            raise ReadOnly(f"{path} cannot be {what}: {exc}{_MAY_WRITE}") from exc
         raise XferzoneError(f"{path} cannot be {what}: {exc}{_REMEDIES.get(found, '')}") from exc
+
+
+def _is_full(path: Path) -> bool:
+    try:
+        found = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return found.f_bavail * found.f_frsize < _ROOM and not found.f_flag & os.ST_RDONLY
 
 
 def code(exc: sqlite3.Error) -> int:

@@ -70,6 +70,38 @@ def serials(content: bytes, origin: dns.name.Name) -> set[int]:
     return serials_in(entries(content), origin)
 
 
+def with_serial(content: bytes, origin: dns.name.Name, serial: int) -> bytes | None:
+    """The content with another serial in the SOA at the apex, and nothing else changed.
+
+    None: there is not one that `scan` finds, or its rdata is written as \\#.
+    """
+    before, last = scan(content, origin), _last_candidate(content.lower())
+    made, copied, at = [], 0, 0
+    while before is not None and at <= last:
+        start, at = at, _end_of_entry(content, at)
+        if content[start : start + 1] == b"$":
+            continue
+        words = [
+            piece for piece in _PIECE.finditer(content, start, at) if piece.lastgroup in ("word", "quoted")
+        ]
+        tokens = [piece["word"] or b"" for piece in words]
+        skipped = 0 if content[start : start + 1] in (b" ", b"\t") else 1
+        if tokens and _serial(tokens[skipped:]) == before:
+            place = words[
+                next(i for i, token in enumerate(tokens) if i >= skipped and _SOA.fullmatch(token.upper()))
+                + 3
+            ]
+            made += [content[copied : place.start()], b"%d" % serial]
+            copied = place.end()
+    changed = b"".join([*made, content[copied:]])
+    return changed if before is not None and scan(changed, origin) == serial else None
+
+
+def _end_of_entry(content: bytes, at: int) -> int:
+    plain = _PLAIN_LINE.match(content, at)
+    return plain.end() if plain else _long_entry(content, at)[1]
+
+
 def entries(content: bytes) -> list[Entry]:
     """What `serials_in` looks at: the entries up to the last that may be an SOA. No origin is needed for it."""
     last = _last_candidate(content.lower())

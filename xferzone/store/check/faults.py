@@ -28,8 +28,10 @@ from xferzone.store.database import newest_schema
 from xferzone.store.reader import Reader
 
 _REBUILD: Final = "run `xferzone rebuild`"
-_BACKUP: Final = "restore it from a backup, or clone another repository of the project"
-_REPAIR: Final = "run `xferzone repair`, which fetches it from a remote, or restore it from a backup"
+_BACKUP: Final = (
+    "`xferzone restore FILE` puts a backup in its place, or clone another repository of the project"
+)
+_REPAIR: Final = "run `xferzone repair`, which fetches it from a remote, or from a backup with --from FILE"
 _SETTINGS: Final = {
     "project-code": re.compile("[0-9a-f]{40}"),
     "server-code": re.compile("[0-9a-f]{40}"),
@@ -69,10 +71,15 @@ def told(found: Iterator[str]) -> Iterator[str]:
         yield f"database: {exc}: {_BACKUP}"
 
 
-def _file(reader: Reader) -> Iterator[str]:
+def database_faults(reader: Reader) -> Iterator[str]:
+    """What SQLite finds wrong with the file, a line each."""
     for (line,) in reader.db.execute("PRAGMA integrity_check"):
         if line != "ok":
             yield f"database: {line}: {_BACKUP}"
+
+
+def _file(reader: Reader) -> Iterator[str]:
+    yield from database_faults(reader)
     there = {tuple(row) for row in reader.db.execute("SELECT type, name FROM sqlite_master")}
     for kind, name, table in _schema("SELECT type, name, tbl_name FROM sqlite_master"):
         if (kind, name) not in there:
