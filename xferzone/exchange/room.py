@@ -9,11 +9,12 @@ Nobody waits for the room in a transaction: a request that meets a large artifac
 """
 
 import contextlib
+import os
 import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, Self
 
 from xferzone.errors import Busy
 
@@ -31,6 +32,13 @@ class Room:
         self._directory = None if directory is None else str(directory)
         self._room = threading.Lock()
         self._seats = threading.BoundedSemaphore(READERS)
+
+    @classmethod
+    def beside(cls, repository: Path) -> Self:
+        """A room whose large bodies lie beside the repository's file, or elsewhere where that may not be."""
+        directory = Path(os.path.realpath(repository)).parent
+        # A directory that is missing is an error of each request: it may come back.
+        return cls(directory if not directory.exists() or os.access(directory, os.W_OK) else None)
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:

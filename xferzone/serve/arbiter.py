@@ -164,7 +164,7 @@ def application(trusted: Sequence[str] = ()) -> "_WSGIAppType":
 def _app(repository: Path, trusted: Sequence[Network], counters: Counters, later: Later) -> "_WSGIAppType":
     log_publications(repository, counters)
     later.soon()  # a worker before this one may have been killed
-    terms = Terms(room=Room(repository.parent), later=later)
+    terms = Terms(room=Room.beside(repository), later=later)
     # gunicorn's stubs promise an app any mapping, falcon's types take a dict; at run time it is a dict.
     return cast("_WSGIAppType", Forwarded(create_app(repository, terms, counters=counters), trusted))
 

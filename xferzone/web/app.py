@@ -46,7 +46,7 @@ def create_app(
         counters: what /metrics shows, shared with other processes of the server; None: this app's alone.
     """
     shared, counters = Repository(repository), counters or Counters(metrics.SIZE)
-    terms = terms or Terms(room=Room(shared.path.parent))
+    terms = terms or Terms(room=Room.beside(shared.path))
     watching = Several(Log(logging.getLogger("xferzone.web.xfer")), Counting(counters), terms.observer)
     app = falcon.App(middleware=[Sync(shared, replace(terms, observer=watching), answer)])
     app.add_middleware(_Kind())
