@@ -37,6 +37,10 @@ def test_disjoint_work_is_made_again_and_sent(zone: Run, raced: Run) -> None:
     done = raced("sync", "--replay")
     assert done.code == 0, done.err
     assert done.out.count("example.com/main: ") == 2
+    assert [line for line in done.out.splitlines() if line.startswith("+")] == [
+        "+a 3600 A 192.0.2.1",
+        "+b 3600 A 192.0.2.2",
+    ]
     for run in (zone, raced):
         text = run("zone", "export", "example.com").out
         assert [line for line in text.splitlines() if line[:1] in ("a", "b", "w")] == [
@@ -69,6 +73,8 @@ def test_without_it_the_message_names_it_and_a_later_sync_can_do_it(zone: Run, r
     (one,) = told["replayed"]
     assert (one["branch"], len(one["commits"])) == ("example.com/main", 1)
     assert one["fork"].startswith("example.com/main-fork-")
+    (change,) = one["commits"][0]["changes"]
+    assert (change["action"], change["name"]) == ("add", "c.example.com.")
     assert zone("show", "c.example.com").out == "c.example.com. 3600 A 192.0.2.4\n"
 
 

@@ -5,7 +5,14 @@ from typing import NamedTuple
 
 import click
 
-from xferzone.cli.output import printable, show_json, show_warnings
+from xferzone.cli.output import (
+    MAX_SHOWN,
+    changes_as_json,
+    printable,
+    show_changes,
+    show_json,
+    show_warnings,
+)
 from xferzone.cli.settings import Settings, now_ms, own_login
 from xferzone.edit.appending import Author
 from xferzone.edit.replaying import Replayed, own_forks, replay
@@ -14,6 +21,7 @@ from xferzone.hashing import short
 from xferzone.publish.follow import Diverged
 from xferzone.refs import BranchName, LocalRefs
 from xferzone.store import Store, schema
+from xferzone.zone.difference import Difference
 
 MAX_REPLAYS = 5  # times that work which loses again is made again; ours
 
@@ -62,10 +70,19 @@ def show(settings: Settings, done: Sequence[Replayed]) -> None:
     for one in done:
         for lost, commit in one.commits:
             show_warnings(commit.warnings)
+            show_changes(commit.changes or Difference(), one.home.zone, MAX_SHOWN)
             made = "is there already" if commit.checkin is None else f"is now {short(commit.checkin)}"
             click.echo(printable(f"{one.home}: {short(lost)} {made}"))
 
 
 def _as_json(one: Replayed) -> Mapping[str, object]:
-    commits = [{"lost": lost, "checkin": commit.checkin} for lost, commit in one.commits]
+    commits = [
+        {
+            "lost": lost,
+            "checkin": commit.checkin,
+            "warnings": commit.warnings,
+            "changes": changes_as_json(commit.changes or Difference(), one.home.zone),
+        }
+        for lost, commit in one.commits
+    ]
     return {"branch": str(one.home), "fork": str(one.fork), "commits": commits}
