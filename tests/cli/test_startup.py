@@ -8,8 +8,10 @@ import pytest
 
 from tests.cli.conftest import Run
 
-#: Each takes 10 to 400 ms to import, and no verb that reads or changes records needs it.
+#: Each takes 5 to 400 ms to import, and no verb that reads or changes records needs it.
 SLOW = {
+    "ctypes",
+    "difflib",
     "sqlalchemy",
     "alembic",
     "asyncio",

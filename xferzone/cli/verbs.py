@@ -5,7 +5,6 @@
 The global options (main.py) may also stand behind a verb, unless it has an option of that name itself.
 """
 
-import difflib
 import importlib
 import inspect
 from collections.abc import Sequence
@@ -88,6 +87,8 @@ class Verbs(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in VERBS and not args[0].startswith("-"):
+            import difflib  # 5 ms, which a verb that is known does not need
+
             near = difflib.get_close_matches(args[0], VERBS, 1)
             meant = ELSEWHERE.get(args[0]) or (f"`xferzone {near[0]}`" if near else "")
             hint = f"did you mean {meant}?" if meant else "`xferzone --help` lists them"

@@ -10,7 +10,6 @@
 `zone` and `branch` return the message, for a NotFound.
 """
 
-import difflib
 from collections.abc import Iterator
 from typing import Final
 
@@ -63,6 +62,8 @@ def near_zone(refs: LocalRefs, name: dns.name.Name) -> str | None:
 def _near(refs: LocalRefs, shown: str) -> str:
     """The zone here whose name is the nearest to that one; empty: none is near."""
     here = {ref.branch.zone for ref in refs.list() if ref.state is not State.REMOVED}
+    import difflib  # 5 ms, which a zone that is here does not need
+
     found = difflib.get_close_matches(shown.lower(), sorted(here), 1, _NEAR)
     return names.zone_name(found[0]).to_text(omit_final_dot=True) if found else ""
 

@@ -6,7 +6,6 @@ On other systems the latter do nothing: children of a killed parent then have to
 Source: prctl(2), PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SET_NAME; proc(5), fields 48 and 49 of stat; tty(4).
 """
 
-import ctypes
 import gc
 import os
 import signal
@@ -113,6 +112,8 @@ def entitle(part: str) -> None:
     """
     if sys.platform != "linux":
         return
+    import ctypes  # 10 ms, which no verb but those that serve needs
+
     name = ctypes.create_string_buffer(part.encode()[:_NAME_SIZE])
     text = f"xferzone: {part}".encode()
     _prctl(_SET_NAME, ctypes.addressof(name))
@@ -126,6 +127,8 @@ def entitle(part: str) -> None:
 def _prctl(option: int, value: int) -> None:
     if sys.platform != "linux":
         return
+    import ctypes  # as above
+
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
     if libc.prctl(option, value, 0, 0, 0) != 0:
