@@ -205,6 +205,15 @@ def test_a_clone_and_its_syncs_print_it_too(zone: Run, tmp_path: Path) -> None:
     assert "unsent_branches[].checkins" in assert_as_described(status.out, "`status`")
 
 
+def test_an_edit_that_saves_what_it_found_prints_it_too(zone: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDITOR", "true")
+    done = zone("--format", "json", "edit", "example.com")
+    assert done.code == 0
+    assert {"branch", "serial", "zone"} <= assert_as_described(done.out, WRITES)
+    told = json.loads(done.out)
+    assert (told["checkin"], told["changes"], told["serial"]) == (None, [], 5)
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [

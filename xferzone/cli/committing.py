@@ -250,6 +250,15 @@ def _show(done: Commit, most: int, *, is_dry: bool) -> int:
     return min(count, most)
 
 
+def tell_unchanged(settings: Settings, branch: BranchName, serial: int | None) -> None:
+    """Say that there was nothing to commit on the branch, which serves `serial`."""
+    done, is_dry = Commit(branch, None, serial), Writing.given().dry_run
+    if settings.json:
+        show_json(_as_json(done, is_dry=is_dry))
+    else:
+        _show(done, 0, is_dry=is_dry)
+
+
 def _as_json(done: Commit, *, is_dry: bool) -> Mapping[str, object]:
     answer: dict[str, object] = {
         "zone": names.zone_name(done.branch.zone).to_text(),

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import click
 
-from xferzone.cli.committing import Writing, commit, on_branch, with_options, writing
+from xferzone.cli.committing import Writing, commit, on_branch, tell_unchanged, with_options, writing
 from xferzone.cli.output import printable
 from xferzone.cli.settings import Settings, now_ms, reading
 from xferzone.edit.appending import Commit
@@ -112,7 +112,10 @@ def _is_committed(settings: Settings, draft: _Draft, comment: str) -> bool:
     """Let people edit the draft once, and commit what they saved. False: it has a fault, and they want to go on."""
     after = _saved(draft.path)
     if after == draft.before:
-        click.echo(f"{draft.zone}/{Writing.given().branch}: nothing changed", err=True)
+        with reading(settings) as (_, refs):
+            branch = zone_branch(draft.zone, Writing.given().branch)
+            ref = refs.get(branch)
+        tell_unchanged(settings, branch, None if ref is None else ref.serial)
         return True
 
     def act(change: Edit, writer: Writer, refs: LocalRefs) -> Commit:
