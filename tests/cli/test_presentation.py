@@ -52,6 +52,7 @@ def test_the_file_has_generic_form_and_people_are_shown_the_presentation(rare: R
     assert out(rare("show", "apl.example.com")) == [f"apl.example.com. 300 {' '.join(ADDRESSES)}"]
     assert sorted(out(rare("show", OWNER))) == sorted(f"{OWNER} {line}" for line in SHOWN)
     assert out(rare("diff", "example.com")) == [f"+apl 300 {' '.join(ADDRESSES)}"]
+    assert f"+apl 300 {' '.join(ADDRESSES)}" in out(rare("log", "example.com", "-p", "-n", "1"))
     blamed = [line.split(": ", 1)[1] for line in out(rare("blame", "example.com", OWNER))]
     assert sorted(blamed) == sorted(f"rare {line}" for line in SHOWN)
     nothing = rare("show", "apl.example.com", "A")
