@@ -13,7 +13,7 @@ from xferzone.publish.policy import refusal
 from xferzone.refs import Door, LocalRefs
 from xferzone.repository.rebuild import rebuild
 from xferzone.repository.status import status
-from xferzone.store import places, symbols
+from xferzone.store import places, schema, symbols
 
 A = zone_text("www 300 A 192.0.2.1")
 B = zone_text("www 300 A 192.0.2.2")
@@ -483,3 +483,16 @@ def test_any_order_of_arrival_ends_with_one_leaf_and_a_rising_serial(project: Pr
     assert waits == []
     leaves = [leaf for leaf in project.leaves() if leaf not in {placed.id for placed in bad}]
     assert leaves == [project.served()[0]] or (leaves == [] and bad)
+
+
+def test_what_a_zone_merged_from_elsewhere_is_published_with_it(project: Project) -> None:
+    """In one push: a line on a branch that is not a zone's, and a merge of it on a zone's branch."""
+    first = project.manifest(zone_text())
+    other = project.manifest(None, branch="trunk")
+    merge = project.manifest(zone_text("a 300 A 192.0.2.1"), artifact_id(first), artifact_id(other))
+    project.push(first, other, merge)
+    assert project.served()[0] == artifact_id(merge)
+    with project.store.reader() as reader:
+        found = places.placed(reader, artifact_id(other))
+    assert found is not None
+    assert (found.branch, found.place) == ("trunk", schema.PUBLISHED)

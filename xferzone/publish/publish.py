@@ -93,9 +93,14 @@ def _by_branch(checkins: Iterable[Placed]) -> list[tuple[str, list[Placed]]]:
         of_branch = arrived.pop(checkin.branch or "", [])
         of_branch.append(checkin)
         arrived[checkin.branch or ""] = of_branch
-    # Forks first: what a branch loses in a run is told of its fork in the same run.
-    forks = {text for text in arrived if (branch := BranchName.parse(text)) is not None and branch.is_fork}
-    return sorted(arrived.items(), key=lambda item: item[0] not in forks)
+    return sorted(arrived.items(), key=lambda item: _rank(BranchName.parse(item[0])))
+
+
+def _rank(branch: BranchName | None) -> int:
+    """Higher: published sooner."""
+    if branch is None:
+        return 2  # before a ref passes some of it, which makes that published
+    return 0 if branch.is_fork else 1  # what a branch loses in a run is told of its fork in the same run
 
 
 def advance(writer: Writer, refs: LocalRefs, occasion: Occasion, liberties: Liberties = _NONE) -> list[str]:
