@@ -16,7 +16,7 @@ def told(reader: Reader, before: Ref, after: Ref) -> str | None:
     change = default_change(old, new)
     if change is None:
         return None
-    gone, come = losing.nodes(reader, before, after)
+    gone, come = map(dict, losing.nodes(reader, before, after))
     changed = {key for key, node in gone.items() ^ come.items()}
     is_same = all(_but_soa(gone.get(key, b"")) == _but_soa(come.get(key, b"")) for key in changed)
     return default_told(change, is_same=is_same)

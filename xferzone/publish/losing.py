@@ -12,6 +12,8 @@ from xferzone.zone import loss
 from xferzone.zone.index import Index
 from xferzone.zone.loss import Lost
 
+Nodes = Iterator[tuple[bytes, bytes]]
+
 
 def too_much(reader: Reader, before: Ref, lost: Lost) -> loss.Loss | None:
     """The loss, if it is too much for the zone as it stood, compiled, at `before`. None: it is not."""
@@ -23,16 +25,15 @@ def between(reader: Reader, before: Ref, after: Ref) -> Lost:
     return loss.of_nodes(*nodes(reader, before, after))
 
 
-def nodes(reader: Reader, before: Ref, after: Ref) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
-    """The nodes, by key, of the indexes that one version alone has, of each of the two."""
+def nodes(reader: Reader, before: Ref, after: Ref) -> tuple[Nodes, Nodes]:
+    """Key and node of each owner in the indexes that one version alone has, of each of the two."""
     kept = set(before.numbers) & set(after.numbers)
     gone, come = (
-        dict(_nodes(reader, (number for number in ref.numbers if number not in kept)))
-        for ref in (before, after)
+        _nodes(reader, [number for number in ref.numbers if number not in kept]) for ref in (before, after)
     )
     return gone, come
 
 
-def _nodes(reader: Reader, numbers: Iterable[int]) -> Iterator[tuple[bytes, bytes]]:
+def _nodes(reader: Reader, numbers: Iterable[int]) -> Nodes:
     for number in numbers:
         yield from Index(indexes.content(reader, number))

@@ -50,14 +50,15 @@ def of_lines(change: Difference) -> Lost:
     return {owner: count for owner, count in fewer.items() if count > 0}
 
 
-def of_nodes(gone: Mapping[bytes, bytes], come: Mapping[bytes, bytes]) -> Lost:
-    """What goes when indexes with the nodes `gone`, by key, are replaced by those with the nodes `come`."""
-    fewer = {}
-    for key, node in gone.items() - come.items():
-        count = _counted(node) - _counted(come.get(key, EMPTY))
-        if count > 0:
-            fewer[names.owner_text(names.key_labels(key))] = count
-    return fewer
+def of_nodes(gone: Iterable[tuple[bytes, bytes]], come: Iterable[tuple[bytes, bytes]]) -> Lost:
+    """What goes when indexes with the owners `gone`, each a key and its node, are replaced by those with `come`."""
+    left, fewer = dict(gone), {}
+    for key, node in come:
+        before = left.pop(key, EMPTY)
+        if before != node:
+            fewer[key] = _counted(before) - _counted(node)
+    fewer |= {key: _counted(node) for key, node in left.items()}
+    return {names.owner_text(names.key_labels(key)): count for key, count in fewer.items() if count > 0}
 
 
 def too_much(lost: Lost, nodes: Iterable[bytes]) -> Loss | None:
