@@ -17,6 +17,7 @@ from xferzone.store import Store
 
 SCRIPT = Path(__file__).with_name("future-clock.sh")
 DAY_S = 86_400
+ORG = "@ 60 SOA ns1.example.net. h.example.net. 1 7200 3600 1209600 300\n@ 60 NS ns1.example.net.\n"
 
 
 @pytest.mark.interop
@@ -133,3 +134,16 @@ def test_a_server_that_starts_with_a_doubtful_clock_says_so(zone: Run, tmp_path:
         said = next((line for line in server.stderr if "clock" in line or "serve:" in line), "")
         server.terminate()
     assert "40 days after the newest check-in here" in said
+
+
+def test_a_zone_whose_first_version_is_dated_ahead_takes_the_option_too(
+    zone: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = time.time_ns
+    with monkeypatch.context() as wrong:
+        wrong.setattr("time.time_ns", lambda: at() + 400 * DAY_S * 10**9)
+        assert zone("zone", "add", "example.org", "--from", "-", stdin=ORG).code == 0
+    assert zone("set", "www.example.org", "A", "192.0.2.1").code == 7
+    assert zone("set", "www.example.org", "A", "192.0.2.1", "--allow-older").code == 0
+    assert zone("set", "www.example.org", "A", "192.0.2.2").code == 0
+    assert zone("set", "www.example.com", "A", "192.0.2.2").code == 0

@@ -155,6 +155,8 @@ def test_the_other_side_of_a_delegation_is_told_with_its_command(both: Run) -> N
     told = both("set", CHILD, *DS).err
     assert "sub.example.com. has no NS in example.com, so nobody asks for this DS" in told
     assert "`xferzone set sub.example.com NS ns2.example.net. -z example.com`" in told
+    told = both("set", "alone.example.org", *SIGNED).err
+    assert "warning: alone.example.org. RRSIG DS belongs to the zone above, not here" in told
     told = both("set", "alone.example.org", *DS).err
     assert (
         told == "warning: alone.example.org. DS belongs to the zone above, not here: BIND refuses the zone\n"

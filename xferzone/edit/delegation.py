@@ -35,8 +35,11 @@ def warnings(
         if owner not in after or change.verb == "delete":
             continue
         held = after[owner]
-        if change.rdtype == DS and owner == b"@":
-            found.append(f"{origin} DS belongs to the zone above, not here: BIND refuses the zone")
+        if change.is_ds and owner == b"@":
+            what = (
+                ("DS", "BIND refuses the zone") if change.rdtype == DS else ("RRSIG DS", "nobody asks for it")
+            )
+            found.append(f"{origin} {what[0]} belongs to the zone above, not here: {what[1]}")
         elif change.rdtype == DS and all(record.rdtype != NS for record in held):
             found.append(_without_ns(reader, refs, branch, change))
         elif change.rdtype == NS and owner == b"@":
