@@ -114,6 +114,7 @@ def assert_log_as_stock(person: Person, repository: Path, stock: Path) -> None:
     log = json.loads(person.xferzone("-R", repository, "--format", "json", "log", "-n", "100000").out)[
         "checkins"
     ]
+    log = [each | {"date": each["date"][:19].replace("T", " ")} for each in log]  # as stock writes it
     said = {each["checkin"]: each for each in log}
     columns = ("checkin", "comment", "author", "date", "branch", "leaf", "closed", "hidden")
     found = {tuple(each[column] for column in columns) for each in log}
