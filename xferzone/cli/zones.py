@@ -234,8 +234,10 @@ def export(settings: Settings, name: str, revision: str) -> None:
         serial = serial_in(reader, zone_id, checkin)
     if settings.json:
         origin = names.zone_name(zone_id)
-        records = [record_as_json(each, origin) for each in text.read(content, origin)]
-        show_json({"zone": origin.to_text(), "checkin": checkin, "serial": serial, "records": records})
+        read = text.read_zone(content, origin)
+        answer: dict[str, object] = {"zone": origin.to_text(), "checkin": checkin, "serial": serial}
+        answer["default_ttl"] = None if read.default is None else read.default.ttl
+        show_json(answer | {"records": [record_as_json(each, origin) for each in read.records]})
     else:
         click.echo(content, nl=False)
 
