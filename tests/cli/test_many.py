@@ -114,8 +114,8 @@ options { directory "/nowhere"; };      // moved from another machine
 include "conf.d/*.conf";
 zone "." { type hint; file "root.hints"; };
 zone "theirs.example" { type secondary; primaries { 192.0.2.1; }; file "theirs"; };
-zone "version.bind" CH { type master; file "ch"; };
-view "inside" { zone "both.example" IN { type primary; file "zones/both"; }; };
+ZONE "version.bind" CH { type master; file "ch"; };
+view "inside" { zone "both.example" in { Type Primary; FILE "zones/both"; }; };
 view "outside" { include "views.conf"; };
 """
 

@@ -81,8 +81,9 @@ def in_named_conf(file: str) -> Found:
     statements = list(_included(file, [MAX_INCLUDED]))
     directories = [*_directories(statements, file), Path(file).parent]
     for name, settings, line in _zone_statements(statements):
-        if settings.get("type") not in _PRIMARY or "file" not in settings:
-            others += [name] if settings.get("type", "hint") != "hint" else []
+        kind = settings.get("type", "hint").lower()
+        if kind not in _PRIMARY or "file" not in settings:
+            others += [name] if kind != "hint" else []
             continue
         try:
             zone = names.parse_zone(name)
@@ -151,7 +152,7 @@ def _included(file: str, left: list[int]) -> Iterator[Statement]:
 
 def _expanded(statements: Iterable[Statement], file: str, left: list[int]) -> Iterator[Statement]:
     for statement in statements:
-        if statement.words[:1] == ("include",) and len(statement.words) == 2:
+        if _keyword(statement) == "include" and len(statement.words) == 2:
             pattern = str(Path(file).parent / statement.words[1])
             # glob.glob, since pathlib takes no absolute pattern.
             for path in sorted(glob(pattern)) or [pattern]:  # noqa: PTH207
@@ -163,17 +164,27 @@ def _expanded(statements: Iterable[Statement], file: str, left: list[int]) -> It
 def _directories(statements: Iterable[Statement], file: str) -> Iterator[Path]:
     """The directory that paths are relative to, as the options have it; a relative one begins at `file`."""
     for statement in statements:
-        for words, _, _ in statement.block if statement.words == ("options",) else ():
-            if words[:1] == ("directory",) and len(words) == 2:
-                yield Path(file).parent / words[1]
+        for each in statement.block if _keyword(statement) == "options" else ():
+            if _keyword(each) == "directory" and len(each.words) == 2:
+                yield Path(file).parent / each.words[1]
 
 
 def _zone_statements(statements: Iterable[Statement]) -> Iterator[tuple[str, Mapping[str, str], int]]:
     """Of each zone of class IN, also within views, its name, its settings of one word, and the line."""
     for statement in statements:
-        for words, block, line in statement.block if statement.words[:1] == ("view",) else (statement,):
-            if len(words) > 1 and words[0] == "zone" and words[2:] in ((), ("IN",), ("in",)):
-                yield words[1], {each.words[0]: each.words[1] for each in block if len(each.words) == 2}, line
+        for each in statement.block if _keyword(statement) == "view" else (statement,):
+            if (
+                _keyword(each) == "zone"
+                and len(each.words) > 1
+                and "".join(each.words[2:]).upper() in ("", "IN")
+            ):
+                settings = {_keyword(below): below.words[1] for below in each.block if len(below.words) == 2}
+                yield each.words[1], settings, each.line
+
+
+def _keyword(statement: Statement) -> str:
+    """What a statement is about; BIND takes it in letters of either case."""
+    return statement.words[0].lower() if statement.words else ""
 
 
 def _beside(file: str, directories: list[Path]) -> str:
