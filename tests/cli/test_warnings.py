@@ -152,3 +152,11 @@ def test_what_was_mistyped_is_told_at_once(zone: Run) -> None:
     done = zone("set", "b.example.com", "MX", "10", "192.0.2.1")
     assert "give a host the record A 192.0.2.1" in done.err
     assert "write xn--bcher-kva.example.com" in zone("set", "b\u00fccher.example.com", "A", "192.0.2.1").err
+
+
+@pytest.mark.parametrize("verb", [("apply",), ("zone", "check"), ("zone", "import", "example.com")])
+def test_a_file_in_utf_16_is_named_by_every_verb(zone: Run, tmp_path: Path, verb: tuple[str, ...]) -> None:
+    (tmp_path / "saved.txt").write_bytes("set www.example.com A 192.0.2.7\r\n".encode("utf-16"))
+    failed = zone(*verb, "saved.txt")
+    assert failed.code == 6
+    assert "saved.txt line 1: it is UTF-16, as Notepad and PowerShell save it" in failed.err

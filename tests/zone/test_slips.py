@@ -39,8 +39,12 @@ WARNED = [
     ("a CNAME 192.0.2.1.", "give a host the record A 192.0.2.1, and write its name here"),
     ("a CNAME 192.0.2.1", "leads to the address 192.0.2.1 as if it were a name"),
     ("a CNAME 2001:db8::1.", "the record AAAA 2001:db8::1"),
-    ("a CNAME https://www.example.net/.", "leads to a URL, and only a host can be named here: write www.example.net."),
-    ("a CNAME http://www.example.net/path", "write www.example.net."),
+    ("a CNAME https://www.example.net/.", "and only a host can be named here: write www.example.net."),
+    ("a CNAME http://www.example.net/path", "leads to a URL or a port, and only a host can be named here"),
+    ("a CNAME app.example.net:8080.", "write app.example.net."),
+    ("a MX 5 smtp://mail.example.net:25.", "write mail.example.net."),
+    ("a SRV 1 1 1 192.0.2.1.", "leads to the address 192.0.2.1"),
+    ("a HTTPS 1 2001:db8::1.", "leads to the address 2001:db8::1"),
     ("my_host A 192.0.2.1", "A has a host name with an underscore, which some programs refuse: write my-host"),
     ("my_host AAAA ::1\nmy_host AAAA ::2", "AAAA has a host name with an underscore"),
     ("#www A 192.0.2.1", "a name that begins with #: comments begin with ;"),
@@ -89,8 +93,11 @@ def test_one_kind_of_slip_leaves_room_for_the_others() -> None:
 def test_in_the_root_and_in_a_zone_of_one_label() -> None:
     in_the_root = warned("www.com A 192.0.2.1\nx CNAME www.example.net\n", ".")
     assert not any("a final dot" in said for said in in_the_root)
-    (said,) = warned("www.example A 192.0.2.1\n", "example.")
-    assert "write www.example." in said
+    assert warned("www.example A 192.0.2.1\nexample A 192.0.2.1\nx CNAME example\n", "lan.") == []
+    said = warned("www.lan A 192.0.2.1\nx CNAME lan\n", "lan.")
+    assert [each.rpartition(" ")[2] for each in said] == ["www.lan.", "lan."]
+    (told,) = warned("lan A 192.0.2.1\n", "lan.")
+    assert "lan.lan. is the owner of records: is a final dot missing? write lan." in told
 
 
 def test_an_at_sign_in_a_mailbox() -> None:
@@ -106,7 +113,8 @@ def test_an_at_sign_in_a_mailbox() -> None:
 
 
 REFUSED = [
-    ("b\u00fccher A 192.0.2.1", "an international name has its xn-- form here: write xn--bcher-kva"),
+    ("b\u00fccher A 192.0.2.1", "an international name has its xn-- form here"),
+    ("b\u00fccher A 192.0.2.1", "write xn--bcher-kva"),
     ("a CNAME www.stra\u00dfe.example.", "write www.xn--strae-oqa.example."),
     ("a TXT \u201chello\u201d", 'a curly quote (U+201C): write "'),
     ("a A 192.0.2.1\u00a0", "a no-break blank (U+00A0): write a blank"),
@@ -124,6 +132,10 @@ REFUSED = [
     ("# a comment", "a comment begins with ; and not with #"),
     ("// a comment", "a comment begins with ; and not with //"),
     ("  # a comment", "a comment begins with ; and not with #"),
+    ("a A 192.0.2.1 # the web server", "a comment begins with ; and not with #"),
+    ("a A 192.0.2.1 // the web server", "a comment begins with ; and not with //"),
+    ("$TTL 60 # a minute", "a comment begins with ; and not with #"),
+    ("/* all of it */", "a comment begins with ; and not with /*"),
 ]
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from xferzone.errors import XferzoneError
+from xferzone.errors import Fault, XferzoneError, ZoneInvalid
+from xferzone.zonefile import foreign
 
 MAX_INPUT = 64 * 1024 * 1024  # bytes of one file or of stdin, as xferzone/zonefile/text.py reads them
 
@@ -47,6 +48,7 @@ def read_input(file: str) -> bytes:
 
     Raises:
         XferzoneError: it cannot be read, or is larger than MAX_INPUT.
+        ZoneInvalid: it is UTF-16.
     """
     try:
         if file == "-":
@@ -58,6 +60,8 @@ def read_input(file: str) -> bytes:
         raise XferzoneError(f"{source(file)} cannot be read: {exc.strerror}") from exc
     if len(content) > MAX_INPUT:
         raise XferzoneError(f"{source(file)} is over {MAX_INPUT} bytes: split the zone")
+    if foreign.is_utf_16(content):
+        raise ZoneInvalid([Fault(source(file), 1, foreign.UTF_16)])
     return content
 
 

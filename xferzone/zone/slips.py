@@ -64,7 +64,7 @@ _TARGETS: Final = frozenset(
 ) - {RRSIG, SIG, NSEC, NXT, SOA}
 _TAG: Final = re.compile(rb"[A-Za-z][A-Za-z0-9_-]*=\S*")
 _MORE_TAGS: Final = re.compile(rb";\s*[A-Za-z][A-Za-z0-9_-]*\s*=")
-_URL: Final = re.compile(rb"https?(?:://([^/]+))?.*", re.IGNORECASE | re.DOTALL)
+_URL: Final = re.compile(rb"(?:[A-Za-z][A-Za-z0-9+.-]*:/+)?([^:/]+)(?::[0-9]+)?(?:/.*)?", re.DOTALL)
 
 _Owners = Mapping[bytes, Sequence[Record]]
 
@@ -95,6 +95,7 @@ class _Zone:
         #: What a target in wire form, and an owner, ends in that is whole without the zone's name.
         self.whole = tuple(bytes((len(label),)) + label + self.wire for label in last)
         self.whole_owners = tuple(b"." + label for label in last)
+        self.name = names.owner_text(self.labels)
 
     def said(self, record: Record, what: str) -> Fault:
         """A warning of one record."""
@@ -115,7 +116,7 @@ def _dotless_owners(zone: _Zone) -> Iterator[Fault]:
     if not zone.whole:
         return
     for owner, own in zone.owners.items():
-        if owner.endswith(zone.whole_owners):
+        if owner.endswith(zone.whole_owners) or owner == zone.name:
             name = text.owner_name(owner, zone.origin)
             given = _shown(names.owner_labels(owner))
             reason = f"{name} is the owner of records: is a final dot missing? write {given}."
@@ -129,7 +130,7 @@ def _dotless_targets(zone: _Zone) -> Iterator[Fault]:
             continue
         for labels in _names(record.rdtype, rdata):
             own = zone.own(labels)
-            if len(own) > 1 and _ends_whole(own, zone) and names.owner_text(own) not in zone.owners:
+            if own and _ends_whole(own, zone) and names.owner_text(own) not in zone.owners:
                 reason = f"names {_shown(labels)}.: is a final dot missing? write {_shown(own)}."
                 yield zone.said(record, reason)
 
@@ -142,7 +143,7 @@ def _dotless_soa(zone: _Zone) -> Iterator[Fault]:
         mname, rname = _names(SOA, record.rdata.lower())
         for labels, host in ((mname, mname), (rname, rname[1:])):
             own = zone.own(labels)
-            is_whole = len(own) > 2 or (len(own) > 1 and _ends_whole(own, zone))
+            is_whole = len(own) > 2 or (bool(own) and _ends_whole(own, zone))
             at = names.owner_text(host[: len(host) - len(zone.labels)])
             if is_whole and at not in zone.owners:
                 yield zone.said(
@@ -153,13 +154,8 @@ def _dotless_soa(zone: _Zone) -> Iterator[Fault]:
 def _addresses(zone: _Zone) -> Iterator[Fault]:
     """Hosts that are addresses."""
     for record in zone.targets(_LEADING):
-        labels = _names(record.rdtype, record.rdata)[0]
-        written = b".".join(zone.own([label.lower() for label in labels]) or labels)
-        if written[-1:].isdigit() or b":" in written:
-            try:
-                address = ipaddress.ip_address(written.decode("ascii", "replace"))
-            except ValueError:
-                continue
+        written = _written(record, zone)
+        if (written[-1:].isdigit() or b":" in written) and (address := _address(written)):
             kind = "A" if address.version == 4 else "AAAA"
             remedy = f"give a host the record {kind} {address}, and write its name here"
             yield zone.said(record, f"leads to the address {address} as if it were a name: {remedy}")
@@ -167,11 +163,11 @@ def _addresses(zone: _Zone) -> Iterator[Fault]:
 
 def _urls(zone: _Zone) -> Iterator[Fault]:
     for record in zone.targets(_LEADING):
-        labels = _names(record.rdtype, record.rdata)[0]
-        if labels and (match := _URL.fullmatch(b".".join(labels))) and b":" in b"".join(labels):
-            host = (match[1] or b"").decode("ascii", "backslashreplace")
-            remedy = f"write {host}." if host else "write the host's name"
-            yield zone.said(record, f"leads to a URL, and only a host can be named here: {remedy}")
+        written = _written(record, zone)
+        if b":" in written and not _address(written):
+            match = _URL.fullmatch(written)
+            remedy = f"write {match[1].decode('ascii', 'backslashreplace')}." if match else "write its name"
+            yield zone.said(record, f"leads to a URL or a port, and only a host can be named here: {remedy}")
 
 
 def _underscores(zone: _Zone) -> Iterator[Fault]:
@@ -242,7 +238,22 @@ def _some(found: Sequence[Fault]) -> list[Fault]:
 
 
 def _ends_whole(own: Sequence[bytes], zone: _Zone) -> bool:
-    return own[-1] in _LAST or own[-1] == zone.labels[-1]
+    """Whether a name looks whole without the zone's: `www.example.com`, and in the zone lan. `lan`."""
+    return own == zone.labels or (len(own) > 1 and (own[-1] in _LAST or own[-1] == zone.labels[-1]))
+
+
+def _written(record: Record, zone: _Zone) -> bytes:
+    """The host that a record leads to, as it was probably written: without the zone's name."""
+    labels = _names(record.rdtype, record.rdata)[0]
+    return b".".join(zone.own([label.lower() for label in labels]) or labels)
+
+
+def _address(written: bytes) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address that a name is written as. None: it is not."""
+    try:
+        return ipaddress.ip_address(written.decode("ascii", "replace"))
+    except ValueError:
+        return None
 
 
 def _names(rdtype: int, rdata: bytes) -> list[list[bytes]]:

@@ -16,6 +16,8 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+UTF_16: Final = "it is UTF-16, as Notepad and PowerShell save it: save it as UTF-8 without a byte order mark"
+
 #: Letters that nobody means to write -> what they are, and what to write.
 _LETTERS: Final[Mapping[str, tuple[str, str]]] = {
     "\u201c": ("a curly quote", 'write "'),
@@ -70,13 +72,13 @@ def record(mnemonic: bytes) -> str:
 
 
 def comment(words: Sequence[bytes]) -> str:
-    """What to do about a line of these words if it is a comment of another language; empty: it is not."""
-    first = words[0] if words else b""
-    sign = next((sign for sign in (b"#", b"//", b"--", b"/*") if first.startswith(sign)), b"")
+    """What to do about a line of these words if it is or ends in a comment of another language; empty: it does not."""
+    signs = (sign for word in words for sign in (b"#", b"//", b"/*") if word.startswith(sign))
+    sign = b"--" if words and words[0].startswith(b"--") else next(signs, b"")
     return f"a comment begins with ; and not with {sign.decode('ascii')}" if sign else ""
 
 
-def utf_16(content: bytes) -> bool:
+def is_utf_16(content: bytes) -> bool:
     """Whether content is UTF-16, with or without a byte order mark."""
     head = content[:200]
     zeros = max(head[0::2].count(0), head[1::2].count(0))
@@ -99,7 +101,9 @@ def letters(word: bytes) -> str:
         what, remedy = _LETTERS[odd[0]]
         return f"{what} (U+{ord(odd[0]):04X}): {remedy}"
     if not text.isascii() and text.isprintable():
-        return f"an international name has its xn-- form here: write {xn(text)}"
+        return (
+            f"an international name has its xn-- form here, and other text stands in quotes: write {xn(text)}"
+        )
     return ""
 
 

@@ -202,12 +202,8 @@ def begins_with_number(kind: str) -> bool:
 def _not_text(content: bytes) -> Fault | None:
     if len(content) > MAX_TEXT:
         return Fault("", 0, f"{len(content)} bytes; a zone file may have {MAX_TEXT}")
-    if foreign.utf_16(content):
-        return Fault(
-            "",
-            1,
-            "it is UTF-16, as Notepad and PowerShell save it: save it as UTF-8 without a byte order mark",
-        )
+    if foreign.is_utf_16(content):
+        return Fault("", 1, foreign.UTF_16)
     if content.startswith(_BYTE_ORDER_MARK):
         return Fault("", 1, "it begins with a byte order mark: save it as plain ASCII or UTF-8")
     if (at := content.find(b"\0")) >= 0:
