@@ -120,6 +120,7 @@ LINES = [
     ("`diff`", ["diff", "example.com"]),
     ("`blame`", ["blame", "example.com"]),
     ("`log`", ["log"]),
+    ("`log`", ["show", "example.com/main~1"]),
     ("`log`", ["log", "-p"]),
     ("`log`", ["show", "example.com/main~1"]),
     ("`reflog`", ["reflog", "example.com"]),

@@ -124,6 +124,7 @@ def test_a_checkin_is_shown_by_its_id_or_its_place(zone: Run) -> None:
     for word in (id_[:6], "example.com/main", "example.com/main~0"):
         assert zone("show", word).out == shown.out
     lines = shown.out.splitlines()
+    assert zone("show", lines[0].split()[1]).out == shown.out  # the whole id is longer than a label
     assert lines[0].startswith(f"check-in: {id_}")
     assert lines[1:3] == ["branch: example.com/main", "serial: 6"]
     assert "comment: a new rack" in lines

@@ -27,6 +27,7 @@ from xferzone.zonefile import names, rdtypes, text
 from xferzone.zonefile.record import Record
 
 _ID = re.compile("[0-9a-f]{4,64}")
+_LABEL = 63  # octets; RFC 1035 2.3.4
 _SURELY_ID = 8  # digits of a word that is hardly meant as a name
 
 
@@ -113,7 +114,10 @@ def _checkin(reader: Reader, refs: LocalRefs, word: str) -> ArtifactId | None:
     zone, slash, revision = word.partition("/")
     if slash and (known := _zone_here(refs, zone)) is not None:
         return resolve(reader, refs, known, revision, now_ms())
-    if not _ID.fullmatch(word) or lookup.containing(refs, changes.parse_name(word), DEFAULT_BRANCH):
+    if not _ID.fullmatch(word):
+        return None
+    # A whole id is longer than a label can be.
+    if len(word) <= _LABEL and lookup.containing(refs, changes.parse_name(word), DEFAULT_BRANCH):
         return None
     found = by_id(reader, word)
     if found is None and len(word) >= _SURELY_ID:
