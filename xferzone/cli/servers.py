@@ -33,6 +33,7 @@ from xferzone.serve import logs
 from xferzone.serve.children import Program
 from xferzone.serve.helpers import compile_in_parallel
 from xferzone.serve.listening import CannotListen, Endpoint, Listening
+from xferzone.serve.notify import ServiceManager
 from xferzone.serve.process import seek_cycles_often
 from xferzone.serve.publications import log_publications
 from xferzone.serve.running import announced, listeners
@@ -59,6 +60,7 @@ class Servers:
         self._in_json = False
         self._counters = Counters(metrics.SIZE)
         self._answerers = 0  # that the configuration asks for
+        self._manager = ServiceManager()
 
     def run(self) -> None:
         """Supervise until a signal ends it.
@@ -77,7 +79,13 @@ class Servers:
         self._listen(loaded)
         with contextlib.closing(self._listening), self._note:
             try:
-                supervise(self._programs(loaded.config), self._tell, self._again, self._look)
+                supervise(
+                    self._programs(loaded.config),
+                    self._tell,
+                    self._reload,
+                    self._look,
+                    self._manager.stopping,
+                )
             finally:
                 _tidy(self._repository)
         with contextlib.suppress(OSError):  # the terminal has hung up
@@ -183,11 +191,12 @@ class Servers:
         """Called when all programs are up, the first time or after a reload."""
         places = self._announce()
         self._counters.expected = self._answerers
+        where = ", ".join(f"{what} on {at}" for what, at in places)
+        self._manager.ready(where)
         if self._was_up:
             _log.info("reload outcome=%s file=%s", "done", self._files.path())
             return
         self._was_up = True
-        where = ", ".join(f"{what} on {at}" for what, at in places)
         self._say(f"ready, {where}, pid {os.getpid()}; Ctrl-C ends it")
 
     def _announce(self) -> list[tuple[str, str]]:
@@ -215,6 +224,13 @@ class Servers:
     def _log_as(self, config: Config) -> None:
         logs.set_up(config.log)
         self._in_json = config.log.format == "json"
+
+    def _reload(self) -> Sequence[Program] | None:
+        self._manager.reloading()
+        programs = self._again()
+        if programs is None:
+            self._manager.ready("the last reload was refused, see the log")
+        return programs
 
     def _again(self) -> Sequence[Program] | None:
         """The programs of the configuration as it is now; None: it was not taken."""

@@ -61,6 +61,7 @@ def supervise(
     when_up: Callable[[], None],
     again: Callable[[], Sequence[Program] | None],
     look: Callable[[], None] = lambda: None,
+    when_ending: Callable[[], None] | None = None,
 ) -> None:
     """Run `programs` until a signal says stop.
 
@@ -70,6 +71,7 @@ def supervise(
         when_up: called when all have reported, and again after each reload.
         again: called on HUP; the programs to run from now on, None: the same. It must not raise.
         look: called while all are up, about every second; nor must it.
+        when_ending: called before the programs are ended.
 
     Raises:
         CannotServe: a program ended before any process of it was up; the others were ended.
@@ -80,6 +82,8 @@ def supervise(
         try:
             _keep(crew, signals, _Reload(terminal, when_up, again, look))
         finally:
+            if when_ending is not None:
+                when_ending()
             _stop(crew.children, signals)
 
 

@@ -1,0 +1,1 @@
+"""What deploy/ holds, installed and started."""
