@@ -490,8 +490,8 @@ def test_nothing_changes_where_there_is_nothing_new(supervised: Callable[..., Su
 
 
 def test_a_reload_before_all_are_up_waits_for_them(supervised: Callable[..., Supervised]) -> None:
-    one = supervised(web=f"time.sleep(1)\n{PLAIN}")
-    time.sleep(0.5)  # until the supervisor runs
+    one = supervised(web=f"note(); time.sleep(1)\n{PLAIN}")
+    assert within(PATIENCE_S, lambda: bool(one.pids("web")))
     (one.place / "new.json").write_text("[]")
     one.process.send_signal(signal.SIGHUP)
     one.wait_up()
