@@ -21,6 +21,8 @@ ldns-signzone ldnsutils
 squid    squid
 curl     curl
 openssl  openssl
+systemd-analyze systemd
+setpriv  util-linux
 '
 POLICY=/usr/sbin/policy-rc.d
 PATH=$PATH:/usr/sbin # where servers are

@@ -20,6 +20,8 @@ SERVERS = (
     "openssl",
     "pdns_server",
     "ldns-signzone",
+    "systemd-analyze",
+    "setpriv",
 )  # looked for in /usr/sbin, too, where this machine may have them
 LINE = "sudo apt-get install -y --no-install-recommends"
 

@@ -17,7 +17,8 @@ from tests.deploy.machine import Machine
 from tests.live import PATIENCE_S, PROJECT, background, within
 from tests.test_packaging import tracked
 
-pytestmark = pytest.mark.interop
+# The build fetches packages.
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(900)]
 
 DEPLOY = PROJECT / "deploy"
 UNITS = ("xferzone.service", "xferzone-backup.service", "xferzone-backup.timer")
