@@ -122,7 +122,6 @@ LINES = [
     ("`log`", ["log"]),
     ("`log`", ["show", "example.com/main~1"]),
     ("`log`", ["log", "-p"]),
-    ("`log`", ["show", "example.com/main~1"]),
     ("`reflog`", ["reflog", "example.com"]),
     ("`status`", ["status"]),
     ("`promote`", ["promote"]),

@@ -40,9 +40,10 @@ _SURELY_ID = 8  # digits of a word that is hardly meant as a name
 @which.zone_option
 @click.pass_obj
 def show(settings: Settings, name: str, type_: str | None, revision: str, chosen: str | None) -> None:
-    """The records of a name, as they are served, or a check-in and what it changed.
+    """The records of a name, or what a check-in changed.
 
-    CHECK-IN is its id or the first 4 or more digits of it, or ZONE/REV. The DS of a zone here is in the zone above it.
+    The records are those that are served. CHECK-IN is its id or the first 4 or more digits of it, or ZONE/REV. The DS
+    of a zone here is in the zone above it.
 
     \b
     REV: a check-in's id or its beginning, a branch, a tag, any of these with ~N, @DATE or @-2h (UTC)

@@ -216,9 +216,9 @@ def list_(settings: Settings) -> None:
 @click.option("--at", "revision", metavar="REV", default="", help="A version of it; else what is served.")
 @click.pass_obj
 def export(settings: Settings, name: str, revision: str) -> None:
-    """Print a zone with its comments, in canonical form, below an $ORIGIN line that names it.
+    """Print a zone with its comments, in canonical form.
 
-    The serial is the one that is served.
+    An $ORIGIN line above names the zone. The serial is the one that is served.
 
     \b
     REV: a check-in's id or its beginning, a branch, a tag, any of these with ~N, @DATE or @-2h (UTC)
