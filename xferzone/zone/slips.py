@@ -62,6 +62,7 @@ _TARGETS: Final = frozenset(
     for rdtype, layout in layouts.LAYOUTS.items()
     if any(isinstance(field, fields.Name) for field in layout)
 ) - {RRSIG, SIG, NSEC, NXT, SOA}
+_FOUR_NUMBERS: Final = re.compile(rb"(?:[\1-\3][0-9]{1,3}){4}")  # labels
 _TAG: Final = re.compile(rb"[A-Za-z][A-Za-z0-9_-]*=\S*")
 _MORE_TAGS: Final = re.compile(rb";\s*[A-Za-z][A-Za-z0-9_-]*\s*=")
 _URL: Final = re.compile(rb"(?:[A-Za-z][A-Za-z0-9+.-]*:/+)?([^:/]+)(?::[0-9]+)?(?:/.*)?", re.DOTALL)
@@ -154,8 +155,10 @@ def _dotless_soa(zone: _Zone) -> Iterator[Fault]:
 def _addresses(zone: _Zone) -> Iterator[Fault]:
     """Hosts that are addresses."""
     for record in zone.targets(_LEADING):
-        written = _written(record, zone)
-        if (written[-1:].isdigit() or b":" in written) and (address := _address(written)):
+        # Nearly every record ends here: reading the names of all would double the time that a large zone takes.
+        if b":" not in record.rdata and not _FOUR_NUMBERS.search(record.rdata):
+            continue
+        if address := _address(_written(record, zone)):
             kind = "A" if address.version == 4 else "AAAA"
             remedy = f"give a host the record {kind} {address}, and write its name here"
             yield zone.said(record, f"leads to the address {address} as if it were a name: {remedy}")
@@ -163,7 +166,7 @@ def _addresses(zone: _Zone) -> Iterator[Fault]:
 
 def _urls(zone: _Zone) -> Iterator[Fault]:
     for record in zone.targets(_LEADING):
-        written = _written(record, zone)
+        written = _written(record, zone) if b":" in record.rdata else b""
         if b":" in written and not _address(written):
             match = _URL.fullmatch(written)
             remedy = f"write {match[1].decode('ascii', 'backslashreplace')}." if match else "write its name"
