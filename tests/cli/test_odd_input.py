@@ -270,3 +270,12 @@ def test_a_name_near_the_bound_is_set_or_refused_in_words(zone: Run, size: int) 
         if done.code:
             assert "255" in done.err
     assert zone("set", name, "A", "192.0.2.1").code == (5 if size <= 255 else 2)
+
+
+def test_an_soa_that_lacks_its_final_dot_names_the_zone_all_the_same(xz: Run, tmp_path: Path) -> None:
+    (tmp_path / "export.txt").write_text(f"example.org {SOA}example.org. 60 NS a.x.\n")
+    failed = xz("zone", "check", "export.txt")
+    assert failed.code == 6
+    assert (
+        "export.txt line 1: example.org is read as example.org.example.org: write example.org." in failed.err
+    )

@@ -113,7 +113,10 @@ def zone_of(content: bytes, file: str) -> str:
 
 
 def zone_said(content: bytes) -> str | None:
-    """The owner of a file's SOA record, completed by $ORIGIN; None: it leaves that open."""
+    """The owner of a file's SOA record, completed by $ORIGIN; None: it leaves that open.
+
+    An owner without its final dot is the zone if other records have it with the dot, as in Cloudflare's exports.
+    """
     soa = _SOA.search(content)
     owner = b"@" if soa is None else soa[1] or b"@"
     origins = [] if soa is None else _ORIGIN.findall(content, 0, soa.start())
@@ -121,6 +124,8 @@ def zone_said(content: bytes) -> str | None:
         said = owner
     elif origins:
         said = origins[-1] if owner == b"@" else owner + b"." + origins[-1].removeprefix(b".")
+    elif re.search(rb"^" + re.escape(owner) + rb"\.[ \t]", content, re.MULTILINE | re.IGNORECASE):
+        said = owner
     else:
         return None
     return names.parse_zone(said.decode("ascii", "replace"))
