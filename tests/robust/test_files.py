@@ -137,11 +137,15 @@ def test_a_repository_that_was_moved_away_and_came_back(person: Person, reposito
         assert server.dig("www.example.com") == ["192.0.2.80"]
         repository.rename(person.home / "away")
 
+        def page(*options: str) -> str:
+            asked = ["curl", "-s", *options, server.url(path="/readyz")]
+            return subprocess.run(asked, capture_output=True, text=True, check=False).stdout
+
         def readyz() -> int:
-            asked = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", server.url(path="/readyz")]
-            return int(subprocess.run(asked, capture_output=True, text=True, check=False).stdout)
+            return int(page("-o", "/dev/null", "-w", "%{http_code}"))
 
         assert within(2, lambda: readyz() == 503)
+        assert str(person.home) not in page()
         assert within(2, lambda: "outcome=not-served" in server.log.read_text())
         assert within(2, lambda: "the last good zones are served" in server.log.read_text())
         assert server.dig("www.example.com") == ["192.0.2.80"]
@@ -329,6 +333,13 @@ def test_all_verbs_go_through_a_symbolic_link(person: Person, repository: Path) 
     person.xferzone("-R", link, "restore", person.home / "bak")
     assert link.is_symlink()
     assert serial(person, repository) == 1011
+
+
+def test_a_loop_of_links_is_told_by_every_verb(person: Person) -> None:
+    loop = person.home / "loop"
+    loop.symlink_to(loop)
+    for verb in ("status", "check", "up", "sync"):
+        assert "Too many levels of symbolic links" in person.xferzone("-R", loop, verb, code=1).err
 
 
 def test_the_full_and_the_read_only_disk_are_named_by_the_verbs(tmp_path: Path) -> None:

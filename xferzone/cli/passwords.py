@@ -87,7 +87,7 @@ def _saved(repository: Path) -> dict[str, str]:
 
 
 def _file(repository: Path) -> Path:
-    real = repository.resolve()  # one file, whatever link leads to the repository
+    real = Path(os.path.realpath(repository))  # one file, whatever link leads to the repository
     return real.with_name(f"{real.name}.passwords")
 
 

@@ -9,6 +9,7 @@ Source: Fossil 2.21, src/http.c http_exchange(), src/xfer.c page_xfer().
 """
 
 import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from io import SEEK_END
 from traceback import clear_frames
@@ -16,7 +17,7 @@ from typing import IO, Final, NamedTuple
 
 from xferzone.cards.body import COMPRESSED, DEBUG, UNCOMPRESSED, expand_body, stated_size, write_body
 from xferzone.env import SYSTEM, Env
-from xferzone.errors import FULL, Busy, NoRoom, PeerError, Replaced, XferzoneError
+from xferzone.errors import FULL, Busy, NoRoom, PeerError, ReadOnly, Replaced, XferzoneError
 from xferzone.exchange.publishing import REQUEST_S, Later, published_part
 from xferzone.exchange.room import SMALL, Room
 from xferzone.observer import Answered, Asked, Observer, Silent
@@ -42,6 +43,17 @@ NO_ROOM: Final = "the disk of this server is full"
 #: And one after which its administrator has to act.
 FAILED: Final = "this server cannot"
 MAX_BODY: Final = 2 * MAX_WIRE  # bytes of it when expanded: an artifact and all names fit
+
+#: The outcome and the error of a request that met these; the first that fits.
+_ANSWERS: Mapping[type[Exception], tuple[str, str]] = {
+    Replaced: ("busy", f"{REPLACED} while it was written: what was sent is not there; try again"),
+    ForeignLog: ("busy", f"{REPLACED}, and cannot be read yet: try again in a few seconds"),
+    Busy: ("busy", f"{BUSY}: try again"),
+    NoRoom: ("failed", f"{NO_ROOM}: nothing was stored; try again when its administrator has made room"),
+    ReadOnly: ("failed", f"{FAILED} write to its repository: tell its administrator"),
+    OSError: ("failed", f"{FAILED} take the request: tell its administrator"),
+    Exception: ("failed", f"{FAILED} read its repository: tell its administrator"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,24 +158,12 @@ class _Answering:
     def _refusal(self, exc: Exception) -> "_Made":
         if isinstance(exc, PeerError):
             reply = server_reply.failure("refused", str(exc))
-        elif isinstance(exc, Replaced):
-            reply = server_reply.failure(
-                "busy", f"{REPLACED} while it was written: what was sent is not there; try again"
-            )
-        elif isinstance(exc, ForeignLog):
-            reply = server_reply.failure(
-                "busy", f"{REPLACED}, and cannot be read yet: try again in a few seconds"
-            )
-        elif isinstance(exc, Busy):
-            reply = server_reply.failure("busy", f"{BUSY}: try again")
-        elif isinstance(exc, NoRoom) or (isinstance(exc, OSError) and exc.errno in FULL):
-            reply = server_reply.failure(
-                "failed", f"{NO_ROOM}: nothing was stored; try again when its administrator has made room"
-            )
-        elif isinstance(exc, OSError):
-            reply = server_reply.failure("failed", f"{FAILED} take the request: tell its administrator")
+        elif isinstance(exc, OSError) and exc.errno in FULL:
+            reply = server_reply.failure(*_ANSWERS[NoRoom])
         else:
-            reply = server_reply.failure("failed", f"{FAILED} read its repository: tell its administrator")
+            reply = server_reply.failure(
+                *next(told for kind, told in _ANSWERS.items() if isinstance(exc, kind))
+            )
         return self._written(reply, exc)
 
     def _round(self, store: Store, octets: IO[bytes], budget: Budget) -> "_Made":

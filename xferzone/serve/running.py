@@ -46,7 +46,7 @@ def announced(repository: Path, verb: str, addresses: Sequence[tuple[str, str]])
         OSError: nothing can be written beside the repository.
     """
     sweep(repository)
-    repository = repository.resolve()
+    repository = _real(repository)
     path = repository.with_name(f"{repository.name}-{os.getpid()}.run")
     unfinished = path.with_suffix(".new")
     with unfinished.open("w") as file:
@@ -69,8 +69,13 @@ def sweep(repository: Path) -> None:
 
 
 def _notes(repository: Path) -> list[Path]:
-    repository = repository.resolve()  # beside the file itself, whatever link leads to it
+    repository = _real(repository)
     return list(repository.parent.glob(f"{escape(repository.name)}-[0-9]*.run"))
+
+
+def _real(repository: Path) -> Path:
+    """The file itself, whatever link leads to it. A loop of links leads to itself: others tell of it."""
+    return Path(os.path.realpath(repository))
 
 
 def _held(fd: int) -> bool:

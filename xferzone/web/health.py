@@ -6,6 +6,7 @@
 
 import json
 import logging
+import os
 from typing import Final
 
 import falcon
@@ -65,7 +66,10 @@ class Readyz:
         return {"db": _OK, "migrations": _OK}
 
     def _without_path(self, exc: XferzoneError) -> str:
-        return str(exc).replace(str(self._repository.path), "the repository")
+        told = str(exc)
+        for path in (os.path.realpath(self._repository.path), str(self._repository.path)):
+            told = told.replace(path, "the repository")
+        return told
 
 
 def _answer(resp: falcon.Response, found: dict[str, object]) -> None:
