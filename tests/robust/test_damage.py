@@ -347,7 +347,7 @@ def test_check_lists_all_faults_exits_1_and_says_what_mends_them(copied: Made) -
     lost = [name for name in ("file 5", "blob", "check-in 5") if copied.named[name] not in done.out]
     assert not lost, done.out
     assert "run `xferzone rebuild`" in done.out
-    assert "`xferzone restore FILE` puts a backup in its place" in done.out
+    assert "from a backup with --from FILE" in done.out
     assert " 0 faults" not in done.err
 
 
