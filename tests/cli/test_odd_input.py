@@ -245,7 +245,7 @@ def test_a_long_command_line_is_not_kept_whole_as_comment(zone: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "@", "a..example.com", "ü.example.com", "a b.example.com", "a" * 64, "\udcff"]
+    "name", ["", "@", "a..example.com", "ü.example.com", "a b.example.com", "g" * 64, "\udcff"]
 )
 def test_what_is_no_name(zone: Run, name: str) -> None:
     for words in (
