@@ -297,5 +297,5 @@ def test_a_backup_of_a_served_repository_is_whole(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir() if "copy" in each.name] == ["copy"]
     xferzone(copy, "check")
     assert xferzone(copy, "zone", "list").out == xferzone(path, "zone", "list").out
-    refused = xferzone(path, "backup", str(copy), code=2)
+    refused = xferzone(path, "backup", str(copy), code=3)
     assert refused.err == f"xferzone: {copy} exists already and was left as it is: give another name\n"
