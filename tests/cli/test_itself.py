@@ -64,7 +64,7 @@ def test_a_clone_that_is_its_own_origin_is_told_and_keeps_what_is_to_be_pushed(
         assert ann("-R", clone.name, "remote", "add", "origin", at(server.url())).code == 0
         before = rows(clone)
         done = ann("-R", clone.name, verb)
-        assert done.code == 2
+        assert done.code == 1
         assert "the server is this repository itself" in done.err
         assert "`xferzone remote remove origin`" in done.err
         assert rows(clone) == before
