@@ -56,7 +56,7 @@ def script(name: str, person: Person, *arguments: str) -> str:
     program.chmod(0o755)
     done = subprocess.run(
         ["bash", str(SCRIPTS / name), *arguments],
-        env={**person.env, "X": str(program)},
+        env={**person.env, "X": str(program), "TMPDIR": str(person.home)},
         cwd=person.home,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
