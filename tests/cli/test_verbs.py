@@ -41,6 +41,8 @@ def test_the_help_lists_every_verb_and_exit_code(xz: Run) -> None:
         ("export", "did you mean `xferzone zone export ZONE`?"),
         ("rollback", "did you mean `xferzone reset ZONE REV`?"),
         ("version", "did you mean `xferzone --version`?"),
+        ("checkout", "did you mean `fossil open` in a directory"),
+        ("timeline", "did you mean `xferzone log`?"),
         ("quux", "`xferzone --help` lists them"),
     ],
 )
@@ -148,7 +150,7 @@ def test_a_dry_run_shows_and_stores_nothing(zone: Run) -> None:
         (("set", "www.example.com", "A"), 2, "data is missing"),
         (("set", "www.elsewhere.org", "A", "192.0.2.1"), 5, "no zone here contains"),
         (("add", "www.example.com", "CNAME", "example.net"), 6, "CNAME"),
-        (("delete", "nothing.example.com"), 5, "no such name"),
+        (("delete", "nothing.example.com"), 5, "it has no records"),
         (("delete", "www.example.com", "MX"), 5, "it has A"),
         (("delete", "example.com", "NS"), 6, "NS"),
         (("zone", "add", "example.com"), 3, "is there already"),

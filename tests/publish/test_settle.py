@@ -130,7 +130,7 @@ def test_the_loser_of_a_race_moves_to_a_fork_with_its_children(project: Project)
     (told,) = project.push(loser, child)
     fork = f"{MAIN}-fork-{artifact_id(loser)[:16]}"
     assert fork in told
-    assert f"fossil update {MAIN}; fossil merge {fork}; fossil commit" in told
+    assert f"fossil pull; fossil update {MAIN}; fossil merge {fork}; fossil commit" in told
     assert project.served()[0] == artifact_id(winner)
     assert project.branch_of(artifact_id(child)) == fork
     assert project.leaves() == [artifact_id(winner)]

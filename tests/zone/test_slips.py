@@ -50,6 +50,11 @@ WARNED = [
     ("#www A 192.0.2.1", "a name that begins with #: comments begin with ;"),
     ("//www A 192.0.2.1", "a name that begins with //: comments begin with ;"),
     ("_dmarc TXT v=DMARC1; p=none", 'ends at ";", which begins a comment: write it in quotes, "v=DMARC1; p=none"'),
+    (
+        "s TXT v=spf1 mx -all",
+        'TXT is not read as SPF: its strings are joined without blanks: write it in quotes, "v=spf1 mx -all"',
+    ),
+    ('s TXT "v=spf1" "mx -all"', 'write it in quotes, "v=spf1 mx -all"'),
     ("k._domainkey TXT v=DKIM1;k=rsa; p=abc", 'write it in quotes, "v=DKIM1;k=rsa; p=abc"'),
     ('a TXT "\u201chello\u201d"', 'holds a curly quote (U+201C): write ", if that was meant'),
     ('a TXT "a\u00a0b"', "holds a no-break blank (U+00A0): write a blank"),
@@ -72,6 +77,7 @@ NOTHING = [
     "gc._msdcs A 192.0.2.1\n*._x A 192.0.2.1\n",
     "1 CNAME 1.0/25\n1.0/25 PTR a.example.net.\n",
     'a TXT "caf\u00e9"\n',
+    'a TXT "v=spf1 mx" " -all"\nb TXT v=spf1 " mx -all"\nc TXT v=spf1\nd TXT words of a text\n',
     "a CNAME 4.3.2.1.in-addr.arpa.\n",
 ]  # fmt: skip
 

@@ -25,6 +25,8 @@ from xferzone.zone import changes
 from xferzone.zone.changes import Change
 from xferzone.zonefile import names
 
+_NO_FILE = "the changes are read from a file, or with - from standard input"
+
 
 @click.command()
 @click.argument("words", nargs=-1, metavar="[ZONE] FILE|-")
@@ -74,7 +76,9 @@ def _meant(words: tuple[str, ...], named: Named | None) -> tuple[Named | None, s
 def _changes(file: str) -> Iterator[Change]:
     """The changes of a batch, each with its place. Raises ZoneInvalid with the faults of all lines; UsageError."""
     faults: list[Fault] = []
-    for number, line in enumerate(read_input(file).decode("utf-8", "surrogateescape").split("\n"), 1):
+    for number, line in enumerate(
+        read_input(file, _NO_FILE).decode("utf-8", "surrogateescape").split("\n"), 1
+    ):
         try:
             change = changes.parse_line(line)
         except ZoneInvalid as exc:

@@ -167,7 +167,9 @@ def _saved(path: Path) -> bytes:
         if code == 0:
             return path.read_bytes()
         reason = f"it ended with {code}"
-    except (OSError, ValueError) as exc:
+    except OSError as exc:
+        reason = f"{exc.strerror}: set VISUAL or EDITOR"
+    except ValueError as exc:
         reason = str(exc)
     raise XferzoneError(f"{command}: {reason}; nothing was stored, your text is in {path}")
 

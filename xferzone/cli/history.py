@@ -123,7 +123,7 @@ def _not_logged(refs: LocalRefs, name: str) -> str:
         above = None
     if above is not None:
         return f"{name} is a name in {above}: `xferzone log {above} {name}` shows what happened to it"
-    return f"{name} is no zone or branch here: `xferzone zone list` and `xferzone branch` show them"
+    return f"{name} is not a zone or a branch here: `xferzone zone list` and `xferzone branch` show them"
 
 
 @click.command()

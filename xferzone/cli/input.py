@@ -43,8 +43,23 @@ class WordsCommand(click.Command):
         return super().parse_args(ctx, [*options, "--", *words])
 
 
-def read_input(file: str) -> bytes:
-    """The bytes of a file, or of stdin for "-".
+def hinting(hint: str) -> type[click.Command]:
+    """A verb that says `hint` to a word or an option too many: how this verb takes what people probably meant."""
+
+    class Hinting(click.Command):
+        def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+            try:
+                return super().parse_args(ctx, args)
+            except click.UsageError as exc:
+                if type(exc) not in (click.UsageError, click.NoSuchOption):  # the others name their remedy
+                    raise
+                raise click.UsageError(f"{exc.format_message().removesuffix('.')}: {hint}", ctx) from exc
+
+    return Hinting
+
+
+def read_input(file: str, hint: str = "") -> bytes:
+    """The bytes of a file, or of stdin for "-". `hint`: what to say if there is no such file.
 
     Raises:
         XferzoneError: it cannot be read, or is larger than MAX_INPUT.
@@ -57,7 +72,8 @@ def read_input(file: str) -> bytes:
             with Path(file).open("rb") as opened:
                 content = opened.read(MAX_INPUT + 1)
     except OSError as exc:
-        raise XferzoneError(f"{source(file)} cannot be read: {exc.strerror}") from exc
+        meant = f": {hint}" if hint and isinstance(exc, FileNotFoundError) else ""
+        raise XferzoneError(f"{source(file)} cannot be read: {exc.strerror}{meant}") from exc
     if len(content) > MAX_INPUT:
         raise XferzoneError(f"{source(file)} is over {MAX_INPUT} bytes: split the zone")
     if foreign.is_utf_16(content):

@@ -12,6 +12,7 @@ import dns.name
 
 from xferzone.cli import terminal, which
 from xferzone.cli.entries import changes_of, show_entries_as_json, show_whole
+from xferzone.cli.input import hinting
 from xferzone.cli.output import record_as_json, show_json
 from xferzone.cli.settings import Settings, now_ms, reading
 from xferzone.errors import NotFound, UsageError
@@ -31,7 +32,7 @@ _LABEL = 63  # octets; RFC 1035 2.3.4
 _SURELY_ID = 8  # digits of a word that is hardly meant as a name
 
 
-@click.command()
+@click.command(cls=hinting("a version or a branch is named by --at REV"))
 @click.argument("name", metavar="NAME|CHECK-IN")
 @click.argument("type_", metavar="[TYPE]", required=False)
 @click.option(
@@ -88,12 +89,14 @@ def _records(
     held = records_of(reader, zone, checkin, owner)
     found = [record for record in held if rdtype in (None, record.rdtype)]
     if not found:
-        there = ", ".join(sorted({rdtypes.type_name(each.rdtype) for each in held}))
-        hint = f": it has {there}" if there else ""
-        wildcard = None if held else wildcard_above(reader, zone, checkin, owner)
-        if wildcard is not None:
-            hint = f": {wildcard} stands for it, `xferzone show '{wildcard}'` shows that"
-        raise NotFound(f"{name} has no such record in {zone}{hint}")
+        if held:
+            there = ", ".join(sorted({rdtypes.type_name(each.rdtype) for each in held}))
+            raise NotFound(f"{name} has no such record in {zone}: it has {there}")
+        wildcard = wildcard_above(reader, zone, checkin, owner)
+        stands = (
+            "" if wildcard is None else f": {wildcard} stands for it, `xferzone show '{wildcard}'` shows that"
+        )
+        raise NotFound(f"{name} has no records in {zone}{stands}")
     return found
 
 

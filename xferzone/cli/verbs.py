@@ -73,6 +73,13 @@ ELSEWHERE = {
     "zones": "`xferzone zone list`",
     "rollback": "`xferzone reset ZONE REV`",
     "version": "`xferzone --version`",
+    "checkout": "`fossil open` in a directory beside a `fossil clone`",
+    "co": "`fossil open` in a directory beside a `fossil clone`",
+    "open": "`fossil open` in a directory beside a `fossil clone`",
+    "ci": "`xferzone set`, `add`, `delete`, `apply` or `edit`, each of which commits",
+    "annotate": "`xferzone blame`",
+    "timeline": "`xferzone log`",
+    "get": "`xferzone show`",
     "update": "`xferzone sync`, or `xferzone set` for a record",
 }
 

@@ -8,7 +8,7 @@ import click
 from xferzone.cli import sources
 from xferzone.cli.committing import Act, Writing, commit, commit_all, on_branch, writing, writing_on
 from xferzone.cli.conditions import if_exists, if_missing, unless_gone, unless_there
-from xferzone.cli.input import read_input, source
+from xferzone.cli.input import hinting, read_input, source
 from xferzone.cli.newname import new_zone
 from xferzone.cli.output import as_faults, record_as_json, show_json, show_warnings
 from xferzone.cli.settings import Settings, now_ms, reading
@@ -48,7 +48,7 @@ def zone() -> None:
     """
 
 
-@zone.command()
+@zone.command(cls=hinting("the zone's file is named by --from FILE"))
 @click.argument("name", metavar="[ZONE]", required=False)
 @click.option("--from", "file", metavar="FILE|-", help="Its records: a zone file, or what `dig AXFR` prints.")
 @click.option("--from-dir", "directory", metavar="DIR", help="All zones whose files lie in DIR.")
@@ -122,7 +122,8 @@ def _adding(read: Callable[[], _Checked]) -> Act:
     def act(change: Edit, writer: Writer, refs: LocalRefs) -> Commit:
         if _is_served(refs, change.branch):
             raise Exists(
-                f"{change.branch} is there already: `xferzone zone import {change.zone} FILE` replaces its records"
+                f"{change.branch} is there already: `xferzone zone import {change.zone} FILE` replaces its records, "
+                "`--if-missing` leaves them"
             )
         given, warnings = read()
         done = change.replace(given, Writing.given().message or f"add zone {change.zone}")
@@ -211,7 +212,7 @@ def list_(settings: Settings) -> None:
         show_table([[name, str(serial), short(checkin)] for name, serial, checkin in rows], (2, "yellow"))
 
 
-@zone.command()
+@zone.command(cls=hinting("a version or a branch is named by --at REV"))
 @click.argument("name", metavar="ZONE")
 @click.option("--at", "revision", metavar="REV", default="", help="A version of it; else what is served.")
 @click.pass_obj
@@ -242,7 +243,7 @@ def export(settings: Settings, name: str, revision: str) -> None:
         click.echo(content, nl=False)
 
 
-@zone.command()
+@zone.command(cls=hinting("the zone is named by --zone ZONE"))
 @click.argument("file", metavar="FILE|-")
 @click.option("--zone", "name", metavar="ZONE", help="The zone; else what the file's SOA or name says.")
 @click.option("--strict", is_flag=True, help="Take a warning for a fault: exit code 6.")
@@ -256,7 +257,9 @@ def check(settings: Settings, file: str, name: str | None, strict: bool) -> None
     Example:
       xferzone zone check example.com.zone --zone example.com
     """
-    content = read_input(file)
+    content = read_input(
+        file, f"a zone of a repository is checked by `xferzone zone export {file} | xferzone zone check -`"
+    )
     zone_id = names.parse_zone(name) if name is not None else zone_of(content, file)
     try:
         read, warnings = _checked(zone_id, content, file)

@@ -39,4 +39,5 @@ def operators_way(branch: BranchName, fork: BranchName) -> str:
 
 def way_back(branch: BranchName, fork: BranchName) -> str:
     """How people publish what is on `fork` after all."""
-    return f"To publish it: fossil update {branch}; fossil merge {fork}; fossil commit"
+    # Without autosync a push brings nothing back, and an update alone stays on the branch as it was.
+    return f"To publish it: fossil pull; fossil update {branch}; fossil merge {fork}; fossil commit"

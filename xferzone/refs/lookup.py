@@ -33,7 +33,8 @@ def zone(refs: LocalRefs, zone_id: str) -> str | None:
     if "/" in shown:  # a hint to add such a zone would rarely be what was meant
         apex, _, branch = shown.partition("/")
         return (
-            f"{shown} is not a zone of this repository; a branch of a zone is named as in: {apex} -b {branch}"
+            f"{shown} is not a zone of this repository; a branch is named behind its zone: {apex} {branch}, "
+            f"or {apex} -b {branch} to write to it"
         )
     above = enclosing(refs, name)
     if above is None:

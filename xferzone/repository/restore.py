@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from xferzone.errors import Refused, UsageError, XferzoneError
+from xferzone.errors import NotFound, Refused, UsageError, XferzoneError
 from xferzone.publish.new_life import Stepped, step_serials
 from xferzone.refs import LocalRefs, Occasion
 from xferzone.repository import check
@@ -25,6 +25,7 @@ from xferzone.store.held import identity
 from xferzone.store.newfile import replacement
 from xferzone.wording import counted
 
+_MAGIC: Final = b"SQLite format 3\0"  # https://www.sqlite.org/fileformat2.html, 1.3
 MAX_TOLD: Final = 3  # faults of a backup that are told
 
 
@@ -49,12 +50,13 @@ def restore(path: Path, backup: Path, occasion: Occasion, *, steps: bool) -> Res
     Raises:
         Refused: a process has the repository open, or it is another project's.
         NotFound: there is no backup.
-        XferzoneError: the backup is damaged. Nothing was changed.
+        XferzoneError: the backup is damaged, or is not one. Nothing was changed.
     """
     real = Path(os.path.realpath(path))
     is_itself = real.exists() and backup.exists() and backup.samefile(real)
     if is_itself and not walnote.is_foreign(real, identity(real)):
         raise UsageError(f"{backup} is the repository itself: give the name of a backup")
+    _check_is_database(backup)
     check_unused(real)
     with replacement(real) as made:
         copy_moment(backup, made, without_log=is_itself)
@@ -125,3 +127,12 @@ def _put_aside(real: Path, now_ms: int) -> Path | None:
             left.replace(to)
     index.unlink(missing_ok=True)
     return kept
+
+
+def _check_is_database(backup: Path) -> None:
+    """Raise NotFound or XferzoneError unless the file can be a backup, in words that do not advise a restore."""
+    if not backup.exists():
+        raise NotFound(f"no backup at {backup}: `xferzone backup FILE` makes one")
+    with backup.open("rb") as opened:
+        if opened.read(len(_MAGIC)) != _MAGIC:
+            raise XferzoneError(f"{backup} is not a backup: it is not a database of SQLite")

@@ -184,7 +184,7 @@ def _held(records: Sequence[Record], rdtype: int | None) -> str:
         rdatas = [text.shown_type_and_rdata(each.rdtype, each.rdata)[1] for each in rrset]
         return f"it has {listed(rdatas, MAX_SHOWN)}"
     there = sorted({rdtypes.type_name(record.rdtype) for record in records})
-    return f"it has {', '.join(there)}" if there else "no such name"
+    return f"it has {', '.join(there)}" if there else "it has no records"
 
 
 def _dotless_target(rdtype: int, words: Sequence[str]) -> dns.name.Name | None:

@@ -18,7 +18,7 @@ import dns.name
 from xferzone.errors import Fault, ZoneInvalid
 from xferzone.wording import counted
 from xferzone.zone import cut as files
-from xferzone.zone.slips import read_as, slips
+from xferzone.zone.slips import ends_whole, read_as, slips
 from xferzone.zonefile import names, text
 from xferzone.zonefile.rdata.names import lowered_labels, wire_labels
 from xferzone.zonefile.rdtypes import (
@@ -359,6 +359,8 @@ class _Warnings:
             needs_glue = record.rdtype == NS and names.owner_key(record.owner) == cut
             return f"leads to {name}, which needs an address here, as glue" if needs_glue else None
         if types is None:
+            if self._zone and own and ends_whole(labels[:own], self._zone):
+                return None  # slips.py asks whether its final dot is missing
             types = self._types.get(self._wildcard(keys), set())
         if CNAME in types:
             return f"leads to {name}, which is a CNAME"

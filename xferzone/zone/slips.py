@@ -6,6 +6,7 @@ r"""What people mistype in zones that can be served all the same, each with what
     my_host A ...                  "_" in a host's name                              "-"
     #www A ...                     a comment of another language                     ";"
     TXT v=DMARC1; p=none           ";" begins a comment                              quotes
+    TXT v=spf1 mx -all             three strings, joined without blanks: no SPF      quotes
     TXT "“hello”"                  curly quotes, no-break blanks                     plain ones
     SOA ns1 host\@example.net.     "@" in a mailbox                                  a dot
 
@@ -131,7 +132,7 @@ def _dotless_targets(zone: _Zone) -> Iterator[Fault]:
             continue
         for labels in _names(record.rdtype, rdata):
             own = zone.own(labels)
-            if own and _ends_whole(own, zone) and names.owner_text(own) not in zone.owners:
+            if own and ends_whole(own, zone.labels) and names.owner_text(own) not in zone.owners:
                 reason = f"names {_shown(labels)}.: is a final dot missing? write {_shown(own)}."
                 yield zone.said(record, reason)
 
@@ -144,7 +145,7 @@ def _dotless_soa(zone: _Zone) -> Iterator[Fault]:
         mname, rname = _names(SOA, record.rdata.lower())
         for labels, host in ((mname, mname), (rname, rname[1:])):
             own = zone.own(labels)
-            is_whole = len(own) > 2 or (bool(own) and _ends_whole(own, zone))
+            is_whole = len(own) > 2 or (bool(own) and ends_whole(own, zone.labels))
             at = names.owner_text(host[: len(host) - len(zone.labels)])
             if is_whole and at not in zone.owners:
                 yield zone.said(
@@ -204,6 +205,17 @@ def _cut_texts(zone: _Zone) -> Iterator[Fault]:
             yield zone.said(record, f'ends at ";", which begins a comment: write it in quotes, "{shown}"')
 
 
+def _split_spf(zone: _Zone) -> Iterator[Fault]:
+    for record in zone.targets((TXT, SPF)):
+        strings = _strings(record.rdata)
+        # RFC 7208 3.3 joins the strings as they are, and 4.5 wants a blank behind the version.
+        if len(strings) > 1 and strings[0].lower() == b"v=spf1" and not strings[1].startswith(b" "):
+            shown = b" ".join(strings).decode("ascii", "replace")
+            shown = shown if len(shown) < 80 else f"{shown[:80]}..."
+            reason = "is not read as SPF: its strings are joined without blanks"
+            yield zone.said(record, f'{reason}: write it in quotes, "{shown}"')
+
+
 def _curly(zone: _Zone) -> Iterator[Fault]:
     for record in zone.targets(_TEXTS):
         if not record.rdata.isascii() and (what := foreign.curly(record.rdata)):
@@ -228,6 +240,7 @@ _KINDS: Final = (
     _underscores,
     _comments,
     _cut_texts,
+    _split_spf,
     _curly,
     _mailboxes,
 )
@@ -240,9 +253,12 @@ def _some(found: Sequence[Fault]) -> list[Fault]:
     return [*shown, Fault("", last.line, f"{last.reason} ({and_more(len(found) - MAX_OF_A_KIND)} like it)")]
 
 
-def _ends_whole(own: Sequence[bytes], zone: _Zone) -> bool:
-    """Whether a name looks whole without the zone's: `www.example.com`, and in the zone lan. `lan`."""
-    return own == zone.labels or (len(own) > 1 and (own[-1] in _LAST or own[-1] == zone.labels[-1]))
+def ends_whole(own: Sequence[bytes], zone: Sequence[bytes]) -> bool:
+    """Whether a name looks whole without the zone's: `www.example.com`, and in the zone lan. `lan`.
+
+    Both as labels in lower case; the zone is not the root.
+    """
+    return tuple(own) == tuple(zone) or (len(own) > 1 and (own[-1] in _LAST or own[-1] == zone[-1]))
 
 
 def _written(record: Record, zone: _Zone) -> bytes:
