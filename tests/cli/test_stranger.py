@@ -19,6 +19,7 @@ from tests.cli.conftest import Run
         (("zone", "export", "example.com", "v1"), 2, "(v1): a version or a branch is named by --at REV"),
         (("zone", "export", "example.com", "-b", "x"), 2, "'-b': a version or a branch is named by --at REV"),
         (("show", "www.example.com", "-b", "x"), 2, "'-b': a version or a branch is named by --at REV"),
+        (("show", "www.example.com", "--rev", "x"), 2, "'--rev': a version or a branch is named by --at REV"),
         (("log", "nob"), 5, "nob is not a zone or a branch here"),
         (("diff", "example.com/canary", "main"), 5, "a branch is named behind its zone: example.com canary"),
         (("apply", "example.com"), 1, "the changes are read from a file, or with - from standard input"),
@@ -35,6 +36,16 @@ def test_a_zone_is_checked_as_the_message_says(zone: Run) -> None:
     exported = zone("zone", "export", "example.com").out
     checked = zone("zone", "check", "-", stdin=exported)
     assert (checked.code, checked.out.split()[0]) == (0, "example.com.")
+
+
+def test_a_batch_that_runs_twice(zone: Run) -> None:
+    lines = "set new.example.com A 192.0.2.9\ndelete www.example.com\n"
+    assert zone("apply", "-", "--if-exists", stdin=lines).code == 0
+    refused = zone("apply", "-", stdin=lines)
+    assert (refused.code, "line 2: www.example.com. has no such record" in refused.err) == (5, True)
+    again = zone("apply", "-", "--if-exists", stdin=lines)
+    assert (again.code, "nothing changed" in again.err + again.out) == (0, True)
+    assert zone("apply", "-", "--if-exists", stdin="delete www.nosuch.org\n").code == 5
 
 
 def test_an_editor_that_is_not_there(zone: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import click
 
 from xferzone.cli import which
 from xferzone.cli.committing import Act, Writing, commit, commit_all, on_branch, writing
+from xferzone.cli.conditions import if_exists, is_given
 from xferzone.cli.input import read_input, source
 from xferzone.cli.settings import Settings
 from xferzone.cli.which import Named
@@ -31,6 +32,7 @@ _NO_FILE = "the changes are read from a file, or with - from standard input"
 @click.command()
 @click.argument("words", nargs=-1, metavar="[ZONE] FILE|-")
 @which.zone_option
+@if_exists
 @writing
 @click.pass_obj
 def apply(settings: Settings, words: tuple[str, ...], chosen: str | None) -> None:
@@ -40,7 +42,7 @@ def apply(settings: Settings, words: tuple[str, ...], chosen: str | None) -> Non
     check-in, all of them in one transaction: if a line is wrong, nothing is stored.
 
     A line that begins with # or ; is a comment. Quotes are as in a zone file, and can be left out as on the
-    command line.
+    command line. A script that may run twice gives --if-exists: then a line that deletes what is gone changes nothing.
 
     \b
     Examples:
@@ -87,7 +89,7 @@ def _changes(file: str) -> Iterator[Change]:
         except UsageError as exc:
             raise UsageError(f"{source(file)} line {number}: {exc}") from exc
         if change is not None:
-            yield replace(change, place=f"{source(file)} line {number}")
+            yield replace(change, place=f"{source(file)} line {number}", if_exists=is_given())
     if faults:
         raise ZoneInvalid(faults)
 

@@ -1,7 +1,8 @@
 """--if-missing and --if-exists, for scripts that run more than once: with nothing to do a verb ends with 0.
 
     init, zone add, user add, remote add, tag, branch      --if-missing    it exists already
-    zone remove, user remove, remote remove, delete        --if-exists     it does not exist
+    zone remove, user remove, remote remove, delete, and
+    apply for its lines of delete                          --if-exists     it does not exist
 
 What is said of it is "nothing changed"; without the option the exit code is 3, or 5.
 """

@@ -53,7 +53,7 @@ def hinting(hint: str) -> type[click.Command]:
             except click.UsageError as exc:
                 if type(exc) not in (click.UsageError, click.NoSuchOption):  # the others name their remedy
                     raise
-                raise click.UsageError(f"{exc.format_message().removesuffix('.')}: {hint}", ctx) from exc
+                raise click.UsageError(f"{exc.message.removesuffix('.')}: {hint}", ctx) from exc
 
     return Hinting
 
