@@ -20,8 +20,10 @@ import fcntl
 import os
 import secrets
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Final, NamedTuple
+from urllib.parse import quote
 
 from xferzone.errors import XferzoneError
 
@@ -29,9 +31,6 @@ _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")  # proc(5)
 _NO_MARK: Final = "0"  # of repositories from before there were marks; these fit by their inode
 _WORDS: Final = 5  # of a note
 _MAX_NOTE: Final = 200  # bytes
-_MAGIC: Final = b"SQLite format 3\0"  # SQLite, fileformat2.html 1.3
-_USER_VERSION: Final = 60  # where it is in the head, big endian
-_HEAD: Final = 64  # bytes of the head up to its end
 _TRIES: Final = 100  # a note is removed and made again between two steps of ours
 
 
@@ -183,18 +182,18 @@ def _fits(noted: list[str], real: Path, identity: Identity) -> bool:
 
 
 def _mark(real: Path) -> str:
-    """The database's mark; _NO_MARK: it has none, or is not a database.
+    """The database's mark, read without its log; _NO_MARK: it has none, or is not a database.
 
-    Without its log SQLite could not read it: a checkpoint that a full disk cut short leaves a file that needs both.
+    Read by SQLite alone: to close the file in any other way would drop the locks that this process has on it.
     """
     try:
-        with real.open("rb") as file:
-            head = file.read(_HEAD)
-    except OSError:
+        with closing(sqlite3.connect(f"file:{quote(str(real))}?mode=ro&immutable=1", uri=True)) as db:
+            # A checkpoint that a full disk cut short leaves a file that looks damaged without its log.
+            db.execute("PRAGMA writable_schema=ON")
+            (mark,) = db.execute("PRAGMA user_version").fetchone()
+    except sqlite3.Error:
         return _NO_MARK
-    if len(head) < _HEAD or not head.startswith(_MAGIC):
-        return _NO_MARK
-    return str(int.from_bytes(head[_USER_VERSION:_HEAD], "big"))
+    return str(mark)
 
 
 def _boot() -> str:
