@@ -325,3 +325,13 @@ def test_1000_zones_of_50_records_take_10_seconds(zone: Run, tmp_path: Path) -> 
     assert time.process_time() - begun < 10
     assert done.out.splitlines()[-1].endswith(" serial 1 (-0 +50)")
     assert len(zones(zone)) == 1001
+
+
+@pytest.mark.parametrize("words", [("-z", "other.example", "-"), ("other.example", "-")])
+def test_a_batch_for_a_zone_that_is_not_here_says_so_and_not_that_its_names_are_outside(
+    zone: Run, words: tuple[str, ...]
+) -> None:
+    done = zone("apply", *words, stdin="set www.example.com A 192.0.2.9\n")
+
+    assert done.code == 5
+    assert "no zone other.example in this repository" in done.err

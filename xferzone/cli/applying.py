@@ -10,7 +10,7 @@ from dataclasses import replace
 import click
 
 from xferzone.cli import which
-from xferzone.cli.committing import Act, Writing, commit, commit_all, on_branch, writing
+from xferzone.cli.committing import Act, Writing, commit, commit_all, writing
 from xferzone.cli.conditions import if_exists, is_given
 from xferzone.cli.input import read_input, source
 from xferzone.cli.settings import Settings
@@ -54,12 +54,7 @@ def apply(settings: Settings, words: tuple[str, ...], chosen: str | None) -> Non
     if named is None:
         commit_all(settings, lambda refs: [(branch, _act(own)) for branch, own in _by_branch(refs, wanted)])
         return
-    for change in wanted:
-        try:
-            named.owner(change.name)
-        except UsageError as exc:
-            raise UsageError(f"{change.place}: {exc}") from exc
-    commit(settings, on_branch(named.zone), _act(wanted))
+    commit(settings, lambda refs: _named_branch(refs, wanted, named), _act(wanted))
 
 
 def _meant(words: tuple[str, ...], named: Named | None) -> tuple[Named | None, str]:
@@ -92,6 +87,17 @@ def _changes(file: str) -> Iterator[Change]:
             yield replace(change, place=f"{source(file)} line {number}", if_exists=is_given())
     if faults:
         raise ZoneInvalid(faults)
+
+
+def _named_branch(refs: LocalRefs, wanted: list[Change], named: Named) -> BranchName:
+    """The branch of the zone that was chosen. Raises NotFound: no such zone; UsageError: a line is outside it."""
+    named.check(refs)
+    for change in wanted:
+        try:
+            named.owner(change.name)
+        except UsageError as exc:
+            raise UsageError(f"{change.place}: {exc}") from exc
+    return zone_branch(named.zone, Writing.given().branch)
 
 
 def _by_branch(refs: LocalRefs, wanted: list[Change]) -> list[tuple[BranchName, list[Change]]]:
