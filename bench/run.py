@@ -1,6 +1,6 @@
 """Measure the figures of docs/performance.md and print them as a table: `make bench`, some six minutes.
 
-    run.py [SECTION...]     latency large many growth pushes clones dns; all of them
+    run.py [SECTION...]     latency large bulk many growth pushes clones dns; all of them
 
 Each figure is a median with its range. If a peer does the same work, both take turns in the same run, and the ratio is
 what counts. The other figures have bounds of their own.
@@ -20,7 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench import clones, pushes, questions, zones
-from bench.measure import row, timed
+from bench.measure import children_seconds, row, timed
 from tests.live import Person, serving, stock_server
 from xferzone.edit.appending import Author
 from xferzone.edit.commit import Edit
@@ -31,6 +31,7 @@ from xferzone.zone import changes
 ROUNDS = 3
 COMMITS = 1_000
 MANY = 10_000
+BULK = 1_000
 BIG = 300_000
 
 
@@ -66,6 +67,32 @@ def latency(directory: Path) -> None:
             commits.append(committed - begun)
     row("commit of one record, 100,000 records", commits, "ms", 1_000)
     row("commit to first UDP answer, 100,000 records", seen, "ms", 1_000, bound="p99 <= 50 ms")
+
+
+def bulk(directory: Path) -> None:
+    """Zones from a directory of files, and the same number of changes in one batch."""
+    ops, repository, files = Person(directory / "bulk"), directory / "bulk.xferzone", directory / "files"
+    ops.xferzone("-R", repository, "init")
+    files.mkdir()
+    hosts = "".join(f"h{host} A 192.0.2.{host}\n" for host in range(48))
+    for number in range(BULK):
+        text = f"$TTL 300\n@ SOA ns1 host 1 7200 3600 1209600 300\n@ NS ns1\nns1 A 192.0.2.1\n{hosts}"
+        (files / f"z{number}.example").write_text(text)
+    batch = directory / "batch"
+    batch.write_text("".join(f"set h1.z{number}.example. A 192.0.2.99\n" for number in range(BULK)))
+    added = [timed(ops.xferzone, "-R", repository, "zone", "add", "--from-dir", files)]
+    row(f"`xferzone zone add --from-dir`, {BULK:,} zones of 50 records", added, "s", bound="<= 10 s")
+    row(
+        "`xferzone apply`, a line for each of them",
+        [timed(ops.xferzone, "-R", repository, "apply", batch)],
+        "s",
+    )
+    sets = []
+    for number in range(9):
+        before = children_seconds()
+        ops.xferzone("-R", repository, "set", f"n{number}.z1.example", "A", "192.0.2.1")
+        sets.append(children_seconds() - before)
+    row("CPU of `xferzone set`, the process included", sets, "s", bound="<= 0.25 s")
 
 
 def large_zone(directory: Path) -> None:
@@ -154,6 +181,7 @@ def asking(port: int) -> Iterator[Callable[[str], bytes]]:
 SECTIONS: dict[str, Callable[[Path], None]] = {
     "latency": latency,
     "large": large_zone,
+    "bulk": bulk,
     "many": many_zones,
     "growth": growth,
     "pushes": pushes.pushes,
