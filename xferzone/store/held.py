@@ -18,6 +18,7 @@ import contextlib
 import os
 import sqlite3
 import time
+import weakref
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -55,7 +56,10 @@ class HeldFile:
         self._may_write = all(
             os.access(each, os.W_OK, effective_ids=True) for each in (self._real, self._real.parent)
         )
-        self._note = walnote.claim(self._real, self.identity, may_write=self._may_write)
+        note = walnote.claim(self._real, self.identity, may_write=self._may_write)
+        # Also when the object goes without `release`: the note is a bare descriptor, which nothing else closes.
+        self._release = weakref.finalize(self, walnote.release, self._real, note)
+        self._release.atexit = False
 
     def connect(self, *, writes: bool, timeout: float) -> sqlite3.Connection:
         """A connection to it, in autocommit mode; `timeout` in seconds.
@@ -106,8 +110,7 @@ class HeldFile:
 
     def release(self) -> None:
         """To be called when all connections are closed."""
-        walnote.release(self._real, self._note)
-        self._note = -1
+        self._release()
 
     def _opened(self, *, writes: bool, timeout: float) -> sqlite3.Connection:
         if writes or self._may_write:
