@@ -1,7 +1,7 @@
 """Clients that take their time: they hold a thread, not the server."""
 
 import contextlib
-import select
+import selectors
 import socket
 import threading
 import time
@@ -57,7 +57,10 @@ def test_beyond_a_bound_slow_bodies_stop_sync_requests_but_no_page(server: Serve
     with contextlib.ExitStack() as stack:
         slow = [stack.enter_context(begun(server, by_ops(PULL), 10)) for _ in range(MAX_REQUESTS + 1)]
         # Once one is turned away the others have their places: a question before that might take one from them.
-        turned_away, _, _ = select.select(slow, [], [], 60)
+        waiting = stack.enter_context(selectors.DefaultSelector())
+        for connection in slow:
+            waiting.register(connection, selectors.EVENT_READ)
+        turned_away = waiting.select(60)
         assert len(turned_away) == 1
         assert is_busy()
         assert healthy(server, SOON_S)
