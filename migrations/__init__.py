@@ -22,4 +22,4 @@ def statements() -> Iterator[str]:
         yield from module.SQL.split(";\n")
         revision = module.revision
     yield _STAMP
-    yield f"INSERT INTO alembic_version VALUES ('{revision}')"  # noqa: S608 of the modules beside this one
+    yield f"INSERT INTO alembic_version VALUES ('{revision}')"  # noqa: S608 a constant of the module beside this one, no input

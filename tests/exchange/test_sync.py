@@ -197,7 +197,7 @@ def test_the_bounds_that_the_caller_sets_hold(primary: Project, tmp_path: Path) 
 )
 def test_options_that_no_exchange_can_follow_are_refused_by_name(field: str, value: object) -> None:
     with pytest.raises(UsageError, match=f"^{field}="):
-        Options(**{field: value})  # type: ignore[arg-type]  # that is the point
+        Options(**{field: value})  # type: ignore[arg-type]  # a wrong value is what is tested
 
 
 def test_an_account_has_a_login() -> None:

@@ -7,6 +7,7 @@ import signal
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -80,11 +81,11 @@ def test_counters_are_sums_over_all_processes_and_survive_reloads_and_kills(repo
                 killed |= {worker for pid in killed for worker in descendants(pid)}
                 for pid in killed:
                     os.kill(pid, signal.SIGKILL)
-                assert within(READY_S, lambda killed=killed: none_alive(killed))  # type: ignore[misc]
+                assert within(READY_S, partial(none_alive, killed))
                 assert within(READY_S, lambda: page(server, "/readyz")[0] == 200)
             else:
                 server.process.send_signal(signal.SIGHUP)
-                assert within(PATIENCE_S, lambda times=times: reloaded(server, times - 1))  # type: ignore[misc]
+                assert within(PATIENCE_S, partial(reloaded, server, times - 1))
 
 
 def test_ready_covers_the_dns_beside_it(repository: Path) -> None:
