@@ -20,7 +20,7 @@ from tests.transport.servers import (
     says,
     status,
 )
-from xferzone.errors import PeerError
+from xferzone.errors import Denied, PeerError
 from xferzone.transport import Body, http
 from xferzone.transport.http import HTTP, PATIENCE, Patience
 
@@ -79,8 +79,6 @@ REFUSED: dict[str, tuple[Answer, str]] = {
     **{
         f"status {line[:3]}": (status(line, body=b"<p>\x1b[2J why\n\n not</p>"), f"answers {line}")
         for line in (
-            "401 Unauthorized",
-            "403 Forbidden",
             "404 Not Found",
             "500 Oops",
             "503 Busy",
@@ -156,6 +154,17 @@ def test_what_is_refused(case: str) -> None:
         assert time.monotonic() - began < 30
     assert str(caught.value).startswith(url)
     assert len(str(caught.value)) < 1_000
+
+
+@pytest.mark.parametrize("line", ["401 Unauthorized", "403 Forbidden"])
+def test_who_is_not_let_in_is_told_as_one_without_a_right(line: str) -> None:
+    said = f"/repo answers {line}.* wants a login of its own"
+    with (
+        answering(status(line, body=b"<p>\x1b[2J why</p>")) as (url, _),
+        pytest.raises(Denied, match=said) as caught,
+    ):
+        asked(HTTP(url))
+    assert caught.value.exit_code == 77
 
 
 def test_a_reply_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -193,9 +193,12 @@ def nonce(rest: bytes) -> str:
     return hashlib.sha1(rest).hexdigest()
 
 
-def shared_secret(project_code: str, login: str, password: str) -> str:
-    """What stock stores instead of `password`; a password of 40 hex digits is such a secret already."""
-    if _HASHED.fullmatch(password):
+def shared_secret(project_code: str | None, login: str, password: str) -> str:
+    """What stock stores instead of `password`; a password of 40 hex digits is such a secret already.
+
+    Where the project is not known (None) it is the password itself, which servers keep that store no secrets.
+    """
+    if project_code is None or _HASHED.fullmatch(password):
         return password
     return hashlib.sha1(octets(f"{project_code}/{login}/{password}")).hexdigest()
 
@@ -205,7 +208,7 @@ def signature(nonce: str, secret: str) -> str:
     return hashlib.sha1(octets(nonce + secret)).hexdigest()
 
 
-def login_card(rest: bytes, project_code: str, login: str, password: str) -> Login:
-    """The card that proves that `rest`, the remainder of the body, comes from `login`."""
+def login_card(rest: bytes, project_code: str | None, login: str, password: str) -> Login:
+    """The card that proves that `rest`, the remainder of the body, comes from `login`; `shared_secret` has None."""
     proof = nonce(rest)
     return Login(login, proof, signature(proof, shared_secret(project_code, login, password)))

@@ -22,6 +22,7 @@ from xferzone.serve.helpers import compile_in_parallel, verifying
 from xferzone.serve.process import ending_in_order
 from xferzone.store import Store, schema
 from xferzone.store.remotes import ORIGIN, Remote, put_remote, remotes, remove_remote
+from xferzone.sync.client.options import Account
 from xferzone.transport.http import HTTP
 from xferzone.transport.url import credentials, without_password
 
@@ -96,7 +97,7 @@ def clone(
     with ending_in_order(), HTTP(address, with_login=account is not None) as way:
         done = exchange.clone(path, way, options)
     if done.errors:
-        raise synced.refusal(done, "is it the password?")
+        raise synced.refusal(done, "is it the password?", remedy=_remedy(account, address))
     tell_move(path, Remote(ORIGIN, without_password(url)), way)
     if save_password and account is not None:
         passwords.save(path, url, account.password)
@@ -319,8 +320,15 @@ def _exchanged(
         done = exchange.sync(store, way, options)
     if done.errors:
         doubt = "is it the password, or is another project there?"
-        raise synced.refusal(done, doubt, pushed=direction.push)
+        raise synced.refusal(done, doubt, remedy=_remedy(account, known.url), pushed=direction.push)
     tell_move(store.path, known, way)
     if manner.save_password and account is not None:
         passwords.save(store.path, url, account.password)
     return done, bool(done.unsent) or not direction.pull or is_primary
+
+
+def _remedy(account: Account | None, url: str) -> str:
+    """What may help where a right is missing."""
+    if account is not None:
+        return ""
+    return f"no login was sent: give one in the URL, {url.replace('://', '://LOGIN@', 1)}"

@@ -12,12 +12,11 @@ from xferzone.exchange.answer import BUSY, FAILED, NO_ROOM, REPLACED
 from xferzone.hashing import short
 from xferzone.observer import size
 from xferzone.publish.follow import Diverged
+from xferzone.sync.client import refusals
 from xferzone.wording import counted
 
-# How errors about rights begin, here and in stock.
-_LOGIN_FAILED = "login failed"
-_NOT_ALLOWED = "not authorized"
-_MAY_NOT_WRITE = f"{_NOT_ALLOWED} to write"
+#: How stock and we refuse a push; a foreign server's own words are shown instead.
+_NO_PUSH = ("not authorized to write", "pull only - not authorized to push")
 
 #: How errors of a server of ours begin that are not the sender's fault, and what they come to.
 _TROUBLES: Mapping[str, type[XferzoneError]] = {
@@ -136,7 +135,7 @@ def check_pushed(done: Outcome, *, tries: bool, is_primary: bool) -> None:
         Denied, LostRace
     """
     if done.is_denied and tries:
-        raise _takes_none(done.peer, done.unsent)
+        raise _takes_none(done.peer, done.denial, done.unsent)
     for branch in done.beaten:
         raise LostRace(
             f"somebody else was first on {branch}: what was pushed is kept at {done.peer}, and `xferzone log "
@@ -147,30 +146,39 @@ def check_pushed(done: Outcome, *, tries: bool, is_primary: bool) -> None:
         )
 
 
-def refusal(done: Outcome, doubt: str, *, pushed: bool = False) -> XferzoneError:
-    """What the server's error cards come to: a failed login leaves a `doubt`, a push may leave artifacts unsent."""
-    return refused(done.peer, done.errors, doubt, left=done.unsent if pushed else 0, sent=done.traffic.sent)
+def refusal(done: Outcome, doubt: str, *, remedy: str = "", pushed: bool = False) -> XferzoneError:
+    """What the server's error cards come to: a failed login leaves a `doubt`, a missing right has perhaps a `remedy`.
+
+    A push may leave artifacts unsent.
+    """
+    left = done.unsent if pushed else 0
+    return refused(done.peer, done.errors, doubt, remedy=remedy, left=left, sent=done.traffic.sent)
 
 
-def refused(peer: str, errors: Sequence[str], doubt: str, *, left: int = 0, sent: int = 0) -> XferzoneError:
+# many: each is one fact of the exchange
+def refused(
+    peer: str, errors: Sequence[str], doubt: str, *, remedy: str = "", left: int = 0, sent: int = 0
+) -> XferzoneError:
     """The same of `peer`'s errors, after so many artifacts were sent and so many are `left` unsent."""
     text = printable("; ".join(errors))
+    more = f"; {_unsent(left)}" if left else ""
     for beginning, kind in _TROUBLES.items():
         if text.startswith(beginning):
-            return kind(f"{peer} says: {text}{f'; {_unsent(left)}' if left else ''}")
-    if text == _LOGIN_FAILED:
+            return kind(f"{peer} says: {text}{more}")
+    if refusals.is_of_login(text):
         return Denied(f"{peer}: {text}: {doubt}")
-    if text == _MAY_NOT_WRITE and left:
-        return _takes_none(peer, left)
-    if text.startswith(_NOT_ALLOWED) or sent:
-        return Denied(f"{peer} refuses: {text}{f'; {_unsent(left)}' if left else ''}")
+    if refusals.is_of_push(text) and left:
+        return _takes_none(peer, text, left)
+    if refusals.is_of_right(text) or refusals.is_of_push(text) or sent:
+        return Denied(f"{peer} refuses: {text}{more}{f'; {remedy}' if remedy else ''}")
     if text.startswith("wrong project"):
         return PeerError(f"{peer} holds another project than this repository")
     return PeerError(f"{peer} says: {text}")
 
 
-def _takes_none(peer: str, left: int) -> Denied:
-    return Denied(f"{peer} takes no pushes from this account; {_unsent(left)}")
+def _takes_none(peer: str, words: str, left: int) -> Denied:
+    says = "" if words in _NO_PUSH else f" and says: {printable(words)}"
+    return Denied(f"{peer} takes no pushes from this account{says}; {_unsent(left)}")
 
 
 def _unsent(count: int) -> str:

@@ -102,6 +102,7 @@ class Outcome:
         messages: what the people at the other end want to be read, in order.
         errors: why the peer ended the session; empty: it did not, and refs have followed.
         is_denied: the peer takes no push from this account; everything else went on.
+        denial: how the peer said so; empty: it did not.
         absent: artifacts that the peer named and has not sent.
         followed: refs moved, diverged, and kept where they were.
         unsent: artifacts made here that still wait for a push.
@@ -115,6 +116,7 @@ class Outcome:
     messages: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
     is_denied: bool = False
+    denial: str = ""
     absent: tuple[ArtifactId, ...] = ()
     followed: Followed = field(default_factory=Followed)
     unsent: int = 0

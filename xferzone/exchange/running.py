@@ -65,6 +65,7 @@ class Running:
             messages=tuple(session.messages),
             errors=tuple(session.errors),
             is_denied=session.is_denied,
+            denial=session.denial,
             absent=tuple(session.absent),
             followed=followed,
             unsent=left,

@@ -25,7 +25,7 @@ from urllib.parse import urljoin, urlsplit
 import urllib3
 
 import xferzone
-from xferzone.errors import PeerError, UsageError
+from xferzone.errors import Denied, PeerError, UsageError
 from xferzone.transport.base import OURS, Body
 from xferzone.transport.connections import Connections, failure, has_no_reply, reason, refusal
 from xferzone.transport.proxies import Proxy
@@ -41,6 +41,7 @@ _PERMANENT: Final = frozenset({301, 308})
 _REDIRECTS: Final = _PERMANENT | {302, 307}
 _SEE_OTHER: Final = 303
 _PROXY_LOGIN: Final = 407
+_NOT_LET_IN: Final = frozenset({401, 403})  # Fossil's own logins are cards; stock uses neither status
 _SHOWN: Final = 200  # characters of a foreign reply
 
 
@@ -195,6 +196,11 @@ class HTTP:
             )
         if response.status != 200:
             by = "" if proxy is None else f", through {proxy}"
+            if proxy is None and response.status in _NOT_LET_IN:
+                raise Denied(
+                    f"{self.name} answers {status}{self._beginning(response)}: a server before the repository wants a "
+                    "login of its own, or an address that it knows; its administrator can open this path"
+                )
             raise PeerError(f"{self.name} answers {status}{by}{self._beginning(response)}")
         if is_xfer and content_type and not content_type.strip().lower().startswith("application/x-fossil"):
             raise PeerError(

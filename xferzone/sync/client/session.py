@@ -3,7 +3,7 @@
     state       event           next        what happened
     cloning     part            cloning     the reply to `clone 3 N` names the position of the next part
     cloning     reply           meeting     it names none: all is sent
-    cloning     no login        cloning     refused, but now the project is known, and a login can be made: ask again
+    cloning     no login        cloning     refused, but a login can be made that was not sent yet: ask again
     cloning     error           done
     meeting     reply           asking
     meeting     push refused    meeting     begin again, without a push
@@ -26,7 +26,7 @@ goes on while something is missing here, wanted there, or not told. A request th
     receive(text)   ─> cards noted   no database: while cloning, the next request can be made at once
     keep(writer)    ─> artifacts stored, in the caller's transaction
 
-A login goes with every request but the first of a clone: its secret depends on the project code, not known yet.
+A login goes with every request but the first of a clone (signing.py). What refuses a push is told by refusals.py.
 Source: Fossil 2.21, src/xfer.c client_sync(). Seen against `fossil server` in tests/interop.
 """
 
@@ -39,7 +39,6 @@ from xferzone.cards import (
     CFile,
     Clone,
     CloneSeqno,
-    Comment,
     Config,
     Cookie,
     Error,
@@ -53,20 +52,20 @@ from xferzone.cards import (
     Push,
     UVFile,
     UVIGot,
-    encode_cards,
     parse_cards,
 )
-from xferzone.cards.session import login_card
 from xferzone.errors import PeerError, XferzoneError
 from xferzone.hashing import ArtifactId
 from xferzone.observer import Traffic
 from xferzone.store import Reader, Writer
 from xferzone.store.incoming import Helper, Noter
 from xferzone.sync.arriving import Arriving
+from xferzone.sync.client import refusals
 from xferzone.sync.client.asking import Asking
 from xferzone.sync.client.options import Known, Options
 from xferzone.sync.client.refs import Told
 from xferzone.sync.client.sending import Sending
+from xferzone.sync.client.signing import Signing
 
 MAX_ARTIFACTS: Final = 200_000  # in one reply; stock's budget of 5 MB has room for some 50,000 of a few bytes
 MAX_MESSAGES: Final = 100  # of one session, kept for people; ours
@@ -75,9 +74,6 @@ MAX_MESSAGES: Final = 100  # of one session, kept for people; ours
 _VERSION: Final = Pragma("client-version", ("22100", "20230226", "192424"))
 _CLONE: Final = 3  # the version of clone from which artifacts come compressed
 _FIRST: Final = 1  # the position where a clone begins
-_PULL_ONLY: Final = "pull only "  # the message of a server that refuses a push and goes on begins so
-_NO_WRITING: Final = "not authorized to write"  # the error with which it answers artifacts begins so
-_COMMENT_SIZE: Final = 20  # random bytes; as many as stock sends
 _SHOWN: Final = 100  # bytes of a bad card in a message
 
 
@@ -127,6 +123,7 @@ class ClientSession:
         messages: what the server wants people to read, in order.
         errors: why the server ended the session; empty: it did not.
         is_denied: the server takes no push from this account.
+        denial: how it said so; empty: it did not.
         told: what the server has told about its refs.
         cookie: the token to send next time.
     """
@@ -153,15 +150,16 @@ class ClientSession:
         self.messages: list[str] = []
         self.errors: list[str] = []
         self.is_denied = False
+        self.denial = ""
         self.told = Told(known.epochs)
         self.cookie = known.cookie
         self._options = options
         self._own_epoch = known.own_epoch
+        self._signing = Signing(options.account, options.env)
         self._asking = Asking(options.gimmes)
         self._sending = Sending(options.request_bytes, is_origin=known.is_origin)
         self._arriving = Arriving(noter, helper)
         self._position = _FIRST  # of the part of a clone to ask for
-        self._was_signed = False  # the last request carried a login
         # What the last reply brought, until it is kept.
         self._came: list[File | CFile] = []
         self._announced: list[ArtifactId] = []
@@ -171,11 +169,6 @@ class ClientSession:
     @property
     def pulls(self) -> bool:
         return self._options.purpose.pull
-
-    @property
-    def has_account(self) -> bool:
-        """Whether requests carry a login."""
-        return self._options.account is not None
 
     @property
     def sent(self) -> Collection[ArtifactId]:
@@ -242,13 +235,7 @@ class ClientSession:
             yield Cookie(self.cookie)
 
     def _signed(self, cards: Iterable[Card]) -> bytes:
-        comment = Comment(self._options.env.token(_COMMENT_SIZE).hex().upper())
-        body = encode_cards([*cards, comment])
-        account = self._options.account
-        self._was_signed = account is not None and self.project_code is not None
-        if account is None or self.project_code is None:
-            return body
-        return login_card(body, self.project_code, account.login, account.password).encode() + body
+        return self._signing.body(cards, self.project_code, is_first=not self.traffic.rounds)
 
     # -- replies
 
@@ -262,13 +249,15 @@ class ClientSession:
         self.traffic.rounds += 1
         position, came, event = self._position, len(self._came), Event.REPLY
         for card in _public(parse_cards(text)):
+            if event is Event.NO_LOGIN and not isinstance(card, Push):
+                continue  # only the project may still be told
             taker = _TAKERS.get(type(card))
             if taker is None or (isinstance(card, Push | CloneSeqno) and self.state is not State.CLONING):
                 raise PeerError(
                     f"the server sends a card that means nothing here: {card.encode()[:_SHOWN]!r}"
                 )
             event = taker(self, card) or event
-            if event in (Event.ERROR, Event.NO_LOGIN):
+            if event in (Event.ERROR, Event.PUSH_REFUSED):
                 break
         if self.told.epoch == self._own_epoch:
             raise XferzoneError(
@@ -311,19 +300,19 @@ class ClientSession:
         self._sending.want(card.artifact)
 
     def _take_message(self, card: Message) -> None:
-        if card.text.startswith(_PULL_ONLY):
-            self.is_denied = True
-        elif len(self.messages) < MAX_MESSAGES:
+        if refusals.ends_push(card.text):
+            self.is_denied, self.denial = True, refusals.plain(card.text)
+        elif len(self.messages) < MAX_MESSAGES and card.text not in self.messages:
             self.messages.append(card.text)
 
     def _take_error(self, card: Error) -> Event:
         if self.state is State.CLONING:
-            if self.has_account and not self._was_signed and self.project_code is not None:
+            if self._signing.may_hold(self.project_code):
                 return Event.NO_LOGIN
-        elif card.text.startswith(_NO_WRITING) and self._pushes and self.pulls:
-            self.is_denied = True
+        elif self._pushes and self.pulls and refusals.is_of_push(card.text):
+            self.is_denied, self.denial = True, refusals.plain(card.text)
             return Event.PUSH_REFUSED
-        self.errors.append(card.text)
+        self.errors.append(refusals.plain(card.text))
         return Event.ERROR
 
     def _take_cookie(self, card: Cookie) -> None:
