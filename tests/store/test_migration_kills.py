@@ -81,7 +81,9 @@ def revision(path: Path) -> str:
         (found,) = db.execute("SELECT version_num FROM alembic_version").fetchone()
         columns = {name for _, name, *_ in db.execute("PRAGMA table_info(publication)")}
         tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
-    assert ("door" in columns, "brought" in tables) == (found >= "0003", found == schema.HEAD)
+        checkins = {name for _, name, *_ in db.execute("PRAGMA table_info(checkin)")}
+    laid_out = ("door" in columns, "brought" in tables, "zones" in checkins)
+    assert laid_out == (found >= "0003", found >= "0005", found == schema.HEAD)
     return str(found)
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from xferzone.errors import UsageError
 from xferzone.hashing import ArtifactId
+from xferzone.publish.foreign import holds
 from xferzone.refs import BranchName, LocalRefs, State, serials
 from xferzone.store import Reader, places, schema, symbols, timeline
-from xferzone.zone.cut import mean_a_zone
 from xferzone.zonefile import names
 
 _STATES = {
@@ -81,7 +81,7 @@ def entry(reader: Reader, refs: LocalRefs, shown: timeline.Entry) -> LogEntry:
     elif placed.place == schema.PUBLISHED and not checkin.files and checkin.baseline is None:
         state = "removed"
     elif branch is not None and ref is None and state in ("invalid", "unpublished"):
-        state = state if mean_a_zone(branch.zone, reader.files(placed.id)) else "other"
+        state = state if holds(reader, placed, branch.zone) else "other"
     return LogEntry(
         id=placed.id,
         branch=placed.branch or "",

@@ -22,13 +22,12 @@ from dataclasses import dataclass, field
 
 from xferzone.errors import ZoneInvalid
 from xferzone.hashing import ArtifactId
-from xferzone.publish import serials
+from xferzone.publish import foreign, serials
 from xferzone.publish.noted import Noted
 from xferzone.publish.publish import advance, publish
 from xferzone.publish.served import Compiler, compile_all, numbers_of_each
 from xferzone.refs import BranchName, LocalRefs, Move, Occasion, Ref, State
 from xferzone.store import Reader, Writer, ancestry, places, schema, symbols, unsent
-from xferzone.zone.cut import mean_a_zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +145,13 @@ class _Run:
 
     def stock_tips(self) -> dict[BranchName, ArtifactId]:
         """The latest check-in of each zone branch that a stock remote published."""
-        tips = _zone_branches(symbols.branch_tips(self.writer))
-        return {branch: tip for branch, tip in tips.items() if tip is not None}
+        tips = _zone_branches(symbols.branch_tips(self.writer, of_zones=True))
+        return {
+            branch: tip
+            for branch, tip in tips.items()
+            if tip is not None
+            and (branch in self.before or foreign.stands_for_a_zone(self.writer, branch, tip))
+        }
 
     def wanted(self, told: Mapping[str, ArtifactId | None]) -> dict[BranchName, ArtifactId]:
         """The remote's tip of each branch that it reported, or whose work from here it moved to a fork."""
@@ -232,8 +236,7 @@ class _Run:
         for (branch, tip, _), line in zip(chosen, computed, strict=True):
             numbers = next(compiled) if states[branch] is State.SERVED else ()
             if isinstance(numbers, ZoneInvalid):
-                if branch in self.before or mean_a_zone(branch.zone, held[branch]):
-                    self.invalid.append(Kept(branch, tip, str(numbers)))
+                self.invalid.append(Kept(branch, tip, str(numbers)))
                 yield None
                 continue
             serials.remember(self.writer, line)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from xferzone.hashing import ArtifactId
-from xferzone.publish import forks
+from xferzone.publish import foreign, forks
 from xferzone.refs import BranchName, Door, Occasion, Ref
 from xferzone.store import Writer, ancestry, brought, places, schema, symbols
 from xferzone.store.places import Placed
@@ -49,6 +49,12 @@ class Pending:
     notices: list[str] = field(default_factory=list)
     _dated_well: set[ArtifactId] = field(default_factory=set)
 
+    def begins(self) -> bool:
+        """Whether the branch, which has no ref, is a zone's; then all of it is pending, from its beginning."""
+        decided = foreign.begun(self.writer, self.branch, self.checkins.values())
+        self.checkins = {checkin.id: checkin for checkin in decided}
+        return bool(decided)
+
     def starts(self) -> list[Placed]:
         """Where the line may go on: the heirs of the ref, or what may begin the branch."""
         if self.ref is not None:
@@ -60,7 +66,8 @@ class Pending:
         if not checkin.parents:
             return True
         first = places.placed(self.writer, checkin.parents[0])
-        return first is not None and first.branch != str(self.branch)
+        # What the ref of another branch has passed was nobody's on this one.
+        return first is not None and (first.branch != str(self.branch) or first.place == schema.PUBLISHED)
 
     def heirs(self, parent: ArtifactId) -> list[Placed]:
         """Children of `parent` on this branch, in order of arrival, pending or recorded invalid."""
@@ -79,7 +86,7 @@ class Pending:
             if parent is None or parent.branch != str(self.branch):
                 return checkin, None
             if parent.place == schema.PUBLISHED:
-                return checkin, parent.id
+                return checkin, None if self.ref is None else parent.id
             checkin = parent
 
     def occasion_of(self, checkin: ArtifactId) -> Occasion:

@@ -25,7 +25,7 @@ from xferzone.refs import Move, Ref, State
 from xferzone.store import places, schema
 from xferzone.store.places import Placed
 from xferzone.wording import listed
-from xferzone.zone.cut import is_zone_file, mean_a_zone
+from xferzone.zone.cut import is_zone_file
 
 MAX_TOLD: Final = 10  # faults of one check-in, or check-ins, that the pusher is shown
 
@@ -128,9 +128,11 @@ def move(pending: Pending, to: ArtifactId, numbers: tuple[int, ...]) -> Move:
 
 def _numbers(pending: Pending, checkin: ArtifactId, liberties: Liberties) -> tuple[int, ...] | None:
     """The indexes of a check-in that would be served. None: it is invalid, which is recorded."""
+    writer, zone = pending.writer, pending.branch.zone
     try:
-        own, is_cut = pending.writer.files(checkin), checkin in liberties.as_cut
-        return served.numbers(pending.writer, pending.branch.zone, own, as_cut=is_cut)
+        # A check-in without any file of the zone is not read to say so.
+        own = writer.files(checkin) if pending.checkins[checkin].may_hold(zone) else {}
+        return served.numbers(writer, zone, own, as_cut=checkin in liberties.as_cut)
     except ZoneInvalid as exc:
         _record_invalid(pending, checkin, exc)
         return None
@@ -140,19 +142,20 @@ def _record_invalid(pending: Pending, checkin: ArtifactId, exc: ZoneInvalid) -> 
     """Keep why the check-in cannot be served, and tell it unless nobody meant a zone."""
     writer, zone = pending.writer, pending.branch.zone
     reason = "it is a symbolic link, and only its target's name was sent: commit the file itself"
-    links = [
-        Fault(card.name, 0, reason)
-        for card in writer.file_cards(checkin)
-        if card.perm == "l" and is_zone_file(zone, card.name)
-    ]
-    exc = ZoneInvalid(links) if links else exc
     placed = pending.checkins.pop(checkin)
+    own = (
+        [card for card in writer.file_cards(checkin) if is_zone_file(zone, card.name)]
+        if placed.may_hold(zone)
+        else []
+    )
+    links = [Fault(card.name, 0, reason) for card in own if card.perm == "l"]
+    exc = ZoneInvalid(links) if links else exc
     if placed.branch == str(pending.branch):
         places.record_invalid(writer, checkin, str(exc))
     else:
         # A merge on a fork: what is served moves on without it.
         places.place(writer, checkin, schema.ELSEWHERE)
-    if pending.ref is None and not mean_a_zone(zone, writer.files(checkin)):
+    if pending.ref is None and not own:
         return
     told = listed([str(fault) for fault in exc.faults], MAX_TOLD, "; ")
     pending.notices.append(

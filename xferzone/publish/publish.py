@@ -62,27 +62,31 @@ def publish_part(
     if writer.role != schema.PRIMARY:
         return Published(_kept(writer) + advance(writer, refs, occasion, liberties), is_all=True)
     notices: list[str] = []
+    places.leave_foreign(writer)
     left = _by_branch(places.unplaced(writer))
+    strays: list[Placed] = []
     while left:
         text, arrived = left.pop()
         branch = BranchName.parse(text)
         if branch is None:
             for checkin in arrived:
                 places.place(writer, checkin.id, schema.ELSEWHERE)
-                notices += misplaced.told(writer, checkin)
+            strays += arrived
             continue
         pending = _pending(writer, refs, branch.fork_of or branch, occasion, arrived)
         if branch.is_fork:
             if (back := merge(pending, liberties)) is not None:
                 settle(refs, pending, back)
             conclude_fork(pending, branch)
-        else:
+        elif pending.ref is not None or pending.begins():
             _settle_all(refs, pending, plan, liberties)
             conclude(pending)
+        elif branch.is_main:
+            strays += arrived
         notices += pending.notices
         if is_over():
             break
-    return Published(notices, not left)
+    return Published([*misplaced.told(writer, strays), *notices], not left)
 
 
 def _by_branch(checkins: Iterable[Placed]) -> list[tuple[str, list[Placed]]]:

@@ -9,7 +9,7 @@ Forks are written by `conclude` alone, so never before the ref stands where the 
 
 from xferzone.errors import XferzoneError
 from xferzone.hashing import ArtifactId, short
-from xferzone.publish import defaulting, forks, losing
+from xferzone.publish import defaulting, foreign, forks, losing
 from xferzone.publish.pending import Pending
 from xferzone.refs import BranchName, Door, LocalRefs, Move, Ref
 from xferzone.store import ancestry, places, schema
@@ -77,11 +77,12 @@ def conclude(pending: Pending) -> None:
 
 
 def conclude_fork(pending: Pending, fork: BranchName) -> None:
-    """Leave what is pending on a fork branch there, and tell the way back."""
+    """Leave what is pending on a fork branch there, and tell the way back if the branch that it left is a zone's."""
     _fork_leaves(pending)
     for checkin in pending.checkins.values():
         places.place(pending.writer, checkin.id, schema.ELSEWHERE)
-    if pending.checkins:
+    arrived = pending.checkins.values()
+    if arrived and (pending.ref is not None or foreign.are_zones(pending.writer, pending.branch, arrived)):
         last = list(pending.checkins)[-1]
         way_back = forks.way_back(pending.branch, fork)
         pending.notices.append(f"{short(last)} is on branch {fork}, which is not served. {way_back}")

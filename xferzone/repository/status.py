@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from xferzone.hashing import ArtifactId
+from xferzone.publish.foreign import holds
 from xferzone.refs import BranchName, LocalRefs, State
 from xferzone.store import Reader, places, schema, timeline, unsent
 from xferzone.store.remotes import Remote, remotes
 from xferzone.store.unsent import Unsent
-from xferzone.zone.cut import mean_a_zone
 
 FRESH_MS = 14 * 86_400_000  # how long a lost race is listed; an older one has been given up
 
@@ -80,11 +80,13 @@ def status(reader: Reader, refs: LocalRefs, now_ms: int) -> Status:
 
 def _is_about_a_zone(reader: Reader, refs: LocalRefs, found: places.Unsettled) -> bool:
     branch = BranchName.parse(found.branch)
-    if branch is None or "." in branch.zone or refs.get(branch) is not None:
+    if branch is None or refs.get(branch) is not None:
         return branch is not None
     placed = places.placed(reader, found.id)
-    is_invalid = placed is not None and placed.place == schema.INVALID
-    return is_invalid and mean_a_zone(branch.zone, reader.files(found.id))
+    assert placed is not None
+    if placed.place == schema.INVALID:
+        return holds(reader, placed, branch.zone)
+    return placed.may_hold(branch.zone)  # what it waits for may be its baseline
 
 
 def _forks(reader: Reader, now_ms: int) -> tuple[list[Fork], int]:

@@ -9,13 +9,21 @@ after a `+` (which does not propagate) or a `-`. Source: Fossil 2.21, src/tag.c 
 
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping
+from typing import NamedTuple
 
 from xferzone.store import schema
 from xferzone.store.sql import selected
 
 
-def hand_down(db: sqlite3.Connection, new: Mapping[int, int], tagged: Collection[int]) -> None:
-    """Record the check-ins `new`, row -> date, with their branches, and update every check-in that inherits from them.
+class New(NamedTuple):
+    """What the manifest of a new check-in says: its date, and which zones it may hold files of (store/zoned.py)."""
+
+    date_ms: int
+    zones: int
+
+
+def hand_down(db: sqlite3.Connection, new: Mapping[int, New], tagged: Collection[int]) -> None:
+    """Record the check-ins `new`, by row, with their branches, and update every check-in that inherits from them.
 
     `tagged` are artifacts whose branch tag may have changed. Parents and tags must be in their tables already.
     """
@@ -27,7 +35,7 @@ def hand_down(db: sqlite3.Connection, new: Mapping[int, int], tagged: Collection
         wave = {child for (child,) in heirs} - set(wave)
 
 
-def _settle(db: sqlite3.Connection, wave: Collection[int], new: Mapping[int, int]) -> list[int]:
+def _settle(db: sqlite3.Connection, wave: Collection[int], new: Mapping[int, New]) -> list[int]:
     """Set the branches of the check-ins of one wave; returns those whose branch has changed."""
     query = "SELECT child, parent FROM parent WHERE position = 0 AND child IN (?)"
     parents: dict[int, int] = dict(selected(db, query, wave))
@@ -46,8 +54,8 @@ def _settle(db: sqlite3.Connection, wave: Collection[int], new: Mapping[int, int
             branches[rid] = _branch(rid, parents.get(rid), branches, tags)
     changed = [rid for rid in wave if rid in stood and branches[rid] != stood[rid][0]]
     db.executemany(
-        "INSERT INTO checkin (rid, date_ms, branch) VALUES (?, ?, ?)",
-        [(rid, date_ms, branches[rid]) for rid, date_ms in new.items()],
+        "INSERT INTO checkin (rid, date_ms, branch, zones) VALUES (?, ?, ?, ?)",
+        [(rid, each.date_ms, branches[rid], each.zones) for rid, each in new.items()],
     )
     moved = [rid for rid in changed if rid not in new]
     # A check-in that moved to another branch is settled again; where a ref stands does not change (law 4).

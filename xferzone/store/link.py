@@ -18,7 +18,7 @@ from xferzone import artifacts
 from xferzone.artifacts import CheckIn, Cluster, Control, Parsed, Tag, replaced
 from xferzone.errors import CorruptArtifact, NotFound
 from xferzone.hashing import ArtifactId
-from xferzone.store import branches, chains
+from xferzone.store import branches, chains, zoned
 from xferzone.store.phantoms import Expecting
 from xferzone.store.sql import selected
 
@@ -46,8 +46,9 @@ def link(writer: Expecting, arrived: Sequence[Arrived], waited: Collection[int] 
         for tag in parsed.tags
     ]
     members = [own for each in arrived if isinstance(each.parsed, Cluster) for own in each.parsed.members]
-    needed = {rid: manifests.needs(checkin) for rid, checkin in checkins.items()}
-    needed |= manifests.needs_behind_baselines(waited)
+    read = {rid: manifests.read(checkin) for rid, checkin in checkins.items()}
+    late = manifests.read_behind_baselines(waited)
+    needed = {rid: each.needed for rid, each in (read | late).items()}
     rids = writer.expect_all(
         dict.fromkeys(
             chain(
@@ -70,9 +71,20 @@ def link(writer: Expecting, arrived: Sequence[Arrived], waited: Collection[int] 
     db.executemany("INSERT OR IGNORE INTO awaited VALUES (?, ?)", missing)
     db.executemany("DELETE FROM unclustered WHERE rid = ?", [(rids[each],) for each in members])
     tagged = _set_tags(writer, tags, rids)
-    branches.hand_down(db, {rid: checkin.date_ms for rid, checkin in checkins.items()}, tagged)
+    new = {rid: branches.New(checkin.date_ms, read[rid].zones) for rid, checkin in checkins.items()}
+    branches.hand_down(db, new, tagged)
+    db.executemany(
+        "UPDATE checkin SET zones = ? WHERE rid = ?", [(each.zones, rid) for rid, each in late.items()]
+    )
     waiting = {rid for (rid,) in selected(db, "SELECT checkin FROM awaited WHERE checkin IN (?)", waited)}
     _rechain(writer, manifests, [*checkins, *(rid for rid in waited if rid not in waiting)])
+
+
+class _Read(NamedTuple):
+    """What linking reads in a check-in: parents, baseline and files, and which zones these may be of."""
+
+    needed: Sequence[ArtifactId]
+    zones: int
 
 
 class _Manifests:
@@ -91,21 +103,22 @@ class _Manifests:
                 return self._writer.checkin(artifact)
         return found if isinstance(found, CheckIn) else None
 
-    def needs(self, checkin: CheckIn) -> list[ArtifactId]:
-        """What a check-in names: parents, baseline, files. Files behind a missing baseline are not known yet."""
-        cards, named = checkin.files, list(checkin.parents)
+    def read(self, checkin: CheckIn) -> _Read:
+        """What a check-in names. Files behind a missing baseline are not known yet."""
+        cards, named, is_whole = checkin.files, list(checkin.parents), True
         if checkin.baseline is not None:
             named.append(checkin.baseline)
             baseline = self.get(checkin.baseline)
+            is_whole = baseline is not None
             cards = cards if baseline is None else artifacts.delta_files(baseline.files, cards)
         named += [card.id for card in cards if card.id is not None]
-        return named
+        return _Read(named, zoned.bits(card.name for card in cards) if is_whole else zoned.UNKNOWN)
 
-    def needs_behind_baselines(self, waited: Collection[int]) -> dict[int, list[ArtifactId]]:
-        """By row, what the check-ins in rows `waited` need, of those whose baseline has just arrived."""
+    def read_behind_baselines(self, waited: Collection[int]) -> dict[int, _Read]:
+        """By row, the check-ins in rows `waited` whose baseline has just arrived."""
         rows = selected(self._writer.db, "SELECT rid, hash FROM blob WHERE rid IN (?)", waited)
         manifests = {rid: self._writer.checkin(chains.id_of(raw)) for rid, raw in rows}
-        return {rid: self.needs(each) for rid, each in manifests.items() if each.baseline in self._arrived}
+        return {rid: self.read(each) for rid, each in manifests.items() if each.baseline in self._arrived}
 
 
 def _rechain(writer: Expecting, manifests: _Manifests, touched: Collection[int]) -> None:

@@ -9,11 +9,11 @@
 A check-in waits while an artifact that it names has not come.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from xferzone.hashing import ArtifactId
-from xferzone.store import schema
+from xferzone.store import schema, zoned
 from xferzone.store.chains import id_of
 from xferzone.store.reader import Reader
 from xferzone.store.sql import batches
@@ -22,13 +22,18 @@ from xferzone.store.writer import Writer
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A check-in that is linked: its place (store/schema.py), its branch, its parents."""
+    """A check-in that is linked: its place (store/schema.py), its branch, its parents, which zones it may hold."""
 
     id: ArtifactId
     date_ms: int
     branch: str | None
     place: int
     parents: tuple[ArtifactId, ...]
+    zones: int
+
+    def may_hold(self, zone: str) -> bool:
+        """Whether its manifest has to be asked for files of that zone; False: it has none."""
+        return bool(self.zones & zoned.bit(zone))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ class Unsettled:
 def placed(reader: Reader, artifact: ArtifactId) -> Placed | None:
     """What linking made of a check-in; None: it is not here, or is not a check-in."""
     row = reader.db.execute(
-        "SELECT rid, hash, date_ms, branch, place FROM checkin JOIN blob USING (rid) WHERE hash = ?",
+        "SELECT rid, hash, date_ms, branch, place, zones FROM checkin JOIN blob USING (rid) WHERE hash = ?",
         (bytes.fromhex(artifact),),
     ).fetchone()
     return None if row is None else _placed(reader, row)
@@ -52,17 +57,38 @@ def placed(reader: Reader, artifact: ArtifactId) -> Placed | None:
 def unplaced(reader: Reader) -> list[Placed]:
     """Complete check-ins that publishing has not settled, in order of arrival."""
     rows = reader.db.execute(
-        """SELECT rid, hash, date_ms, branch, place FROM checkin JOIN blob USING (rid)
+        """SELECT rid, hash, date_ms, branch, place, zones FROM checkin JOIN blob USING (rid)
            WHERE place = 0 AND branch IS NOT NULL
            AND NOT EXISTS (SELECT 1 FROM awaited WHERE awaited.checkin = checkin.rid) ORDER BY rid"""
     ).fetchall()
     return [_placed(reader, row) for row in rows]
 
 
+def unplaced_on(reader: Reader, branch: str) -> list[Placed]:
+    """The same on one branch."""
+    rows = reader.db.execute(
+        """SELECT rid, hash, date_ms, branch, place, zones FROM checkin JOIN blob USING (rid)
+           WHERE place = 0 AND branch = ?
+           AND NOT EXISTS (SELECT 1 FROM awaited WHERE awaited.checkin = checkin.rid) ORDER BY rid""",
+        (branch,),
+    ).fetchall()
+    return [_placed(reader, row) for row in rows]
+
+
+def that_may_hold(reader: Reader, branch: str, zone: str) -> Iterator[Placed]:
+    """The branch's check-ins that may hold files of the zone of that id, newest first."""
+    rows = reader.db.execute(
+        """SELECT rid, hash, date_ms, branch, place, zones FROM checkin JOIN blob USING (rid)
+           WHERE branch = ? AND zones & ? ORDER BY date_ms DESC, rid DESC""",
+        (branch, zoned.bit(zone)),
+    ).fetchall()
+    return (_placed(reader, row) for row in rows)
+
+
 def invalid(reader: Reader, branch: str) -> list[Placed]:
     """The branch's check-ins that are recorded invalid, in order of arrival."""
     rows = reader.db.execute(
-        """SELECT rid, hash, date_ms, branch, place FROM checkin JOIN blob USING (rid)
+        """SELECT rid, hash, date_ms, branch, place, zones FROM checkin JOIN blob USING (rid)
            WHERE place = 2 AND branch = ? ORDER BY rid""",
         (branch,),
     ).fetchall()
@@ -89,7 +115,7 @@ def unsettled(reader: Reader) -> list[Unsettled]:
 
 def passed_leaves(reader: Reader) -> list[Placed]:
     """Check-ins that refs have passed, that no ref stands on, and that have no child on their branch."""
-    query = """SELECT rid, hash, date_ms, branch, place FROM checkin AS leaf JOIN blob USING (rid)
+    query = """SELECT rid, hash, date_ms, branch, place, zones FROM checkin AS leaf JOIN blob USING (rid)
                WHERE place = 1 AND rid NOT IN (SELECT checkin FROM ref) AND NOT EXISTS (
                    SELECT 1 FROM parent JOIN checkin ON checkin.rid = child
                    WHERE parent = leaf.rid AND checkin.branch IS leaf.branch)"""
@@ -137,14 +163,29 @@ def leave_unpublished(writer: Writer) -> None:
     )
 
 
+def leave_foreign(writer: Writer) -> None:
+    """Settle the complete check-ins of branches that hold no zone file and have no ref, without a look at any of them.
+
+    A fork is left to publishing, which tells of it.
+    """
+    writer.db.execute(
+        """UPDATE checkin SET place = 3 WHERE place = 0 AND zones = 0 AND branch IS NOT NULL
+           AND instr(branch, '-fork-') = 0
+           AND branch NOT IN (SELECT branch FROM checkin
+                              WHERE place IN (0, 2) AND zones <> 0 AND branch IS NOT NULL)
+           AND NOT EXISTS (SELECT 1 FROM ref WHERE ref.branch = checkin.branch)
+           AND NOT EXISTS (SELECT 1 FROM awaited WHERE awaited.checkin = checkin.rid)"""
+    )
+
+
 def reopen(writer: Writer, branches: Iterable[str]) -> None:
     """Let publishing look again at the check-ins of `branches` that were settled as not published."""
     query = "UPDATE checkin SET place = 0 WHERE place = 3 AND branch = ?"
     writer.db.executemany(query, [(branch,) for branch in branches])
 
 
-def _placed(reader: Reader, row: tuple[int, bytes, int, str | None, int]) -> Placed:
-    rid, raw, date_ms, branch, place = row
+def _placed(reader: Reader, row: tuple[int, bytes, int, str | None, int, int]) -> Placed:
+    rid, raw, date_ms, branch, place, zones = row
     query = "SELECT hash FROM parent JOIN blob ON blob.rid = parent.parent WHERE child = ? ORDER BY position"
     parents = tuple(id_of(parent) for (parent,) in reader.db.execute(query, (rid,)))
-    return Placed(id_of(raw), date_ms, branch, place, parents)
+    return Placed(id_of(raw), date_ms, branch, place, parents, zones)

@@ -17,7 +17,7 @@ primary    setting       project-code, server-code, role, epoch
            brought       login and door of whoever brought an artifact in a push
            unsent        artifacts made here and not pushed yet; empty in a primary
 
-derived    checkin       date, branch (inherited along first parents), place (below)
+derived    checkin       date, branch (inherited along first parents), place (below), zones (store/zoned.py)
            parent        position 0 is the first parent
            tag           every tag set directly on an artifact, and the artifact that sets it; the newest date counts,
                          then the lowest rid
@@ -35,7 +35,7 @@ place      0  on a zone branch or one of its forks, not settled: publishing look
 
 from typing import Final
 
-HEAD: Final = "0005"  # the newest revision in migrations/versions; a test compares
+HEAD: Final = "0006"  # the newest revision in migrations/versions; a test compares
 APPLICATION_ID: Final = 0x787A6F6E  # "xzon", in the file's header
 
 #: Values of the setting "role" (law 5).

@@ -10,6 +10,8 @@ from xferzone.hashing import ArtifactId
 from xferzone.store.chains import id_of
 from xferzone.store.reader import Reader
 
+_OF_ZONES = "SELECT branch FROM ref UNION SELECT branch FROM checkin WHERE zones <> 0"
+
 #: The value of a `date` tag. `fossil amend --date now` writes the word "now" and means the tag's own date.
 EDIT = "iif(tag.value = 'now', strftime('%Y-%m-%dT%H:%M:%f', tag.date_ms / 1000.0, 'unixepoch'), tag.value)"
 
@@ -49,18 +51,21 @@ def branch_tip(reader: Reader, branch: str) -> ArtifactId | None:
     return None if row is None else id_of(row[0])
 
 
-def branch_tips(reader: Reader) -> dict[str, ArtifactId]:
+def branch_tips(reader: Reader, *, of_zones: bool = False) -> dict[str, ArtifactId]:
     """By name, where stock finds each branch with a "/" in its name: the latest check-in that carries its symbol.
 
     A symbol that is not the branch of any check-in is a tag, and left out. So is what was made here and not pushed yet.
+    `of_zones`: only branches that have a ref, or a check-in that may hold a zone's files.
     """
+    which = _OF_ZONES if of_zones else "SELECT branch FROM checkin"
     rows = reader.db.execute(
         f"""WITH RECURSIVE
            direct AS (SELECT name, target, prefix FROM (
                SELECT name, target, prefix,
                       row_number() OVER (PARTITION BY target, name ORDER BY date_ms DESC, source) AS rank
                FROM tag WHERE name > 'sym-' AND name < 'sym.' AND instr(name, '/')
-                          AND EXISTS (SELECT 1 FROM checkin WHERE branch = substr(tag.name, 5))) WHERE rank = 1),
+                          AND EXISTS (SELECT 1 FROM checkin WHERE branch = substr(tag.name, 5))
+                          AND substr(name, 5) IN ({which})) WHERE rank = 1),
            carried(name, rid, spreads) AS (
                SELECT name, target, prefix = '*' FROM direct WHERE prefix <> '-' UNION
                SELECT name, child, 1 FROM carried JOIN parent ON parent = carried.rid AND position = 0

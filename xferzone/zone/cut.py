@@ -93,11 +93,6 @@ def zone_files(zone_id: str, held: Mapping[str, _File]) -> dict[str, _File]:
     return {name: file for name, file in held.items() if is_zone_file(zone_id, name)}
 
 
-def mean_a_zone(zone_id: str, held: Iterable[str]) -> bool:
-    """Whether these files, on a branch of that id, are meant as a zone; feature/x is an ordinary branch."""
-    return "." in zone_id or any(name.endswith(".zone") for name in held)
-
-
 def cut(zone_id: str, records: Iterable[Record], default: DefaultTTL | None) -> list[tuple[str, bytes]]:
     """Name and content of each file of a zone, in owner order; always at least the first.
 

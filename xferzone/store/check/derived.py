@@ -7,15 +7,15 @@ compiled zones belong to publishing and are checked elsewhere (store/check/fault
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
 from xferzone import artifacts
-from xferzone.artifacts import CheckIn, Cluster, Control, Tag
+from xferzone.artifacts import CheckIn, Cluster, Control, FileCard, Tag
 from xferzone.errors import CorruptArtifact, NotFound
 from xferzone.hashing import ArtifactId
-from xferzone.store import branches
+from xferzone.store import branches, zoned
 from xferzone.store.database import newest_schema
 from xferzone.store.link import as_text
 from xferzone.store.reader import Reader
@@ -24,7 +24,7 @@ MAX_TOLD: Final = 1_000  # rows of one table that are listed
 
 #: By table: its columns, of which the first names an artifact, and what a row says of that.
 _COMPARED: Final = {
-    "checkin": ("rid, date_ms, branch", "date or branch of check-in"),
+    "checkin": ("rid, date_ms, branch, zones", "date, branch or zones of check-in"),
     "parent": ("child, position, parent", "parents of check-in"),
     "tag": ("target, name, source, prefix, value, date_ms", "a tag on"),
     "awaited": ("checkin, wanted", "what is awaited by check-in"),
@@ -43,7 +43,7 @@ class Derived:
         self._db = sqlite3.connect(":memory:", isolation_level=None)
         newest_schema(self._db)
         self._db.execute("PRAGMA foreign_keys=OFF")
-        self._dates: dict[int, int] = {}  # of check-ins
+        self._checkins: dict[int, branches.New] = {}
         self._in_clusters: set[int] = set()
         self._unread: set[int] = set()
 
@@ -67,7 +67,8 @@ class Derived:
     def differences(self) -> Iterator[str]:
         """A line for each artifact whose rows are wrong; at most MAX_TOLD for a table, then how many more."""
         self._take_as_they_stand()
-        branches.hand_down(self._db, self._dates, ())
+        branches.hand_down(self._db, self._checkins, ())
+        self._leave_unknown()
         loose = set(self._rids.values()) - self._in_clusters
         self._db.executemany("INSERT INTO unclustered VALUES (?)", [(rid,) for rid in loose])
         names = {rid: raw.hex() for raw, rid in self._rids.items()}
@@ -92,22 +93,37 @@ class Derived:
                 yield rid
 
     def _add_checkin(self, rid: int, checkin: CheckIn) -> None:
-        self._dates[rid] = checkin.date_ms
         parents = enumerate(dict.fromkeys(checkin.parents))
         rows = [(rid, position, parent) for position, each in parents for parent in self._known([each])]
         self._db.executemany("INSERT INTO parent VALUES (?, ?, ?)", rows)
-        missing = [each for each in self._needed(checkin) if each not in self._here]
+        cards = self._cards(checkin)
+        zones = zoned.UNKNOWN if cards is None else zoned.bits(card.name for card in cards)
+        self._checkins[rid] = branches.New(checkin.date_ms, zones)
+        needed = self._needed(checkin, checkin.files if cards is None else cards)
+        missing = [each for each in needed if each not in self._here]
         awaited = [(wanted, rid) for wanted in dict.fromkeys(self._known(missing))]
         self._db.executemany("INSERT INTO awaited VALUES (?, ?)", awaited)
 
-    def _needed(self, checkin: CheckIn) -> Iterator[ArtifactId]:
+    def _cards(self, checkin: CheckIn) -> Sequence[FileCard] | None:
+        """All its files. None: its baseline cannot be read."""
+        if checkin.baseline is None:
+            return checkin.files
+        with suppress(NotFound, CorruptArtifact):
+            return artifacts.delta_files(self._reader.checkin(checkin.baseline).files, checkin.files)
+        return None
+
+    @staticmethod
+    def _needed(checkin: CheckIn, cards: Iterable[FileCard]) -> Iterator[ArtifactId]:
         yield from checkin.parents
-        cards = checkin.files
         if checkin.baseline is not None:
             yield checkin.baseline
-            with suppress(NotFound, CorruptArtifact):
-                cards = artifacts.delta_files(self._reader.checkin(checkin.baseline).files, cards)
         yield from (card.id for card in cards if card.id is not None)
+
+    def _leave_unknown(self) -> None:
+        """Which zones a check-in may hold is not known where an older release linked it, and that is no fault."""
+        query = "SELECT rid FROM checkin WHERE zones = ?"
+        unknown = [(zoned.UNKNOWN, rid) for (rid,) in self._reader.db.execute(query, (zoned.UNKNOWN,))]
+        self._db.executemany("UPDATE checkin SET zones = ? WHERE rid = ?", unknown)
 
     def _add_tags(self, rid: int, tags: Iterable[Tag], date_ms: int) -> None:
         for tag in tags:
@@ -122,6 +138,8 @@ class Derived:
                 if rows:
                     marks = ", ".join("?" * len(rows[0]))
                     self._db.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", rows)  # noqa: S608 our own names
-            row = self._reader.db.execute("SELECT date_ms FROM checkin WHERE rid = ?", (rid,)).fetchone()
+            row = self._reader.db.execute(
+                "SELECT date_ms, zones FROM checkin WHERE rid = ?", (rid,)
+            ).fetchone()
             if row is not None:
-                self._dates[rid] = row[0]
+                self._checkins[rid] = branches.New(*row)
