@@ -41,3 +41,15 @@ def way_back(branch: BranchName, fork: BranchName) -> str:
     """How people publish what is on `fork` after all."""
     # Without autosync a push brings nothing back, and an update alone stays on the branch as it was.
     return f"To publish it: fossil pull; fossil update {branch}; fossil merge {fork}; fossil commit"
+
+
+def way_to_begin(branch: BranchName, fork: BranchName, start: str | None) -> str:
+    """The same where `branch` has nothing published yet, so that nobody can update to it.
+
+    `start` is the branch or check-in that `fork` left. None: it left none, and is committed on without a change.
+    """
+    if start is None:
+        return (
+            f"To publish it: fossil pull; fossil update {fork}; fossil commit --branch {branch} --allow-empty"
+        )
+    return f"To publish it: fossil pull; fossil update {start}; fossil merge {fork}; fossil commit --branch {branch}"

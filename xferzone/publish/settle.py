@@ -83,25 +83,39 @@ def conclude_fork(pending: Pending, fork: BranchName) -> None:
         places.place(pending.writer, checkin.id, schema.ELSEWHERE)
     arrived = pending.checkins.values()
     if arrived and (pending.ref is not None or foreign.are_zones(pending.writer, pending.branch, arrived)):
-        last = list(pending.checkins)[-1]
-        way_back = forks.way_back(pending.branch, fork)
-        pending.notices.append(f"{short(last)} is on branch {fork}, which is not served. {way_back}")
+        last = list(arrived)[-1]
+        way_back = _way_back(pending, fork, last)
+        pending.notices.append(f"{short(last.id)} is on branch {fork}, which is not served. {way_back}")
 
 
 def _fork(pending: Pending, loser: Placed) -> None:
     writer, fork = pending.writer, forks.name(pending.branch, loser.id)
     writer.put(forks.artifact(pending.branch, loser.id, writer.checkin(loser.id)))
     reason = pending.unfit(loser) or forks.LOST_RACE
-    way_back = forks.operators_way if pending.follows_ahead(loser) else forks.way_back
+    if pending.follows_ahead(loser):
+        way_back = forks.operators_way(pending.branch, fork)
+    else:
+        way_back = _way_back(pending, fork, loser)
     pending.notices.append(
         f"{pending.branch}: check-in {short(loser.id)} was moved to branch {fork}, which is not served: {reason}. "
-        f"{way_back(pending.branch, fork)}"
+        f"{way_back}"
     )
     for checkin in places.unplaced(writer):
         if checkin.branch == str(fork):
             places.place(writer, checkin.id, schema.ELSEWHERE)
     merged = (places.placed(writer, parent) for parent in loser.parents)
     pending.passed.extend(placed for placed in merged if placed and placed.place == schema.PUBLISHED)
+
+
+def _way_back(pending: Pending, fork: BranchName, loser: Placed) -> str:
+    """How people with a check-out publish `loser`, on `fork`, after all."""
+    if pending.ref is not None:
+        return forks.way_back(pending.branch, fork)
+    at: Placed | None = loser
+    while at is not None and (at is loser or at.branch == str(fork)):
+        at = places.placed(pending.writer, at.parents[0]) if at.parents else None
+    start = None if at is None else at.branch or short(at.id)
+    return forks.way_to_begin(pending.branch, fork, start)
 
 
 def _fork_leaves(pending: Pending) -> None:
