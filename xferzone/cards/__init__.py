@@ -28,6 +28,7 @@ __all__ = [
     "File",
     "Gimme",
     "IGot",
+    "Lines",
     "Login",
     "Message",
     "Pragma",
@@ -58,8 +59,19 @@ _WITH_PAYLOAD = frozenset({b"file", b"cfile", b"uvfile", b"config"})
 MAX_LINES = 1_000_000
 
 
-def parse_cards(body: bytes | IO[bytes]) -> Iterator[Card]:
+class Lines:
+    """How many lines were read; comments and blank lines included."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+def parse_cards(body: bytes | IO[bytes], lines: Lines | None = None) -> Iterator[Card]:
     """Yield the cards of an unpacked message body, in order; comments and blank lines mean nothing.
+
+    `lines` counts what is read of this body.
 
     Lazy: the cards before a bad one are yielded before the error is raised. A file is read from its position, and
     somewhat ahead. A line with an unknown operator, or with arguments that do not make that card, is yielded as
@@ -70,7 +82,7 @@ def parse_cards(body: bytes | IO[bytes]) -> Iterator[Card]:
         PeerError: over MAX_LINES lines, or one of over MAX_LINE bytes.
     """
     cursor = Cursor(body)
-    lines = 0
+    lines = lines or Lines()
     while True:
         run = artifact.igots(cursor)
         yield from run
@@ -78,8 +90,8 @@ def parse_cards(body: bytes | IO[bytes]) -> Iterator[Card]:
         line = cursor.next_line()
         if line is None:
             return
-        lines += 1 + len(run)
-        if lines > MAX_LINES:
+        lines.count += 1 + len(run)
+        if lines.count > MAX_LINES:
             raise PeerError(f"over {MAX_LINES} lines in one message: send fewer at a time")
         tokens = line.split(None, MAX_TOKENS)[:MAX_TOKENS]
         if not tokens or line.startswith(b"#"):

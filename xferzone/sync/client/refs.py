@@ -16,7 +16,9 @@ from xferzone.cards.extension import MAX_EPOCHS, EpochNamed, RefStands, RefsTold
 from xferzone.errors import PeerError
 from xferzone.hashing import ArtifactId
 
-MAX_REFS: Final = 250_000  # in one session; ours, 25 times the zones of a large server
+MAX_REFS: Final = (
+    250_000  # told in one session, again and again counts; ours, 25 times the zones of a large server
+)
 
 
 class Told:
@@ -35,6 +37,7 @@ class Told:
         self.is_ours = False
         self.is_cut = False
         self._remembered = remembered
+        self._came = 0  # refs, whichever
         self.epochs: dict[str, int] = dict(list(remembered.items())[-MAX_EPOCHS:])
 
     @property
@@ -62,7 +65,8 @@ class Told:
             case EpochNamed(epoch):
                 self._begin(epoch)
             case RefStands(branch, checkin, number):
-                if len(self.refs) >= MAX_REFS:
+                self._came += 1
+                if self._came > MAX_REFS:
                     raise PeerError(f"the server tells of over {MAX_REFS} refs")
                 self.refs[branch] = checkin
                 self._reach(number)

@@ -47,12 +47,10 @@ from xferzone.cards import (
     IGot,
     Message,
     Pragma,
-    Private,
     Pull,
     Push,
     UVFile,
     UVIGot,
-    parse_cards,
 )
 from xferzone.errors import PeerError, XferzoneError
 from xferzone.hashing import ArtifactId
@@ -63,12 +61,17 @@ from xferzone.sync.arriving import Arriving
 from xferzone.sync.client import refusals
 from xferzone.sync.client.asking import Asking
 from xferzone.sync.client.options import Known, Options
+from xferzone.sync.client.reading import Reading
 from xferzone.sync.client.refs import Told
 from xferzone.sync.client.sending import Sending
 from xferzone.sync.client.signing import Signing
 
 MAX_ARTIFACTS: Final = 200_000  # in one reply; stock's budget of 5 MB has room for some 50,000 of a few bytes
+MAX_ANNOUNCED: Final = (
+    250_000  # igots of one reply, or of all of a clone; what is over must be announced again
+)
 MAX_MESSAGES: Final = 100  # of one session, kept for people; ours
+MAX_TEXT: Final = 2_000  # characters of each; ours
 
 #: The release whose protocol this is.
 _VERSION: Final = Pragma("client-version", ("22100", "20230226", "192424"))
@@ -165,6 +168,7 @@ class ClientSession:
         self._announced: list[ArtifactId] = []
         self._names: set[ArtifactId] = set()  # what the parts of a clone brought that came before
         self._received = 0  # artifacts in the last reply
+        self._reading = Reading()
 
     @property
     def pulls(self) -> bool:
@@ -248,7 +252,7 @@ class ClientSession:
         """
         self.traffic.rounds += 1
         position, came, event = self._position, len(self._came), Event.REPLY
-        for card in _public(parse_cards(text)):
+        for card in self._reading.cards(text):
             if event is Event.NO_LOGIN and not isinstance(card, Push):
                 continue  # only the project may still be told
             taker = _TAKERS.get(type(card))
@@ -292,7 +296,7 @@ class ClientSession:
 
     def _take_igot(self, card: IGot) -> None:
         self.traffic.igots_in += 1
-        if not card.private:
+        if not card.private and len(self._announced) < MAX_ANNOUNCED:
             self._announced.append(card.artifact)
 
     def _take_gimme(self, card: Gimme) -> None:
@@ -301,18 +305,18 @@ class ClientSession:
 
     def _take_message(self, card: Message) -> None:
         if refusals.ends_push(card.text):
-            self.is_denied, self.denial = True, refusals.plain(card.text)
-        elif len(self.messages) < MAX_MESSAGES and card.text not in self.messages:
-            self.messages.append(card.text)
+            self.is_denied, self.denial = True, _shortened(refusals.plain(card.text))
+        elif len(self.messages) < MAX_MESSAGES and (said := _shortened(card.text)) not in self.messages:
+            self.messages.append(said)
 
     def _take_error(self, card: Error) -> Event:
         if self.state is State.CLONING:
             if self._signing.may_hold(self.project_code):
                 return Event.NO_LOGIN
         elif self._pushes and self.pulls and refusals.is_of_push(card.text):
-            self.is_denied, self.denial = True, refusals.plain(card.text)
+            self.is_denied, self.denial = True, _shortened(refusals.plain(card.text))
             return Event.PUSH_REFUSED
-        self.errors.append(refusals.plain(card.text))
+        self.errors.append(_shortened(refusals.plain(card.text)))
         return Event.ERROR
 
     def _take_cookie(self, card: Cookie) -> None:
@@ -354,16 +358,8 @@ class ClientSession:
         self._sending.confirm(writer, is_taken=not (self.errors or self.is_denied))
 
 
-def _public(cards: Iterable[Card]) -> Iterator[Card]:
-    """The cards but for private artifacts, which are not kept here."""
-    is_private = False
-    for card in cards:
-        if isinstance(card, Private):
-            is_private = True
-        elif is_private and isinstance(card, File | CFile):
-            is_private = False
-        else:
-            yield card
+def _shortened(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}..."
 
 
 #: One row a card that a server may send, and what it means to the state. Any, since the key is the proof that a method
