@@ -1,6 +1,7 @@
 """Artifact ids: the lower-case hex hash of an artifact's content.
 
-40 digits are SHA1, 64 are SHA3-256; nothing but the length tells them apart.
+40 digits are SHA1, 64 are SHA3-256; nothing but the length tells them apart. Two contents of one SHA1 can be made for
+the price of a car (shattered.io), so a SHA1 id says nothing about who may have another content of that name.
 Source: Fossil 2.21, www/hashpolicy.wiki; src/hname.c hname_validate().
 """
 
@@ -35,6 +36,11 @@ def artifact_id(content: bytes) -> ArtifactId:
     return ArtifactId(hashlib.sha3_256(content).hexdigest())
 
 
+def is_forgeable(artifact: ArtifactId) -> bool:
+    """Whether another content of that name can be made: it is a SHA1."""
+    return len(artifact) == _SHA1_DIGITS
+
+
 def short(artifact: str) -> str:
     """The digits of an id that people are shown."""
     return artifact[:SHORT]
@@ -42,5 +48,5 @@ def short(artifact: str) -> str:
 
 def is_named(artifact: ArtifactId, content: bytes) -> bool:
     """Whether `content` hashes to `artifact`, by the kind of hash that `artifact` is."""
-    digest = hashlib.sha1 if len(artifact) == _SHA1_DIGITS else hashlib.sha3_256
+    digest = hashlib.sha1 if is_forgeable(artifact) else hashlib.sha3_256
     return digest(content).hexdigest() == artifact

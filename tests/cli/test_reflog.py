@@ -7,7 +7,7 @@ from tests.cli.conftest import Run
 from tests.live import serving
 from xferzone.artifacts import CheckIn, FileCard
 from xferzone.refs import BranchName, LocalRefs
-from xferzone.store import Store
+from xferzone.store import Store, brought
 
 
 def doors(run: Run, *words: str) -> list[tuple[int, object, str, str]]:
@@ -64,3 +64,21 @@ def test_what_waited_is_published_at_the_start(zone: Run, tmp_path: Path) -> Non
         writer.put(child.encode())
     with serving(path, "serve"):
         assert doors(zone, "reflog", "example.com")[0] == (2, 9, "ann", "start")
+
+
+def test_log_show_and_blame_name_who_pushed_in_another_name(zone: Run, tmp_path: Path) -> None:
+    with Store.open(tmp_path / "zones.xferzone") as store, store.writer() as writer:
+        ref = LocalRefs(writer).get(BranchName("example.com", "main"))
+        assert ref is not None
+        brought.note(writer, [ref.checkin], brought.Bringer("e\x1bve", "push"))
+    mark = "[pushed by e\ufffdve]"
+    assert f" ann {mark}: " in zone("log", "example.com").out
+    assert f" ann {mark}: " in zone("blame", "example.com", "www.example.com").out
+    assert f"author: ann {mark}\n" in zone("show", ref.checkin).out
+    (entry,) = json.loads(zone("log", "example.com", "--format", "json").out)["checkins"]
+    assert (entry["author"], entry["login"], entry["door"]) == ("ann", "e\x1bve", "push")
+    for record in json.loads(zone("blame", "example.com", "--format", "json").out)["records"]:
+        assert (record["author"], record["login"], record["door"]) == ("ann", "e\x1bve", "push")
+    zone("set", "www.example.com", "A", "192.0.2.2")
+    entry = json.loads(zone("log", "example.com", "--format", "json").out)["checkins"][0]
+    assert (entry["author"], entry["login"], entry["door"]) == ("ann", None, None)

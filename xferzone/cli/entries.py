@@ -20,6 +20,7 @@ from xferzone.history.diff import difference
 from xferzone.history.log import LogEntry
 from xferzone.refs import BranchName
 from xferzone.store import Reader, places
+from xferzone.store.brought import Bringer
 from xferzone.zone.difference import Difference
 
 #: By check-in: the zone, and what the check-in changed in it.
@@ -89,8 +90,20 @@ def _row(entry: LogEntry) -> list[str]:
     serial = "" if entry.serial is None else f"serial {entry.serial}"
     merged = "".join(f" merges {short(parent)}" for parent in entry.parents[1:])
     tags = f" (tags: {', '.join(entry.tags)})" if entry.tags else ""
-    rest = printable(f"{entry.author}: {entry.comment}{tags}{merged}{_ended(entry)}{_state(entry)}")
+    author = f"{entry.author}{pushed_by(entry.brought)}"
+    rest = printable(f"{author}: {entry.comment}{tags}{merged}{_ended(entry)}{_state(entry)}")
     return [day, time, short(entry.id), printable(entry.branch), serial, rest]
+
+
+def pushed_by(bringer: Bringer | None) -> str:
+    """The mark behind an author whose check-in somebody else pushed."""
+    return "" if bringer is None else f" [pushed by {bringer.login}]"
+
+
+def brought_as_json(bringer: Bringer | None) -> dict[str, object]:
+    """Who pushed a check-in, and by which door; null where that is its author, or not known."""
+    login, door = bringer or (None, None)
+    return {"login": login, "door": door}
 
 
 def _state(entry: LogEntry) -> str:
@@ -107,7 +120,7 @@ def _facts(entry: LogEntry) -> Iterator[tuple[str, str]]:
     if entry.serial is not None:
         yield "serial", str(entry.serial)
     yield "date", f"{when(entry.date_ms)} UTC"
-    yield "author", entry.author
+    yield "author", f"{entry.author}{pushed_by(entry.brought)}"
     yield "comment", entry.comment
     if entry.parents:
         yield "parent", entry.parents[0]
@@ -134,4 +147,4 @@ def _as_json(entry: LogEntry) -> dict[str, object]:
         "leaf": entry.is_leaf,
         "closed": entry.is_closed,
         "hidden": entry.is_hidden,
-    }
+    } | brought_as_json(entry.brought)

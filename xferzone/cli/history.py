@@ -7,7 +7,13 @@ import dns.name
 from click.core import ParameterSource
 
 from xferzone.cli import terminal, which
-from xferzone.cli.entries import changes_of, show_entries, show_entries_as_json
+from xferzone.cli.entries import (
+    brought_as_json,
+    changes_of,
+    pushed_by,
+    show_entries,
+    show_entries_as_json,
+)
 from xferzone.cli.output import (
     changes_as_json,
     default_ttl_as_json,
@@ -60,7 +66,7 @@ def log(  # many: click hands each option over; long: its help lists the marks
     """What happened, newest first.
 
     Of a zone with its forks, of a branch, or of everything; with NAME the check-ins that changed that name's records.
-    With -z the zone need not be given again.
+    With -z the zone need not be given again. [pushed by LOGIN] behind an author: somebody else pushed it here.
 
     \b
     Marks behind a check-in:
@@ -253,18 +259,27 @@ def blame(settings: Settings, name: str | None, owner: str | None, chosen: str |
         return
     lines = text.shown_lines([one.record for one in found], names.zone_name(zone))
     rows = [
-        [short(one.id), when(one.date_ms), f"{printable(one.author)}:", line.decode()]
+        [
+            short(one.id),
+            when(one.date_ms),
+            f"{printable(one.author + pushed_by(one.brought))}:",
+            line.decode(),
+        ]
         for one, line in zip(found, lines, strict=True)
     ]
     terminal.show_table(rows, (0, "yellow"))
 
 
 def _blamed_as_json(one: Blame, origin: dns.name.Name) -> dict[str, object]:
-    return record_as_json(one.record, origin) | {
-        "checkin": one.id,
-        "date": iso(one.date_ms),
-        "author": one.author,
-    }
+    return (
+        record_as_json(one.record, origin)
+        | {
+            "checkin": one.id,
+            "date": iso(one.date_ms),
+            "author": one.author,
+        }
+        | brought_as_json(one.brought)
+    )
 
 
 def _absolute(zone: str) -> str:

@@ -16,7 +16,7 @@ from xferzone.artifacts import CheckIn, Control, FileCard, Tag
 from xferzone.errors import DatedAhead, RefConflict, Refused
 from xferzone.hashing import ArtifactId, short
 from xferzone.publish import served
-from xferzone.publish.pending import ALLOWED_STEP_MS, MAX_AHEAD_MS, is_ahead
+from xferzone.publish.pending import ALLOWED_STEP_MS, MAX_AHEAD_MS, MAX_PUSHED_AHEAD_MS, is_ahead
 from xferzone.publish.plan import Liberties
 from xferzone.publish.publish import publish
 from xferzone.refs import BranchName, Door, LocalRefs, Occasion, Ref
@@ -124,7 +124,10 @@ class Appending:
         assert placed is not None
         latest = self._author.now_ms + MAX_AHEAD_MS
         if placed.date_ms < latest:
-            return max(self._author.now_ms, min(placed.date_ms + ORDINARY_STEP_MS, latest))
+            # A clone's work is pushed: what is further ahead than a push may be is taken as a step alone.
+            pushable = placed.date_ms + ORDINARY_STEP_MS <= self._author.now_ms + MAX_PUSHED_AHEAD_MS
+            step = ORDINARY_STEP_MS if pushable else ALLOWED_STEP_MS
+            return max(self._author.now_ms, min(placed.date_ms + step, latest))
         before = places.placed(self._writer, placed.parents[0]) if placed.parents else None
         if not self._author.allow_older and is_ahead(placed, before, self._author.now_ms):
             raise DatedAhead(

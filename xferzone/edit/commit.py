@@ -109,7 +109,7 @@ class Edit:
         default = given.default or self._default_ttl(parent)
         own = self._stored(cut.cut(self.zone, given.records, default))
         if parent is None:
-            check_new(str(self.branch))
+            check_new(str(self.branch), self._refs)
         before = {} if parent is None else self._zone_files(self._writer.files(parent))
         if own == before:
             return Commit(self.branch, None, None if ref is None else ref.serial)
@@ -185,7 +185,7 @@ class Edit:
             Exists: it is there already.
             UsageError: it cannot have that name.
         """
-        check_new(str(self.branch))
+        check_new(str(self.branch), self._refs)
         if self._refs.get(self.branch) is not None or str(self.branch) in symbols.branches(self._writer):
             raise Exists(f"there is a branch {self.branch} already")
         if symbols.tagged(self._writer, f"sym-{self.branch}"):
@@ -199,7 +199,7 @@ class Edit:
             Exists: it is on another one already.
             UsageError: it cannot have that name.
         """
-        check_new_tag(tag)
+        check_new_tag(tag, self._refs)
         if tag in symbols.branches(self._writer):
             raise UsageError(f"{tag} is a branch: take another name for the tag")
         there = symbols.tagged(self._writer, f"sym-{tag}")

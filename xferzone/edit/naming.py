@@ -4,7 +4,8 @@ import re
 
 from xferzone.errors import UsageError
 from xferzone.publish.policy import RESERVED_TAGS
-from xferzone.refs import BranchName
+from xferzone.publish.spelling import Spellings
+from xferzone.refs import BranchName, LocalRefs
 
 MAX_NAME = 400  # bytes of a new branch or tag: a zone id has up to 200
 #: What a name in a revision must not hold (history/revision.py), and what nobody can type.
@@ -30,7 +31,7 @@ def check_utf8(name: str) -> None:
         raise UsageError(f"{name!r} is not UTF-8") from exc
 
 
-def check_new(name: str) -> None:
+def check_new(name: str, refs: LocalRefs) -> None:
     """Raise UsageError if a branch or tag must not have this name."""
     if (size := len(name.encode("utf-8", "surrogateescape"))) > MAX_NAME:
         raise UsageError(f"the name has {size} bytes; the limit is {MAX_NAME}, the zone's name included")
@@ -41,11 +42,13 @@ def check_new(name: str) -> None:
     branch = BranchName.parse(name)
     if branch is not None and branch.is_fork:
         raise UsageError(f"{name}: names ending in -fork-<16 hex digits> are reserved; choose another")
+    if (known := Spellings(refs).shadowed(name)) is not None:
+        raise UsageError(f"{name} would be taken for the branch {known}; choose another name")
 
 
-def check_new_tag(tag: str) -> None:
+def check_new_tag(tag: str, refs: LocalRefs) -> None:
     """Raise UsageError if a tag must not have this name, which begins with its zone."""
-    check_new(tag)
+    check_new(tag, refs)
     if tag.partition("/")[2].startswith(RESERVED_TAGS):
         raise UsageError(
             f"{tag}: tags that begin with {', '.join(RESERVED_TAGS)} are reserved; choose another"

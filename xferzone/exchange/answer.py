@@ -21,7 +21,7 @@ from xferzone.errors import FULL, Busy, NoRoom, PeerError, ReadOnly, Replaced, X
 from xferzone.exchange.publishing import REQUEST_S, Later, published_part
 from xferzone.exchange.room import SMALL, Room
 from xferzone.observer import Answered, Asked, Observer, Silent
-from xferzone.publish import policy
+from xferzone.publish.policy import Policy
 from xferzone.publish.publish import Published
 from xferzone.refs import Door, LocalRefs, Occasion
 from xferzone.store import Reader, Store, Writer
@@ -276,7 +276,8 @@ class _Made(NamedTuple):
 
 def _round_terms(reader: Reader, rights: Rights, budget: Budget) -> RoundTerms:
     refs = LocalRefs(reader)
-    return RoundTerms(rights, budget, lambda parsed: policy.refusal(reader, refs, parsed), refs)
+    admit = Policy(reader, refs, rights.login).refusal
+    return RoundTerms(rights, budget, admit, refs, sha1_of_all=False)
 
 
 def _reply_type(content_type: str, reply: server_reply.Reply) -> str:

@@ -4,23 +4,29 @@ from dataclasses import dataclass
 
 from xferzone.hashing import ArtifactId
 from xferzone.history.diff import difference, lines_of
-from xferzone.history.log import edited
+from xferzone.history.log import edited, other_than
 from xferzone.history.revision import line
 from xferzone.store import Reader, symbols
+from xferzone.store.brought import Bringer
 from xferzone.zone.cut import zone_files
 from xferzone.zonefile.record import Record
 
-_Origin = tuple[ArtifactId, int, str]  # check-in, its date, its author
+_Origin = tuple[ArtifactId, int, str, Bringer | None]  # check-in, its date, its author, who else pushed it
 
 
 @dataclass(frozen=True, slots=True)
 class Blame:
-    """A record of the zone, and the check-in on its first-parent line that added it."""
+    """A record of the zone, and the check-in on its first-parent line that added it.
+
+    Fields:
+        brought: who pushed that check-in, if it was somebody else than its author.
+    """
 
     record: Record
     id: ArtifactId
     date_ms: int
     author: str
+    brought: Bringer | None
 
 
 def blame(reader: Reader, zone: str, tip: ArtifactId, owner: bytes | None) -> list[Blame]:
@@ -44,4 +50,5 @@ def blame(reader: Reader, zone: str, tip: ArtifactId, owner: bytes | None) -> li
 
 def _blamed(reader: Reader, checkin: ArtifactId) -> _Origin:
     manifest = reader.checkin(checkin)
-    return checkin, manifest.date_ms, edited(symbols.tags(reader, checkin), "user", manifest.user)
+    author = edited(symbols.tags(reader, checkin), "user", manifest.user)
+    return checkin, manifest.date_ms, author, other_than(reader, checkin, {author, manifest.user})

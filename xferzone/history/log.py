@@ -1,13 +1,15 @@
 """The log: the newest check-ins of a zone, of a branch, or of the repository, each with its state."""
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from xferzone.errors import UsageError
 from xferzone.hashing import ArtifactId
 from xferzone.publish.foreign import holds
 from xferzone.refs import BranchName, LocalRefs, State, serials
-from xferzone.store import Reader, places, schema, symbols, timeline
+from xferzone.store import Reader, brought, places, schema, symbols, timeline
+from xferzone.store.brought import Bringer
 from xferzone.zonefile import names
 
 _STATES = {
@@ -24,7 +26,8 @@ class LogEntry:
 
     `state` is served (by DNS), tip (of another branch of a zone), removed (it removed the zone), published, invalid,
     waiting, fork, unpublished (in a clone: not passed by its refs), or other (not on a branch of a zone). `parents` are
-    those that stock shows. `tags` are all symbols except the branch's.
+    those that stock shows. `tags` are all symbols except the branch's. `brought`: who pushed it, if that is not its
+    author; None: it is, or nobody knows, since it was not pushed to this repository.
     """
 
     id: ArtifactId
@@ -40,6 +43,7 @@ class LogEntry:
     is_leaf: bool
     is_closed: bool
     is_hidden: bool
+    brought: Bringer | None
 
 
 def log(reader: Reader, refs: LocalRefs, name: str | None, limit: int) -> Iterator[LogEntry]:
@@ -67,6 +71,7 @@ def _span(reader: Reader, name: str) -> tuple[str, str]:
 def entry(reader: Reader, refs: LocalRefs, shown: timeline.Entry) -> LogEntry:
     placed = shown.placed
     checkin, tags = reader.checkin(placed.id), symbols.tags(reader, placed.id)
+    author = edited(tags, "user", checkin.user)
     branch = BranchName.parse(placed.branch)
     known = None if branch is None else serials.get(reader, branch.zone, placed.id)
     ref = refs.get(branch)
@@ -86,7 +91,7 @@ def entry(reader: Reader, refs: LocalRefs, shown: timeline.Entry) -> LogEntry:
         id=placed.id,
         branch=placed.branch or "",
         date_ms=shown.date_ms,
-        author=edited(tags, "user", checkin.user),
+        author=author,
         comment=edited(tags, "comment", checkin.comment),
         serial=None if known is None else known.serial,
         parents=shown.parents,
@@ -96,7 +101,14 @@ def entry(reader: Reader, refs: LocalRefs, shown: timeline.Entry) -> LogEntry:
         is_leaf=shown.is_leaf,
         is_closed=shown.is_closed,
         is_hidden=shown.is_hidden,
+        brought=other_than(reader, placed.id, {author, checkin.user}),
     )
+
+
+def other_than(reader: Reader, checkin: ArtifactId, authors: AbstractSet[str]) -> Bringer | None:
+    """Who pushed the check-in, unless each of `authors` is that login: the written one, and the one that is shown."""
+    bringer = brought.by(reader, checkin)
+    return None if bringer is None or authors == {bringer.login} else bringer
 
 
 def edited(tags: Mapping[str, tuple[str, str | None]], name: str, written: str) -> str:

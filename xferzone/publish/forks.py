@@ -20,13 +20,16 @@ def name(branch: BranchName, loser: ArtifactId) -> BranchName:
     return BranchName(branch.zone, f"{branch.branch}-fork-{loser[:16]}")
 
 
-def artifact(branch: BranchName, loser: ArtifactId, checkin: CheckIn) -> bytes:
-    """The control artifact that moves `loser` to its fork branch; its bytes depend on that check-in alone."""
+def artifact(branch: BranchName, loser: ArtifactId, checkin: CheckIn, left: str | None = None) -> bytes:
+    """The control artifact that moves `loser` to its fork of `branch`; its bytes depend on that check-in alone.
+
+    `left`: the branch that it is on; None: `branch`.
+    """
     fork = str(name(branch, loser))
     tags = (
         Tag("*", "branch", loser, fork),
         Tag("*", f"sym-{fork}", loser, None),
-        Tag("-", f"sym-{branch}", loser, None),
+        Tag("-", f"sym-{left or branch}", loser, None),
     )
     return Control(date_ms=checkin.date_ms + 1, tags=tags, user=checkin.user).encode()
 

@@ -14,17 +14,19 @@ from typing import Final
 from xferzone.hashing import ArtifactId
 from xferzone.publish import foreign, forks
 from xferzone.refs import BranchName, Door, Occasion, Ref
-from xferzone.store import Writer, ancestry, brought, places, schema, symbols
+from xferzone.store import Writer, accounts, ancestry, brought, places, schema, symbols
 from xferzone.store.places import Placed
 from xferzone.wording import instant
 
 MAX_AHEAD_MS: Final = 5 * 60 * 1000  # how far a check-in's date may be ahead of our clock (law 4)
+#: The same of a check-in that was pushed without the setup capability: stock refuses commits on it until then.
+MAX_PUSHED_AHEAD_MS: Final = 60 * 1000
 #: Milliseconds after its parent at which a check-in may be further ahead: it makes nothing worse (law 4).
 ALLOWED_STEP_MS: Final = 1
 
 
 def is_ahead(checkin: Placed, first: Placed | None, now_ms: int) -> bool:
-    """Whether a check-in's date is too far ahead of the clock; `first`: its first parent, if that is here."""
+    """Whether a check-in's date is further ahead than any may be; `first`: its first parent, if that is here."""
     if checkin.date_ms <= now_ms + MAX_AHEAD_MS:
         return False
     return first is None or checkin.date_ms != first.date_ms + ALLOWED_STEP_MS
@@ -99,7 +101,8 @@ class Pending:
     def unfit(self, checkin: Placed) -> str | None:
         """Why the check-in and all that follows it can never be served, whatever a child corrects. None: they can."""
         if self.is_ahead(checkin):
-            return "its date is over 5 minutes ahead of this server's clock"
+            far = checkin.date_ms > self.occasion.now_ms + MAX_AHEAD_MS
+            return f"its date is over {'5 minutes' if far else '60 seconds'} ahead of this server's clock"
         first = self._first_parent(checkin)
         if first is not None and first.date_ms >= checkin.date_ms:
             ahead = f", {instant(first.date_ms)}, which is ahead of this server's clock"
@@ -113,9 +116,9 @@ class Pending:
         """Whether its date, or one on its line since what is published, is too far ahead of our clock."""
         passed = []
         at = checkin
-        while at.date_ms > self.occasion.now_ms + MAX_AHEAD_MS and at.id not in self._dated_well:
+        while self._is_over(at, 0) and at.id not in self._dated_well:
             first = self._first_parent(at)
-            if first is None or is_ahead(at, first, self.occasion.now_ms):
+            if first is None or at.date_ms != first.date_ms + ALLOWED_STEP_MS:
                 return True
             passed.append(at.id)
             if first.place == schema.PUBLISHED:
@@ -123,6 +126,21 @@ class Pending:
             at = first
         self._dated_well.update(passed)
         return False
+
+    def leaves_no_step(self, tip: Placed, ref: Placed) -> bool:
+        """Whether what is appended for the merge `tip`, 1 ms after it, would be dated too far ahead of our clock."""
+        return self._is_over(tip, ALLOWED_STEP_MS) and tip.date_ms != ref.date_ms
+
+    def _is_over(self, checkin: Placed, more_ms: int) -> bool:
+        """Whether `more_ms` after its date is further ahead of our clock than whoever brought it may be."""
+        ahead = checkin.date_ms + more_ms - self.occasion.now_ms
+        return ahead > MAX_PUSHED_AHEAD_MS and ahead > self._allowed_ms(checkin.id)
+
+    def _allowed_ms(self, checkin: ArtifactId) -> int:
+        """How far ahead of our clock the check-in may be dated."""
+        bringer = brought.by(self.writer, checkin)
+        may_more = bringer is None or "s" in accounts.letters(self.writer, bringer.login)
+        return MAX_AHEAD_MS if may_more else MAX_PUSHED_AHEAD_MS
 
     def follows_ahead(self, checkin: Placed) -> bool:
         """Whether its first parent is dated too far ahead of our clock, so that only a step of ours can follow it."""

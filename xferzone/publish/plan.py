@@ -22,7 +22,7 @@ from xferzone.publish import served
 from xferzone.publish.pending import Pending
 from xferzone.publish.serials import serial_of
 from xferzone.refs import Move, Ref, State
-from xferzone.store import places, schema
+from xferzone.store import brought, places, schema
 from xferzone.store.places import Placed
 from xferzone.wording import listed
 from xferzone.zone.cut import is_zone_file
@@ -85,6 +85,9 @@ def merge(pending: Pending, liberties: Liberties) -> Move | None:
             continue
         if pending.is_ahead(tip) or pending.off_the_line(tip)[1] == ref.checkin:
             continue
+        at = places.placed(pending.writer, ref.checkin)
+        if at is None or pending.leaves_no_step(tip, at):
+            continue
         numbers = _numbers(pending, tip.id, liberties)
         if numbers is not None:
             made = move(pending, _append(pending, ref, tip), numbers)
@@ -115,7 +118,11 @@ def _append(pending: Pending, ref: Ref, tip: Placed) -> ArtifactId:
         files=tuple(card._replace(old_name=None) for card in pending.writer.file_cards(tip.id)),
         parents=(ref.checkin, tip.id),
     )
-    return pending.writer.put(appended.encode())
+    made = pending.writer.put(appended.encode())
+    # It has the tip's author, so whoever pushed that in somebody else's name answers for it.
+    if (bringer := brought.by(pending.writer, tip.id)) is not None:
+        brought.note(pending.writer, [made], bringer)
+    return made
 
 
 def move(pending: Pending, to: ArtifactId, numbers: tuple[int, ...]) -> Move:

@@ -1,5 +1,6 @@
 """Publishing: which check-in each zone branch serves, decided anew from what is pending (law 4).
 
+    a branch that looks like one of a zone           moved to a fork of that (misspelled.py)
     for each zone branch with pending check-ins      plan a move ─> settle it ─> plan again ... ─> conclude
     then for each fork branch                        plan a merge back ─> settle it ─> tell the way back
     any other branch                                 left alone, and zone files on it are told (misplaced.py)
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from xferzone.hashing import ArtifactId, short
-from xferzone.publish import misplaced
+from xferzone.publish import misplaced, misspelled
 from xferzone.publish.pending import Pending
 from xferzone.publish.plan import MAX_TOLD, Liberties, forward, merge, move, plan
 from xferzone.publish.settle import conclude, conclude_fork, settle
@@ -61,7 +62,7 @@ def publish_part(
     """
     if writer.role != schema.PRIMARY:
         return Published(_kept(writer) + advance(writer, refs, occasion, liberties), is_all=True)
-    notices: list[str] = []
+    notices = [*misspelled.moved(writer, refs)]
     places.leave_foreign(writer)
     left = _by_branch(places.unplaced(writer))
     strays: list[Placed] = []

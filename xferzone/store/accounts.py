@@ -1,10 +1,15 @@
 """Accounts: who may log in, and what each may do."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from xferzone.cards.session import shared_secret
 from xferzone.store.reader import Reader
 from xferzone.store.writer import Writer
+
+NOBODY: Final = "nobody"
+#: Letters that stand for those of another account.
+INHERITED: Final = {"u": "reader", "v": "developer"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,18 @@ def user(reader: Reader, login: str) -> User | None:
     """The account of that login; None: there is no such account."""
     row = reader.db.execute("SELECT login, secret, caps FROM user WHERE login = ?", (login,)).fetchone()
     return None if row is None else User(*row)
+
+
+def letters(reader: Reader, login: str) -> frozenset[str]:
+    """What an account may do: its letters and nobody's, where they exist, and what their u and v stand for."""
+    own = {letter for one in (NOBODY, login) for letter in _caps(reader, one)}
+    stand_ins = [stood_for for letter, stood_for in INHERITED.items() if letter in own]
+    return frozenset(own.union(*(_caps(reader, one) for one in stand_ins)))
+
+
+def _caps(reader: Reader, login: str) -> str:
+    found = user(reader, login)
+    return "" if found is None else found.caps
 
 
 def users(reader: Reader) -> list[User]:

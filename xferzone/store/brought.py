@@ -1,4 +1,10 @@
-"""Who brought an artifact that came in a push, and by which door; kept here only, never sent."""
+"""Who brought an artifact that came in a push, and by which door; kept here only, never sent.
+
+    it came whole, or as a delta whose source was here      whoever sent it
+    it waited aside for its source                          whoever sent the delta, not whoever brought the source
+
+Not derived: no artifact says it, so `rebuild` leaves it as it is.
+"""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -16,8 +22,12 @@ class Bringer(NamedTuple):
 
 
 def note(writer: Writer, artifacts: Iterable[ArtifactId], bringer: Bringer) -> None:
-    """Remember who brought `artifacts`; those that are not here, or whose bringer is known, are passed over."""
-    query = "INSERT OR IGNORE INTO brought SELECT rid, ?, ? FROM blob WHERE hash = ? AND content IS NOT NULL"
+    """Remember who brought `artifacts`, which were not here before; what was refused is passed over.
+
+    Who sent a delta before that was kept aside, and now sends no more, has not brought it.
+    """
+    query = """INSERT OR REPLACE INTO brought SELECT rid, ?, ? FROM blob WHERE hash = ?
+               AND (content IS NOT NULL OR EXISTS (SELECT 1 FROM aside WHERE aside.rid = blob.rid))"""
     writer.db.executemany(query, [(*bringer, bytes.fromhex(artifact)) for artifact in artifacts])
 
 

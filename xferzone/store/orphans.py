@@ -64,4 +64,6 @@ def keep(writer: Expecting, received: Collection[Received]) -> None:
 
 def drop(writer: Expecting, artifacts: Collection[ArtifactId]) -> None:
     """Forget the deltas kept aside for `artifacts`: each must come again, whole."""
-    writer.db.executemany("DELETE FROM aside WHERE rid = ?", [(writer.rid(each),) for each in artifacts])
+    rids = [(writer.rid(each),) for each in artifacts]
+    writer.db.executemany("DELETE FROM aside WHERE rid = ?", rids)
+    writer.db.executemany("DELETE FROM brought WHERE rid = ?", rids)  # whoever sent them has brought nothing

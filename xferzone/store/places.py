@@ -64,6 +64,12 @@ def unplaced(reader: Reader) -> list[Placed]:
     return [_placed(reader, row) for row in rows]
 
 
+def unplaced_branches(reader: Reader) -> list[str]:
+    """The branches on which something waits for publishing, complete or not."""
+    query = "SELECT DISTINCT branch FROM checkin WHERE place = 0 AND branch IS NOT NULL"
+    return [branch for (branch,) in reader.db.execute(query)]
+
+
 def unplaced_on(reader: Reader, branch: str) -> list[Placed]:
     """The same on one branch."""
     rows = reader.db.execute(

@@ -144,6 +144,7 @@ class Writer(Expecting):
         db.executemany("UPDATE tag SET target = ? WHERE target = ?", ways)
         db.executemany("UPDATE unclustered SET rid = ? WHERE rid = ?", ways)
         db.executemany("UPDATE aside SET source = ? WHERE source = ?", ways)
+        db.executemany("UPDATE OR REPLACE brought SET rid = ? WHERE rid = ?", ways)
         gone = [(old,) for old in moved]
         db.executemany("DELETE FROM aside WHERE rid = ?", gone)
         db.executemany("DELETE FROM blob WHERE rid = ?", gone)

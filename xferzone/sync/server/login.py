@@ -22,13 +22,11 @@ from typing import IO, Final
 from xferzone.cards import Login
 from xferzone.cards.session import signature
 from xferzone.store import accounts
-from xferzone.store.accounts import User
+from xferzone.store.accounts import INHERITED, NOBODY, User
 from xferzone.store.reader import Reader
 from xferzone.sync.server.request import Request
 
-NOBODY: Final = "nobody"
 ANONYMOUS: Final = "anonymous"
-_INHERITED: Final = {"u": "reader", "v": "developer"}
 _STEP: Final = 65_536  # bytes hashed at a time
 _NO_SECRET: Final = "0" * 40  # compared in place of a missing secret, so that the answer takes as long
 
@@ -69,16 +67,16 @@ def authenticate(reader: Reader, request: Request) -> Rights | None:
     """The rights of the sender of `request`. None: its login card does not hold."""
     card = request.login
     if card is None:
-        return Rights(NOBODY, _letters(reader, NOBODY))
+        return Rights(NOBODY, accounts.letters(reader, NOBODY))
     text = request.text
     text.seek(card.end)
     if _hash(text) != card.nonce:
         return None
     if card.user in (NOBODY, ANONYMOUS):
-        return Rights(card.user, _letters(reader, NOBODY))
+        return Rights(card.user, accounts.letters(reader, NOBODY))
     if not _is_signed(reader, card):
         return None
-    return Rights(card.user, _letters(reader, NOBODY, card.user))
+    return Rights(card.user, accounts.letters(reader, card.user))
 
 
 def may_write(request: Request, rights: Rights) -> bool:
@@ -96,7 +94,7 @@ def _hash(text: IO[bytes]) -> str:
 
 def _is_signed(reader: Reader, card: Login) -> bool:
     known = None
-    if card.user not in _INHERITED.values():
+    if card.user not in INHERITED.values():
         known = _user(reader, card.user)
     secret = known.secret if known is not None and known.secret else _NO_SECRET
     matches = hmac.compare_digest(signature(card.nonce, secret), card.signature)
@@ -108,15 +106,3 @@ def _user(reader: Reader, login: str) -> User | None:
         return accounts.user(reader, login)
     except UnicodeEncodeError:
         return None  # octets that are no UTF-8: SQLite holds none such
-
-
-def _letters(reader: Reader, *logins: str) -> frozenset[str]:
-    """The letters of these users together, where they exist, and what their u and v stand for."""
-    own = {letter for login in logins for letter in _caps(reader, login)}
-    stand_ins = [login for letter, login in _INHERITED.items() if letter in own]
-    return frozenset(own.union(*(_caps(reader, login) for login in stand_ins)))
-
-
-def _caps(reader: Reader, login: str) -> str:
-    user = accounts.user(reader, login)
-    return "" if user is None else user.caps

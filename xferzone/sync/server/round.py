@@ -9,7 +9,7 @@
     card         needs    without it
     pull         read     error not authorized to read; the end
     push         write    after a pull: message pull only - not authorized to push; else error
-    file, cfile  a push   error not authorized to write; the end
+    file, cfile  a push   error not authorized to write; the end. Named by SHA1: setup, else it is refused
     igot         a push   means nothing
     gimme        a pull   means nothing
     clone        clone    push, error not authorized to clone; the end
@@ -55,7 +55,7 @@ from xferzone.cards import (
     parse_cards,
 )
 from xferzone.errors import MalformedCard, PeerError
-from xferzone.hashing import ArtifactId
+from xferzone.hashing import ArtifactId, is_forgeable
 from xferzone.refs import Door, LocalRefs
 from xferzone.store import brought
 from xferzone.store.brought import Bringer
@@ -75,6 +75,11 @@ MAX_UNKNOWN: Final = 1_000  # lines of one request that are not cards; stock's c
 MAX_SHOWN: Final = 1_000  # bytes of a line that is not a card, shown to its sender
 
 _NO_FILES: Final = "da39a3ee5e6b4b0d3255bfef95601890afd80709"  # uv-hash of a client without unversioned files
+#: Why artifacts named by SHA1 are taken from administrators alone, who bring histories from before 2017.
+_FORGEABLE: Final = (
+    "its name is a SHA1, of which others can be made. `fossil hash-policy sha3` gives what you make from now on "
+    "another name; only an administrator may bring a history that has such names"
+)
 _NOT_PRIVATE: Final = "not authorized to sync private content"
 
 
@@ -91,12 +96,14 @@ class Terms:
         budget: of the reply.
         admit: why an artifact that says this is not taken from a user without the setup capability; None: it is.
         refs: whose moves a peer of ours may ask for; None: it gets no answer.
+        sha1_of_all: whether users without the setup capability may bring artifacts named by SHA1.
     """
 
     rights: Rights
     budget: Budget = field(default_factory=Budget)
     admit: Admit = _admit_all
     refs: LocalRefs | None = None
+    sha1_of_all: bool = True
 
 
 class Round:
@@ -261,8 +268,15 @@ class Round:
             self._next_is_private = False
             return
         self._sender.came.add(card.artifact)
-        if not self._reader.has(card.artifact):
+        if self._reader.has(card.artifact):
+            return
+        if self._may_bring(card.artifact):
             self._take(card)
+        else:
+            self._draft.complain(f"artifact {card.artifact} is not taken: {_FORGEABLE}")
+
+    def _may_bring(self, artifact: ArtifactId) -> bool:
+        return self._terms.sha1_of_all or self._terms.rights.setup or not is_forgeable(artifact)
 
     def _take(self, card: File | CFile) -> None:
         if self._taking is None:
@@ -301,7 +315,9 @@ class Round:
         assert isinstance(writer, Writer), "may_write was not asked"
         here = writer.present(self._announced)
         self._sender.at_client.update(here, self._sender.came)
-        self._missing = [artifact for artifact in self._announced if artifact not in here]
+        self._missing = [
+            artifact for artifact in self._announced if artifact not in here and self._may_bring(artifact)
+        ]
         writer.expect_all(self._missing[:MAX_EXPECTED])
 
     # -- what is not kept here
