@@ -57,7 +57,7 @@ _MAX_RUNS = 100_000  # copies in one delta, the rest is literal; 3 s for text ma
 _MAX_BLOCKS = 2**18  # blocks in the index, 50 MB; of a source over 4 MB every second, third ... one
 _EQUAL = bytes(_BLOCK)  # the exclusive or of equal blocks
 
-_SUM_CHUNK = 4096  # bytes summed at a time: the lanes then stay in the first-level cache
+_SUM_CHUNK = 1024  # bytes summed at a time: more and the last sum is long, less and there are many
 _EVEN_LANES = int.from_bytes(b"\0\0\0\0\xff\xff\xff\xff" * (_SUM_CHUNK // 8), "big")
 
 
@@ -133,6 +133,27 @@ def create(source: bytes, target: bytes, *, most: int | None = None) -> bytes | 
     return delta if most is None or len(delta) <= most else None
 
 
+def reverse(source: bytes, delta: bytes, *, most: int) -> bytes | None:
+    """The way back: a delta that makes `source` out of what `delta`, which is sound, makes of `source`.
+
+    It copies what `delta` copies, and looks for nothing else. None: that is over `most` bytes.
+    """
+    parts, at, size = [_digits(len(source)) + b"\n"], 0, 0
+    for offset, length, made_at in sorted(_copies(delta)):
+        end = offset + length
+        if end <= at:
+            continue  # copied before
+        literal, skip = source[at:offset], max(at - offset, 0)
+        size += len(literal)
+        if size > most:
+            return None
+        parts += _literal(literal), _digits(length - skip) + b"@" + _digits(made_at + skip) + b","
+        at = end
+    parts += _literal(source[at:]), _digits(checksum(source)), b";"
+    back = b"".join(parts)
+    return back if len(back) <= most else None
+
+
 def checksum(octets: bytes) -> int:
     """The sum of the big-endian 32-bit words of `octets`, padded with NUL, modulo 2^32."""
     # As one big integer a chunk is a row of 32-bit lanes. With every second lane blanked out, the others have room for
@@ -147,6 +168,20 @@ def checksum(octets: bytes) -> int:
     count = -(-sums.bit_length() // 64)
     pairs: tuple[int, ...] = struct.unpack(f">{count}Q", sums.to_bytes(count * 8, "big"))
     return sum(pairs) & _MAX_INT
+
+
+def _copies(delta: bytes) -> list[tuple[int, int, int]]:
+    """The runs that a sound delta copies: offset in its source, length, offset in its target."""
+    copies = []
+    at, made = _head(delta)[1], 0
+    while (match := _SEGMENT.match(delta, at)) is not None and match[3] != b";":
+        at, length = match.end(), _number(match[1])
+        if match[3]:
+            at += length
+        else:
+            copies.append((_number(match[2]), length, made))
+        made += length
+    return copies
 
 
 class _Run(NamedTuple):

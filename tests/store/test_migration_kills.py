@@ -83,7 +83,8 @@ def revision(path: Path) -> str:
         tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
         checkins = {name for _, name, *_ in db.execute("PRAGMA table_info(checkin)")}
     laid_out = ("door" in columns, "brought" in tables, "zones" in checkins)
-    assert laid_out == (found >= "0003", found >= "0005", found == schema.HEAD)
+    assert laid_out == (found >= "0003", found >= "0005", found >= "0006")
+    assert ("unchained" in tables) == (found == schema.HEAD)
     return str(found)
 
 

@@ -18,7 +18,7 @@ from typing import IO, Final, NamedTuple
 from xferzone.cards.body import COMPRESSED, DEBUG, UNCOMPRESSED, expand_body, stated_size, write_body
 from xferzone.env import SYSTEM, Env
 from xferzone.errors import FULL, Busy, NoRoom, PeerError, ReadOnly, Replaced, XferzoneError
-from xferzone.exchange.publishing import REQUEST_S, Later, published_part
+from xferzone.exchange.publishing import REQUEST_S, Later, published_part, rechained
 from xferzone.exchange.room import SMALL, Room
 from xferzone.observer import Answered, Asked, Observer, Silent
 from xferzone.publish.policy import Policy
@@ -197,9 +197,11 @@ class _Answering:
         """The reply to a request that may write, after what it brought is committed, and published or left to later."""
         later = self._terms.later
         with store.writer() as writer:
+            writer.rechains_later = later is not None
             round_ = Round(writer, request, _round_terms(writer, rights, budget))
             round_.receive()
             is_left = later is not None and round_.comes_again
+            is_rechained = not is_left and rechained(writer)
             if round_.pushed and not is_left:
                 part = self._published(writer, round_, rights)
             else:
@@ -209,7 +211,7 @@ class _Answering:
             with store.writer() as writer:
                 part = self._published(writer, round_, rights)
             reply = reply.telling(part.notices)
-        if later is not None and (is_left or not part.is_all):
+        if later is not None and not (is_rechained and part.is_all):
             later.soon()
         return reply
 

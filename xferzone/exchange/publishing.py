@@ -4,14 +4,15 @@
     any other push                                       in parts, one transaction each, for up to REQUEST_S
     what is left then, or nobody came back for           by `Later`, a thread of the process
 
-A long push would compile each zone once a request otherwise. All that waits is in the database: whichever process
-publishes next decides about it, and whoever brought it is in the publication log (store/brought.py).
+A long push would compile each zone once a request otherwise. In the same way chains of deltas are left as they came, and
+turned round once (store/rechaining.py), by `Later` if they are many. All that waits is in the database: whichever
+process publishes next decides about it, and whoever brought it is in the publication log (store/brought.py).
 """
 
 import contextlib
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -19,11 +20,12 @@ from xferzone.env import SYSTEM, Env
 from xferzone.errors import XferzoneError
 from xferzone.publish.publish import Published, publish_part
 from xferzone.refs import Door, LocalRefs, Occasion
-from xferzone.store import Store, Writer
+from xferzone.store import Store, Writer, rechaining
 
 PART_S: Final = 1.0  # seconds of publishing in one transaction: other writers wait for it
 REQUEST_S: Final = 3.0  # seconds that one request goes on publishing
 QUIET_S: Final = 2.0  # seconds without a push after which what waits is published
+FEW: Final = 100  # check-ins whose chains of deltas are turned round by the request that brought them
 AGAIN_S: Final = 30.0  # seconds until another attempt, after one that failed
 
 _log = logging.getLogger(__name__)
@@ -31,8 +33,17 @@ _log = logging.getLogger(__name__)
 
 def published_part(writer: Writer, occasion: Occasion, env: Env) -> Published:
     """Publish for PART_S."""
+    return publish_part(writer, LocalRefs(writer), occasion, _part_is_over(env))
+
+
+def _part_is_over(env: Env) -> Callable[[], bool]:
     end = env.monotonic() + PART_S
-    return publish_part(writer, LocalRefs(writer), occasion, lambda: env.monotonic() >= end)
+    return lambda: env.monotonic() >= end
+
+
+def rechained(writer: Writer) -> bool:
+    """Whether a push leaves no chains of deltas to `Later`: they are turned round at once if they are few."""
+    return rechaining.noted(writer, FEW + 1) <= FEW and rechaining.rechain_noted(writer)
 
 
 class Later:
@@ -113,8 +124,10 @@ class Later:
         is_all = False
         with Store.open(self._repository) as store:
             while not is_all:
+                is_over = _part_is_over(self._env)
                 with store.writer() as writer:
                     occasion = Occasion(self._env.clock_ms(), "", Door.PUSH)
-                    notices, is_all = published_part(writer, occasion, self._env)
+                    notices, is_all = publish_part(writer, LocalRefs(writer), occasion, is_over)
+                    is_all = is_all and rechaining.rechain_noted(writer, is_over)
                 for notice in notices:
                     _log.warning("%s", notice)

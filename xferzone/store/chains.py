@@ -3,14 +3,14 @@
     v1 <- v2 <- v3          arrows point from a delta's source to what it makes; v3 is stored whole
     stack(v3) = 2           the most deltas that lie on it: reading v1 applies two
 
-The newest version of a file stays whole, so a tip is one read. The version before it becomes a delta against it in the
-transaction that links the newer one, in whatever order they arrive. A version whose chain would be longer than
+The newest version of a file stays whole, so a tip is one read. The version before it becomes a delta against it when
+the newer one is linked (rechaining.py), in whatever order they arrive. A version whose chain would be longer than
 MAX_STACK deltas stays whole instead, which bounds every read. Nothing here trusts the table: a chain is followed for
 at most MAX_STACK steps.
 """
 
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 from zlib import crc32
 
@@ -19,10 +19,8 @@ from xferzone.errors import CorruptArtifact, MalformedDelta, NotFound
 from xferzone.hashing import ArtifactId, is_named
 from xferzone.store import frames
 from xferzone.store.cache import ContentCache
-from xferzone.store.sql import selected
 
 MAX_ARTIFACT = 64 * 1024 * 1024  # bytes; docs/architecture.md, Bounds
-_MAX_CHAINED = 16 * 1024 * 1024  # bytes; a larger artifact stays whole: making a delta holds both in memory
 MAX_STACK = 100  # deltas; a whole copy every hundred versions costs a 100 kB zone 0.3 kB a version
 WORTH = 2  # a delta is kept if it is at most 1/WORTH of the content
 _LARGE = 400  # bytes of a frame; larger ones have rows of their own (store/schema.py)
@@ -30,7 +28,6 @@ _BOUND = 262_144  # bytes of a frame that is given to SQLite as a parameter
 #: Damage may leave a value of another type. It is read as the type that it should have; the result does not hash.
 _ROW = """SELECT CAST(hash AS BLOB), CAST(size AS INTEGER), CAST(content AS BLOB), CAST(source AS INTEGER)
           FROM blob WHERE rid = ?"""
-_SMALLEST = 600  # bytes; below this, zstd with the dictionary does as well as a delta
 
 
 def id_of(raw: bytes) -> ArtifactId:
@@ -114,26 +111,46 @@ class Row(NamedTuple):
     stack: int
 
 
+def stored(db: sqlite3.Connection, rid: int) -> bytes:
+    """The frame of row `rid`, which has one. Empty if it is lost."""
+    (own,) = db.execute("SELECT CAST(content AS BLOB) FROM blob WHERE rid = ?", (rid,)).fetchone()
+    return own or large(db, rid)
+
+
 def insert(db: sqlite3.Connection, rows: Collection[Row]) -> None:
     """Store artifacts that have no rows yet."""
     query = "INSERT INTO blob (rid, hash, size, content, source, stack) VALUES (?, ?, ?, ?, ?, ?)"
-    db.executemany(
-        query, [(*row[:3], row.frame if len(row.frame) <= _LARGE else b"", *row[4:]) for row in rows]
-    )
+    db.executemany(query, [(*row[:3], _own(row.frame), *row[4:]) for row in rows])
+    _insert_outside(db, rows)
+
+
+def rewrite(db: sqlite3.Connection, rows: Collection[Row]) -> None:
+    """Store other frames of artifacts that have rows."""
+    query = "UPDATE blob SET content = ?, source = ?, stack = ? WHERE rid = ?"
+    db.executemany(query, [(_own(row.frame), row.source, row.stack, row.rid) for row in rows])
+    db.executemany("DELETE FROM large WHERE rid = ?", [(row.rid,) for row in rows])
+    _insert_outside(db, rows)
+
+
+def keep(db: sqlite3.Connection, rid: int, frame: bytes, source: int | None) -> None:
+    """Store row `rid` as a frame of its content, or of a delta against row `source`."""
+    db.execute("UPDATE blob SET content = ?, source = ? WHERE rid = ?", (_own(frame), source, rid))
+    db.execute("DELETE FROM large WHERE rid = ?", (rid,))
+    if len(frame) > _LARGE:
+        _insert_large(db, rid, frame)
+
+
+def _own(frame: bytes) -> bytes:
+    """What the blob table itself keeps of it."""
+    return frame if len(frame) <= _LARGE else b""
+
+
+def _insert_outside(db: sqlite3.Connection, rows: Iterable[Row]) -> None:
     outside = [(row.rid, row.frame) for row in rows if len(row.frame) > _LARGE]
     db.executemany("INSERT INTO large VALUES (?, ?)", [each for each in outside if len(each[1]) <= _BOUND])
     for rid, frame in outside:
         if len(frame) > _BOUND:
             _insert_large(db, rid, frame)
-
-
-def keep(db: sqlite3.Connection, rid: int, frame: bytes, source: int | None) -> None:
-    """Store row `rid` as a frame of its content, or of a delta against row `source`."""
-    own = frame if len(frame) <= _LARGE else b""
-    db.execute("UPDATE blob SET content = ?, source = ? WHERE rid = ?", (own, source, rid))
-    db.execute("DELETE FROM large WHERE rid = ?", (rid,))
-    if not own:
-        _insert_large(db, rid, frame)
 
 
 def _insert_large(db: sqlite3.Connection, rid: int, frame: bytes) -> None:
@@ -152,59 +169,6 @@ def _expanded(artifact: ArtifactId, size: int, stored: bytes, source: bytes | No
     if not is_named(artifact, made):
         raise CorruptArtifact(artifact, "its content does not hash to its name")
     return made
-
-
-def rechain_all(
-    db: sqlite3.Connection, cache: ContentCache, pairs: Collection[tuple[ArtifactId, ArtifactId]]
-) -> set[ArtifactId]:
-    """Store older versions as deltas against their successors, where that saves space and the bounds allow it.
-
-    `pairs` are an older and a newer version each, the oldest first. Returns the newer versions that were deltas of the
-    older one and are whole now.
-    """
-    query = f"""SELECT hash, rid, source FROM blob
-                WHERE content IS NOT NULL AND size BETWEEN {_SMALLEST} AND {_MAX_CHAINED} AND hash IN (?)"""  # noqa: S608 our own numbers
-    rows = selected(db, query, {bytes.fromhex(artifact) for pair in pairs for artifact in pair})
-    rids = {raw: rid for raw, rid, _ in rows}
-    sources = {rid: source for _, rid, source in rows}
-    turned = set()
-    for pair in pairs:
-        old, new = (rids.get(bytes.fromhex(artifact)) for artifact in pair)
-        if old is None or new is None or sources[old] is not None:
-            continue
-        if sources[new] == old:
-            _make_whole(db, cache, new)
-            sources[new] = None
-            turned.add(pair[1])
-        if _rechain(db, cache, old, new):
-            sources[old] = new
-    return turned
-
-
-def _make_whole(db: sqlite3.Connection, cache: ContentCache, new: int) -> None:
-    """Store whole a newer version that arrived as a delta of an older one."""
-    (old,) = db.execute("SELECT source FROM blob WHERE rid = ?", (new,)).fetchone()
-    keep(db, new, frames.compress(content(db, cache, new)), None)
-    restack(db, old)
-
-
-def _rechain(db: sqlite3.Connection, cache: ContentCache, old: int, new: int) -> bool:
-    """Store `old`, which is whole, as a delta of `new`. False: that saves nothing, or the chain would be too long."""
-    (size, own, stack) = db.execute("SELECT size, content, stack FROM blob WHERE rid = ?", (old,)).fetchone()
-    stacks = _stacks(db, new)
-    height = stack + 1
-    # No loop can arise: `old` is whole, so only a chain that ends at it could contain it.
-    if not stacks or height + len(stacks) - 1 > MAX_STACK or old in stacks:
-        return False
-    way_back = delta.create(content(db, cache, new), content(db, cache, old), most=size // WORTH)
-    if way_back is None:
-        return False
-    stored = frames.compress(way_back)
-    if len(stored) >= len(own or large(db, old)):
-        return False
-    keep(db, old, stored, new)
-    raise_stacks(db, new, height)
-    return True
 
 
 def raise_stacks(db: sqlite3.Connection, rid: int, height: int) -> None:

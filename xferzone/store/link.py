@@ -11,14 +11,13 @@ The artifacts of one reply are linked together, with a few statements for all of
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
-from operator import itemgetter
 from typing import NamedTuple, overload
 
 from xferzone import artifacts
-from xferzone.artifacts import CheckIn, Cluster, Control, Parsed, Tag, replaced
+from xferzone.artifacts import CheckIn, Cluster, Control, Parsed, Tag
 from xferzone.errors import CorruptArtifact, NotFound
 from xferzone.hashing import ArtifactId
-from xferzone.store import branches, chains, zoned
+from xferzone.store import branches, chains, rechaining, zoned
 from xferzone.store.phantoms import Expecting
 from xferzone.store.sql import selected
 
@@ -77,7 +76,11 @@ def link(writer: Expecting, arrived: Sequence[Arrived], waited: Collection[int] 
         "UPDATE checkin SET zones = ? WHERE rid = ?", [(each.zones, rid) for rid, each in late.items()]
     )
     waiting = {rid for (rid,) in selected(db, "SELECT checkin FROM awaited WHERE checkin IN (?)", waited)}
-    _rechain(writer, manifests, [*checkins, *(rid for rid in waited if rid not in waiting)])
+    touched = [*checkins, *(rid for rid in waited if rid not in waiting)]
+    if writer.rechains_later:
+        rechaining.note(writer, touched)
+    else:
+        rechaining.rechain(writer, touched, manifests.sources)
 
 
 class _Read(NamedTuple):
@@ -119,49 +122,6 @@ class _Manifests:
         rows = selected(self._writer.db, "SELECT rid, hash FROM blob WHERE rid IN (?)", waited)
         manifests = {rid: self._writer.checkin(chains.id_of(raw)) for rid, raw in rows}
         return {rid: self.read(each) for rid, each in manifests.items() if each.baseline in self._arrived}
-
-
-def _rechain(writer: Expecting, manifests: _Manifests, touched: Collection[int]) -> None:
-    """Store what these check-ins replace, and what their children replace of them, as deltas of the newer version.
-
-    A newer version that was a delta of the older is whole afterwards, and may become a delta of what replaced it in
-    turn. So this goes on towards the tips.
-    """
-    seen: set[int] = set()
-    while touched:
-        seen.update(touched)
-        steps = _steps(writer, manifests, touched)
-        pairs = dict.fromkeys(
-            (older, newer)
-            for _, _, step in steps
-            for older, newer in step
-            if manifests.sources.get(older) != newer  # otherwise it is stored so already
-        )
-        turned = chains.rechain_all(writer.db, writer.cache, list(pairs))
-        touched = {
-            child
-            for _, child, step in steps
-            if any(newer in turned for _, newer in step) and child not in seen
-        }
-
-
-def _steps(
-    writer: Expecting, manifests: _Manifests, touched: Collection[int]
-) -> list[tuple[int, int, list[tuple[ArtifactId, ArtifactId]]]]:
-    """Of the check-ins `touched` and their children, by date: date, row, and each older version with the newer."""
-    query = "SELECT child, parent FROM parent WHERE position = 0 AND child IN (?)"
-    edges = dict(selected(writer.db, query, touched))
-    edges |= dict(selected(writer.db, query.replace("child IN", "parent IN"), touched))
-    around = {*edges, *edges.values()}
-    rows = selected(writer.db, "SELECT rid, hash FROM blob WHERE content IS NOT NULL AND rid IN (?)", around)
-    ids = {rid: chains.id_of(raw) for rid, raw in rows}
-    steps = []
-    for child, parent in edges.items():
-        if child in ids and parent in ids:
-            older, newer = manifests.get(ids[parent]), manifests.get(ids[child])
-            if older is not None and newer is not None:
-                steps.append((newer.date_ms, child, [*replaced(older, newer), (ids[parent], ids[child])]))
-    return sorted(steps, key=itemgetter(0))
 
 
 def _set_tags(

@@ -21,12 +21,15 @@ MAX_NEW_PHANTOMS: Final = 100_000  # in one transaction; ours: a hundred times w
 class Expecting(Reader):
     """A write transaction in which artifacts that are not here can be named. `Writer` stores their contents, too.
 
-    `new_phantoms` counts those that were named in it for the first time.
+    Fields:
+        new_phantoms: how many were named in it for the first time.
+        rechains_later: more of what arrives is to come: its chains of deltas are left to `rechaining.rechain_noted`.
     """
 
     def __init__(self, db: sqlite3.Connection, cache: ContentCache) -> None:
         super().__init__(db, cache)
         self.new_phantoms = 0
+        self.rechains_later = False
 
     def expect(self, artifact: ArtifactId) -> int:
         """The row of an artifact, made a phantom if it is not known.

@@ -23,6 +23,7 @@ derived    checkin       date, branch (inherited along first parents), place (be
                          then the lowest rid
            awaited       artifacts that a check-in names and that are not here: it waits until none is left
            unclustered   artifacts in no cluster
+           unchained     check-ins whose versions are not deltas of newer ones yet (rechaining.py)
            invalid       check-ins of a zone branch found invalid when publishing, with the reason
            serial        the serial of a check-in for a zone (law 3), where it was computed
            zone_index    the served form of one zone file that a ref stands on or stood on before its last move
@@ -35,7 +36,7 @@ place      0  on a zone branch or one of its forks, not settled: publishing look
 
 from typing import Final
 
-HEAD: Final = "0006"  # the newest revision in migrations/versions; a test compares
+HEAD: Final = "0007"  # the newest revision in migrations/versions; a test compares
 APPLICATION_ID: Final = 0x787A6F6E  # "xzon", in the file's header
 
 #: Values of the setting "role" (law 5).
@@ -49,4 +50,4 @@ INVALID: Final = 2
 ELSEWHERE: Final = 3
 
 #: Derived tables in the order in which `rebuild` empties them.
-DERIVED: Final = ("awaited", "tag", "parent", "unclustered", "serial", "zone_index", "invalid", "checkin")
+DERIVED: Final = ("awaited", "tag", "parent", "unclustered", "unchained", "serial", "zone_index", "invalid", "checkin")

@@ -34,6 +34,8 @@ def relink(writer: Writer) -> int:
         batch = []
         for rid, raw in rows[start : start + _BATCH]:
             parsed = artifacts.parse(chains.content(writer.db, writer.cache, rid))
+            if isinstance(parsed, artifacts.CheckIn):
+                writer.remember(chains.id_of(raw), parsed)
             batch.append(Arrived(rid, chains.id_of(raw), parsed, None))
         link(writer, batch)
     return len(rows)
