@@ -265,6 +265,43 @@ def test_any_octets_are_a_delta_or_named(octets: bytes) -> None:
         delta.apply(TEXT, octets)
 
 
+@given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300), st.sampled_from("cmd")), max_size=5))
+def test_the_way_back_of_a_delta_makes_its_source(edits: list[tuple[int, int, str]]) -> None:
+    source = b"".join(LINES[:40])
+    target = source
+    for at, other, kind in edits:
+        piece = target[other : other + 90] if kind == "c" else b"moved %d\n" % other if kind == "m" else b""
+        target = target[:at] + piece + target[at + (40 if kind == "d" else 0) :]
+    way = delta.create(source, target)
+    assert way is not None
+    back = delta.reverse(source, way, most=len(source) + 100)
+    assert back is not None
+    assert delta.apply(target, back) == source
+    assert delta.reverse(source, way, most=len(back)) == back
+    assert delta.reverse(source, way, most=len(back) - 1) is None
+
+
+def test_the_way_back_is_as_short_as_what_a_search_finds() -> None:
+    target = b"".join([*LINES[:700], b"another line\n", *LINES[702:]])
+    way, found = delta.create(TEXT, target), delta.create(target, TEXT)
+    assert way is not None
+    assert found is not None
+    back = delta.reverse(TEXT, way, most=len(TEXT))
+    assert back is not None
+    assert len(back) <= len(found) + 10
+
+
+def test_the_way_back_copies_nothing_twice() -> None:
+    """A delta may copy pieces that overlap, in any order, and state a sum that nobody checks."""
+    source = b"0123456789abcdef" * 4
+    way = b"y\n8@8,G@0,K@4,1:xG@A,0;"
+    target = delta.apply(source, way)
+    back = delta.reverse(source, way, most=200)
+    assert back is not None
+    assert delta.apply(target, back) == source
+    assert back.endswith(delta._digits(delta.checksum(source)) + b";")
+
+
 def _fossil(verb: str, *files: Path) -> None:
     subprocess.run(["fossil", verb, *map(str, files)], check=True, capture_output=True, cwd=files[0].parent)
 

@@ -182,6 +182,39 @@ def test_parts_come_to_the_same_end(store: Store) -> None:
     assert {zone for zone, _, _ in moves(store)} == set(zones)
 
 
+def line_of(count: int) -> list[bytes]:
+    """The texts of a zone, and a line of check-ins of them."""
+    hosts = [f"h{number} 300 A 192.0.2.{number}" for number in range(60)]
+    texts = [zone_text(f"www 300 A 192.0.2.{number}", *hosts, serial=number + 1) for number in range(count)]
+    line: list[bytes] = []
+    for text in texts:
+        line.append(checkin(text, *line[-1:]))
+    return [*texts, *line]
+
+
+def whole(store: Store) -> int:
+    """How many large artifacts are kept whole."""
+    with store.reader() as reader:
+        (count,) = reader.db.execute(
+            "SELECT count(*) FROM blob WHERE source IS NULL AND size > 1000"
+        ).fetchone()
+    return int(count)
+
+
+@pytest.mark.parametrize("few", [2, 3])
+def test_many_chains_are_turned_round_by_the_thread_few_by_the_request(
+    store: Store, later: Later, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(publishing, "FEW", few)
+    contents = line_of(3)
+    asked(store, push(*contents[:4], announced=contents), later)
+    assert whole(store) == 3  # it comes again
+    asked(store, push(*contents[4:]), later)
+    assert whole(store) == (1 if few == 3 else 3)
+    later.close()
+    assert whole(store) == 1
+
+
 def test_a_worker_that_is_killed_leaves_what_waits_to_the_next(tmp_path: Path) -> None:
     repository = made(tmp_path / "z.xferzone")
     with serving(repository, "serve") as server, Store.open(repository) as store:

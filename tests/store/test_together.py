@@ -14,7 +14,7 @@ from xferzone import delta
 from xferzone.artifacts import CheckIn, Cluster, Control, FileCard, Tag
 from xferzone.errors import CorruptArtifact, MalformedDelta, PeerError
 from xferzone.hashing import ArtifactId, artifact_id
-from xferzone.store import Reader, Store, chains, incoming, orphans
+from xferzone.store import Reader, Store, chains, incoming, orphans, rechaining
 from xferzone.store.check import faults
 from xferzone.store.check.relink import relink
 from xferzone.store.incoming import Help, Note, Received, verify_alone
@@ -154,6 +154,16 @@ def miscounted(reader: Reader) -> list[ArtifactId]:
     return [chains.id_of(raw) for (raw,) in reader.db.execute(query)]
 
 
+def wrong_way_round(reader: Reader, texts: Sequence[bytes]) -> list[bytes]:
+    """Those that are kept as deltas of the text before them."""
+    query = "SELECT 1 FROM blob WHERE hash = ? AND source = (SELECT rid FROM blob WHERE hash = ?)"
+    return [
+        new
+        for old, new in itertools.pairwise(texts)
+        if reader.db.execute(query, [bytes.fromhex(artifact_id(each)) for each in (new, old)]).fetchone()
+    ]
+
+
 @pytest.fixture
 def short_chains(monkeypatch: pytest.MonkeyPatch) -> int:
     """Chains are cut at a few deltas already; how many."""
@@ -182,6 +192,7 @@ def test_what_a_delta_is_made_against_always_carries_more_deltas_than_it(
     tmp_path_factory: pytest.TempPathFactory,
     order: random.Random,
 ) -> None:
+    """Turned round with each batch, or some of them later: the end is the same."""
     texts, manifests = long_line
     sent = [Received(artifact_id(manifest), None, manifest) for manifest in manifests]
     sent.append(Received(artifact_id(texts[0]), None, texts[0]))
@@ -194,11 +205,18 @@ def test_what_a_delta_is_made_against_always_carries_more_deltas_than_it(
     with Store.create(tmp_path_factory.mktemp("stacks") / "z") as store, store.writer() as together:
         while sent:
             count = order.randint(1, len(sent))
+            together.rechains_later = order.random() < 0.5
             together.put_all(sent[:count])
             del sent[:count]
+            is_rechained = order.random() < 0.5
+            while not is_rechained:
+                is_rechained = rechaining.rechain_noted(together, lambda: order.random() < 0.3)
+                assert miscounted(together) == []
             assert miscounted(together) == []
             (deepest,) = together.db.execute("SELECT max(stack) FROM blob").fetchone()
             assert deepest <= short_chains
+        assert rechaining.rechain_noted(together)
+        assert miscounted(together) == []
         assert faults.stats(together).deltas > 0
     with Store(store.path) as again, again.writer() as fresh:
         assert list(faults.faults(fresh)) == []
@@ -304,6 +322,70 @@ def test_they_are_turned_round_in_whatever_order_they_come(tmp_path: Path, seed:
         rows = one_by_one.db.execute("SELECT hash FROM blob WHERE source IS NULL AND size > 5000").fetchall()
         assert [chains.id_of(raw) for (raw,) in rows] == [artifact_id(texts[-1])]
         assert list(faults.faults(one_by_one)) == []
+
+
+def in_pieces(texts: Sequence[bytes], directory: Path, seed: int) -> list[Received]:
+    """A line of check-ins of these texts, each newer one as a delta of the older, in any order."""
+    with Store.create(directory / "line") as store, store.writer() as made:
+        sent = [Received(each, None, made.content(each)) for each in history(made, list(texts))]
+    sent.append(Received(artifact_id(texts[0]), None, texts[0]))
+    sent += [as_delta_of(old, new) for old, new in itertools.pairwise(texts)]
+    random.Random(seed).shuffle(sent)
+    return sent
+
+
+def test_what_is_left_is_turned_round_by_whoever_comes_next(tmp_path: Path) -> None:
+    texts = versions(30)
+    with Store.create(tmp_path / "z") as store:
+        for each in in_pieces(texts, tmp_path, seed=1):
+            with store.writer() as writer:
+                writer.rechains_later = True
+                writer.put_all([each])
+        turns = []
+        for _ in range(100):
+            with Store(store.path) as again, again.writer() as fresh:
+                is_done = rechaining.rechain_noted(fresh, lambda: True)
+                turns.append(len(wrong_way_round(fresh, texts)))
+                assert [fault for fault in faults.faults(fresh) if "waits" not in fault] == []
+            if is_done:
+                break
+        assert is_done
+        assert turns == sorted(turns, reverse=True)
+        assert turns[-1] == 0 < turns[0]
+        with store.reader() as reader:
+            assert {each: reader.content(artifact_id(each)) for each in texts} == {
+                each: each for each in texts
+            }
+
+
+@pytest.mark.parametrize("number", [20, 40])
+def test_turning_a_line_round_writes_each_version_once(tmp_path: Path, number: int) -> None:
+    texts = versions(number)
+    with Store.create(tmp_path / "z") as store, store.writer() as writer:
+        writer.rechains_later = True
+        for each in in_pieces(texts, tmp_path, seed=2):
+            writer.put_all([each])
+        before = writer.db.total_changes
+        assert rechaining.rechain_noted(writer)
+        # Of each version its frame, another table's row that goes or comes, and the note.
+        assert writer.db.total_changes - before <= 4 * number
+
+
+def test_what_cannot_be_read_stays_as_it_came(tmp_path: Path) -> None:
+    texts = versions(12)
+    with Store.create(tmp_path / "z") as store:
+        with store.writer() as writer:
+            writer.rechains_later = True
+            writer.put_all(in_pieces(texts, tmp_path, seed=3))
+            rid = writer.rid(artifact_id(texts[6])) or 0
+            source = writer.rid(artifact_id(texts[5]))
+            chains.keep(writer.db, rid, b"no frame", source)
+        with Store(store.path) as again, again.writer() as fresh:
+            assert rechaining.rechain_noted(fresh)
+            assert wrong_way_round(fresh, texts[:6]) == []
+            assert miscounted(fresh) == []
+            for text in texts[:6]:
+                assert fresh.content(artifact_id(text)) == text
 
 
 def test_a_chain_longer_than_is_read_is_cut(tmp_path: Path) -> None:

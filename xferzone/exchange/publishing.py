@@ -4,8 +4,8 @@
     any other push                                       in parts, one transaction each, for up to REQUEST_S
     what is left then, or nobody came back for           by `Later`, a thread of the process
 
-A long push would compile each zone once a request otherwise. In the same way chains of deltas are left as they came, and
-turned round once (store/rechaining.py), by `Later` if they are many. All that waits is in the database: whichever
+A long push would compile each zone once a request otherwise. In the same way chains of deltas are left as they came,
+and turned round once (store/rechaining.py), by `Later` if they are many. All that waits is in the database: whichever
 process publishes next decides about it, and whoever brought it is in the publication log (store/brought.py).
 """
 

@@ -8,6 +8,7 @@
 The artifacts of one reply are linked together, with a few statements for all of them.
 """
 
+import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
@@ -57,13 +58,7 @@ def link(writer: Expecting, arrived: Sequence[Arrived], waited: Collection[int] 
             )
         )
     )
-    # A hostile manifest may repeat a parent: one row is enough.
-    parents = [
-        (rid, position, rids[parent])
-        for rid, checkin in checkins.items()
-        for position, parent in enumerate(dict.fromkeys(checkin.parents))
-    ]
-    db.executemany("INSERT INTO parent VALUES (?, ?, ?)", parents)
+    _set_parents(writer, checkins, rids)
     here = writer.present({each for ids in needed.values() for each in ids})
     # Stock parses an id in upper case and never resolves it: such an id is never present and is awaited for ever.
     missing = [(rids[each], rid) for rid, ids in needed.items() for each in ids if each not in here]
@@ -75,12 +70,13 @@ def link(writer: Expecting, arrived: Sequence[Arrived], waited: Collection[int] 
     db.executemany(
         "UPDATE checkin SET zones = ? WHERE rid = ?", [(each.zones, rid) for rid, each in late.items()]
     )
-    waiting = {rid for (rid,) in selected(db, "SELECT checkin FROM awaited WHERE checkin IN (?)", waited)}
-    touched = [*checkins, *(rid for rid in waited if rid not in waiting)]
-    if writer.rechains_later:
-        rechaining.note(writer, touched)
-    else:
-        rechaining.rechain(writer, touched, manifests.sources)
+    rechaining.take_up(writer, {*checkins, *_complete(db, waited)}, manifests.sources)
+
+
+def _complete(db: sqlite3.Connection, checkins: Collection[int]) -> set[int]:
+    """Those that await nothing any more."""
+    waiting = selected(db, "SELECT checkin FROM awaited WHERE checkin IN (?)", checkins)
+    return set(checkins) - {rid for (rid,) in waiting}
 
 
 class _Read(NamedTuple):
@@ -122,6 +118,16 @@ class _Manifests:
         rows = selected(self._writer.db, "SELECT rid, hash FROM blob WHERE rid IN (?)", waited)
         manifests = {rid: self._writer.checkin(chains.id_of(raw)) for rid, raw in rows}
         return {rid: self.read(each) for rid, each in manifests.items() if each.baseline in self._arrived}
+
+
+def _set_parents(writer: Expecting, checkins: Mapping[int, CheckIn], rids: Mapping[ArtifactId, int]) -> None:
+    # A hostile manifest may repeat a parent: one row is enough.
+    parents = [
+        (rid, position, rids[parent])
+        for rid, checkin in checkins.items()
+        for position, parent in enumerate(dict.fromkeys(checkin.parents))
+    ]
+    writer.db.executemany("INSERT INTO parent VALUES (?, ?, ?)", parents)
 
 
 def _set_tags(

@@ -1,7 +1,7 @@
 """Rechaining: what check-ins replace becomes deltas of the newer versions, in whatever order all of it arrived.
 
     a check-in arrives         each file that it replaces, and that a child of it replaces: an older and a newer version
-    more of them is to come    the check-in is noted; all are rechained at once, branch by branch, when they are here
+    more of them are to come   the check-in is noted; all are rechained at once, branch by branch, when they are here
 
 Until then what arrived as a delta of an older version is kept as that, which is as sound and as small, but takes longer
 to read and to send. The notes are in the database: whichever process comes next goes on.
@@ -11,7 +11,6 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
-from operator import itemgetter
 from typing import Final, NamedTuple
 
 from xferzone.artifacts import CheckIn, replaced
@@ -40,9 +39,15 @@ def never() -> bool:
     return False
 
 
-def note(writer: Expecting, checkins: Collection[int]) -> None:
-    """Leave the check-ins in these rows to `rechain_noted`."""
-    writer.db.executemany("INSERT OR IGNORE INTO unchained VALUES (?)", [(rid,) for rid in checkins])
+def take_up(writer: Expecting, checkins: Collection[int], sources: Mapping[ArtifactId, ArtifactId]) -> None:
+    """Rechain what these check-ins, which have just come, replace, and what their children replace of them; or note it
+    for `rechain_noted`, where the writer is told to rechain later. `sources`: of artifacts that are known to be deltas.
+    """
+    steps = {*checkins, *_children(writer.db, checkins)}
+    if writer.rechains_later:
+        writer.db.executemany("INSERT OR IGNORE INTO unchained VALUES (?)", [(rid,) for rid in steps])
+    else:
+        _rechain(writer, steps, sources, never)
 
 
 def noted(reader: Reader, most: int) -> int:
@@ -53,60 +58,76 @@ def noted(reader: Reader, most: int) -> int:
 
 
 def rechain_noted(writer: Expecting, is_over: Callable[[], bool] = never) -> bool:
-    """Rechain for the check-ins that are noted, branch by branch, until `is_over`. Returns whether none is left."""
+    """Rechain for the check-ins that are noted, branch by branch, at least for one, until `is_over`.
+
+    Returns whether none is left.
+    """
     db = writer.db
     query = """SELECT rid FROM (SELECT rid FROM unchained ORDER BY rid LIMIT ?) LEFT JOIN checkin USING (rid)
                ORDER BY branch, date_ms, rid"""
     rids = iter([rid for (rid,) in db.execute(query, (_SOUGHT,))])
     while group := list(islice(rids, AT_ONCE)):
-        if not rechain(writer, group, is_over=is_over):
-            return False
-        db.executemany("DELETE FROM unchained WHERE rid = ?", [(rid,) for rid in group])
-        if is_over():
+        left = _rechain(writer, group, {}, is_over)
+        db.executemany("DELETE FROM unchained WHERE rid = ?", [(rid,) for rid in group if rid not in left])
+        db.executemany("INSERT OR IGNORE INTO unchained VALUES (?)", [(rid,) for rid in left])
+        if left or is_over():
             break
     return not noted(writer, 1)
 
 
-def rechain(
+def _rechain(
     writer: Expecting,
-    touched: Collection[int],
-    sources: Mapping[ArtifactId, ArtifactId] | None = None,
-    is_over: Callable[[], bool] = never,
-) -> bool:
-    """Store what these check-ins replace, and what their children replace of them, as deltas of the newer version.
+    steps: Collection[int],
+    sources: Mapping[ArtifactId, ArtifactId],
+    is_over: Callable[[], bool],
+) -> set[int]:
+    """Store what these check-ins replace as deltas of what they replace it with. Returns those that are left.
 
     A newer version that was a delta of the older is whole afterwards, and may become a delta of what replaced it in
-    turn. So this goes on towards the tips. Returns whether it came to the end before `is_over`; another call goes on.
-
-    Args:
-        sources: of artifacts that are known to be deltas.
+    turn. So this goes on towards the tips.
     """
-    known = sources or {}
-    seen: set[int] = set()
     turning = Turning(writer)
-    while touched:
-        seen.update(touched)
-        turned: set[int] = set()
-        for step in _steps(writer.db, touched):
-            for older, newer in _pairs(writer, step):
-                if known.get(older) != newer and turning.chain(older, newer):
-                    turned.add(step.rid)
-            if is_over():
+    order: dict[int, int] = {}  # of the check-ins done
+    followed: set[int] = set()  # a loop of parents, which only damage makes, ends
+    while steps:
+        turned: list[int] = []
+        found = _steps(writer.db, steps)
+        for number, step in enumerate(found):
+            if order and is_over():
                 turning.write()
-                return False
-        touched = turned - seen
+                return {each.rid for each in found[number:]} | set(_children(writer.db, turned))
+            for older, newer in _pairs(writer, step):
+                if sources.get(older) != newer and turning.chain(older, newer):
+                    turned.append(step.rid)
+            order[step.rid] = len(order)
+        children = _children(writer.db, turned)
+        steps = {
+            child
+            for child, parent in children.items()
+            if order.get(child, -1) < order[parent] and child not in followed
+        }
+        followed |= steps
     turning.write()
-    return True
+    return set()
 
 
-def _steps(db: sqlite3.Connection, touched: Collection[int]) -> list[_Step]:
-    """The check-ins `touched` and their children, by date; whose first parent is not here is left out."""
+def _children(db: sqlite3.Connection, checkins: Collection[int]) -> dict[int, int]:
+    """The check-ins that have one of these as their first parent, and which."""
+    return dict(
+        selected(db, "SELECT child, parent FROM parent WHERE position = 0 AND parent IN (?)", checkins)
+    )
+
+
+def _steps(db: sqlite3.Connection, checkins: Collection[int]) -> list[_Step]:
+    """The check-ins by date, but for those whose first parent is not here."""
     query = """SELECT date_ms, child, own.hash, older.hash FROM parent JOIN checkin ON checkin.rid = child
                JOIN blob AS own ON own.rid = child JOIN blob AS older ON older.rid = parent
                WHERE position = 0 AND older.content IS NOT NULL AND child IN (?)"""
-    rows = selected(db, query, touched) + selected(db, query.replace("child IN", "parent IN"), touched)
-    steps = {rid: _Step(date_ms, rid, id_of(own), id_of(older)) for date_ms, rid, own, older in rows}
-    return sorted(steps.values(), key=itemgetter(0))
+    steps = [
+        _Step(date_ms, rid, id_of(own), id_of(older))
+        for date_ms, rid, own, older in selected(db, query, checkins)
+    ]
+    return sorted(steps)
 
 
 def _pairs(writer: Expecting, step: _Step) -> Iterator[tuple[ArtifactId, ArtifactId]]:

@@ -50,4 +50,14 @@ INVALID: Final = 2
 ELSEWHERE: Final = 3
 
 #: Derived tables in the order in which `rebuild` empties them.
-DERIVED: Final = ("awaited", "tag", "parent", "unclustered", "unchained", "serial", "zone_index", "invalid", "checkin")
+DERIVED: Final = (
+    "awaited",
+    "tag",
+    "parent",
+    "unclustered",
+    "unchained",
+    "serial",
+    "zone_index",
+    "invalid",
+    "checkin",
+)

@@ -20,11 +20,15 @@ from xferzone.store.chains import MAX_ARTIFACT, WORTH, id_of
 from xferzone.store.phantoms import Expecting
 from xferzone.store.sql import selected
 
-_LARGEST: Final = 16 * 1024 * 1024  # bytes; a larger artifact stays as it is: making a delta holds both in memory
+_LARGEST: Final = (
+    16 * 1024 * 1024
+)  # bytes; a larger artifact stays as it is: making a delta holds both in memory
 _SMALLEST: Final = 600  # bytes; below this, zstd with the dictionary does as well as a delta
 _HELD: Final = 32 * 1024 * 1024  # bytes of contents and frames that wait to be written
 _CLEARLY: Final = 16  # times smaller than the content: so much smaller a delta has the smaller frame, too
-_ASTRAY: Final = 4  # times its size that a delta may have once it is turned round; else a search finds a better one
+_ASTRAY: Final = (
+    4  # times its size that a delta may have once it is turned round; else a search finds a better one
+)
 
 
 @dataclass(slots=True)
