@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.publish.project import MAIN, MAIN_BRANCH, NOW, Project, zone_text
-from xferzone.artifacts import Control, Tag, parse
+from xferzone.artifacts import CheckIn, Control, Tag, parse
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.history import log
 from xferzone.publish.policy import refusal
+from xferzone.publish.publish import publish_part
 from xferzone.refs import Door, LocalRefs
 from xferzone.repository.rebuild import rebuild
 from xferzone.repository.status import status
@@ -119,6 +120,74 @@ def test_the_invalid_end_of_a_line_leaves_the_valid_part_served(project: Project
     (told,) = project.push(one, bad)
     assert artifact_id(bad)[:16] in told
     assert project.served()[0] == artifact_id(one)
+
+
+@pytest.mark.parametrize("good", [0, 1, 5, 19])
+def test_of_many_invalid_versions_few_are_compiled_and_the_last_good_one_is_served(
+    project: Project, good: int
+) -> None:
+    at = begun(project)
+    line = []
+    for number in range(20):
+        address = f"www 300 A 192.0.2.{number + 10}"
+        text = zone_text(address) if number < good else zone_text(address, "www 300 CNAME a")
+        line.append(project.manifest(text, at))
+        at = artifact_id(line[-1])
+    told = project.push(*line)
+    expected = line[good - 1] if good else None
+    assert project.served()[0] == (artifact_id(expected) if expected else begun_of(line))
+    assert 1 <= sum("is kept but not served" in text for text in told) <= 10
+    with project.store.reader() as reader:
+        bad = {placed.id for placed in places.invalid(reader, MAIN)}
+        assert bad == set(map(artifact_id, line[good:]))
+        assert places.unplaced(reader) == []
+    mended = project.manifest(B, at)
+    assert project.push(mended) == []
+    assert project.served()[0] == artifact_id(mended)
+
+
+def begun_of(line: list[bytes]) -> ArtifactId:
+    """The parent of the first of these check-ins."""
+    first = parse(line[0])
+    assert isinstance(first, CheckIn)
+    return first.parents[0]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_publishing_in_parts_ends_where_publishing_at_once_does(tmp_path: Path, seed: int) -> None:
+    """Siblings, lines and merges that lose, cut after each step."""
+    rng = random.Random(seed)
+    made = Project(tmp_path)
+    tips, line = [begun(made)], []
+    for step in range(20):
+        parents = [rng.choice(tips)]
+        if rng.random() < 0.3:
+            parents.append(rng.choice(tips))
+        text = rng.choice([A, BROKEN, zone_text(f"h{step} 300 A 192.0.2.9")])
+        line.append(made.manifest(text, *dict.fromkeys(parents)))
+        tips.append(artifact_id(line[-1]))
+    rng.shuffle(line)
+    found = []
+    for number, is_over in enumerate((lambda: False, lambda: True)):
+        (tmp_path / str(number)).mkdir()
+        project = Project(tmp_path / str(number))
+        with made.store.reader() as reader, project.writing() as (writer, _):
+            for artifact in reversed(list(reader.artifacts())):
+                writer.put(reader.content(artifact))
+        project.push()
+        with project.writing() as (writer, _):
+            for content in line:
+                writer.put(content)
+        is_all, parts = False, 0
+        while not is_all:
+            with project.writing() as (writer, refs):
+                _, is_all = publish_part(writer, refs, project.occasion(Door.PUSH), is_over)
+            parts += 1
+        assert (parts > 1) == (number == 1)
+        with project.store.reader() as reader:
+            found.append((project.served(), set(reader.artifacts()), sorted(project.leaves())))
+            assert places.unplaced(reader) == []
+    assert found[0] == found[1]
 
 
 def test_the_loser_of_a_race_moves_to_a_fork_with_its_children(project: Project) -> None:

@@ -5,16 +5,20 @@
     off the line        from a check-in down its first parents: the last one before the published line
     unfit               it can never be served, whatever a child corrects
 
-`plan` and `settle` both work on it: a plan drops what it finds invalid, settling drops what a move has passed.
+`plan` and `settle` both work on it: a plan drops what it finds invalid, settling drops what a move has passed. It is
+read from the database once, so that a push of many check-ins asks about each of them once.
 """
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Final
 
 from xferzone.hashing import ArtifactId
 from xferzone.publish import foreign, forks
 from xferzone.refs import BranchName, Door, Occasion, Ref
-from xferzone.store import Writer, accounts, ancestry, brought, places, schema, symbols
+from xferzone.store import Writer, accounts, brought, places, schema, symbols
 from xferzone.store.places import Placed
 from xferzone.wording import instant
 
@@ -47,9 +51,54 @@ class Pending:
     ref: Ref | None
     occasion: Occasion
     checkins: dict[ArtifactId, Placed]
-    passed: list[Placed] = field(default_factory=list)
+    passed: dict[ArtifactId, Placed] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     _dated_well: set[ArtifactId] = field(default_factory=set)
+    _found: dict[ArtifactId, Placed | None] = field(default_factory=dict)  # of check-ins that are not pending
+    _hangs: dict[ArtifactId, tuple[Placed, ArtifactId | None]] = field(default_factory=dict)
+
+    @cached_property
+    def invalid(self) -> dict[ArtifactId, Placed]:
+        """The branch's check-ins that are recorded invalid."""
+        return {checkin.id: checkin for checkin in places.invalid(self.writer, str(self.branch))}
+
+    @cached_property
+    def _heirs(self) -> dict[ArtifactId, list[Placed]]:
+        """By first parent, what there is of the branch that is pending or invalid, in order of arrival."""
+        heirs: dict[ArtifactId, list[Placed]] = {}
+        own = [checkin for checkin in self.checkins.values() if checkin.branch == str(self.branch)]
+        for checkin in sorted([*self.invalid.values(), *own], key=lambda each: each.row):
+            if checkin.parents:
+                heirs.setdefault(checkin.parents[0], []).append(checkin)
+        return heirs
+
+    @cached_property
+    def _merged(self) -> Counter[ArtifactId]:
+        """How many of the pending check-ins name each one as a parent."""
+        return Counter(parent for checkin in self.checkins.values() for parent in checkin.parents)
+
+    def is_inner(self, checkin: ArtifactId) -> bool:
+        """Whether a pending check-in has it as a parent."""
+        return self._merged[checkin] > 0
+
+    def drop(self, checkin: Placed) -> None:
+        """It is not pending any more."""
+        if self.checkins.pop(checkin.id, None) is not None:
+            self._merged.subtract(checkin.parents)
+
+    def note_invalid(self, checkin: Placed) -> None:
+        """It is not pending any more, but recorded invalid; a child may correct it."""
+        self.drop(checkin)
+        self.invalid[checkin.id] = replace(checkin, place=schema.INVALID)
+
+    def note_passed(self, checkins: Iterable[Placed]) -> None:
+        """The ref has passed these."""
+        for checkin in checkins:
+            self.drop(checkin)
+            self.invalid.pop(checkin.id, None)
+            self.passed[checkin.id] = checkin
+        self._found.clear()
+        self._hangs.clear()
 
     def begins(self) -> bool:
         """Whether the branch, which has no ref, is a zone's; then all of it is pending, from its beginning."""
@@ -61,35 +110,36 @@ class Pending:
         """Where the line may go on: the heirs of the ref, or what may begin the branch."""
         if self.ref is not None:
             return self.heirs(self.ref.checkin)
-        known = [*places.invalid(self.writer, str(self.branch)), *self.checkins.values()]
-        return [checkin for checkin in known if self._is_first(checkin)]
+        return [each for each in [*self.invalid.values(), *self.checkins.values()] if self._is_first(each)]
 
     def _is_first(self, checkin: Placed) -> bool:
         if not checkin.parents:
             return True
-        first = places.placed(self.writer, checkin.parents[0])
+        first = self._first_parent(checkin)
         # What the ref of another branch has passed was nobody's on this one.
         return first is not None and (first.branch != str(self.branch) or first.place == schema.PUBLISHED)
 
     def heirs(self, parent: ArtifactId) -> list[Placed]:
         """Children of `parent` on this branch, in order of arrival, pending or recorded invalid."""
-        heirs = []
-        for child in ancestry.children(self.writer, parent):
-            placed = self.checkins.get(child) or places.placed(self.writer, child)
-            known = placed is not None and placed.branch == str(self.branch)
-            if placed and known and (child in self.checkins or placed.place == schema.INVALID):
-                heirs.append(placed)
-        return heirs
+        heirs = self._heirs.get(parent, ())
+        return [each for each in heirs if each.id in self.checkins or each.id in self.invalid]
 
     def off_the_line(self, checkin: Placed) -> tuple[Placed, ArtifactId | None]:
         """The first check-in down to `checkin` that is not on the ref's line, and what it was made from."""
-        while True:
-            parent = places.placed(self.writer, checkin.parents[0]) if checkin.parents else None
+        way: list[ArtifactId] = []
+        at = checkin
+        while at.id not in self._hangs:
+            way.append(at.id)
+            parent = self._first_parent(at)
             if parent is None or parent.branch != str(self.branch):
-                return checkin, None
-            if parent.place == schema.PUBLISHED:
-                return checkin, None if self.ref is None else parent.id
-            checkin = parent
+                self._hangs[at.id] = at, None
+            elif parent.place == schema.PUBLISHED:
+                self._hangs[at.id] = at, None if self.ref is None else parent.id
+            else:
+                at = parent
+        found = self._hangs[at.id]
+        self._hangs.update(dict.fromkeys(way, found))
+        return found
 
     def occasion_of(self, checkin: ArtifactId) -> Occasion:
         """The occasion of a move to `checkin`: whoever brought it made the move, whenever it is published."""
@@ -148,4 +198,12 @@ class Pending:
         return first is not None and first.date_ms > self.occasion.now_ms + MAX_AHEAD_MS
 
     def _first_parent(self, checkin: Placed) -> Placed | None:
-        return places.placed(self.writer, checkin.parents[0]) if checkin.parents else None
+        if not checkin.parents:
+            return None
+        parent = checkin.parents[0]
+        known = self.checkins.get(parent) or self.invalid.get(parent)
+        if known is not None:
+            return known
+        if parent not in self._found:
+            self._found[parent] = places.placed(self.writer, parent)
+        return self._found[parent]

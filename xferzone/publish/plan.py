@@ -12,6 +12,7 @@ The bytes of an appended check-in depend on (ref, tip) alone, so any number of a
 max(date of r, date of the tip) + 1 ms, comment and user the tip's.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -22,7 +23,7 @@ from xferzone.publish import served
 from xferzone.publish.pending import Pending
 from xferzone.publish.serials import serial_of
 from xferzone.refs import Move, Ref, State
-from xferzone.store import brought, places, schema
+from xferzone.store import ancestry, brought, places, schema
 from xferzone.store.places import Placed
 from xferzone.wording import listed
 from xferzone.zone.cut import is_zone_file
@@ -54,14 +55,46 @@ def forward(pending: Pending, liberties: Liberties) -> Move | None:
     queue = pending.starts()
     for start in queue:
         line = _line(pending, start)
-        for checkin in reversed(line):
-            if checkin.id not in pending.checkins:
-                continue  # found invalid before, which it stays
-            numbers = _numbers(pending, checkin.id, liberties)
-            if numbers is not None:
-                return move(pending, checkin.id, numbers)
+        # What was found invalid before stays so.
+        found = _last_valid(pending, [each for each in line if each.id in pending.checkins], liberties)
+        if found is not None:
+            return move(pending, *found)
         queue.extend(pending.heirs(line[-1].id) if line else ())
     return None
+
+
+def _last_valid(
+    pending: Pending, line: Sequence[Placed], liberties: Liberties
+) -> tuple[ArtifactId, tuple[int, ...]] | None:
+    """The check-in of a line that can be served, and its indexes: the last one, else found by halving the line.
+
+    So of many invalid versions a few are compiled. What was passed over is looked at with the next move; where nothing
+    can be served, it is recorded invalid like what it lies between.
+    """
+    low, high = 0, len(line)  # from `high` on they are taken for invalid, those before `low` for passed
+    at, found = high - 1, None
+    while low < high:
+        numbers = _numbers(pending, line[at].id, liberties)
+        if numbers is None:
+            high = at
+        else:
+            low, found = at + 1, (line[at].id, numbers)
+        at = (low + high) // 2
+    if found is None:
+        _pass_over(pending, [each for each in line if each.id in pending.checkins])
+    return found
+
+
+def _pass_over(pending: Pending, checkins: Sequence[Placed]) -> None:
+    """Record the check-ins of a line as invalid that were not looked at, since others on it are."""
+    for checkin in checkins:
+        places.record_invalid(
+            pending.writer, checkin.id, "not looked at: what was committed on it is invalid"
+        )
+        pending.note_invalid(checkin)
+    if checkins:
+        named = listed([short(checkin.id) for checkin in checkins], MAX_TOLD)
+        pending.notices.append(f"{pending.branch}: not looked at, between versions that are invalid: {named}")
 
 
 def _line(pending: Pending, start: Placed) -> list[Placed]:
@@ -79,9 +112,9 @@ def merge(pending: Pending, liberties: Liberties) -> Move | None:
     ref = pending.ref
     if ref is None:
         return None
-    inner = {parent for checkin in pending.checkins.values() for parent in checkin.parents}
-    for tip in list(pending.checkins.values()):
-        if tip.id in inner or tip.place == schema.INVALID or not _reaches(pending, tip, ref.checkin):
+    for each in ancestry.coming_from(pending.writer, ref.checkin):
+        tip = pending.checkins.get(each)
+        if tip is None or pending.is_inner(each) or tip.place == schema.INVALID:
             continue
         if pending.is_ahead(tip) or pending.off_the_line(tip)[1] == ref.checkin:
             continue
@@ -93,19 +126,6 @@ def merge(pending: Pending, liberties: Liberties) -> Move | None:
             made = move(pending, _append(pending, ref, tip), numbers)
             return replace(made, occasion=pending.occasion_of(tip.id))
     return None
-
-
-def _reaches(pending: Pending, tip: Placed, ref: ArtifactId) -> bool:
-    queue, seen = [tip], {tip.id}
-    for at in queue:
-        for parent in at.parents:
-            if parent == ref:
-                return True
-            placed = places.placed(pending.writer, parent)
-            if placed is not None and parent not in seen and placed.place != schema.PUBLISHED:
-                seen.add(parent)
-                queue.append(placed)
-    return False
 
 
 def _append(pending: Pending, ref: Ref, tip: Placed) -> ArtifactId:
@@ -149,7 +169,7 @@ def _record_invalid(pending: Pending, checkin: ArtifactId, exc: ZoneInvalid) -> 
     """Keep why the check-in cannot be served, and tell it unless nobody meant a zone."""
     writer, zone = pending.writer, pending.branch.zone
     reason = "it is a symbolic link, and only its target's name was sent: commit the file itself"
-    placed = pending.checkins.pop(checkin)
+    placed = pending.checkins[checkin]
     own = (
         [card for card in writer.file_cards(checkin) if is_zone_file(zone, card.name)]
         if placed.may_hold(zone)
@@ -159,9 +179,11 @@ def _record_invalid(pending: Pending, checkin: ArtifactId, exc: ZoneInvalid) -> 
     exc = ZoneInvalid(links) if links else exc
     if placed.branch == str(pending.branch):
         places.record_invalid(writer, checkin, str(exc))
+        pending.note_invalid(placed)
     else:
         # A merge on a fork: what is served moves on without it.
         places.place(writer, checkin, schema.ELSEWHERE)
+        pending.drop(placed)
     if pending.ref is None and not own:
         return
     told = listed([str(fault) for fault in exc.faults], MAX_TOLD, "; ")

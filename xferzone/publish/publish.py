@@ -19,7 +19,7 @@ from xferzone.hashing import ArtifactId, short
 from xferzone.publish import misplaced, misspelled
 from xferzone.publish.pending import Pending
 from xferzone.publish.plan import MAX_TOLD, Liberties, forward, merge, move, plan
-from xferzone.publish.settle import conclude, conclude_fork, settle
+from xferzone.publish.settle import conclude, conclude_fork, fork_leaves, settle
 from xferzone.refs import BranchName, LocalRefs, Move, Occasion
 from xferzone.store import Writer, places, schema, unsent
 from xferzone.store.places import Placed
@@ -56,7 +56,7 @@ def publish_part(
     is_over: Callable[[], bool],
     liberties: Liberties = _NONE,
 ) -> Published:
-    """`publish` one branch after the other, at least one, until `is_over`; another call goes on.
+    """`publish` one branch after the other, at least a part of one, until `is_over`; another call goes on.
 
     The branch on which a check-in has come last is the first.
     """
@@ -64,7 +64,7 @@ def publish_part(
         return Published(_kept(writer) + advance(writer, refs, occasion, liberties), is_all=True)
     notices = [*misspelled.moved(writer, refs)]
     places.leave_foreign(writer)
-    left = _by_branch(places.unplaced(writer))
+    left, is_done = _by_branch(places.unplaced(writer)), True
     strays: list[Placed] = []
     while left:
         text, arrived = left.pop()
@@ -75,19 +75,29 @@ def publish_part(
             strays += arrived
             continue
         pending = _pending(writer, refs, branch.fork_of or branch, occasion, arrived)
-        if branch.is_fork:
-            if (back := merge(pending, liberties)) is not None:
-                settle(refs, pending, back)
-            conclude_fork(pending, branch)
-        elif pending.ref is not None or pending.begins():
-            _settle_all(refs, pending, plan, liberties)
-            conclude(pending)
+        if branch.is_fork or pending.ref is not None or pending.begins():
+            is_done = _decided(refs, pending, branch, is_over, liberties)
         elif branch.is_main:
             strays += arrived
         notices += pending.notices
-        if is_over():
+        if not is_done or is_over():
             break
-    return Published([*misplaced.told(writer, strays), *notices], not left)
+    return Published([*misplaced.told(writer, strays), *notices], is_done and not left)
+
+
+def _decided(
+    refs: LocalRefs, pending: Pending, branch: BranchName, is_over: Callable[[], bool], liberties: Liberties
+) -> bool:
+    """Decide about what is pending on the branch, at least a part of it, until `is_over`; whether it was all."""
+    if branch.is_fork:
+        if (back := merge(pending, liberties)) is not None:
+            settle(refs, pending, back)
+        conclude_fork(pending, branch)
+        return True
+    if _settle_all(refs, pending, plan, liberties, is_over):
+        return conclude(pending, is_over)
+    fork_leaves(pending)  # what a move has passed is known in this part only
+    return False
 
 
 def _by_branch(checkins: Iterable[Placed]) -> list[tuple[str, list[Placed]]]:
@@ -155,10 +165,17 @@ def _settle_all(
     pending: Pending,
     wish: Callable[[Pending, Liberties], Move | None],
     liberties: Liberties,
-) -> None:
-    """Make one move of the branch after the other, each planned from where the one before has left it."""
+    is_over: Callable[[], bool] = _never,
+) -> bool:
+    """Make one move of the branch after the other, each planned from where the one before has left it.
+
+    Returns whether no more is wished; it ends before, `is_over` after a move.
+    """
     while pending.checkins and (wanted := wish(pending, liberties)) is not None:
         settle(refs, pending, wanted)
+        if is_over():
+            return not pending.checkins
+    return True
 
 
 def _kept(writer: Writer) -> list[str]:

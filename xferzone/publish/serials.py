@@ -69,22 +69,18 @@ class _Floors:
     def __init__(self, reader: Reader, zone: str, noted: Noted | None = None) -> None:
         self._reader, self._zone = reader, zone
         self._noted = noted or Noted()
-        self._known = indexes.of_zone(reader, zone)
         self._origin = names.zone_name(zone)
 
     def of(self, checkin: ArtifactId) -> int | None:
-        own = self._noted.files(checkin)
-        found = {
-            self._in_file(file)
-            for name, file in (self._reader.files(checkin).items() if own is None else own)
-            if is_zone_file(self._zone, name)
-        }
+        noted = self._noted.files(checkin)
+        held = self._reader.files(checkin).items() if noted is None else noted
+        own = [file for name, file in held if is_zone_file(self._zone, name)]
+        known = indexes.of_files(self._reader, self._zone, own)
+        found = {known[file].soa if file in known else self._in_file(file) for file in own}
         found.discard(None)
         return found.pop() if len(found) == 1 else None
 
     def _in_file(self, file: ArtifactId) -> int | None:
-        if file in self._known:
-            return self._known[file].soa
         read = self._noted.entries(file)
         if read is not None:
             found = serial.serials_in(read, self._origin)

@@ -61,9 +61,9 @@ def numbers_of_each(
     `compiler` does it for the zones of which nothing is known yet, while the caller goes on.
     """
     is_new = [
-        not any(file in indexes.of_zone(writer, zone) for file in held.values()) for zone, held in wanted
+        bool(own) and not indexes.of_files(writer, zone, own.values())
+        for zone, own in ((zone, cut.zone_files(zone, held)) for zone, held in wanted)
     ]
-    is_new = [new and _has_files(zone, held) for new, (zone, held) in zip(is_new, wanted, strict=True)]
     made = compiler(task(writer, *each) for each, new in zip(wanted, is_new, strict=True) if new)
 
     def results() -> Iterator[tuple[int, ...] | ZoneInvalid]:
@@ -74,10 +74,6 @@ def numbers_of_each(
                 yield exc
 
     return results()
-
-
-def _has_files(zone: str, held: Iterable[str]) -> bool:
-    return any(cut.is_zone_file(zone, name) for name in held)
 
 
 def task(reader: Reader, zone: str, everything: Mapping[str, ArtifactId]) -> Task:
@@ -105,7 +101,7 @@ def _numbers(rows: Iterable[IndexRow]) -> tuple[int, ...]:
 
 def ordered(reader: Reader, zone: str, own: Mapping[str, ArtifactId]) -> list[tuple[str, IndexRow]] | None:
     """Name and index of each of a zone's files, in owner order; None where one has no index of its own."""
-    known = indexes.of_zone(reader, zone)
+    known = indexes.of_files(reader, zone, own.values())
     if any(file not in known for file in own.values()):
         return None
     return sorted(((name, known[file]) for name, file in own.items()), key=lambda pair: pair[1].first)
@@ -128,7 +124,7 @@ def default_ttl(reader: Reader, zone: str, everything: Mapping[str, ArtifactId])
     """
     own = cut.zone_files(zone, everything)
     first = own.get(cut.first_name(zone))
-    if first is not None and first in indexes.of_zone(reader, zone):  # so it is canonical
+    if first is not None and indexes.of_files(reader, zone, [first]):  # so it is canonical
         return text.default_of(reader.content(first))
     origin = names.zone_name(zone)
     for _, file in sorted(own.items()):
@@ -143,7 +139,7 @@ def _known_or_cut(
 ) -> list[IndexRow] | None:
     """The indexes of files that are as cut.cut() makes them, where the known ones among them show that.
     None: all files have to be read together."""
-    known = indexes.of_zone(writer, zone)
+    known = indexes.of_files(writer, zone, own.values())
     fresh = {name: file for name, file in own.items() if file not in known}
     if len(fresh) == len(own) and not as_cut:
         return None

@@ -7,14 +7,24 @@
 Forks are written by `conclude` alone, so never before the ref stands where the branch's authority has it.
 """
 
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
 from xferzone.errors import XferzoneError
-from xferzone.hashing import ArtifactId, short
+from xferzone.hashing import ArtifactId, artifact_id, short
 from xferzone.publish import defaulting, foreign, forks, losing
 from xferzone.publish.pending import Pending
 from xferzone.refs import BranchName, Door, LocalRefs, Move, Ref
 from xferzone.store import ancestry, places, schema
+from xferzone.store.incoming import Received
 from xferzone.store.places import Placed
 from xferzone.zone.loss import Loss
+
+FORKS: Final = 200  # check-ins moved to fork branches at a time, some 0.2 s
+
+
+def _never() -> bool:
+    return False
 
 
 def settle(refs: LocalRefs, pending: Pending, won: Move) -> None:
@@ -50,61 +60,73 @@ def _loss(before: Ref, after: Ref, found: Loss) -> str:
 
 
 def _mark_passed(pending: Pending, tip: ArtifactId) -> None:
-    queue = [tip]
-    for at in queue:
-        placed = places.placed(pending.writer, at)
-        if placed is None or placed.place == schema.PUBLISHED:
-            continue
-        # Nothing that happens on this branch corrects what is invalid on another one.
-        if placed.place != schema.INVALID or placed.branch == str(pending.branch):
-            places.place(pending.writer, at, schema.PUBLISHED)
-            pending.checkins.pop(at, None)
-            pending.passed.append(placed)
-        queue.extend(placed.parents)
+    # Nothing that happens on this branch corrects what is invalid on another one.
+    passed = [
+        checkin
+        for checkin in places.not_passed(pending.writer, tip)
+        if checkin.place != schema.INVALID or checkin.branch == str(pending.branch)
+    ]
+    places.place_all(pending.writer, passed, schema.PUBLISHED)
+    pending.note_passed(passed)
 
 
-def conclude(pending: Pending) -> None:
-    """Move to fork branches what can no longer be published on this one."""
+def conclude(pending: Pending, is_over: Callable[[], bool] = _never) -> bool:
+    """Move to fork branches what can no longer be published on this one, FORKS at a time until `is_over`.
+
+    Returns whether all of it was moved; else another call goes on.
+    """
     losers: dict[ArtifactId, Placed] = {}
-    for checkin in [*pending.checkins.values(), *places.invalid(pending.writer, str(pending.branch))]:
+    for checkin in [*pending.checkins.values(), *pending.invalid.values()]:
         first, base = pending.off_the_line(checkin)
         stays = (base is None) if pending.ref is None else (base == pending.ref.checkin)
-        if pending.unfit(first) is not None or not stays:
+        if first.id not in losers and (not stays or pending.unfit(first) is not None):
             losers[first.id] = first
-    for loser in losers.values():
-        _fork(pending, loser)
-    _fork_leaves(pending)
+    is_all = False
+    for some in _parts(list(losers.values())):
+        _fork(pending, some)
+        if is_over():
+            break
+    else:
+        is_all = True
+    fork_leaves(pending)
+    return is_all
+
+
+def _parts(losers: Sequence[Placed]) -> Iterator[Sequence[Placed]]:
+    for start in range(0, len(losers), FORKS):
+        yield losers[start : start + FORKS]
 
 
 def conclude_fork(pending: Pending, fork: BranchName) -> None:
     """Leave what is pending on a fork branch there, and tell the way back if the branch that it left is a zone's."""
-    _fork_leaves(pending)
-    for checkin in pending.checkins.values():
-        places.place(pending.writer, checkin.id, schema.ELSEWHERE)
+    fork_leaves(pending)
     arrived = pending.checkins.values()
+    places.place_all(pending.writer, arrived, schema.ELSEWHERE)
     if arrived and (pending.ref is not None or foreign.are_zones(pending.writer, pending.branch, arrived)):
         last = list(arrived)[-1]
         way_back = _way_back(pending, fork, last)
         pending.notices.append(f"{short(last.id)} is on branch {fork}, which is not served. {way_back}")
 
 
-def _fork(pending: Pending, loser: Placed) -> None:
-    writer, fork = pending.writer, forks.name(pending.branch, loser.id)
-    writer.put(forks.artifact(pending.branch, loser.id, writer.checkin(loser.id)))
-    reason = pending.unfit(loser) or forks.LOST_RACE
-    if pending.follows_ahead(loser):
-        way_back = forks.operators_way(pending.branch, fork)
-    else:
-        way_back = _way_back(pending, fork, loser)
-    pending.notices.append(
-        f"{pending.branch}: check-in {short(loser.id)} was moved to branch {fork}, which is not served: {reason}. "
-        f"{way_back}"
-    )
-    for checkin in places.unplaced(writer):
-        if checkin.branch == str(fork):
-            places.place(writer, checkin.id, schema.ELSEWHERE)
-    merged = (places.placed(writer, parent) for parent in loser.parents)
-    pending.passed.extend(placed for placed in merged if placed and placed.place == schema.PUBLISHED)
+def _fork(pending: Pending, losers: Sequence[Placed]) -> None:
+    writer = pending.writer
+    reasons = [pending.unfit(loser) or forks.LOST_RACE for loser in losers]
+    _move_to_forks(pending, losers)
+    for loser, reason in zip(losers, reasons, strict=True):
+        fork = forks.name(pending.branch, loser.id)
+        if pending.follows_ahead(loser):
+            way_back = forks.operators_way(pending.branch, fork)
+        else:
+            way_back = _way_back(pending, fork, loser)
+        pending.notices.append(
+            f"{pending.branch}: check-in {short(loser.id)} was moved to branch {fork}, which is not served: {reason}. "
+            f"{way_back}"
+        )
+    places.leave_unpublished(writer, [str(forks.name(pending.branch, loser.id)) for loser in losers])
+    for parent in dict.fromkeys(parent for loser in losers for parent in loser.parents):
+        merged = places.placed(writer, parent)
+        if merged is not None and merged.place == schema.PUBLISHED:
+            pending.passed[parent] = merged
 
 
 def _way_back(pending: Pending, fork: BranchName, loser: Placed) -> str:
@@ -118,14 +140,24 @@ def _way_back(pending: Pending, fork: BranchName, loser: Placed) -> str:
     return forks.way_to_begin(pending.branch, fork, start)
 
 
-def _fork_leaves(pending: Pending) -> None:
+def _move_to_forks(pending: Pending, checkins: Sequence[Placed]) -> None:
+    """Write the control artifacts that move check-ins, and all that follows them, to fork branches of theirs."""
+    made = [forks.artifact(pending.branch, each.id, pending.writer.checkin(each.id)) for each in checkins]
+    pending.writer.put_all([Received(artifact_id(content), None, content) for content in made])
+
+
+def fork_leaves(pending: Pending) -> None:
     """Move what was merged by way of other branches alone: on this one it would stay a second leaf."""
     writer, branch = pending.writer, str(pending.branch)
-    for checkin in pending.passed:
-        placed = places.placed(writer, checkin.id)
-        if placed is None or placed.branch != branch or ancestry.has_child(writer, placed.id, branch):
-            continue
-        if pending.ref is not None and placed.id != pending.ref.checkin:
-            writer.put(forks.artifact(pending.branch, placed.id, writer.checkin(placed.id)))
-            parents = (places.placed(writer, parent) for parent in placed.parents)
-            pending.passed.extend(filter(None, parents))
+    wave = list(pending.passed)
+    while wave and pending.ref is not None:
+        leaves = []
+        for checkin in wave:
+            placed = places.placed(writer, checkin)
+            if placed is None or placed.branch != branch or placed.id == pending.ref.checkin:
+                continue
+            if not ancestry.has_child(writer, placed.id, branch):
+                leaves.append(placed)
+        _move_to_forks(pending, leaves)
+        # Without them, these may be leaves.
+        wave = list(dict.fromkeys(parent for leaf in leaves for parent in leaf.parents))

@@ -4,7 +4,8 @@ A number depends on the zone and the file alone (zone/compile.py), so a rebuild 
 An index is kept while a ref uses it, and one move longer for responders that open it late.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from xferzone.errors import XferzoneError
 from xferzone.hashing import ArtifactId
@@ -12,15 +13,26 @@ from xferzone.refs.served import MAX_INDEX
 from xferzone.store import frames
 from xferzone.store.chains import id_of
 from xferzone.store.reader import Reader
+from xferzone.store.sql import selected
 from xferzone.store.writer import Writer
 from xferzone.zone.compile import IndexRow
+
+_OF_ZONE = "SELECT number, file, first, last, soa, records FROM zone_index WHERE zone = ?"
 
 
 def of_zone(reader: Reader, zone: str) -> dict[ArtifactId, IndexRow]:
     """The zone's indexes by file."""
-    query = "SELECT number, file, first, last, soa, records FROM zone_index WHERE zone = ?"
-    rows = (IndexRow(row[0], id_of(row[1]), *row[2:]) for row in reader.db.execute(query, (zone,)))
-    return {row.file: row for row in rows}
+    return _by_file(reader.db.execute(_OF_ZONE, (zone,)))
+
+
+def of_files(reader: Reader, zone: str, files: Iterable[ArtifactId]) -> dict[ArtifactId, IndexRow]:
+    """The indexes that files of the zone have, by file."""
+    raws = [bytes.fromhex(file) for file in files]
+    return _by_file(selected(reader.db, f"{_OF_ZONE} AND file IN (?)", raws, zone))
+
+
+def _by_file(rows: Iterable[tuple[Any, ...]]) -> dict[ArtifactId, IndexRow]:
+    return {row.file: row for row in (IndexRow(row[0], id_of(row[1]), *row[2:]) for row in rows)}
 
 
 def everything(reader: Reader) -> Iterator[tuple[str, IndexRow, bytes]]:

@@ -139,8 +139,8 @@ class LocalRefs:
                 raise RefConflict(str(move.to.branch), move.expected, actual)
         for move in wanted:
             self._move(move)
-        # Last, because what one move drops may have been compiled for another one.
-        for zone in {move.to.branch.zone for move in wanted}:
+        # Last, because what one move drops may have been compiled for another one. A branch that begins drops nothing.
+        for zone in {move.to.branch.zone for move in wanted if move.expected is not None}:
             self._sweep(zone)
 
     def _move(self, move: Move) -> None:

@@ -82,6 +82,18 @@ def children(reader: Reader, artifact: ArtifactId) -> list[ArtifactId]:
     return [id_of(raw) for (raw,) in rows]
 
 
+def coming_from(reader: Reader, checkin: ArtifactId) -> list[ArtifactId]:
+    """The check-ins that no ref has passed and that have `checkin` among their ancestors, with none between that a ref
+    has passed; in order of arrival."""
+    query = """WITH RECURSIVE down(rid) AS (
+                   SELECT rid FROM blob WHERE hash = ?
+                   UNION SELECT checkin.rid FROM down JOIN parent ON parent.parent = down.rid
+                   JOIN checkin ON checkin.rid = child WHERE place <> 1)
+               SELECT hash FROM down JOIN blob USING (rid) ORDER BY rid"""
+    rows = reader.db.execute(query, (bytes.fromhex(checkin),))
+    return [each for each in (id_of(raw) for (raw,) in rows) if each != checkin]
+
+
 def has_child(reader: Reader, artifact: ArtifactId, branch: str) -> bool:
     """Whether a check-in on `branch` names it as a parent, the first or another."""
     query = """SELECT 1 FROM parent JOIN blob ON blob.rid = parent.parent

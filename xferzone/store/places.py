@@ -9,20 +9,24 @@
 A check-in waits while an artifact that it names has not come.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from xferzone.hashing import ArtifactId
 from xferzone.store import schema, zoned
 from xferzone.store.chains import id_of
 from xferzone.store.reader import Reader
-from xferzone.store.sql import batches
+from xferzone.store.sql import batches, selected
 from xferzone.store.writer import Writer
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A check-in that is linked: its place (store/schema.py), its branch, its parents, which zones it may hold."""
+    """A check-in that is linked: its place (store/schema.py), its branch, its parents, which zones it may hold.
+
+    `row` tells the order of arrival; two repositories count differently.
+    """
 
     id: ArtifactId
     date_ms: int
@@ -30,6 +34,7 @@ class Placed:
     place: int
     parents: tuple[ArtifactId, ...]
     zones: int
+    row: int = field(compare=False)
 
     def may_hold(self, zone: str) -> bool:
         """Whether its manifest has to be asked for files of that zone; False: it has none."""
@@ -51,7 +56,7 @@ def placed(reader: Reader, artifact: ArtifactId) -> Placed | None:
         "SELECT rid, hash, date_ms, branch, place, zones FROM checkin JOIN blob USING (rid) WHERE hash = ?",
         (bytes.fromhex(artifact),),
     ).fetchone()
-    return None if row is None else _placed(reader, row)
+    return None if row is None else _placed(reader, [row])[0]
 
 
 def unplaced(reader: Reader) -> list[Placed]:
@@ -61,7 +66,7 @@ def unplaced(reader: Reader) -> list[Placed]:
            WHERE place = 0 AND branch IS NOT NULL
            AND NOT EXISTS (SELECT 1 FROM awaited WHERE awaited.checkin = checkin.rid) ORDER BY rid"""
     ).fetchall()
-    return [_placed(reader, row) for row in rows]
+    return _placed(reader, rows)
 
 
 def unplaced_branches(reader: Reader) -> list[str]:
@@ -78,7 +83,7 @@ def unplaced_on(reader: Reader, branch: str) -> list[Placed]:
            AND NOT EXISTS (SELECT 1 FROM awaited WHERE awaited.checkin = checkin.rid) ORDER BY rid""",
         (branch,),
     ).fetchall()
-    return [_placed(reader, row) for row in rows]
+    return _placed(reader, rows)
 
 
 def that_may_hold(reader: Reader, branch: str, zone: str) -> Iterator[Placed]:
@@ -88,7 +93,7 @@ def that_may_hold(reader: Reader, branch: str, zone: str) -> Iterator[Placed]:
            WHERE branch = ? AND zones & ? ORDER BY date_ms DESC, rid DESC""",
         (branch, zoned.bit(zone)),
     ).fetchall()
-    return (_placed(reader, row) for row in rows)
+    return iter(_placed(reader, rows))
 
 
 def invalid(reader: Reader, branch: str) -> list[Placed]:
@@ -98,7 +103,21 @@ def invalid(reader: Reader, branch: str) -> list[Placed]:
            WHERE place = 2 AND branch = ? ORDER BY rid""",
         (branch,),
     ).fetchall()
-    return [_placed(reader, row) for row in rows]
+    return _placed(reader, rows)
+
+
+def not_passed(reader: Reader, tip: ArtifactId) -> list[Placed]:
+    """`tip` and its ancestors by all parents, as far as no ref has passed them, in order of arrival."""
+    rows = reader.db.execute(
+        """WITH RECURSIVE up(rid) AS (
+               SELECT rid FROM checkin JOIN blob USING (rid) WHERE hash = ? AND place <> 1
+               UNION SELECT checkin.rid FROM up JOIN parent ON child = up.rid
+               JOIN checkin ON checkin.rid = parent.parent WHERE place <> 1)
+           SELECT rid, hash, date_ms, branch, place, zones
+           FROM up JOIN checkin USING (rid) JOIN blob USING (rid) ORDER BY rid""",
+        (bytes.fromhex(tip),),
+    ).fetchall()
+    return _placed(reader, rows)
 
 
 def invalid_reason(reader: Reader, artifact: ArtifactId) -> str | None:
@@ -125,7 +144,7 @@ def passed_leaves(reader: Reader) -> list[Placed]:
                WHERE place = 1 AND rid NOT IN (SELECT checkin FROM ref) AND NOT EXISTS (
                    SELECT 1 FROM parent JOIN checkin ON checkin.rid = child
                    WHERE parent = leaf.rid AND checkin.branch IS leaf.branch)"""
-    return [_placed(reader, row) for row in reader.db.execute(query).fetchall()]
+    return _placed(reader, reader.db.execute(query).fetchall())
 
 
 def place(writer: Writer, artifact: ArtifactId, place: int) -> None:
@@ -134,6 +153,13 @@ def place(writer: Writer, artifact: ArtifactId, place: int) -> None:
     query = "UPDATE checkin SET place = ? WHERE rid = (SELECT rid FROM blob WHERE hash = ?)"
     writer.db.execute(query, (place, raw))
     writer.db.execute("DELETE FROM invalid WHERE rid = (SELECT rid FROM blob WHERE hash = ?)", (raw,))
+
+
+def place_all(writer: Writer, checkins: Iterable[Placed], place: int) -> None:
+    """`place` of many."""
+    rows = [checkin.row for checkin in checkins]
+    writer.db.executemany("UPDATE checkin SET place = ? WHERE rid = ?", [(place, row) for row in rows])
+    writer.db.executemany("DELETE FROM invalid WHERE rid = ?", [(row,) for row in rows])
 
 
 def record_invalid(writer: Writer, artifact: ArtifactId, reason: str) -> None:
@@ -161,12 +187,14 @@ def let_go(writer: Writer, checkins: Iterable[ArtifactId]) -> None:
     writer.db.executemany(query, [(schema.ELSEWHERE, bytes.fromhex(checkin)) for checkin in checkins])
 
 
-def leave_unpublished(writer: Writer) -> None:
-    """Settle every complete check-in that is not settled as not published."""
-    writer.db.execute(
-        """UPDATE checkin SET place = 3 WHERE place = 0 AND branch IS NOT NULL
-           AND NOT EXISTS (SELECT 1 FROM awaited WHERE awaited.checkin = checkin.rid)"""
-    )
+def leave_unpublished(writer: Writer, branches: Iterable[str] | None = None) -> None:
+    """Settle every complete check-in of `branches` (None: of all) that is not settled as not published."""
+    query = """UPDATE checkin SET place = 3 WHERE place = 0 AND branch IS NOT NULL
+               AND NOT EXISTS (SELECT 1 FROM awaited WHERE awaited.checkin = checkin.rid)"""
+    if branches is None:
+        writer.db.execute(query)
+    else:
+        writer.db.executemany(f"{query} AND branch = ?", [(branch,) for branch in branches])
 
 
 def leave_foreign(writer: Writer) -> None:
@@ -190,8 +218,17 @@ def reopen(writer: Writer, branches: Iterable[str]) -> None:
     writer.db.executemany(query, [(branch,) for branch in branches])
 
 
-def _placed(reader: Reader, row: tuple[int, bytes, int, str | None, int, int]) -> Placed:
-    rid, raw, date_ms, branch, place, zones = row
-    query = "SELECT hash FROM parent JOIN blob ON blob.rid = parent.parent WHERE child = ? ORDER BY position"
-    parents = tuple(id_of(parent) for (parent,) in reader.db.execute(query, (rid,)))
-    return Placed(id_of(raw), date_ms, branch, place, parents, zones)
+_Row: TypeAlias = tuple[int, bytes, int, str | None, int, int]
+
+
+def _placed(reader: Reader, rows: Sequence[_Row]) -> list[Placed]:
+    query = (
+        "SELECT child, position, hash FROM parent JOIN blob ON blob.rid = parent.parent WHERE child IN (?)"
+    )
+    parents: dict[int, list[ArtifactId]] = {}
+    for child, _, raw in sorted(selected(reader.db, query, [row[0] for row in rows])):
+        parents.setdefault(child, []).append(id_of(raw))
+    return [
+        Placed(id_of(raw), date_ms, branch, place, tuple(parents.get(rid, ())), zones, rid)
+        for rid, raw, date_ms, branch, place, zones in rows
+    ]

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
+from itertools import chain
 from typing import Any, Final, TypeVar
 
 _Bound = TypeVar("_Bound", int, bytes)
@@ -17,11 +18,13 @@ def batches(query: str, values: Collection[_Bound]) -> Iterator[tuple[str, Seque
         yield query.replace("IN (?)", f"IN ({','.join('?' * len(batch))})"), batch
 
 
-def selected(db: sqlite3.Connection, query: str, values: Collection[_Bound]) -> list[tuple[Any, ...]]:
-    """The rows of `query`, in which `IN (?)` stands for all of `values`."""
+def selected(
+    db: sqlite3.Connection, query: str, values: Collection[_Bound], *before: str
+) -> list[tuple[Any, ...]]:
+    """The rows of `query`, in which `IN (?)` stands for all of `values`, after parameters for each of `before`."""
     if len(values) == 1:  # the query as it is; many questions are about a single artifact
-        return db.execute(query, tuple(values)).fetchall()
+        return db.execute(query, (*before, *values)).fetchall()
     rows: list[tuple[Any, ...]] = []
     for statement, bound in batches(query, values):
-        rows += db.execute(statement, bound).fetchall()
+        rows += db.execute(statement, tuple(chain(before, bound))).fetchall()
     return rows
