@@ -26,7 +26,7 @@ from xferzone.artifacts import (
     parse,
     r_card,
 )
-from xferzone.artifacts.checkin import parse_checkin
+from xferzone.artifacts.checkin import parse_checkin, parse_files
 from xferzone.artifacts.plain import plain_checkin
 from xferzone.hashing import ArtifactId, is_named
 
@@ -224,6 +224,40 @@ def test_files_that_stock_would_not_keep_are_left_out() -> None:
     text = "C x\nD 2024-01-01\n" + "".join(f"F {name} {A}\n" for name in names)
     assert [file.name for file in checkin(text).files] == ["b", "c_FOSSIL_"]
     assert parse(sealed(f"D 2024-01-01\nF _FOSSIL_ {A}\nU x\n".encode())) is None
+
+
+@pytest.mark.parametrize(
+    "cards",
+    [
+        [f"a {A}", f"b {B} x", f"c\\sd {C}", f"\u00e9/f {A} w old"],
+        [f"a {A}", f".fslckout {B}", f"b {C}"],
+        [f"_FOSSIL_ {A}", f"d/_fossil_-journal {B}"],
+        [f"b {A}", f"a {B}"],
+        [f"a {A}", f"a {A}"],
+        [f"a {A[:30]}"],
+        [f"../a {A}"],
+        [f"a {A} x b c"],
+    ],
+    ids=["unusual", "reserved", "reserved-alone", "out-of-order", "twice", "no-id", "no-path", "too-many"],
+)
+def test_the_files_of_a_long_checkin_are_read_as_those_of_a_short_one(cards: list[str]) -> None:
+    own = [card.encode() for card in cards]
+    before = [b"!%03d %s" % (number, B.encode()) for number in range(200)]
+    single = [file for card in before for file in parse_files([card], delta=False)]
+    for _ in range(2):
+        try:
+            expected = (*single, *parse_files(own, delta=False))
+        except ValueError:
+            with pytest.raises(ValueError):  # noqa: PT011 any of them will do
+                parse_files([*before, *own], delta=False)
+        else:
+            assert parse_files([*before, *own], delta=False) == expected
+
+
+def test_long_checkins_that_say_the_same_share_their_files() -> None:
+    cards = [b"dir/%03d %s" % (number, B.encode()) for number in range(200)]
+    one, other = (parse_files(list(map(bytes, map(bytearray, cards))), delta=False) for _ in range(2))
+    assert all(a is b for a, b in zip(one, other, strict=True))
 
 
 def test_an_escaped_nul_ends_a_text_as_in_c() -> None:

@@ -21,6 +21,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import lt
 from typing import NamedTuple
 
@@ -41,6 +42,11 @@ _MD5_DIGITS = 32
 _TELLING = frozenset(b"BCQR")
 #: Stock ignores these names in a check-in, since they are its own files: src/file.c file_is_reserved_name().
 _RESERVED = re.compile(rb"(?i)(?:\A|/)(?:_FOSSIL_|\.fslckout)(?:-wal|-shm|-journal)?\Z")
+
+
+_LONG = 100  # files of a manifest, from which on their cards are remembered
+_SEEN = 32_768  # cards that are remembered, some 16 MB
+_SEEN_LINE = 300  # bytes of a card that is
 
 
 class FileCard(NamedTuple):
@@ -157,37 +163,41 @@ def r_card(files: Iterable[tuple[str, bytes]]) -> str:
 
 def parse_files(cards: Sequence[bytes], *, delta: bool) -> tuple[FileCard, ...]:
     """The files of F cards, given without their letter and its space. Raises ValueError."""
-    joined = b"\n".join(cards)
-    if joined.isascii():
+    is_long = _LONG <= len(cards) <= _SEEN // 4 and max(map(len, cards)) <= _SEEN_LINE
+    if not is_long and (joined := b"\n".join(cards)).isascii():
         plain = _PLAIN_FILE.findall(joined.decode("ascii"))
         names = [name for name, _ in plain]
         if len(names) == len(cards) and all(map(lt, names, names[1:])):
             return tuple([FileCard(name, ArtifactId(each)) for name, each in plain])
-    files: list[FileCard] = []
-    previous: bytes | None = None
-    for card in cards:
-        name, file = _parse_file(card.split(b" "), delta=delta)
-        if previous is not None and name <= previous:
+    parse = _seen_file if is_long else _parse_file
+    parsed = [parse(card, delta) for card in cards]
+    kept: bytes | None = None
+    for name, file in parsed:
+        if kept is not None and name <= kept:
             raise ValueError("F cards are not in order")
-        if not _RESERVED.search(name):
-            files.append(file)
-            previous = name
-    return tuple(files)
+        kept = name if file is not None else kept
+    return tuple([file for _, file in parsed if file is not None])
 
 
-def _parse_file(card: Sequence[bytes], *, delta: bool) -> tuple[bytes, FileCard]:
-    """(the octets of its name, the card)"""
+def _parse_file(line: bytes, delta: bool) -> tuple[bytes, FileCard | None]:
+    """The octets of its name and the card; None: a file of stock's own."""
+    card = line.split(b" ")
     if len(card) > 4 or (len(card) < 2 and not delta):
         raise ValueError("an F card with too many arguments or too few")
     name, old_name = c_string(card[0]), c_string(card[3]) if len(card) > 3 else None
     if not is_path(name) or not (old_name is None or is_path(old_name)):
         raise ValueError(f"{name[:80]!r} is not the name of a file")
-    return name, FileCard(
+    file = FileCard(
         name.decode("utf-8", "surrogateescape"),
         parse_id(card[1]) if len(card) > 1 else None,
         _perm(card[2]) if len(card) > 2 else "",
         None if old_name is None else old_name.decode("utf-8", "surrogateescape"),
     )
+    return name, None if _RESERVED.search(name) else file
+
+
+#: As `_parse_file`. The long manifests of a history say nearly the same, so most of their files are one object.
+_seen_file = lru_cache(maxsize=_SEEN)(_parse_file)
 
 
 def _file_cards(files: Sequence[FileCard], *, delta: bool) -> list[bytes]:

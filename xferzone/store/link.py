@@ -115,7 +115,9 @@ class _Manifests:
 
     def read_behind_baselines(self, waited: Collection[int]) -> dict[int, _Read]:
         """By row, the check-ins in rows `waited` whose baseline has just arrived."""
-        rows = selected(self._writer.db, "SELECT rid, hash FROM blob WHERE rid IN (?)", waited)
+        # Where a baseline is missing nobody knows the zones. All others need not be read again.
+        query = "SELECT rid, hash FROM checkin JOIN blob USING (rid) WHERE zones = -1 AND rid IN (?)"
+        rows = selected(self._writer.db, query, waited)
         manifests = {rid: self._writer.checkin(chains.id_of(raw)) for rid, raw in rows}
         return {rid: self.read(each) for rid, each in manifests.items() if each.baseline in self._arrived}
 
