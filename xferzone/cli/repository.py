@@ -81,7 +81,8 @@ def status(settings: Settings) -> None:
         click.echo(f"not pushed: {counted(found.unsent, 'artifact')}")
         show_list([f"{one.branch}: {_work(one)}" for one in found.unsent_branches], "  ")
     click.echo(f"published: {counted(found.zones, 'zone')}, {counted(found.branches, 'branch')}")
-    click.echo(f"not published: {counted(len(found.unpublished), 'check-in')}")
+    waits = f", of which {found.waiting:,} wait" if found.waiting else ""
+    click.echo(f"not published: {counted(len(found.unpublished), 'check-in')}{waits}")
     show_list(
         [f"{short(one.id)} {one.branch}: {'; '.join(one.reason.splitlines())}" for one in found.unpublished],
         "  ",
@@ -113,6 +114,7 @@ def _status_json(
         "unpublished": [
             {"checkin": one.id, "branch": one.branch, "reason": one.reason} for one in found.unpublished
         ],
+        "waiting": found.waiting,
         "forks": [{"checkin": one.id, "branch": one.branch} for one in found.forks],
         "old_forks": found.old_forks,
         "listeners": [

@@ -82,6 +82,7 @@ def _account_of(exchanges: Sequence[Outcome]) -> Mapping[str, object]:
             for each in followed.incomplete
         ],
         "absent": done.absent,
+        "waiting": [line for each in exchanges for line in each.waiting],
         "messages": [message for each in exchanges for message in each.messages],
     }
 
@@ -97,7 +98,7 @@ def complain(done: Outcome) -> None:
     for kept in (*followed.invalid, *followed.incomplete)[:MAX_SHOWN]:
         reason = kept.reason.replace("\n", "; ")
         click.echo(printable(f"{kept.branch} stays where it was: {reason}"), err=True)
-    for notice in followed.notices[:MAX_SHOWN]:
+    for notice in (*followed.notices[:MAX_SHOWN], *done.waiting):
         click.echo(printable(notice), err=True)
     absent = done.absent
     if absent:

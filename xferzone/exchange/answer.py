@@ -21,6 +21,7 @@ from xferzone.errors import FULL, Busy, NoRoom, PeerError, ReadOnly, Replaced, X
 from xferzone.exchange.publishing import REQUEST_S, Later, published_part, rechained
 from xferzone.exchange.room import SMALL, Room
 from xferzone.observer import Answered, Asked, Observer, Silent
+from xferzone.publish import kept_waiting
 from xferzone.publish.policy import Policy
 from xferzone.publish.publish import Published
 from xferzone.refs import Door, LocalRefs, Occasion
@@ -218,6 +219,9 @@ class _Answering:
     def _published(self, writer: Writer, round_: Round, rights: Rights) -> Published:
         env = self._terms.env
         part = published_part(writer, Occasion(env.clock_ms(), rights.login, Door.PUSH), env)
+        if part.is_all and round_.received and not round_.comes_again:
+            kept = kept_waiting.told(writer, LocalRefs(writer), login=rights.login)
+            part = part._replace(notices=[*part.notices, *kept])
         if part.is_all and round_.has_all:
             writer.make_clusters()
         return part

@@ -106,6 +106,7 @@ class Outcome:
         absent: artifacts that the peer named and has not sent.
         followed: refs moved, diverged, and kept where they were.
         unsent: artifacts made here that still wait for a push.
+        waiting: what is told of check-ins that came and wait, for what has not come or behind what is no check-in.
         beaten: branches pushed to on which somebody else was first.
     """
 
@@ -120,4 +121,5 @@ class Outcome:
     absent: tuple[ArtifactId, ...] = ()
     followed: Followed = field(default_factory=Followed)
     unsent: int = 0
+    waiting: tuple[str, ...] = ()
     beaten: tuple[str, ...] = ()

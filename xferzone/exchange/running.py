@@ -7,9 +7,11 @@ from dataclasses import replace
 from xferzone.errors import PeerError
 from xferzone.exchange.options import Options, Outcome
 from xferzone.observer import Session
+from xferzone.publish import kept_waiting
 from xferzone.publish.follow import Followed
 from xferzone.refs import BranchName, LocalRefs
 from xferzone.store import Reader, Store, places, unsent
+from xferzone.store.waiting import last_row
 from xferzone.sync.client import driver
 from xferzone.sync.client.session import ClientSession
 from xferzone.transport import Transport
@@ -25,6 +27,8 @@ class Running:
         self._options = options
         self._context: object = None
         self._began = options.env.monotonic()
+        with store.reader() as reader:
+            self._since = last_row(reader)
 
     @contextmanager
     def observed(self, operation: str) -> Iterator[None]:
@@ -56,6 +60,7 @@ class Running:
         session = self._session
         with self._store.reader() as reader:
             left = len(unsent.artifacts(reader))
+            waiting = kept_waiting.told(reader, LocalRefs(reader), since=self._since)
             beaten = () if session.errors or session.pulls else tuple(_beaten(reader, session))
         return Outcome(
             peer=self._transport.name,
@@ -69,6 +74,7 @@ class Running:
             absent=tuple(session.absent),
             followed=followed,
             unsent=left,
+            waiting=tuple(waiting),
             beaten=beaten,
         )
 

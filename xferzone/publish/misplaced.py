@@ -36,7 +36,7 @@ def _told(writer: Writer, checkin: Placed) -> Iterator[str]:
     except XferzoneError:
         return  # it is damaged, which is told where it matters
     for name, content in now.items():
-        zone = _zone(name)
+        zone = zone_of(name)
         if zone is not None and before.get(name) != content:
             branch = f"{zone}/{DEFAULT_BRANCH}"
             yield (
@@ -45,7 +45,7 @@ def _told(writer: Writer, checkin: Placed) -> Iterator[str]:
             )
 
 
-def _zone(name: str) -> str | None:
+def zone_of(name: str) -> str | None:
     """The zone that a file would hold if it were on the zone's branch. None: its name does not end as one."""
     stem = PurePosixPath(name).name.removesuffix(_ENDING)
     try:

@@ -4,17 +4,19 @@ from dataclasses import dataclass
 
 from xferzone.hashing import ArtifactId
 from xferzone.publish.foreign import holds
+from xferzone.publish.kept_waiting import kept
 from xferzone.refs import BranchName, LocalRefs, State
 from xferzone.store import Reader, places, schema, timeline, unsent
 from xferzone.store.remotes import Remote, remotes
 from xferzone.store.unsent import Unsent
+from xferzone.store.waiting import waiting
 
 FRESH_MS = 14 * 86_400_000  # how long a lost race is listed; an older one has been given up
 
 
 @dataclass(frozen=True, slots=True)
 class Unpublished:
-    """A check-in of a zone branch that is not served."""
+    """A check-in of a zone branch that is not served; `branch` is the zone alone where it is not known yet."""
 
     id: ArtifactId
     branch: str
@@ -35,6 +37,7 @@ class Status:
 
     Fields:
         unsent: artifacts made here and not pushed, also by branch; none in a primary, which does not count them.
+        waiting: how many of `unpublished` wait for what has not come, or for a parent that is no check-in.
         forks: those of the last FRESH_MS; `old_forks` counts the older ones.
     """
 
@@ -46,6 +49,7 @@ class Status:
     zones: int
     branches: int
     unpublished: tuple[Unpublished, ...]
+    waiting: int
     forks: tuple[Fork, ...]
     old_forks: int
 
@@ -53,10 +57,15 @@ class Status:
 def status(reader: Reader, refs: LocalRefs, now_ms: int) -> Status:
     """The state of the snapshot."""
     served = [ref for ref in refs.list() if ref.state is not State.REMOVED]
-    unpublished = []
-    for found in places.unsettled(reader):
-        if _is_about_a_zone(reader, refs, found):
-            unpublished.append(Unpublished(found.id, found.branch, found.reason))
+    stuck = waiting(reader)
+    wait = [Unpublished(each.id, each.where, each.reason) for each in kept(reader, refs, stuck)]
+    unpublished = [
+        Unpublished(found.id, found.branch, found.reason)
+        for found in places.unsettled(reader)
+        if _is_about_a_zone(reader, refs, found)
+    ]
+    known = {each.id for each in stuck}
+    unpublished = [*(each for each in unpublished if each.id not in known), *wait]
     for placed in unsent.checkins(reader):
         branch = BranchName.parse(placed.branch)
         if placed.place == schema.ELSEWHERE and branch is not None and not branch.is_fork:
@@ -73,6 +82,7 @@ def status(reader: Reader, refs: LocalRefs, now_ms: int) -> Status:
         zones=sum(ref.branch.is_main for ref in served),
         branches=len(served),
         unpublished=tuple(unpublished),
+        waiting=len(wait),
         forks=tuple(fresh),
         old_forks=old,
     )

@@ -43,7 +43,7 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Unsettled:
-    """A check-in on a branch that is not published, and why: it waits, or it is invalid."""
+    """A check-in on a branch that is not published, and why."""
 
     id: ArtifactId
     branch: str
@@ -128,10 +128,9 @@ def invalid_reason(reader: Reader, artifact: ArtifactId) -> str | None:
 
 
 def unsettled(reader: Reader) -> list[Unsettled]:
-    """The check-ins that wait or are invalid, in order of arrival."""
+    """The check-ins of a branch that are invalid, wait (waiting.py) or are still to be placed, in order of arrival."""
     rows = reader.db.execute(
-        """SELECT hash, branch, coalesce(reason, 'it waits for ' || (SELECT count(*) FROM awaited
-                  WHERE awaited.checkin = checkin.rid) || ' artifacts that have not come')
+        """SELECT hash, branch, coalesce(reason, 'it is not decided upon yet')
            FROM checkin JOIN blob USING (rid) LEFT JOIN invalid USING (rid)
            WHERE place IN (0, 2) AND branch IS NOT NULL ORDER BY rid"""
     )

@@ -60,6 +60,7 @@ from xferzone.refs import Door, LocalRefs
 from xferzone.store import brought
 from xferzone.store.brought import Bringer
 from xferzone.store.reader import Reader
+from xferzone.store.waiting import last_row, may_come
 from xferzone.store.writer import Writer
 from xferzone.sync.server.budget import Budget
 from xferzone.sync.server.login import Rights
@@ -126,6 +127,8 @@ class Round:
         self._wanted: dict[ArtifactId, None] = {}  # by the client, in its order
         self._announced: dict[ArtifactId, None] = {}  # by the client, in its order
         self._missing: list[ArtifactId] = []  # of those, what is not here
+        self._is_ours = False  # the client is of our own kind
+        self._last_row = 0  # before what came
         self._unknown = 0  # lines that are no card
         self._asked_refs: dict[str, int] = {}  # epoch -> number of the last move that the client knows
 
@@ -141,14 +144,23 @@ class Round:
 
     @property
     def comes_again(self) -> bool:
-        """Whether the client will: it brought something, and is asked for more that it announced, or that this names.
+        """Whether the client will: it brought something, and is asked for more that it announced, or that may come.
 
         Stock comes again after a reply that asked for what it has (src/xfer.c client_sync()), our clients do, too.
         """
         if self._taking is None or not self._taking.received or self._draft.outcome != "ok":
             return False
         assert isinstance(self._reader, Writer), "may_write was not asked"
-        return bool(self._missing) or self._reader.new_phantoms > 0
+        if self._missing or not self._reader.new_phantoms:
+            return bool(self._missing)
+        # Stock announces all that no cluster of its own names: what it has not announced, and no cluster names that is
+        # here, it has not got. Ours announces less.
+        return self._is_ours or may_come(self._reader, self._last_row)
+
+    @property
+    def received(self) -> int:
+        """How many artifacts were new here."""
+        return 0 if self._taking is None else self._taking.received
 
     def receive(self) -> None:
         """Do what the cards ask.
@@ -195,7 +207,7 @@ class Round:
             self._draft.outcome,
             login=self._terms.rights.login,
             cards=self._taken,
-            received=0 if self._taking is None else self._taking.received,
+            received=self.received,
             sent=self._sender.sent,
             as_clone=self._as_stored,
             damaged=self._sender.damaged,
@@ -282,6 +294,7 @@ class Round:
         if self._taking is None:
             assert isinstance(self._reader, Writer), "may_write was not asked"
             admit = _admit_all if self._terms.rights.setup else self._terms.admit
+            self._last_row = last_row(self._reader)
             self._taking = Taking(self._reader, self._terms.budget, admit, self._draft.complain)
         self._taking.take(card)
 
@@ -344,8 +357,10 @@ class Round:
                 self._draft.notice("unversioned files are not kept here, yours stay as they are")
             case "ci-lock", [_, _] if self._terms.rights.write:
                 self._draft.add(Pragma("avoid-delta-manifests"))
-            case "xferzone", _ if self._terms.rights.read:
-                note_asked(card, self._asked_refs)
+            case "xferzone", _:
+                self._is_ours = True
+                if self._terms.rights.read:
+                    note_asked(card, self._asked_refs)
 
     def _refuse_line(self, card: Card) -> None:
         """Answer a line that is not a card, or a card that only servers write, as stock does."""

@@ -1,0 +1,100 @@
+"""Check-ins that wait: publishing cannot place them until something comes, and what that is.
+
+    lacks      an artifact that it names has not come: its first parent, another one, a file
+    orphan     its first parent is here, and is no check-in
+    behind     its first parent waits
+
+A branch is handed down along first parents, so what waits for one may have no branch yet.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from xferzone.hashing import ArtifactId
+from xferzone.store import schema
+from xferzone.store.chains import id_of
+from xferzone.store.reader import Reader
+
+MAX_WAITING: Final = 10_000  # check-ins that are looked at; ours
+
+#: Whether the check-in `own` lacks something or is an orphan.
+_STUCK: Final = """(EXISTS (SELECT 1 FROM awaited WHERE awaited.checkin = own.rid)
+    OR EXISTS (SELECT 1 FROM parent JOIN blob ON blob.rid = parent.parent
+               WHERE child = own.rid AND position = 0 AND content IS NOT NULL
+               AND parent.parent NOT IN (SELECT rid FROM checkin)))"""
+#: Whether the phantom `blob` may be on its way: a cluster names it, or a delta that has come is made of it.
+_HOPED: Final = """(blob.rid NOT IN (SELECT rid FROM unclustered) OR blob.rid IN (SELECT rid FROM aside)
+    OR blob.rid IN (SELECT source FROM aside))"""
+#: Whether whoever pushed `own` has to do something. Files are not looked at: a client that has a check-in has them.
+_HOPELESS: Final = f"""own.rid IN (SELECT rid FROM brought WHERE login = ?2)
+    AND NOT EXISTS (SELECT 1 FROM awaited JOIN blob ON blob.rid = wanted
+                    WHERE awaited.checkin = own.rid AND {_HOPED})
+    AND (NOT EXISTS (SELECT 1 FROM awaited WHERE awaited.checkin = own.rid)
+         OR EXISTS (SELECT 1 FROM awaited JOIN parent ON child = own.rid AND parent = wanted
+                    WHERE awaited.checkin = own.rid))"""  # noqa: S608 our own text, as all here
+#: In a repository that is no primary, what is complete counts as settled.
+_OPEN: Final = {True: "place = 0", False: "place IN (0, 3)"}
+_WAITS: Final = """WITH RECURSIVE waits(rid) AS (
+        SELECT rid FROM checkin AS own WHERE {open} AND own.rid > ?1 AND {stuck} AND {those}
+        UNION SELECT child FROM waits JOIN parent ON parent = waits.rid AND position = 0
+        JOIN checkin ON checkin.rid = child WHERE {open})
+    SELECT named.hash, branch, zones,
+           (SELECT hash FROM parent JOIN blob ON blob.rid = parent.parent WHERE child = own.rid AND position = 0),
+           (SELECT hash FROM awaited JOIN blob ON blob.rid = wanted
+            LEFT JOIN parent ON parent.parent = wanted AND child = own.rid AND position = 0
+            WHERE awaited.checkin = own.rid ORDER BY position IS NULL, wanted LIMIT 1),
+           NOT {stuck}
+    FROM waits JOIN checkin AS own USING (rid) JOIN blob AS named ON named.rid = own.rid
+    ORDER BY own.rid LIMIT {most}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A check-in that waits.
+
+    Fields:
+        branch: None: it is not known yet.
+        zones: which zones it may hold files of (zoned.py).
+        parent: its first one; None: it has none.
+        lacks: an artifact that it names and that has not come, the first parent before others; None: there is none.
+        is_behind: it lacks nothing itself: its parent waits.
+    """
+
+    id: ArtifactId
+    branch: str | None
+    zones: int
+    parent: ArtifactId | None
+    lacks: ArtifactId | None
+    is_behind: bool
+
+
+def waiting(reader: Reader, *, since: int = 0, login: str | None = None) -> list[Waiting]:
+    """At most MAX_WAITING check-ins that wait, in order of arrival.
+
+    Args:
+        since: only what has come into later rows (`last_row`), and what waits behind that.
+        login: only what it has pushed and what waits for a parent, which is not on its way for all we know.
+    """
+    query = _WAITS.format(
+        open=_OPEN[reader.role == schema.PRIMARY],
+        stuck=_STUCK,
+        those="1" if login is None else _HOPELESS,
+        most=MAX_WAITING,
+    )
+    rows = reader.db.execute(query, (since,) if login is None else (since, login))
+    return [
+        Waiting(id_of(raw), branch, zones, parent and id_of(parent), lacks and id_of(lacks), bool(is_behind))
+        for raw, branch, zones, parent, lacks, is_behind in rows
+    ]
+
+
+def last_row(reader: Reader) -> int:
+    """The row that was used last; what comes later has a higher one."""
+    row = reader.db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'blob'").fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def may_come(reader: Reader, since: int) -> bool:
+    """Whether a phantom in a row after `since` may be on its way, although nobody has announced it."""
+    query = f"SELECT 1 FROM blob WHERE content IS NULL AND rid > ? AND {_HOPED} LIMIT 1"  # noqa: S608 our own text
+    return reader.db.execute(query, (since,)).fetchone() is not None
