@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -413,10 +414,29 @@ def test_configuration_stays_where_it_is(project: Path, ann: Person) -> None:
         ann.clone(server.url("ann"), clone)
         done: Done = ann.fossil("config", "pull", "all", server.url("ann"), "-R", clone)
         assert "Error" not in done.out
+        assert "Server says" not in done.out
+        for area in ("skin", "user", "ticket", "shun"):
+            done = ann.fossil("config", "pull", area, server.url("rose"), "-R", clone)
+            assert f"Server says: no {area} configuration is kept here, yours stays as it is" in done.out
         done = ann.fossil("config", "push", "project", server.url("ann"), "-R", clone)
         assert "Error: not authorized to push configuration" in done.out
         done = ann.fossil("config", "push", "project", server.url("ops"), "-R", clone)
         assert "Server says: configuration is not taken" in done.out
+
+
+def test_a_reader_gets_the_policy_of_names_as_from_stock(project: Path, ann: Person) -> None:
+    """By a clone and by `config pull`, whatever the clone had: artifacts are named by SHA3 here."""
+    clone = ann.home / "c.fossil"
+    with served(project) as server:
+        ann.clone(server.url("rose"), clone)
+        policy = "SELECT value FROM config WHERE name = 'hash-policy'"
+        assert ann.fossil("sql", "-R", clone, policy).out.strip().strip("'") == "2"
+        with closing(sqlite3.connect(clone)) as db, db:
+            db.execute("DELETE FROM config WHERE name = 'hash-policy'")
+        for area in ("project", "all"):
+            done: Done = ann.fossil("config", "pull", area, server.url("rose"), "-R", clone)
+            assert "received: 1" in done.out
+            assert ann.fossil("sql", "-R", clone, policy).out.strip().strip("'") == "2"
 
 
 def test_two_commits_at_once_are_not_locked_out(

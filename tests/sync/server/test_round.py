@@ -55,6 +55,7 @@ USERS = {
     "admin": "s",
 }
 
+POLICY = Config("/config", b"1 'hash-policy' value '2'")
 ONE, TWO = b"one\n", b"two\n"
 #: A control artifact, which `no_tags` refuses.
 EVIL = Control(date_ms=0, tags=(Tag("+", "closed", artifact_id(ONE), None),), user="w").encode()
@@ -110,7 +111,15 @@ FACTS: list[tuple[str, list[bytes | Card], list[Card]]] = [
     # Nothing asked.
     ("reader1", [], []),
     ("reader1", [b"# only a comment\n", Pragma("client-version", ("22100", "20230226", "192424"))], []),
-    ("reader1", [Cookie("abc"), ReqConfig("/all"), Pragma("unheard-of", ("a", "b")), b"\n"], []),
+    ("reader1", [Cookie("abc"), Pragma("unheard-of", ("a", "b")), b"\n"], []),
+    ("reader1", [ReqConfig("/all"), ReqConfig("/all")], [POLICY]),
+    ("reader1", [ReqConfig("/project")], [POLICY]),
+    ("reader1", [ReqConfig("/proj")], [POLICY]),
+    ("reader1", [ReqConfig("/skin")], [Message("no skin configuration is kept here, yours stays as it is")]),
+    ("reader1", [ReqConfig("/user")], [Message("no user configuration is kept here, yours stays as it is")]),
+    ("reader1", [ReqConfig("/s"), ReqConfig("/nosuch"), ReqConfig("project-name")], []),
+    ("cloner", [ReqConfig("/skin"), ReqConfig("/all")], []),
+    ("nobody", [ReqConfig("/all")], []),
     # Pull.
     ("reader1", [PULL], [*HELD]),
     ("reader1", [PULL, Gimme(artifact_id(TWO))], [file(TWO), HELD[0]]),

@@ -18,9 +18,9 @@
 
 Peers of our own kind may ask where the refs stand that have moved (refs.py); stock never sees the answer.
 
-Unversioned files, configuration, tables and locks are answered as a server that holds none would: a stock client
-ends well and keeps what it has. A card of no known form restarts the reply with an error and the cards after it
-still count. There is no "# timestamp": a pusher's clock may be off, and stock then stops a commit.
+What is asked for and not kept here is answered by not_kept.py. A card of no known form restarts the reply with an
+error and the cards after it still count. There is no "# timestamp": a pusher's clock may be off, and stock then stops a
+commit.
 
 Source: Fossil 2.21, src/xfer.c page_xfer(); tests/vectors/rounds; compared live in tests/web/test_as_stock.py.
 """
@@ -64,6 +64,7 @@ from xferzone.store.waiting import last_row, may_come
 from xferzone.store.writer import Writer
 from xferzone.sync.server.budget import Budget
 from xferzone.sync.server.login import Rights
+from xferzone.sync.server.not_kept import NotKept
 from xferzone.sync.server.refs import note_asked, tell
 from xferzone.sync.server.reply import Draft, Reply
 from xferzone.sync.server.request import Request
@@ -75,13 +76,11 @@ MAX_EXPECTED: Final = 5_000  # of them that are remembered as missing; the clien
 MAX_UNKNOWN: Final = 1_000  # lines of one request that are not cards; stock's clients send none
 MAX_SHOWN: Final = 1_000  # bytes of a line that is not a card, shown to its sender
 
-_NO_FILES: Final = "da39a3ee5e6b4b0d3255bfef95601890afd80709"  # uv-hash of a client without unversioned files
 #: Why artifacts named by SHA1 are taken from administrators alone, who bring histories from before 2017.
 _FORGEABLE: Final = (
     "its name is a SHA1, of which others can be made. `fossil hash-policy sha3` gives what you make from now on "
     "another name; only an administrator may bring a history that has such names"
 )
-_NOT_PRIVATE: Final = "not authorized to sync private content"
 
 
 def _admit_all(_parsed: Parsed) -> str | None:
@@ -117,6 +116,7 @@ class Round:
         self._terms = terms
         self._draft = Draft(terms.budget)
         self._sender = Sender(reader, self._draft)
+        self._not_kept = NotKept(self._draft, terms.rights)
         self._taking: Taking | None = None  # of a push that was accepted
         self._taken = 0  # cards
         self._pulling = self._pushing = self._cloning = False
@@ -300,22 +300,16 @@ class Round:
 
     def _private(self, _card: Private) -> None:
         self._next_is_private = True
-        self._refuse_private()
+        self._not_kept.private()
 
     def _igot(self, card: IGot) -> None:
         if not self._pushing:
             return
         if card.private:
-            self._refuse_private()
+            self._not_kept.private()
         else:
             self._announced[card.artifact] = None
             _bound(self._announced, "announced")
-
-    def _refuse_private(self) -> None:
-        if self._terms.rights.private:
-            self._draft.notice("private artifacts are not kept here, yours were left out")
-        else:
-            self._draft.complain(_NOT_PRIVATE)
 
     def _gimme(self, card: Gimme) -> None:
         # Noted without a pull too: what the client lacks, we do not ask it for.
@@ -336,10 +330,10 @@ class Round:
     # -- what is not kept here
 
     def _config(self, _card: Config) -> None:
-        if self._terms.rights.admin:
-            self._draft.notice("configuration is not taken from clients, nothing was changed")
-        else:
-            self._fail("not authorized to push configuration")
+        self._not_kept.config()
+
+    def _reqconfig(self, card: ReqConfig) -> None:
+        self._not_kept.reqconfig(card.area)
 
     def _nothing(self, _card: Card) -> None:
         """Take a card that asks for what is not kept here, and needs no answer."""
@@ -348,19 +342,14 @@ class Round:
 
     def _pragma(self, card: Pragma) -> None:
         match card.name, card.args:
-            case "send-private", _ if not self._terms.rights.private:
-                self._draft.complain(_NOT_PRIVATE)
             case "send-catalog", _:
                 self._catalogue = True
-            case "uv-hash", [catalogue] if self._terms.rights.read and catalogue != _NO_FILES:
-                # Stock's uv-pull-only would let `fossil uv revert` delete the client's files.
-                self._draft.notice("unversioned files are not kept here, yours stay as they are")
-            case "ci-lock", [_, _] if self._terms.rights.write:
-                self._draft.add(Pragma("avoid-delta-manifests"))
             case "xferzone", _:
                 self._is_ours = True
                 if self._terms.rights.read:
                     note_asked(card, self._asked_refs)
+            case _:
+                self._not_kept.pragma(card)
 
     def _refuse_line(self, card: Card) -> None:
         """Answer a line that is not a card, or a card that only servers write, as stock does."""
@@ -397,7 +386,7 @@ _TAKERS: Mapping[type[Card], Callable[[Round, Any], None]] = {
     Gimme: Round._gimme,
     Pragma: Round._pragma,
     Config: Round._config,
-    ReqConfig: Round._nothing,
+    ReqConfig: Round._reqconfig,
     Cookie: Round._nothing,
     UVGimme: Round._nothing,
     UVFile: Round._nothing,
