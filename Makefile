@@ -2,6 +2,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 HTTP   ?= 127.0.0.1:8080
 DNS    ?= 127.0.0.1:5300
+SECONDS ?= 3600
 
 BIN     := $(VENV)/bin
 PIP     := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
@@ -9,7 +10,7 @@ OLDEST  := $(VENV)-oldest
 PROJECT := setup.cfg pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check interop bench static unit oldest peers clean
+.PHONY: help run test check interop soak bench static unit oldest peers clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -25,6 +26,9 @@ test: peers static oldest unit ## Everything; installs the Debian packages it la
 
 interop: peers $(VENV)/developed ## The tests that drive the real programs, alone
 	$(BIN)/python -m pytest -m interop
+
+soak: peers $(VENV)/developed ## An hour of mutated requests, writers, kills and full disks at once (SECONDS=... SEED=...)
+	$(BIN)/python -m tests.robust.soak $(SECONDS) $(SEED)
 
 bench: peers $(VENV)/developed ## Measure; prints ratios to what the real programs reach in the same run
 	$(BIN)/python bench/run.py

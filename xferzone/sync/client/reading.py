@@ -9,30 +9,36 @@ from typing import IO, Final
 from xferzone.cards import Card, CFile, File, Lines, Private, parse_cards
 from xferzone.errors import PeerError
 
-MAX_LINES: Final = 4_000_000  # of one session, beside LINES_EACH for each artifact that came; ours
-LINES_EACH: Final = 20  # an artifact is announced, asked for and sent, some more than once
+# An artifact is announced, asked for and sent, some more than once, and a ref or a message may go with it.
+MAX_BESIDE: Final = (
+    256 * 1024 * 1024
+)  # bytes that are no artifact's, in one session, beside EACH for each; ours
+EACH: Final = 4_096  # bytes
+LINE: Final = 64  # bytes that a line counts for beside its own
 
 
 class Reading:
     """What one session reads."""
 
     def __init__(self) -> None:
-        self._lines = 0  # of the replies that were read to their end
+        self._beside = 0  # bytes of all replies that are no artifact's
         self._artifacts = 0
 
     def cards(self, text: bytes | IO[bytes]) -> Iterator[Card]:
         """The cards of a reply, but for private artifacts, which are not kept here.
 
         Raises:
-            PeerError: the reply breaks the protocol, or all of them have too many lines for what they brought.
+            PeerError: the reply breaks the protocol, or the replies so far are too long for what they brought.
         """
         lines = Lines()
         for card in _public(parse_cards(text, lines)):
-            self._artifacts += isinstance(card, File | CFile)
+            if isinstance(card, File | CFile):
+                self._artifacts += 1
+                self._beside -= len(card.payload)
             yield card
-        self._lines += lines.count
-        if self._lines > MAX_LINES + LINES_EACH * self._artifacts:
-            raise PeerError(f"the server sends {self._lines} lines that bring {self._artifacts} artifacts")
+        self._beside += LINE * lines.count + (len(text) if isinstance(text, bytes) else text.tell())
+        if self._beside > MAX_BESIDE + EACH * self._artifacts:
+            raise PeerError(f"the server sends {self._beside} bytes beside {self._artifacts} artifacts")
 
 
 def _public(cards: Iterable[Card]) -> Iterator[Card]:

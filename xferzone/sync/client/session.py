@@ -66,7 +66,9 @@ from xferzone.sync.client.refs import Told
 from xferzone.sync.client.sending import Sending
 from xferzone.sync.client.signing import Signing
 
-MAX_ARTIFACTS: Final = 200_000  # in one reply; stock's budget of 5 MB has room for some 50,000 of a few bytes
+MAX_ARTIFACTS: Final = (
+    100_000  # in one reply: 150 MB of memory; stock's budget of 5 MB has room for as many of a few bytes
+)
 MAX_ANNOUNCED: Final = (
     250_000  # igots of one reply, or of all of a clone; what is over must be announced again
 )
