@@ -2,17 +2,30 @@
 
 import threading
 from collections import OrderedDict
+from typing import NamedTuple
 
 from xferzone.hashing import ArtifactId
 
 MAX_SOUND = 500_000  # rows, some 50 MB
 
 
+class Looked(NamedTuple):
+    """What was found in the rows up to one (store/clusters.py)."""
+
+    row: int
+    ids: tuple[ArtifactId, ...]
+
+
 class ContentCache:
-    """At most `limit` bytes of contents. A content larger than a quarter of that is not kept."""
+    """At most `limit` bytes of contents. A content larger than a quarter of that is not kept.
+
+    Fields:
+        clusters: those known, beside the contents.
+    """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
+        self.clusters = Looked(0, ())
         self._size = 0
         self._contents: OrderedDict[ArtifactId, bytes] = OrderedDict()
         self._sound: dict[int, int] = {}

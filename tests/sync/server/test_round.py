@@ -1,8 +1,10 @@
 """What each card does, who may send it, what it costs, and that no request breaks the server."""
 
+import contextlib
 import hashlib
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.sync.rounds import PROJECT, PULL, PUSH, ask, body, by, cards
 from xferzone import delta
-from xferzone.artifacts import CheckIn, Control, FileCard, Tag
+from xferzone.artifacts import CheckIn, Cluster, Control, FileCard, Tag
 from xferzone.cards import (
     Card,
     CFile,
@@ -38,7 +40,7 @@ from xferzone.cards.body import pack, unpack
 from xferzone.errors import PeerError
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.refs import BranchName, Door, LocalRefs, Move, Occasion, Ref, State
-from xferzone.store import Store, accounts
+from xferzone.store import Reader, Store, accounts, clusters
 from xferzone.sync.server import round, sending
 from xferzone.sync.server.budget import Budget
 from xferzone.sync.server.login import Rights, may_write
@@ -55,6 +57,8 @@ USERS = {
     "admin": "s",
 }
 
+CLUSTERS = Pragma("req-clusters")
+CLOSING = Control(date_ms=0, tags=(Tag("+", "closed", artifact_id(b"one\n"), None),), user="w")
 POLICY = Config("/config", b"1 'hash-policy' value '2'")
 ONE, TWO = b"one\n", b"two\n"
 #: A control artifact, which `no_tags` refuses.
@@ -224,6 +228,70 @@ def test_without_the_right_nothing_is_stored(store: Store, login: str) -> None:
     assert here(store) == before
     with store.reader() as reader:
         assert reader.phantoms(10) == []
+
+
+def _clustered(store: Store, count: int) -> set[ArtifactId]:
+    """Store so many texts in clusters of clusters; returns the clusters."""
+    with store.writer() as writer:
+        before = set(writer.artifacts())
+        texts = {writer.put(b"text %d of some\n" % number * 5) for number in range(count)}
+        tags = {writer.put(replace(CLOSING, date_ms=number).encode()) for number in range(150)}
+        writer.make_clusters()
+        for number in range(150):
+            texts.add(writer.put(b"more %d\n" % number))
+        writer.make_clusters()
+        return set(writer.artifacts()) - before - texts - tags
+
+
+def test_clusters_are_announced_to_who_asks_for_them(store: Store) -> None:
+    """As by stock since 2.26: also those that other clusters name, which a pull alone does not announce."""
+    made = _clustered(store, 900)
+    assert len(made) == 3
+    told = {card.artifact for card in cards(ask(store, by("reader1", PULL))) if isinstance(card, IGot)}
+    assert len(told & made) == 1
+    ways: list[list[bytes | Card]] = [[PULL, CLUSTERS], [CLUSTERS, PULL], [PULL, CLUSTERS, CLUSTERS]]
+    for asked in ways:
+        reply = ask(store, by("reader1", *asked))
+        named = [card.artifact for card in cards(reply) if isinstance(card, IGot)]
+        assert set(named) == told | made
+        assert len(named) == len(set(named))
+        assert reply.text.count(b"# sending-clusters\n") == reply.text.count(b"# end-of-clusters\n") == 1
+    has_all: list[bytes | Card] = [PULL, CLUSTERS, PUSH, *map(IGot, made)]
+    assert not made & {
+        card.artifact for card in cards(ask(store, by("writer1", *has_all))) if isinstance(card, IGot)
+    }
+    assert cards(ask(store, by("cloner", CLUSTERS))) == []
+    assert cards(ask(store, by("writer1", PUSH, CLUSTERS))) == []
+
+
+def test_rows_are_looked_at_for_clusters_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = _clustered(store, 900)
+    monkeypatch.setattr(clusters, "_QUERY", clusters._QUERY.replace(str(clusters.MAX_LOOKED), "50"))
+    looked: list[ArtifactId] = []
+    is_cluster = clusters._is_cluster
+
+    def counted(reader: Reader, artifact: ArtifactId) -> bool:
+        looked.append(artifact)
+        return is_cluster(reader, artifact)
+
+    monkeypatch.setattr(clusters, "_is_cluster", counted)
+    found: set[ArtifactId] = set()
+    for _ in range(40):
+        with store.reader() as reader:
+            found = set(clusters.clusters(reader))
+    assert found == made
+    assert len(looked) == len(set(looked)) < 900  # texts that compress well are not read
+    with store.writer() as writer:
+        more = writer.put(Cluster((artifact_id(ONE), artifact_id(TWO))).encode())
+        assert more in clusters.clusters(writer)
+    with store.reader() as reader:
+        assert set(clusters.clusters(reader)) == made | {more}
+    with contextlib.suppress(ZeroDivisionError), store.writer() as writer:
+        gone = writer.put(Cluster((name(5),)).encode())
+        assert gone in clusters.clusters(writer)
+        raise ZeroDivisionError
+    with store.reader() as reader:
+        assert set(clusters.clusters(reader)) == made | {more}
 
 
 def test_a_login_card_that_comes_late_ends_the_round(store: Store) -> None:

@@ -69,7 +69,7 @@ from xferzone.sync.server.refs import note_asked, tell
 from xferzone.sync.server.reply import Draft, Reply
 from xferzone.sync.server.request import Request
 from xferzone.sync.server.sending import CFILE_VERSION, Sender
-from xferzone.sync.server.taking import Admit, Taking
+from xferzone.sync.server.taking import Admit, Taking, told_of
 
 MAX_NAMED: Final = 500_000  # artifacts that one request may announce or ask for; ours: some 100 MB of memory
 MAX_EXPECTED: Final = 5_000  # of them that are remembered as missing; the client announces the others again
@@ -123,6 +123,7 @@ class Round:
         self._as_stored = False  # the clone is of version 3 or later
         self._oldest_clone = False  # the client names each artifact that it wants, and has to be told of all
         self._catalogue = False  # the client wants to know of everything that is here
+        self._asks_clusters = False  # the client wants to know of all clusters
         self._next_is_private = False
         self._wanted: dict[ArtifactId, None] = {}  # by the client, in its order
         self._announced: dict[ArtifactId, None] = {}  # by the client, in its order
@@ -189,7 +190,7 @@ class Round:
     def finish(self, notices: Iterable[str] = ()) -> Reply:
         """The reply; `notices` are what the people at the other end should be told."""
         passwords = () if self._taking is None else tuple(self._taking.passwords)
-        for text in (*notices, *map(_published, passwords)):
+        for text in (*notices, *map(told_of, passwords)):
             self._draft.notice(text)
         if not self._draft.failed:
             if self._asked_refs and self._terms.refs is not None:
@@ -200,6 +201,8 @@ class Round:
                 self._sender.ask(self._missing, self._wanted)
             if self._pulling:
                 everything = self._catalogue or (self._oldest_clone and not self._wanted)
+                if self._asks_clusters:
+                    self._sender.announce_clusters()
                 self._sender.announce(self._reader.artifacts() if everything else self._reader.unclustered())
         return Reply(
             self._draft.pieces(),
@@ -342,6 +345,8 @@ class Round:
 
     def _pragma(self, card: Pragma) -> None:
         match card.name, card.args:
+            case "req-clusters", _:
+                self._asks_clusters = True
             case "send-catalog", _:
                 self._catalogue = True
             case "xferzone", _:
@@ -358,14 +363,6 @@ class Round:
             raise PeerError(f"over {MAX_UNKNOWN} lines that are not cards")
         shown = card.encode()[:MAX_SHOWN].decode("utf-8", "surrogateescape")
         self._draft.restart(Error(f"bad command: {shown}"))
-
-
-def _published(name: str) -> str:
-    """What people are told who pushed a file of saved passwords."""
-    return (
-        f"{name} keeps passwords, and is in version control now: everybody who may clone can read them. Change these "
-        "passwords, and keep this file outside of check-outs"
-    )
 
 
 def _bound(ids: Sized, what: str) -> None:

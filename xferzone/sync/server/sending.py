@@ -14,11 +14,12 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
 from typing import Final
 
-from xferzone.cards import CFile, CloneSeqno, File, Gimme, IGot, Push
+from xferzone.cards import CFile, CloneSeqno, Comment, File, Gimme, IGot, Push
 from xferzone.cards.body import pack
 from xferzone.errors import CorruptArtifact, NotFound
 from xferzone.hashing import ArtifactId
 from xferzone.store import outgoing
+from xferzone.store.clusters import clusters
 from xferzone.store.outgoing import Sendable
 from xferzone.store.reader import Reader
 from xferzone.sync.server.budget import TooLarge
@@ -115,6 +116,12 @@ class Sender:
             if artifact not in self.at_client and artifact not in self._named:
                 self._named.add(artifact)
                 self._draft.add(IGot(artifact))
+
+    def announce_clusters(self) -> None:
+        """Name the clusters between two comments, as stock does since 2.26; the client fills its gaps from them."""
+        self._draft.add(Comment("sending-clusters"))
+        self.announce(clusters(self._reader))
+        self._draft.add(Comment("end-of-clusters"))
 
     def _leave_out(self, damaged: Sequence[ArtifactId]) -> None:
         """Say what a clone does without; an error card would end it, and the rest with it."""

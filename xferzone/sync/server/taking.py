@@ -125,3 +125,11 @@ class Taking:
             return len(payload)  # told when it is stored
         self._budget.admit(max(held, made))
         return made
+
+
+def told_of(name: str) -> str:
+    """What people are told who pushed a file of saved passwords."""
+    return (
+        f"{name} keeps passwords, and is in version control now: everybody who may clone can read them. Change these "
+        "passwords, and keep this file outside of check-outs"
+    )
