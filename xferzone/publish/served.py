@@ -18,7 +18,7 @@ from xferzone.zone import cut
 from xferzone.zone.compile import Compiled, IndexRow, Task, check, compile_file, compile_zone, union
 from xferzone.zonefile import names, text
 from xferzone.zonefile.record import Record
-from xferzone.zonefile.whole import DefaultTTL, ZoneText, joined
+from xferzone.zonefile.whole import MAX_RECORDS, DefaultTTL, ZoneText, joined
 
 #: Compiles zones: each task to what compile_framed makes of it, in order.
 Compiler = Callable[[Iterable[Task]], Iterator[Compiled]]
@@ -49,8 +49,14 @@ def numbers(
     own = cut.zone_files(zone, everything)
     if not own:
         raise ZoneInvalid([Fault("", 0, f"there is no file {cut.first_name(zone)} in the check-in")])
+    if (fault := _too_much(writer, own)) is not None:
+        raise ZoneInvalid([fault])
     rows = _known_or_cut(writer, zone, own, as_cut=as_cut)
-    return keep(writer, zone, compile_framed(task(writer, zone, own))) if rows is None else _numbers(rows)
+    if rows is None:
+        return keep(writer, zone, compile_framed(task(writer, zone, own)))
+    if sum(row.records for row in rows) > MAX_RECORDS:
+        raise ZoneInvalid([Fault("", 0, f"the zone has more than {MAX_RECORDS} records")])
+    return _numbers(rows)
 
 
 def numbers_of_each(
@@ -61,7 +67,7 @@ def numbers_of_each(
     `compiler` does it for the zones of which nothing is known yet, while the caller goes on.
     """
     is_new = [
-        bool(own) and not indexes.of_files(writer, zone, own.values())
+        bool(own) and not indexes.of_files(writer, zone, own.values()) and _too_much(writer, own) is None
         for zone, own in ((zone, cut.zone_files(zone, held)) for zone, held in wanted)
     ]
     made = compiler(task(writer, *each) for each, new in zip(wanted, is_new, strict=True) if new)
@@ -74,6 +80,18 @@ def numbers_of_each(
                 yield exc
 
     return results()
+
+
+def _too_much(reader: Reader, own: Mapping[str, ArtifactId]) -> Fault | None:
+    """What is too much of a zone's files, before any of them is read."""
+    if len(own) > cut.MAX_FILES:
+        return Fault(sorted(own)[cut.MAX_FILES], 0, f"the zone has more than {cut.MAX_FILES} files")
+    size, sizes = 0, reader.sizes(own.values())
+    for name, file in sorted(own.items()):
+        size += sizes.get(file, 0)
+        if size > cut.MAX_ZONE:
+            return Fault(name, 0, f"the zone's files have more than {cut.MAX_ZONE} bytes")
+    return None
 
 
 def task(reader: Reader, zone: str, everything: Mapping[str, ArtifactId]) -> Task:

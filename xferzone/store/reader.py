@@ -76,6 +76,12 @@ class Reader:
         size = self._one("SELECT size FROM blob WHERE hash = ?", bytes.fromhex(artifact), int)
         return max(size or 0, 0)
 
+    def sizes(self, ids: Iterable[ArtifactId]) -> dict[ArtifactId, int]:
+        """Bytes of the content of those of `ids` that are here."""
+        query = "SELECT hash, size FROM blob WHERE content IS NOT NULL AND hash IN (?)"
+        rows = selected(self.db, query, [bytes.fromhex(each) for each in ids])
+        return {id_of(raw): size for raw, size in rows}
+
     def artifacts(self) -> Iterator[ArtifactId]:
         """Every artifact whose content is here, newest first."""
         for (raw,) in self.db.execute("SELECT hash FROM blob WHERE content IS NOT NULL ORDER BY rid DESC"):

@@ -9,7 +9,7 @@ text.
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import dns.name
 
@@ -19,7 +19,9 @@ from xferzone.zone import checks, cut, serial
 from xferzone.zone.index import Index, compile_index
 from xferzone.zonefile import names, text
 from xferzone.zonefile.record import Record
-from xferzone.zonefile.whole import ZoneText, joined
+from xferzone.zonefile.whole import MAX_RECORDS, NOTHING, FileText, ZoneText, joined
+
+MAX_FAULTS: Final = 100  # of a zone; then no more of its files are read
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +79,26 @@ def union(task: Task, read: dict[bytes, tuple[ArtifactId, list[Record]]] | None 
     """What all the files say; `read` gets each text with its file and records.
 
     Raises:
-        ZoneInvalid: the faults of all of them.
+        ZoneInvalid: the faults of all of them; of the first files where there are over MAX_FAULTS.
     """
     origin = names.zone_name(task.zone)
-    files = {name: text.parse(content, origin) for name, (_, content) in task.contents.items()}
-    if read is not None:
-        for name, (file, content) in task.contents.items():
-            read[content] = file, files[name].records
+    files: dict[str, FileText] = {}
+    once: dict[ArtifactId, FileText] = {}  # many names may have one content
+    generated, count, wrong = NOTHING, 0, 0
+    for name, (file, content) in sorted(task.contents.items()):
+        found = once.get(file)
+        if found is None:
+            found = text.parse(content, origin, generated)
+            if found.generated == generated:  # else it makes more under another name
+                once[file] = found
+            generated = found.generated
+        files[name] = found
+        if read is not None:
+            read[content] = file, found.records
+        count += len(found.records)
+        wrong += len(found.faults)
+        if count > MAX_RECORDS or wrong > MAX_FAULTS:
+            break  # which is told next
     return joined(files)
 
 

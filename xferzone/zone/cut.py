@@ -31,6 +31,8 @@ from xferzone.zonefile.record import Record
 from xferzone.zonefile.whole import DefaultTTL
 
 MAX_OWNER = 1_000_000  # bytes of text of one owner; ours
+MAX_FILES = 4_096  # of one zone; ours, the rule makes some 1,000 of a million records
+MAX_ZONE = 128 * 1024 * 1024  # bytes of all files of one zone; ours, three times what a million records have
 
 #: An owner and the canonical text of its records.
 Block = tuple[bytes, bytes]

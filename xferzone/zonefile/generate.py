@@ -18,7 +18,7 @@ from xferzone.zonefile.rdata.values import shown
 from xferzone.zonefile.scanner import Token
 
 MAX_RECORDS = 65_536  # records of one $GENERATE; ours: the addresses of a /16
-MAX_OUTPUT = 64 * 1024 * 1024  # bytes of lines that one zone file may generate; as much as it may hold
+MAX_OUTPUT = 64 * 1024 * 1024  # bytes of lines that one zone may generate; as much as a file may hold
 _MAX_NUMBER = 0x7FFF_FFFF
 _MAX_WIDTH = 127  # BIND formats a number into 128 bytes
 
@@ -50,11 +50,13 @@ def numbers(text: bytes) -> range:
     return made
 
 
-def lines(counted: range, owner: bytes, middle: bytes, rdata: Sequence[Token]) -> bytes:
+def lines(
+    counted: range, owner: bytes, middle: bytes, rdata: Sequence[Token], most: int = MAX_OUTPUT
+) -> bytes:
     """The text that owner, middle and rdata make for each number, one line each.
 
     Raises:
-        ValueError: a bad modifier, a negative number in nibbles, or more than MAX_OUTPUT bytes.
+        ValueError: a bad modifier, a negative number in nibbles, or more than `most` bytes.
     """
     right = rdata[0].raw if len(rdata) == 1 else b"".join(map(_token_text, rdata))
     template = [*_pieces(owner), _text_piece(b" %b " % middle), *_pieces(right), _text_piece(b"\n")]
@@ -63,8 +65,8 @@ def lines(counted: range, owner: bytes, middle: bytes, rdata: Sequence[Token]) -
     for number in counted:
         made.append(b"".join([piece(number) for piece in template]))
         size += len(made[-1])
-        if size > MAX_OUTPUT:
-            raise ValueError(f"it makes more than {MAX_OUTPUT} bytes of text")
+        if size > most:
+            raise ValueError(f"the zone makes more than {MAX_OUTPUT} bytes of text with $GENERATE")
     return b"".join(made)
 
 

@@ -30,9 +30,19 @@ from xferzone.zonefile.rdata.names import NameReader, wire_name
 from xferzone.zonefile.rdata.values import shown
 from xferzone.zonefile.record import Record
 from xferzone.zonefile.scanner import MAX_ENTRY, Entry, Token
-from xferzone.zonefile.whole import LAST_GIVEN, MAX_FAULTS, MAX_TTL, MINIMUM, UNKNOWN, Directive, FileText
+from xferzone.zonefile.whole import (
+    LAST_GIVEN,
+    MAX_FAULTS,
+    MAX_TTL,
+    MINIMUM,
+    NOTHING,
+    UNKNOWN,
+    Directive,
+    FileText,
+    Generated,
+)
 
-MAX_GENERATED = 1_000_000  # records that one text may make with $GENERATE
+MAX_GENERATED = generate.MAX_RECORDS  # records that the texts of one zone may make with $GENERATE
 
 _COMMON = re.compile(
     rb"([A-Za-z0-9_*./@\\-]*)[ \t]+(?:([0-9]{1,10})[ \t]+)?(?:[Ii][Nn][ \t]+(?:([0-9]{1,10})[ \t]+)?)?"
@@ -49,8 +59,9 @@ _CLASS = re.compile(rb"CH|CS|HS|NONE|CLASS[0-9]+")
 class Reading:
     """One text being read into `file`."""
 
-    def __init__(self, origin: Sequence[bytes]) -> None:
-        self.file = FileText()
+    def __init__(self, origin: Sequence[bytes], generated: Generated = NOTHING) -> None:
+        """`generated`: what other texts of the zone have made with $GENERATE, or wanted to make."""
+        self.file = FileText(generated=generated)
         self._zone = tuple(origin)
         self._zone_end = b"." + names.labels_text(self._zone) + b"." if self._zone else b"."
         self._zone_size = len(wire_name(self._zone)) + 1  # and the length octet of an owner's first label
@@ -62,7 +73,6 @@ class Reading:
         self._minimum: int | None = None  # of an SOA read before any $TTL
         self._comments: list[bytes] = []  # above the next record
         self._comment_size = 0
-        self._generated = 0
 
     def read(self, content: bytes, line: int = 1, step: int = 1) -> None:
         """Read `content`, whose first line is `line`; `step` 0: all of it was generated in that line."""
@@ -281,9 +291,10 @@ class Reading:
         if len(arguments) < 4:
             raise ValueError("$GENERATE needs a range, an owner, a type and rdata")
         counted = generate.numbers(_word(arguments[0]))
-        self._generated += len(counted)
-        if self._generated > MAX_GENERATED:
-            raise ValueError(f"the text makes more than {MAX_GENERATED} records with $GENERATE")
+        records, size = self.file.generated
+        self.file.generated = Generated(records + len(counted), size)
+        if records + len(counted) > MAX_GENERATED:
+            raise ValueError(f"the zone makes more than {MAX_GENERATED} records with $GENERATE")
         ttl_text, mnemonic, tokens = _head(arguments[2:])
         if not tokens:
             raise ValueError("$GENERATE needs rdata")
@@ -291,7 +302,9 @@ class Reading:
         if rdtype == rdtypes.SOA:
             raise ValueError("$GENERATE cannot make an SOA")
         middle = b"%d %b" % (self._ttl(ttl_text, rdtype, b""), mnemonic) if ttl_text else mnemonic
-        self.read(generate.lines(counted, _word(arguments[1]), middle, tokens), line, 0)
+        made = generate.lines(counted, _word(arguments[1]), middle, tokens, generate.MAX_OUTPUT - size)
+        self.file.generated = Generated(records + len(counted), size + len(made))
+        self.read(made, line, 0)
 
     # -- comments
 

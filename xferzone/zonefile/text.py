@@ -25,7 +25,7 @@ from xferzone.zonefile.rdata import fields, layouts, values
 from xferzone.zonefile.rdata.names import NameReader, lowered_labels
 from xferzone.zonefile.record import Record
 from xferzone.zonefile.scanner import Token
-from xferzone.zonefile.whole import DefaultTTL, FileText, ZoneText, joined
+from xferzone.zonefile.whole import NOTHING, DefaultTTL, FileText, Generated, ZoneText, joined
 
 MAX_TEXT = 64 * 1024 * 1024  # bytes of one zone file; as much as an artifact may have
 
@@ -36,9 +36,12 @@ _JOINED_TYPES = (rdtypes.TXT, rdtypes.SPF)
 _NEEDS_QUOTES = frozenset(b" \t;()")
 
 
-def parse(content: bytes, origin: dns.name.Name) -> FileText:
-    """What one zone file says, read alone with `origin` (absolute); whole.joined puts files together."""
-    reading = Reading(lowered_labels(origin))
+def parse(content: bytes, origin: dns.name.Name, generated: Generated = NOTHING) -> FileText:
+    """What one zone file says, read alone with `origin` (absolute); whole.joined puts files together.
+
+    `generated`: of the file of the same zone that was read before.
+    """
+    reading = Reading(lowered_labels(origin), generated)
     if fault := _not_text(content):
         reading.file.faults.append(fault)
     else:

@@ -23,6 +23,7 @@ from xferzone.zonefile.record import Record
 
 MAX_TTL: Final = 0x7FFF_FFFF  # seconds; RFC 2181 8
 MAX_FAULTS: Final = 20  # of one file; then reading stops
+MAX_RECORDS: Final = 1_200_000  # of one zone; ours: a million, and room for DNSSEC's or others beside them
 UNKNOWN: Final = -1  # the TTL of a bare record that nothing above it gives one
 
 LAST_GIVEN: Final = "the TTL given last"
@@ -75,6 +76,16 @@ class Directive(NamedTuple):
         return record._replace(above=(*above[: self.above], *self.comments, *above[self.above :]))
 
 
+class Generated(NamedTuple):
+    """What $GENERATE makes: records, and bytes of text."""
+
+    records: int
+    size: int
+
+
+NOTHING: Final = Generated(0, 0)
+
+
 @dataclass(slots=True)
 class FileText:
     """One file, read alone.
@@ -85,6 +96,7 @@ class FileText:
         soa: the position of the first SOA record. None: there is none.
         has_ttl: whether there is a $TTL anywhere.
         doubts: warnings of its text that its records do not show.
+        generated: what $GENERATE has made, or was to make, in it and in the texts of the zone before it.
     """
 
     records: list[Record] = field(default_factory=list)
@@ -94,6 +106,7 @@ class FileText:
     soa: int | None = None
     has_ttl: bool = False
     doubts: list[Fault] = field(default_factory=list)
+    generated: Generated = NOTHING
 
     @property
     def default(self) -> DefaultTTL | None:
@@ -119,6 +132,7 @@ def joined(files: Mapping[str, FileText]) -> ZoneText:
         ZoneInvalid: the faults of all of them.
     """
     ordered = sorted(files.items())
+    _check_count(ordered)
     first = next((file for _, file in ordered if file.soa is not None), None)
     default = None if first is None else first.default
     known = default or of_soa(record for _, file in ordered for record in file.records)
@@ -145,6 +159,16 @@ def joined(files: Mapping[str, FileText]) -> ZoneText:
     if faults:
         raise ZoneInvalid(faults)
     return ZoneText(every, default, tuple(warnings))
+
+
+def _check_count(files: Iterable[tuple[str, FileText]]) -> None:
+    """Raise ZoneInvalid where the files, by name, have more than MAX_RECORDS records; names the first beyond."""
+    count = 0
+    for name, file in files:
+        if count + len(file.records) > MAX_RECORDS:
+            line = file.records[MAX_RECORDS - count].line
+            raise ZoneInvalid([Fault(name, line, f"the zone has more than {MAX_RECORDS} records")])
+        count += len(file.records)
 
 
 def of_soa(records: Iterable[Record]) -> DefaultTTL | None:
