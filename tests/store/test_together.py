@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.store.test_store import history, versions
 from xferzone import delta
 from xferzone.artifacts import CheckIn, Cluster, Control, FileCard, Tag
-from xferzone.errors import CorruptArtifact, MalformedDelta, PeerError
+from xferzone.errors import CorruptArtifact, MalformedDelta
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.store import Reader, Store, chains, incoming, orphans, rechaining
 from xferzone.store.check import faults
@@ -420,15 +420,6 @@ def test_with_one_bad_artifact_nothing_is_stored(
             together.put_all([Received(artifact_id(b"source"), None, b"source"), bad])
         assert list(together.artifacts()) == []
         assert together.phantoms(1) == []
-
-
-def test_what_waits_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orphans, "MAX_ASIDE", 2)
-    waiting = [Received(artifact_id(b"%d" % n), artifact_id(b"none"), b"1\n1:x0;") for n in range(3)]
-    with Store.create(tmp_path / "z") as store, store.writer() as together:
-        together.put_all(waiting[:2])
-        with pytest.raises(PeerError, match="wait for their source"):
-            together.put_all(waiting[2:])
 
 
 def closing(other: ArtifactId, user: str) -> bytes:

@@ -268,6 +268,7 @@ class _Answering:
             why=reply.why,
             damaged=reply.damaged,
             passwords=reply.passwords,
+            crowded_out=reply.crowded_out,
         )
         observer.request_ended(self._context, answered)
 

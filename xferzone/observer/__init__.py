@@ -99,6 +99,7 @@ class Answered:
         why: the error, if the reply is nothing else; otherwise empty.
         damaged: artifacts that belong in the reply and cannot be read here.
         passwords: names of files of saved passwords that pushed check-ins hold, and everybody who may clone can read.
+        crowded_out: deltas that waited for their source and were dropped, the oldest, since too many came.
     """
 
     operation: str
@@ -112,6 +113,7 @@ class Answered:
     why: str = ""
     damaged: Sequence[ArtifactId] = ()
     passwords: Sequence[str] = ()
+    crowded_out: int = 0
 
 
 def size(octets: int) -> str:

@@ -62,6 +62,12 @@ class Log(Silent):
                 _shown(answered.login),
                 name[:_SHOWN],
             )
+        if answered.crowded_out:
+            self._logger.warning(
+                "user %s has pushed deltas without their sources: the oldest %d that waited were dropped to make room",
+                _shown(answered.login),
+                answered.crowded_out,
+            )
         # A clone begins with a round that is refused, since stock sends no login in it.
         refused = answered.outcome != "ok" and answered.operation != "clone"
         self._logger.log(

@@ -87,11 +87,19 @@ class Reader:
         for (raw,) in self.db.execute("SELECT hash FROM blob WHERE content IS NOT NULL ORDER BY rid DESC"):
             yield id_of(raw)
 
-    def phantoms(self, limit: int) -> list[ArtifactId]:
-        """At most `limit` artifacts that are named but missing, oldest first. Of a delta kept aside, the source."""
-        query = """SELECT hash FROM blob WHERE content IS NULL AND rid NOT IN (SELECT rid FROM aside)
+    def phantoms(self, limit: int, behind: int = 0) -> list[ArtifactId]:
+        """At most `limit` artifacts that are named but missing, oldest first. Of a delta kept aside, the source.
+
+        `behind`: only those named since `last_row` was this.
+        """
+        query = """SELECT hash FROM blob WHERE content IS NULL AND rid > ? AND rid NOT IN (SELECT rid FROM aside)
                    ORDER BY rid LIMIT ?"""
-        return [id_of(raw) for (raw,) in self.db.execute(query, (limit,))]
+        return [id_of(raw) for (raw,) in self.db.execute(query, (behind, limit))]
+
+    def last_row(self) -> int:
+        """A number that grows with each artifact that comes or is named for the first time."""
+        (last,) = self.db.execute("SELECT coalesce(max(rid), 0) FROM blob").fetchone()
+        return int(last)
 
     def unclustered(self) -> list[ArtifactId]:
         """The artifacts here that no cluster names, in order of arrival."""

@@ -7,7 +7,9 @@ primary    setting       project-code, server-code, role, epoch
                          position and never used twice. `stack`: the most deltas that lie on this row.
            large         the frame of a blob whose content is empty there: tips are large and shrink to deltas, and
                          rows of their own leave no holes (50 commits to a 109 kB zone: 54 kB, with holes 237)
-           aside         deltas whose source has not arrived; not artifacts yet
+           aside         deltas whose source has not arrived, in order of arrival; not artifacts yet. `stored`: bytes of
+                         the frame; `made`: bytes that the delta makes
+           asked         what each login is still to be asked for of what is missing (store/asked.py)
            ref           (zone, branch) -> check-in, its indexes in owner order (8 bytes each, big endian), and those
                      before its last move: responders may open them late
            publication   every move of a ref, numbered, with login and door; a responder reads those after
@@ -36,7 +38,7 @@ place      0  on a zone branch or one of its forks, not settled: publishing look
 
 from typing import Final
 
-HEAD: Final = "0007"  # the newest revision in migrations/versions; a test compares
+HEAD: Final = "0008"  # the newest revision in migrations/versions; a test compares
 APPLICATION_ID: Final = 0x787A6F6E  # "xzon", in the file's header
 
 #: Values of the setting "role" (law 5).

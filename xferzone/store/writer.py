@@ -8,11 +8,13 @@
 What is stored here for the first time takes a new row, even if a phantom had one.
 """
 
+import sqlite3
 from collections.abc import Mapping, Sequence
 
 from xferzone.artifacts import Cluster
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.store import chains, orphans
+from xferzone.store.cache import ContentCache
 from xferzone.store.incoming import Helper, Intake, Noter, Received, Refuse
 from xferzone.store.link import Arrived, link
 from xferzone.store.phantoms import Expecting
@@ -23,7 +25,15 @@ CLUSTER_SIZE = 800  # members, unless at most CLUSTER_FROM remain after them
 
 
 class Writer(Expecting):
-    """All writes. The transaction is the caller's."""
+    """All writes. The transaction is the caller's.
+
+    Fields:
+        crowded_out: how many deltas that were kept aside had to go, since too many came.
+    """
+
+    def __init__(self, db: sqlite3.Connection, cache: ContentCache) -> None:
+        super().__init__(db, cache)
+        self.crowded_out = 0
 
     def put(self, content: bytes, artifact: ArtifactId | None = None) -> ArtifactId:
         """Store `content` under its own name, or under `artifact`, which may be an older hash of it; returns the name.
@@ -41,7 +51,6 @@ class Writer(Expecting):
 
         Raises:
             MalformedDelta, CorruptArtifact: the delta does not make `artifact`. Nothing was stored.
-            PeerError: too many deltas are kept aside already.
         """
         self.put_all([Received(artifact, source, made)])
         return self.has(artifact)
@@ -63,21 +72,26 @@ class Writer(Expecting):
             refuse: is asked about each artifact once it is verified; what it gives a reason for is not stored.
         """
         here = self.present({each.artifact for each in received})
-        own = {each.artifact: each for each in received if each.artifact not in here}
-        kept = {each.artifact: each for each in orphans.hanging_on(self, own) if each.artifact not in own}
-        left, new = [*kept.values(), *own.values()], len(own)
+        left = {each.artifact: each for each in received if each.artifact not in here}
+        new, ripe, were_aside = len(left), orphans.Ripe(self), set[ArtifactId]()
         while left:
             # What was kept aside counts as that in every turn: its sender is not present to be blamed, or asked for a
             # right.
-            intake = Intake(self, left, kept.keys(), noter, refuse)
+            intake = Intake(self, list(left.values()), were_aside, noter, refuse)
             intake.verify(helper)
             orphans.drop(self, intake.dropped)
             new -= len(intake.refused)
-            left = intake.left
-            if not intake.verified:
+            if intake.verified:
+                self._store(intake)
+                ripe.came([each.artifact for each in intake.verified])
+            waited = {each.artifact: each for each in ripe.next()}
+            left = {each.artifact: each for each in intake.left} | waited
+            were_aside |= waited.keys()
+            if not (intake.verified or waited):
                 break
-            self._store(intake)
-        orphans.keep(self, [each for each in left if each.artifact not in kept])
+        self.crowded_out += orphans.keep(
+            self, [each for each in left.values() if each.artifact not in were_aside]
+        )
         return new
 
     def make_clusters(self) -> None:
@@ -139,12 +153,8 @@ class Writer(Expecting):
         """
         db, query = self.db, "DELETE FROM awaited WHERE wanted IN (?) RETURNING checkin"
         waited = {checkin for (checkin,) in selected(db, query, moved)}
-        ways = [(new, old) for old, new in moved.items()]
-        db.executemany("UPDATE parent SET parent = ? WHERE parent = ?", ways)
-        db.executemany("UPDATE tag SET target = ? WHERE target = ?", ways)
-        db.executemany("UPDATE unclustered SET rid = ? WHERE rid = ?", ways)
-        db.executemany("UPDATE aside SET source = ? WHERE source = ?", ways)
-        db.executemany("UPDATE OR REPLACE brought SET rid = ? WHERE rid = ?", ways)
+        self._repoint([(new, old) for old, new in moved.items()])
+        db.executemany("UPDATE OR REPLACE brought SET rid = ? WHERE rid = ?", [(new, old) for old, new in moved.items()])
         gone = [(old,) for old in moved]
         db.executemany("DELETE FROM aside WHERE rid = ?", gone)
         db.executemany("DELETE FROM blob WHERE rid = ?", gone)

@@ -324,3 +324,13 @@ def test_a_private_artifact_is_left_out_with_its_mark_alone(store: Store) -> Non
     with store.reader() as reader:
         assert (reader.has(artifact_id(ONE)), reader.has(artifact_id(TWO))) == (False, True)
     assert session.traffic.received == 1
+
+
+def test_what_nobody_has_does_not_keep_a_client_from_what_is_new(store: Store) -> None:
+    dead = [artifact_id(b"nobody has %d" % number) for number in range(20 * FEWEST_GIMMES)]
+    with store.writer() as writer:
+        writer.expect_all(dead)
+    announced = body(IGot(artifact_id(ONE)))
+    session = walk(store, Walked(CODE, Options(PULL)), [announced, body(file(ONE)), b""])
+    assert Gimme(artifact_id(ONE)) in asked(session, 1)
+    assert session.traffic.gimmes_out <= 5 * FEWEST_GIMMES

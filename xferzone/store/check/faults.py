@@ -174,7 +174,7 @@ def _stacks(reader: Reader) -> Iterator[str]:
 
 
 def _aside(reader: Reader) -> Iterator[str]:
-    query = "SELECT rid, hash, delta, blob.content IS NULL FROM aside JOIN blob USING (rid)"
+    query = "SELECT blob.rid, hash, delta, blob.content IS NULL FROM aside JOIN blob USING (rid)"
     for _rid, raw, frame, waits in reader.db.execute(query):
         try:
             frames.expand(frame, MAX_SIZE)

@@ -1,7 +1,7 @@
 """What is missing here, and how often the server was asked for it.
 
     missing before the session      asked for once: an earlier session gave up on it
-    missing since                   asked for at most MAX_ASKED times in vain
+    missing since                   asked for at most MAX_ASKED times in vain; first, since the server may have named it
     announced instead of sent       the reply had no room for it: its count starts again, if anything new came
     nothing new in MAX_VAIN replies nothing is asked for any more
 
@@ -10,6 +10,7 @@ Source: Fossil 2.21, src/xfer.c request_phantoms(), which never gives up.
 """
 
 from collections.abc import Collection, Sequence
+from itertools import islice
 from typing import Final
 
 from xferzone.hashing import ArtifactId
@@ -34,6 +35,7 @@ class Asking:
         self._vain = 0  # requests that asked, since something new came
         self._came_before: set[ArtifactId] = set()  # and is not here: a delta without its source
         self._missing_before: set[ArtifactId] = set()
+        self._begun_at = 0  # the store's last row before the session
 
     @property
     def absent(self) -> list[ArtifactId]:
@@ -46,6 +48,7 @@ class Asking:
     def begin(self, reader: Reader) -> None:
         """Note what is missing before the session."""
         self._missing_before = set(reader.phantoms(MAX_EXPECTED))
+        self._begun_at = reader.last_row()
 
     def look_again(self, reader: Reader) -> int:
         """Forget what is here by now, by a source or by another sync. How many deltas got their source."""
@@ -61,12 +64,16 @@ class Asking:
             return []
         given_up = sum(map(self._is_given_up, self._asked))
         budget = max(self._fewest, 2 * received)
-        missing = reader.phantoms(budget + given_up)
-        wanted = [artifact for artifact in missing if not self._is_given_up(artifact)][:budget]
+        # What was named in this session comes first: thousands that nobody has may be missing since long before.
+        wanted: dict[ArtifactId, None] = {}
+        for behind in (self._begun_at, 0):
+            missing = reader.phantoms(budget + given_up, behind) if len(wanted) < budget else []
+            wanted |= {artifact: None for artifact in missing if not self._is_given_up(artifact)}
+        wanted = dict.fromkeys(islice(wanted, budget))
         for artifact in wanted:
             self._asked[artifact] = self._asked.get(artifact, 0) + 1
         self._vain += bool(wanted)
-        return wanted
+        return list(wanted)
 
     def _is_given_up(self, artifact: ArtifactId) -> bool:
         times = self._asked.get(artifact, 0)

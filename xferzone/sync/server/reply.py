@@ -34,6 +34,7 @@ class Reply:
         login: the sender that the request names.
         damaged: artifacts that should be in it and cannot be read here.
         passwords: names of files of saved passwords that pushed check-ins hold.
+        crowded_out: how many deltas that waited for their source had to go, since too many came.
     """
 
     pieces: Sequence[bytes]
@@ -47,6 +48,7 @@ class Reply:
     why: str = ""
     damaged: Sequence[ArtifactId] = ()
     passwords: Sequence[str] = ()
+    crowded_out: int = 0
 
     @property
     def text(self) -> bytes:

@@ -58,6 +58,7 @@ from xferzone.errors import MalformedCard, PeerError
 from xferzone.hashing import ArtifactId, is_forgeable
 from xferzone.refs import Door, LocalRefs
 from xferzone.store import brought
+from xferzone.store.asked import note_named
 from xferzone.store.brought import Bringer
 from xferzone.store.reader import Reader
 from xferzone.store.waiting import last_row, may_come
@@ -198,7 +199,7 @@ class Round:
             if self._pulling:
                 self._sender.answer(self._wanted)
             if self._pushing:
-                self._sender.ask(self._missing, self._wanted)
+                self._sender.ask(self._terms.rights.login, self._missing, self._wanted)
             if self._pulling:
                 everything = self._catalogue or (self._oldest_clone and not self._wanted)
                 if self._asks_clusters:
@@ -215,6 +216,7 @@ class Round:
             as_clone=self._as_stored,
             damaged=self._sender.damaged,
             passwords=passwords,
+            crowded_out=self._reader.crowded_out if isinstance(self._reader, Writer) else 0,
         )
 
     def _kind(self) -> str:
@@ -329,6 +331,7 @@ class Round:
             artifact for artifact in self._announced if artifact not in here and self._may_bring(artifact)
         ]
         writer.expect_all(self._missing[:MAX_EXPECTED])
+        note_named(writer, self._terms.rights.login)
 
     # -- what is not kept here
 

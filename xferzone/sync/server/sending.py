@@ -19,9 +19,11 @@ from xferzone.cards.body import pack
 from xferzone.errors import CorruptArtifact, NotFound
 from xferzone.hashing import ArtifactId
 from xferzone.store import outgoing
+from xferzone.store.asked import next_for
 from xferzone.store.clusters import clusters
 from xferzone.store.outgoing import Sendable
 from xferzone.store.reader import Reader
+from xferzone.store.writer import Writer
 from xferzone.sync.server.budget import TooLarge
 from xferzone.sync.server.reply import Draft
 
@@ -99,15 +101,18 @@ class Sender:
             self.at_client.add(artifact)
             self.sent += 1
 
-    def ask(self, announced: Iterable[ArtifactId], wanted: Collection[ArtifactId]) -> None:
-        """Ask for missing artifacts: first for those that the client has announced, it surely has them.
+    def ask(self, login: str, announced: Iterable[ArtifactId], wanted: Collection[ArtifactId]) -> None:
+        """Ask `login` for missing artifacts: first for those that the client has announced, it surely has them.
 
         Never for what has just come, kept aside or refused: stock would send it again, round after round.
         """
-        phantoms = self._reader.phantoms(MAX_GIMMES + len(wanted) + len(self.came))
-        missing = dict.fromkeys((*announced, *phantoms))
-        askable = (artifact for artifact in missing if artifact not in wanted and artifact not in self.came)
-        for artifact in islice(askable, MAX_GIMMES):
+        assert isinstance(self._reader, Writer), "may_write was not asked"
+        askable = (artifact for artifact in announced if artifact not in wanted and artifact not in self.came)
+        asked = dict.fromkeys(islice(askable, MAX_GIMMES))
+        for artifact in next_for(self._reader, login, MAX_GIMMES - len(asked)):
+            if artifact not in wanted and artifact not in self.came:
+                asked[artifact] = None
+        for artifact in asked:
             self._draft.add(Gimme(artifact))
 
     def announce(self, artifacts: Iterable[ArtifactId]) -> None:
