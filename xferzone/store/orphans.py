@@ -110,7 +110,9 @@ def _make_room(writer: Expecting) -> int:
 
 def _drop(writer: Expecting, rids: Collection[int]) -> None:
     writer.db.executemany("DELETE FROM aside WHERE rid = ?", [(rid,) for rid in rids])
-    writer.db.executemany("DELETE FROM brought WHERE rid = ?", [(rid,) for rid in rids])  # its sender brought nothing
+    writer.db.executemany(
+        "DELETE FROM brought WHERE rid = ?", [(rid,) for rid in rids]
+    )  # its sender brought nothing
     writer.name_again(rids)
 
 

@@ -154,7 +154,9 @@ class Writer(Expecting):
         db, query = self.db, "DELETE FROM awaited WHERE wanted IN (?) RETURNING checkin"
         waited = {checkin for (checkin,) in selected(db, query, moved)}
         self._repoint([(new, old) for old, new in moved.items()])
-        db.executemany("UPDATE OR REPLACE brought SET rid = ? WHERE rid = ?", [(new, old) for old, new in moved.items()])
+        db.executemany(
+            "UPDATE OR REPLACE brought SET rid = ? WHERE rid = ?", [(new, old) for old, new in moved.items()]
+        )
         gone = [(old,) for old in moved]
         db.executemany("DELETE FROM aside WHERE rid = ?", gone)
         db.executemany("DELETE FROM blob WHERE rid = ?", gone)
