@@ -321,11 +321,27 @@ def test_a_signature_is_taken_off(kind: bytes) -> None:
     assert parse(head + b"\n" + inner + tail) == parse(inner)
     assert parse(head + b"Hash: SHA256\n\n" + inner + tail) == parse(inner)
     assert parse(head + b"\n" + inner) == parse(inner)
+    assert parse(head[:-1] + b"\r\nHash: SHA1\r\nCharset: x\r\n\r\n" + inner + tail) == parse(inner)
+    for other in (sealed(b"D 2024-01-01\nT +x %s\nU u\n" % A.encode()), sealed(b"M %s\n" % A.encode())):
+        assert parse(head + b"\n" + other + tail) == parse(other) is not None
     assert parse(head + b"\n" + inner + tail[:25] + b"x\n\n\n" + tail) is None
     assert parse(head + inner + tail) is None
     assert parse(head + b"\n\n" + inner + tail) is None
     assert parse(head) is None
     assert parse(head + b"\n" + tail) is None
+
+
+@pytest.mark.parametrize("kind", [b"PGP", b"SSH"])
+def test_a_signature_that_releases_of_stock_take_off_in_different_places_is_a_hazard(kind: bytes) -> None:
+    """Otherwise one would see a tag where we, or another, see none."""
+    inner = sealed(b"D 2024-01-01\nT +closed %s\nU u\n" % A.encode())
+    head, tail = b"-----BEGIN %s SIGNED MESSAGE-----\n\n" % kind, b"-----BEGIN %s SIGNATURE-----\nx\n" % kind
+    odd = b"-----BEGIN %s SIGNATURES\n" % kind
+    for content in (head + inner + odd, head + inner + tail + odd):
+        assert "different places" in (hazard(content, parse(content)) or "")
+    for content in (head + inner + tail, head + b"text\n" + odd, inner, head + inner + tail + tail):
+        assert hazard(content, parse(content)) is None
+    assert parse(head + inner + odd) == parse(inner)
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,27 @@ TEXTS = [
 ]
 
 
+#: Around an artifact: how a clear-signed message begins, and what follows.
+HEADS = [
+    b"-----BEGIN PGP SIGNED MESSAGE-----\n\n",
+    b"-----BEGIN PGP SIGNED MESSAGE-----\r\nHash: SHA256\r\n\r\n",
+    b"-----BEGIN PGP SIGNED MESSAGE-----\nHash: a\nCharset: utf-8\r\n\n",
+    b"-----BEGIN PGP SIGNED MESSAGE-----\n \n",
+    b"-----BEGIN PGP SIGNED MESSAGE-----",
+    b"\n-----BEGIN PGP SIGNED MESSAGE-----\n\n",
+]
+TAILS = [
+    b"",
+    b"-----BEGIN PGP SIGNATURE-----\nx\n-----END PGP SIGNATURE-----\n",
+    b"-----BEGIN PGP SIGNATURE-----\r\nx\r\n",
+    b"-----BEGIN PGP SIGNATURE-----\nx",
+    b"\n-----BEGIN PGP SIGNATURE-----\nx\n",
+    b"-----BEGIN PGP SIGNATURES\n",
+    b"-----BEGIN PGP SIGNATURE-----\n\n-----BEGIN PGP SIGNATURE\n",
+]
+SIGNED = [CD + b"U me\n", D + b"T +x %s\nU me\n" % H, b"M %s\n" % H, D + b"L P\nU me\nW 4\na\n\nb\n"]
+
+
 def _sealed(text: bytes) -> bytes:
     return text + b"Z " + hashlib.md5(text, usedforsecurity=False).hexdigest().encode() + b"\n"
 
@@ -171,8 +192,9 @@ def test_stock_agrees_on_every_corner(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("USER", "dev")
     repository, artifact = tmp_path / "r.fossil", tmp_path / "artifact"
     subprocess.run(["fossil", "new", str(repository)], check=True, capture_output=True)
-    for text in TEXTS:
-        artifact.write_bytes(_sealed(text))
+    signed = [head + _sealed(text) + tail for head in HEADS for text in SIGNED for tail in TAILS]
+    for text in [*map(_sealed, TEXTS), *signed]:
+        artifact.write_bytes(text)
         command = ["fossil", "test-parse-manifest", str(artifact), "-R", str(repository)]
         said = subprocess.run(command, capture_output=True, check=False).stdout
-        assert (parse(_sealed(text)) is not None) is (b"manifest_parse() worked" in said), text
+        assert (parse(text) is not None) is (b"manifest_parse() worked" in said), text

@@ -244,6 +244,20 @@ def test_a_pull_and_a_clone_tell_what_came_and_waits(project: Project, tmp_path:
         assert "not published: 2 check-ins, of which 2 wait" in xz("-R", name, "status").out
 
 
+@pytest.mark.parametrize("kind", ["SSH", "PGP"])
+def test_what_is_signed_by_either_kind_of_key_holds_nothing_up(
+    client: falcon.testing.TestClient, project: Project, kind: str
+) -> None:
+    """The id is that of all bytes, the signature included."""
+    text, made = version(1, branch=MAIN)
+    key = kind.encode()
+    opened = b"-----BEGIN %s SIGNED MESSAGE-----\n\n%s-----BEGIN %s SIGNATURE-----\nAA==\n" % (key, made, key)
+    heir = version(2, opened)
+    assert messages(pushed(client, project, *heir, text, opened)) == []
+    assert waits(project) == 0
+    assert served(project) == artifact_id(heir[1])
+
+
 @pytest.mark.interop
 def test_stock_shows_what_waits(project: Project, tmp_path: Path) -> None:
     """A parent that is private stays at home: its public child waits, and `fossil` says what the server says."""

@@ -29,7 +29,7 @@ from xferzone.artifacts.checkin import (
 )
 from xferzone.artifacts.cluster import Cluster, parse_cluster
 from xferzone.artifacts.control import Control, Tag, parse_control
-from xferzone.artifacts.grammar import Cards, is_sealed, read, upper_case_ids
+from xferzone.artifacts.grammar import Cards, is_read_differently, is_sealed, read, upper_case_ids
 from xferzone.artifacts.other import Other, parse_other
 from xferzone.artifacts.plain import plain_checkin
 
@@ -118,6 +118,8 @@ def hazard(content: bytes, parsed: CheckIn | Control | Cluster | Other | None) -
     second fails with "UNIQUE constraint failed: blob.uuid" (seen with 2.21, whose own server refuses such an artifact
     that way). Cards that stock reads and `parse` does not could set tags that nobody here sees.
     """
+    if is_read_differently(content):
+        return "releases of Fossil take its signature off in different places"
     if not is_sealed(content):
         return None
     if len(content) > MAX_STRUCTURAL:

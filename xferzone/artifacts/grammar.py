@@ -26,7 +26,9 @@ from xferzone.hashing import ArtifactId
 
 #: Stock takes off both since 2.26, before that PGP's alone.
 _SIGNED = (b"-----BEGIN PGP SIGNED MESSAGE-----", b"-----BEGIN SSH SIGNED MESSAGE-----")
-_SIGNATURES = (b"\n-----BEGIN PGP SIGNATURE-", b"\n-----BEGIN SSH SIGNATURE-")
+#: How a signature begins for 2.21, which compares 25 bytes, and for later releases, which compare 29.
+_SIGNATURES = (b"\n-----BEGIN PGP SIGNATURE", b"\n-----BEGIN SSH SIGNATURE")
+_LATER_SIGNATURES = (b"\n-----BEGIN PGP SIGNATURE----", b"\n-----BEGIN SSH SIGNATURE----")
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 _SEAL_SIZE = 35  # bytes of the Z card
 _SHORTEST = 10  # bytes
@@ -114,6 +116,14 @@ def is_sealed(content: bytes) -> bool:
     return True
 
 
+def is_read_differently(content: bytes) -> bool:
+    """Whether stock's releases take a signature off in different places, and one of them sees cards."""
+    if not content.startswith(_SIGNED) or not content.endswith(b"\n"):
+        return False
+    forms = {_unsigned(content, signatures) for signatures in (_SIGNATURES, _LATER_SIGNATURES)}
+    return len(forms) > 1 and any(map(is_sealed, forms))
+
+
 def upper_case_ids(cards: Cards) -> bool:
     """Whether a card names an artifact in upper case, which stock looks up in lower case and never finds."""
     named = [
@@ -128,7 +138,7 @@ def upper_case_ids(cards: Cards) -> bool:
 def _opened(content: bytes) -> bytes:
     """`content` without a signature around it; its first octets and its Z card are right. Raises ValueError."""
     if content.startswith(_SIGNED) and content.endswith(b"\n"):
-        content = _unsigned(content)
+        content = _unsigned(content, _SIGNATURES)
     if len(content) < _SHORTEST or not content[:1].isupper() or content[1:2] != b" ":
         raise ValueError("does not begin with a card")
     seal = content[-_SEAL_SIZE:]
@@ -178,11 +188,11 @@ def is_path(octets: bytes) -> bool:
     return _NO_PATH.search(octets) is None
 
 
-def _unsigned(content: bytes) -> bytes:
+def _unsigned(content: bytes, signatures: Sequence[bytes]) -> bytes:
     blank = _BLANK_LINE.search(content, len(_SIGNED[0]))
     if blank is None:
         return content
-    end = max(content.rfind(signature, blank.end()) for signature in _SIGNATURES)
+    end = max(content.rfind(signature, blank.end()) for signature in signatures)
     return content[blank.end() : len(content) if end < 0 else end + 1]
 
 
