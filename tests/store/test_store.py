@@ -184,16 +184,6 @@ def test_a_bad_delta_is_refused_or_dropped(store: Store) -> None:
             writer.put_delta(artifact_id(b"other"), artifact_id(old), made)
 
 
-def test_a_delta_for_the_wire_leads_from_the_version_before(store: Store) -> None:
-    texts = versions(3)
-    with store.writer() as writer:
-        history(writer, texts)
-        found = outgoing.as_delta(writer, artifact_id(texts[2]))
-        assert found is not None
-        assert found[0] == artifact_id(texts[1])
-        assert delta.apply(texts[1], found[1]) == texts[2]
-
-
 @pytest.mark.parametrize("budget", [1, 5_000, 10**9])
 def test_a_clone_in_batches_delivers_everything_once(store: Store, budget: int) -> None:
     texts = versions(30)

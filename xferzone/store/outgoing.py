@@ -1,12 +1,10 @@
-"""Outgoing artifacts: those of a clone in order of position, or a single one as a delta of the version before.
+"""The artifacts of a clone, in order of position.
 
 clone_batch(position)  ->  artifacts from there on, each whole or as the delta that it is kept as  ->  next position
-as_delta(artifact)     ->  a delta against the older version, made anew
 """
 
 from dataclasses import dataclass
 
-from xferzone import delta
 from xferzone.errors import CorruptArtifact
 from xferzone.hashing import ArtifactId
 from xferzone.store import chains
@@ -38,24 +36,6 @@ class Batch:
     position: int
     too_large: bool
     damaged: list[ArtifactId]
-
-
-def as_delta(reader: Reader, artifact: ArtifactId) -> tuple[ArtifactId, bytes] | None:
-    """A source and the delta against it, where sending that saves bytes; None: send the artifact whole.
-
-    The source is the version before: a peer that asks for a version mostly has that. Stock's rule is followed: the
-    content has over 100 bytes, the delta at most 51 fewer. Source: Fossil 2.21, src/xfer.c send_delta_parent().
-    """
-    row = reader.db.execute(
-        """SELECT old.rid, old.hash FROM blob AS new JOIN blob AS old ON old.source = new.rid
-           WHERE new.hash = ? AND new.size > 100 ORDER BY old.rid DESC LIMIT 1""",
-        (bytes.fromhex(artifact),),
-    ).fetchone()
-    if row is None:
-        return None
-    content = reader.content(artifact)
-    made = delta.create(chains.content(reader.db, reader.cache, row[0]), content, most=len(content) - 51)
-    return None if made is None else (id_of(row[1]), made)
 
 
 def clone_batch(reader: Reader, position: int, budget: int, largest: int = chains.MAX_ARTIFACT) -> Batch:

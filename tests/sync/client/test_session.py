@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.store.test_store import history, versions
 from tests.sync import recorded
 from xferzone import delta
 from xferzone.cards import (
@@ -280,6 +281,38 @@ def test_a_request_holds_artifacts_up_to_the_budget_and_one_at_least(store: Stor
     ]
     assert sent == [names[:2], names[2:4], names[4:]]
     assert (session.traffic.sent, session.traffic.rounds) == (5, 3)
+
+
+@pytest.mark.parametrize("room", [3_000, 1_000_000])
+def test_a_server_that_asks_in_any_order_gets_deltas_behind_their_sources(store: Store, room: int) -> None:
+    texts = versions(20, lines=60)
+    with store.writer() as writer:
+        writer.set_setting("role", "clone")
+        wanted = [*history(writer, texts), *map(artifact_id, texts)]
+    session = walk(
+        store, Walked(CODE, Options(PUSH, request_bytes=room)), [body(*map(Gimme, sorted(wanted))), b""]
+    )
+    sent = [
+        card
+        for number in range(len(session.requests))
+        for card in asked(session, number)
+        if isinstance(card, File)
+    ]
+    names = [card.artifact for card in sent]
+    assert sorted(names) == sorted(wanted)
+    for number, card in enumerate(sent):
+        assert card.source is None or card.source in names[:number]
+    assert [card.payload for card in sent if card.source is None and card.payload in texts] == texts[:1]
+
+
+def test_what_a_server_asks_for_again_goes_whole(store: Store) -> None:
+    texts = versions(2, lines=60)
+    with store.writer() as writer:
+        history(writer, texts)
+    gimme = body(Gimme(artifact_id(texts[1])))
+    session = walk(store, Walked(CODE, Options(PUSH)), [gimme, gimme])
+    sent = [card for number in range(3) for card in asked(session, number) if isinstance(card, File)]
+    assert [card.source for card in sent] == [artifact_id(texts[0]), None]
 
 
 def test_a_request_asks_for_so_many_or_twice_what_came(store: Store) -> None:

@@ -412,7 +412,7 @@ def test_time_is_measured_by_the_clock_that_is_given(store: Store) -> None:
     assert cards(ask(store, by("reader1", PULL, *wanted), budget)) == [file(ONE), HELD[1]]
 
 
-def test_a_newer_version_goes_as_a_delta_unless_its_source_is_asked_for_too(store: Store) -> None:
+def test_a_newer_version_goes_as_a_delta_behind_its_source(store: Store) -> None:
     with store.writer() as writer:
         parent = None
         for number, text in enumerate((LONG, LONGER)):
@@ -432,9 +432,11 @@ def test_a_newer_version_goes_as_a_delta_unless_its_source_is_asked_for_too(stor
     assert isinstance(sent, File)
     assert sent.source == old
     assert delta.apply(LONG, sent.payload) == LONGER
-    assert cards(ask(store, by("reader1", PULL, Gimme(new), Gimme(old))))[:2] == [file(LONGER), file(LONG)]
-    both = cards(ask(store, by("reader1", PULL, Gimme(old), Gimme(new))))[:2]
-    assert both == [file(LONG), sent]
+    for asked in ((old, new), (new, old)):
+        both = by("reader1", PULL, *map(Gimme, asked))
+        assert cards(ask(store, both))[:2] == [file(LONG), sent]
+        # What there is no room for is announced, and no delta goes without its source.
+        assert cards(ask(store, both, Budget(bytes=1)))[:2] == [file(LONG), IGot(new)]
 
 
 @pytest.mark.parametrize(("asked", "compressed"), CLONED)

@@ -13,7 +13,7 @@ from typing import Final
 
 from xferzone.cards import File, IGot
 from xferzone.hashing import ArtifactId
-from xferzone.store import Reader, Writer, outgoing, unsent
+from xferzone.store import Reader, Writer, unsent, versions
 
 MAX_SENT: Final = 2  # times that one artifact is sent to a server that asks for it again; ours
 MAX_WANTED: Final = 50_000  # artifacts that a server waits for; ours, stock asks for 500 at a time
@@ -62,13 +62,16 @@ class Sending:
         here = reader.present(self._wanted)
         self._wanted = {artifact: None for artifact in self._wanted if artifact in here}
         left = self._budget
-        for artifact in dict.fromkeys([*own, *self._wanted]):
+        wanted = dict.fromkeys([*own, *self._wanted])
+        for artifact, older in versions.ordered(reader, wanted):
             if left <= 0:
                 return
             self._wanted.pop(artifact, None)
             if self._sent[artifact] >= MAX_SENT:
                 continue
-            card = self._file(reader, artifact)
+            # Asked for again: what it was a delta of is not there.
+            is_known = older not in wanted or older in self._sent
+            card = self._file(reader, artifact, older if is_known and not self._sent[artifact] else None)
             left -= len(card.payload)
             self._sent[artifact] += 1
             self._unconfirmed.append(artifact)
@@ -85,10 +88,6 @@ class Sending:
     def _unsent(self, reader: Reader) -> list[ArtifactId]:
         return unsent.artifacts(reader) if self._is_origin else []
 
-    def _file(self, reader: Reader, artifact: ArtifactId) -> File:
-        found = outgoing.as_delta(reader, artifact)
-        # A server that lacks the source as well would have to keep the delta aside.
-        if found is None or found[0] in self._wanted:
-            return File(artifact, reader.content(artifact))
-        source, delta = found
-        return File(artifact, delta, source)
+    def _file(self, reader: Reader, artifact: ArtifactId, source: ArtifactId | None) -> File:
+        made = None if source is None else versions.as_delta(reader, artifact, source)
+        return File(artifact, reader.content(artifact)) if made is None else File(artifact, made, source)

@@ -5,8 +5,8 @@
     ask        gimme ...                                      what is missing here
     announce   igot ...                                       what the client is not known to have
 
-A delta is sent if its source is on the client for all we know: a client that lacks one asks for it, but stock stores
-it meanwhile, so one that asked for the source as well gets the artifact whole.
+Each version goes after the one before it and as a delta of that (store/versions.py), unless the client asked for its
+source, too, and did not get it before. For all we know it has any other: a client that lacks it asks for it next.
 Source: Fossil 2.21, src/xfer.c send_file(), send_compressed_file(), send_unclustered(), request_phantoms().
 """
 
@@ -18,7 +18,7 @@ from xferzone.cards import CFile, CloneSeqno, Comment, File, Gimme, IGot, Push
 from xferzone.cards.body import pack
 from xferzone.errors import CorruptArtifact, NotFound
 from xferzone.hashing import ArtifactId
-from xferzone.store import outgoing
+from xferzone.store import outgoing, versions
 from xferzone.store.asked import next_for
 from xferzone.store.clusters import clusters
 from xferzone.store.outgoing import Sendable
@@ -81,8 +81,8 @@ class Sender:
         return Push(self._reader.setting("server-code") or "x", self._reader.project_code)
 
     def answer(self, wanted: Collection[ArtifactId]) -> None:
-        """Send what the client asked for, in its order; what is not here is passed over. Raises TooLarge."""
-        for artifact in wanted:
+        """Send what the client asked for, older versions first; what is not here is passed over. Raises TooLarge."""
+        for artifact, older in versions.ordered(self._reader, wanted):
             if artifact in self.at_client:
                 continue
             if not self._draft.left():
@@ -97,7 +97,8 @@ class Sender:
                 self.damaged.append(artifact)
                 self._draft.complain(f"artifact {artifact} is damaged here and cannot be sent")
                 continue
-            self._draft.add(self._as_delta(artifact, wanted) or File(artifact, content))
+            source = None if older in wanted and older not in self.at_client else older
+            self._draft.add(self._as_delta(artifact, source) or File(artifact, content))
             self.at_client.add(artifact)
             self.sent += 1
 
@@ -140,17 +141,15 @@ class Sender:
         if self._reader.has(artifact):
             self.announce([artifact])
 
-    def _as_delta(self, artifact: ArtifactId, wanted: Collection[ArtifactId]) -> File | None:
+    def _as_delta(self, artifact: ArtifactId, source: ArtifactId | None) -> File | None:
+        if source is None:
+            return None
+        self._draft.budget.admit(self._reader.size(source))
         try:
-            found = outgoing.as_delta(self._reader, artifact)
+            made = versions.as_delta(self._reader, artifact, source)
         except CorruptArtifact:
             return None  # of the source; the artifact itself is sound
-        if found is None:
-            return None
-        source, payload = found
-        if source in wanted and source not in self.at_client:
-            return None
-        return File(artifact, payload, source)
+        return None if made is None else File(artifact, made, source)
 
 
 def _file(sendable: Sendable) -> File:
