@@ -220,6 +220,30 @@ def test_manifests_are_read_once_a_zone(project: Project) -> None:
     assert len(seen) < 20
 
 
+def test_a_push_looks_at_what_is_not_placed_alone(project: Project) -> None:
+    """However many check-ins are served: the question costs the same."""
+    costs = []
+    made = version(1, branch=MAIN)
+    project.push(*made)
+    for _ in range(3):
+        for number in range(30):
+            made = version(number % 200, made[1])
+            project.push(*made)
+        with project.store.reader() as reader:
+            steps = 0
+
+            def counted() -> int:
+                nonlocal steps
+                steps += 1
+                return 0
+
+            reader.db.set_progress_handler(counted, 1)
+            assert kept_waiting.told(reader, LocalRefs(reader), login="ann") == []
+            reader.db.set_progress_handler(None, 1)
+            costs.append(steps)
+    assert costs[2] <= costs[0] * 1.2 + 20
+
+
 def test_a_pull_and_a_clone_tell_what_came_and_waits(project: Project, tmp_path: Path, xz: Run) -> None:
     first = version(1, branch=MAIN)
     blob = b"not a check-in\n"

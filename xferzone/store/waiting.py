@@ -26,7 +26,7 @@ _STUCK: Final = """(EXISTS (SELECT 1 FROM awaited WHERE awaited.checkin = own.ri
 _HOPED: Final = """(blob.rid NOT IN (SELECT rid FROM unclustered) OR blob.rid IN (SELECT rid FROM aside)
     OR blob.rid IN (SELECT source FROM aside))"""
 #: Whether whoever pushed `own` has to do something. Files are not looked at: a client that has a check-in has them.
-_HOPELESS: Final = f"""own.rid IN (SELECT rid FROM brought WHERE login = ?2)
+_HOPELESS: Final = f"""EXISTS (SELECT 1 FROM brought WHERE brought.rid = own.rid AND login = ?2)
     AND NOT EXISTS (SELECT 1 FROM awaited JOIN blob ON blob.rid = wanted
                     WHERE awaited.checkin = own.rid AND {_HOPED})
     AND (NOT EXISTS (SELECT 1 FROM awaited WHERE awaited.checkin = own.rid)
@@ -35,7 +35,7 @@ _HOPELESS: Final = f"""own.rid IN (SELECT rid FROM brought WHERE login = ?2)
 #: In a repository that is no primary, what is complete counts as settled.
 _OPEN: Final = {True: "place = 0", False: "place IN (0, 3)"}
 _WAITS: Final = """WITH RECURSIVE waits(rid) AS (
-        SELECT rid FROM checkin AS own WHERE {open} AND own.rid > ?1 AND {stuck} AND {those}
+        SELECT rid FROM checkin AS own WHERE {open} AND {later} AND {stuck} AND {those}
         UNION SELECT child FROM waits JOIN parent ON parent = waits.rid AND position = 0
         JOIN checkin ON checkin.rid = child WHERE {open})
     SELECT named.hash, branch, zones,
@@ -77,6 +77,8 @@ def waiting(reader: Reader, *, since: int = 0, login: str | None = None) -> list
     """
     query = _WAITS.format(
         open=_OPEN[reader.role == schema.PRIMARY],
+        # Without the +, SQLite would walk all check-ins instead of the few that are not placed.
+        later="own.rid > ?1" if since else "+own.rid > ?1",
         stuck=_STUCK,
         those="1" if login is None else _HOPELESS,
         most=MAX_WAITING,
