@@ -25,7 +25,7 @@ from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.publish import kept_waiting
 from xferzone.refs import BranchName, LocalRefs
 from xferzone.repository.status import status
-from xferzone.store import accounts
+from xferzone.store import Store, accounts
 from xferzone.web.app import create_app
 
 __all__ = ["xz"]
@@ -218,6 +218,26 @@ def test_manifests_are_read_once_a_zone(project: Project) -> None:
         reader.db.set_trace_callback(None)
     assert told.startswith(f"example.com: {ROWS - 1} check-ins wait")
     assert len(seen) < 20
+
+
+def test_our_own_client_tells_what_it_sends_and_cannot_complete(
+    project: Project, tmp_path: Path, xz: Run
+) -> None:
+    """The server asks for the parent, which is not here either."""
+    first = version(1, branch=MAIN)
+    project.push(*first)
+    with Served(create_app(project.path)).running() as server:
+        url = server.url().replace("://", "://ann:pw@")
+        assert xz("clone", url, "c").code == 0
+        with Store.open(tmp_path / "c") as store, store.writer() as writer:
+            for content in (*version(2, b"missing"), *version(3, first[1])):
+                writer.put(content)
+        done = xz("--format", "json", "-R", "c", "push", url)
+        (line,) = json.loads(done.out)["waiting"]
+        assert line.startswith("example.com: 1 check-in waits and is not served: ")
+        assert line in done.err
+        assert waits(project) == 1
+        assert json.loads(xz("--format", "json", "-R", "c", "push", url).out)["waiting"] == []
 
 
 def test_a_push_looks_at_what_is_not_placed_alone(project: Project) -> None:

@@ -106,7 +106,8 @@ class Outcome:
         absent: artifacts that the peer named and has not sent.
         followed: refs moved, diverged, and kept where they were.
         unsent: artifacts made here that still wait for a push.
-        waiting: what is told of check-ins that came and wait, for what has not come or behind what is no check-in.
+        waiting: what is told of check-ins that came or were sent, and wait: for what has not come, or behind what is
+            no check-in.
         beaten: branches pushed to on which somebody else was first.
     """
 

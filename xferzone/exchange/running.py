@@ -61,6 +61,8 @@ class Running:
         with self._store.reader() as reader:
             left = len(unsent.artifacts(reader))
             waiting = kept_waiting.told(reader, LocalRefs(reader), since=self._since)
+            if session.lacks:
+                waiting += kept_waiting.told(reader, LocalRefs(reader), among=session.sent)
             beaten = () if session.errors or session.pulls else tuple(_beaten(reader, session))
         return Outcome(
             peer=self._transport.name,
@@ -74,7 +76,7 @@ class Running:
             absent=tuple(session.absent),
             followed=followed,
             unsent=left,
-            waiting=tuple(waiting),
+            waiting=tuple(dict.fromkeys(waiting)),
             beaten=beaten,
         )
 

@@ -5,7 +5,7 @@
 Check-ins that are about no zone wait without a word.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -43,10 +43,23 @@ def kept(reader: Reader, refs: LocalRefs, found: Iterable[Waiting]) -> Iterator[
             yield Kept(each.id, where, _reason(each))
 
 
-def told(reader: Reader, refs: LocalRefs, *, since: int = 0, login: str | None = None) -> list[str]:
-    """A line for each branch on which check-ins wait, MAX_TOLD at most; the arguments are those of `waiting`."""
+def told(
+    reader: Reader,
+    refs: LocalRefs,
+    *,
+    since: int = 0,
+    login: str | None = None,
+    among: Collection[ArtifactId] | None = None,
+) -> list[str]:
+    """A line for each branch on which check-ins wait, MAX_TOLD at most.
+
+    Args:
+        since, login: of `waiting`.
+        among: only these; None: all.
+    """
     found: dict[str, list[Kept]] = {}
-    for each in kept(reader, refs, waiting(reader, since=since, login=login)):
+    waits = waiting(reader, since=since, login=login)
+    for each in kept(reader, refs, [one for one in waits if among is None or one.id in among]):
         found.setdefault(each.where, []).append(each)
     lines = [_line(where, checkins) for where, checkins in list(found.items())[:MAX_TOLD]]
     if len(found) > MAX_TOLD:

@@ -30,6 +30,7 @@ class Sending:
         self._sent: Counter[ArtifactId] = Counter()
         self._unconfirmed: list[ArtifactId] = []  # sent with the last request
         self._at_server: set[ArtifactId] = set()
+        self.lacks = False  # the server has asked for what is not here either
 
     @property
     def sent(self) -> Collection[ArtifactId]:
@@ -60,6 +61,7 @@ class Sending:
         """The artifacts for this request; the next one takes what is over the budget."""
         own = [artifact for artifact in self._unsent(reader) if artifact not in self._sent]
         here = reader.present(self._wanted)
+        self.lacks = self.lacks or len(here) < len(self._wanted)
         self._wanted = {artifact: None for artifact in self._wanted if artifact in here}
         left = self._budget
         wanted = dict.fromkeys([*own, *self._wanted])

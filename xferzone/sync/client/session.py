@@ -182,6 +182,11 @@ class ClientSession:
         return self._sending.sent
 
     @property
+    def lacks(self) -> bool:
+        """Whether the server has asked for what is not here either."""
+        return self._sending.lacks
+
+    @property
     def absent(self) -> list[ArtifactId]:
         """Artifacts that the server announced, or that what it sent names, and that did not come, or not whole."""
         return self._asking.absent

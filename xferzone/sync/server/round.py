@@ -156,7 +156,7 @@ class Round:
         if self._missing or not self._reader.new_phantoms:
             return bool(self._missing)
         # Stock announces all that no cluster of its own names: what it has not announced, and no cluster names that is
-        # here, it has not got. Ours announces less.
+        # here, it has not got. Ours announces less, and tells its people itself.
         return self._is_ours or may_come(self._reader, self._last_row)
 
     @property
