@@ -25,6 +25,7 @@ from xferzone.artifacts import (
     hazard,
     parse,
     r_card,
+    replaced,
 )
 from xferzone.artifacts.checkin import parse_checkin, parse_files
 from xferzone.artifacts.plain import plain_checkin
@@ -232,13 +233,26 @@ def test_files_that_stock_would_not_keep_are_left_out() -> None:
         [f"a {A}", f"b {B} x", f"c\\sd {C}", f"\u00e9/f {A} w old"],
         [f"a {A}", f".fslckout {B}", f"b {C}"],
         [f"_FOSSIL_ {A}", f"d/_fossil_-journal {B}"],
+        [f"b {A}", f"_FOSSIL_ {B}", f"c {C}"],
+        [f"_FOSSIL_ {A}", f"_FOSSIL_ {B}", f"a {C}"],
         [f"b {A}", f"a {B}"],
         [f"a {A}", f"a {A}"],
         [f"a {A[:30]}"],
         [f"../a {A}"],
         [f"a {A} x b c"],
     ],
-    ids=["unusual", "reserved", "reserved-alone", "out-of-order", "twice", "no-id", "no-path", "too-many"],
+    ids=[
+        "unusual",
+        "reserved",
+        "reserved-alone",
+        "reserved-behind",
+        "reserved-twice",
+        "out-of-order",
+        "twice",
+        "no-id",
+        "no-path",
+        "too-many",
+    ],
 )
 def test_the_files_of_a_long_checkin_are_read_as_those_of_a_short_one(cards: list[str]) -> None:
     own = [card.encode() for card in cards]
@@ -252,6 +266,51 @@ def test_the_files_of_a_long_checkin_are_read_as_those_of_a_short_one(cards: lis
                 parse_files([*before, *own], delta=False)
         else:
             assert parse_files([*before, *own], delta=False) == expected
+
+
+def test_the_file_cards_of_a_checkin_end_where_another_card_begins() -> None:
+    """Between the F cards is nothing else, whatever it looks like."""
+    lines = [f"F {number:03} {A}" for number in range(30)]
+    text = "C x\nD 2024-01-01T00:00:00\n{}U u\n"
+    whole = text.format("".join(f"{line}\n" for line in lines))
+    assert len(checkin(whole).files) == 30
+    for number, line in enumerate(lines[1:], 1):
+        for bad in (f"G {line[2:]}", "F", "F ", "", line.replace("F ", "F\0"), f"P {B}"):
+            damaged = text.format(
+                "".join(f"{each}\n" for each in [*lines[:number], bad, *lines[number + 1 :]])
+            )
+            octets = sealed(damaged.encode())
+            short = verdict(plain_checkin, octets)
+            long = verdict(lambda read: parse_checkin(grammar.read(read)), octets)
+            assert short is None or short == long
+
+
+some_files = st.lists(
+    st.builds(
+        FileCard,
+        st.sampled_from("abcd"),
+        st.sampled_from((A, B)),
+        st.just(""),
+        st.sampled_from((None, "a", "b")),
+    ),
+    max_size=4,
+    unique_by=lambda card: card.name,
+).map(lambda cards: sorted(cards, key=lambda card: card.name))
+
+
+@given(some_files, some_files, st.booleans())
+def test_what_a_checkin_replaced_is_what_it_changed(
+    older: list[FileCard], newer: list[FileCard], is_shared: bool
+) -> None:
+    known = {card: card for card in older} if is_shared else {}
+    was = {card.name: card.id for card in older}
+    expected = [
+        (was[card.old_name or card.name], card.id)
+        for card in newer
+        if card not in older and was.get(card.old_name or card.name, card.id) != card.id
+    ]
+    before = CheckIn("x", 0, "u", tuple(older))
+    assert replaced(before, CheckIn("x", 1, "u", tuple(known.get(card, card) for card in newer))) == expected
 
 
 def test_long_checkins_that_say_the_same_share_their_files() -> None:

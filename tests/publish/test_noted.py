@@ -8,6 +8,7 @@ from tests.publish.project import ZONE, Project, zone_text
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.publish import noted, serials
 from xferzone.store.incoming import Received
+from xferzone.zone import serial
 
 SOA = "$TTL 3600\n@ 3600 SOA ns1.example.net. hostmaster.example.net. {} 7200 3600 1209600 300\n"
 TEXTS = (
@@ -42,3 +43,12 @@ def test_noted_or_read_the_serials_are_the_same(
         kept, read = (serials.computed(reader, ZONE, line[-1], how) for how in (notes, None))
     assert kept == read
     assert [serial for _, serial in read.found] == [7, 9, 9, 10, 10, 12, 20, 20]
+
+
+def test_a_long_text_is_not_read_to_its_end_for_a_note() -> None:
+    text = b"x 1 A 192.0.2.1\n" * 100 + SOA.format(20).encode()
+    assert serial.few_entries(text, sum(len(tokens) for _, tokens in serial.entries(text))) == serial.entries(
+        text
+    )
+    assert serial.few_entries(text, 100) is None
+    assert serial.few_entries(b"\n" + text[:-1], 0) is None

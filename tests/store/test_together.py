@@ -226,6 +226,17 @@ def test_what_a_delta_is_made_against_always_carries_more_deltas_than_it(
         assert list(faults.faults(fresh)) == []
 
 
+def test_manifests_that_share_their_files_are_kept_together(tmp_path: Path) -> None:
+    files = tuple(FileCard(f"{number:04}", artifact_id(b"x")) for number in range(2_000))
+    line = [CheckIn(f"version {number}", 1_700_000_000_000 + number, "ops", files) for number in range(100)]
+    with Store.create(tmp_path / "z") as store:
+        with store.writer() as writer:
+            made = [writer.put(checkin.encode()) for checkin in line]
+        with store.reader() as reader:
+            first = [reader.checkin(each) for each in made]
+            assert all(reader.checkin(each) is kept for each, kept in zip(made, first, strict=True))
+
+
 @pytest.mark.parametrize("works", [True, False])
 @pytest.mark.parametrize("seed", range(5))
 def test_what_a_helper_verifies_leaves_the_same(

@@ -21,9 +21,8 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from operator import lt
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from xferzone import escape
 from xferzone.artifacts.control import Tag, parse_tags, parse_user, tag_cards, user_card
@@ -43,8 +42,7 @@ _TELLING = frozenset(b"BCQR")
 #: Stock ignores these names in a check-in, since they are its own files: src/file.c file_is_reserved_name().
 _RESERVED = re.compile(rb"(?i)(?:\A|/)(?:_FOSSIL_|\.fslckout)(?:-wal|-shm|-journal)?\Z")
 
-
-_LONG = 100  # files of a manifest, from which on their cards are remembered
+_LONG = 20  # files of a manifest, from which on their cards are remembered
 _SEEN = 32_768  # cards that are remembered, some 16 MB
 _SEEN_LINE = 300  # bytes of a card that is
 
@@ -63,6 +61,11 @@ class FileCard(NamedTuple):
     id: ArtifactId | None
     perm: str = ""
     old_name: str | None = None
+
+
+#: The octets of a file's name, and its card; None: stock's readers ignore it.
+_Parsed: TypeAlias = tuple[bytes, FileCard | None]
+_seen: dict[bytes, _Parsed] = {}
 
 
 class CherryPick(NamedTuple):
@@ -143,12 +146,18 @@ def replaced(older: CheckIn, newer: CheckIn) -> list[tuple[ArtifactId, ArtifactI
     """(old id, new id) of each file that `newer`, a child of `older`, changed; nothing for delta manifests."""
     if older.baseline or newer.baseline:
         return []
-    was = {card.name: card.id for card in older.files}
+    if len(older.files) == len(newer.files):
+        # Nearly always each stands in the place that it had, and most are the same objects (_seen_files).
+        pairs = zip(older.files, newer.files, strict=True)
+        changed = [(old, new) for old, new in pairs if old is not new and old != new]
+        if all(old.name == (new.old_name or new.name) for old, new in changed):
+            return [(old.id, new.id) for old, new in changed if old.id and new.id and old.id != new.id]
+    was = {card.name: card for card in older.files}
     found = []
-    for name, new, _, old_name in newer.files:
-        old = was.get(old_name or name)
-        if old is not None and new is not None and old != new:
-            found.append((old, new))
+    for new in newer.files:
+        old = was.get(new.old_name or new.name)
+        if old and old.id and new.id and old.id != new.id and was.get(new.name) != new:
+            found.append((old.id, new.id))
     return found
 
 
@@ -163,24 +172,43 @@ def r_card(files: Iterable[tuple[str, bytes]]) -> str:
 
 def parse_files(cards: Sequence[bytes], *, delta: bool) -> tuple[FileCard, ...]:
     """The files of F cards, given without their letter and its space. Raises ValueError."""
-    is_long = _LONG <= len(cards) <= _SEEN // 4 and max(map(len, cards)) <= _SEEN_LINE
+    is_long = _LONG <= len(cards) <= _SEEN // 4 and not delta
     if not is_long and (joined := b"\n".join(cards)).isascii():
         plain = _PLAIN_FILE.findall(joined.decode("ascii"))
         names = [name for name, _ in plain]
         if len(names) == len(cards) and all(map(lt, names, names[1:])):
             return tuple([FileCard(name, ArtifactId(each)) for name, each in plain])
-    parse = _seen_file if is_long else _parse_file
-    parsed = [parse(card, delta) for card in cards]
-    kept: bytes | None = None
+    parsed = _seen_files(cards) if is_long else [_parse_file(card, delta=delta) for card in cards]
+    octets = [name for name, _ in parsed]
+    files = [file for _, file in parsed if file is not None]
+    if not (_is_in_order(parsed) if len(files) < len(octets) else all(map(lt, octets, octets[1:]))):
+        raise ValueError("F cards are not in order")
+    return tuple(files)
+
+
+def _is_in_order(parsed: Iterable[_Parsed]) -> bool:
+    """Whether each name comes after the last one before it that counts."""
+    last: bytes | None = None
     for name, file in parsed:
-        if kept is not None and name <= kept:
-            raise ValueError("F cards are not in order")
-        kept = name if file is not None else kept
-    return tuple([file for _, file in parsed if file is not None])
+        if last is not None and name <= last:
+            return False
+        last = last if file is None else name
+    return True
 
 
-def _parse_file(line: bytes, delta: bool) -> tuple[bytes, FileCard | None]:
-    """The octets of its name and the card; None: a file of stock's own."""
+def _seen_files(cards: Sequence[bytes]) -> Sequence[_Parsed]:
+    """F cards, parsed. The long manifests of a history say nearly the same, so most of their files are one object."""
+    found = list(map(_seen.get, cards))
+    parsed = [each or _parse_file(card, delta=False) for each, card in zip(found, cards, strict=True)]
+    if not all(found):
+        news = [at for at, each in enumerate(found) if each is None and len(cards[at]) <= _SEEN_LINE]
+        if len(_seen) + len(news) > _SEEN:
+            _seen.clear()
+        _seen.update([(cards[at], parsed[at]) for at in news])
+    return parsed
+
+
+def _parse_file(line: bytes, *, delta: bool) -> _Parsed:
     card = line.split(b" ")
     if len(card) > 4 or (len(card) < 2 and not delta):
         raise ValueError("an F card with too many arguments or too few")
@@ -194,10 +222,6 @@ def _parse_file(line: bytes, delta: bool) -> tuple[bytes, FileCard | None]:
         None if old_name is None else old_name.decode("utf-8", "surrogateescape"),
     )
     return name, None if _RESERVED.search(name) else file
-
-
-#: As `_parse_file`. The long manifests of a history say nearly the same, so most of their files are one object.
-_seen_file = lru_cache(maxsize=_SEEN)(_parse_file)
 
 
 def _file_cards(files: Sequence[FileCard], *, delta: bool) -> list[bytes]:

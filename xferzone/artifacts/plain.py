@@ -14,10 +14,10 @@ from xferzone.artifacts.grammar import text
 from xferzone.hashing import ArtifactId
 
 _ID = rb"[0-9a-f]{40}(?:[0-9a-f]{24})?"
-_CHECKIN = re.compile(
-    rb"C ([^ \n\0]+)\nD (\d{4}-\d\d-\d\d)T([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d{3}))?\n"
-    rb"((?:F [^\n\0]+\n)*)(?:P (%b(?: %b)*)\n)?(?:R ([0-9a-f]{32})\n)?((?:T [^\n\0]+\n)*)U ([^ \n\0]+)\n"
-    rb"Z ([0-9a-f]{32})\n" % (_ID, _ID)
+_HEAD = re.compile(rb"C ([^ \n\0]+)\nD (\d{4}-\d\d-\d\d)T([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d{3}))?\n")
+_TAIL = re.compile(
+    rb"(?:P (%b(?: %b)*)\n)?(?:R ([0-9a-f]{32})\n)?((?:T [^\n\0]+\n)*)U ([^ \n\0]+)\nZ ([0-9a-f]{32})\n"
+    % (_ID, _ID)
 )
 _SEAL_SIZE = 35  # bytes of the Z card
 _midnight = lru_cache(maxsize=4096)(parse_date)
@@ -29,22 +29,27 @@ def plain_checkin(content: bytes) -> CheckIn | None:
     Raises:
         ValueError: `content` is not a check-in.
     """
-    match = _CHECKIN.fullmatch(content)
-    if match is None:
+    head = _HEAD.match(content)
+    if head is None:
         return None
-    comment, day, hours, minutes, seconds, ms, f_lines, p_line, r_md5, t_lines, user, seal = match.groups()
+    cards, end = _file_cards(content, head.end())
+    tail = None if cards is None else _TAIL.fullmatch(content, end)
+    if cards is None or tail is None:
+        return None
+    comment, day, hours, minutes, seconds, ms = head.groups()
+    p_line, r_md5, t_lines, user, seal = tail.groups()
     if hashlib.md5(content[:-_SEAL_SIZE], usedforsecurity=False).hexdigest().encode("ascii") != seal:
         return None
-    files = parse_files(f_lines[2:-1].split(b"\nF "), delta=False) if f_lines else ()
+    files = parse_files(cards, delta=False) if cards else ()
     parents = p_line.decode("ascii").split(" ") if p_line else ()
     if not files and not parents:
         return None
     tags: tuple[Tag, ...] = ()
     if t_lines:
-        cards = [line.split(b" ") for line in t_lines[2:-1].split(b"\nT ")]
-        if not all(2 <= len(card) <= 3 for card in cards):
+        t_cards = [line.split(b" ") for line in t_lines[2:-1].split(b"\nT ")]
+        if not all(2 <= len(card) <= 3 for card in t_cards):
             return None
-        tags = parse_tags(cards)
+        tags = parse_tags(t_cards)
     return CheckIn(
         comment=text(comment),
         date_ms=_midnight(day)
@@ -57,3 +62,16 @@ def plain_checkin(content: bytes) -> CheckIn | None:
         tags=tags,
         r_card=None if r_md5 is None else r_md5.decode("ascii"),
     )
+
+
+def _file_cards(content: bytes, at: int) -> tuple[list[bytes] | None, int]:
+    """The F cards that begin at `at`, without their letter, and where they end; None: not all are ordinary."""
+    if not content.startswith(b"F ", at):
+        return [], at
+    end = content.index(b"\n", content.rindex(b"\nF ", at - 1) + 1)
+    lines = content[at + 2 : end]
+    cards = lines.split(b"\nF ")
+    # A line of another letter among them is part of a card now.
+    if lines.count(b"\n") >= len(cards) or b"\0" in lines or b"" in cards:
+        return None, end
+    return cards, end + 1

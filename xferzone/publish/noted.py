@@ -32,8 +32,8 @@ class Noted:
             if parsed.baseline is None and len(parsed.files) <= MAX_ITEMS:
                 return _Note([(card.name, card.id) for card in parsed.files if card.id is not None], None)
         elif parsed is None and len(content) <= MAX_TEXT:
-            read = serial.entries(content)
-            if sum(len(tokens) for _, tokens in read) <= MAX_ITEMS:
+            read = serial.few_entries(content, MAX_ITEMS)
+            if read is not None:
                 return _Note(None, read)
         return None
 

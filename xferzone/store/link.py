@@ -59,9 +59,9 @@ def link(writer: Expecting, arrived: Sequence[Arrived], waited: Collection[int] 
         )
     )
     _set_parents(writer, checkins, rids)
-    here = writer.present({each for ids in needed.values() for each in ids})
     # Stock parses an id in upper case and never resolves it: such an id is never present and is awaited for ever.
-    missing = [(rids[each], rid) for rid, ids in needed.items() for each in ids if each not in here]
+    absent = (every := set[ArtifactId]().union(*needed.values())) - writer.present(every)
+    missing = [(rids[each], rid) for rid, ids in needed.items() if absent for each in ids if each in absent]
     db.executemany("INSERT OR IGNORE INTO awaited VALUES (?, ?)", missing)
     db.executemany("DELETE FROM unclustered WHERE rid = ?", [(rids[each],) for each in members])
     tagged = _set_tags(writer, tags, rids)
@@ -111,7 +111,7 @@ class _Manifests:
             is_whole = baseline is not None
             cards = cards if baseline is None else artifacts.delta_files(baseline.files, cards)
         named += [card.id for card in cards if card.id is not None]
-        return _Read(named, zoned.bits(card.name for card in cards) if is_whole else zoned.UNKNOWN)
+        return _Read(named, zoned.bits([card.name for card in cards]) if is_whole else zoned.UNKNOWN)
 
     def read_behind_baselines(self, waited: Collection[int]) -> dict[int, _Read]:
         """By row, the check-ins in rows `waited` whose baseline has just arrived."""

@@ -16,6 +16,7 @@ from xferzone.store.sql import selected
 _Value = TypeVar("_Value")
 
 _KEPT_CARDS = 120_000  # of manifests kept parsed, some 40 MB: each is read several times
+_SHARED = 30  # cards that two manifests share take the room of one
 
 
 class Reader:
@@ -26,6 +27,7 @@ class Reader:
         self.cache = cache
         self._manifests: dict[ArtifactId, CheckIn] = {}  # parsed in this transaction
         self._cards = 0  # of these; a manifest has some five besides its files
+        self._files: set[int] = set()  # the identities of their F cards
 
     # -- settings
 
@@ -132,9 +134,13 @@ class Reader:
         """Keep the parsed manifest of an artifact that is here, or soon will be; all go when they are many."""
         if self._cards > _KEPT_CARDS:
             self._manifests.clear()
+            self._files.clear()
             self._cards = 0
-        self._manifests[artifact] = parsed
-        self._cards += len(parsed.files) + 5
+        if artifact not in self._manifests:
+            self._manifests[artifact] = parsed
+            before = len(self._files)
+            self._files.update(map(id, parsed.files))
+            self._cards += len(self._files) - before + len(parsed.files) // _SHARED + 5
 
     def files(self, artifact: ArtifactId) -> dict[str, ArtifactId]:
         """The check-in's files by name, a delta manifest's baseline merged in. Raises as `checkin` does."""

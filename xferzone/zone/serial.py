@@ -108,6 +108,18 @@ def entries(content: bytes) -> list[Entry]:
     return list(_entries(content, last)) if last >= 0 else []
 
 
+def few_entries(content: bytes, most: int) -> list[Entry] | None:
+    """`entries`, if they have at most `most` tokens together; None: they have more, and the rest is not read."""
+    found: list[Entry] = []
+    left = most
+    for entry in _entries(content, _last_candidate(content.lower())):
+        left -= len(entry[1])
+        if left < 0:
+            return None
+        found.append(entry)
+    return found
+
+
 def serials_in(read: Iterable[Entry], origin: dns.name.Name) -> set[int]:
     """`serials` of the content that has these entries."""
     zone = tuple(label.lower() for label in origin.labels[:-1])
