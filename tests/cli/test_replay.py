@@ -49,8 +49,8 @@ def test_disjoint_work_is_made_again_and_sent(zone: Run, raced: Run) -> None:
             "www 300 A 192.0.2.9 ; the web server",
         ]
     second, first = zone("log", "example.com/main", "-n", "2").out.splitlines()
-    assert "ann: a is new" in first
-    assert " bob: " in second
+    assert "ann [pushed by nobody]: a is new" in first
+    assert " bob [pushed by nobody]: " in second
     for run in (zone, raced):
         assert "lost races" not in run("status").out
         assert run("check").code == 0
