@@ -61,7 +61,7 @@ def publish_part(
     The branch on which a check-in has come last is the first.
     """
     if writer.role != schema.PRIMARY:
-        return Published(_kept(writer) + advance(writer, refs, occasion, liberties), is_all=True)
+        return Published(_kept(writer, refs) + advance(writer, refs, occasion, liberties), is_all=True)
     notices = [*misspelled.moved(writer, refs)]
     places.leave_foreign(writer)
     left, is_done = _by_branch(places.unplaced(writer)), True
@@ -72,7 +72,7 @@ def publish_part(
         if branch is None:
             for checkin in arrived:
                 places.place(writer, checkin.id, schema.ELSEWHERE)
-            strays += arrived
+            strays += arrived if "/" not in text else ()
             continue
         pending = _pending(writer, refs, branch.fork_of or branch, occasion, arrived)
         if branch.is_fork or pending.ref is not None or pending.begins():
@@ -178,11 +178,18 @@ def _settle_all(
     return True
 
 
-def _kept(writer: Writer) -> list[str]:
-    """In a clone: what people are told who pushed check-ins to it that were not made in it."""
+def _kept(writer: Writer, refs: LocalRefs) -> list[str]:
+    """In a clone: what people are told who pushed check-ins of zones to it that were not made in it."""
     own = {checkin.id for checkin in unsent.checkins(writer)}
-    kept = [c for c in places.unplaced(writer) if c.id not in own and BranchName.parse(c.branch) is not None]
+    kept = [c for c in places.unplaced(writer) if c.id not in own and _is_of_a_zone(refs, c)]
     if not kept:
         return []
     named = listed([f"{short(checkin.id)} on {checkin.branch}" for checkin in kept], MAX_TOLD)
     return [f"kept: {named}. This repository is a {writer.role}: it serves them when its remote does."]
+
+
+def _is_of_a_zone(refs: LocalRefs, checkin: Placed) -> bool:
+    branch = BranchName.parse(checkin.branch)
+    if branch is None:
+        return False
+    return checkin.may_hold(branch.zone) or refs.get(branch.fork_of or branch) is not None

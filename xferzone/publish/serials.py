@@ -51,10 +51,10 @@ def computed(reader: Reader, zone: str, checkin: ArtifactId, noted: Noted | None
     value = None if before is None else before.serial
     floors = _Floors(reader, zone, noted) if line else None
     found = []
-    for rid, at in line:
+    for each in line:
         assert floors is not None
-        value = serial.following(value, floors.of(at))
-        found.append((rid, value))
+        value = serial.following(value, floors.of(each.checkin) if each.may_hold else None)
+        found.append((each.rid, value))
     return Line(zone, value, found)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from xferzone.hashing import ArtifactId
+from xferzone.store import zoned
 from xferzone.store.chains import id_of
 from xferzone.store.reader import Reader
 from xferzone.store.writer import Writer
@@ -46,11 +47,22 @@ def get(reader: Reader, zone: str, checkin: ArtifactId) -> Remembered | None:
     return None if row is None else Remembered(row[0])
 
 
-def line(
-    reader: Reader, zone: str, checkin: ArtifactId
-) -> tuple[list[tuple[int, ArtifactId]], Remembered | None]:
-    """Rows and ids down to `checkin` of the check-ins on its first-parent line, oldest first, whose serials are not
-    remembered; and the serial of the one before these."""
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A check-in whose serial is not remembered: its row, and whether it may hold files of the zone."""
+
+    rid: int
+    checkin: ArtifactId
+    may_hold: bool
+
+
+def line(reader: Reader, zone: str, checkin: ArtifactId) -> tuple[list[Unknown], Remembered | None]:
+    """The check-ins on the first-parent line down to `checkin`, oldest first, whose serials are not remembered; and the
+    serial of the one before these.
+
+    The line begins where the zone does: what is before its first files has no serial, and may be a long history of
+    something else.
+    """
     rows = reader.db.execute(
         """WITH RECURSIVE line(rid, depth) AS (
                SELECT rid, 0 FROM blob WHERE hash = ?1
@@ -58,12 +70,17 @@ def line(
                SELECT parent.parent, depth + 1 FROM line JOIN parent ON child = line.rid AND position = 0
                JOIN checkin ON checkin.rid = parent.parent
                WHERE NOT EXISTS (SELECT 1 FROM serial WHERE serial.checkin = line.rid AND zone = ?2))
-           SELECT rid, hash, serial.checkin, serial FROM line JOIN blob USING (rid)
+           SELECT rid, hash, coalesce(zones, -1) & ?3, serial.checkin, serial FROM line JOIN blob USING (rid)
+           LEFT JOIN checkin USING (rid)
            LEFT JOIN serial ON serial.checkin = rid AND zone = ?2 ORDER BY depth DESC""",
-        (bytes.fromhex(checkin), zone),
+        (bytes.fromhex(checkin), zone, zoned.bit(zone)),
     ).fetchall()
-    before = Remembered(rows[0][3]) if rows and rows[0][2] is not None else None
-    return [(rid, id_of(raw)) for rid, raw, known, _ in rows if known is None], before
+    before = Remembered(rows[0][4]) if rows and rows[0][3] is not None else None
+    unknown = [Unknown(rid, id_of(raw), bool(bits)) for rid, raw, bits, known, _ in rows if known is None]
+    if before is None:
+        begins = next((number for number, each in enumerate(unknown) if each.may_hold), len(unknown))
+        unknown = unknown[min(begins, len(unknown) - 1) :]
+    return unknown, before
 
 
 def put(writer: Writer, zone: str, serials: Iterable[tuple[int, int | None]]) -> None:

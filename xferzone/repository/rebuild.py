@@ -5,6 +5,7 @@ from itertools import islice
 
 from xferzone.errors import NotFound
 from xferzone.hashing import ArtifactId
+from xferzone.publish.foreign import are_zones
 from xferzone.publish.publish import publish
 from xferzone.publish.serials import serial_of
 from xferzone.publish.served import numbers
@@ -45,6 +46,9 @@ def resettle(writer: Writer, refs: LocalRefs) -> None:
         branch = BranchName.parse(leaf.branch)
         if branch is not None and not branch.is_fork:
             own = refs.get(branch)
+            holding = places.that_may_hold(writer, str(branch), branch.zone)
+            if own is None and not are_zones(writer, branch, holding):
+                continue
             for at in ancestry.beyond(writer, leaf.id, None if own is None else own.checkin):
                 placed = places.placed(writer, at)
                 if placed is not None and placed.branch == leaf.branch:
