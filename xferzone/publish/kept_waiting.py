@@ -15,7 +15,7 @@ from xferzone.publish.misplaced import zone_of
 from xferzone.refs import BranchName, LocalRefs
 from xferzone.store import Reader, zoned
 from xferzone.store.waiting import Waiting, waiting
-from xferzone.wording import and_more, counted
+from xferzone.wording import counted
 
 MAX_TOLD: Final = 10  # branches that somebody is told of at once
 
@@ -63,7 +63,8 @@ def told(
         found.setdefault(each.where, []).append(each)
     lines = [_line(where, checkins) for where, checkins in list(found.items())[:MAX_TOLD]]
     if len(found) > MAX_TOLD:
-        lines.append(f"check-ins wait on {and_more(len(found) - MAX_TOLD)}: `xferzone status` lists them")
+        more = counted(len(found) - MAX_TOLD, "more branch")
+        lines.append(f"check-ins wait on {more}, too: `xferzone status` lists them")
     return lines
 
 
@@ -78,13 +79,13 @@ def _line(where: str, checkins: Sequence[Kept]) -> str:
 def _reason(each: Waiting) -> str:
     if each.lacks is not None:
         what = "names as its parent" if each.lacks == each.parent else "names"
-        return f"{what} {short(each.lacks)}, which has not come. When that is pushed, all goes on by itself."
+        return f"{what} {short(each.lacks)}, which has not come. When that comes, all goes on by itself."
     assert each.parent is not None, "only what has a parent waits without lacking anything"
     if each.is_behind:
         return f"follows {short(each.parent)}, which waits"
     return (
         f"names as its parent {short(each.parent)}, which is here and is no check-in. Commit the same on top of "
-        "what is served"
+        "what is served."
     )
 
 

@@ -200,10 +200,10 @@ class Round:
                 self._sender.answer(self._wanted)
             if self._pushing:
                 self._sender.ask(self._terms.rights.login, self._missing, self._wanted)
+            if self._asks_clusters and self._terms.rights.read:
+                self._sender.announce_clusters()
             if self._pulling:
                 everything = self._catalogue or (self._oldest_clone and not self._wanted)
-                if self._asks_clusters:
-                    self._sender.announce_clusters()
                 self._sender.announce(self._reader.artifacts() if everything else self._reader.unclustered())
         return Reply(
             self._draft.pieces(),
