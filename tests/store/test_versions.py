@@ -13,7 +13,7 @@ from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.store import Reader, Store, Writer, chains
 from xferzone.store.incoming import Received
 from xferzone.store.rechaining import rechain_noted
-from xferzone.store.versions import as_delta, ordered
+from xferzone.store.versions import MAX_NEAR, as_delta, ordered
 
 ZONE = "example.com.zone"
 
@@ -124,6 +124,16 @@ def test_content_that_comes_back_leads_nobody_in_a_circle(
             assert circles(writer, texts) == []
 
 
+def test_a_push_in_any_order_leaves_no_version_to_go_whole(store: Store) -> None:
+    texts = versions(chains.MAX_STACK + 20, lines=60)
+    with store.writer() as writer:
+        pushed(writer, texts, random.Random(1))
+        expected = dict(zip(ids(texts), [None, *ids(texts[:-1])], strict=True))
+        assert {text: before(writer, text) for text in texts} == dict(
+            zip(texts, expected.values(), strict=True)
+        )
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_chains_that_wait_to_be_turned_round_are_not_followed(store: Store, seed: int) -> None:
     texts = versions(20, lines=60)
@@ -149,10 +159,10 @@ def test_a_search_for_the_version_before_is_short(store: Store, monkeypatch: pyt
         return plain(reader, artifact)
 
     with store.writer() as writer:
-        history(writer, [b"%d\n" % number * 100 for number in range(300)])
+        history(writer, [b"%d\n" % number * 100 for number in range(MAX_NEAR + 50)])
         lonely = writer.put(b"named by nobody\n" * 100)
-        history(writer, [b"%d\n" % number * 101 for number in range(300)])
+        history(writer, [b"%d\n" % number * 101 for number in range(MAX_NEAR + 50)])
     monkeypatch.setattr(Reader, "checkin", counted)
     with store.reader() as reader:
         assert list(ordered(reader, [lonely])) == [(lonely, None)]
-    assert 0 < len(read) <= 100
+    assert 0 < len(read) <= 2 * MAX_NEAR

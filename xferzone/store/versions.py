@@ -12,9 +12,10 @@ most versions would come before their source, and go whole.
 Source: Fossil 2.21, src/xfer.c send_delta_parent(), which sends such deltas in any order.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
-from typing import Final
+from itertools import islice
+from typing import Final, NamedTuple
 
 from xferzone import delta
 from xferzone.artifacts import replaced
@@ -23,14 +24,16 @@ from xferzone.hashing import ArtifactId
 from xferzone.store.chains import id_of
 from xferzone.store.reader import Reader
 from xferzone.store.rechaining import noted
+from xferzone.store.sql import selected
 
 MAX_LINE: Final = 1_000  # versions that one is put behind; ours: a whole one in a thousand costs little
+MAX_NEAR: Final = 250  # check-ins looked at before a file, and behind it; ours, some 20 ms the first time
+MAX_CARDS: Final = 1_000  # files of these, together
+MAX_FOLLOWED: Final = 5_000  # versions followed to see whether they lead in a circle; ours, some 0.1 s
 
 _SMALLEST: Final = 100  # bytes; smaller content goes whole; as stock
 _SAVING: Final = 51  # bytes that a delta saves at least; as stock
 _WORTH_SEARCHING: Final = 1_000  # bytes; for less no check-ins are read
-MAX_NEAR: Final = 50  # check-ins before it, and behind it, that are looked at for one file
-MAX_CARDS: Final = 1_000  # files of these, together
 #: A file mostly comes just before the check-in that names it.
 _NEAR: Final = tuple(
     f"SELECT hash FROM checkin JOIN blob USING (rid) WHERE rid {way} LIMIT ?"  # noqa: S608 our own words
@@ -40,68 +43,117 @@ _NEAR: Final = tuple(
 
 def ordered(reader: Reader, wanted: Collection[ArtifactId]) -> Iterator[tuple[ArtifactId, ArtifactId | None]]:
     """Each of `wanted` with the version before it, if there is one; where that is wanted, too, it comes earlier."""
-    are_chained = not noted(reader, 1)
+    versions = _Versions(reader, wanted)
     met: set[ArtifactId] = set()
     for artifact in wanted:
         line: list[tuple[ArtifactId, ArtifactId | None]] = []
         at: ArtifactId | None = artifact
         while at is not None and at in wanted and at not in met and len(line) < MAX_LINE:
             met.add(at)
-            older = _before(reader, at, are_chained=are_chained)
+            older = versions.before(at)
             line.append((at, older))
             at = older
         yield from reversed(line)
 
 
-def _before(reader: Reader, artifact: ArtifactId, *, are_chained: bool) -> ArtifactId | None:
-    """The version before this one, which is here; None: none is known, or a delta of it would save nothing."""
-    row = reader.db.execute(
-        """SELECT new.rid, new.size, old.hash FROM blob AS new
-           LEFT JOIN checkin ON checkin.rid = new.rid
-           LEFT JOIN blob AS old ON old.content IS NOT NULL AND old.rid = CASE
-               WHEN checkin.rid IS NOT NULL THEN (SELECT parent FROM parent WHERE child = new.rid AND position = 0)
-               WHEN ? THEN (SELECT max(rid) FROM blob WHERE source = new.rid) END
-           WHERE new.hash = ? AND new.size > ? AND new.content IS NOT NULL""",
-        (are_chained, bytes.fromhex(artifact), _SMALLEST),
-    ).fetchone()
-    if row is None:
+class _Found(NamedTuple):
+    """The version before the one in row `rid`. `is_named`: check-ins alone tell it."""
+
+    rid: int
+    older: ArtifactId | None
+    is_named: bool
+
+
+class _Versions:
+    """The version before each, looked up once."""
+
+    def __init__(self, reader: Reader, wanted: Collection[ArtifactId]) -> None:
+        self._reader = reader
+        self._wanted = wanted
+        self._are_chained = not noted(reader, 1)
+        self._found: dict[ArtifactId, _Found] = {}
+        self._replaced: dict[ArtifactId, ArtifactId] | None = (
+            None  # by check-ins that are wanted, newer -> older
+        )
+
+    def before(self, artifact: ArtifactId) -> ArtifactId | None:
+        """The version before this one, which is here; None: none is known, or a delta of it would save nothing."""
+        found = self._find(artifact)
+        if found.older is None or (found.is_named and not self._may_follow(artifact, found.rid, found.older)):
+            return None
+        return found.older
+
+    def _find(self, artifact: ArtifactId) -> _Found:
+        """What tables or check-ins say, though it may lead in a circle."""
+        if artifact not in self._found:
+            rid, size, older = self._linked(artifact)
+            is_named = older is None and size >= _WORTH_SEARCHING
+            self._found[artifact] = _Found(rid, self._named(artifact, rid) if is_named else older, is_named)
+        return self._found[artifact]
+
+    def _linked(self, artifact: ArtifactId) -> tuple[int, int, ArtifactId | None]:
+        """Row, size (0: there is nothing to look for), and the version before as far as tables tell."""
+        row = self._reader.db.execute(
+            """SELECT new.rid, new.size, old.hash FROM blob AS new
+               LEFT JOIN checkin ON checkin.rid = new.rid
+               LEFT JOIN blob AS old ON old.content IS NOT NULL AND old.rid = CASE
+                   WHEN checkin.rid IS NOT NULL THEN
+                       (SELECT parent FROM parent WHERE child = new.rid AND position = 0)
+                   WHEN ? THEN (SELECT max(rid) FROM blob WHERE source = new.rid) END
+               WHERE new.hash = ? AND new.size > ? AND new.content IS NOT NULL""",
+            (self._are_chained, bytes.fromhex(artifact), _SMALLEST),
+        ).fetchone()
+        return (0, 0, None) if row is None else (row[0], row[1], None if row[2] is None else id_of(row[2]))
+
+    def _named(self, artifact: ArtifactId, rid: int) -> ArtifactId | None:
+        """What a check-in that is wanted, or came at about the same time, replaced by the artifact in row `rid`."""
+        if self._replaced is None:
+            some = [bytes.fromhex(each) for each in islice(self._wanted, MAX_LINE)]
+            query = "SELECT hash FROM checkin JOIN blob USING (rid) WHERE hash IN (?)"
+            self._replaced = dict(self._pairs(selected(self._reader.db, query, some)))
+        if artifact in self._replaced:
+            return self._replaced[artifact]
+        for query in _NEAR:
+            near = self._reader.db.execute(query, (rid, MAX_NEAR))
+            for newer, older in self._pairs(near, artifact):
+                if newer == artifact:
+                    return older
         return None
-    rid, size, found = row
-    if found is not None:
-        return id_of(found)
-    older = _replaced(reader, artifact, rid) if size >= _WORTH_SEARCHING else None
-    return older if older is not None and _may_follow(reader, rid, older, are_chained) else None
 
-
-def _replaced(reader: Reader, artifact: ArtifactId, rid: int) -> ArtifactId | None:
-    """What the artifact in row `rid` replaced, by a check-in that came at about the same time."""
-    cards = 0
-    for near in _NEAR:
-        for (raw,) in reader.db.execute(near, (rid, MAX_NEAR)):
+    def _pairs(
+        self, checkins: Iterable[tuple[bytes]], naming: ArtifactId | None = None
+    ) -> Iterator[tuple[ArtifactId, ArtifactId]]:
+        """Newer and older version of each file that these replace; of those that name `naming`, if it is given."""
+        cards = 0
+        for (raw,) in checkins:
             with suppress(NotFound, CorruptArtifact):
-                newer = reader.checkin(id_of(raw))
+                newer = self._reader.checkin(id_of(raw))
                 cards += len(newer.files)
-                if newer.parents and any(card.id == artifact for card in newer.files):
-                    for old, new in replaced(reader.checkin(newer.parents[0]), newer):
-                        if new == artifact:
-                            return old
+                if newer.parents and (naming is None or any(card.id == naming for card in newer.files)):
+                    for old, new in replaced(self._reader.checkin(newer.parents[0]), newer):
+                        yield new, old
             if cards > MAX_CARDS:
-                return None
-    return None
+                return
 
+    def _may_follow(self, artifact: ArtifactId, rid: int, older: ArtifactId) -> bool:
+        """Whether it may be sent as a delta of `older`, to a peer that perhaps asks for either alone.
 
-def _may_follow(reader: Reader, rid: int, older: ArtifactId, are_chained: bool) -> bool:
-    """Whether row `rid` may be sent as a delta of `older`, to a peer that perhaps asks for either alone.
-
-    Content comes back in time: were each sent as a delta of the other, the peer would wait for both for ever. So the
-    older has come earlier, and is not above the other in a chain, where it is sent as a delta of what is below.
-    """
-    query = """WITH RECURSIVE above (rid) AS (
-                   SELECT source FROM blob WHERE rid = ? AND ?
-                   UNION SELECT source FROM blob JOIN above USING (rid) WHERE source IS NOT NULL)
-               SELECT 1 FROM blob WHERE hash = ? AND content IS NOT NULL AND rid < ?
-               AND rid NOT IN (SELECT rid FROM above WHERE rid IS NOT NULL)"""
-    return reader.db.execute(query, (rid, are_chained, bytes.fromhex(older), rid)).fetchone() is not None
+        Content comes back in time: were each sent as a delta of the other, by whatever detours, the peer would wait
+        for both for ever.
+        """
+        place = self._reader.rid(older)
+        if place is None or not self._reader.has(older):
+            return False
+        if not self._are_chained:
+            return place < rid
+        at: ArtifactId | None = older
+        for _ in range(MAX_FOLLOWED):
+            at = None if at is None else self._find(at).older
+            if at is None:
+                return True
+            if at == artifact:
+                return False
+        return False
 
 
 def as_delta(reader: Reader, artifact: ArtifactId, source: ArtifactId) -> bytes | None:
