@@ -27,7 +27,9 @@ MAX_ROUNDS: Final = 1_000  # of one sync: 5 GB by stock's budget, so that a serv
 MAX_ROUND_S: Final = (
     1_000.0  # seconds; looking up the name, connecting, redirects and the reply's head included
 )
-MAX_TEXT: Final = 128 * 1024 * 1024  # bytes of one reply when expanded, as of a request to a server of ours
+MAX_TEXT: Final = (
+    80 * 1024 * 1024
+)  # bytes of one reply when expanded: one artifact of 64 MiB beyond the budget
 _IN_MEMORY: Final = 8 * 1024 * 1024  # bytes of that; what is more lies in a file
 _LOOK_S: Final = 0.2  # seconds between two looks at whether the sync is cancelled
 

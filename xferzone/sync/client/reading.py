@@ -3,11 +3,12 @@
 A line costs time even if it means nothing, and a server could send a million of them in each of a thousand rounds.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import IO, Final
 
 from xferzone.cards import Card, CFile, File, Lines, Private, parse_cards
 from xferzone.errors import PeerError
+from xferzone.hashing import ArtifactId
 
 # An artifact is announced, asked for and sent, some more than once, and a ref or a message may go with it.
 MAX_BESIDE: Final = (
@@ -24,15 +25,15 @@ class Reading:
         self._beside = 0  # bytes of all replies that are no artifact's
         self._artifacts = 0
 
-    def cards(self, text: bytes | IO[bytes]) -> Iterator[Card]:
-        """The cards of a reply, but for private artifacts, which are not kept here.
+    def cards(self, text: bytes | IO[bytes], seen: Collection[ArtifactId]) -> Iterator[Card]:
+        """The cards of a reply, but for private artifacts, which are not kept here; `seen`: what came before.
 
         Raises:
             PeerError: the reply breaks the protocol, or the replies so far are too long for what they brought.
         """
         lines = Lines()
         for card in _public(parse_cards(text, lines)):
-            if isinstance(card, File | CFile):
+            if isinstance(card, File | CFile) and card.artifact not in seen:
                 self._artifacts += 1
                 self._beside -= len(card.payload)
             yield card

@@ -259,7 +259,7 @@ class ClientSession:
         """
         self.traffic.rounds += 1
         position, came, event = self._position, len(self._came), Event.REPLY
-        for card in self._reading.cards(text):
+        for card in self._reading.cards(text, self._names):
             if event is Event.NO_LOGIN and not isinstance(card, Push):
                 continue  # only the project may still be told
             taker = _TAKERS.get(type(card))
@@ -346,8 +346,11 @@ class ClientSession:
         came, self._came = self._came, []
         names = {card.artifact for card in came}
         if self.state is State.CLONING:
-            self._names |= names
-            self._arriving.take(writer, came)
+            new = names - self._names
+            if names and not new:
+                raise PeerError("the server sends the same artifacts again for another part of the clone")
+            self._names |= new
+            self._arriving.take(writer, [card for card in came if card.artifact in new])
             return
         here = writer.present(names)
         before, self._names = self._names, set()
