@@ -64,10 +64,14 @@ def publish_part(
         return Published(_kept(writer, refs) + advance(writer, refs, occasion, liberties), is_all=True)
     notices = [*misspelled.moved(writer, refs)]
     places.leave_foreign(writer)
-    left, is_done = _by_branch(places.unplaced(writer)), True
+    left, is_done = _by_rank(places.branches_by_arrival(writer)), True
     strays: list[Placed] = []
+    passed: dict[str, list[Placed]] = {}  # of branches not looked at yet, by a move of another one
     while left:
-        text, arrived = left.pop()
+        text = left.pop()
+        arrived = sorted(
+            [*places.unplaced_on(writer, text), *passed.pop(text, ())], key=lambda each: each.row
+        )
         branch = BranchName.parse(text)
         if branch is None:
             for checkin in arrived:
@@ -80,6 +84,7 @@ def publish_part(
         elif branch.is_main:
             strays += arrived
         notices += pending.notices
+        _note_passed(pending, text, passed)
         if not is_done or is_over():
             break
     return Published([*misplaced.told(writer, strays), *notices], is_done and not left)
@@ -100,15 +105,16 @@ def _decided(
     return False
 
 
-def _by_branch(checkins: Iterable[Placed]) -> list[tuple[str, list[Placed]]]:
-    """Branches and their check-ins, in reverse of the order in which to publish them."""
-    arrived: dict[str, list[Placed]] = {}
-    for checkin in checkins:
-        # Taken out and put in again, so that the branch with the last arrival comes last.
-        of_branch = arrived.pop(checkin.branch or "", [])
-        of_branch.append(checkin)
-        arrived[checkin.branch or ""] = of_branch
-    return sorted(arrived.items(), key=lambda item: _rank(BranchName.parse(item[0])))
+def _note_passed(pending: Pending, looked_at: str, passed: dict[str, list[Placed]]) -> None:
+    """Note by branch what a move has made published elsewhere: it is still to be decided what it is on its own."""
+    for checkin in pending.passed.values():
+        if checkin.place == schema.UNPLACED and checkin.branch not in (None, looked_at):
+            passed.setdefault(checkin.branch or "", []).append(checkin)
+
+
+def _by_rank(branches: Iterable[str]) -> list[str]:
+    """Branches, in the order of their last arrivals, in reverse of the order in which to publish them."""
+    return sorted(branches, key=lambda text: _rank(BranchName.parse(text)))
 
 
 def _rank(branch: BranchName | None) -> int:

@@ -69,6 +69,14 @@ def unplaced(reader: Reader) -> list[Placed]:
     return _placed(reader, rows)
 
 
+def branches_by_arrival(reader: Reader) -> list[str]:
+    """The branches of complete check-ins that publishing has not settled, that of the last one to arrive last."""
+    query = """SELECT branch FROM checkin WHERE place = 0 AND branch IS NOT NULL
+               AND NOT EXISTS (SELECT 1 FROM awaited WHERE awaited.checkin = checkin.rid)
+               GROUP BY branch ORDER BY max(rid)"""
+    return [branch for (branch,) in reader.db.execute(query)]
+
+
 def unplaced_branches(reader: Reader) -> list[str]:
     """The branches on which something waits for publishing, complete or not."""
     query = "SELECT DISTINCT branch FROM checkin WHERE place = 0 AND branch IS NOT NULL"
