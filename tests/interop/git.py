@@ -1,15 +1,25 @@
-"""A long history that came from git, made by `fossil import --git`: two files' contents and a check-in a commit."""
+"""Histories that came from git, made by `fossil import --git`: a long line, or many branches of many files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tests.live import Person, run
 
 
 def imported(person: Person, file: Path, commits: int) -> None:
-    """Make the stock repository `file` of that many commits."""
+    """Make the stock repository `file` of that many commits; two files' contents and a check-in each."""
+    _import(person, file, _exported(commits))
+
+
+def imported_branches(person: Person, file: Path, names: Iterable[str], commits: int, files: int) -> None:
+    """Make the stock repository `file`: a trunk of that many files, and off it each branch of that many commits, every
+    fourth of which is merged."""
+    _import(person, file, _branches(names, commits, files))
+
+
+def _import(person: Person, file: Path, exported: Iterable[bytes]) -> None:
     stream = file.with_suffix(".stream")
-    stream.write_bytes(b"".join(_exported(commits)))
+    stream.write_bytes(b"".join(exported))
     command = f"exec fossil import --git '{file}' < '{stream}'"
     run("sh", "-c", command, env=person.env, at=person.home, seconds=300)
 
@@ -38,3 +48,31 @@ def _exported(commits: int) -> Iterator[bytes]:
             yield b"M 100644 :%d dir/file %d.txt\n" % (blob, which)
         last = mark
         yield b"\n"
+
+
+def _branches(names: Iterable[str], commits: int, files: int) -> Iterator[bytes]:
+    folders = ("", "docs/", "src/deep/a/b/c/", "\u00dcn\u00ef/code/")
+    paths = [f"{folders[number % 4]}file{number}.txt" for number in range(files)]
+    yield _commit("master", 1, 0, paths)
+    mark = trunk = 1
+    for number, name in enumerate(names):
+        tip = trunk
+        for step in range(commits):
+            mark += 1
+            yield _commit(name, mark, tip, [paths[(number + step) % files]])
+            tip = mark
+        if number % 4 == 0:
+            mark += 1
+            yield _commit("master", mark, trunk, [paths[number % files]], merged=tip)
+            trunk = mark
+
+
+def _commit(branch: str, mark: int, parent: int, paths: Iterable[str], merged: int = 0) -> bytes:
+    lines = [f"commit refs/heads/{branch}", f"mark :{mark}"]
+    lines += [f"committer Ann <ann@example.com> {1_600_000_000 + 60 * mark} +0000", "data 1", "c"]
+    lines += [f"from :{parent}"] if parent else []
+    lines += [f"merge :{merged}"] if merged else []
+    for path in paths:
+        text = f"{path} as of {mark}"
+        lines += [f"M 100644 inline {path}", f"data {len(text.encode())}", text]
+    return "\n".join([*lines, "", ""]).encode()
