@@ -6,8 +6,6 @@ growth.py [WORD...]     only the kinds whose names have one of these words in th
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
@@ -22,7 +20,7 @@ from xferzone.cards import File, encode_cards
 from xferzone.cards.body import UNCOMPRESSED
 from xferzone.env import Env
 from xferzone.exchange import Options, Terms
-from xferzone.store import Store, Writer
+from xferzone.store import Store, turns
 from xferzone.store.remotes import ORIGIN, Remote
 from xferzone.sync.client.options import Account
 from xferzone.transport import Body, InProcess
@@ -32,20 +30,6 @@ FROM: Final = 80  # n
 ENV: Final = Env(clock_ms=lambda: START_MS + 10**9, monotonic=time.process_time)
 
 
-class Watched(Store):
-    """A repository that knows its longest write transaction, in seconds of CPU."""
-
-    longest = 0.0
-
-    @contextmanager
-    def writer(self) -> Iterator[Writer]:
-        with super().writer() as writer:
-            begun = time.process_time()
-            yield writer
-            ended = time.process_time()
-        self.longest = max(self.longest, ended - begun)
-
-
 class Cost(NamedTuple):
     """Seconds of CPU, and of its longest write transaction."""
 
@@ -53,19 +37,19 @@ class Cost(NamedTuple):
     longest: float
 
 
-def pushed(store: Watched, requests: list[list[File]]) -> Cost:
+def pushed(store: Store, requests: list[list[File]]) -> Cost:
     bodies = [by_ops(PUSH, encode_cards(cards)) for cards in requests]
-    store.longest = 0.0
+    store.turns.longest = 0.0
     begun = time.process_time()
     for body in bodies:
         with exchange.answer(store, Body(UNCOMPRESSED, BytesIO(body)), Terms(env=ENV)).body:
             pass
-    return Cost(time.process_time() - begun, store.longest)
+    return Cost(time.process_time() - begun, store.turns.longest)
 
 
 def costs(pushes: Pushes, directory: Path) -> tuple[Cost, Cost]:
     """Of the push, and of a pull by a clone that has what was there before."""
-    with Watched.open(made(directory / "server.xferzone")) as server:
+    with Store.open(made(directory / "server.xferzone")) as server:
         pushed(server, [list(pushes.before)])
         to = InProcess(lambda body: exchange.answer(server, body, Terms(env=ENV)).body)
         options = Options(
@@ -73,14 +57,15 @@ def costs(pushes: Pushes, directory: Path) -> tuple[Cost, Cost]:
         )
         exchange.clone(directory / "clone.xferzone", to, options)
         push = pushed(server, [list(cards) for cards in pushes.requests])
-        with Watched.open(directory / "clone.xferzone") as clone:
+        with Store.open(directory / "clone.xferzone") as clone:
             begun = time.process_time()
             exchange.sync(clone, to, options)
-            return push, Cost(time.process_time() - begun, clone.longest)
+            return push, Cost(time.process_time() - begun, clone.turns.longest)
 
 
 def growth(_directory: Path, words: list[str] | None = None) -> None:
     """A line for each kind: n, then seconds of CPU for n, 2n, 4n, their ratios, and the longest write transaction."""
+    turns.clock = time.process_time
     for name, kind in KINDS.items():
         if words and not any(word in name for word in words):
             continue

@@ -178,15 +178,20 @@ class _Answering:
                 return self._written(
                     replace(server_reply.failure("error", "login failed"), login=request.user)
                 )
-            if not may_write(request, rights):
-                with self._terms.room.seat(), store.reader() as reader:
-                    round_ = Round(reader, request, _round_terms(reader, rights, budget))
-                    round_.receive()
-                    return self._written(round_.finish())
-            with self._terms.later.put_off() if self._terms.later else contextlib.nullcontext():
-                reply = self._taken_in(store, request, rights, budget)
-        with self._terms.room.seat():
-            made = self._written(reply)
+            if may_write(request, rights):
+                with self._terms.later.put_off() if self._terms.later else contextlib.nullcontext():
+                    round_, notices = self._taken_in(store, request, rights, budget)
+            else:
+                round_, notices = None, []
+            with self._terms.room.seat():
+                with store.reader(in_parts=True) as reader:
+                    if round_ is None:
+                        round_ = Round(reader, request, _round_terms(reader, rights, budget))
+                        round_.receive()
+                    else:
+                        round_.go_on(reader)
+                    reply = round_.finish(notices)
+                made = self._written(reply)
         try:
             store.check_in_place()
         except Replaced:
@@ -194,32 +199,40 @@ class _Answering:
             raise
         return made
 
-    def _taken_in(self, store: Store, request: Request, rights: Rights, budget: Budget) -> server_reply.Reply:
-        """The reply to a request that may write, after what it brought is committed, and published or left to later."""
+    def _taken_in(
+        self, store: Store, request: Request, rights: Rights, budget: Budget
+    ) -> tuple[Round, list[str]]:
+        """A request that may write, after what it brought is committed, and published or left to later; and notices."""
         later = self._terms.later
-        with store.writer() as writer:
+        with store.writer(in_parts=True) as writer:
             writer.rechains_later = later is not None
             round_ = Round(writer, request, _round_terms(writer, rights, budget))
             round_.receive()
-            is_left = later is not None and round_.comes_again
+            if round_.pushed:
+                round_.choose()
+            comes_again = round_.comes_again
+            is_left = later is not None and comes_again
             is_rechained = not is_left and rechained(writer)
+            is_last = round_.received > 0 and not comes_again
             if round_.pushed and not is_left:
-                part = self._published(writer, round_, rights)
+                writer.give_way()
+                part = self._published(writer, round_, rights, is_last=is_last)
             else:
                 part = Published([], is_all=True)
-            reply = round_.finish(part.notices)
+        notices = part.notices
         while not part.is_all and not (later is not None and self._seconds() >= REQUEST_S):
-            with store.writer() as writer:
-                part = self._published(writer, round_, rights)
-            reply = reply.telling(part.notices)
+            with store.writer(in_parts=True) as writer:
+                part = self._published(writer, round_, rights, is_last=is_last)
+            notices = [*part.notices, *notices]
         if later is not None and not (is_rechained and part.is_all):
             later.soon()
-        return reply
+        return round_, notices
 
-    def _published(self, writer: Writer, round_: Round, rights: Rights) -> Published:
+    def _published(self, writer: Writer, round_: Round, rights: Rights, *, is_last: bool) -> Published:
         env = self._terms.env
-        part = published_part(writer, Occasion(env.clock_ms(), rights.login, Door.PUSH), env)
-        if part.is_all and round_.received and not round_.comes_again:
+        with writer.together():
+            part = published_part(writer, Occasion(env.clock_ms(), rights.login, Door.PUSH), env)
+        if part.is_all and is_last:
             kept = kept_waiting.told(writer, LocalRefs(writer), login=rights.login)
             part = part._replace(notices=[*part.notices, *kept])
         if part.is_all and round_.has_all:

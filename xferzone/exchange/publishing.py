@@ -123,6 +123,8 @@ class Later:
     def _publish(self) -> None:
         is_all = False
         with Store.open(self._repository) as store:
+            with store.writer(in_parts=True) as writer:
+                writer.take_waiting()
             while not is_all:
                 is_over = _part_is_over(self._env)
                 with store.writer() as writer:

@@ -4,6 +4,7 @@
     Store.open   ─> application id, schema revision ─> migrations, if the file is older
     store.reader()   BEGIN              one snapshot, read only
     store.writer()   BEGIN IMMEDIATE    the one writer; COMMIT at the end, ROLLBACK on an exception
+        in_parts                       a long one is committed where the work can be cut, and others write (turns.py)
         before COMMIT and after it     does the name lead to this file (held.py)? If not, nothing is acknowledged
 
 SQLite runs in WAL mode: readers never wait. synchronous=FULL, because a commit acknowledges other people's work. SQLite
@@ -13,7 +14,6 @@ make it happen.
 
 import secrets
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -28,25 +28,26 @@ from xferzone.store import pool, schema
 from xferzone.store.cache import ContentCache
 from xferzone.store.newfile import new_file
 from xferzone.store.opened import MAX_WAL, Followed, Opened
-from xferzone.store.reader import Reader
+from xferzone.store.reader import Part, Reader
 from xferzone.store.remedies import explained
+from xferzone.store.turns import Turns
 from xferzone.store.walnote import set_mark
 from xferzone.store.writer import Writer
 
-_WAL_PATIENCE_S = 3.0  # seconds that a writer then waits for readers
+_WAL_PATIENCE_S = 1.0  # seconds that a writer then waits for readers; others may write meanwhile
 _WAL_TRY = 50  # milliseconds of one attempt
 CACHE_SIZE = 32 * 1024 * 1024  # bytes of expanded contents that a process keeps
 
 
 class Store:
-    """One repository file, open in one process."""
+    """One repository file, open in one process. `turns` knows how long its writers took."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._cache = ContentCache(CACHE_SIZE)
         self._name = Followed(path)
         self._cached = self._name.opened  # whose contents the cache has
-        self._turn = threading.Lock()
+        self.turns = Turns()
         self._wal_bound = MAX_WAL
 
     @classmethod
@@ -101,31 +102,51 @@ class Store:
         return store
 
     @contextmanager
-    def reader(self) -> Iterator[Reader]:
-        """A read-only snapshot, from the first read to the end of the block."""
+    def reader(self, *, in_parts: bool = False) -> Iterator[Reader]:
+        """A read-only snapshot, from the first read to the end of the block.
+
+        `in_parts`: what is read shows later moments as well, so that the log can be cut back meanwhile.
+        """
         opened = self._current()
         with explained(self.path, "read"), opened.steady(), opened.reading.transaction() as db:
-            yield Reader(db, self._cache)
+            yield Reader(db, self._cache, Part(lambda: _renew(db)) if in_parts else None)
 
     @contextmanager
-    def writer(self) -> Iterator[Writer]:
+    def writer(self, *, in_parts: bool = False) -> Iterator[Writer]:
         """The one write transaction.
+
+        `in_parts`: a long one is several, each of which stays whatever becomes of the next.
 
         Raises:
             Busy: another thread or process kept it for over pool.BUSY_TIMEOUT seconds.
             Replaced: the name no longer leads to the file that was opened, or that has another name besides.
             NoRoom: the disk is full.
         """
-        if not self._turn.acquire(timeout=pool.BUSY_TIMEOUT):
-            raise Busy(f"{self.path} is being written by another thread: try again")
+        self._take_turn()
         try:
             opened = self._current()
             with explained(self.path, "written"), opened.writing.transaction(_in_place(opened)) as db:
-                yield Writer(db, self._cache)
+                self.turns.begin()
+                part = Part(lambda: self._next_part(opened, db)) if in_parts else None
+                yield Writer(db, self._cache, part)
             opened.file.check("the change is lost with it: make it again")
-            self._shorten_wal(opened)
         finally:
-            self._turn.release()
+            self.turns.leave()
+        self._shorten_wal(opened)
+
+    def _take_turn(self) -> None:
+        if not self.turns.take(pool.BUSY_TIMEOUT):
+            raise Busy(f"{self.path} is being written by another thread: try again")
+
+    def _next_part(self, opened: Opened, db: sqlite3.Connection) -> None:
+        _in_place(opened)()
+        db.execute("COMMIT")
+        opened.file.check("the change is lost with it: make it again")
+        self.turns.leave()
+        self._shorten_wal(opened)
+        self._take_turn()
+        db.execute("BEGIN IMMEDIATE")
+        self.turns.begin()
 
     def follow(self) -> bool:
         """Open what the name leads to, if that is another file now; whether it is.
@@ -226,6 +247,11 @@ class Store:
                 opened,
             )  # rows have other numbers there
         return opened
+
+
+def _renew(db: sqlite3.Connection) -> None:
+    db.execute("COMMIT")
+    db.execute("BEGIN")
 
 
 def _in_place(opened: Opened) -> Callable[[], None]:

@@ -42,6 +42,11 @@ class Ripe:
         raws = [bytes.fromhex(artifact) for artifact in artifacts]
         self._sources.extend(rid for (rid,) in selected(self._reader.db, query, raws))
 
+    def all_that_came(self) -> None:
+        """Note every source that is here."""
+        query = "SELECT DISTINCT aside.source FROM aside JOIN blob ON blob.rid = aside.source WHERE content IS NOT NULL"
+        self._sources.extend(rid for (rid,) in self._reader.db.execute(query).fetchall())
+
     def next(self) -> list[Received]:
         """Some that were not given out yet, each behind what it hangs on; empty: all were."""
         found: list[Received] = []

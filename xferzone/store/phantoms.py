@@ -13,7 +13,7 @@ from typing import Final
 from xferzone.errors import PeerError
 from xferzone.hashing import ArtifactId
 from xferzone.store.cache import ContentCache
-from xferzone.store.reader import Reader
+from xferzone.store.reader import Part, Reader
 from xferzone.store.sql import selected
 
 MAX_NEW_PHANTOMS: Final = 100_000  # in one transaction; ours: a hundred times what a round brings
@@ -28,8 +28,8 @@ class Expecting(Reader):
         named: the first and the last row of those, and of what was named again; None: nothing was.
     """
 
-    def __init__(self, db: sqlite3.Connection, cache: ContentCache) -> None:
-        super().__init__(db, cache)
+    def __init__(self, db: sqlite3.Connection, cache: ContentCache, part: Part | None = None) -> None:
+        super().__init__(db, cache, part)
         self.new_phantoms = 0
         self.rechains_later = False
         self.named: tuple[int, int] | None = None

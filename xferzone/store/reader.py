@@ -1,14 +1,15 @@
 """What a repository holds, as of one snapshot: its settings, its artifacts by id, and what is missing."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from xferzone import artifacts
 from xferzone.artifacts import CheckIn, FileCard
 from xferzone.errors import NotFound, XferzoneError
 from xferzone.hashing import ArtifactId
-from xferzone.store import chains, schema
+from xferzone.store import chains, schema, turns
 from xferzone.store.cache import ContentCache
 from xferzone.store.chains import id_of
 from xferzone.store.sql import selected
@@ -19,15 +20,50 @@ _KEPT_CARDS = 120_000  # of manifests kept parsed, some 40 MB: each is read seve
 _SHARED = 30  # cards that two manifests share take the room of one
 
 
+class Part:
+    """A part of a long transaction, which may end where the work can be cut."""
+
+    def __init__(self, begin_next: Callable[[], None]) -> None:
+        """`begin_next` ends the transaction and begins another one."""
+        self._begin_next = begin_next
+        self._began = turns.clock()
+
+    def end_if_long(self) -> bool:
+        """Begin another one if this one has lasted LONG_S; whether it did."""
+        if turns.clock() - self._began < turns.LONG_S:
+            return False
+        self._begin_next()
+        self._began = turns.clock()
+        return True
+
+
 class Reader:
     """All reads of one snapshot. Contents are verified; nothing here writes."""
 
-    def __init__(self, db: sqlite3.Connection, cache: ContentCache) -> None:
+    def __init__(self, db: sqlite3.Connection, cache: ContentCache, part: Part | None = None) -> None:
+        """`part`: of a transaction that may be cut; None: it must not be."""
         self.db = db  # for the modules of store/ and refs/ only
+        self._part = part
         self.cache = cache
         self._manifests: dict[ArtifactId, CheckIn] = {}  # parsed in this transaction
         self._cards = 0  # of these; a manifest has some five besides its files
         self._files: set[int] = set()  # the identities of their F cards
+
+    def give_way(self) -> bool:
+        """End this transaction if it has lasted long and may be cut, let others write, and begin another; whether so.
+
+        Nothing that was read before need hold after it; a writer's work so far is committed.
+        """
+        return self._part is not None and self._part.end_if_long()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What the block does is not cut."""
+        part, self._part = self._part, None
+        try:
+            yield
+        finally:
+            self._part = part
 
     # -- settings
 
@@ -83,6 +119,12 @@ class Reader:
         query = "SELECT hash, size FROM blob WHERE content IS NOT NULL AND hash IN (?)"
         rows = selected(self.db, query, [bytes.fromhex(each) for each in ids])
         return {id_of(raw): size for raw, size in rows}
+
+    def largest(self, ids: Iterable[ArtifactId]) -> int:
+        """Bytes of the largest of those contents; 0 if none is here."""
+        query = "SELECT max(size) FROM blob WHERE hash IN (?)"
+        raws = [bytes.fromhex(each) for each in ids]
+        return max((size or 0 for (size,) in selected(self.db, query, raws)), default=0)
 
     def artifacts(self) -> Iterator[ArtifactId]:
         """Every artifact whose content is here, newest first."""

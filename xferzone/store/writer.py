@@ -10,6 +10,7 @@ What is stored here for the first time takes a new row, even if a phantom had on
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from xferzone.artifacts import Cluster
 from xferzone.hashing import ArtifactId, artifact_id
@@ -18,10 +19,23 @@ from xferzone.store.cache import ContentCache
 from xferzone.store.incoming import Helper, Intake, Noter, Received, Refuse
 from xferzone.store.link import Arrived, link
 from xferzone.store.phantoms import Expecting
+from xferzone.store.reader import Part
 from xferzone.store.sql import selected
 
 CLUSTER_FROM = 100  # unclustered artifacts; as Fossil 2.21, src/xfer.c create_cluster()
 CLUSTER_SIZE = 800  # members, unless at most CLUSTER_FROM remain after them
+
+
+@dataclass
+class _Turns:
+    """What the turns of taking in artifacts share. `were_aside`: what was kept aside; `refused`: how many were."""
+
+    ripe: orphans.Ripe
+    noter: Noter | None
+    helper: Helper | None
+    refuse: Refuse | None
+    were_aside: set[ArtifactId] = field(default_factory=set)
+    refused: int = 0
 
 
 class Writer(Expecting):
@@ -31,8 +45,8 @@ class Writer(Expecting):
         crowded_out: how many deltas that were kept aside had to go, since too many came.
     """
 
-    def __init__(self, db: sqlite3.Connection, cache: ContentCache) -> None:
-        super().__init__(db, cache)
+    def __init__(self, db: sqlite3.Connection, cache: ContentCache, part: Part | None = None) -> None:
+        super().__init__(db, cache, part)
         self.crowded_out = 0
 
     def put(self, content: bytes, artifact: ArtifactId | None = None) -> ArtifactId:
@@ -73,26 +87,16 @@ class Writer(Expecting):
         """
         here = self.present({each.artifact for each in received})
         left = {each.artifact: each for each in received if each.artifact not in here}
-        new, ripe, were_aside = len(left), orphans.Ripe(self), set[ArtifactId]()
-        while left:
-            # What was kept aside counts as that in every turn: its sender is not present to be blamed, or asked for a
-            # right.
-            intake = Intake(self, list(left.values()), were_aside, noter, refuse)
-            intake.verify(helper)
-            orphans.drop(self, intake.dropped)
-            new -= len(intake.refused)
-            if intake.verified:
-                self._store(intake)
-                ripe.came([each.artifact for each in intake.verified])
-            waited = {each.artifact: each for each in ripe.next()}
-            left = {each.artifact: each for each in intake.left} | waited
-            were_aside |= waited.keys()
-            if not (intake.verified or waited):
-                break
-        self.crowded_out += orphans.keep(
-            self, [each for each in left.values() if each.artifact not in were_aside]
-        )
-        return new
+        turns = _Turns(orphans.Ripe(self), noter, helper, refuse)
+        self._take_all(left, turns)
+        return len(left) - turns.refused
+
+    def take_waiting(self) -> None:
+        """Take in what was kept aside although its source is here: whoever did so was killed between two parts."""
+        ripe = orphans.Ripe(self)
+        ripe.all_that_came()
+        left = {each.artifact: each for each in ripe.next()}
+        self._take_all(left, _Turns(ripe, None, None, None, set(left)))
 
     def make_clusters(self) -> None:
         """Name the unclustered artifacts in clusters, if they are many.
@@ -103,6 +107,7 @@ class Writer(Expecting):
         if len(loose) < CLUSTER_FROM:
             return
         while loose:
+            self.give_way()
             count = CLUSTER_SIZE if len(loose) > CLUSTER_SIZE + CLUSTER_FROM else len(loose)
             self.put(Cluster(tuple(loose[:count])).encode())
             del loose[:count]
@@ -113,6 +118,29 @@ class Writer(Expecting):
         self.db.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, value))
 
     # -- the steps of put_all
+
+    def _take_all(self, left: dict[ArtifactId, Received], turns: "_Turns") -> None:
+        """Verify and store these, and what waited for them in turn; what hangs on something else is kept aside."""
+        while left:
+            # What was kept aside counts as that in every turn: its sender is not present to be blamed, or asked for a
+            # right.
+            intake = Intake(self, list(left.values()), turns.were_aside, turns.noter, turns.refuse)
+            intake.verify(turns.helper)
+            orphans.drop(self, intake.dropped)
+            turns.refused += len(intake.refused)
+            if intake.verified:
+                self._store(intake)
+                turns.ripe.came([each.artifact for each in intake.verified])
+            left = {each.artifact: each for each in intake.left}
+            if self.give_way():
+                left = {artifact: left[artifact] for artifact in left.keys() - self.present(left)}
+            waited = {each.artifact: each for each in turns.ripe.next()}
+            turns.were_aside |= waited.keys()
+            left |= waited
+            if not (intake.verified or waited):
+                break
+        waiting = [each for each in left.values() if each.artifact not in turns.were_aside]
+        self.crowded_out += orphans.keep(self, waiting)
 
     def _store(self, intake: Intake) -> None:
         """Store and link what is verified, in order of arrival."""

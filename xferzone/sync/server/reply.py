@@ -8,8 +8,8 @@
 Source: Fossil 2.21, src/xfer.c page_xfer(): cgi_reset_content() before each error.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from xferzone.cards import Card, Error, Message
 from xferzone.hashing import ArtifactId
@@ -54,10 +54,6 @@ class Reply:
     def text(self) -> bytes:
         """Card text."""
         return b"".join(self.pieces)
-
-    def telling(self, notices: Iterable[str]) -> "Reply":
-        """The same, with more that the people at the other end should be told."""
-        return replace(self, pieces=[*(Message(text).encode() for text in notices), *self.pieces])
 
 
 def failure(outcome: str, text: str) -> Reply:

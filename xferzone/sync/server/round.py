@@ -18,9 +18,8 @@
 
 Peers of our own kind may ask where the refs stand that have moved (refs.py); stock never sees the answer.
 
-What is asked for and not kept here is answered by not_kept.py. A card of no known form restarts the reply with an
-error and the cards after it still count. There is no "# timestamp": a pusher's clock may be off, and stock then stops a
-commit.
+not_kept.py answers what asks for what is not kept here. A card of no known form restarts the reply with an error; those
+after it still count. There is no "# timestamp": a pusher's clock may be off, and stock then stops a commit.
 
 Source: Fossil 2.21, src/xfer.c page_xfer(); tests/vectors/rounds; compared live in tests/web/test_as_stock.py.
 """
@@ -29,7 +28,6 @@ from collections.abc import Callable, Iterable, Mapping, Sized
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from xferzone.artifacts import Parsed
 from xferzone.cards import (
     Card,
     CFile,
@@ -57,7 +55,6 @@ from xferzone.cards import (
 from xferzone.errors import MalformedCard, PeerError
 from xferzone.hashing import ArtifactId, is_forgeable
 from xferzone.refs import Door, LocalRefs
-from xferzone.store import brought
 from xferzone.store.asked import note_named
 from xferzone.store.brought import Bringer
 from xferzone.store.reader import Reader
@@ -70,22 +67,12 @@ from xferzone.sync.server.refs import note_asked, tell
 from xferzone.sync.server.reply import Draft, Reply
 from xferzone.sync.server.request import Request
 from xferzone.sync.server.sending import CFILE_VERSION, Sender
-from xferzone.sync.server.taking import Admit, Taking, told_of
+from xferzone.sync.server.taking import FORGEABLE, Admit, Judge, Taking, admit_all, told_of
 
 MAX_NAMED: Final = 500_000  # artifacts that one request may announce or ask for; ours: some 100 MB of memory
 MAX_EXPECTED: Final = 5_000  # of them that are remembered as missing; the client announces the others again
 MAX_UNKNOWN: Final = 1_000  # lines of one request that are not cards; stock's clients send none
 MAX_SHOWN: Final = 1_000  # bytes of a line that is not a card, shown to its sender
-
-#: Why artifacts named by SHA1 are taken from administrators alone, who bring histories from before 2017.
-_FORGEABLE: Final = (
-    "its name is a SHA1, of which others can be made. `fossil hash-policy sha3` gives what you make from now on "
-    "another name; only an administrator may bring a history that has such names"
-)
-
-
-def _admit_all(_parsed: Parsed) -> str | None:
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,19 +89,20 @@ class Terms:
 
     rights: Rights
     budget: Budget = field(default_factory=Budget)
-    admit: Admit = _admit_all
+    admit: Admit = admit_all
     refs: LocalRefs | None = None
     sha1_of_all: bool = True
 
 
 class Round:
-    """One request being answered: `receive`, then `finish`, each once."""
+    """One request being answered: `receive`, then `finish`, each once; `choose` and `go_on` between them."""
 
     def __init__(self, reader: Reader, request: Request, terms: Terms) -> None:
         """`reader` is a Writer where `may_write` asks for one."""
         self._reader = reader
         self._request = request
         self._terms = terms
+        self._refs = terms.refs
         self._draft = Draft(terms.budget)
         self._sender = Sender(reader, self._draft)
         self._not_kept = NotKept(self._draft, terms.rights)
@@ -129,6 +117,8 @@ class Round:
         self._wanted: dict[ArtifactId, None] = {}  # by the client, in its order
         self._announced: dict[ArtifactId, None] = {}  # by the client, in its order
         self._missing: list[ArtifactId] = []  # of those, what is not here
+        self._gimmes: list[ArtifactId] | None = None  # what the client is asked for; None: not chosen yet
+        self._crowded_out = 0  # deltas kept aside, for what it brought
         self._is_ours = False  # the client is of our own kind
         self._last_row = 0  # before what came
         self._unknown = 0  # lines that are no card
@@ -180,13 +170,23 @@ class Round:
         except MalformedCard as exc:
             # Where the next card begins is unknown. What came before stays, as with stock.
             self._fail(f"malformed {exc.operator.decode('ascii')} line: {exc.reason}")
+        if self._pulling:
+            self._sender.admit(self._wanted)
         if self._taking is not None:
             self._taking.store()
-            assert isinstance(self._reader, Writer), "may_write was not asked"
-            bringer = Bringer(self._terms.rights.login, Door.PUSH.value)
-            brought.note(self._reader, self._taking.names, bringer)
         if self._pushing:
             self._expect_announced()
+
+    def choose(self) -> None:
+        """Choose what to ask the client for. It is the last that writes; `finish` does it if nobody has."""
+        assert isinstance(self._reader, Writer), "may_write was not asked"
+        self._crowded_out = self._reader.crowded_out
+        self._gimmes = self._sender.choose(self._terms.rights.login, self._missing, self._wanted)
+
+    def go_on(self, reader: Reader) -> None:
+        """`finish` in this transaction, so that nobody waits for it to write."""
+        self._reader, self._refs = reader, LocalRefs(reader)
+        self._sender.go_on(reader)
 
     def finish(self, notices: Iterable[str] = ()) -> Reply:
         """The reply; `notices` are what the people at the other end should be told."""
@@ -194,12 +194,13 @@ class Round:
         for text in (*notices, *map(told_of, passwords)):
             self._draft.notice(text)
         if not self._draft.failed:
-            if self._asked_refs and self._terms.refs is not None:
-                tell(self._draft, self._terms.refs, self._asked_refs)
+            if self._pushing and self._gimmes is None:
+                self.choose()
+            if self._asked_refs and self._refs is not None:
+                tell(self._draft, self._refs, self._asked_refs)
             if self._pulling:
                 self._sender.answer(self._wanted)
-            if self._pushing:
-                self._sender.ask(self._terms.rights.login, self._missing, self._wanted)
+            self._sender.ask(self._gimmes or ())
             if self._asks_clusters and self._terms.rights.read:
                 self._sender.announce_clusters()
             if self._pulling:
@@ -216,7 +217,7 @@ class Round:
             as_clone=self._as_stored,
             damaged=self._sender.damaged,
             passwords=passwords,
-            crowded_out=self._reader.crowded_out if isinstance(self._reader, Writer) else 0,
+            crowded_out=self._crowded_out,
         )
 
     def _kind(self) -> str:
@@ -290,7 +291,7 @@ class Round:
         if self._may_bring(card.artifact):
             self._take(card)
         else:
-            self._draft.complain(f"artifact {card.artifact} is not taken: {_FORGEABLE}")
+            self._draft.complain(f"artifact {card.artifact} is not taken: {FORGEABLE}")
 
     def _may_bring(self, artifact: ArtifactId) -> bool:
         return self._terms.sha1_of_all or self._terms.rights.setup or not is_forgeable(artifact)
@@ -298,9 +299,13 @@ class Round:
     def _take(self, card: File | CFile) -> None:
         if self._taking is None:
             assert isinstance(self._reader, Writer), "may_write was not asked"
-            admit = _admit_all if self._terms.rights.setup else self._terms.admit
+            admit = admit_all if self._terms.rights.setup else self._terms.admit
             self._last_row = last_row(self._reader)
-            self._taking = Taking(self._reader, self._terms.budget, admit, self._draft.complain)
+            bringer, judge = (
+                Bringer(self._terms.rights.login, Door.PUSH.value),
+                Judge(admit, self._draft.complain),
+            )
+            self._taking = Taking(self._reader, self._terms.budget, bringer, judge)
         self._taking.take(card)
 
     def _private(self, _card: Private) -> None:

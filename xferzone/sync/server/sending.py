@@ -72,6 +72,7 @@ class Sender:
                 if self.sent == before:
                     raise TooLarge
                 break  # the next request begins with it
+            self._reader.give_way()
         # The client takes the position from here when it sees the push card: the order matters.
         self._draft.add(CloneSeqno(position))
         self._draft.add(self.push_card())
@@ -101,11 +102,18 @@ class Sender:
             self._draft.add(self._as_delta(artifact, source) or File(artifact, content))
             self.at_client.add(artifact)
             self.sent += 1
+            self._reader.give_way()
 
-    def ask(self, login: str, announced: Iterable[ArtifactId], wanted: Collection[ArtifactId]) -> None:
-        """Ask `login` for missing artifacts: first for those that the client has announced, it surely has them.
+    def admit(self, wanted: Collection[ArtifactId]) -> None:
+        """Raise TooLarge now, while nothing is written, where `answer` might."""
+        self._draft.budget.admit(self._reader.largest(wanted))
 
-        Never for what has just come, kept aside or refused: stock would send it again, round after round.
+    def choose(
+        self, login: str, announced: Iterable[ArtifactId], wanted: Collection[ArtifactId]
+    ) -> list[ArtifactId]:
+        """What of the missing to ask `login` for: first what the client has announced, it surely has that.
+
+        Never what has just come, kept aside or refused: stock would send it again, round after round.
         """
         assert isinstance(self._reader, Writer), "may_write was not asked"
         askable = (artifact for artifact in announced if artifact not in wanted and artifact not in self.came)
@@ -113,8 +121,16 @@ class Sender:
         for artifact in next_for(self._reader, login, MAX_GIMMES - len(asked)):
             if artifact not in wanted and artifact not in self.came:
                 asked[artifact] = None
-        for artifact in asked:
+        return list(asked)
+
+    def ask(self, artifacts: Iterable[ArtifactId]) -> None:
+        """Ask for these."""
+        for artifact in artifacts:
             self._draft.add(Gimme(artifact))
+
+    def go_on(self, reader: Reader) -> None:
+        """Read in this transaction from now on."""
+        self._reader = reader
 
     def announce(self, artifacts: Iterable[ArtifactId]) -> None:
         """Name what is here, except what the client has or has been told of."""

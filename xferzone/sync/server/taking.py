@@ -3,13 +3,14 @@
     card ─> payload expanded, bounded ─> gathered ─> Writer.put_all, once in a request that is not large
 
 They are stored before anything answers from the store (a clone), before a second artifact of one name, and whenever
-they are much. Where something is wrong they are stored once more, one by one: the pusher is told the first fault in
-order of arrival, and the sender of a source is not blamed for a delta that waited for it.
+they are much; others may write then, if that took long. Where something is wrong they are stored once more, one by one:
+the pusher is told the first fault in order of arrival, and the sender of a source is not blamed for a delta that waited
+for it.
 """
 
 from collections.abc import Callable
 from io import BytesIO
-from typing import Final
+from typing import Final, NamedTuple
 
 from xferzone import delta
 from xferzone.artifacts import CheckIn, Parsed, hazard
@@ -17,16 +18,29 @@ from xferzone.cards import CFile, File
 from xferzone.cards.body import COMPRESSED, stated_size, unpack
 from xferzone.errors import CorruptArtifact, MalformedDelta, PeerError
 from xferzone.hashing import ArtifactId
-from xferzone.store import Writer
+from xferzone.store import Writer, brought
+from xferzone.store.brought import Bringer
 from xferzone.store.incoming import Received
 from xferzone.sync.server.budget import Budget
 
 AT_ONCE: Final = 16 * 1024 * 1024  # bytes of expanded artifacts that are stored together
-TOGETHER: Final = 5_000  # artifacts
+TOGETHER: Final = 500  # artifacts, some 0.5 s of work
 _PASSWORDS: Final = ".passwords"  # ends the name of a file of saved passwords (cli/passwords.py)
+#: Why artifacts named by SHA1 are taken from administrators alone, who bring histories from before 2017.
+FORGEABLE: Final = (
+    "its name is a SHA1, of which others can be made. `fossil hash-policy sha3` gives what you make from now on "
+    "another name; only an administrator may bring a history that has such names"
+)
 
 #: Why an artifact that says this is not taken from this pusher; None: it is.
 Admit = Callable[[Parsed], str | None]
+
+
+class Judge(NamedTuple):
+    """What is not taken, and how its sender is told."""
+
+    admit: Admit
+    complain: Callable[[str], None]
 
 
 class Taking:
@@ -38,15 +52,15 @@ class Taking:
         passwords: the files of saved passwords that new check-ins hold.
     """
 
-    def __init__(self, writer: Writer, budget: Budget, admit: Admit, complain: Callable[[str], None]) -> None:
-        """`complain` tells the pusher what is refused."""
+    def __init__(self, writer: Writer, budget: Budget, bringer: Bringer, judge: Judge) -> None:
+        """`bringer`: who is remembered to have brought them."""
         self.received = 0
         self.names: set[ArtifactId] = set()
         self.passwords: dict[str, None] = {}
         self._writer = writer
         self._budget = budget
-        self._admit = admit
-        self._complain = complain
+        self._bringer = bringer
+        self._judge = judge
         self._gathered: dict[ArtifactId, Received] = {}
         self._sizes: dict[ArtifactId, int] = {}  # of what was gathered, expanded
         self._size = 0
@@ -80,6 +94,8 @@ class Taking:
         except (MalformedDelta, CorruptArtifact):
             for each in batch:
                 self._store_one(each)
+        brought.note(self._writer, [each.artifact for each in batch], self._bringer)
+        self._writer.give_way()
 
     def _store_one(self, each: Received) -> None:
         try:
@@ -97,9 +113,9 @@ class Taking:
         if harm is not None:
             reason = f"artifact {artifact} is not taken, it would do harm to other clients: {harm}"
         else:
-            reason = self._admit(parsed) or ""
+            reason = self._judge.admit(parsed) or ""
         if reason:
-            self._complain(reason)
+            self._judge.complain(reason)
         elif isinstance(parsed, CheckIn) and _PASSWORDS.encode() in content:
             self.passwords |= {card.name: None for card in parsed.files if card.name.endswith(_PASSWORDS)}
         return reason or None
@@ -115,16 +131,20 @@ class Taking:
             raise PeerError(f"artifact {card.artifact} came damaged: {exc}") from exc
 
     def _made(self, source: ArtifactId, payload: bytes) -> int:
-        """How many bytes the delta makes, where its source is at hand: more than the budget allows is TooLarge."""
-        held = self._sizes.get(source) or self._writer.size(source)
-        if not held:
-            return len(payload)
+        """How many bytes the delta makes. Where its source is at hand, more than the budget allows is TooLarge."""
         try:
             made = min(delta.target_size(payload), delta.MAX_SIZE)
         except MalformedDelta:
             return len(payload)  # told when it is stored
-        self._budget.admit(max(held, made))
-        return made
+        held = self._sizes.get(source) or self._writer.size(source)
+        if held:
+            self._budget.admit(max(held, made))
+        return made  # the source may come a moment later
+
+
+def admit_all(_parsed: Parsed) -> str | None:
+    """The Admit of an administrator."""
+    return None
 
 
 def told_of(name: str) -> str:
