@@ -54,9 +54,8 @@ from xferzone.cards import (
 )
 from xferzone.errors import MalformedCard, PeerError
 from xferzone.hashing import ArtifactId, is_forgeable
-from xferzone.refs import Door, LocalRefs
+from xferzone.refs import LocalRefs
 from xferzone.store.asked import note_named
-from xferzone.store.brought import Bringer
 from xferzone.store.reader import Reader
 from xferzone.store.waiting import last_row, may_come
 from xferzone.store.writer import Writer
@@ -301,11 +300,8 @@ class Round:
             assert isinstance(self._reader, Writer), "may_write was not asked"
             admit = admit_all if self._terms.rights.setup else self._terms.admit
             self._last_row = last_row(self._reader)
-            bringer, judge = (
-                Bringer(self._terms.rights.login, Door.PUSH.value),
-                Judge(admit, self._draft.complain),
-            )
-            self._taking = Taking(self._reader, self._terms.budget, bringer, judge)
+            judge = Judge(admit, self._draft.complain)
+            self._taking = Taking(self._reader, self._terms.budget, self._terms.rights.login, judge)
         self._taking.take(card)
 
     def _private(self, _card: Private) -> None:

@@ -18,6 +18,7 @@ from xferzone.cards import CFile, File
 from xferzone.cards.body import COMPRESSED, stated_size, unpack
 from xferzone.errors import CorruptArtifact, MalformedDelta, PeerError
 from xferzone.hashing import ArtifactId
+from xferzone.refs import Door
 from xferzone.store import Writer, brought
 from xferzone.store.brought import Bringer
 from xferzone.store.incoming import Received
@@ -52,14 +53,14 @@ class Taking:
         passwords: the files of saved passwords that new check-ins hold.
     """
 
-    def __init__(self, writer: Writer, budget: Budget, bringer: Bringer, judge: Judge) -> None:
-        """`bringer`: who is remembered to have brought them."""
+    def __init__(self, writer: Writer, budget: Budget, login: str, judge: Judge) -> None:
+        """`login`: who is remembered to have brought them."""
         self.received = 0
         self.names: set[ArtifactId] = set()
         self.passwords: dict[str, None] = {}
         self._writer = writer
         self._budget = budget
-        self._bringer = bringer
+        self._bringer = Bringer(login, Door.PUSH.value)
         self._judge = judge
         self._gathered: dict[ArtifactId, Received] = {}
         self._sizes: dict[ArtifactId, int] = {}  # of what was gathered, expanded
