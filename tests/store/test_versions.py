@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ import pytest
 from tests.store.test_store import history, versions
 from xferzone import delta
 from xferzone.artifacts import CheckIn, FileCard, Tag
+from xferzone.errors import CorruptArtifact
 from xferzone.hashing import ArtifactId, artifact_id
-from xferzone.store import Reader, Store, Writer, chains
+from xferzone.store import Reader, Store, Writer, chains, frames
 from xferzone.store.incoming import Received
 from xferzone.store.rechaining import rechain_noted
 from xferzone.store.versions import MAX_NEAR, as_delta, ordered
@@ -166,3 +168,25 @@ def test_a_search_for_the_version_before_is_short(store: Store, monkeypatch: pyt
     with store.reader() as reader:
         assert list(ordered(reader, [lonely])) == [(lonely, None)]
     assert 0 < len(read) <= 2 * MAX_NEAR
+
+
+def test_a_kept_delta_is_sent_turned_round_and_a_damaged_one_is_not(tmp_path: Path) -> None:
+    texts = versions(3)
+    with Store.create(tmp_path / "z") as store:
+        with store.writer() as writer:
+            history(writer, texts)
+            ids = [artifact_id(text) for text in texts]
+            made = [as_delta(writer, new, old) for old, new in pairwise(ids)]
+        for way, (old, new) in zip(made, pairwise(texts), strict=True):
+            assert way is not None
+            assert delta.apply(old, way) == new
+            found = delta.create(old, new)
+            assert found is not None
+            assert len(way) <= len(found) + 10
+        with store.writer() as writer:
+            rid = writer.rid(ids[0])
+            assert rid is not None
+            (source,) = writer.db.execute("SELECT source FROM blob WHERE rid = ?", (rid,)).fetchone()
+            chains.keep(writer.db, rid, frames.compress(b"5\n5:other0;"), source)
+        with Store(store.path) as again, again.reader() as reader, pytest.raises(CorruptArtifact):
+            as_delta(reader, ids[1], ids[0])

@@ -21,6 +21,7 @@ from xferzone import delta
 from xferzone.artifacts import replaced
 from xferzone.errors import CorruptArtifact, NotFound
 from xferzone.hashing import ArtifactId
+from xferzone.store import chains
 from xferzone.store.chains import id_of
 from xferzone.store.reader import Reader
 from xferzone.store.rechaining import noted
@@ -32,6 +33,9 @@ MAX_CARDS: Final = 1_000  # files of these, together
 MAX_FOLLOWED: Final = 5_000  # versions followed to see whether they lead in a circle; ours, some 0.1 s
 
 _SMALLEST: Final = 100  # bytes; smaller content goes whole; as stock
+_ASTRAY: Final = (
+    4  # times its size that a kept delta may have once it is turned round; else a new one is searched for
+)
 _SAVING: Final = 51  # bytes that a delta saves at least; as stock
 _WORTH_SEARCHING: Final = 1_000  # bytes; for less no check-ins are read
 #: A file mostly comes just before the check-in that names it.
@@ -163,4 +167,23 @@ def as_delta(reader: Reader, artifact: ArtifactId, source: ArtifactId) -> bytes 
         CorruptArtifact: one of them cannot be read back.
     """
     content = reader.content(artifact)
-    return delta.create(reader.content(source), content, most=len(content) - _SAVING)
+    most = len(content) - _SAVING
+    back = _kept(reader, source, artifact)
+    if back is not None:
+        way = delta.reverse(content, back, most=min(most, _ASTRAY * len(back)))
+        if way is not None:
+            return way
+    return delta.create(reader.content(source), content, most=most)
+
+
+def _kept(reader: Reader, artifact: ArtifactId, source: ArtifactId) -> bytes | None:
+    """The delta that is kept of the artifact, if it is one of `source`, seen to be sound. Raises CorruptArtifact."""
+    row = reader.db.execute(
+        """SELECT made.rid, CAST(made.content AS BLOB) FROM blob AS made JOIN blob AS of ON of.rid = made.source
+           WHERE made.content IS NOT NULL AND made.hash = ? AND of.hash = ?""",
+        (bytes.fromhex(artifact), bytes.fromhex(source)),
+    ).fetchone()
+    if row is None:
+        return None
+    rid, own = row
+    return chains.sound_delta(reader.db, reader.cache, rid, own or chains.large(reader.db, rid))
