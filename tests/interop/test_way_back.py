@@ -27,13 +27,21 @@ COMMITS = {
         "example.com/x",
     ),
     "the branch itself, closed": ("example.com/main", ["--close"], "example.com/main"),
+    "a branch that is there, closed": (
+        "example.com/main",
+        ["--branch", "example.com/there", "--close", "--force"],
+        "example.com/there",
+    ),
     "a new zone that is closed": ("trunk", ["--branch", "new.example/main", "--close"], "new.example/main"),
 }
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    return make_project(tmp_path_factory.mktemp("project"), ("example.com",))
+    made = make_project(tmp_path_factory.mktemp("project"), ("example.com",))
+    operator = Person(tmp_path_factory.mktemp("operator"))
+    operator.xferzone("-R", made.repository, "branch", "example.com", "there")
+    return made
 
 
 @pytest.mark.parametrize("autosync", ["on", "off"])
