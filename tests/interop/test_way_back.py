@@ -44,8 +44,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Site:
     return made
 
 
-@pytest.mark.parametrize("autosync", ["on", "off"])
-@pytest.mark.parametrize("case", COMMITS)
+@pytest.mark.parametrize(
+    ("case", "autosync"), [*((case, "on") for case in COMMITS), (next(iter(COMMITS)), "off")]
+)
 def test_what_is_told_is_typed_and_publishes(project: Site, tmp_path: Path, case: str, autosync: str) -> None:
     start, options, branch = COMMITS[case]
     with directly(project, tmp_path / "site") as site:
