@@ -34,6 +34,7 @@ _VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
 _HEAD = re.compile(rb"([0-9A-Z_a-z~]++)\n")
 _SEGMENT = re.compile(rb"([0-9A-Z_a-z~]++)(?:@([0-9A-Z_a-z~]++),|([:;]))")
 
+_LARGE = 65_536  # bytes of a part
 _BLOCK = 16  # bytes; stock's hash window, the shortest run worth a copy
 _IN_STEP = 128  # bytes compared in step behind a difference: finds the end of a change that kept the length
 #: What is searched near by: bytes behind the difference, bytes of the target there, bytes of the source.
@@ -79,8 +80,10 @@ def apply(source: bytes, delta: bytes, *, limit: int = MAX_SIZE) -> bytes:
     size, at = _head(delta)
     if size > limit:
         raise MalformedDelta(f"delta of a target of {size} bytes, {limit} are allowed")
-    parts: list[bytes] = []
+    parts: list[bytes | memoryview] = []
     missing = size
+    view = memoryview(source)
+    part: bytes | memoryview
     for _ in range(MAX_SEGMENTS):
         match = _SEGMENT.match(delta, at)
         if match is None:
@@ -99,7 +102,8 @@ def apply(source: bytes, delta: bytes, *, limit: int = MAX_SIZE) -> bytes:
             at += length
         else:
             offset = _number(match[2])
-            part = source[offset : offset + length]
+            # A large part is not copied before it is joined: contents may have 64 MiB.
+            part = (source if length < _LARGE else view)[offset : offset + length]
         if len(part) < length:
             raise MalformedDelta(f"delta wants {length} bytes beyond the end, before byte {at}")
         parts.append(part)

@@ -265,22 +265,31 @@ class _Trees:
             source, content, below = ways.pop()
             held -= len(content)
             for each in self.hanging.pop(source, ()):
-                made = self._applied(each, content)
-                if made is None:
-                    continue
-                parsed = self._parsed(each.artifact, made)
-                if self._is_refused(each, made, parsed):
-                    continue
-                is_delta = (
-                    below < MAX_STACK
-                    and WORTH * len(each.payload) <= len(made)
-                    and not self._is_newer(each.artifact, source)
-                )
-                frame = frames.compress(each.payload if is_delta else made)
-                self._take(Verified(each.artifact, len(made), frame, source if is_delta else None, parsed))
-                if each.artifact in self.hanging and held + len(made) <= MAX_HELD:
-                    ways.append((each.artifact, made, below + 1 if is_delta else 0))
-                    held += len(made)
+                way = self._made(each, content, below)
+                if way is not None and held + len(way[1]) <= MAX_HELD:
+                    ways.append(way)
+                    held += len(way[1])
+                del way  # a content may have 64 MiB, and the next one is about to be made
+
+    def _made(self, each: Received, content: bytes, below: int) -> tuple[ArtifactId, bytes, int] | None:
+        """Verify what hangs on `content`; where to go on if others hang on it: id, content, deltas below."""
+        made = self._applied(each, content)
+        if made is None:
+            return None
+        parsed = self._parsed(each.artifact, made)
+        if self._is_refused(each, made, parsed):
+            return None
+        assert each.source is not None
+        is_delta = (
+            below < MAX_STACK
+            and WORTH * len(each.payload) <= len(made)
+            and not self._is_newer(each.artifact, each.source)
+        )
+        frame = frames.compress(each.payload if is_delta else made)
+        self._take(Verified(each.artifact, len(made), frame, each.source if is_delta else None, parsed))
+        if each.artifact not in self.hanging:
+            return None
+        return each.artifact, made, below + 1 if is_delta else 0
 
     def _parsed(self, artifact: ArtifactId, content: bytes) -> Parsed:
         """What the artifact says, after a check of its content against its name."""
