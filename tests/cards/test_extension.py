@@ -13,6 +13,7 @@ from xferzone.cards.extension import (
     RefStands,
     RefsTold,
     RefsWanted,
+    WholeWanted,
     parse,
 )
 from xferzone.hashing import ArtifactId
@@ -26,6 +27,7 @@ CARDS: list[tuple[bytes, Extension]] = [
     (b"pragma xferzone-ref example.com/main %s 2\n" % A.encode(), RefStands("example.com/main", A, 2)),
     (b"pragma xferzone-ref example.com/a\\sb - 3\n", RefStands("example.com/a b", None, 3)),
     (b"pragma xferzone-ref example.com/\xc3\xa9 - 4\n", RefStands("example.com/\xe9", None, 4)),
+    (b"pragma xferzone 1 whole\n", WholeWanted()),
     (b"pragma xferzone 1 told %s\n" % (b"9" * MAX_DIGITS), RefsTold(int("9" * MAX_DIGITS))),
 ]
 

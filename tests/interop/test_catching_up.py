@@ -5,6 +5,7 @@ import json
 import random
 import re
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,12 @@ import pytest
 
 from bench import zones
 from tests.live import Person, serving, stock_server
+from tests.web.conftest import served
 from xferzone.artifacts import CheckIn, FileCard, Tag
 from xferzone.hashing import ArtifactId
 from xferzone.repository import make
 from xferzone.store import Store, chains
+from xferzone.sync.server.budget import Budget
 
 pytestmark = pytest.mark.interop
 
@@ -138,3 +141,15 @@ def test_sixty_changes_cost_what_they_cost_with_stock(
                 bytes_moved[who, kind] = scene.moved(who, verb, client, url)
     peer = bytes_moved["stock", "stock"]
     assert all(moved <= MOST * peer for moved in bytes_moved.values()), bytes_moved
+
+
+def test_a_stock_client_catches_up_in_many_small_replies(scene: Scene) -> None:
+    clone = scene.copied("behind.fossil")
+    with served(scene.copied("ahead.xferzone"), Budget(bytes=5_000)) as server:
+        scene.ops.fossil("pull", "--once", server.url(), "-R", clone)
+        assert len(server.bytes_in) > 4
+    assert "0 errors" in scene.ops.fossil("test-integrity", "-R", clone).out
+    with sqlite3.connect(clone) as db, sqlite3.connect(scene.place / "ahead.fossil") as other:
+        query = "SELECT uuid FROM blob WHERE size >= 0 ORDER BY uuid"
+        assert db.execute(query).fetchall() == other.execute(query).fetchall()
+        assert db.execute("SELECT count(*) FROM phantom").fetchone() == (0,)

@@ -4,6 +4,7 @@
     pragma xferzone 1 epoch EPOCH           server: NUMBERs below belong to this epoch, not to the one asked for last
     pragma xferzone-ref NAME HASH NUMBER    server: where a ref stands since move NUMBER, in ascending order
     pragma xferzone 1 told NUMBER           server: these were all refs that moved, up to move NUMBER
+    pragma xferzone 1 whole                 client: wants artifacts whole, since sources of deltas are damaged there
 
     EPOCH   1 to 64 ASCII letters and digits: one life of a repository, which ends when it is restored or promoted;
             "-" in a question: no epoch is known
@@ -79,7 +80,15 @@ class RefsTold:
         return Pragma(_NAME, (_VERSION, "told", str(self.number)))
 
 
-Extension: TypeAlias = RefsWanted | EpochNamed | RefStands | RefsTold
+@dataclass(frozen=True, slots=True)
+class WholeWanted:
+    """Nothing is to be sent as a delta."""
+
+    def pragma(self) -> Pragma:
+        return Pragma(_NAME, (_VERSION, "whole"))
+
+
+Extension: TypeAlias = RefsWanted | EpochNamed | RefStands | RefsTold | WholeWanted
 
 
 def parse(card: Pragma) -> Extension | None:
@@ -95,6 +104,8 @@ def parse(card: Pragma) -> Extension | None:
             return EpochNamed(_epoch(epoch))
         case "xferzone", ("1", "told", number):
             return RefsTold(_number(number))
+        case "xferzone", ("1", "whole"):
+            return WholeWanted()
         case "xferzone-ref", (name, checkin, number):
             stands = None if checkin == _NONE else parse_artifact_id(octets(checkin))
             return RefStands(_branch(name), stands, _number(number))

@@ -74,7 +74,6 @@ class _Versions:
     def __init__(self, reader: Reader, wanted: Collection[ArtifactId]) -> None:
         self._reader = reader
         self._wanted = wanted
-        self._are_chained = not noted(reader, 1)
         self._found: dict[ArtifactId, _Found] = {}
         self._replaced: dict[ArtifactId, ArtifactId] | None = (
             None  # by check-ins that are wanted, newer -> older
@@ -103,9 +102,10 @@ class _Versions:
                LEFT JOIN blob AS old ON old.content IS NOT NULL AND old.rid = CASE
                    WHEN checkin.rid IS NOT NULL THEN
                        (SELECT parent FROM parent WHERE child = new.rid AND position = 0)
-                   WHEN ? THEN (SELECT max(rid) FROM blob WHERE source = new.rid) END
+                   WHEN NOT EXISTS (SELECT 1 FROM unchained) THEN
+                       (SELECT max(rid) FROM blob WHERE source = new.rid) END
                WHERE new.hash = ? AND new.size > ? AND new.content IS NOT NULL""",
-            (self._are_chained, bytes.fromhex(artifact), _SMALLEST),
+            (bytes.fromhex(artifact), _SMALLEST),
         ).fetchone()
         return (0, 0, None) if row is None else (row[0], row[1], None if row[2] is None else id_of(row[2]))
 
@@ -148,7 +148,7 @@ class _Versions:
         place = self._reader.rid(older)
         if place is None or not self._reader.has(older):
             return False
-        if not self._are_chained:
+        if noted(self._reader, 1):
             return place < rid
         at: ArtifactId | None = older
         for _ in range(MAX_FOLLOWED):

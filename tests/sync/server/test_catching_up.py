@@ -14,6 +14,8 @@ from xferzone.cards import File, Gimme, IGot
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.store import Store, accounts, chains
 from xferzone.sync.server.budget import Budget
+from xferzone.sync.server.reply import Draft
+from xferzone.sync.server.sending import Sender
 
 KNOWN = 7  # versions that a client may have before it pulls
 VERSIONS = chains.MAX_STACK + 30  # one chain of deltas ends among them
@@ -111,6 +113,20 @@ def test_a_client_gets_everything_whatever_it_has(store: Store, at_once: int, bu
         client = Client(rng.sample(list(every.values()), kept), every, at_once)
         caught_up(store, client, Budget(bytes=budget))
         assert client.held == every
+
+
+@pytest.mark.parametrize("budget", [1, 10**6])
+def test_what_is_not_here_or_has_no_room_costs_few_statements(store: Store, budget: int) -> None:
+    absent = [artifact_id(b"absent %d" % number) for number in range(5_000)]
+    wanted = [*absent, *everything(store)]
+    said: list[str] = []
+    with store.reader() as reader:
+        reader.db.set_trace_callback(said.append)
+        sender = Sender(reader, Draft(Budget(bytes=budget)))
+        sender.answer(wanted)
+        reader.db.set_trace_callback(None)
+    assert len(said) < 20 * len(everything(store))
+    assert (sender.sent == len(everything(store))) == (budget > 1)
 
 
 def _number(content: bytes) -> int:

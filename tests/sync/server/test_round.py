@@ -37,6 +37,7 @@ from xferzone.cards import (
     encode_cards,
 )
 from xferzone.cards.body import pack, unpack
+from xferzone.cards.extension import WholeWanted
 from xferzone.errors import PeerError
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.refs import BranchName, Door, LocalRefs, Move, Occasion, Ref, State
@@ -436,6 +437,8 @@ def test_a_newer_version_goes_as_a_delta_behind_its_source(store: Store) -> None
     for asked in ((old, new), (new, old)):
         both = by("reader1", PULL, *map(Gimme, asked))
         assert cards(ask(store, both))[:2] == [file(LONG), sent]
+        whole = by("reader1", PULL, WholeWanted().pragma(), *map(Gimme, asked))
+        assert cards(ask(store, whole))[:2] == [file(LONG), file(LONGER)]
         # What there is no room for is announced, and no delta goes without its source.
         assert cards(ask(store, both, Budget(bytes=1)))[:2] == [file(LONG), IGot(new)]
 

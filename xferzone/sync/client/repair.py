@@ -1,14 +1,15 @@
 """A session that asks for artifacts that are here and damaged, and takes nothing else.
 
-gimme ID ...    ~>      file ID ...        whole: replaces what is here
-                <~      file ID SOURCE     a delta of SOURCE. If SOURCE cannot be read here either, the next request
-                                           asks for both: servers send no delta of what the same request asks for
+pragma xferzone 1 whole, gimme ID ...
+    <~ file ID ...        whole, as our servers send it then: replaces what is here
+    <~ file ID SOURCE     a delta of SOURCE; if SOURCE cannot be read here either, the next request asks for both
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from xferzone import delta
-from xferzone.cards import CFile, File
+from xferzone.cards import Card, CFile, File
+from xferzone.cards.extension import WholeWanted
 from xferzone.errors import CorruptArtifact, MalformedDelta, NotFound, PeerError
 from xferzone.hashing import ArtifactId
 from xferzone.store import Reader, Writer
@@ -29,6 +30,10 @@ class RepairSession(ClientSession):
         self._damaged = frozenset(damaged)
         self._left = dict.fromkeys(self._damaged, 0)  # how often asked for
         self._at_once = options.gimmes
+
+    def _opening(self) -> Iterator[Card]:
+        yield from super()._opening()
+        yield WholeWanted().pragma()
 
     def _gimmes(self, reader: Reader) -> list[ArtifactId]:
         wanted = [artifact for artifact, times in self._left.items() if times < MAX_ASKED][: self._at_once]

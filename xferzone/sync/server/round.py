@@ -52,6 +52,7 @@ from xferzone.cards import (
     UVIGot,
     parse_cards,
 )
+from xferzone.cards.extension import WholeWanted
 from xferzone.errors import MalformedCard, PeerError
 from xferzone.hashing import ArtifactId, is_forgeable
 from xferzone.refs import LocalRefs
@@ -355,6 +356,7 @@ class Round:
                 self._catalogue = True
             case "xferzone", _:
                 self._is_ours = True
+                self._sender.is_whole |= card == WholeWanted().pragma()
                 if self._terms.rights.read:
                     note_asked(card, self._asked_refs)
             case _:

@@ -45,6 +45,7 @@ class Sender:
         self.at_client: set[ArtifactId] = set()  # it said so, sent it, or is being sent it
         self.came: set[ArtifactId] = set()  # it sent it in this very request
         self._named: set[ArtifactId] = set()  # in an igot card of this reply
+        self.is_whole = False  # the client wants no deltas
         self.damaged: list[ArtifactId] = []  # here, and cannot be sent
         self.sent = 0
 
@@ -83,26 +84,28 @@ class Sender:
 
     def answer(self, wanted: Collection[ArtifactId]) -> None:
         """Send what the client asked for, older versions first; what is not here is passed over. Raises TooLarge."""
-        for artifact, older in versions.ordered(self._reader, wanted):
-            if artifact in self.at_client:
-                continue
+        present = self._reader.present(wanted)
+        here = {each: None for each in wanted if each in present and each not in self.at_client}
+        damaged: dict[ArtifactId, None] = {}
+        for artifact, older in versions.ordered(self._reader, here):
             if not self._draft.left():
-                self._announce_if_here(artifact)
-                continue
+                break
             self._draft.budget.admit(self._reader.size(artifact))
             try:
                 content = self._reader.content(artifact)
-            except NotFound:
+            except NotFound:  # since the transaction was cut
                 continue
             except CorruptArtifact:
-                self.damaged.append(artifact)
+                damaged[artifact] = None
                 self._draft.complain(f"artifact {artifact} is damaged here and cannot be sent")
                 continue
-            source = None if older in wanted and older not in self.at_client else older
+            source = None if older in here and older not in self.at_client else older
             self._draft.add(self._as_delta(artifact, source) or File(artifact, content))
             self.at_client.add(artifact)
             self.sent += 1
             self._reader.give_way()
+        self.damaged.extend(damaged)
+        self.announce(each for each in here if each not in damaged)
 
     def admit(self, wanted: Collection[ArtifactId]) -> None:
         """Raise TooLarge now, while nothing is written, where `answer` might."""
@@ -153,14 +156,9 @@ class Sender:
                 f"artifact {artifact} is damaged here and was left out: tell the administrator"
             )
 
-    def _announce_if_here(self, artifact: ArtifactId) -> None:
-        if self._reader.has(artifact):
-            self.announce([artifact])
-
     def _as_delta(self, artifact: ArtifactId, source: ArtifactId | None) -> File | None:
-        if source is None:
+        if source is None or self.is_whole or self._reader.size(source) > self._draft.budget.artifact:
             return None
-        self._draft.budget.admit(self._reader.size(source))
         try:
             made = versions.as_delta(self._reader, artifact, source)
         except CorruptArtifact:
