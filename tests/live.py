@@ -151,8 +151,13 @@ def dig(port: int, name: str, rdtype: str = "A", *options: str, host: str = "127
 
 
 @contextlib.contextmanager
-def serving(repository: Path, verb: str = "up", *options: str, host: str = "127.0.0.1") -> Iterator[Server]:
-    """`xferzone VERB` (up, serve or dns) on free ports of `host`; ended by TERM, which it must take well."""
+def serving(
+    repository: Path, verb: str = "up", *options: str, host: str = "127.0.0.1", files: int = 0
+) -> Iterator[Server]:
+    """`xferzone VERB` (up, serve or dns) on free ports of `host`; ended by TERM, which it must take well.
+
+    `files`: how many files each of its processes may have open, as `ulimit -n` sets it; 0: as many as this process.
+    """
     http = free_port() if verb in ("up", "serve") else 0
     dns = free_port() if verb in ("up", "dns") else 0
     flags = {
@@ -160,7 +165,8 @@ def serving(repository: Path, verb: str = "up", *options: str, host: str = "127.
         "serve": ("--listen", _place(host, http)),
         "dns": ("--listen", _place(host, dns)),
     }
-    argv = [*XFERZONE, "-R", str(repository), verb, *flags[verb], *options]
+    limited = ("prlimit", f"--nofile={files}:{files}") if files else ()
+    argv = [*limited, *XFERZONE, "-R", str(repository), verb, *flags[verb], *options]
     log = repository.with_name(f"{repository.name}-{verb}-{http or dns}.log")
     env = {**os.environ, "HOME": str(repository.parent), "PYTHONPATH": str(PROJECT)}
     with background(argv, env, log) as process:

@@ -126,3 +126,14 @@ def test_many_counters_leave_no_descriptor_open() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "0\n"
+
+
+def test_what_others_hold_counts_while_they_live() -> None:
+    shared = Counters(1)
+    shared.hold(5)
+    assert shared.held_elsewhere() == 0
+    with Beside(lambda: shared.hold(70)):
+        assert shared.held_elsewhere() == 70
+    assert shared.held_elsewhere() == 0
+    forked(lambda: shared.add({0: 1}))  # takes the same slot
+    assert shared.held_elsewhere() == 0

@@ -2,7 +2,7 @@
 
     header    told + 1                 0: nobody has said what was told last
               answerers                that should be there, with an agent beside them; 0: no DNS
-    slot 0    pid, beat, role, zones   of the process that holds it
+    slot 0    pid, beat, role, zones, held   of the process that holds it; held: bytes, as web/limits.py counts them
               a cell for each counter
     slot 1    ...                      SLOTS of them
 
@@ -34,7 +34,7 @@ FRESH_S: Final = 3.0  # seconds that the last beat of a process that works may b
 _WIDTH: Final = 8  # bytes of a cell
 
 _TOLD, _EXPECTED, _HEADER = range(3)
-_PID, _BEAT, _ROLE, _ZONES, _OWN = range(5)
+_PID, _BEAT, _ROLE, _ZONES, _BYTES, _OWN = range(6)
 
 
 class Role(IntEnum):
@@ -84,6 +84,18 @@ class Counters:
         slot = self._held()
         slot[_ROLE], slot[_ZONES], slot[_BEAT] = role, zones, _now_ms()
 
+    def hold(self, size: int) -> None:
+        """Let others know how many bytes of strangers this process holds."""
+        self._held()[_BYTES] = size
+
+    def held_elsewhere(self) -> int:
+        """How many bytes of strangers the other processes hold, those that live."""
+        return sum(
+            slot[_BYTES]
+            for number, slot in enumerate(self._used())
+            if slot[_BYTES] and slot[_PID] != os.getpid() and self._is_held(number)
+        )
+
     @property
     def expected(self) -> int:
         """How many answerers there should be, with an agent beside them; 0: there is no DNS here."""
@@ -132,7 +144,7 @@ class Counters:
     def _held(self) -> memoryview:
         if self._pid != os.getpid():
             self._pid, self._slot = os.getpid(), self._taken()
-            self._slot[_PID] = self._pid
+            self._slot[_PID], self._slot[_BYTES] = self._pid, 0
         return self._slot
 
     def _taken(self) -> memoryview:

@@ -33,7 +33,7 @@ from xferzone.cards import (
     encode_cards,
     parse_cards,
 )
-from xferzone.cards.base import MAX_LINE
+from xferzone.cards.base import MAX_LINE, Cursor
 from xferzone.errors import MalformedCard, PeerError
 from xferzone.hashing import ArtifactId
 
@@ -294,6 +294,22 @@ def test_lines_of_every_kind_count(line: bytes, monkeypatch: pytest.MonkeyPatch)
     list(parse_cards(line * 999 + b"private\n"))
     with pytest.raises(PeerError, match="over 1000 lines in one message"):
         list(parse_cards(line * 1_000 + b"private\n"))
+
+
+@pytest.mark.parametrize("nothing", [b"\n", b" \t\r\n", b"#\n", b"# nothing\n", b"\n#\n\v\n"])
+def test_what_means_nothing_is_not_read_line_by_line(nothing: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = 0
+
+    def counted(cursor: Cursor) -> bytes | None:
+        nonlocal read
+        read += 1
+        return next_line(cursor)
+
+    next_line = Cursor.next_line
+    monkeypatch.setattr(Cursor, "next_line", counted)
+    lines = 100_000 // nothing.count(b"\n")
+    assert list(parse_cards(nothing * lines + b"igot %s\n" % a)) == [IGot(A)]
+    assert read < 100_000 / 200
 
 
 def test_cards_are_read_one_by_one() -> None:

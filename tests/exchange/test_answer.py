@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import falcon.testing
@@ -13,8 +14,9 @@ import pytest
 from tests.sync import recorded
 from tests.sync.test_rounds import BEFORE, HISTORY, USERS
 from xferzone import exchange
-from xferzone.cards.body import COMPRESSED, DEBUG, UNCOMPRESSED, encode_body
+from xferzone.cards.body import COMPRESSED, DEBUG, UNCOMPRESSED, decode_body, encode_body
 from xferzone.exchange import Terms
+from xferzone.exchange.entrance import MAX_STRANGER
 from xferzone.observer import Answered, Silent
 from xferzone.store import Store
 from xferzone.store.accounts import put_user
@@ -74,3 +76,47 @@ def test_what_an_observer_raises_is_not_taken_for_a_fault_of_the_request(made: P
     body = Body.of(DEBUG, b"pragma client-version 22100\n")
     with Store.open(made) as store, pytest.raises(OSError, match="no room to count"):
         exchange.answer(store, body, Terms(observer=Full()))
+
+
+def test_a_login_that_holds_vouches_for_no_other_request_on_the_same_terms(made: Path) -> None:
+    rest = f"push x {recorded.project_code()}\n".encode()
+    terms = Terms()
+    with Store.open(made) as store:
+        for password, told in [("devpw", b""), ("wrong", b"error login\\sfailed\n")]:
+            for padding in (b"", b"# nothing\n" * 200_000):  # small, and so large that it takes its turn
+                text = recorded.signed("dev", password, rest + padding)
+                reply = exchange.answer(store, Body.of(COMPRESSED, encode_body(COMPRESSED, text)), terms)
+                assert decode_body(COMPRESSED, reply.octets(), limit=10**6) == told
+                reply.body.octets.close()
+
+
+@pytest.mark.parametrize("content_type", [COMPRESSED, DEBUG])
+def test_of_a_stranger_no_more_is_expanded_than_is_read(
+    made: Path, content_type: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expanded = 0
+
+    decompressobj = zlib.decompressobj
+
+    class Inflater:
+        def __init__(self) -> None:
+            self._inner = decompressobj()
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._inner, name)
+
+        def decompress(self, octets: bytes, most: int = 0) -> bytes:
+            nonlocal expanded
+            text = self._inner.decompress(octets, most)
+            expanded += len(text)
+            return text
+
+    monkeypatch.setattr("xferzone.cards.body.zlib.decompressobj", Inflater)
+    with Store.open(made) as store:
+        with store.writer() as writer:
+            put_user(writer, "nobody", None, "")
+        for text in (b"\n" * 990_000, recorded.signed("nosuch", "x", b"\n" * 990_000)):
+            reply = exchange.answer(store, Body.of(content_type, encode_body(content_type, text)))
+            assert b"error " in decode_body(content_type, reply.octets(), limit=10**6)
+            reply.body.octets.close()
+    assert expanded <= 2 * 4 * MAX_STRANGER  # of each, its beginning, a few times

@@ -51,10 +51,10 @@ def bomb() -> bytes:
 #: By name: the octets of a request, and what is said to it.
 REQUESTS: dict[str, tuple[Callable[[], bytes], str]] = {
     "60 MB of igot lines": (igots, "over 500000 artifacts announced"),
-    "60 MB of random bytes": (lambda: LARGE, "over 1000 lines that are not cards"),
+    "60 MB of random bytes": (lambda: pack(by_ops(LARGE), level=0), "over 1000 lines that are not cards"),
     "a bomb": (bomb, ""),
     "a bomb over the bound": (
-        lambda: (2**31).to_bytes(4, "big") + zlib.compress(bytes(2 * 10**8)),
+        lambda: (2**31).to_bytes(4, "big") + pack(by_ops(bytes(2 * 10**8)))[4:],
         "over 134217728",
     ),
     "an artifact pushed": (lambda: pack(by_ops(PUSH, File(NAME, LARGE)), level=0), ""),

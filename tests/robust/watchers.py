@@ -8,12 +8,14 @@
 They are a process of their own (this module, run as a program), so that what the attacker does in the test's process
 delays only himself. A push is a check-in that changes one record of a zone of theirs, and DNS is asked for that record.
 
-MOST_S holds on a quiet machine. On a busy one the bound is longer by as much as the longest wait before the attack is
-longer than QUIET_WAIT_S; a refusal is one on any machine.
+MOST_S holds on a quiet machine. On a busy one the bound is as many times that as the processors' time is more than what
+other programs leave of it, beside the attack, or as the longest wait before the attack is longer than QUIET_WAIT_S.
+The server, the watchers and the attack are no other programs. A refusal is one on any machine.
 """
 
 import contextlib
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -32,7 +34,7 @@ import dns.rcode
 from tests.interop.nginx import PREFIX, nginx
 from tests.live import PATIENCE_S, Server, serving
 from tests.live import PROJECT as PROJECT_DIRECTORY
-from tests.robust.site import LOGIN, PASSWORD, PROJECT, high_water
+from tests.robust.site import LOGIN, PASSWORD, PROJECT, cpu_s, high_water
 from tests.sync.recorded import signed
 from xferzone.artifacts import CheckIn, FileCard, Tag
 from xferzone.cards import Card, Error, File, encode_cards, parse_cards
@@ -41,10 +43,11 @@ from xferzone.hashing import artifact_id
 
 MOST_S: Final = 2.0  # seconds that anybody waits
 MOST_MB: Final = 300.0  # megabytes that a worker ever has
-QUIET_S: Final = 2.0  # seconds that they watch before the attack
+QUIET_S: Final = 1.0  # seconds that they watch before the attack
 QUIET_WAIT_S: Final = 0.25  # seconds; five times the longest wait that was seen on a quiet machine, a push
 EACH_S: Final = 1.0  # seconds from one question to the next
 GIVEN_UP_S: Final = 60.0  # seconds after which no answer is a refusal
+LEAST_PART: Final = 0.1  # of the processors, that one counts on
 WORKERS: Final = 2
 
 _APEX: Final = "$TTL 3600\n@ 3600 SOA ns1.example.net. host.example.net. 1 7200 3600 1209600 300\n"
@@ -94,11 +97,12 @@ class Watch:
     quiet: Mapping[str, Seen] = field(default_factory=dict)
     beside: Mapping[str, Seen] = field(default_factory=dict)
     megabytes: float = 0.0  # of the largest worker, since the watch began
+    part: float = 1.0  # of the processors' time, beside the attack, that no other program took
 
     def bound_s(self) -> float:
-        """How long anybody may wait on this machine as busy as it was before the attack."""
+        """How long anybody may wait on this machine, as busy as it is."""
         slowest = max(seen.longest_s for seen in self.quiet.values())
-        return MOST_S * max(1.0, slowest / QUIET_WAIT_S)
+        return MOST_S * max(1.0, slowest / QUIET_WAIT_S, 1.0 / self.part)
 
     def assert_fair(self) -> None:
         refused = {name: seen.refusals for name, seen in self.beside.items() if seen.refusals}
@@ -112,14 +116,15 @@ class Watch:
         waits = " ".join(
             f"{name} {seen.longest_s:.2f} s of {seen.asked}" for name, seen in self.beside.items()
         )
-        return f"longest waits: {waits}; bound {self.bound_s():.2f} s; a worker had {self.megabytes:.0f} MB"
+        machine = f"bound {self.bound_s():.2f} s with {self.part:.2f} of the processors"
+        return f"longest waits: {waits}; {machine}; a worker had {self.megabytes:.0f} MB"
 
 
 @contextlib.contextmanager
-def besieged(repository: Path, *options: str, behind: str = "") -> Iterator[Site]:
+def besieged(repository: Path, *options: str, behind: str = "", files: int = 0) -> Iterator[Site]:
     """`xferzone up` of `repository`, with WORKERS workers of HTTP; `behind` "nginx", with the operator's file."""
     with (
-        serving(repository, "up", "--workers", str(WORKERS), *options) as server,
+        serving(repository, "up", "--workers", str(WORKERS), *options, files=files) as server,
         contextlib.ExitStack() as stack,
     ):
         place = Place(server.http, server.dns)
@@ -136,7 +141,10 @@ def watched(site: Site, account: Account | None = None) -> Iterator[Watch]:
     with _watching(site.place, account or Account()) as process:
         for worker in http_workers(site.server):
             Path(f"/proc/{worker}/clear_refs").write_text("5")  # what it had so far does not count: proc(5)
+        everybody, idle, ours = _processors_s(), _idle_s(), _ours_s()
         yield watch
+        left = _ours_s() - ours + _idle_s() - idle
+        watch.part = min(1.0, max(left / (_processors_s() - everybody), LEAST_PART))
         said, _ = process.communicate("", timeout=2 * GIVEN_UP_S)
     assert process.returncode == 0, said
     report = json.loads(said)
@@ -156,6 +164,33 @@ def http_workers(server: Server) -> Sequence[int]:
             if b"http worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 found.append(pid)
     return found
+
+
+def _processors_s() -> float:
+    """Seconds of all processors so far, used or not."""
+    return sum(_times())
+
+
+def _idle_s() -> float:
+    """Seconds of them in which nobody wanted one: proc(5), idle and iowait."""
+    return sum(_times()[3:5])
+
+
+def _times() -> Sequence[float]:
+    words = Path("/proc/stat").read_text().splitlines()[0].split()[1:9]
+    return [int(word) / os.sysconf("SC_CLK_TCK") for word in words]
+
+
+def _ours_s() -> float:
+    """Seconds that this process has used, and those that it has started."""
+    seconds, ahead = sum(os.times()[2:4]), [os.getpid()]
+    while ahead:
+        pid = ahead.pop()
+        with contextlib.suppress(OSError):
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                ahead += map(int, (task / "children").read_text().split())
+            seconds += cpu_s(pid)
+    return seconds
 
 
 @contextlib.contextmanager

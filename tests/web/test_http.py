@@ -30,8 +30,9 @@ from xferzone.cards import (
     parse_cards,
 )
 from xferzone.cards.body import COMPRESSED, DEBUG, UNCOMPRESSED, decode_body, encode_body, pack
+from xferzone.exchange import Room, Terms
 from xferzone.hashing import artifact_id
-from xferzone.store import Store
+from xferzone.store import Store, accounts
 from xferzone.web import metrics as web_metrics
 from xferzone.web import xfer
 from xferzone.web.app import create_app
@@ -246,8 +247,8 @@ def test_a_bug_of_ours_is_a_500_without_a_trace_and_one_line_in_the_log(
     def broken(*_args: object) -> None:
         raise ZeroDivisionError("inner thoughts")
 
-    monkeypatch.setattr(answer, "authenticate", broken)
-    result = post(client, PULL)
+    monkeypatch.setattr(answer, "may_write", broken)
+    result = post(client, by_ops(PULL))
     assert result.status_code == 500
     assert "inner" not in result.text
     (record,) = caplog.records
@@ -394,9 +395,11 @@ def test_a_repository_of_a_newer_release_is_told_under_migrations(store: Store) 
 
 
 def test_a_body_for_which_there_is_no_room_is_told_so(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client = falcon.testing.TestClient(create_app(tmp_path / "gone" / "z.xferzone"))
+    with store.writer() as writer:
+        accounts.put_user(writer, "nobody", None, "o")
+    client = falcon.testing.TestClient(create_app(store, Terms(room=Room(tmp_path / "gone"))))
     (error,) = said(client.simulate_post("/", body=b"#" * 500_000, content_type=DEBUG))
     assert error == Error("this server cannot take the request: tell its administrator")
     assert "xfer cannot be answered: [Errno 2] No such file" in caplog.text

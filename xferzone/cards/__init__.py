@@ -4,6 +4,7 @@ One module a family, each with its card classes and a table PARSERS. To add a ca
 table. sync/ knows which side may send which card. extension.py has the grammar of our own pragmas.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import IO
 
@@ -59,6 +60,10 @@ _WITH_PAYLOAD = frozenset({b"file", b"cfile", b"uvfile", b"config"})
 MAX_LINES = 1_000_000
 
 
+#: A run of blank lines and comments, which then cost no more than they weigh. Bounded, as artifact.igots.
+_NOTHING = re.compile(rb"(?:[ \t\r\v\f\n]{0,65535}\n|#[^\n]{0,200}\n){1,500}")
+
+
 class Lines:
     """How many lines were read; comments and blank lines included."""
 
@@ -71,11 +76,9 @@ class Lines:
 def parse_cards(body: bytes | IO[bytes], lines: Lines | None = None) -> Iterator[Card]:
     """Yield the cards of an unpacked message body, in order; comments and blank lines mean nothing.
 
-    `lines` counts what is read of this body.
-
     Lazy: the cards before a bad one are yielded before the error is raised. A file is read from its position, and
-    somewhat ahead. A line with an unknown operator, or with arguments that do not make that card, is yielded as
-    Unknown.
+    somewhat ahead; `lines` counts what was. A line with an unknown operator, or with arguments that do not make that
+    card, is yielded as Unknown.
 
     Raises:
         MalformedCard: the bad line belongs to a card with a payload, or the body ends inside a payload.
@@ -86,13 +89,14 @@ def parse_cards(body: bytes | IO[bytes], lines: Lines | None = None) -> Iterator
     while True:
         run = artifact.igots(cursor)
         yield from run
+        nothing = cursor.run(_NOTHING)
         start = cursor.offset
         line = cursor.next_line()
-        if line is None:
-            return
-        lines.count += 1 + len(run)
+        lines.count += len(run) + nothing.count(b"\n") + (line is not None)
         if lines.count > MAX_LINES:
             raise PeerError(f"over {MAX_LINES} lines in one message: send fewer at a time")
+        if line is None:
+            return
         tokens = line.split(None, MAX_TOKENS)[:MAX_TOKENS]
         if not tokens or line.startswith(b"#"):
             continue

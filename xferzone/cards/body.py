@@ -15,7 +15,7 @@ Source: Fossil 2.21, src/http.c http_exchange(), src/cgi.c cgi_init(), src/blob.
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from io import SEEK_END, BytesIO
 from typing import IO
 
@@ -47,19 +47,38 @@ def decode_body(content_type: str, raw: bytes, *, limit: int) -> bytes:
 
 def expand_body(content_type: str, raw: IO[bytes], into: IO[bytes], *, limit: int) -> bool:
     """Write the text of a body into an empty file; raises as `decode_body`. True: `raw` itself is the text."""
+    as_it_came = expand_to(content_type, raw, into.write, limit=limit)
+    if not as_it_came:
+        into.seek(0)
+    return as_it_came
+
+
+def expand_to(content_type: str, raw: IO[bytes], write: Callable[[bytes], object], *, limit: int) -> bool:
+    """Give the text of a body to `write`, in pieces; as `expand_body`. True: the text is `raw`, not the pieces."""
     size = raw.seek(0, SEEK_END)
     raw.seek(0)
     if not _is_plain(content_type) and size > _LENGTH_SIZE:
         try:
-            _unpack(raw, into, limit)
+            _unpack(raw, write, limit)
         except ValueError:
             raw.seek(0)
         else:
-            into.seek(0)
             return False
     if size > limit:
         raise PeerError(f"message of {size} bytes, {limit} are allowed")
     return True
+
+
+def beginning(content_type: str, raw: IO[bytes], size: int) -> bytes:
+    """The first bytes of the text of a body, at most `size`, as far as they can be told without reading more of it."""
+    raw.seek(0)
+    octets = raw.read(size)
+    if _is_plain(content_type) or len(octets) <= _LENGTH_SIZE:
+        return octets
+    try:
+        return zlib.decompressobj().decompress(octets[_LENGTH_SIZE:], size)
+    except zlib.error:
+        return octets
 
 
 def stated_size(content_type: str, raw: IO[bytes]) -> int:
@@ -106,7 +125,7 @@ def unpack(packed: bytes, *, limit: int) -> bytes:
         PeerError: the text is longer than `limit` bytes.
     """
     into = BytesIO()
-    _unpack(BytesIO(packed), into, limit)
+    _unpack(BytesIO(packed), into.write, limit)
     return into.getvalue()
 
 
@@ -124,10 +143,10 @@ def _pack(pieces: Sequence[bytes], into: IO[bytes], level: int) -> None:
     into.write(packer.flush())
 
 
-def _unpack(packed: IO[bytes], into: IO[bytes], limit: int) -> None:
+def _unpack(packed: IO[bytes], write: Callable[[bytes], object], limit: int) -> None:
     stated = int.from_bytes(packed.read(_LENGTH_SIZE), "big")
     try:
-        length, whole = _inflate(packed, into, min(stated, limit) + 1)
+        length, whole = _inflate(packed, write, min(stated, limit) + 1)
     except zlib.error as exc:
         raise ValueError("not a zlib stream") from exc
     if length > stated:
@@ -138,13 +157,14 @@ def _unpack(packed: IO[bytes], into: IO[bytes], limit: int) -> None:
         raise ValueError("a zlib stream that is cut off")
 
 
-def _inflate(stream: IO[bytes], into: IO[bytes], most: int) -> tuple[int, bool]:
-    """(bytes written to `into`, at most `most`; whether the zlib stream came to its end)"""
+def _inflate(stream: IO[bytes], write: Callable[[bytes], object], most: int) -> tuple[int, bool]:
+    """(bytes given to `write`, at most `most`; whether the zlib stream came to its end)"""
     inflater, length = zlib.decompressobj(), 0
     while not inflater.eof and (left := most - length):
         octets = inflater.unconsumed_tail or stream.read(_STEP)
         piece = inflater.decompress(octets, min(left, _STEP))
         if not piece and not octets:
             break
-        length += into.write(piece)
+        write(piece)
+        length += len(piece)
     return length, inflater.eof

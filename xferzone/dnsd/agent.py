@@ -7,8 +7,8 @@
     WINCH         another agent accepts on the same sockets: accept nothing more, end when all connections have
                   ended, after RETIRE seconds at most
 
-With MAX_CONNECTIONS open, or MAX_PER_CLIENT by one client, the one that has been silent longest gives its slot to
-the new one. A client is an IPv4 address or an IPv6 /64.
+With MAX_CONNECTIONS open, or as many as the process may have descriptors, or MAX_PER_CLIENT by one client, the one that
+has been silent longest gives its slot to the new one. A client is an IPv4 address or an IPv6 /64.
 
 The supervisor runs it; by itself it is  python -m xferzone.dnsd.agent --repository FILE --listen ADDRESS...
 
@@ -18,6 +18,7 @@ Source: RFC 7766 6.2 (pipelining, idle connections), 8 (framing).
 import asyncio
 import contextlib
 import ipaddress
+import logging
 import signal
 import socket
 import sys
@@ -25,7 +26,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 
-from xferzone import ready
+from xferzone import descriptors, ready
 from xferzone.config import Address
 from xferzone.counters import Counters, Role
 from xferzone.dnsd.following import ServedZones, open_zones
@@ -41,6 +42,13 @@ RETIRE: Final = 60.0  # seconds; a client that is always busy on one connection 
 HANDOVER: Final = 10  # turns of the event loop; from accept(2) to Agent.talk takes four
 MAX_CONNECTIONS: Final = 512  # at once; half of the descriptors that a process commonly may have
 MAX_PER_CLIENT: Final = 128
+FOR_ITSELF: Final = 32  # descriptors of the process beside connections; 16 were seen
+TOLD_EACH_S: Final = 60.0  # seconds until the log says again that there is no descriptor left
+_NO_DESCRIPTOR: Final = (
+    "socket.accept() out of system resource"  # asyncio's words; it tries again after a second
+)
+
+_log = logging.getLogger(__name__)
 
 
 def main(
@@ -67,6 +75,7 @@ def _alone(repository: Path, listen: Sequence[Address]) -> None:
 
 async def _serve(agent: "Agent", sockets: Sequence[socket.socket]) -> None:
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_Complaints())
     stop, retire = asyncio.Event(), asyncio.Event()
 
     def end() -> None:
@@ -107,6 +116,14 @@ class Agent:
         self._zones = zones
         self._service = Service(zones, lambda message: respond(message, zones, tcp=True))
         self._tally = Tally(counters, Role.AGENT, "tcp")
+        self._most = min(
+            MAX_CONNECTIONS, max(1, descriptors.allowed(FOR_ITSELF + MAX_CONNECTIONS) - FOR_ITSELF)
+        )
+        if self._most < MAX_CONNECTIONS:
+            _log.warning(
+                "dns agent outcome=bounded connections=%d why='too few open files are allowed (ulimit -n)'",
+                self._most,
+            )
         self._open: dict[asyncio.StreamWriter, str] = {}  # with its client; the one silent longest first
 
     @property
@@ -168,12 +185,26 @@ class Agent:
         own = [writer for writer, whose in self._open.items() if whose == client]
         if len(own) >= MAX_PER_CLIENT:
             self._drop(own[0])
-        elif len(self._open) >= MAX_CONNECTIONS:
+        elif len(self._open) >= self._most:
             self._drop(next(iter(self._open)))
 
     def _drop(self, writer: asyncio.StreamWriter) -> None:
         del self._open[writer]
         writer.transport.abort()
+
+
+class _Complaints:
+    """What asyncio has to say: of a want of descriptors one line, not its traceback for each connection."""
+
+    def __init__(self) -> None:
+        self._told_at = -TOLD_EACH_S
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        if context.get("message") != _NO_DESCRIPTOR:
+            loop.default_exception_handler(context)
+        elif loop.time() - self._told_at >= TOLD_EACH_S:
+            self._told_at = loop.time()
+            _log.warning("dns agent outcome=bounded why='no open file is left (ulimit -n)'")
 
 
 def _client(writer: asyncio.StreamWriter) -> str:

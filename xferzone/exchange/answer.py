@@ -1,7 +1,8 @@
 """The server's half of xfer: one body in, one reply out, by whatever way they travel.
 
-    body ─> opened once into a Request ─> login ─> a Round in one transaction ─> commit ─> reply
-                                                     └ pushed: published, clusters made
+    body ─> who says to send it (entrance.py) ─> opened once into a Request ─> the login holds ─> a Round in one
+    transaction ─> commit ─> reply
+     └ pushed: published, clusters made
 
 Nothing is sent before the commit. What people should read goes out as a reply with an error card: stock clients show
 that, and of an HTTP status only the number. So `answer` raises nothing for what a peer or the repository does wrong.
@@ -18,8 +19,11 @@ from typing import IO, Final, NamedTuple
 from xferzone.cards.body import COMPRESSED, DEBUG, UNCOMPRESSED, expand_body, stated_size, write_body
 from xferzone.env import SYSTEM, Env
 from xferzone.errors import FULL, Busy, NoRoom, PeerError, ReadOnly, Replaced, XferzoneError
+from xferzone.exchange import entrance
+from xferzone.exchange.entrance import MAX_ASKING, MAX_STRANGER_WIRE
 from xferzone.exchange.publishing import REQUEST_S, Later, published_part, rechained
 from xferzone.exchange.room import SMALL, Room
+from xferzone.exchange.turns import Guest
 from xferzone.observer import Answered, Asked, Observer, Silent
 from xferzone.publish import kept_waiting
 from xferzone.publish.policy import Policy
@@ -29,7 +33,7 @@ from xferzone.store import Reader, Store, Writer
 from xferzone.store.walnote import ForeignLog
 from xferzone.sync.server import reply as server_reply
 from xferzone.sync.server.budget import Budget, TooLarge
-from xferzone.sync.server.login import Rights, authenticate, may_write
+from xferzone.sync.server.login import Claim, Rights, may_write
 from xferzone.sync.server.request import Request
 from xferzone.sync.server.round import Round
 from xferzone.sync.server.round import Terms as RoundTerms
@@ -67,6 +71,7 @@ class Terms:
         env: the clock by which check-ins are dated too far ahead, and the one that times answers.
         observer: is told of each request; several threads may call it.
         remote: the address that the request came from, for the observer.
+        guest: this one request, among those that the room lets in; None: it is no other's neighbour.
         later: publishes what a request leaves since its sender comes again; None: each request publishes all of it.
     """
 
@@ -75,6 +80,7 @@ class Terms:
     env: Env = SYSTEM
     observer: Observer = field(default_factory=Silent)
     remote: str = ""
+    guest: Guest | None = None
     later: Later | None = None
 
 
@@ -101,6 +107,19 @@ def answer(store: Store, body: Body, terms: Terms | None = None) -> Reply:
     return _Answering(terms or Terms(), body.content_type, _size(body.octets)).of(store, body.octets)
 
 
+def most_octets(store: Store, body: Body) -> int:
+    """How many octets of a request are of any use; what comes beyond can be dropped. Its beginning is enough to tell.
+
+    Raises:
+        XferzoneError: the repository cannot be read.
+    """
+    rights = entrance.claim_of(store, body.content_type, body.octets).rights
+    body.octets.seek(0, SEEK_END)
+    if not rights.any:
+        return MAX_STRANGER_WIRE
+    return MAX_WIRE if rights.write else MAX_ASKING
+
+
 def refusal(exc: Exception, content_type: str, came: int, terms: Terms) -> Reply:
     """The reply to a request of `came` bytes that could not be asked of a store at all, since `exc` was raised."""
     return _Answering(terms, content_type, came).refused(exc)
@@ -111,6 +130,7 @@ class _Answering:
 
     def __init__(self, terms: Terms, content_type: str, came: int) -> None:
         self._terms = terms
+        self._guest = terms.guest or Guest()
         self._content_type = content_type
         self._came = came
         self._began = terms.env.monotonic()
@@ -149,12 +169,46 @@ class _Answering:
     def _made(self, store: Store, octets: IO[bytes]) -> "_Made":
         if self._came > MAX_WIRE:
             raise PeerError(f"a request of over {MAX_WIRE} bytes: send less at a time")
-        small = max(self._came, stated_size(self._content_type, octets)) <= SMALL
-        if small:
+        claim = entrance.claim_of(store, self._content_type, octets)
+        if not claim.rights.any:
+            return self._for_stranger(store, octets, claim)
+        limit = MAX_BODY if claim.rights.write else MAX_ASKING
+        if self._came > limit:
+            raise PeerError(
+                f"a request of over {limit} bytes from one who may not write: send less at a time"
+            )
+        size = max(self._came, stated_size(self._content_type, octets))
+        if size <= SMALL:
             with contextlib.suppress(TooLarge):
-                return self._round(store, octets, replace(self._terms.budget, artifact=SMALL))
-        with self._terms.room.alone():
-            return self._round(store, octets, self._terms.budget)
+                return self._round(store, octets, claim, replace(self._terms.budget, artifact=SMALL))
+        elif claim.card is not None:
+            with self._terms.room.check(self._guest, size):
+                if not entrance.holds(claim, self._content_type, octets, limit):
+                    return self._login_failed(claim)
+            self._know(claim)
+        with self._terms.room.alone(self._guest, size):
+            return self._round(store, octets, claim, self._terms.budget)
+
+    def _know(self, claim: Claim) -> None:
+        """Note that the claim holds: who has logged in is no stranger."""
+        if claim.secret is not None:
+            self._guest.know()
+
+    def _for_stranger(self, store: Store, octets: IO[bytes], claim: Claim) -> "_Made":
+        """The reply to one who has no rights here, or says to be somebody who is not known here."""
+        text, is_cut = entrance.stranger_text(self._content_type, octets)
+        request = Request(text)
+        self._tell(request)
+        if not (is_cut and claim.secret is None) and not claim.is_true_of(request):
+            return self._login_failed(claim)
+        with store.reader() as reader:
+            terms = RoundTerms(claim.rights, self._terms.budget, cut=entrance.CUT if is_cut else "")
+            round_ = Round(reader, request, terms)
+            round_.receive()
+            return self._written(round_.finish())
+
+    def _login_failed(self, claim: Claim) -> "_Made":
+        return self._written(replace(server_reply.failure("error", "login failed"), login=claim.rights.login))
 
     def _refusal(self, exc: Exception) -> "_Made":
         if isinstance(exc, PeerError):
@@ -167,23 +221,22 @@ class _Answering:
             )
         return self._written(reply, exc)
 
-    def _round(self, store: Store, octets: IO[bytes], budget: Budget) -> "_Made":
-        with self._terms.room.file() as expanded:
-            as_it_came = expand_body(self._content_type, octets, expanded, limit=MAX_BODY)
+    def _round(self, store: Store, octets: IO[bytes], claim: Claim, budget: Budget) -> "_Made":
+        room, guest, rights = self._terms.room, self._guest, claim.rights
+        limit = MAX_BODY if rights.write else MAX_ASKING
+        with room.file() as expanded:
+            as_it_came = expand_body(self._content_type, octets, expanded, limit=limit)
             request = Request(octets if as_it_came else expanded)
             self._tell(request)
-            with store.reader() as reader:
-                rights = authenticate(reader, request)
-            if rights is None:
-                return self._written(
-                    replace(server_reply.failure("error", "login failed"), login=request.user)
-                )
+            if not claim.is_true_of(request):
+                return self._login_failed(claim)
+            self._know(claim)
             if may_write(request, rights):
                 with self._terms.later.put_off() if self._terms.later else contextlib.nullcontext():
                     round_, notices = self._taken_in(store, request, rights, budget)
             else:
                 round_, notices = None, []
-            with self._terms.room.seat():
+            with room.seat(guest):
                 with store.reader(in_parts=True) as reader:
                     if round_ is None:
                         round_ = Round(reader, request, _round_terms(reader, rights, budget))

@@ -1,27 +1,28 @@
 """What one process answers at the same time, so that its memory lasts whatever comes.
 
     request ─> its body, to a file when it is large
+            ─> a check             of a login over a large body: CHECKS at a time
             ─> the room            only for a large body or artifact: one at a time
             ─> a seat to read      READERS; writers wait for the one write transaction anyway
             ─> the reply, to a file when it is large
 
-Nobody waits for the room in a transaction: a request that meets a large artifact leaves, waits, and begins again.
+Nobody waits for the room in a transaction: a request that meets a large artifact leaves, waits, and begins again. In
+each line those whose login holds go before strangers (turns.py).
 """
 
 import contextlib
 import os
 import tempfile
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final, Self
 
-from xferzone.errors import Busy
+from xferzone.exchange.turns import Guest, Turns
 
 READERS: Final = 8  # requests that read at the same time: each may hold a reply of 5 MB, packed and not
+STRANGERS: Final = 4  # of them, at most
+CHECKS: Final = 2  # logins that are checked over large bodies at the same time
 SMALL: Final = 1024 * 1024  # bytes of a body or artifact for which no room is needed
 IN_MEMORY: Final = 256 * 1024  # bytes of a body or reply that are not written to a file
-PATIENCE_S: Final = 120  # seconds that one waits for the room or a seat
 
 
 class Room:
@@ -30,8 +31,9 @@ class Room:
     def __init__(self, directory: Path | None = None) -> None:
         """Large bodies lie in files without a name in `directory`; None: where the system puts such files."""
         self._directory = None if directory is None else str(directory)
-        self._room = threading.Lock()
-        self._seats = threading.BoundedSemaphore(READERS)
+        self._room = Turns(1)
+        self._seats = Turns(READERS, STRANGERS)
+        self._checks = Turns(CHECKS)
 
     @classmethod
     def beside(cls, repository: Path) -> Self:
@@ -40,25 +42,17 @@ class Room:
         # A directory that is missing is an error of each request: it may come back.
         return cls(directory if not directory.exists() or os.access(directory, os.W_OK) else None)
 
-    @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
-        """The room. Raises Busy after PATIENCE_S."""
-        if not self._room.acquire(timeout=PATIENCE_S):
-            raise Busy("others with large requests take too long")
-        try:
-            yield
-        finally:
-            self._room.release()
+    def alone(self, guest: Guest, size: int) -> contextlib.AbstractContextManager[None]:
+        """The room, for a body of `size` bytes, or a large artifact. Raises Busy after turns.PATIENCE_S."""
+        return self._room.turn(guest, size)
 
-    @contextlib.contextmanager
-    def seat(self) -> Iterator[None]:
-        """Raises Busy after PATIENCE_S."""
-        if not self._seats.acquire(timeout=PATIENCE_S):
-            raise Busy("too many readers at once")
-        try:
-            yield
-        finally:
-            self._seats.release()
+    def seat(self, guest: Guest) -> contextlib.AbstractContextManager[None]:
+        """Raises Busy as `alone`."""
+        return self._seats.turn(guest)
+
+    def check(self, guest: Guest, size: int) -> contextlib.AbstractContextManager[None]:
+        """To hash a body of `size` bytes. Raises Busy as `alone`."""
+        return self._checks.turn(guest, size)
 
     def file(self) -> IO[bytes]:
         """An empty file, in memory while it is small; gone when it is closed, or the process is."""

@@ -97,7 +97,7 @@ class Server(BaseApplication):
 
     def load(self) -> "_WSGIAppType":
         self._later = Later(self._served.repository)
-        return _app(self._served.repository, self._served.http.trusted, self._served.counters, self._later)
+        return _app(self._served.repository, self._served.http, self._served.counters, self._later)
 
     def publish_now(self) -> None:
         """What waits in this worker, before it goes."""
@@ -154,19 +154,20 @@ def application(trusted: Sequence[str] = ()) -> "_WSGIAppType":
     `trusted`: networks of proxies; none given: loopback. It logs to stderr, unless gunicorn's `logconfig` says where.
     """
     to_stderr()
-    networks = [Network(text) for text in trusted] or Http().trusted
+    http = Http(trusted=tuple(map(Network, trusted))) if trusted else Http()
     repository = Path(os.environ["XFERZONE_REPOSITORY"])
     later = Later(repository)
     atexit.register(later.close)
-    return _app(repository, networks, _COUNTERS, later)
+    return _app(repository, http, _COUNTERS, later)
 
 
-def _app(repository: Path, trusted: Sequence[Network], counters: Counters, later: Later) -> "_WSGIAppType":
+def _app(repository: Path, http: Http, counters: Counters, later: Later) -> "_WSGIAppType":
     log_publications(repository, counters)
     later.soon()  # a worker before this one may have been killed
     terms = Terms(room=Room.beside(repository), later=later)
     # gunicorn's stubs promise an app any mapping, falcon's types take a dict; at run time it is a dict.
-    return cast("_WSGIAppType", Forwarded(create_app(repository, terms, counters=counters), trusted))
+    app = create_app(repository, terms, counters=counters, threads=http.threads)
+    return cast("_WSGIAppType", Forwarded(app, http.trusted))
 
 
 def _join_the_arbiter(_arbiter: arbiter.Arbiter, worker: Worker) -> None:

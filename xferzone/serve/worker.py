@@ -2,6 +2,8 @@
 
 the head of a request        is waited for in the loop, not in a thread, for HEAD_S; web/xfer bounds bodies and replies
 the end of a connection      is waited for in a thread, not in the loop that accepts the others
+connections                  are as many as the descriptors of the process allow; with all of them open, the one that
+                             has been silent longest gives its place to a new one
 memory that was freed        goes back to the system: glibc keeps what is smaller than the largest it ever had
 
 The loop peeks at what has come, and has the kernel wake it when there is more than that (SO_RCVLOWAT, tcp(7)).
@@ -9,6 +11,7 @@ The loop peeks at what has come, and has the kernel wake it when there is more t
 
 import contextlib
 import ctypes
+import errno
 import signal
 import socket
 import time
@@ -21,11 +24,23 @@ from gunicorn.http import RequestParser
 from gunicorn.http.message import Request
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from xferzone import descriptors
 from xferzone.web import repository
 from xferzone.web.deadlines import HEAD_S, PATIENCE
 
+FOR_ITSELF: Final = (
+    32  # descriptors of a worker that has no connection: 20 were seen, and some are for its idle files
+)
+OF_CONNECTION: Final = (
+    4  # of one with a sync request: its socket, two of SQLite, a body; few have more at once
+)
+WANTED: Final = 1_000  # connections; gunicorn's worker_connections
+MAX_CLOSING: Final = 8  # threads that wait for clients to close; other connections end at once
+DRAIN_S: Final = 0.2  # seconds for the rest of a body that nobody read; gunicorn's are 5
+TOLD_EACH_S: Final = 60.0  # seconds until the log says again that there is no descriptor left
 MAX_HEAD: Final = 32 * 1024  # bytes; nginx's large_client_header_buffers hold as much
 RETIRE_S: Final = 600  # seconds for a request to end after a reload; nginx.conf's proxy_read_timeout
+_PAUSE_S: Final = 0.05  # seconds, lest the loop spin where there is no descriptor
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _NO_REQUEST: Final = b"HTTP/1.0 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
@@ -41,7 +56,39 @@ class Worker(ThreadWorker):
 
     def init_process(self) -> None:
         _give_memory_back()
+        self._told_at = -TOLD_EACH_S
+        self._closing = 0
+        files = descriptors.allowed(FOR_ITSELF + OF_CONNECTION * WANTED)
+        self.worker_connections = min(WANTED, max(1, (files - FOR_ITSELF) // OF_CONNECTION))
+        self.max_keepalived = self.worker_connections // 2
+        if self.worker_connections < WANTED:
+            self.log.warning(
+                "http worker outcome=bounded connections=%d why='%d open files are allowed (ulimit -n)'",
+                self.worker_connections,
+                files,
+            )
         super().init_process()
+
+    def accept(self, listener: socket.socket) -> None:
+        """Called in the loop when somebody has connected."""
+        try:
+            super().accept(listener)
+        except OSError as exc:
+            if exc.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            self.worker_connections = max(1, self.nr_conns)  # so the loop accepts nothing until one has ended
+            if time.monotonic() - self._told_at >= TOLD_EACH_S:
+                self._told_at = time.monotonic()
+                self.log.warning("http worker outcome=bounded connections=%d why='%s'", self.nr_conns, exc)
+            time.sleep(_PAUSE_S)
+        while self.nr_conns >= self.worker_connections and (self.pending_conns or self.keepalived_conns):
+            self._hang_up((self.pending_conns or self.keepalived_conns).popleft())
+
+    def _hang_up(self, conn: TConn) -> None:
+        with contextlib.suppress(OSError, KeyError, ValueError):
+            self.poller.unregister(conn.sock)
+        self.nr_conns -= 1
+        conn.close()
 
     def init_signals(self) -> None:
         super().init_signals()
@@ -91,14 +138,28 @@ class Worker(ThreadWorker):
         PATIENCE.end(conn.sock)
         return super().handle_request(req, conn)
 
+    def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:
+        """Whether another request may come on it: what nobody read of a body is dropped, if it comes at once."""
+        if not keepalive or not isinstance(conn.parser, RequestParser):
+            return False
+        return bool(conn.parser.finish_body(deadline=time.monotonic() + DRAIN_S))  # type: ignore[func-returns-value]  # it does
+
     def finish_request(self, conn: TConn, fs: "Future[bool]") -> None:
-        # conn.close waits up to 2 seconds for the client to close: do that in a thread.
+        # conn.close waits up to 2 seconds for the client to close: do that in a thread, while some are left to answer.
         if not fs.cancelled() and fs.exception() is None and fs.result() is False:
-            with contextlib.suppress(RuntimeError):  # the pool is shut down: close it here
-                self.tpool.submit(conn.close, graceful=True)
-                self.nr_conns -= 1
-                return
+            self.nr_conns -= 1
+            if self._closing < MAX_CLOSING:
+                with contextlib.suppress(RuntimeError):  # the pool is shut down: close it here
+                    closed = self.tpool.submit(conn.close, graceful=True)
+                    self._closing += 1
+                    closed.add_done_callback(lambda _: self.method_queue.defer(self._has_closed))
+                    return
+            conn.close()
+            return
         super().finish_request(conn, fs)
+
+    def _has_closed(self) -> None:
+        self._closing -= 1
 
 
 def _has_head(conn: TConn) -> bool:

@@ -23,6 +23,7 @@ from xferzone.observer.log import Log
 from xferzone.store import Store
 from xferzone.transport.base import OURS
 from xferzone.web.health import Healthz, Readyz
+from xferzone.web.limits import THREADS, Places
 from xferzone.web.metrics import MetricsPage
 from xferzone.web.pages.front import Front, elsewhere
 from xferzone.web.repository import Repository
@@ -36,6 +37,8 @@ def create_app(
     terms: Terms | None = None,
     answer: Answer = exchange.answer,
     counters: Counters | None = None,
+    *,
+    threads: int = THREADS,
 ) -> falcon.App[falcon.Request, falcon.Response]:
     """The app that serves `repository`; a path is opened by the first request, so that each process has its own.
 
@@ -44,11 +47,13 @@ def create_app(
             observe besides.
         answer: makes the replies.
         counters: what /metrics shows, shared with other processes of the server; None: this app's alone.
+        threads: how many requests the server answers at once in this process; see web/limits.py.
     """
     shared, counters = Repository(repository), counters or Counters(metrics.SIZE)
     terms = terms or Terms(room=Room.beside(shared.path))
     watching = Several(Log(logging.getLogger("xferzone.web.xfer")), Counting(counters), terms.observer)
-    app = falcon.App(middleware=[Sync(shared, replace(terms, observer=watching), answer)])
+    places = Places(counters, threads)
+    app = falcon.App(middleware=[Sync(shared, replace(terms, observer=watching), answer, places)])
     app.add_middleware(_Kind())
     app.add_route("/", Front())
     for path in ("/healthz", "/health"):

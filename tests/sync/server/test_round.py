@@ -42,7 +42,7 @@ from xferzone.errors import PeerError
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.refs import BranchName, Door, LocalRefs, Move, Occasion, Ref, State
 from xferzone.store import Reader, Store, accounts, clusters
-from xferzone.sync.server import round, sending
+from xferzone.sync.server import kinds, round, sending
 from xferzone.sync.server.budget import Budget
 from xferzone.sync.server.login import Rights, may_write
 from xferzone.sync.server.request import Request
@@ -497,6 +497,23 @@ def test_a_request_of_rubbish_is_soon_refused(store: Store) -> None:
     assert cards(ask(store, by("writer1", PUSH, *rubbish))) == [Error("bad command: \udcff999\n")]
     with pytest.raises(PeerError, match="over 1000 lines that are not cards"):
         ask(store, by("writer1", PUSH, *rubbish, b"x\n"))
+
+
+@pytest.mark.parametrize("line", [b"pragma x\n", b"cookie x\n", b"reqconfig /all\n", PULL, b"clone\n"])
+def test_lines_of_each_kind_have_a_bound(store: Store, line: bytes | Card) -> None:
+    ask(store, by("reader1", *[line] * (kinds.MAX_OF_A_KIND - 1)))
+    with pytest.raises(PeerError, match=r"over 1000 \w+ lines in one request: send fewer at a time"):
+        ask(store, by("reader1", PULL, *[line] * (kinds.MAX_OF_A_KIND + 1)))
+
+
+def test_kinds_of_which_more_may_come_have_a_bound_of_their_own(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gimmes = [Gimme(name(0))] * (kinds.MAX_OF_A_KIND + 1)
+    assert cards(ask(store, by("reader1", PULL, *gimmes)))
+    monkeypatch.setattr(kinds, "MAX_CARDS", {Gimme: kinds.MAX_OF_A_KIND})
+    with pytest.raises(PeerError, match="over 1000 gimme lines"):
+        ask(store, by("reader1", PULL, *gimmes))
 
 
 def test_notices_are_messages_and_come_where_no_error_can_hide_them(store: Store) -> None:

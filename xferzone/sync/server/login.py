@@ -14,10 +14,9 @@ Source: Fossil 2.21, src/xfer.c check_login() and check_tail_hash(), src/login.c
 seen with `fossil http` and recorded in tests/vectors/rounds.
 """
 
-import hashlib
 import hmac
 from dataclasses import dataclass
-from typing import IO, Final
+from typing import Final
 
 from xferzone.cards import Login
 from xferzone.cards.session import signature
@@ -27,7 +26,6 @@ from xferzone.store.reader import Reader
 from xferzone.sync.server.request import Request
 
 ANONYMOUS: Final = "anonymous"
-_STEP: Final = 65_536  # bytes hashed at a time
 _NO_SECRET: Final = "0" * 40  # compared in place of a missing secret, so that the answer takes as long
 
 
@@ -62,43 +60,63 @@ class Rights:
     def setup(self) -> bool:
         return "s" in self.letters
 
+    @property
+    def any(self) -> bool:
+        """Whether there is anything that the sender may ask for."""
+        return self.read or self.write or self.clone
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who a request says it comes from, by its login card alone.
+
+    Fields:
+        rights: what that user may do; nothing, where there is no such user, or it cannot log in.
+        card: None: it says nothing, and is nobody's.
+        secret: what it must be signed with; None: with nothing, since it is nobody's or anonymous'.
+    """
+
+    rights: Rights
+    card: Login | None = None
+    secret: str | None = None
+
+    def is_true_of(self, request: Request) -> bool:
+        """Whether it holds, of the request that it was read from."""
+        return self.card is None or self.holds(request.hashed())
+
+    def holds(self, hashed: str) -> bool:
+        """Whether it is true of a request whose text behind the card hashes to `hashed`."""
+        if self.card is None:
+            return True
+        if self.card.nonce != hashed:
+            return False
+        if self.secret is None:
+            return True
+        matches = hmac.compare_digest(signature(self.card.nonce, self.secret), self.card.signature)
+        return matches and self.secret is not _NO_SECRET
+
+
+def claimed(reader: Reader, card: Login | None) -> Claim:
+    """What the login card that a request opens with claims; None: it has none."""
+    if card is None:
+        return Claim(Rights(NOBODY, accounts.letters(reader, NOBODY)))
+    if card.user in (NOBODY, ANONYMOUS):
+        return Claim(Rights(card.user, accounts.letters(reader, NOBODY)), card)
+    known = None if card.user in INHERITED.values() else _user(reader, card.user)
+    if known is None or not known.secret:
+        return Claim(Rights(card.user, frozenset()), card, _NO_SECRET)
+    return Claim(Rights(card.user, accounts.letters(reader, card.user)), card, known.secret)
+
 
 def authenticate(reader: Reader, request: Request) -> Rights | None:
     """The rights of the sender of `request`. None: its login card does not hold."""
-    card = request.login
-    if card is None:
-        return Rights(NOBODY, accounts.letters(reader, NOBODY))
-    text = request.text
-    text.seek(card.end)
-    if _hash(text) != card.nonce:
-        return None
-    if card.user in (NOBODY, ANONYMOUS):
-        return Rights(card.user, accounts.letters(reader, NOBODY))
-    if not _is_signed(reader, card):
-        return None
-    return Rights(card.user, accounts.letters(reader, card.user))
+    claim = claimed(reader, request.login)
+    return claim.rights if claim.is_true_of(request) else None
 
 
 def may_write(request: Request, rights: Rights) -> bool:
     """Whether a round over `request` needs a Writer: without the right to push, or a push card, nothing is stored."""
     return rights.write and request.has_push()
-
-
-def _hash(text: IO[bytes]) -> str:
-    """What a nonce must be: the hash of all that is left to read."""
-    hashed = hashlib.sha1()
-    while octets := text.read(_STEP):
-        hashed.update(octets)
-    return hashed.hexdigest()
-
-
-def _is_signed(reader: Reader, card: Login) -> bool:
-    known = None
-    if card.user not in INHERITED.values():
-        known = _user(reader, card.user)
-    secret = known.secret if known is not None and known.secret else _NO_SECRET
-    matches = hmac.compare_digest(signature(card.nonce, secret), card.signature)
-    return matches and secret is not _NO_SECRET
 
 
 def _user(reader: Reader, login: str) -> User | None:

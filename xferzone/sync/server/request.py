@@ -5,6 +5,7 @@
 Nothing here is believed: the login is checked against the accounts, and the operation is what the cards say first.
 """
 
+import hashlib
 from itertools import islice
 from typing import IO, Final
 
@@ -15,7 +16,7 @@ from xferzone.errors import MalformedCard
 _FIRST: Final = (
     20  # cards looked at; Fossil 2.21 sends login, pragma, pull and push first, src/xfer.c client_sync()
 )
-_STEP: Final = 65_536  # bytes looked through at a time
+_STEP: Final = 65_536  # bytes looked through or hashed at a time; among the first are the first cards
 _NOBODY: Final = "nobody"
 
 
@@ -46,6 +47,14 @@ class Request:
         """The login it claims, true or not: as it was sent, of any length."""
         return _NOBODY if self.login is None else self.login.user
 
+    def hashed(self) -> str:
+        """What the nonce of its login card must be: the hash of all behind the card; without a card, of all."""
+        text, hashed = self.text, hashlib.sha1()
+        text.seek(0 if self.login is None else self.login.end)
+        while octets := text.read(_STEP):
+            hashed.update(octets)
+        return hashed.hexdigest()
+
     def has_push(self) -> bool:
         """Whether there may be a push card in it: without one nothing is stored."""
         text, tail = self.text, b""
@@ -58,7 +67,7 @@ class Request:
     def _look(self) -> None:
         pulls = pushes = clones = False
         try:
-            for number, card in enumerate(islice(parse_cards(self.text), _FIRST)):
+            for number, card in enumerate(islice(parse_cards(self.text.read(_STEP)), _FIRST)):
                 match card:
                     case File() | CFile() | IGot() | Gimme():
                         break

@@ -24,7 +24,7 @@ after it still count. There is no "# timestamp": a pusher's clock may be off, an
 Source: Fossil 2.21, src/xfer.c page_xfer(); tests/vectors/rounds; compared live in tests/web/test_as_stock.py.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sized
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -61,6 +61,7 @@ from xferzone.store.reader import Reader
 from xferzone.store.waiting import last_row, may_come
 from xferzone.store.writer import Writer
 from xferzone.sync.server.budget import Budget
+from xferzone.sync.server.kinds import bound, bounded
 from xferzone.sync.server.login import Rights
 from xferzone.sync.server.not_kept import NotKept
 from xferzone.sync.server.refs import note_asked, tell
@@ -85,6 +86,7 @@ class Terms:
         admit: why an artifact that says this is not taken from a user without the setup capability; None: it is.
         refs: whose moves a peer of ours may ask for; None: it gets no answer.
         sha1_of_all: whether users without the setup capability may bring artifacts named by SHA1.
+        cut: what to say where the request's text was cut before its end; empty: it is whole.
     """
 
     rights: Rights
@@ -92,6 +94,7 @@ class Terms:
     admit: Admit = admit_all
     refs: LocalRefs | None = None
     sha1_of_all: bool = True
+    cut: str = ""
 
 
 class Round:
@@ -162,14 +165,17 @@ class Round:
             TooLarge: an artifact that came is over the budget's `artifact`; as little may be kept.
         """
         try:
-            for card in parse_cards(self._request.text):
+            for card in bounded(parse_cards(self._request.text)):
                 self._taken += 1
                 _TAKERS[type(card)](self, card)
                 if self._draft.failed:
                     break
         except MalformedCard as exc:
             # Where the next card begins is unknown. What came before stays, as with stock.
-            self._fail(f"malformed {exc.operator.decode('ascii')} line: {exc.reason}")
+            if not self._terms.cut:
+                self._fail(f"malformed {exc.operator.decode('ascii')} line: {exc.reason}")
+        if self._terms.cut and self._draft.outcome == "ok":
+            self._fail(self._terms.cut)
         if self._pulling:
             self._sender.admit(self._wanted)
         if self._taking is not None:
@@ -316,12 +322,12 @@ class Round:
             self._not_kept.private()
         else:
             self._announced[card.artifact] = None
-            _bound(self._announced, "announced")
+            bound(self._announced, MAX_NAMED, "announced")
 
     def _gimme(self, card: Gimme) -> None:
         # Noted without a pull too: what the client lacks, we do not ask it for.
         self._wanted[card.artifact] = None
-        _bound(self._wanted, "asked for")
+        bound(self._wanted, MAX_NAMED, "asked for")
 
     def _expect_announced(self) -> None:
         """Note what the client announced: it has that, and we want what of it is not here."""
@@ -369,11 +375,6 @@ class Round:
             raise PeerError(f"over {MAX_UNKNOWN} lines that are not cards")
         shown = card.encode()[:MAX_SHOWN].decode("utf-8", "surrogateescape")
         self._draft.restart(Error(f"bad command: {shown}"))
-
-
-def _bound(ids: Sized, what: str) -> None:
-    if len(ids) > MAX_NAMED:
-        raise PeerError(f"over {MAX_NAMED} artifacts {what} in one request: send fewer at a time")
 
 
 #: One row a card. Any, since the key is the proof that a method gets the card it wants.

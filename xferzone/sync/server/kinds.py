@@ -1,0 +1,58 @@
+"""How many cards of each kind a request may have: each costs more time than the bytes it takes on the wire.
+
+    igot, what is no card     as many lines as a body may have; round.MAX_NAMED and MAX_UNKNOWN bound them
+    gimme                     stock asks for twice as many artifacts as the last reply, of 5 MB, has brought
+    file, cfile, private      what 64 MiB may hold
+    uvgimme, uvfile           one for each unversioned file
+    others                    MAX_OF_A_KIND; stock's clients send some ten
+
+Source: Fossil 2.21, src/xfer.c client_sync().
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sized
+from typing import Final
+
+from xferzone.cards import (
+    MAX_LINES,
+    Card,
+    CFile,
+    File,
+    Gimme,
+    IGot,
+    Private,
+    Unknown,
+    UVFile,
+    UVGimme,
+)
+from xferzone.errors import PeerError
+
+MAX_OF_A_KIND: Final = 1_000  # cards of one request
+MAX_GIMMES: Final = 100_000
+MAX_CARDS: Final[Mapping[type[Card], int]] = {
+    IGot: MAX_LINES,
+    Unknown: MAX_LINES,
+    Gimme: MAX_GIMMES,
+    File: 200_000,
+    CFile: 200_000,
+    Private: 200_000,
+    UVGimme: 10_000,
+    UVFile: 10_000,
+}
+
+
+def bounded(cards: Iterable[Card]) -> Iterator[Card]:
+    """The same cards. Raises PeerError at the first of a kind over its bound."""
+    counts: dict[type[Card], int] = {}
+    for card in cards:
+        kind = type(card)
+        counts[kind] = count = counts.get(kind, 0) + 1
+        if count > MAX_OF_A_KIND and count > (most := MAX_CARDS.get(kind, MAX_OF_A_KIND)):
+            name = kind.operator.decode("ascii")
+            raise PeerError(f"over {most} {name} lines in one request: send fewer at a time")
+        yield card
+
+
+def bound(ids: Sized, most: int, what: str) -> None:
+    """Raise PeerError where more artifacts than `most` are named."""
+    if len(ids) > most:
+        raise PeerError(f"over {most} artifacts {what} in one request: send fewer at a time")
