@@ -9,21 +9,30 @@ What is told is how things stand after this push. sync/client/refs.py is the oth
 from collections.abc import Mapping
 
 from xferzone.cards import Pragma
-from xferzone.cards.extension import MAX_EPOCHS, EpochNamed, RefStands, RefsTold, RefsWanted, parse
+from xferzone.cards.extension import (
+    MAX_EPOCHS,
+    EpochNamed,
+    RefStands,
+    RefsTold,
+    RefsWanted,
+    WholeWanted,
+    parse,
+)
 from xferzone.refs import LocalRefs
 from xferzone.sync.server.reply import Draft
 
 
-def note_asked(card: Pragma, asked: dict[str, int]) -> None:
-    """Add what a client asks for to `asked`, which `tell` takes; anything else changes nothing."""
+def note_asked(card: Pragma, asked: dict[str, int]) -> bool:
+    """Add the refs that a client asks for to `asked`, which `tell` takes. Returns whether it wants no deltas."""
     try:
         wanted = parse(card)
     except ValueError:
-        return  # we ignore a pragma that we do not understand, as stock does
+        return False  # we ignore a pragma that we do not understand, as stock does
     if isinstance(wanted, RefsWanted):
         asked.pop(wanted.epoch, None)
         if len(asked) < MAX_EPOCHS:
             asked[wanted.epoch] = wanted.number
+    return isinstance(wanted, WholeWanted)
 
 
 def tell(draft: Draft, refs: LocalRefs, asked: Mapping[str, int]) -> None:

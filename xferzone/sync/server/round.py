@@ -52,7 +52,6 @@ from xferzone.cards import (
     UVIGot,
     parse_cards,
 )
-from xferzone.cards.extension import WholeWanted
 from xferzone.errors import MalformedCard, PeerError
 from xferzone.hashing import ArtifactId, is_forgeable
 from xferzone.refs import LocalRefs
@@ -362,9 +361,8 @@ class Round:
                 self._catalogue = True
             case "xferzone", _:
                 self._is_ours = True
-                self._sender.is_whole |= card == WholeWanted().pragma()
                 if self._terms.rights.read:
-                    note_asked(card, self._asked_refs)
+                    self._sender.is_whole |= note_asked(card, self._asked_refs)
             case _:
                 self._not_kept.pragma(card)
 
