@@ -301,12 +301,13 @@ class _Watcher(threading.Thread):
 
     def run(self) -> None:
         while True:
-            began, seen = time.monotonic(), self.seen
+            began, refusals = time.monotonic(), list[str]()
             try:
                 self._ask()
             except (OSError, HTTPException, _Refused) as exc:
-                seen.refusals.append(f"{type(exc).__name__}: {exc}")
-            took = time.monotonic() - began
+                refusals.append(f"{type(exc).__name__}: {exc}")
+            took, seen = time.monotonic() - began, self.seen  # who began before the attack waits beside it
+            seen.refusals += refusals
             seen.asked, seen.longest_s = seen.asked + 1, max(seen.longest_s, took)
             if self._over.wait(max(0.0, EACH_S - took)):
                 return
