@@ -92,6 +92,22 @@ def test_who_has_logged_in_or_is_being_answered_stays_and_a_newcomer_hears_busy(
     assert answered[0].gives_way
 
 
+def test_where_all_have_logged_in_who_reads_slowly_gives_way(
+    counters: Counters, stack: contextlib.ExitStack
+) -> None:
+    places = Places(counters)
+    known = []
+    for number in range(MAX_REQUESTS):
+        known.append(entered(stack, places, "192.0.2.1"))
+        known[-1].know()
+        known[-1].received()
+        if number < 2:
+            known[-1].sends(5 * MIB)
+    known[0].moved = 10**12
+    entered(stack, places, "192.0.2.1")
+    assert [at for at, visitor in enumerate(known) if visitor.gives_way] == [1]
+
+
 def test_a_newcomer_waits_for_a_moment(
     counters: Counters, stack: contextlib.ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

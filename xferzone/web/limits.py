@@ -4,6 +4,7 @@
     no place is free    the slowest stranger gives way, of the address that has the most; it hears "busy". Who came a
                         moment ago is spared while there is room to wait, who is being answered always
                         nobody can: the newcomer waits for a moment, then hears "busy" himself
+    all have logged in  who reads his reply more slowly than KNOWN_SPEED gives way
     too many bytes      the slowest stranger that holds any gives way, whoever that is
     a large body        waits until there is room for all of it; whoever is in its way has to be the faster, the longer
                         it waits
@@ -42,6 +43,9 @@ FOR_SMALL: Final = (
 )  # of them, for bodies that are not large; so many more where one body has them all
 GRACE_S: Final = 0.5  # seconds in which a stranger need not give way
 WAIT_S: Final = 2.0  # seconds that a newcomer waits
+KNOWN_SPEED: Final = (
+    16_384  # bytes a second; of those who have logged in, slower readers give way where all places are taken
+)
 LARGE_WAIT_S: Final = 100.0  # seconds that a large body waits for room
 MIN_SPEED: Final = (
     4_096  # bytes a second of one whom a large body waits for; after each DOUBLING_S twice that,
@@ -123,8 +127,10 @@ class Visitor(Guest):
 
     def may_go(self, *, soon: bool = False) -> bool:
         """Whether it can be told to give way; `soon`: even if it came a moment ago."""
-        if self.gives_way or self.is_known or not (soon or time.monotonic() - self.began >= GRACE_S):
+        if self.gives_way or not (soon or time.monotonic() - self.began >= GRACE_S):
             return False
+        if self.is_known:
+            return self.phase is _Phase.SENDING and self.speed() < KNOWN_SPEED
         return self.phase is not _Phase.ANSWERED or self.is_waiting
 
 
@@ -198,7 +204,7 @@ class Places:
             crowded = len(self._here) + self._waiting >= self._scaled(MAX_CROWD) or time.monotonic() > end
             slow = [each for each in among if each.may_go(soon=crowded)]
             if slow:
-                self._send_away(_slowest(slow))
+                self._send_away(_slowest([each for each in slow if not each.is_known] or slow))
             elif crowded:
                 raise Busy("too many requests at once")
             else:
