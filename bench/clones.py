@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def clones(directory: Path) -> None:
     _ends(ops, made["ours", "us"].file)
 
 
-def imported(ops: Person, stock: Path) -> None:
+def imported(ops: Person, stock: Path, stream: Iterable[bytes] | None = None) -> None:
     with subprocess.Popen(
         ["fossil", "import", "--git", stock],
         env=ops.env,
@@ -57,7 +58,7 @@ def imported(ops: Person, stock: Path) -> None:
         stderr=subprocess.DEVNULL,
     ) as importer:
         assert importer.stdin is not None
-        for piece in history.stream():
+        for piece in history.stream() if stream is None else stream:
             importer.stdin.write(piece)
     assert importer.returncode == 0
     ops.fossil("user", "capabilities", "nobody", "gho", "-R", stock)
