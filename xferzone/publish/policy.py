@@ -36,6 +36,7 @@ class Policy:
         """`login` is the pusher's; empty: not known, so nothing is its own."""
         self._reader, self._refs, self._login = reader, refs, login
         self._spellings = Spellings(refs)
+        self._passed = ancestry.Passed(reader)
 
     def refusal(self, parsed: object) -> str | None:
         """Why an artifact that says `parsed` may not come; None: it may."""
@@ -69,7 +70,7 @@ class Policy:
             return f"only an administrator may set the tag {name}, which begins with a reserved word"
         if symbol is not None:
             return self._names_a_branch(tag, symbol)
-        if tag.name in _GUARDED and ancestry.is_passed(self._reader, target):
+        if tag.name in _GUARDED and self._passed.has(target):
             return f"only an administrator may set the tag {name} on the published check-in {short(target)}"
         if tag.name in _WORDS and not self._may_say(tag.name, target):
             its = "text" if tag.name == "comment" else "author"
@@ -89,10 +90,10 @@ class Policy:
         """Whether this pusher may change what the check-in says of its author, or its text."""
         bringer = brought.by(self._reader, target)
         if bringer is not None and bringer.login == self._login:
-            return name == "comment" or not ancestry.is_passed(self._reader, target)
+            return name == "comment" or not self._passed.has(target)
         placed = places.placed(self._reader, target)
         is_free = placed is None or placed.place == schema.ELSEWHERE or bringer is None
-        return is_free and not ancestry.is_passed(self._reader, target)
+        return is_free and not self._passed.has(target)
 
 
 def _text(name: str) -> str:

@@ -10,9 +10,10 @@ to be complete.
 from collections.abc import Iterable, Iterator
 
 from xferzone.hashing import ArtifactId
+from xferzone.store import schema
 from xferzone.store.chains import id_of
 from xferzone.store.reader import Reader
-from xferzone.store.sql import batches
+from xferzone.store.sql import batches, selected
 
 _ANCESTORS = """{name}(rid) AS (SELECT rid FROM blob WHERE hash = ?
                 UNION SELECT parent FROM {name} JOIN parent ON child = {name}.rid)"""
@@ -62,14 +63,35 @@ def beyond(reader: Reader, tip: ArtifactId, base: ArtifactId | None) -> list[Art
     return [id_of(raw) for (raw,) in rows]
 
 
-def is_passed(reader: Reader, checkin: ArtifactId) -> bool:
-    """Whether a ref has the check-in among its ancestors, or stands on it."""
-    query = """WITH RECURSIVE down(rid, place) AS (
-                   SELECT rid, place FROM checkin JOIN blob USING (rid) WHERE hash = ?
-                   UNION SELECT checkin.rid, checkin.place FROM down JOIN parent ON parent = down.rid
-                   JOIN checkin ON checkin.rid = child WHERE down.place <> 1)
-               SELECT 1 FROM down WHERE place = 1"""
-    return reader.db.execute(query, (bytes.fromhex(checkin),)).fetchone() is not None
+class Passed:
+    """Whether refs have check-ins among their ancestors, or stand on them. Asked of many, each is looked at once.
+
+    It holds for one transaction, as long as no ref moves in it.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._not: set[int] = (
+            set()
+        )  # rows of check-ins that no ref has passed, nor anything that follows them
+
+    def has(self, checkin: ArtifactId) -> bool:
+        rid = self._reader.rid(checkin)
+        if rid is None or rid in self._not:
+            return False
+        own = "SELECT rid, place FROM checkin WHERE rid IN (?)"
+        following = """SELECT checkin.rid, place FROM parent JOIN checkin ON checkin.rid = child
+                       WHERE parent.parent IN (?)"""
+        seen: set[int] = set()
+        found = selected(self._reader.db, own, [rid])
+        while found:
+            if any(place == schema.PUBLISHED for _, place in found):
+                return True
+            wave = {row for row, _ in found} - seen - self._not
+            seen |= wave
+            found = selected(self._reader.db, following, wave)
+        self._not |= seen
+        return False
 
 
 def children(reader: Reader, artifact: ArtifactId) -> list[ArtifactId]:

@@ -4,7 +4,7 @@ It is the value of the newest `branch` tag set directly on the check-in, else wh
 after a `+` (which does not propagate) or a `-`. Source: Fossil 2.21, src/tag.c tag_propagate().
 
     wave     new check-ins, and those whose branch tag has changed; each after its parent
-    next     the heirs of those whose branch has changed; until no heirs are left
+    next     the children of those whose branch has changed, and all that inherits from them; until none are left
 """
 
 import sqlite3
@@ -22,6 +22,14 @@ class New(NamedTuple):
     zones: int
 
 
+#: Check-ins and all that inherits from them: a line may be long, and is settled at once.
+_INHERITING = """WITH RECURSIVE heir(rid) AS (
+                     SELECT rid FROM checkin WHERE rid IN (?)
+                     UNION SELECT child FROM heir JOIN parent ON parent.parent = heir.rid AND position = 0
+                     WHERE NOT EXISTS (SELECT 1 FROM tag WHERE target = child AND name = 'branch'))
+                 SELECT rid FROM heir"""
+
+
 def hand_down(db: sqlite3.Connection, new: Mapping[int, New], tagged: Collection[int]) -> None:
     """Record the check-ins `new`, by row, with their branches, and update every check-in that inherits from them.
 
@@ -31,8 +39,9 @@ def hand_down(db: sqlite3.Connection, new: Mapping[int, New], tagged: Collection
     while wave:
         changed = _settle(db, wave, new)
         new = {}
-        heirs = selected(db, "SELECT child FROM parent WHERE position = 0 AND parent IN (?)", changed)
-        wave = {child for (child,) in heirs} - set(wave)
+        children = selected(db, "SELECT child FROM parent WHERE position = 0 AND parent IN (?)", changed)
+        heirs = {child for (child,) in children} - set(wave)
+        wave = {rid for (rid,) in selected(db, _INHERITING, heirs)}
 
 
 def _settle(db: sqlite3.Connection, wave: Collection[int], new: Mapping[int, New]) -> list[int]:
