@@ -25,7 +25,7 @@ from xferzone.store.remotes import ORIGIN, Remote
 from xferzone.sync.client.options import Account
 from xferzone.transport import Body, InProcess
 
-FROM: Final = 500
+FROM: Final = 250
 #: CPU time, so that a busy machine cuts no transaction short.
 ENV: Final = Env(clock_ms=lambda: START_MS + 10**9, monotonic=time.process_time)
 

@@ -8,6 +8,7 @@ Whoever counts or times them (tests/robust/test_growth.py, bench/growth.py) comp
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -331,10 +332,12 @@ def _same_files(n: int) -> Pushes:
     return Pushes(before, [made.taken()])
 
 
-def _delta_manifests(n: int) -> Pushes:
-    """Small manifests, each of which stands for a hundred files."""
+def _delta_manifests(n: int, *, are_here: bool = True) -> Pushes:
+    """Small manifests, each of which stands for ten times as many files."""
     made, root = _begun()
-    others = [FileCard(f"other/{number:06}", made.put(b"%d\n" % number)) for number in range(100)]
+    contents = [b"%d\n" % number for number in range(10 * n)]
+    names = [made.put(content) if are_here else artifact_id(content) for content in contents]
+    others = [FileCard(f"other/{number:06}", name) for number, name in enumerate(names)]
     zone = FileCard(f"{ZONE}.zone", made.put(zone_text(1 << 20)))
     baseline = made.checkin(root, files=[zone, *others])
     before, at = made.taken(), baseline
@@ -450,6 +453,7 @@ KINDS: Final[Mapping[str, Callable[[int], Pushes]]] = {
     "files of one content": _same_files,
     "plain artifacts": _small_files,
     "delta manifests": _delta_manifests,
+    "delta manifests on files that never come": partial(_delta_manifests, are_here=False),
     "deltas on deltas": _deltas_on_deltas,
     "deltas on deltas, a request each, sources last": _deltas_backwards,
     "deltas of a source that comes last": _deltas_aside,

@@ -54,6 +54,7 @@ __all__ = [
 #: What an artifact says; None: nothing, it is a plain blob.
 Parsed: TypeAlias = CheckIn | Control | Cluster | Other | None
 
+MAX_PARENTS = 1_000  # of a check-in that is passed on; ours, people's merges have two
 MAX_STRUCTURAL = 4 * 2**20  # bytes; ours, a check-in of about 30,000 files; longer content is a plain blob
 
 
@@ -116,10 +117,13 @@ def hazard(content: bytes, parsed: CheckIn | Control | Cluster | Other | None) -
 
     An id in upper case that occurs twice stops every stock clone for good: stock makes a phantom for each, and the
     second fails with "UNIQUE constraint failed: blob.uuid" (seen with 2.21, whose own server refuses such an artifact
-    that way). Cards that stock reads and `parse` does not could set tags that nobody here sees.
+    that way). Cards that stock reads and `parse` does not could set tags that nobody here sees. Thousands of parents
+    cost every reader a row each, and a delta of a few bytes makes them.
     """
     if is_read_differently(content):
         return "releases of Fossil take its signature off in different places"
+    if isinstance(parsed, CheckIn) and len(parsed.parents) > MAX_PARENTS:
+        return f"it has {len(parsed.parents)} parents, {MAX_PARENTS} are allowed"
     if not is_sealed(content):
         return None
     if len(content) > MAX_STRUCTURAL:

@@ -6,9 +6,10 @@ floor is the serial in the one SOA line that zone/serial.py finds in c's files f
 the newest check-in whose serial is known, and remembered.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+from xferzone.artifacts import CheckIn
 from xferzone.errors import NotFound
 from xferzone.hashing import ArtifactId
 from xferzone.publish.noted import Noted
@@ -69,16 +70,32 @@ class _Floors:
     def __init__(self, reader: Reader, zone: str, noted: Noted | None = None) -> None:
         self._reader, self._zone = reader, zone
         self._noted = noted or Noted()
+        self._baselines: dict[ArtifactId, dict[str, ArtifactId | None]] = {}
         self._origin = names.zone_name(zone)
 
     def of(self, checkin: ArtifactId) -> int | None:
         noted = self._noted.files(checkin)
-        held = self._reader.files(checkin).items() if noted is None else noted
-        own = [file for name, file in held if is_zone_file(self._zone, name)]
+        if noted is None:
+            own = self._files(checkin)
+        else:
+            own = [file for name, file in noted if is_zone_file(self._zone, name)]
         known = indexes.of_files(self._reader, self._zone, own)
         found = {known[file].soa if file in known else self._in_file(file) for file in own}
         found.discard(None)
         return found.pop() if len(found) == 1 else None
+
+    def _files(self, checkin: ArtifactId) -> Collection[ArtifactId]:
+        """The zone's files in a check-in. A baseline is looked through once, however many check-ins have it."""
+        manifest = self._reader.checkin(checkin)
+        found = self._named(manifest)
+        if manifest.baseline is not None:
+            if manifest.baseline not in self._baselines:
+                self._baselines[manifest.baseline] = self._named(self._reader.checkin(manifest.baseline))
+            found = self._baselines[manifest.baseline] | found
+        return [file for file in found.values() if file is not None]
+
+    def _named(self, manifest: CheckIn) -> dict[str, ArtifactId | None]:
+        return {card.name: card.id for card in manifest.files if is_zone_file(self._zone, card.name)}
 
     def _in_file(self, file: ArtifactId) -> int | None:
         read = self._noted.entries(file)

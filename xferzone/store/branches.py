@@ -4,7 +4,7 @@ It is the value of the newest `branch` tag set directly on the check-in, else wh
 after a `+` (which does not propagate) or a `-`. Source: Fossil 2.21, src/tag.c tag_propagate().
 
     wave     new check-ins, and those whose branch tag has changed; each after its parent
-    next     the children of those whose branch has changed, and all that inherits from them; until none are left
+    next     the children of those; then, where these change, all that inherits from them; until none are left
 """
 
 import sqlite3
@@ -36,12 +36,15 @@ def hand_down(db: sqlite3.Connection, new: Mapping[int, New], tagged: Collection
     `tagged` are artifacts whose branch tag may have changed. Parents and tags must be in their tables already.
     """
     wave: Collection[int] = {*new, *tagged}
+    is_known = False
     while wave:
         changed = _settle(db, wave, new)
         new = {}
         children = selected(db, "SELECT child FROM parent WHERE position = 0 AND parent IN (?)", changed)
         heirs = {child for (child,) in children} - set(wave)
-        wave = {rid for (rid,) in selected(db, _INHERITING, heirs)}
+        # The children of what is new have mostly its branch: all that follows is looked at once they change.
+        wave = {rid for (rid,) in selected(db, _INHERITING, heirs)} if is_known else heirs
+        is_known = True
 
 
 def _settle(db: sqlite3.Connection, wave: Collection[int], new: Mapping[int, New]) -> list[int]:

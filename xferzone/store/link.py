@@ -14,7 +14,6 @@ from contextlib import suppress
 from itertools import chain
 from typing import NamedTuple, overload
 
-from xferzone import artifacts
 from xferzone.artifacts import CheckIn, Cluster, Control, Parsed, Tag
 from xferzone.errors import CorruptArtifact, NotFound
 from xferzone.hashing import ArtifactId
@@ -64,6 +63,8 @@ def link(writer: Expecting, arrived: Sequence[Arrived], waited: Collection[int] 
     missing = [(rids[each], rid) for rid, ids in needed.items() if absent for each in ids if each in absent]
     db.executemany("INSERT OR IGNORE INTO awaited VALUES (?, ?)", missing)
     db.executemany("DELETE FROM unclustered WHERE rid = ?", [(rids[each],) for each in members])
+    behind = {rid: each.baseline for rid, each in (read | late).items() if each.baseline is not None}
+    await_baselines(db, {rid: rids[each] for rid, each in behind.items() if each not in absent})
     tagged = _set_tags(writer, tags, rids)
     new = {rid: branches.New(checkin.date_ms, read[rid].zones) for rid, checkin in checkins.items()}
     branches.hand_down(db, new, tagged)
@@ -73,16 +74,41 @@ def link(writer: Expecting, arrived: Sequence[Arrived], waited: Collection[int] 
     rechaining.take_up(writer, {*checkins, *_complete(db, waited)}, manifests.sources)
 
 
+def await_baselines(db: sqlite3.Connection, baselines: Mapping[int, int]) -> None:
+    """Let check-ins wait, row -> row of the baseline that is here, while that waits itself.
+
+    So a delta manifest of a few bytes, which stands for thousands of files, leaves one row and not thousands.
+    """
+    behind: dict[int, list[int]] = {}
+    for checkin, baseline in baselines.items():
+        behind.setdefault(baseline, []).append(checkin)
+    rows = selected(db, "SELECT DISTINCT checkin FROM awaited WHERE checkin IN (?)", behind)
+    wave, waiting = {rid for (rid,) in rows}, set[int]()
+    while wave:  # one wave, unless hostile baselines have baselines themselves
+        waiting |= wave
+        made = [(baseline, checkin) for baseline in wave for checkin in behind.get(baseline, ())]
+        db.executemany("INSERT OR IGNORE INTO awaited VALUES (?, ?)", made)
+        wave = {checkin for _, checkin in made} - waiting
+
+
 def _complete(db: sqlite3.Connection, checkins: Collection[int]) -> set[int]:
-    """Those that await nothing any more."""
-    waiting = selected(db, "SELECT checkin FROM awaited WHERE checkin IN (?)", checkins)
-    return set(checkins) - {rid for (rid,) in waiting}
+    """Those that await nothing any more, and those that awaited only these as their baselines."""
+    found: set[int] = set()
+    wave = set(checkins)
+    while wave:
+        waiting = selected(db, "SELECT checkin FROM awaited WHERE checkin IN (?)", wave)
+        done = wave - {rid for (rid,) in waiting}
+        found |= done
+        freed = selected(db, "DELETE FROM awaited WHERE wanted IN (?) RETURNING checkin", done)
+        wave = {checkin for (checkin,) in freed} - found
+    return found
 
 
 class _Read(NamedTuple):
-    """What linking reads in a check-in: parents, baseline and files, and which zones these may be of."""
+    """What linking reads in a check-in: parents, baseline and its own files, and which zones it may hold files of."""
 
     needed: Sequence[ArtifactId]
+    baseline: ArtifactId | None
     zones: int
 
 
@@ -93,6 +119,7 @@ class _Manifests:
         self._writer = writer
         self._arrived = {each.artifact: each.parsed for each in arrived}
         self.sources = {each.artifact: each.source for each in arrived if each.source is not None}
+        self._zones: dict[ArtifactId, int] = {}  # of baselines
 
     def get(self, artifact: ArtifactId) -> CheckIn | None:
         """The check-in; None: it is not here, cannot be read, or is not a check-in."""
@@ -103,15 +130,21 @@ class _Manifests:
         return found if isinstance(found, CheckIn) else None
 
     def read(self, checkin: CheckIn) -> _Read:
-        """What a check-in names. Files behind a missing baseline are not known yet."""
-        cards, named, is_whole = checkin.files, list(checkin.parents), True
-        if checkin.baseline is not None:
-            named.append(checkin.baseline)
-            baseline = self.get(checkin.baseline)
-            is_whole = baseline is not None
-            cards = cards if baseline is None else artifacts.delta_files(baseline.files, cards)
-        named += [card.id for card in cards if card.id is not None]
-        return _Read(named, zoned.bits([card.name for card in cards]) if is_whole else zoned.UNKNOWN)
+        """What a check-in names. What its baseline names is awaited by that."""
+        named, baseline = list(checkin.parents), checkin.baseline
+        zones = zoned.bits([card.name for card in checkin.files])
+        if baseline is not None:
+            named.append(baseline)
+            zones |= self._zones_of(baseline)
+        named += [card.id for card in checkin.files if card.id is not None]
+        return _Read(named, baseline, zones)
+
+    def _zones_of(self, baseline: ArtifactId) -> int:
+        if baseline not in self._zones:
+            found = self.get(baseline)
+            bits = zoned.UNKNOWN if found is None else zoned.bits([card.name for card in found.files])
+            self._zones[baseline] = bits
+        return self._zones[baseline]
 
     def read_behind_baselines(self, waited: Collection[int]) -> dict[int, _Read]:
         """By row, the check-ins in rows `waited` whose baseline has just arrived."""

@@ -23,7 +23,8 @@ derived    checkin       date, branch (inherited along first parents), place (be
            parent        position 0 is the first parent
            tag           every tag set directly on an artifact, and the artifact that sets it; the newest date counts,
                          then the lowest rid
-           awaited       artifacts that a check-in names and that are not here: it waits until none is left
+           awaited       artifacts that a check-in names and that are not here, and its baseline while that waits
+                         itself: it waits until none is left
            unclustered   artifacts in no cluster
            unchained     check-ins whose versions are not deltas of newer ones yet (rechaining.py)
            invalid       check-ins of a zone branch found invalid when publishing, with the reason

@@ -26,6 +26,7 @@ _STUCK: Final = """(EXISTS (SELECT 1 FROM awaited WHERE awaited.checkin = own.ri
 _HOPED: Final = """(blob.rid NOT IN (SELECT rid FROM unclustered) OR blob.rid IN (SELECT rid FROM aside)
     OR blob.rid IN (SELECT source FROM aside))"""
 #: Whether whoever pushed `own` has to do something. Files are not looked at: a client that has a check-in has them.
+#: Asked of one check-in after the other: a login may have brought a hundred thousand, of which none waits.
 _HOPELESS: Final = f"""EXISTS (SELECT 1 FROM brought WHERE brought.rid = own.rid AND login = ?2)
     AND NOT EXISTS (SELECT 1 FROM awaited JOIN blob ON blob.rid = wanted
                     WHERE awaited.checkin = own.rid AND {_HOPED})

@@ -103,6 +103,10 @@ class Writer(Expecting):
 
         Source: Fossil 2.21, src/xfer.c create_cluster().
         """
+        # Phantoms are among them.
+        many = self.db.execute("SELECT 1 FROM unclustered LIMIT 1 OFFSET ?", (CLUSTER_FROM - 1,)).fetchone()
+        if many is None:
+            return
         loose = sorted(self.unclustered())
         if len(loose) < CLUSTER_FROM:
             return

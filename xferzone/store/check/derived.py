@@ -7,17 +7,17 @@ compiled zones belong to publishing and are checked elsewhere (store/check/fault
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Final
 
 from xferzone import artifacts
-from xferzone.artifacts import CheckIn, Cluster, Control, FileCard, Tag
+from xferzone.artifacts import CheckIn, Cluster, Control, Tag
 from xferzone.errors import CorruptArtifact, NotFound
 from xferzone.hashing import ArtifactId
 from xferzone.store import branches, zoned
 from xferzone.store.database import newest_schema
-from xferzone.store.link import as_text
+from xferzone.store.link import as_text, await_baselines
 from xferzone.store.reader import Reader
 
 MAX_TOLD: Final = 1_000  # rows of one table that are listed
@@ -44,6 +44,7 @@ class Derived:
         newest_schema(self._db)
         self._db.execute("PRAGMA foreign_keys=OFF")
         self._checkins: dict[int, branches.New] = {}
+        self._baselines: dict[int, int] = {}
         self._in_clusters: set[int] = set()
         self._unread: set[int] = set()
 
@@ -67,6 +68,7 @@ class Derived:
     def differences(self) -> Iterator[str]:
         """A line for each artifact whose rows are wrong; at most MAX_TOLD for a table, then how many more."""
         self._take_as_they_stand()
+        await_baselines(self._db, self._baselines)
         branches.hand_down(self._db, self._checkins, ())
         self._leave_unknown()
         loose = set(self._rids.values()) - self._in_clusters
@@ -96,28 +98,27 @@ class Derived:
         parents = enumerate(dict.fromkeys(checkin.parents))
         rows = [(rid, position, parent) for position, each in parents for parent in self._known([each])]
         self._db.executemany("INSERT INTO parent VALUES (?, ?, ?)", rows)
-        cards = self._cards(checkin)
-        zones = zoned.UNKNOWN if cards is None else zoned.bits(card.name for card in cards)
+        zones = zoned.bits([card.name for card in checkin.files])
+        if checkin.baseline is not None:
+            zones |= self._zones_of(checkin.baseline)
+            if checkin.baseline in self._here:
+                self._baselines[rid] = self._rids[bytes.fromhex(checkin.baseline)]
         self._checkins[rid] = branches.New(checkin.date_ms, zones)
-        needed = self._needed(checkin, checkin.files if cards is None else cards)
-        missing = [each for each in needed if each not in self._here]
+        missing = [each for each in self._needed(checkin) if each not in self._here]
         awaited = [(wanted, rid) for wanted in dict.fromkeys(self._known(missing))]
         self._db.executemany("INSERT INTO awaited VALUES (?, ?)", awaited)
 
-    def _cards(self, checkin: CheckIn) -> Sequence[FileCard] | None:
-        """All its files. None: its baseline cannot be read."""
-        if checkin.baseline is None:
-            return checkin.files
+    def _zones_of(self, baseline: ArtifactId) -> int:
         with suppress(NotFound, CorruptArtifact):
-            return artifacts.delta_files(self._reader.checkin(checkin.baseline).files, checkin.files)
-        return None
+            return zoned.bits([card.name for card in self._reader.checkin(baseline).files])
+        return zoned.UNKNOWN
 
     @staticmethod
-    def _needed(checkin: CheckIn, cards: Iterable[FileCard]) -> Iterator[ArtifactId]:
+    def _needed(checkin: CheckIn) -> Iterator[ArtifactId]:
         yield from checkin.parents
         if checkin.baseline is not None:
             yield checkin.baseline
-        yield from (card.id for card in cards if card.id is not None)
+        yield from (card.id for card in checkin.files if card.id is not None)
 
     def _leave_unknown(self) -> None:
         """Which zones a check-in may hold is not known where an older release linked it, and that is no fault."""

@@ -6,7 +6,7 @@ from contextlib import closing
 from xferzone import artifacts
 from xferzone.store import chains, schema
 from xferzone.store.database import newest_schema
-from xferzone.store.link import Arrived, link
+from xferzone.store.link import Arrived, await_baselines, link
 from xferzone.store.writer import Writer
 
 _BATCH = 2_000  # artifacts linked together; their manifests are in memory
@@ -30,12 +30,17 @@ def relink(writer: Writer) -> int:
     writer.db.execute("INSERT INTO unclustered SELECT rid FROM blob")
     chains.restack_all(writer.db)  # before linking, which lengthens chains by what is counted
     rows = writer.db.execute("SELECT rid, hash FROM blob WHERE content IS NOT NULL ORDER BY rid").fetchall()
+    baselines: dict[int, int] = {}
+    known = {chains.id_of(raw): rid for rid, raw in rows}
     for start in range(0, len(rows), _BATCH):
         batch = []
         for rid, raw in rows[start : start + _BATCH]:
             parsed = artifacts.parse(chains.content(writer.db, writer.cache, rid))
             if isinstance(parsed, artifacts.CheckIn):
                 writer.remember(chains.id_of(raw), parsed)
+                if parsed.baseline in known:
+                    baselines[rid] = known[parsed.baseline]
             batch.append(Arrived(rid, chains.id_of(raw), parsed, None))
         link(writer, batch)
+    await_baselines(writer.db, baselines)  # which may have come later than what is made of them
     return len(rows)

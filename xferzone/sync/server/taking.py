@@ -13,7 +13,7 @@ from io import BytesIO
 from typing import Final, NamedTuple
 
 from xferzone import delta
-from xferzone.artifacts import CheckIn, Parsed, hazard
+from xferzone.artifacts import CheckIn, Cluster, Control, Parsed, hazard
 from xferzone.cards import CFile, File
 from xferzone.cards.body import COMPRESSED, stated_size, unpack
 from xferzone.errors import CorruptArtifact, MalformedDelta, PeerError
@@ -26,6 +26,7 @@ from xferzone.sync.server.budget import Budget
 
 AT_ONCE: Final = 16 * 1024 * 1024  # bytes of expanded artifacts that are stored together
 TOGETHER: Final = 500  # artifacts, some 0.5 s of work
+MAX_CARDS: Final = 5_000_000  # files, parents, tags and members in a request's artifacts; ours, some 10 s
 _PASSWORDS: Final = ".passwords"  # ends the name of a file of saved passwords (cli/passwords.py)
 #: Why artifacts named by SHA1 are taken from administrators alone, who bring histories from before 2017.
 FORGEABLE: Final = (
@@ -65,6 +66,7 @@ class Taking:
         self._gathered: dict[ArtifactId, Received] = {}
         self._sizes: dict[ArtifactId, int] = {}  # of what was gathered, expanded
         self._size = 0
+        self._cards = 0
 
     def take(self, card: File | CFile) -> None:
         """Open and gather what the card carries.
@@ -109,7 +111,12 @@ class Taking:
             raise PeerError(f"artifact {exc.artifact} is damaged here: send {each.artifact} whole") from exc
 
     def _refusal(self, artifact: ArtifactId, content: bytes, parsed: Parsed) -> str | None:
-        """Why the artifact is not taken, which the pusher is told; None: it is."""
+        """Why the artifact is not taken, which the pusher is told; None: it is. Raises PeerError: it is too much."""
+        self._cards += _cards(parsed)
+        if self._cards > MAX_CARDS:
+            raise PeerError(
+                f"with {artifact} a request has over {MAX_CARDS} cards in its artifacts: send fewer at a time"
+            )
         harm = hazard(content, parsed)
         if harm is not None:
             reason = f"artifact {artifact} is not taken, it would do harm to other clients: {harm}"
@@ -154,3 +161,15 @@ def told_of(name: str) -> str:
         f"{name} keeps passwords, and is in version control now: everybody who may clone can read them. Change these "
         "passwords, and keep this file outside of check-outs"
     )
+
+
+def _cards(parsed: Parsed) -> int:
+    """How much linking has to do with an artifact: what it names."""
+    match parsed:
+        case CheckIn():
+            return len(parsed.files) + len(parsed.parents) + len(parsed.tags)
+        case Control():
+            return len(parsed.tags)
+        case Cluster():
+            return len(parsed.members)
+    return 0
