@@ -246,7 +246,11 @@ TABLES = [
     ),
     ("UPDATE checkin SET place = 0 WHERE {check-in 5}", "place of check-in {check-in 5}", True),
     ("UPDATE checkin SET place = 2 WHERE {check-in 5}", "whether check-in {check-in 5} is invalid", True),
-    ("INSERT INTO checkin SELECT rid, 1, 'x', 3 FROM blob WHERE {blob}", "of check-in {blob} is wrong", True),
+    (
+        "INSERT INTO checkin (rid, date_ms, branch, place) SELECT rid, 1, 'x', 3 FROM blob WHERE {blob}",
+        "of check-in {blob} is wrong",
+        True,
+    ),
     ("DELETE FROM parent WHERE {child:check-in 5}", "parents of check-in {check-in 5}", True),
     ("UPDATE parent SET parent = child WHERE {child:check-in 5}", "parents of check-in {check-in 5}", True),
     ("UPDATE parent SET position = 7 WHERE {child:check-in 5}", "parents of check-in {check-in 5}", True),

@@ -20,7 +20,7 @@ from xferzone.hashing import ArtifactId
 from xferzone.repository.own_log import accept_log
 from xferzone.serve.process import ending_in_order
 from xferzone.store import Store
-from xferzone.store.check.faults import database_faults
+from xferzone.store.check import layout
 from xferzone.transport.http import HTTP
 from xferzone.transport.url import credentials
 from xferzone.wording import counted
@@ -79,7 +79,7 @@ def repair(
 def _check_database(store: Store) -> None:
     """Raise XferzoneError if the database is malformed: its artifacts could not be mended in it."""
     with store.reader() as reader:
-        found = list(database_faults(reader))
+        found = list(layout.database(reader))
     if found:
         told = "\n".join(found[:MAX_SHOWN])
         raise XferzoneError(f"{store.path} is malformed, and artifacts alone do not mend that\n{told}")

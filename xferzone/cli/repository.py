@@ -184,6 +184,12 @@ def _notices(done: zone_promote.Promoted) -> list[str]:
     return [*done.followed.notices, *(() if done.stepped is None else done.stepped.notices)]
 
 
+def show_faults(faults: Sequence[str]) -> None:
+    """A line each; names of damaged rows may hold anything."""
+    for fault in faults:
+        click.echo(printable(fault))
+
+
 @click.command()
 @click.pass_obj
 def check(settings: Settings) -> None:
@@ -196,13 +202,12 @@ def check(settings: Settings) -> None:
       xferzone check
     """
     with reading(settings) as (reader, refs):
-        faults = [*inspect.faults(reader), *zone_inspect.faults(reader, refs)]
+        faults = list(zone_inspect.everything(reader, refs))
         sizes = inspect.stats(reader)
     if settings.json:
         show_json({"artifacts": sizes.artifacts, "faults": faults})
     else:
-        for fault in faults:
-            click.echo(fault)
+        show_faults(faults)
         click.echo(
             f"{counted(sizes.artifacts, 'artifact')} read, {counted(len(faults), 'fault')}", err=bool(faults)
         )
@@ -215,16 +220,22 @@ def check(settings: Settings) -> None:
 def rebuild(settings: Settings) -> None:
     """Derive everything again from the artifacts and refs.
 
+    What it cannot mend is told, and the exit code is 1.
+
     \b
     Example:
       xferzone rebuild
     """
     with changing(settings) as (writer, refs):
         count = zone_rebuild.rebuild(writer, refs, occasion(Door.START))
+        faults = list(zone_rebuild.left(writer))
     if settings.json:
-        show_json({"artifacts": count})
+        show_json({"artifacts": count, "faults": faults})
     else:
+        show_faults(faults)
         click.echo(f"{counted(count, 'artifact')} linked again", err=True)
+    if faults:
+        raise click.exceptions.Exit(1)
 
 
 @click.command()

@@ -13,7 +13,9 @@ from dataclasses import replace
 
 import click
 
+from xferzone.cli import damage
 from xferzone.cli.output import show_json
+from xferzone.cli.settings import Settings
 
 #: verb -> module of xferzone.cli and the command in it; in the order of the help.
 VERBS = {
@@ -89,6 +91,10 @@ class Verbs(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
+
+    def invoke(self, ctx: click.Context) -> object:
+        with damage.named(ctx):
+            return super().invoke(ctx)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -172,6 +178,7 @@ def _say_again(ctx: click.Context, parameter: click.Parameter, value: object) ->
     """Of what was said before the verb and behind it, the latter counts."""
     if value is not None and not ctx.resilient_parsing:
         ctx.obj = replace(ctx.obj, **{parameter.name: value})
+        ctx.meta[Settings.__name__] = ctx.obj
 
 
 def _take_behind(command: click.Command, options: Sequence[click.Option]) -> None:

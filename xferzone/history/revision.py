@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
-from xferzone.errors import Ambiguous, NotFound, UsageError
+from xferzone.errors import Ambiguous, NotFound, UsageError, XferzoneError
 from xferzone.hashing import SHORT, ArtifactId, short
 from xferzone.publish import above
 from xferzone.refs import DEFAULT_BRANCH, BranchName, LocalRefs, Ref, lookup
@@ -56,7 +56,11 @@ def resolve(
 def line(reader: Reader, tip: ArtifactId) -> Iterator[ArtifactId]:
     """The check-in and its first parents, newest first."""
     at: ArtifactId | None = tip
+    seen = set()
     while at is not None and (placed := places.placed(reader, at)) is not None:
+        if at in seen:
+            raise XferzoneError(f"check-in {at} leads back to itself: run `xferzone rebuild`")
+        seen.add(at)
         yield at
         at = placed.parents[0] if placed.parents else None
 

@@ -200,6 +200,7 @@ class Pending:
     def _first_parent(self, checkin: Placed) -> Placed | None:
         if not checkin.parents:
             return None
+        self.writer.step()
         parent = checkin.parents[0]
         known = self.checkins.get(parent) or self.invalid.get(parent)
         if known is not None:

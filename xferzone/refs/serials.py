@@ -69,7 +69,8 @@ def line(reader: Reader, zone: str, checkin: ArtifactId) -> tuple[list[Unknown],
                UNION ALL
                SELECT parent.parent, depth + 1 FROM line JOIN parent ON child = line.rid AND position = 0
                JOIN checkin ON checkin.rid = parent.parent
-               WHERE NOT EXISTS (SELECT 1 FROM serial WHERE serial.checkin = line.rid AND zone = ?2))
+               WHERE NOT EXISTS (SELECT 1 FROM serial WHERE serial.checkin = line.rid AND zone = ?2)
+               LIMIT (SELECT max(rid) FROM checkin))
            SELECT rid, hash, coalesce(zones, -1) & ?3, serial.checkin, serial FROM line JOIN blob USING (rid)
            LEFT JOIN checkin USING (rid)
            LEFT JOIN serial ON serial.checkin = rid AND zone = ?2 ORDER BY depth DESC""",

@@ -3,6 +3,7 @@
     each ref       its zone is read again, cut and compiled: the compiled indexes must be the same
     each index     opens, and is of the zone and the file that its row names, also where a ref stood before
     each serial    is the published one, and never behind its parent's
+    each row       about a ref could have been written by us (refs/sound.py)
 
 Each fault is a line that says where it is and what repairs it. store/check/faults.py checks what needs no zones.
 """
@@ -13,24 +14,38 @@ from typing import Final
 from xferzone.errors import CorruptArtifact, NotFound, XferzoneError, ZoneInvalid
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.publish import served
-from xferzone.refs import LocalRefs, Ref, State, indexes
+from xferzone.refs import LocalRefs, Ref, State, indexes, sound
 from xferzone.refs.serials import steps
 from xferzone.refs.served import MAX_INDEX
 from xferzone.store import Reader, frames
+from xferzone.store.check import faults as inspect
 from xferzone.store.check.faults import told
+from xferzone.store.check.layout import REBUILD
 from xferzone.zone import cut, serial
 from xferzone.zone.compile import IndexRow, check, number_of
 from xferzone.zone.index import Index, compile_index
 from xferzone.zonefile import names, text
 
-_REBUILD: Final = "run `xferzone rebuild`"
 _HALF: Final = 2**31  # steps that a serial may go forward (RFC 1982 3.1)
+
+
+def everything(reader: Reader, refs: LocalRefs) -> Iterator[str]:
+    """All that `check` finds, a line each: what needs no zones, then what does."""
+    yield from inspect.faults(reader)
+    yield from faults(reader, refs)
 
 
 def faults(reader: Reader, refs: LocalRefs) -> Iterator[str]:
     """Everything that is wrong, a line each. Nothing: what is served is what the check-ins say."""
-    for part in (_compiled(reader), _all_served(reader, refs), _serials(reader)):
+    for part in (_compiled(reader), _all_served(reader, refs)):
         yield from told(part)
+    yield from rows(reader)
+
+
+def rows(reader: Reader) -> Iterator[str]:
+    """What is wrong with rows about refs, nothing being compiled."""
+    for part in (sound.branches, sound.indexes_before, sound.serials, _serials):
+        yield from told(part(reader))
 
 
 def _compiled(reader: Reader) -> Iterator[str]:
@@ -41,7 +56,7 @@ def _compiled(reader: Reader) -> Iterator[str]:
         except (TypeError, ValueError, XferzoneError):
             sound = False
         if not sound or row.number != number_of(zone, row.file):
-            yield f"table zone_index: a compiled file of zone {zone} is damaged: {_REBUILD}"
+            yield f"table zone_index: a compiled file of zone {zone} is damaged: {REBUILD}"
 
 
 def _all_served(reader: Reader, refs: LocalRefs) -> Iterator[str]:
@@ -65,10 +80,10 @@ def _served(reader: Reader, ref: Ref) -> Iterator[str]:
         yield f"ref {ref.branch} stands on a zone that is not valid: {exc.faults[0]}"
         return
     if tuple(expected) != ref.numbers:
-        yield f"ref {ref.branch}: the compiled files that it names are not its zone's: {_REBUILD}"
+        yield f"ref {ref.branch}: the compiled files that it names are not its zone's: {REBUILD}"
     for number, (row, content) in expected.items():
         if known.get(number) != row or not _is(reader, number, content):
-            yield f"table zone_index: what is served of {ref.branch} is not what its check-in says: {_REBUILD}"
+            yield f"table zone_index: what is served of {ref.branch} is not what its check-in says: {REBUILD}"
 
 
 def _made_again(
@@ -101,4 +116,4 @@ def _serials(reader: Reader) -> Iterator[str]:
             not (step.before is None or step.serial is None) and (step.serial - step.before) % 2**32 >= _HALF
         )
         if has_lost or goes_back or step.published not in (None, step.serial):
-            yield f"table serial: the serial of check-in {step.checkin} in zone {step.zone} is wrong: {_REBUILD}"
+            yield f"table serial: the serial of check-in {step.checkin} in zone {step.zone} is wrong: {REBUILD}"

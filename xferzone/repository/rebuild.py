@@ -1,5 +1,6 @@
 """Everything derived, made again: links, places, serials and the served indexes of every ref."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 
@@ -10,7 +11,9 @@ from xferzone.publish.publish import publish
 from xferzone.publish.serials import serial_of
 from xferzone.publish.served import numbers
 from xferzone.refs import BranchName, LocalRefs, Occasion, State
-from xferzone.store import Writer, ancestry, places, schema
+from xferzone.repository import check
+from xferzone.store import Reader, Writer, ancestry, places, schema
+from xferzone.store.check import faults as inspect
 from xferzone.store.check.relink import relink
 from xferzone.zone.cut import is_zone_file
 
@@ -24,11 +27,17 @@ def rebuild(writer: Writer, refs: LocalRefs, occasion: Occasion) -> int:
         if ref.state is State.DEFERRED:
             continue
         moves = [move.checkin for move in islice(refs.publications(ref.branch), 2)]
-        latest, *previous = [_numbers(writer, ref.branch.zone, checkin) for checkin in moves]
+        latest, *previous = [_numbers(writer, ref.branch.zone, checkin) for checkin in moves or [ref.checkin]]
         state = State.SERVED if latest else State.REMOVED
         refs.repack(replace(ref, state=state, numbers=latest), previous[0] if previous else ())
     publish(writer, refs, occasion)
     return count
+
+
+def left(reader: Reader) -> Iterator[str]:
+    """What is wrong still, a line each, as `check` says it, after everything was derived again."""
+    yield from inspect.quick(reader)
+    yield from check.rows(reader)
 
 
 def resettle(writer: Writer, refs: LocalRefs) -> None:

@@ -4,7 +4,7 @@
     ancestors            the same by all parents
 
 Where only what is new matters, a line ends at what a ref stands on or has passed (place 1): all before that is known
-to be complete.
+to be complete. No line has more check-ins than there are rows: a damaged table may lead in a circle (loops.py).
 """
 
 from collections.abc import Iterable, Iterator
@@ -48,7 +48,8 @@ def _is_broken(reader: Reader, tip: ArtifactId) -> bool:
 def leads_to(reader: Reader, tip: ArtifactId, at: ArtifactId) -> bool:
     """Whether `at` is on the first-parent line of `tip`, or is `tip`."""
     query = """WITH RECURSIVE line(rid) AS (SELECT rid FROM blob WHERE hash = ? UNION ALL
-               SELECT parent FROM line JOIN parent ON child = line.rid AND position = 0 WHERE line.rid <> ?)
+               SELECT parent FROM line JOIN parent ON child = line.rid AND position = 0 WHERE line.rid <> ?
+               LIMIT (SELECT max(rid) FROM checkin))
                SELECT 1 FROM line WHERE rid = ?"""
     rid = reader.rid(at)
     return reader.db.execute(query, (bytes.fromhex(tip), rid, rid)).fetchone() is not None
@@ -96,6 +97,7 @@ class Passed:
 
 def children(reader: Reader, artifact: ArtifactId) -> list[ArtifactId]:
     """The check-ins whose first parent it is, in order of arrival."""
+    reader.step()
     rows = reader.db.execute(
         """SELECT child.hash FROM parent JOIN blob AS own ON own.rid = parent.parent
            JOIN blob AS child ON child.rid = parent.child WHERE own.hash = ? AND position = 0 ORDER BY child.rid""",
@@ -133,7 +135,8 @@ def off_their_branch(reader: Reader) -> list[tuple[str, ArtifactId]]:
 def last_on(reader: Reader, tip: ArtifactId, branch: str) -> ArtifactId | None:
     """The first check-in down the first-parent line of `tip` that is on `branch`; None: no check-in there is."""
     query = """WITH RECURSIVE line(rid, depth) AS (SELECT rid, 0 FROM blob WHERE hash = ? UNION ALL
-               SELECT parent, depth + 1 FROM line JOIN parent ON child = line.rid AND position = 0)
+               SELECT parent, depth + 1 FROM line JOIN parent ON child = line.rid AND position = 0
+               LIMIT (SELECT max(rid) FROM checkin))
                SELECT hash FROM line JOIN checkin USING (rid) JOIN blob USING (rid) WHERE branch = ?
                ORDER BY depth LIMIT 1"""
     row = reader.db.execute(query, (bytes.fromhex(tip), branch)).fetchone()

@@ -8,6 +8,7 @@
 Copies of a store share one Followed.
 """
 
+import re
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -24,6 +25,9 @@ from xferzone.store.remedies import code, explained
 MAX_WAL: Final = (
     16 * 1024 * 1024
 )  # bytes of the WAL from which we shorten it; as many more after each attempt that failed
+
+
+_REVISION: Final = re.compile("(?!0000)[0-9]{4}")
 
 
 class Opened:
@@ -131,6 +135,11 @@ class Followed:
         revision, project = self._found(opened)
         if self._project not in (None, project):
             raise XferzoneError(f"{self._path} was replaced by a repository of another project")
+        if not _REVISION.fullmatch(revision):
+            raise XferzoneError(
+                f"{self._path} has the schema number {revision[:40]!r}, which no release writes: "
+                "`xferzone restore FILE` puts a backup in its place"
+            )
         if revision > schema.HEAD:
             raise NewerSchema(
                 f"{self._path} has schema {revision}, written by a newer xferzone than this one, which knows "

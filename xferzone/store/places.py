@@ -52,6 +52,7 @@ class Unsettled:
 
 def placed(reader: Reader, artifact: ArtifactId) -> Placed | None:
     """What linking made of a check-in; None: it is not here, or is not a check-in."""
+    reader.step()
     row = reader.db.execute(
         "SELECT rid, hash, date_ms, branch, place, zones FROM checkin JOIN blob USING (rid) WHERE hash = ?",
         (bytes.fromhex(artifact),),

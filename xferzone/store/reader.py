@@ -9,7 +9,7 @@ from xferzone import artifacts
 from xferzone.artifacts import CheckIn, FileCard
 from xferzone.errors import NotFound, XferzoneError
 from xferzone.hashing import ArtifactId
-from xferzone.store import chains, schema, turns
+from xferzone.store import chains, loops, schema, turns
 from xferzone.store.cache import ContentCache
 from xferzone.store.chains import id_of
 from xferzone.store.sql import selected
@@ -45,6 +45,7 @@ class Reader:
         self.db = db  # for the modules of store/ and refs/ only
         self._part = part
         self.cache = cache
+        self._steps, self._look = 0, loops.FAR
         self._manifests: dict[ArtifactId, CheckIn] = {}  # parsed in this transaction
         self._cards = 0  # of these; a manifest has some five besides its files
         self._files: set[int] = set()  # the identities of their F cards
@@ -194,6 +195,14 @@ class Reader:
         if checkin.baseline is None:
             return checkin.files
         return artifacts.delta_files(self.checkin(checkin.baseline).files, checkin.files)
+
+    def step(self) -> None:
+        """Count a step from a check-in to a parent or child. Raises XferzoneError: such steps lead in a circle."""
+        self._steps += 1
+        if self._steps >= self._look:
+            self._look *= 2
+            if (rid := loops.first(self.db)) is not None:
+                raise XferzoneError(f"the check-in in row {rid} leads back to itself: run `xferzone rebuild`")
 
     def matching(self, prefix: str, limit: int) -> list[ArtifactId]:
         """At most `limit` check-ins whose id begins with `prefix` (lower-case hex)."""

@@ -19,6 +19,7 @@ _REMEDIES = {
     sqlite3.SQLITE_CORRUPT: ": `xferzone restore FILE` puts a backup in its place; or `xferzone clone` from a remote "
     "into a new file",
     sqlite3.SQLITE_NOTADB: ": `xferzone restore FILE` puts a backup in its place",
+    sqlite3.SQLITE_ERROR: ": `xferzone check` says what is damaged",
 }
 
 

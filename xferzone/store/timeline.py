@@ -204,7 +204,9 @@ def _symbols(reader: Reader, rids: Sequence[int]) -> Mapping[int, frozenset[str]
     carried: dict[int, frozenset[str]] = {}
     for rid in rids:
         line = [rid]
-        while line[-1] not in carried and line[-1] in first:
+        while (
+            line[-1] not in carried and line[-1] in first and len(line) <= len(first)
+        ):  # damage may make a loop
             line.append(first[line[-1]])
         for at in reversed(line):
             if at in carried:

@@ -1,6 +1,6 @@
 """The faults of a repository: every artifact is read back, every row compared with what it was derived from.
 
-    the file         SQLite's own checks; every table is there, every value has its type, every row pointed to exists
+    the file         SQLite's own checks, the schema, types and ranges of values, rows pointed to (layout.py)
     settings, users  are there and well formed
     artifacts        can be read through their chains, hash to their names, and have the size recorded
     derived tables   say what the artifacts say (store/check/derived.py)
@@ -23,14 +23,11 @@ from xferzone.errors import CorruptArtifact
 from xferzone.hashing import ArtifactId
 from xferzone.store import chains, frames, schema
 from xferzone.store.chains import id_of
+from xferzone.store.check import layout
 from xferzone.store.check.derived import Derived
-from xferzone.store.database import newest_schema
+from xferzone.store.check.layout import BACKUP, REBUILD
 from xferzone.store.reader import Reader
 
-_REBUILD: Final = "run `xferzone rebuild`"
-_BACKUP: Final = (
-    "`xferzone restore FILE` puts a backup in its place, or clone another repository of the project"
-)
 _REPAIR: Final = "run `xferzone repair`, which fetches it from a remote, or from a backup with --from FILE"
 _SETTINGS: Final = {
     "project-code": re.compile("[0-9a-f]{40}"),
@@ -40,7 +37,6 @@ _SETTINGS: Final = {
 }
 _SECRET: Final = re.compile("(?:[0-9a-fA-F]{40})?")
 _CAPS: Final = re.compile("[a-zA-Z0-9]*")
-_KINDS: Final = {"INTEGER": "integer", "TEXT": "text", "BLOB": "blob"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +55,13 @@ class Stats:
 
 def faults(reader: Reader) -> Iterator[str]:
     """Everything that is wrong, a line each. A sound repository has none."""
-    for part in (_file, _values, _pointers, _settings, _users, _artifacts, _stacks, _aside, _places, _refs):
+    for part in (layout.database, *_QUICK, _artifacts):
+        yield from told(part(reader))
+
+
+def quick(reader: Reader) -> Iterator[str]:
+    """What is wrong with rows, no artifact being read."""
+    for part in _QUICK:
         yield from told(part(reader))
 
 
@@ -68,68 +70,22 @@ def told(found: Iterator[str]) -> Iterator[str]:
     try:
         yield from found
     except sqlite3.DatabaseError as exc:
-        yield f"database: {exc}: {_BACKUP}"
-
-
-def database_faults(reader: Reader) -> Iterator[str]:
-    """What SQLite finds wrong with the file, a line each."""
-    for (line,) in reader.db.execute("PRAGMA integrity_check"):
-        if line != "ok":
-            yield f"database: {line}: {_BACKUP}"
-
-
-def _file(reader: Reader) -> Iterator[str]:
-    yield from database_faults(reader)
-    there = {tuple(row) for row in reader.db.execute("SELECT type, name FROM sqlite_master")}
-    for kind, name, table in _schema("SELECT type, name, tbl_name FROM sqlite_master"):
-        if (kind, name) not in there:
-            remedy = _REBUILD if table in schema.DERIVED else _BACKUP
-            yield f"database: {kind} {name} is missing: {remedy}"
-
-
-def _schema(query: str) -> list[tuple[str, ...]]:
-    """What `query` finds in an empty repository of this release."""
-    with closing(sqlite3.connect(":memory:")) as model:
-        newest_schema(model)
-        return model.execute(query).fetchall()
-
-
-def _values(reader: Reader) -> Iterator[str]:
-    """Values of another type than their column's, which SQLite allows."""
-    columns = """SELECT sqlite_master.name, info.name, info.type, info."notnull" FROM sqlite_master
-                 JOIN pragma_table_info(sqlite_master.name) AS info WHERE sqlite_master.type = 'table'"""
-    for table, column, declared, never_null in _schema(columns):
-        if declared in _KINDS:
-            allowed = (_KINDS[declared],) if never_null else (_KINDS[declared], "null")
-            query = f"SELECT count(*) FROM {table} WHERE typeof({column}) NOT IN (?, ?)"  # noqa: S608 our own names
-            (count,) = reader.db.execute(query, (allowed[0], allowed[-1])).fetchone()
-            if count:
-                remedy = _REBUILD if table in schema.DERIVED else _BACKUP
-                yield f"table {table}: {count} values of column {column} are not {declared}: {remedy}"
-
-
-def _pointers(reader: Reader) -> Iterator[str]:
-    """Rows that name a row that does not exist."""
-    for table, rid, pointed_to, _ in reader.db.execute("PRAGMA foreign_key_check"):
-        remedy = _REBUILD if table in schema.DERIVED else _BACKUP
-        which = "a row" if rid is None else f"row {rid}"
-        yield f"table {table}: {which} points to a row of table {pointed_to} that is not there: {remedy}"
-    lost = "SELECT rid FROM large WHERE rid NOT IN (SELECT rid FROM blob WHERE length(content) = 0)"
-    for (rid,) in reader.db.execute(lost):
-        yield f"table large: row {rid} belongs to no artifact"
+        yield f"database: {exc}: {BACKUP}"
+    except Exception as exc:  # noqa: BLE001 a damaged row may come out as any error, wherever it is read
+        yield f"database: {type(exc).__name__}, {exc}: {BACKUP}"
 
 
 def _settings(reader: Reader) -> Iterator[str]:
     for name, pattern in _SETTINGS.items():
         value = reader.setting(name)
         if value is None or not pattern.fullmatch(value):
-            yield f"setting {name} is {'missing' if value is None else 'damaged'}: {_BACKUP}"
+            yield f"setting {name} is {'missing' if value is None else 'damaged'}: {BACKUP}"
 
 
 def _users(reader: Reader) -> Iterator[str]:
     for login, secret, caps in reader.db.execute("SELECT login, secret, caps FROM user"):
         if not _SECRET.fullmatch(str(secret)):
-            yield f"user {login}: the password is damaged: set it with `xferzone user password {login}`"
+            yield f"user {login}: the password is damaged: set it with `xferzone user passwd {login}`"
         if not _CAPS.fullmatch(str(caps)):
             yield f"user {login}: the rights are damaged: set them with `xferzone user caps {login}`"
 
@@ -142,7 +98,7 @@ def _artifacts(reader: Reader) -> Iterator[str]:
     ).fetchall()
     (count,) = reader.db.execute("SELECT count(*) FROM blob").fetchone()
     if count != len(rows):
-        yield f"table blob: {count - len(rows)} rows hold no hash: {_BACKUP}"
+        yield f"table blob: {count - len(rows)} rows hold no hash: {BACKUP}"
     rids = {raw: rid for rid, raw, *_ in rows}
     here = {id_of(raw) for _, raw, _, is_here in rows if is_here}
     with closing(Derived(reader, rids, here)) as derived:
@@ -170,7 +126,7 @@ def _stacks(reader: Reader) -> Iterator[str]:
     query = """SELECT DISTINCT source.rid FROM blob JOIN blob AS source ON source.rid = blob.source
                WHERE source.stack <= blob.stack ORDER BY source.rid"""
     for (rid,) in reader.db.execute(query):
-        yield f"table blob: the deltas that lie on {_name(reader, rid)} are miscounted: {_REBUILD}"
+        yield f"table blob: the deltas that lie on {_name(reader, rid)} are miscounted: {REBUILD}"
 
 
 def _aside(reader: Reader) -> Iterator[str]:
@@ -204,9 +160,9 @@ def _places(reader: Reader) -> Iterator[str]:
         if (rid in passed and place not in (schema.PUBLISHED, schema.INVALID)) or (
             published and rid not in passed and not behind
         ):
-            yield f"table checkin: the place of check-in {_name(reader, rid)} is wrong: {_REBUILD}"
+            yield f"table checkin: the place of check-in {_name(reader, rid)} is wrong: {REBUILD}"
         if (place == schema.INVALID) != (rid in reasons):
-            yield f"table invalid: whether check-in {_name(reader, rid)} is invalid is wrong: {_REBUILD}"
+            yield f"table invalid: whether check-in {_name(reader, rid)} is invalid is wrong: {REBUILD}"
 
 
 def _refs(reader: Reader) -> Iterator[str]:
@@ -221,13 +177,28 @@ def _refs(reader: Reader) -> Iterator[str]:
                FROM ref LEFT JOIN blob ON blob.rid = ref.checkin LEFT JOIN checkin ON checkin.rid = ref.checkin"""
     for branch, number, at, serial, raw, is_here, checkin in reader.db.execute(query):
         if last.pop(branch, None) != (number, at, serial):
-            yield f"ref {branch} is not where the publication log says it moved last: {_BACKUP}"
+            yield f"ref {branch} is not where the publication log says it moved last: {BACKUP}"
         if raw is not None and not is_here:
-            yield f"ref {branch} points to {id_of(raw)}, whose content is missing: {_BACKUP}"
+            yield f"ref {branch} points to {id_of(raw)}, whose content is missing: {BACKUP}"
         elif checkin is None:
-            yield f"ref {branch} points to what is not a check-in: {_BACKUP}"
+            yield f"ref {branch} points to what is not a check-in: {BACKUP}"
     for branch in last:
-        yield f"ref {branch} is missing; the publication log says where it stood: {_BACKUP}"
+        yield f"ref {branch} is missing; the publication log says where it stood: {BACKUP}"
+
+
+#: The parts that look at rows alone.
+_QUICK: Final = (
+    layout.objects,
+    layout.types,
+    layout.pointers,
+    layout.ranges,
+    _settings,
+    _users,
+    _stacks,
+    _aside,
+    _places,
+    _refs,
+)
 
 
 def _name(reader: Reader, rid: int) -> ArtifactId | str:

@@ -17,8 +17,10 @@ def relink(writer: Writer) -> int:
 
     Refs and publications stay as they are. A derived table that is missing or has lost an index is made again.
     """
+    kinds = dict(writer.db.execute("SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view')"))
     for table in schema.DERIVED:
-        writer.db.execute(f"DROP TABLE IF EXISTS {table}")
+        if table in kinds:
+            writer.db.execute(f"DROP {kinds[table]} {table}")
     with closing(sqlite3.connect(":memory:")) as model:
         newest_schema(model)
         made = model.execute(
