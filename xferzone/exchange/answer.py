@@ -20,7 +20,7 @@ from xferzone.cards.body import COMPRESSED, DEBUG, UNCOMPRESSED, expand_body, st
 from xferzone.env import SYSTEM, Env
 from xferzone.errors import FULL, Busy, NoRoom, PeerError, ReadOnly, Replaced, XferzoneError
 from xferzone.exchange import entrance
-from xferzone.exchange.entrance import MAX_ASKING, MAX_STRANGER_WIRE
+from xferzone.exchange.entrance import MAX_ASKING, MAX_STRANGER_WIRE, Opening
 from xferzone.exchange.publishing import REQUEST_S, Later, published_part, rechained
 from xferzone.exchange.room import SMALL, Room
 from xferzone.exchange.turns import Guest
@@ -113,7 +113,7 @@ def most_octets(store: Store, body: Body) -> int:
     Raises:
         XferzoneError: the repository cannot be read.
     """
-    rights = entrance.claim_of(store, body.content_type, body.octets).rights
+    rights = entrance.opening_of(store, body.content_type, body.octets).claim.rights
     body.octets.seek(0, SEEK_END)
     if not rights.any:
         return MAX_STRANGER_WIRE
@@ -169,7 +169,8 @@ class _Answering:
     def _made(self, store: Store, octets: IO[bytes]) -> "_Made":
         if self._came > MAX_WIRE:
             raise PeerError(f"a request of over {MAX_WIRE} bytes: send less at a time")
-        claim = entrance.claim_of(store, self._content_type, octets)
+        opening = entrance.opening_of(store, self._content_type, octets)
+        claim = opening.claim
         if not claim.rights.any:
             return self._for_stranger(store, octets, claim)
         limit = MAX_BODY if claim.rights.write else MAX_ASKING
@@ -180,14 +181,14 @@ class _Answering:
         size = max(self._came, stated_size(self._content_type, octets))
         if size <= SMALL:
             with contextlib.suppress(TooLarge):
-                return self._round(store, octets, claim, replace(self._terms.budget, artifact=SMALL))
+                return self._round(store, octets, opening, replace(self._terms.budget, artifact=SMALL))
         elif claim.card is not None:
             with self._terms.room.check(self._guest, size):
                 if not entrance.holds(claim, self._content_type, octets, limit):
                     return self._login_failed(claim)
             self._know(claim)
         with self._terms.room.alone(self._guest, size):
-            return self._round(store, octets, claim, self._terms.budget)
+            return self._round(store, octets, opening, self._terms.budget)
 
     def _know(self, claim: Claim) -> None:
         """Note that the claim holds: who has logged in is no stranger."""
@@ -221,12 +222,12 @@ class _Answering:
             )
         return self._written(reply, exc)
 
-    def _round(self, store: Store, octets: IO[bytes], claim: Claim, budget: Budget) -> "_Made":
-        room, guest, rights = self._terms.room, self._guest, claim.rights
+    def _round(self, store: Store, octets: IO[bytes], opening: Opening, budget: Budget) -> "_Made":
+        room, guest, claim, rights = self._terms.room, self._guest, opening.claim, opening.claim.rights
         limit = MAX_BODY if rights.write else MAX_ASKING
         with room.file() as expanded:
             as_it_came = expand_body(self._content_type, octets, expanded, limit=limit)
-            request = Request(octets if as_it_came else expanded)
+            request = Request(octets if as_it_came else expanded, opening.request)
             self._tell(request)
             if not claim.is_true_of(request):
                 return self._login_failed(claim)

@@ -14,7 +14,7 @@ in Fossil logins are no secret, every check-in names one.
 
 import hashlib
 from io import BytesIO
-from typing import IO, Final
+from typing import IO, Final, NamedTuple
 
 from xferzone.cards.body import beginning, expand_to
 from xferzone.errors import PeerError
@@ -35,11 +35,18 @@ CUT: Final = (
 )
 
 
-def claim_of(store: Store, content_type: str, octets: IO[bytes]) -> Claim:
-    """The claim that a body opens with; only the beginning of `octets` need have come."""
+class Opening(NamedTuple):
+    """What a body opens with: the claim, and the request as far as its beginning tells it."""
+
+    claim: Claim
+    request: Request
+
+
+def opening_of(store: Store, content_type: str, octets: IO[bytes]) -> Opening:
+    """What a body opens with; only the beginning of `octets` need have come."""
     opening = Request(beginning(content_type, octets, MAX_STRANGER))
     with store.reader() as reader:
-        return claimed(reader, opening.login)
+        return Opening(claimed(reader, opening.login), opening)
 
 
 def stranger_text(content_type: str, octets: IO[bytes]) -> tuple[bytes, bool]:

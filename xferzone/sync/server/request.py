@@ -29,13 +29,17 @@ class Request:
         project_code: of the first pull or push card; empty: none of the first cards is one.
     """
 
-    def __init__(self, text: bytes | IO[bytes]) -> None:
-        """`text` is card text; of a file, the file is read anew whenever it is asked for."""
+    def __init__(self, text: bytes | IO[bytes], opening: "Request | None" = None) -> None:
+        """`text` is card text; of a file, the file is read anew whenever it is asked for.
+
+        `opening`: the same request as its beginning told it; None: it was not looked at yet.
+        """
         self._text = text
-        self.login: Login | None = None
-        self.operation = "other"
-        self.project_code = ""
-        self._look()
+        self.login: Login | None = opening.login if opening else None
+        self.operation: str = opening.operation if opening else "other"
+        self.project_code: str = opening.project_code if opening else ""
+        if opening is None:
+            self._look()
 
     @property
     def text(self) -> IO[bytes]:
