@@ -24,7 +24,7 @@ from typing import Final
 from urllib.parse import quote
 
 from xferzone.errors import Busy, NotFound, Replaced, XferzoneError
-from xferzone.store import walnote
+from xferzone.store import leftovers, walnote
 from xferzone.store.remedies import code
 from xferzone.store.walnote import Identity
 
@@ -169,6 +169,7 @@ def identity(path: Path) -> Identity:
             )
         if found.st_nlink == 1:
             return Identity(found.st_dev, found.st_ino)
+        leftovers.sweep(path.resolve().parent)  # a killed `clone` or `backup` may have left the other name
         if tries < _LINK_TRIES:
             time.sleep(_LINK_PAUSE_S)
     raise XferzoneError(

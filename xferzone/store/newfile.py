@@ -3,19 +3,17 @@
     new_file       made in a hidden directory beside the name  ->  linked to the name  ->  the directory is removed
     replacement    made there too  ->  what has the name gets another one besides  ->  renamed to the name, in one step
 
-After a kill the directory stays; the next file of the same name removes it.
+After a kill the directory stays; the next file that is made in the same place removes it (leftovers.py).
 """
 
-import fcntl
-import glob
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from xferzone.errors import Exists, NotFound, XferzoneError
+from xferzone.store import leftovers
 from xferzone.store.remedies import explained
 
 
@@ -30,6 +28,7 @@ def new_file(path: Path, what: str, remedy: str) -> Iterator[Path]:
         NotFound: its directory is not there.
         XferzoneError: the disk is full, or the directory cannot be written.
     """
+    leftovers.sweep(path.parent)
     _check_free(path, remedy)
     with explained(path, what), _finished(path) as made:
         made.touch(mode=0o600)  # it will hold password secrets
@@ -58,9 +57,8 @@ def replacement(path: Path) -> Iterator[Path]:
 @contextmanager
 def scratch(path: Path) -> Iterator[Path]:
     """A hidden directory beside `path`, removed at the end of the block."""
-    prefix = f".{path.name}-unfinished-"
-    _sweep(path.parent, prefix)
-    directory, lock = _locked(path.parent, prefix)
+    leftovers.sweep(path.parent)
+    directory, lock = leftovers.made(path)
     try:
         yield directory
     finally:
@@ -105,27 +103,3 @@ def _check_free(path: Path, remedy: str) -> None:
             raise XferzoneError(
                 f"{left} is left over from another repository: put it back beside its file, or remove it"
             )
-
-
-def _locked(parent: Path, prefix: str) -> tuple[Path, int]:
-    """A new directory and a lock on it, which shows others that its process is alive."""
-    while True:
-        directory = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-        lock = os.open(directory, os.O_RDONLY)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if directory.is_dir():  # not swept before it was locked
-            return directory, lock
-        os.close(lock)
-
-
-def _sweep(parent: Path, prefix: str) -> None:
-    """Remove what killed processes have left."""
-    for left in parent.glob(f"{glob.escape(prefix)}*"):
-        lock = os.open(left, os.O_RDONLY)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(left, ignore_errors=True)
-        except BlockingIOError:
-            pass  # its process is alive
-        finally:
-            os.close(lock)
