@@ -3,10 +3,13 @@
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cli.conftest import Run
+from xferzone.store import Store, pool
+from xferzone.zone import checks
 
 TEXT = """\
 $TTL 3600
@@ -335,3 +338,31 @@ def test_a_batch_for_a_zone_that_is_not_here_says_so_and_not_that_its_names_are_
 
     assert done.code == 5
     assert "no zone other.example in this repository" in done.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("zone", "add", "--from-dir", "zones"),
+        ("zone", "add", "a.example", "--from", "zones/a.example"),
+        ("zone", "import", "example.com", "zones/a.example"),
+    ],
+    ids=lambda words: " ".join(words[:2]),
+)
+def test_others_write_while_files_are_read_and_checked(
+    zone: Run, directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    check = checks.check
+    written: list[str] = []
+
+    def and_write(zone_id: str, *given: Any, **named: Any) -> Any:
+        with Store.open(next(tmp_path.glob("*.xferzone"))) as other, other.writer() as writer:
+            writer.set_setting("meanwhile", zone_id)
+        written.append(zone_id)
+        return check(zone_id, *given, **named)
+
+    monkeypatch.setattr(checks, "check", and_write)
+    monkeypatch.setattr(pool, "BUSY_TIMEOUT", 1)
+    done = zone(*words)
+    assert done.code == 0, done.err
+    assert len(written) == (7 if "--from-dir" in words else 1)

@@ -25,8 +25,8 @@ from xferzone.cli.settings import now_ms, occasion
 from xferzone.config import Config, Loaded
 from xferzone.counters import Counters
 from xferzone.errors import CannotServe, NoRoom, ReadOnly, XferzoneError
+from xferzone.exchange.publishing import publish_in_parts
 from xferzone.publish import deferred
-from xferzone.publish.publish import publish
 from xferzone.refs import Door, LocalRefs
 from xferzone.repository import clock
 from xferzone.serve import logs
@@ -102,9 +102,8 @@ class Servers:
                 for doubt in clock.doubts(reader, now_ms()):
                     _log.warning("%s", doubt)
             try:
-                with store.writer() as writer:
-                    for notice in publish(writer, LocalRefs(writer), occasion(Door.START)):
-                        _log.warning("%s", notice)
+                for notice in publish_in_parts(store, occasion(Door.START)):
+                    _log.warning("%s", notice)
                 if "dns" in self._parts:
                     _compile(store)
             except (NoRoom, ReadOnly) as exc:

@@ -85,7 +85,7 @@ def add(
     else:
         zone_id = new_zone(name)
         content = _NEW_ZONE.encode() if file is None else read_input(file)
-        commit(settings, on_branch(zone_id), unless_there(_adding(partial(_checked, zone_id, content, file))))
+        commit(settings, on_branch(zone_id), unless_there(_adding(_ahead(zone_id, content, file))))
 
 
 def _add_all(settings: Settings, found: Found, where: str) -> None:
@@ -93,15 +93,19 @@ def _add_all(settings: Settings, found: Found, where: str) -> None:
     if not found.files:
         raise NotFound("\n".join([f"{where} has no zones to add", *found.warnings]))
 
+    with reading(settings) as (_, refs):
+        new = [one for one in found.files if not _is_served(refs, on_branch(one.zone)(refs))]
+    ahead = {one: _ahead(one.zone, one.content, one.file) for one in new}
+
     def plan(refs: LocalRefs) -> list[tuple[BranchName, Act]]:
         acts: list[tuple[BranchName, Act]] = []
         faults: list[Fault] = []
         for one in found.files:
             branch = on_branch(one.zone)(refs)
-            read = partial(_checked, one.zone, one.content, one.file)
+            read = ahead.get(one) or partial(_checked, one.zone, one.content, one.file)
             if not _is_served(refs, branch):
                 try:
-                    read = partial(_known, _checked(one.zone, one.content, one.file))
+                    read()
                 except ZoneInvalid as exc:
                     faults += exc.faults
             acts.append((branch, unless_there(_adding(read))))
@@ -112,8 +116,18 @@ def _add_all(settings: Settings, found: Found, where: str) -> None:
     commit_all(settings, plan, found.warnings)
 
 
-def _known(checked: _Checked) -> _Checked:
-    return checked
+def _ahead(zone_id: str, content: bytes, file: str | None) -> Callable[[], _Checked]:
+    """`_checked`, now: others may write meanwhile. The call gives or raises what came of it."""
+    try:
+        checked = _checked(zone_id, content, file)
+    except ZoneInvalid as exc:
+        faults = exc.faults
+
+        def fail() -> _Checked:
+            raise ZoneInvalid(faults)
+
+        return fail
+    return lambda: checked
 
 
 def _adding(read: Callable[[], _Checked]) -> Act:
@@ -150,7 +164,7 @@ def import_(settings: Settings, name: str, file: str) -> None:
       xferzone zone import example.com example.com.zone
     """
     zone_id = names.parse_zone(name)
-    content = read_input(file)
+    read = _ahead(zone_id, read_input(file), file)
 
     def act(change: Edit, writer: Writer, refs: LocalRefs) -> Commit:
         ref = refs.get(change.branch)
@@ -158,7 +172,7 @@ def import_(settings: Settings, name: str, file: str) -> None:
             raise NotFound(
                 f"{change.branch} is not served here: `xferzone zone add {name} --from {file}` adds it"
             )
-        given, warnings = _checked(zone_id, content, file)
+        given, warnings = read()
         done = change.replace(given, Writing.given().message or f"import {name}")
         return done.warned(warnings)
 

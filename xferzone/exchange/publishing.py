@@ -36,6 +36,15 @@ def published_part(writer: Writer, occasion: Occasion, env: Env) -> Published:
     return publish_part(writer, LocalRefs(writer), occasion, _part_is_over(env))
 
 
+def publish_in_parts(store: Store, occasion: Occasion, env: Env = SYSTEM) -> Iterator[str]:
+    """Publish all that waits, in parts, one transaction each; what people should be told."""
+    is_all = False
+    while not is_all:
+        with store.writer() as writer:
+            notices, is_all = published_part(writer, occasion, env)
+        yield from notices
+
+
 def _part_is_over(env: Env) -> Callable[[], bool]:
     end = env.monotonic() + PART_S
     return lambda: env.monotonic() >= end
@@ -126,8 +135,8 @@ class Later:
             with store.writer(in_parts=True) as writer:
                 writer.take_waiting()
             while not is_all:
-                is_over = _part_is_over(self._env)
                 with store.writer() as writer:
+                    is_over = _part_is_over(self._env)  # from here on, not while others wrote
                     occasion = Occasion(self._env.clock_ms(), "", Door.PUSH)
                     notices, is_all = publish_part(writer, LocalRefs(writer), occasion, is_over)
                     is_all = is_all and rechaining.rechain_noted(writer, is_over)

@@ -34,7 +34,7 @@ from xferzone.store.turns import Turns
 from xferzone.store.walnote import set_mark
 from xferzone.store.writer import Writer
 
-_WAL_PATIENCE_S = 1.0  # seconds that a writer then waits for readers; others may write meanwhile
+_WAL_PATIENCE_S = 0.5  # seconds that a writer then waits for readers, after its commit; others may write
 _WAL_TRY = 50  # milliseconds of one attempt
 CACHE_SIZE = 32 * 1024 * 1024  # bytes of expanded contents that a process keeps
 
@@ -233,6 +233,8 @@ class Store:
             # Many short attempts: those within one long busy timeout may coincide with readers every time.
             db.execute(f"PRAGMA busy_timeout={_WAL_TRY}")
             with suppress(sqlite3.OperationalError):  # such as a full disk: the commit stands
+                # Most of it is moved while others write; after a long reader, such as a backup, that may be much.
+                db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                 while is_kept and time.monotonic() < end:
                     (is_kept, _, _) = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             db.execute(f"PRAGMA busy_timeout={pool.BUSY_TIMEOUT * 1000}")
