@@ -1,9 +1,9 @@
 """What a repository holds, as of one snapshot: its settings, its artifacts by id, and what is missing."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from xferzone import artifacts
 from xferzone.artifacts import CheckIn, FileCard
@@ -15,7 +15,9 @@ from xferzone.store.chains import id_of
 from xferzone.store.sql import selected
 
 _Value = TypeVar("_Value")
+_Item = TypeVar("_Item")
 
+_LOOK: Final = 5_000  # items between two looks at the time, some 20 ms
 _KEPT_CARDS = 120_000  # of manifests kept parsed, some 40 MB: each is read several times
 _SHARED = 30  # cards that two manifests share take the room of one
 
@@ -57,6 +59,13 @@ class Reader:
         """
         return self._part is not None and self._part.end_if_long()
 
+    def giving_way(self, items: Iterable[_Item]) -> Iterator[_Item]:
+        """The items; it gives way every _LOOK of them."""
+        for number, item in enumerate(items, 1):
+            yield item
+            if not number % _LOOK:
+                self.give_way()
+
     @contextmanager
     def together(self) -> Iterator[None]:
         """What the block does is not cut."""
@@ -95,6 +104,16 @@ class Reader:
         """Those of `ids` whose content is here."""
         query = "SELECT hash FROM blob WHERE content IS NOT NULL AND hash IN (?)"
         return {id_of(raw) for (raw,) in selected(self.db, query, [bytes.fromhex(each) for each in ids])}
+
+    def present_in_parts(self, ids: Collection[ArtifactId]) -> set[ArtifactId]:
+        """`present`, of very many: it gives way."""
+        every = list(ids)
+        slices = (every[start : start + _LOOK] for start in range(0, len(every), _LOOK))
+        here: set[ArtifactId] = set()
+        for some in slices:
+            here |= self.present(some)
+            self.give_way()
+        return here
 
     def content(self, artifact: ArtifactId) -> bytes:
         """The artifact's bytes, verified.

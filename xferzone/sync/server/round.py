@@ -332,7 +332,7 @@ class Round:
         """Note what the client announced: it has that, and we want what of it is not here."""
         writer = self._reader
         assert isinstance(writer, Writer), "may_write was not asked"
-        here = writer.present(self._announced)
+        here = writer.present_in_parts(self._announced)
         self._sender.at_client.update(here, self._sender.came)
         self._missing = [
             artifact for artifact in self._announced if artifact not in here and self._may_bring(artifact)
