@@ -138,3 +138,54 @@ def test_an_id_that_nothing_has_is_said_to_be_none(zone: Run) -> None:
     failed = zone("show", "0123456789abcdef")
     assert failed.code == 5
     assert "no check-in here has an id that begins with 0123456789abcdef" in failed.err
+
+
+STEERING = "\x1b]0;title\x07\x1b[2J\x9b31m\u202e\u2066\u061c\x08\x7f\r"
+NASTY = f"""\
+$TTL 1h
+@ SOA ns1.example.net. hostmaster.example.net. 5 7200 3600 1209600 300
+  NS ns1.example.net.
+www A 192.0.2.1 ; {STEERING.strip()}look
+"""
+VERBS = [
+    ("zone", "export", "nasty.example"), ("zone", "export", "nasty.example", "--at", "main~1"),
+    ("log", "nasty.example"),
+    ("log", "-p", "nasty.example"), ("show", "www.nasty.example"), ("show", "nasty.example/main"),
+    ("diff", "nasty.example"), ("diff", "nasty.example", "main~1", "main"), ("blame", "nasty.example"),
+    ("branch", "nasty.example"), ("tag", "nasty.example"), ("reflog", "nasty.example"), ("zone", "list"), ("status",),
+    ("user", "list"), ("remote", "list"), ("stats",), ("log", "nasty.example", "--format", "json"),
+    ("zone", "export", "nasty.example", "--format", "json"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def nasty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with steering characters wherever somebody else may write them."""
+    path = tmp_path_factory.mktemp("nasty") / "zones.xferzone"
+    xferzone(path, "init")
+    xferzone(path, "zone", "add", "nasty.example", "--from", "-", stdin=NASTY)
+    xferzone(
+        path, "set", "mail.nasty.example", "A", "192.0.2.7", "--as", f"a{STEERING}b", "-m", f"c{STEERING}d"
+    )
+    xferzone(path, "tag", "nasty.example", "v\u202e1")
+    return path
+
+
+@pytest.mark.parametrize("words", VERBS, ids=" ".join)
+def test_nothing_that_somebody_else_wrote_steers_a_terminal(nasty: Path, words: tuple[str, ...]) -> None:
+    shown = _COLOUR.sub("", on_terminal(nasty, *words))
+    steering = "[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u202a-\u202e\u2066-\u2069]"
+    assert not re.search(steering, shown), repr(shown)
+    assert shown.strip() or words[0] in ("remote",)
+
+
+def test_a_zone_is_exported_as_it_is_through_a_pipe(nasty: Path) -> None:
+    piped = subprocess.run(
+        [*XFERZONE, "-R", nasty, "zone", "export", "nasty.example"],
+        check=True,
+        stdout=subprocess.PIPE,
+        cwd=PROJECT,
+    )
+    assert "\u202e".encode() in piped.stdout
+    assert b"\x1b]0;" in piped.stdout
+    assert "\ufffd".encode() not in piped.stdout

@@ -14,12 +14,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import TextIO, cast
 
 import click
 
 import xferzone
 from xferzone.cli.output import error_object, print_json, printable
 from xferzone.cli.settings import DEFAULT_REPOSITORY, Settings
+from xferzone.cli.steadied import Steadied
+from xferzone.cli.terminal import is_terminal
 from xferzone.cli.verbs import Verbs
 from xferzone.errors import FULL, Exists, NoRoom, NotFound, RefConflict, UsageError, XferzoneError
 from xferzone.hashing import short
@@ -76,6 +79,8 @@ def cli(ctx: click.Context, repository: Path, form: str) -> None:
 def main() -> None:
     """Run the command line, print its answer in JSON if that is asked for, and exit with its code."""
     seek_cycles_seldom()
+    if is_terminal():
+        sys.stdout = cast(TextIO, Steadied(sys.stdout))  # it has all that TextIO has
     answer: dict[str, object] = {}
     try:
         code, error = _ended(answer)

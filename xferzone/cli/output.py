@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # what is behind it takes time, and errors are printed withou
 VERSION = 1  # of the JSON; fields are only added to it, and another one is another number
 MAX_SHOWN = 20  # branches, check-ins or artifacts that are listed one by one; JSON has all
 #: What JSON lets stand in a string and a terminal may obey: DEL, C1 controls, and what turns the writing around.
-_STEERING = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_STEERING = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def show_json(fields: Mapping[str, object]) -> None:

@@ -1,0 +1,44 @@
+"""Standard output on a terminal: what somebody else wrote steers it no more than it would steer paper.
+
+    a control character (ESC, CSI, BEL, ...), or one that turns the writing around     U+FFFD
+    line feed, CR LF, tab, and the colours of terminal.py                              as they are
+
+It stands in the place of the stream, so that no verb can forget it. Piped, or in a file, everything is as it is.
+
+Source: ECMA-48; Unicode Standard Annex 9 (bidirectional formatting characters).
+"""
+
+import re
+from typing import Any
+
+_STEERING = re.compile(
+    "(\x1b\\[(?:0|3[1-7])m|\r\n)"  # colours of click.style as they are used here, ends of lines
+    "|[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+)
+
+
+def plain(text: str) -> str:
+    """The text without what could steer a terminal."""
+    return _STEERING.sub(lambda found: found[1] or "\ufffd", text)
+
+
+class Steadied:
+    """A text stream, or the stream of octets below it, through which only plain text passes."""
+
+    def __init__(self, stream: Any) -> None:  # Any: a text stream, or its buffer
+        self._stream = stream
+
+    def write(self, text: Any) -> int:
+        if isinstance(text, str):
+            self._stream.write(plain(text))
+        else:
+            octets = bytes(text).decode("utf-8", "surrogateescape")
+            self._stream.write(plain(octets).encode("utf-8", "surrogateescape"))
+        return len(text)
+
+    @property
+    def buffer(self) -> "Steadied":
+        return Steadied(self._stream.buffer)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
