@@ -46,6 +46,11 @@ def parts(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         next_part(self, *args)  # type: ignore[arg-type]  # what it was called with
         with Store.open(store.path) as other, other.reader() as reader:
             ended.append(len(list(reader.artifacts())))
+            # Whoever publishes now knows who brought them.
+            brought = reader.db.execute(
+                "SELECT count(*) FROM brought JOIN blob USING (rid) WHERE content IS NOT NULL"
+            )
+            assert brought.fetchone() == (ended[-1],)
 
     monkeypatch.setattr(Store, "_next_part", counted)
     return ended

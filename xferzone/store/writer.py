@@ -9,7 +9,7 @@ What is stored here for the first time takes a new row, even if a phantom had on
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from xferzone.artifacts import Cluster
@@ -31,9 +31,10 @@ class _Turns:
     """What the turns of taking in artifacts share. `were_aside`: what was kept aside; `refused`: how many were."""
 
     ripe: orphans.Ripe
-    noter: Noter | None
-    helper: Helper | None
-    refuse: Refuse | None
+    noter: Noter | None = None
+    helper: Helper | None = None
+    refuse: Refuse | None = None
+    settle: Callable[[], None] | None = None
     were_aside: set[ArtifactId] = field(default_factory=set)
     refused: int = 0
 
@@ -75,6 +76,7 @@ class Writer(Expecting):
         noter: Noter | None = None,
         helper: Helper | None = None,
         refuse: Refuse | None = None,
+        settle: Callable[[], None] | None = None,
     ) -> int:
         """Store artifacts as `put` and `put_delta` do. Where those raise, so does this, and nothing is stored.
 
@@ -84,10 +86,11 @@ class Writer(Expecting):
             noter: is shown what is stored.
             helper: takes a share of the verifying; never together with `refuse`, which needs this process.
             refuse: is asked about each artifact once it is verified; what it gives a reason for is not stored.
+            settle: is called when they are stored, in the same transaction, where `give_way` may end it here.
         """
         here = self.present({each.artifact for each in received})
         left = {each.artifact: each for each in received if each.artifact not in here}
-        turns = _Turns(orphans.Ripe(self), noter, helper, refuse)
+        turns = _Turns(orphans.Ripe(self), noter, helper, refuse, settle)
         self._take_all(left, turns)
         return len(left) - turns.refused
 
@@ -96,7 +99,7 @@ class Writer(Expecting):
         ripe = orphans.Ripe(self)
         ripe.all_that_came()
         left = {each.artifact: each for each in ripe.next()}
-        self._take_all(left, _Turns(ripe, None, None, None, set(left)))
+        self._take_all(left, _Turns(ripe, were_aside=set(left)))
 
     def make_clusters(self) -> None:
         """Name the unclustered artifacts in clusters, if they are many.
@@ -136,6 +139,8 @@ class Writer(Expecting):
                 self._store(intake)
                 turns.ripe.came([each.artifact for each in intake.verified])
             left = {each.artifact: each for each in intake.left}
+            if turns.settle is not None:
+                turns.settle()
             if self.give_way():
                 left = {artifact: left[artifact] for artifact in left.keys() - self.present(left)}
             waited = {each.artifact: each for each in turns.ripe.next()}

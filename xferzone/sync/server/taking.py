@@ -92,12 +92,17 @@ class Taking:
         self._gathered, self._sizes, self._size = {}, {}, 0
         if not batch:
             return
+
+        def settle() -> None:
+            brought.note(self._writer, [each.artifact for each in batch], self._bringer)
+
         try:
-            self.received += self._writer.put_all(batch, refuse=self._refusal)
+            self.received += self._writer.put_all(batch, refuse=self._refusal, settle=settle)
         except (MalformedDelta, CorruptArtifact):
-            for each in batch:
-                self._store_one(each)
-        brought.note(self._writer, [each.artifact for each in batch], self._bringer)
+            with self._writer.together():
+                for each in batch:
+                    self._store_one(each)
+        settle()  # what was kept aside, too
         self._writer.give_way()
 
     def _store_one(self, each: Received) -> None:
