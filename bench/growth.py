@@ -25,7 +25,7 @@ from xferzone.store.remotes import ORIGIN, Remote
 from xferzone.sync.client.options import Account
 from xferzone.transport import Body, InProcess
 
-FROM: Final = 250
+FROM: Final = 250  # n
 #: CPU time, so that a busy machine cuts no transaction short.
 ENV: Final = Env(clock_ms=lambda: START_MS + 10**9, monotonic=time.process_time)
 
@@ -64,7 +64,7 @@ def costs(pushes: Pushes, directory: Path) -> tuple[Cost, Cost]:
 
 
 def growth(_directory: Path, words: list[str] | None = None) -> None:
-    """A line for each kind: n, then seconds of CPU for n, 2n, 4n, their ratios, and the longest write transaction."""
+    """A line for each kind: seconds of CPU for n, 2n and 4n, their ratios, and of the longest write transaction."""
     turns.clock = time.process_time
     for name, kind in KINDS.items():
         if words and not any(word in name for word in words):

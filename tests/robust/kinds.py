@@ -355,12 +355,14 @@ def _parents(n: int) -> Pushes:
     return Pushes(before, [made.taken()])
 
 
-def _merge_of_all(n: int) -> Pushes:
-    """A check-in that merges many, which came with it."""
+def _merges_of_many(n: int) -> Pushes:
+    """Check-ins that merge fifty branches each, which came with them."""
     made, root = _begun()
     before = made.taken()
     others = [made.checkin(root, branch=f"{ZONE}/b{number}") for number in range(n)]
-    made.checkin(root, *others)
+    at = root
+    for start in range(0, n, 50):
+        at = made.checkin(at, *others[start : start + 50])
     return Pushes(before, [made.taken()])
 
 
@@ -447,7 +449,7 @@ KINDS: Final[Mapping[str, Callable[[int], Pushes]]] = {
     "zones": _zones,
     "merge ladder of two branches": _ladder,
     "merge ladder of losers": _ladder_of_losers,
-    "merge of all": _merge_of_all,
+    "merges of fifty branches": _merges_of_many,
     "parents that are not here": _parents,
     "files of a check-in": _files,
     "files of one content": _same_files,
