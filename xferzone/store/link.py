@@ -119,7 +119,7 @@ class _Manifests:
         self._writer = writer
         self._arrived = {each.artifact: each.parsed for each in arrived}
         self.sources = {each.artifact: each.source for each in arrived if each.source is not None}
-        self._zones: dict[ArtifactId, int] = {}  # of baselines
+        self._held: dict[ArtifactId, zoned.Held | None] = {}  # by baselines; None: it is not here
 
     def get(self, artifact: ArtifactId) -> CheckIn | None:
         """The check-in; None: it is not here, cannot be read, or is not a check-in."""
@@ -132,19 +132,20 @@ class _Manifests:
     def read(self, checkin: CheckIn) -> _Read:
         """What a check-in names. What its baseline names is awaited by that."""
         named, baseline = list(checkin.parents), checkin.baseline
-        zones = zoned.bits([card.name for card in checkin.files])
+        zones = zoned.bits([card.name for card in checkin.files if card.id is not None])
         if baseline is not None:
             named.append(baseline)
-            zones |= self._zones_of(baseline)
+            held = self._held_by(baseline)
+            gone = (card.name for card in checkin.files if card.id is None)
+            zones |= zoned.UNKNOWN if held is None else held.without(gone)
         named += [card.id for card in checkin.files if card.id is not None]
         return _Read(named, baseline, zones)
 
-    def _zones_of(self, baseline: ArtifactId) -> int:
-        if baseline not in self._zones:
+    def _held_by(self, baseline: ArtifactId) -> zoned.Held | None:
+        if baseline not in self._held:
             found = self.get(baseline)
-            bits = zoned.UNKNOWN if found is None else zoned.bits([card.name for card in found.files])
-            self._zones[baseline] = bits
-        return self._zones[baseline]
+            self._held[baseline] = None if found is None else zoned.Held(card.name for card in found.files)
+        return self._held[baseline]
 
     def read_behind_baselines(self, waited: Collection[int]) -> dict[int, _Read]:
         """By row, the check-ins in rows `waited` whose baseline has just arrived."""

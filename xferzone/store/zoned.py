@@ -8,6 +8,7 @@ A bit that is not set says for certain that the check-in has no file of such a z
 another zone: ask the manifest. Most histories that others bring have no bit in any check-in.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 from zlib import crc32
@@ -38,3 +39,18 @@ def bits(names: Iterable[str]) -> int:
             is_own = zone and "/" not in zone and folder in ("", f"{zone}{_FOLDER}")
             found |= bit(zone) if is_own else _ASIDE
     return found
+
+
+class Held:
+    """The bits of a baseline, less those of files that a delta manifest on it takes away."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._bits = {name: bits([name]) for name in names if name.endswith(_ENDING)}
+        self._counts = Counter(self._bits.values())
+
+    def without(self, gone: Iterable[str]) -> int:
+        """The bits that are left without these names."""
+        found = NONE
+        for each in self._counts - Counter(self._bits[name] for name in gone if name in self._bits):
+            found |= each
+        return found

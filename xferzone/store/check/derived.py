@@ -98,9 +98,9 @@ class Derived:
         parents = enumerate(dict.fromkeys(checkin.parents))
         rows = [(rid, position, parent) for position, each in parents for parent in self._known([each])]
         self._db.executemany("INSERT INTO parent VALUES (?, ?, ?)", rows)
-        zones = zoned.bits([card.name for card in checkin.files])
+        zones = zoned.bits([card.name for card in checkin.files if card.id is not None])
         if checkin.baseline is not None:
-            zones |= self._zones_of(checkin.baseline)
+            zones |= self._zones_behind(checkin, checkin.baseline)
             if checkin.baseline in self._here:
                 self._baselines[rid] = self._rids[bytes.fromhex(checkin.baseline)]
         self._checkins[rid] = branches.New(checkin.date_ms, zones)
@@ -108,9 +108,10 @@ class Derived:
         awaited = [(wanted, rid) for wanted in dict.fromkeys(self._known(missing))]
         self._db.executemany("INSERT INTO awaited VALUES (?, ?)", awaited)
 
-    def _zones_of(self, baseline: ArtifactId) -> int:
+    def _zones_behind(self, checkin: CheckIn, baseline: ArtifactId) -> int:
         with suppress(NotFound, CorruptArtifact):
-            return zoned.bits([card.name for card in self._reader.checkin(baseline).files])
+            held = zoned.Held(card.name for card in self._reader.checkin(baseline).files)
+            return held.without(card.name for card in checkin.files if card.id is None)
         return zoned.UNKNOWN
 
     @staticmethod
