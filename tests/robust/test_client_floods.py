@@ -81,7 +81,7 @@ FLOODS: dict[str, tuple[Callable[[], Rounds], set[int]]] = {
     "too many of them": (lambda: same(b"".join(file(b"%d" % number) for number in range(100_001))), {69}),
     "a reply over all bounds": (lambda: same(file(bytes(60 * 2**20)) * 2), {69}),
     "deltas on deltas, newest first": (lambda: same(b"".join([*derived()][::-1])), {0, 1}),
-    "clusters of nothing": (lambda: lambda n: b"".join(map(cluster, range(n * 20, n * 20 + 20))), {0, 1, 69}),
+    "clusters of nothing": (lambda: lambda n: b"".join(map(cluster, range(n * 100, n * 100 + 100))), {69}),
     "rounds without end": (
         lambda: lambda n: file(b"%d" % n) + b"igot %s\n" % artifact_id(b"%d" % (n + 1)).encode(),
         {69},

@@ -7,6 +7,7 @@ reply is gathered, since what comes before an artifact that it names is written 
 from collections.abc import Iterable
 from typing import Final
 
+from xferzone import artifacts
 from xferzone.cards import CFile, File
 from xferzone.cards.body import unpack
 from xferzone.errors import CorruptArtifact, MalformedDelta, PeerError
@@ -19,6 +20,7 @@ MAX_EXPANDED: Final = (
 )  # bytes of one reply's artifacts; stock's budget is 5 MB of them packed
 _AT_ONCE: Final = 32 * 1024 * 1024  # bytes of expanded artifacts that are stored together
 _TOGETHER: Final = 50_000  # artifacts
+_PARSED: Final = 4  # times its size that an artifact of names takes when it is parsed
 
 
 class Arriving:
@@ -40,9 +42,9 @@ class Arriving:
         total = 0
         for card in cards:
             self._gathered.append(Received(card.artifact, card.source, payload(card)))
-            size = len(self._gathered[-1].payload)
-            self._size += size
-            total += size
+            opened = self._gathered[-1].payload
+            self._size += len(opened) * (_PARSED if artifacts.may_be_structural(opened) else 1)
+            total += len(opened)
             if total > MAX_EXPANDED:
                 raise PeerError(f"the server sends over {MAX_EXPANDED} bytes of artifacts in one reply")
             if self._size >= _AT_ONCE or len(self._gathered) >= _TOGETHER:

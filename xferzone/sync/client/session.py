@@ -72,6 +72,7 @@ MAX_ARTIFACTS: Final = (
 MAX_ANNOUNCED: Final = (
     250_000  # igots of one reply, or of all of a clone; what is over must be announced again
 )
+MAX_NAMED: Final = 1_000_000  # phantoms that one session makes, beside those whose artifacts came; ours
 MAX_MESSAGES: Final = 100  # of one session, kept for people; ours
 MAX_TEXT: Final = 2_000  # characters of each; ours
 
@@ -171,6 +172,7 @@ class ClientSession:
         self._names: set[ArtifactId] = set()  # what the parts of a clone brought that came before
         self._received = 0  # artifacts in the last reply
         self._reading = Reading()
+        self._named = 0  # phantoms made
 
     @property
     def pulls(self) -> bool:
@@ -366,6 +368,11 @@ class ClientSession:
             self._asking.note_announced(writer, announced, expects=self.pulls, is_news=is_news)
         )
         self._sending.confirm(writer, is_taken=not (self.errors or self.is_denied))
+        self._named += writer.new_phantoms
+        if self._named > MAX_NAMED + self.traffic.linked:
+            raise PeerError(
+                f"the server names {self._named} artifacts and sends {self.traffic.linked} of them"
+            )
 
 
 def _shortened(text: str) -> str:
