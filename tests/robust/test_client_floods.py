@@ -1,7 +1,7 @@
 """What a server can do to a client with replies that are large, many, or never new: it ends, in little memory.
 
-Each reply is as large as its kind may be, and comes again in every round. The peak of memory is what the kernel kept of
-the process. `chain`, `orphans` and `floods of names` were run by hand with ten times as much.
+Each reply comes again in every round, or is new in every round. The peak of memory is what the kernel kept of the process.
+Clones of the other floods, and 100,000 deltas without a source, were run by hand.
 """
 
 import os
@@ -145,7 +145,7 @@ def test_a_flood_ends_in_little_memory(home: Path, name: str) -> None:
     assert len(said) < 1_000_000
 
 
-@pytest.mark.parametrize("name", ["names", "questions", "messages", "small artifacts", "clusters of nothing"])
+@pytest.mark.parametrize("name", ["names", "messages", "clusters of nothing"])
 def test_a_clone_of_one_ends_in_little_memory_and_leaves_nothing(home: Path, name: str) -> None:
     make, _ = FLOODS[name]
     with Served(Flood(make())).running() as server:
