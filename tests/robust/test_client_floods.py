@@ -1,6 +1,6 @@
 """What a server can do to a client with replies that are large, many, or never new: it ends, in little memory.
 
-Each reply comes again in every round, or is new in every round. The peak of memory is what the kernel kept of the process.
+Each reply comes again in every round, or is new in every round. The peak of memory is what the kernel kept of it.
 Clones of the other floods, and 100,000 deltas without a source, were run by hand.
 """
 
