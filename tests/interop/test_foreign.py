@@ -117,7 +117,7 @@ def test_a_pull_sends_nothing_and_nothing_new_costs_one_round(at: tuple[Foreign,
 
 
 def test_stock_pushes_all_of_it_to_us_and_clones_it_back(foreign: Path, tmp_path: Path) -> None:
-    """By an administrator: the history has SHA1 names, and a writer may bring none (tests/exchange/test_attribution.py)."""
+    """By an administrator: the history has SHA1 names, of which a writer may bring none."""
     copy = Foreign(tmp_path, foreign)
     ((code,),) = agreement.rows(copy.file, _PROJECT)
     operator, repository = Person(tmp_path / "operator"), tmp_path / "zones.xferzone"
