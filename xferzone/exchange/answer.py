@@ -351,7 +351,7 @@ class _Made(NamedTuple):
 def _round_terms(reader: Reader, rights: Rights, budget: Budget) -> RoundTerms:
     refs = LocalRefs(reader)
     admit = Policy(reader, refs, rights.login).refusal
-    return RoundTerms(rights, budget, admit, refs, sha1_of_all=False)
+    return RoundTerms(rights, budget, admit, refs, sha1_of_all=refs.newest() == 0)
 
 
 def _reply_type(content_type: str, reply: server_reply.Reply) -> str:
