@@ -9,7 +9,7 @@ from tests.publish.project import MAIN, MAIN_BRANCH, NOW, Project, zone_text
 from xferzone.artifacts import CheckIn, Control, Tag, parse
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.history import log
-from xferzone.publish.policy import refusal
+from xferzone.publish.policy import Policy
 from xferzone.publish.publish import publish_part
 from xferzone.refs import Door, LocalRefs
 from xferzone.repository.rebuild import rebuild
@@ -425,13 +425,13 @@ def test_tags_of_a_pusher_never_move_a_ref(project: Project) -> None:
     with project.writing() as (writer, refs):
         for name in ("branch", "date", "closed", "hidden", "parent", f"sym-{MAIN}"):
             weapon = Control(date_ms=NOW, tags=(Tag("*", name, first, "x"),), user="eve").encode()
-            assert refusal(writer, refs, parse(weapon)), name
+            assert Policy(writer, refs).refusal(parse(weapon)), name
             writer.put(weapon)
         for name in ("sig-1", "approve-ann", "policy-two", "sym-example.com/sig-1"):
             reserved = Control(date_ms=NOW, tags=(Tag("+", name, first, "x"),), user="eve").encode()
-            assert "reserved" in (refusal(writer, refs, parse(reserved)) or ""), name
+            assert "reserved" in (Policy(writer, refs).refusal(parse(reserved)) or ""), name
         fair = Control(date_ms=NOW, tags=(Tag("+", "sym-example.com/v1", first, None),), user="eve").encode()
-        assert refusal(writer, refs, parse(fair)) is None
+        assert Policy(writer, refs).refusal(parse(fair)) is None
     child = project.manifest(B, first)
     project.push(child)
     with project.store.reader() as reader:
@@ -515,7 +515,7 @@ def test_what_another_branch_has_passed_needs_an_administrator_too(
     project, _, oops = mended_elsewhere
     with project.writing() as (writer, refs):
         weapon = Control(date_ms=NOW, tags=(Tag("+", "date", oops, "2030-01-01"),), user="bob").encode()
-        assert refusal(writer, refs, parse(weapon))
+        assert Policy(writer, refs).refusal(parse(weapon))
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -6,7 +6,7 @@ from tests.sync.recorded import signed
 from xferzone.cards import Card, Pragma, encode_cards, parse_cards
 from xferzone.store import Store
 from xferzone.sync.server.budget import Budget
-from xferzone.sync.server.login import authenticate, may_write
+from xferzone.sync.server.login import claimed, may_write
 from xferzone.sync.server.reply import Reply
 from xferzone.sync.server.request import Request
 from xferzone.sync.server.round import Round, Terms
@@ -21,8 +21,9 @@ def ask(store: Store, body: bytes, budget: Budget | None = None, notices: Sequen
     """The reply to card text `body`, whose login card, if any, holds; what a writer did is committed."""
     with store.reader() as reader:
         request = Request(body)
-        rights = authenticate(reader, request)
-    assert rights is not None
+        claim = claimed(reader, request.login)
+    assert claim.is_true_of(request)
+    rights = claim.rights
     with store.writer() if may_write(request, rights) else store.reader() as transaction:
         round_ = Round(transaction, request, Terms(rights, budget or Budget()))
         round_.receive()

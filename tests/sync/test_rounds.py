@@ -16,7 +16,7 @@ from xferzone.cards import CFile, CloneSeqno, File, parse_cards
 from xferzone.hashing import ArtifactId
 from xferzone.store import Store, accounts
 from xferzone.sync.server.budget import Budget
-from xferzone.sync.server.login import authenticate
+from xferzone.sync.server.login import claimed
 from xferzone.sync.server.request import Request
 
 HISTORY = recorded.public_history()
@@ -80,7 +80,8 @@ def test_what_was_pushed_is_kept(store: Store) -> None:
 def test_a_wrong_password_is_refused_as_stock_did(store: Store) -> None:
     ((request, _),) = recorded.scenario("auth-failure")
     with store.reader() as reader:
-        assert authenticate(reader, Request(request)) is None
+        opened = Request(request)
+        assert not claimed(reader, opened.login).is_true_of(opened)
 
 
 def test_a_pull_brings_the_cluster_first_and_then_its_members(store: Store) -> None:

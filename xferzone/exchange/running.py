@@ -11,7 +11,6 @@ from xferzone.publish import kept_waiting
 from xferzone.publish.follow import Followed
 from xferzone.refs import BranchName, LocalRefs
 from xferzone.store import Reader, Store, places, unsent
-from xferzone.store.waiting import last_row
 from xferzone.sync.client import driver
 from xferzone.sync.client.session import ClientSession
 from xferzone.transport import Transport
@@ -28,7 +27,7 @@ class Running:
         self._context: object = None
         self._began = options.env.monotonic()
         with store.reader() as reader:
-            self._since = last_row(reader)
+            self._since = reader.last_row()
 
     @contextmanager
     def observed(self, operation: str) -> Iterator[None]:

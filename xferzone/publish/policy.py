@@ -104,8 +104,3 @@ def _text(name: str) -> str:
 def _symbol(tag: Tag) -> str | None:
     name = _text(tag.name)
     return name.removeprefix(_SYM) if name.startswith(_SYM) else None
-
-
-def refusal(reader: Reader, refs: LocalRefs, parsed: object, login: str = "") -> str | None:
-    """What a Policy says of one artifact alone."""
-    return Policy(reader, refs, login).refusal(parsed)

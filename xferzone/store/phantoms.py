@@ -88,5 +88,4 @@ class Expecting(Reader):
 
     def next_rids(self) -> Iterator[int]:
         """Row numbers that were never used, in order; for store/ only."""
-        row = self.db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'blob'").fetchone()
-        return count(1 if row is None else row[0] + 1)
+        return count(self.last_row() + 1)

@@ -15,9 +15,8 @@ from xferzone.store.chains import id_of
 from xferzone.store.sql import selected
 
 _Value = TypeVar("_Value")
-_Item = TypeVar("_Item")
 
-_LOOK: Final = 5_000  # items between two looks at the time, some 20 ms
+_LOOK: Final = 5_000  # ids looked up between two looks at the time, some 20 ms
 _KEPT_CARDS = 120_000  # of manifests kept parsed, some 40 MB: each is read several times
 _SHARED = 30  # cards that two manifests share take the room of one
 
@@ -58,13 +57,6 @@ class Reader:
         Nothing that was read before need hold after it; a writer's work so far is committed.
         """
         return self._part is not None and self._part.end_if_long()
-
-    def giving_way(self, items: Iterable[_Item]) -> Iterator[_Item]:
-        """The items; it gives way every _LOOK of them."""
-        for number, item in enumerate(items, 1):
-            yield item
-            if not number % _LOOK:
-                self.give_way()
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -108,10 +100,9 @@ class Reader:
     def present_in_parts(self, ids: Collection[ArtifactId]) -> set[ArtifactId]:
         """`present`, of very many: it gives way."""
         every = list(ids)
-        slices = (every[start : start + _LOOK] for start in range(0, len(every), _LOOK))
         here: set[ArtifactId] = set()
-        for some in slices:
-            here |= self.present(some)
+        for start in range(0, len(every), _LOOK):
+            here |= self.present(every[start : start + _LOOK])
             self.give_way()
         return here
 
@@ -161,9 +152,9 @@ class Reader:
         return [id_of(raw) for (raw,) in self.db.execute(query, (behind, limit))]
 
     def last_row(self) -> int:
-        """A number that grows with each artifact that comes or is named for the first time."""
-        (last,) = self.db.execute("SELECT coalesce(max(rid), 0) FROM blob").fetchone()
-        return int(last)
+        """The row that was used last: what comes, or is named for the first time, gets a higher one."""
+        row = self.db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'blob'").fetchone()
+        return 0 if row is None else int(row[0])
 
     def unclustered(self) -> list[ArtifactId]:
         """The artifacts here that no cluster names, in order of arrival."""

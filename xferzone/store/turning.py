@@ -26,9 +26,8 @@ _LARGEST: Final = (
 _SMALLEST: Final = 600  # bytes; below this, zstd with the dictionary does as well as a delta
 _HELD: Final = 32 * 1024 * 1024  # bytes of contents and frames that wait to be written
 _CLEARLY: Final = 16  # times smaller than the content: so much smaller a delta has the smaller frame, too
-_ASTRAY: Final = (
-    4  # times its size that a delta may have once it is turned round; else a search finds a better one
-)
+#: Times its size that a delta may have once it is turned round; else a search finds a better one.
+ASTRAY: Final = 4
 
 
 @dataclass(slots=True)
@@ -121,7 +120,7 @@ class Turning:
         self._held += len(content)
         new.source = None
         self._restack(old)
-        return delta.reverse(before, way, most=min(_ASTRAY * len(way), old.size // WORTH))
+        return delta.reverse(before, way, most=min(ASTRAY * len(way), old.size // WORTH))
 
     def _hang(self, old: _Row, new: _Row, back: bytes | None) -> None:
         """Make `old` a delta of `new`, by `back` if that is known; not if it saves nothing or the chain is too long."""

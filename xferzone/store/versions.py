@@ -26,6 +26,7 @@ from xferzone.store.chains import id_of
 from xferzone.store.reader import Reader
 from xferzone.store.rechaining import noted
 from xferzone.store.sql import selected
+from xferzone.store.turning import ASTRAY
 
 MAX_LINE: Final = 1_000  # versions that one is put behind; ours: a whole one in a thousand costs little
 MAX_NEAR: Final = 250  # check-ins looked at before a file, and behind it; ours, some 20 ms the first time
@@ -33,9 +34,6 @@ MAX_CARDS: Final = 1_000  # files of these, together
 MAX_FOLLOWED: Final = 5_000  # versions followed to see whether they lead in a circle; ours, some 0.1 s
 
 _SMALLEST: Final = 100  # bytes; smaller content goes whole; as stock
-_ASTRAY: Final = (
-    4  # times its size that a kept delta may have once it is turned round; else a new one is searched for
-)
 _SAVING: Final = 51  # bytes that a delta saves at least; as stock
 _WORTH_SEARCHING: Final = 1_000  # bytes; for less no check-ins are read
 #: A file mostly comes just before the check-in that names it.
@@ -170,7 +168,7 @@ def as_delta(reader: Reader, artifact: ArtifactId, source: ArtifactId) -> bytes 
     most = len(content) - _SAVING
     back = _kept(reader, source, artifact)
     if back is not None:
-        way = delta.reverse(content, back, most=min(most, _ASTRAY * len(back)))
+        way = delta.reverse(content, back, most=min(most, ASTRAY * len(back)))
         if way is not None:
             return way
     return delta.create(reader.content(source), content, most=most)

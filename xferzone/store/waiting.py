@@ -73,7 +73,7 @@ def waiting(reader: Reader, *, since: int = 0, login: str | None = None) -> list
     """At most MAX_WAITING check-ins that wait, in order of arrival.
 
     Args:
-        since: only what has come into later rows (`last_row`), and what waits behind that.
+        since: only what has come into later rows (`Reader.last_row`), and what waits behind that.
         login: only what it has pushed and what waits for a parent, which is not on its way for all we know.
     """
     query = _WAITS.format(
@@ -89,12 +89,6 @@ def waiting(reader: Reader, *, since: int = 0, login: str | None = None) -> list
         Waiting(id_of(raw), branch, zones, parent and id_of(parent), lacks and id_of(lacks), bool(is_behind))
         for raw, branch, zones, parent, lacks, is_behind in rows
     ]
-
-
-def last_row(reader: Reader) -> int:
-    """The row that was used last; what comes later has a higher one."""
-    row = reader.db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'blob'").fetchone()
-    return 0 if row is None else int(row[0])
 
 
 def may_come(reader: Reader, since: int) -> bool:

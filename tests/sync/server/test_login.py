@@ -12,7 +12,7 @@ from tests.sync.recorded import signed
 from xferzone.cards import Login
 from xferzone.cards.session import nonce, signature
 from xferzone.store import Store, accounts
-from xferzone.sync.server.login import Rights, authenticate
+from xferzone.sync.server.login import Rights, claimed
 from xferzone.sync.server.request import Request
 
 PROJECT = "0123456789abcdef0123456789abcdef01234567"
@@ -40,7 +40,9 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def rights(store: Store, body: bytes) -> Rights | None:
     with store.reader() as reader:
-        return authenticate(reader, Request(body))
+        request = Request(body)
+        claim = claimed(reader, request.login)
+        return claim.rights if claim.is_true_of(request) else None
 
 
 def letters(store: Store, body: bytes) -> str | None:

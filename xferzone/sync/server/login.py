@@ -108,12 +108,6 @@ def claimed(reader: Reader, card: Login | None) -> Claim:
     return Claim(Rights(card.user, accounts.letters(reader, card.user)), card, known.secret)
 
 
-def authenticate(reader: Reader, request: Request) -> Rights | None:
-    """The rights of the sender of `request`. None: its login card does not hold."""
-    claim = claimed(reader, request.login)
-    return claim.rights if claim.is_true_of(request) else None
-
-
 def may_write(request: Request, rights: Rights) -> bool:
     """Whether a round over `request` needs a Writer: without the right to push, or a push card, nothing is stored."""
     return rights.write and request.has_push()

@@ -57,7 +57,7 @@ from xferzone.hashing import ArtifactId, is_forgeable
 from xferzone.refs import LocalRefs
 from xferzone.store.asked import note_named
 from xferzone.store.reader import Reader
-from xferzone.store.waiting import last_row, may_come
+from xferzone.store.waiting import may_come
 from xferzone.store.writer import Writer
 from xferzone.sync.server.budget import Budget
 from xferzone.sync.server.kinds import bound, bounded
@@ -190,7 +190,7 @@ class Round:
 
     def go_on(self, reader: Reader) -> None:
         """`finish` in this transaction, so that nobody waits for it to write."""
-        self._reader, self._refs = reader, LocalRefs(reader)
+        self._reader, self._refs = reader, self._refs and LocalRefs(reader)
         self._sender.go_on(reader)
 
     def finish(self, notices: Iterable[str] = ()) -> Reply:
@@ -305,7 +305,7 @@ class Round:
         if self._taking is None:
             assert isinstance(self._reader, Writer), "may_write was not asked"
             admit = admit_all if self._terms.rights.setup else self._terms.admit
-            self._last_row = last_row(self._reader)
+            self._last_row = self._reader.last_row()
             judge = Judge(admit, self._draft.complain)
             self._taking = Taking(self._reader, self._terms.budget, self._terms.rights.login, judge)
         self._taking.take(card)
