@@ -25,7 +25,7 @@ from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.publish import kept_waiting
 from xferzone.refs import BranchName, LocalRefs
 from xferzone.repository.status import status
-from xferzone.store import Store, accounts
+from xferzone.store import Store, accounts, places
 from xferzone.web.app import create_app
 
 __all__ = ["xz"]
@@ -262,6 +262,23 @@ def test_a_push_looks_at_what_is_not_placed_alone(project: Project) -> None:
             reader.db.set_progress_handler(None, 1)
             costs.append(steps)
     assert costs[2] <= costs[0] * 1.2 + 20
+
+
+def test_publishing_does_not_look_at_what_waits_for_what_is_missing(project: Project) -> None:
+    text, first = version(1, branch=MAIN)
+    texts, made = [text], [first]
+    for number in range(2, 6):
+        text, checkin = version(number, made[-1], branch=MAIN)
+        texts.append(text)
+        made.append(checkin)
+    project.push(*texts, *made[1:])
+    with project.store.reader() as reader:
+        assert places.branches_by_arrival(reader) == []
+        assert len(places.behind(reader)) == 3  # made[1] is not complete itself
+    project.push(first)
+    assert served(project) == artifact_id(made[-1])
+    with project.store.reader() as reader:
+        assert places.behind(reader) == frozenset()
 
 
 def test_a_pull_and_a_clone_tell_what_came_and_waits(project: Project, tmp_path: Path, xz: Run) -> None:

@@ -65,13 +65,13 @@ def publish_part(
     notices = [*misspelled.moved(writer, refs)]
     places.leave_foreign(writer)
     left, is_done = _by_rank(places.branches_by_arrival(writer)), True
+    behind = places.behind(writer)
     strays: list[Placed] = []
     passed: dict[str, list[Placed]] = {}  # of branches not looked at yet, by a move of another one
     while left:
         text = left.pop()
-        arrived = sorted(
-            [*places.unplaced_on(writer, text), *passed.pop(text, ())], key=lambda each: each.row
-        )
+        waiting = (each for each in places.unplaced_on(writer, text) if each.row not in behind)
+        arrived = sorted([*waiting, *passed.pop(text, ())], key=lambda each: each.row)
         branch = BranchName.parse(text)
         if branch is None:
             for checkin in arrived:

@@ -11,7 +11,7 @@ A check-in waits while an artifact that it names has not come.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from xferzone.hashing import ArtifactId
 from xferzone.store import schema, zoned
@@ -60,6 +60,15 @@ def placed(reader: Reader, artifact: ArtifactId) -> Placed | None:
     return None if row is None else _placed(reader, [row])[0]
 
 
+#: Check-ins that are not settled and follow, by first parents, one of these that is not complete.
+_BEHIND: Final = """behind(rid) AS (
+    SELECT child FROM checkin AS stuck JOIN parent ON parent = stuck.rid AND position = 0
+    JOIN checkin ON checkin.rid = child AND checkin.place = 0
+    WHERE stuck.place = 0 AND EXISTS (SELECT 1 FROM awaited WHERE awaited.checkin = stuck.rid)
+    UNION SELECT child FROM behind JOIN parent ON parent = behind.rid AND position = 0
+    JOIN checkin ON checkin.rid = child AND checkin.place = 0)"""
+
+
 def unplaced(reader: Reader) -> list[Placed]:
     """Complete check-ins that publishing has not settled, in order of arrival."""
     rows = reader.db.execute(
@@ -72,10 +81,21 @@ def unplaced(reader: Reader) -> list[Placed]:
 
 def branches_by_arrival(reader: Reader) -> list[str]:
     """The branches of complete check-ins that publishing has not settled, that of the last one to arrive last."""
-    query = """SELECT branch FROM checkin WHERE place = 0 AND branch IS NOT NULL
-               AND NOT EXISTS (SELECT 1 FROM awaited WHERE awaited.checkin = checkin.rid)
-               GROUP BY branch ORDER BY max(rid)"""
+    query = f"""WITH RECURSIVE {_BEHIND}
+                SELECT branch FROM checkin
+                WHERE place = 0 AND branch IS NOT NULL AND rid NOT IN (SELECT rid FROM behind)
+                AND NOT EXISTS (SELECT 1 FROM awaited WHERE awaited.checkin = checkin.rid)
+                GROUP BY branch ORDER BY max(rid)"""  # noqa: S608 our own text
     return [branch for (branch,) in reader.db.execute(query)]
+
+
+def behind(reader: Reader) -> frozenset[int]:
+    """The rows of check-ins that wait since what is before them on their first parents' line is not complete.
+
+    Publishing would look at each of them in vain, with every push, for as long as what is missing does not come.
+    """
+    query = f"WITH RECURSIVE {_BEHIND} SELECT rid FROM behind"  # noqa: S608 our own text
+    return frozenset(rid for (rid,) in reader.db.execute(query))
 
 
 def unplaced_branches(reader: Reader) -> list[str]:
