@@ -36,7 +36,6 @@ MORTAL = """
 import os, runpy, signal, sys
 from pathlib import Path
 from xferzone.exchange.answer import _Answering as Answering
-from xferzone.sync.server.round import Round
 from xferzone.web import xfer
 
 flags = Path(sys.argv.pop(1))
@@ -46,24 +45,25 @@ def die(point):
         (flags / point).unlink()
         os.kill(os.getpid(), signal.SIGKILL)
 
-def receive(req, raw, was=xfer._receive):
-    if (flags / "body").exists():
-        req.stream.read(req.content_length // 2)
-        die("body")
-    return was(req, raw)
+def pieces(req, visitor, was=xfer._pieces):
+    came = 0
+    for octets in was(req, visitor):
+        yield octets
+        came += len(octets)
+        if came >= req.content_length // 2:
+            die("body")
 
-def finish(round_, notices=(), was=Round.finish):
-    reply = was(round_, notices)
-    if round_._taking is not None and round_._taking.received:
-        die("transaction")
-    return reply
+def published(answering, *args, was=Answering._published, **named):
+    part = was(answering, *args, **named)
+    die("transaction")
+    return part
 
 def written(answering, reply, error=None, was=Answering._written):
     if reply.received:
         die("reply")
     return was(answering, reply, error)
 
-xfer._receive, Round.finish, Answering._written = receive, finish, written
+xfer._pieces, Answering._published, Answering._written = pieces, published, written
 runpy.run_module("xferzone", run_name="__main__")
 """
 

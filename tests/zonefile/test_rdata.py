@@ -481,6 +481,7 @@ LOOSE = {b"CAA", b"HINFO", b"URI", b"X25", b"ISDN", b"TYPE256", b"TYPE257", b"WK
 def test_we_equal_dnspython_on_all_that_both_take(given_text: tuple[bytes, bytes]) -> None:
     kind, written = given_text
     assume(written.isascii() and not (kind in LOOSE and (b"\\" in written or b"65536" in written)))
+    assume(b"\r" not in written)  # part of a word to dnspython, the end of one to us
     rdtype = rdtypes.parse_type(kind)
     wire = ours(rdtype, written)
     assume(wire is not None)
