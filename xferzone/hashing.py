@@ -1,7 +1,7 @@
 """Artifact ids: the lower-case hex hash of an artifact's content.
 
-40 digits are SHA1, 64 are SHA3-256; nothing but the length tells them apart. Two contents of one SHA1 can be made for
-the price of a car (shattered.io), so a SHA1 id says nothing about who may have another content of that name.
+40 digits are SHA1, 64 are SHA3-256; nothing but the length tells them apart. Two contents with the same SHA1 can be
+made (shattered.io), so a SHA1 id does not prove that two people with it have the same content.
 Source: Fossil 2.21, www/hashpolicy.wiki; src/hname.c hname_validate().
 """
 

@@ -130,7 +130,7 @@ def test_a_check_in_on_a_blob_is_told_and_stays_counted(
     heir = version(3, orphan[1])
     (told,) = messages(pushed(client, project, blob, *orphan, *heir))
     assert told.startswith("example.com: 2 check-ins wait and are not served: ")
-    assert f"names as its parent {artifact_id(blob)[:16]}, which is here and is no check-in" in told
+    assert f"names as its parent {artifact_id(blob)[:16]}, which is here but is not a check-in" in told
     assert waits(project) == 2
     assert served(project) == artifact_id(first[1])
 

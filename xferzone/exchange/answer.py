@@ -1,8 +1,9 @@
 """The server's half of xfer: one body in, one reply out, by whatever way they travel.
 
-    body ─> who says to send it (entrance.py) ─> opened once into a Request ─> the login holds ─> a Round in one
-    transaction ─> commit ─> reply
-     └ pushed: published, clusters made
+    body ─> who claims to send it (entrance.py) ─> expanded once into a Request ─> the login holds ─> a Round
+        it may write      in a write transaction, of several parts if it is long; published, clusters made; commit
+        it may not        in a read transaction
+    ─> the reply is made in a read transaction ─> sent
 
 Nothing is sent before the commit. What people should read goes out as a reply with an error card: stock clients show
 that, and of an HTTP status only the number. So `answer` raises nothing for what a peer or the repository does wrong.
@@ -256,7 +257,7 @@ class _Answering:
     def _taken_in(
         self, store: Store, request: Request, rights: Rights, budget: Budget
     ) -> tuple[Round, list[str]]:
-        """A request that may write, after what it brought is committed, and published or left to later; and notices."""
+        """The round and its notices: what the request brought is committed, and published or left to `Later`."""
         later = self._terms.later
         with store.writer(in_parts=True) as writer:
             writer.rechains_later = later is not None

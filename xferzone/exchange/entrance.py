@@ -3,7 +3,7 @@
     the first MAX_STRANGER bytes of text ─> the login card, or none ─> a claim (sync/server/login.py)
 
     the claim gives no right    the text is cut after MAX_STRANGER bytes or MAX_STRANGER_LINES lines, and no more of it
-                                is inflated; the cards before the cut are answered as ever
+                                is inflated; the cards before the cut are answered as always
     it gives no right to write  MAX_ASKING bytes on the wire, and as many of text
     it does                     answer.MAX_WIRE and answer.MAX_BODY
 
@@ -25,9 +25,7 @@ from xferzone.sync.server.request import Request
 MAX_STRANGER: Final = 64 * 1024  # bytes of text; stock's request to log in or to be told to has under 1 kB
 MAX_STRANGER_LINES: Final = 300
 MAX_STRANGER_WIRE: Final = 2 * MAX_STRANGER  # bytes that are kept as they travel: rubbish does not pack
-MAX_ASKING: Final = (
-    16 * 1024 * 1024
-)  # bytes; 100,000 gimme lines, which is what stock asks for at the very most, have 7 MB
+MAX_ASKING: Final = 16 * 1024 * 1024  # bytes; 100,000 gimme lines, stock's very most, have 7 MB
 
 CUT: Final = (
     f"a request without rights here may have {MAX_STRANGER_LINES} lines and {MAX_STRANGER} bytes: log in, or ask the "

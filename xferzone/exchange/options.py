@@ -107,7 +107,7 @@ class Outcome:
         followed: refs moved, diverged, and kept where they were.
         unsent: artifacts made here that still wait for a push.
         waiting: what is told of check-ins that came or were sent, and wait: for what has not come, or behind what is
-            no check-in.
+            not a check-in.
         beaten: branches pushed to on which somebody else was first.
     """
 

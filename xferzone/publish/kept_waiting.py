@@ -84,7 +84,7 @@ def _reason(each: Waiting) -> str:
     if each.is_behind:
         return f"follows {short(each.parent)}, which waits"
     return (
-        f"names as its parent {short(each.parent)}, which is here and is no check-in. Commit the same on top of "
+        f"names as its parent {short(each.parent)}, which is here but is not a check-in. Commit the same on top of "
         "what is served."
     )
 

@@ -18,13 +18,10 @@ from xferzone.refs import BranchName, Door, LocalRefs, Move, Ref
 from xferzone.store import ancestry, places, schema
 from xferzone.store.incoming import Received
 from xferzone.store.places import Placed
+from xferzone.store.rechaining import never
 from xferzone.zone.loss import Loss
 
 FORKS: Final = 200  # check-ins moved to fork branches at a time, some 0.2 s
-
-
-def _never() -> bool:
-    return False
 
 
 def settle(refs: LocalRefs, pending: Pending, won: Move) -> None:
@@ -70,7 +67,7 @@ def _mark_passed(pending: Pending, tip: ArtifactId) -> None:
     pending.note_passed(passed)
 
 
-def conclude(pending: Pending, is_over: Callable[[], bool] = _never) -> bool:
+def conclude(pending: Pending, is_over: Callable[[], bool] = never) -> bool:
     """Move to fork branches what can no longer be published on this one, FORKS at a time until `is_over`.
 
     Returns whether all of it was moved; else another call goes on.

@@ -37,7 +37,7 @@ class Status:
 
     Fields:
         unsent: artifacts made here and not pushed, also by branch; none in a primary, which does not count them.
-        waiting: how many of `unpublished` wait for what has not come, or for a parent that is no check-in.
+        waiting: how many of `unpublished` wait for what has not come, or have a parent that is not a check-in.
         forks: those of the last FRESH_MS; `old_forks` counts the older ones.
     """
 

@@ -4,9 +4,9 @@
     stack(v3) = 2           the most deltas that lie on it: reading v1 applies two
 
 The newest version of a file stays whole, so a tip is one read. The version before it becomes a delta against it when
-the newer one is linked (rechaining.py), in whatever order they arrive. A version whose chain would be longer than
-MAX_STACK deltas stays whole instead, which bounds every read. Nothing here trusts the table: a chain is followed for
-at most MAX_STACK steps.
+the newer one is linked, or when a long push is over (rechaining.py), in whatever order they arrive. A version whose
+chain would be longer than MAX_STACK deltas stays whole instead, which bounds every read. Nothing here trusts the table:
+a chain is followed for at most MAX_STACK steps.
 """
 
 import sqlite3

@@ -105,7 +105,7 @@ def unplaced_branches(reader: Reader) -> list[str]:
 
 
 def unplaced_on(reader: Reader, branch: str) -> list[Placed]:
-    """The same on one branch."""
+    """Complete check-ins of the branch that publishing has not settled, in order of arrival."""
     rows = reader.db.execute(
         """SELECT rid, hash, date_ms, branch, place, zones FROM checkin JOIN blob USING (rid)
            WHERE place = 0 AND branch = ?

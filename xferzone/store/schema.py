@@ -26,7 +26,8 @@ derived    checkin       date, branch (inherited along first parents), place (be
            awaited       artifacts that a check-in names and that are not here, and its baseline while that waits
                          itself: it waits until none is left
            unclustered   artifacts in no cluster
-           unchained     check-ins whose versions are not deltas of newer ones yet (rechaining.py)
+           unchained     check-ins that came in a push, and whose chains of deltas are still to be turned round
+                         (rechaining.py)
            invalid       check-ins of a zone branch found invalid when publishing, with the reason
            serial        the serial of a check-in for a zone (law 3), where it was computed
            zone_index    the served form of one zone file that a ref stands on or stood on before its last move
@@ -34,7 +35,8 @@ derived    checkin       date, branch (inherited along first parents), place (be
 place      0  on a zone branch or one of its forks, not settled: publishing looks at these
            1  published: a ref stands on it or on a descendant
            2  recorded invalid
-           3  not on a zone's branch, and never looked at; in a clone also what its refs have not passed
+           3  not on a zone's branch: looked at again once the branch holds a zone's files; in a clone also what its
+              refs have not passed
 """
 
 from typing import Final

@@ -55,23 +55,13 @@ class Turning:
         self._restacked: set[int] = set()
         self._held = 0
 
-    def look_up(self, artifacts: Collection[ArtifactId]) -> None:
-        """Get ready for these, with one statement for many."""
-        new = [artifact for artifact in artifacts if artifact not in self._known]
-        self._known |= dict.fromkeys(new)
-        query = f"""SELECT rid, hash, size, source, stack FROM blob
-                    WHERE content IS NOT NULL AND size BETWEEN {_SMALLEST} AND {_LARGEST} AND hash IN (?)"""  # noqa: S608 our own numbers
-        for rid, raw, *rest in selected(self._db, query, [bytes.fromhex(artifact) for artifact in new]):
-            row = self._rows.setdefault(rid, _Row(rid, id_of(raw), *rest))
-            self._known[row.artifact] = row
-
     def chain(self, older: ArtifactId, newer: ArtifactId) -> bool:
         """Make `older`, if it is whole, a delta of `newer`, where that saves space and the bounds allow it.
 
         Returns whether `newer` was a delta of `older`: then it is whole now, and may become a delta itself. What cannot
         be read stays as it is.
         """
-        self.look_up([older, newer])
+        self._look_up([older, newer])
         old, new = self._known[older], self._known[newer]
         if old is None or new is None or old.source is not None:
             return False
@@ -101,6 +91,15 @@ class Turning:
         stacks = [(self._rows[rid].stack, rid) for rid in self._restacked - self._frames.keys()]
         self._db.executemany("UPDATE blob SET stack = ? WHERE rid = ?", stacks)
         self._wholes, self._frames, self._restacked, self._hanging, self._held = {}, {}, set(), {}, 0
+
+    def _look_up(self, artifacts: Collection[ArtifactId]) -> None:
+        new = [artifact for artifact in artifacts if artifact not in self._known]
+        self._known |= dict.fromkeys(new)
+        query = f"""SELECT rid, hash, size, source, stack FROM blob
+                    WHERE content IS NOT NULL AND size BETWEEN {_SMALLEST} AND {_LARGEST} AND hash IN (?)"""  # noqa: S608 our own numbers
+        for rid, raw, *rest in selected(self._db, query, [bytes.fromhex(artifact) for artifact in new]):
+            row = self._rows.setdefault(rid, _Row(rid, id_of(raw), *rest))
+            self._known[row.artifact] = row
 
     # -- contents
 

@@ -1,7 +1,7 @@
 """Check-ins that wait: publishing cannot place them until something comes, and what that is.
 
     lacks      an artifact that it names has not come: its first parent, another one, a file
-    orphan     its first parent is here, and is no check-in
+    orphan     its first parent is here, and is not a check-in
     behind     its first parent waits
 
 A branch is handed down along first parents, so what waits for one may have no branch yet.

@@ -27,8 +27,13 @@ CLUSTER_SIZE = 800  # members, unless at most CLUSTER_FROM remain after them
 
 
 @dataclass
-class _Turns:
-    """What the turns of taking in artifacts share. `were_aside`: what was kept aside; `refused`: how many were."""
+class _Shared:
+    """What the turns of one `put_all` share.
+
+    Fields:
+        were_aside: what was kept aside before.
+        refused: how many of the others were refused.
+    """
 
     ripe: orphans.Ripe
     noter: Noter | None = None
@@ -90,7 +95,7 @@ class Writer(Expecting):
         """
         here = self.present({each.artifact for each in received})
         left = {each.artifact: each for each in received if each.artifact not in here}
-        turns = _Turns(orphans.Ripe(self), noter, helper, refuse, settle)
+        turns = _Shared(orphans.Ripe(self), noter, helper, refuse, settle)
         self._take_all(left, turns)
         return len(left) - turns.refused
 
@@ -99,7 +104,7 @@ class Writer(Expecting):
         ripe = orphans.Ripe(self)
         ripe.all_that_came()
         left = {each.artifact: each for each in ripe.next()}
-        self._take_all(left, _Turns(ripe, were_aside=set(left)))
+        self._take_all(left, _Shared(ripe, were_aside=set(left)))
 
     def make_clusters(self) -> None:
         """Name the unclustered artifacts in clusters, if they are many.
@@ -126,7 +131,7 @@ class Writer(Expecting):
 
     # -- the steps of put_all
 
-    def _take_all(self, left: dict[ArtifactId, Received], turns: "_Turns") -> None:
+    def _take_all(self, left: dict[ArtifactId, Received], turns: "_Shared") -> None:
         """Verify and store these, and what waited for them in turn; what hangs on something else is kept aside."""
         while left:
             # What was kept aside counts as that in every turn: its sender is not present to be blamed, or asked for a

@@ -35,23 +35,19 @@ MAX_STRANGERS: Final = 40  # of them, strangers
 MAX_OF_ADDRESS: Final = 32  # of these, from one address
 MAX_CROWD: Final = 56  # requests in their places and newcomers that wait for one
 THREADS: Final = 64  # config.Http's default; those that are not in the crowd answer pages
-MAX_HELD: Final = (
-    64 * 1024 * 1024
-)  # bytes of strangers in files, of the whole server; one body may have as many
-FOR_SMALL: Final = (
-    6 * 1024 * 1024
-)  # of them, for bodies that are not large; so many more where one body has them all
+#: Bytes of strangers in files, of all processes of the server; one body may have as many.
+MAX_HELD: Final = 64 * 1024 * 1024
+#: Bytes of these that are left to bodies that are not large; so many more where one body has them all.
+FOR_SMALL: Final = 6 * 1024 * 1024
 GRACE_S: Final = 0.5  # seconds in which a stranger need not give way
 WAIT_S: Final = 2.0  # seconds that a newcomer waits
-KNOWN_SPEED: Final = (
-    16_384  # bytes a second; of those who have logged in, slower readers give way where all places are taken
-)
+#: Bytes a second: who has logged in and reads more slowly gives way where all places are taken.
+KNOWN_SPEED: Final = 16_384
 LARGE_WAIT_S: Final = 100.0  # seconds that a large body waits for room
-MIN_SPEED: Final = (
-    4_096  # bytes a second of one whom a large body waits for; after each DOUBLING_S twice that,
-)
-MOST_SPEED: Final = 524_288  # and this in the end
-DOUBLING_S: Final = 2.5
+#: Bytes a second that are asked of those for whom a large body waits: at first; twice as many after each DOUBLING_S.
+MIN_SPEED: Final = 4_096
+MOST_SPEED: Final = 524_288  # bytes a second; no more than these are asked
+DOUBLING_S: Final = 2.5  # seconds
 _LOOK_S: Final = 0.05  # seconds between two looks at who has become slow
 
 

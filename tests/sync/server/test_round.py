@@ -511,7 +511,7 @@ def test_kinds_of_which_more_may_come_have_a_bound_of_their_own(
 ) -> None:
     gimmes = [Gimme(name(0))] * (kinds.MAX_OF_A_KIND + 1)
     assert cards(ask(store, by("reader1", PULL, *gimmes)))
-    monkeypatch.setattr(kinds, "MAX_CARDS", {Gimme: kinds.MAX_OF_A_KIND})
+    monkeypatch.setattr(kinds, "BOUNDS", {Gimme: kinds.MAX_OF_A_KIND})
     with pytest.raises(PeerError, match="over 1000 gimme lines"):
         ask(store, by("reader1", PULL, *gimmes))
 

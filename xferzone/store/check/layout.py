@@ -9,7 +9,7 @@ What a value means is looked at elsewhere (faults.py, derived.py, repository/che
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from functools import cache
 from typing import Final
@@ -27,7 +27,7 @@ BACKUP: Final = (
 _KINDS: Final = {"INTEGER": "integer", "TEXT": "text", "BLOB": "blob"}
 _LAST_MS: Final = 253_402_300_799_999  # of the year 9999, the last that Fossil and ISO 8601 write
 
-#: By table and column: the condition that no value meets.
+#: By table and column: the condition that no sound value meets.
 _RANGES: Final = {
     ("blob", "rid"): "rid < 1 OR rid > (SELECT seq FROM sqlite_sequence WHERE name = 'blob')",
     ("blob", "hash"): "length(hash) NOT IN (20, 32)",
@@ -129,9 +129,9 @@ def pointers(reader: Reader) -> Iterator[str]:
         yield f"table large: row {rid} belongs to no artifact"
 
 
-def ranges(reader: Reader, conditions: Mapping[tuple[str, str], str] = _RANGES) -> Iterator[str]:
+def ranges(reader: Reader) -> Iterator[str]:
     """Values that nothing of ours writes."""
-    for (table, column), wrong in conditions.items():
+    for (table, column), wrong in _RANGES.items():
         (count,) = reader.db.execute(f"SELECT count(*) FROM {table} WHERE {wrong}").fetchone()  # noqa: S608 our own text
         if count:
             yield f"table {table}: {count} values of column {column} cannot be: {_remedy(table)}"

@@ -1,10 +1,10 @@
 """How many cards of each kind a request may have: each costs more time than the bytes it takes on the wire.
 
-    igot, what is no card     as many lines as a body may have; round.MAX_NAMED and MAX_UNKNOWN bound them
-    gimme                     stock asks for twice as many artifacts as the last reply, of 5 MB, has brought
-    file, cfile, private      what 64 MiB may hold
-    uvgimme, uvfile           one for each unversioned file
-    others                    MAX_OF_A_KIND; stock's clients send some ten
+    igot, what is not a card    as many lines as a body may have; round.MAX_NAMED and MAX_UNKNOWN bound them
+    gimme                       MAX_GIMMES; stock asks for twice as many artifacts as the last reply, of 5 MB, brought
+    file, cfile, private        MAX_ARTIFACTS of each, as many small ones as 64 MiB may hold
+    uvgimme, uvfile             MAX_UNVERSIONED, one for each unversioned file
+    others                      MAX_OF_A_KIND; stock's clients send some ten
 
 Source: Fossil 2.21, src/xfer.c client_sync().
 """
@@ -28,15 +28,17 @@ from xferzone.errors import PeerError
 
 MAX_OF_A_KIND: Final = 1_000  # cards of one request
 MAX_GIMMES: Final = 100_000
-MAX_CARDS: Final[Mapping[type[Card], int]] = {
+MAX_ARTIFACTS: Final = 200_000
+MAX_UNVERSIONED: Final = 10_000
+BOUNDS: Final[Mapping[type[Card], int]] = {
     IGot: MAX_LINES,
     Unknown: MAX_LINES,
     Gimme: MAX_GIMMES,
-    File: 200_000,
-    CFile: 200_000,
-    Private: 200_000,
-    UVGimme: 10_000,
-    UVFile: 10_000,
+    File: MAX_ARTIFACTS,
+    CFile: MAX_ARTIFACTS,
+    Private: MAX_ARTIFACTS,
+    UVGimme: MAX_UNVERSIONED,
+    UVFile: MAX_UNVERSIONED,
 }
 
 
@@ -46,7 +48,7 @@ def bounded(cards: Iterable[Card]) -> Iterator[Card]:
     for card in cards:
         kind = type(card)
         counts[kind] = count = counts.get(kind, 0) + 1
-        if count > MAX_OF_A_KIND and count > (most := MAX_CARDS.get(kind, MAX_OF_A_KIND)):
+        if count > MAX_OF_A_KIND and count > (most := BOUNDS.get(kind, MAX_OF_A_KIND)):
             name = kind.operator.decode("ascii")
             raise PeerError(f"over {most} {name} lines in one request: send fewer at a time")
         yield card
