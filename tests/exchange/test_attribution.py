@@ -260,7 +260,7 @@ def test_artifacts_named_by_sha1_come_from_administrators_alone(store: Store) ->
     content = b"one of two\n"
     name = ArtifactId(hashlib.sha1(content).hexdigest())
     (told,) = pushed(store, "eve", File(name, content))
-    assert "only an administrator may bring a history that has such names" in told
+    assert "only an administrator may bring a history that has SHA1 names" in told
     whole = b"of a longer text " * 40
     change = delta.create(whole, whole + content)
     assert change is not None

@@ -46,6 +46,7 @@ LAWFUL = {
     ("remote_epoch", "used", "other"): "which epoch is asked for first does not matter",
     ("publication", "time_ms", "other"): "clocks may go back",
     ("remote_epoch", "epoch", "other"): "it is an epoch, though of another remote",
+    **{("remote_epoch", "epoch", kind): "it is an epoch, as a server may name its" for kind in ("text", "huge")},
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from xferzone.cards.extension import MAX_EPOCHS
 from xferzone.store import Store, Writer
+from xferzone.store.check import layout
 from xferzone.store.remotes import Remote, put_remote, remotes, remove_remote
 
 
@@ -38,3 +39,11 @@ def test_a_remote_that_is_removed_leaves_nothing(writer: Writer) -> None:
     remove_remote(writer, remote)
     put_remote(writer, Remote("origin", "http://192.0.2.3/"))
     assert remotes(writer) == [Remote("origin", "http://192.0.2.3/")]
+
+
+@pytest.mark.parametrize(("epoch", "is_sound"), [("A" + 63 * "z", True), ("", False), ("a b", False)])
+def test_an_epoch_of_any_form_that_servers_may_name_is_sound(
+    writer: Writer, epoch: str, is_sound: bool
+) -> None:
+    put_remote(writer, Remote("origin", "http://192.0.2.1/", {epoch: 1}))
+    assert (not list(layout.ranges(writer))) == is_sound

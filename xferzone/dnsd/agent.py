@@ -194,7 +194,7 @@ class Agent:
 
 
 class _Complaints:
-    """What asyncio has to say: of a want of descriptors one line, not its traceback for each connection."""
+    """asyncio's complaints: where no descriptor is left one line a minute, not a traceback for each connection."""
 
     def __init__(self) -> None:
         self._told_at = -TOLD_EACH_S

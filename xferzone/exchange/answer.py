@@ -72,7 +72,7 @@ class Terms:
         env: the clock by which check-ins are dated too far ahead, and the one that times answers.
         observer: is told of each request; several threads may call it.
         remote: the address that the request came from, for the observer.
-        guest: this one request, among those that the room lets in; None: it is no other's neighbour.
+        guest: this one request, among those that the room lets in; None: it competes with no other.
         later: publishes what a request leaves since its sender comes again; None: each request publishes all of it.
     """
 
@@ -177,7 +177,7 @@ class _Answering:
         limit = MAX_BODY if claim.rights.write else MAX_ASKING
         if self._came > limit:
             raise PeerError(
-                f"a request of over {limit} bytes from one who may not write: send less at a time"
+                f"a request of over {limit} bytes from a sender without the right to write: send less at a time"
             )
         size = max(self._came, stated_size(self._content_type, octets))
         if size <= SMALL:
@@ -192,7 +192,7 @@ class _Answering:
             return self._round(store, octets, opening, self._terms.budget)
 
     def _know(self, claim: Claim) -> None:
-        """Note that the claim holds: who has logged in is no stranger."""
+        """Note that the claim holds: the sender is a stranger no longer."""
         if claim.secret is not None:
             self._guest.know()
 

@@ -9,7 +9,7 @@
 
 A claim is believed when it holds. Over a body that is not small that is found without keeping anything: the text is
 hashed as it is inflated, step by step. So how long the check of a large body takes tells whether a login is known here;
-in Fossil logins are no secret, every check-in names one.
+in Fossil logins are not secret, every check-in names one.
 """
 
 import hashlib

@@ -28,12 +28,10 @@ from xferzone import descriptors
 from xferzone.web import repository
 from xferzone.web.deadlines import HEAD_S, PATIENCE
 
-FOR_ITSELF: Final = (
-    32  # descriptors of a worker that has no connection: 20 were seen, and some are for its idle files
-)
-OF_CONNECTION: Final = (
-    4  # of one with a sync request: its socket, two of SQLite, a body; few have more at once
-)
+#: Descriptors of a worker that has no connection: 20 were seen, and some are for its idle files.
+FOR_ITSELF: Final = 32
+#: Descriptors of a connection with a sync request: its socket, two of SQLite, a body; few have more at once.
+OF_CONNECTION: Final = 4
 WANTED: Final = 1_000  # connections; gunicorn's worker_connections
 MAX_CLOSING: Final = 8  # threads that wait for clients to close; other connections end at once
 DRAIN_S: Final = 0.2  # seconds for the rest of a body that nobody read; gunicorn's are 5

@@ -33,7 +33,7 @@ _HOPELESS: Final = f"""EXISTS (SELECT 1 FROM brought WHERE brought.rid = own.rid
     AND (NOT EXISTS (SELECT 1 FROM awaited WHERE awaited.checkin = own.rid)
          OR EXISTS (SELECT 1 FROM awaited JOIN parent ON child = own.rid AND parent = wanted
                     WHERE awaited.checkin = own.rid))"""  # noqa: S608 our own text, as all here
-#: In a repository that is no primary, what is complete counts as settled.
+#: In a repository that is not a primary, what is complete counts as settled.
 _OPEN: Final = {True: "place = 0", False: "place IN (0, 3)"}
 _WAITS: Final = """WITH RECURSIVE waits(rid) AS (
         SELECT rid FROM checkin AS own WHERE {open} AND {later} AND {stuck} AND {those}

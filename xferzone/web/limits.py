@@ -1,17 +1,17 @@
 """Places for the sync requests of a process: pages are always answered, and no stranger keeps others out.
 
     a request comes     it takes a place; it is a stranger until its login holds
-    no place is free    the slowest stranger gives way, of the address that has the most; it hears "busy". Who came a
-                        moment ago is spared while there is room to wait, who is being answered always
-                        nobody can: the newcomer waits for a moment, then hears "busy" himself
-    all have logged in  who reads his reply more slowly than KNOWN_SPEED gives way
-    too many bytes      the slowest stranger that holds any gives way, whoever that is
-    a large body        waits until there is room for all of it; whoever is in its way has to be the faster, the longer
-                        it waits
+    no place is free    the slowest stranger of the address with the most places gives way, and hears "busy". A request
+                        that is being answered is spared, and while there is room to wait, one that came a moment ago
+                        if none can give way, the newcomer waits for a moment, then hears "busy" itself
+    all have logged in  one whose client reads the reply more slowly than KNOWN_SPEED gives way
+    too many bytes      the slowest stranger that holds any gives way, from whatever address
+    a large body        waits until there is room for all of it; the longer it waits, the faster must the others be that
+                        are in its way
 
-Slow is who moves the fewest octets a second, in or out; of those who move none, who came first. An address is an IPv4
-address or an IPv6 /64, as web/forwarded.py knows it. Bytes are those of bodies and replies that lie in files or will,
-of the strangers of all processes of the server together.
+The slowest moves the fewest octets a second, in or out; of those that move none, the one that came first. An address is
+an IPv4 address or an IPv6 /64, as web/forwarded.py knows it. Bytes are those of bodies and replies that lie in files or
+will, of the strangers of all processes of the server together.
 """
 
 import contextlib
@@ -41,7 +41,7 @@ MAX_HELD: Final = 64 * 1024 * 1024
 FOR_SMALL: Final = 6 * 1024 * 1024
 GRACE_S: Final = 0.5  # seconds in which a stranger need not give way
 WAIT_S: Final = 2.0  # seconds that a newcomer waits
-#: Bytes a second: who has logged in and reads more slowly gives way where all places are taken.
+#: Bytes a second: a client that has logged in and reads more slowly gives way where all places are taken.
 KNOWN_SPEED: Final = 16_384
 LARGE_WAIT_S: Final = 100.0  # seconds that a large body waits for room
 #: Bytes a second that are asked of those for whom a large body waits: at first; twice as many after each DOUBLING_S.
@@ -83,7 +83,7 @@ class Visitor(Guest):
         """Wait until there is room for so many bytes more. Raises Busy where there is none in time."""
         self.is_waiting = True
         if self._connection is not None:
-            PATIENCE.end(self._connection)  # it is not he who is slow
+            PATIENCE.end(self._connection)  # the client is not the slow one
         try:
             self._places.reserve(self, size)
         finally:
@@ -110,13 +110,13 @@ class Visitor(Guest):
     def give_way(self) -> None:
         super().give_way()
         if self._connection is not None and self.phase is not _Phase.ANSWERED:
-            # Who is still heard hears why: only what he sends ends.
+            # A client that still sends hears why: only its side of the connection ends.
             how = socket.SHUT_RD if self.phase is _Phase.RECEIVING else socket.SHUT_RDWR
             with contextlib.suppress(OSError):
                 self._connection.shutdown(how)
 
     def speed(self) -> float:
-        """Bytes a second; of who waits for a turn, more than that of anybody who moves."""
+        """Bytes a second; infinite while it waits for a turn or is being answered."""
         if self.phase is _Phase.ANSWERED or self.is_waiting:
             return float("inf")
         return self.moved / max(time.monotonic() - self.began, 1e-6)
@@ -188,7 +188,7 @@ class Places:
             self._count(size)
 
     def let_off(self, visitor: Visitor) -> None:
-        """Count the bytes of one who is no stranger no more."""
+        """Stop counting the bytes of one that has logged in."""
         with self.changed:
             self._count(-visitor.held)
             visitor.held = 0
@@ -211,7 +211,7 @@ class Places:
         self._here[visitor] = None
 
     def _in_the_way(self, address: str) -> list[Visitor]:
-        """Who has the places that a newcomer of that address would need; nobody: one is free."""
+        """Who has the places that a newcomer from that address would need; empty: one is free."""
         strangers = [each for each in self._here if not each.is_known]
         same = [each for each in strangers if each.address == address]
         if len(same) >= self._scaled(MAX_OF_ADDRESS):

@@ -58,7 +58,8 @@ _RANGES: Final = {
     ("ref", "indexes"): "length(indexes) % 8 <> 0",
     ("ref", "previous"): "length(previous) % 8 <> 0",
     ("remote", "url"): "url NOT LIKE 'http://%' AND url NOT LIKE 'https://%'",
-    ("remote_epoch", "epoch"): "length(epoch) <> 16 OR epoch GLOB '*[^0-9a-f]*'",
+    # A server of another make may name its epochs otherwise than ours do (cards/extension.py).
+    ("remote_epoch", "epoch"): "length(epoch) NOT BETWEEN 1 AND 64 OR epoch GLOB '*[^0-9A-Za-z]*'",
     ("remote_epoch", "remote"): "NOT EXISTS (SELECT 1 FROM remote WHERE remote.name = remote_epoch.remote)",
     ("remote_epoch", "number"): "number < 0",
     ("remote_epoch", "used"): "used NOT BETWEEN 0 AND 255",

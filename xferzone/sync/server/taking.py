@@ -30,8 +30,8 @@ MAX_CARDS: Final = 5_000_000  # files, parents, tags and members in a request's 
 _PASSWORDS: Final = ".passwords"  # ends the name of a file of saved passwords (cli/passwords.py)
 #: Why artifacts named by SHA1 are taken from administrators alone, who bring histories from before 2017.
 FORGEABLE: Final = (
-    "its name is a SHA1, of which others can be made. `fossil hash-policy sha3` gives what you make from now on "
-    "another name; only an administrator may bring a history that has such names"
+    "its name is a SHA1 hash, which can be forged. After `fossil hash-policy sha3` your client gives new artifacts "
+    "SHA3 names; only an administrator may bring a history that has SHA1 names"
 )
 
 #: Why an artifact that says this is not taken from this pusher; None: it is.
