@@ -38,6 +38,7 @@ DRAIN_S: Final = 0.2  # seconds for the rest of a body that nobody read; gunicor
 TOLD_EACH_S: Final = 60.0  # seconds until the log says again that there is no descriptor left
 MAX_HEAD: Final = 32 * 1024  # bytes; nginx's large_client_header_buffers hold as much
 RETIRE_S: Final = 600  # seconds for a request to end after a reload; nginx.conf's proxy_read_timeout
+AGAIN_S: Final = 2.0  # seconds until it accepts as many as before again
 _PAUSE_S: Final = 0.05  # seconds, lest the loop spin where there is no descriptor
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _NO_REQUEST: Final = b"HTTP/1.0 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -57,12 +58,13 @@ class Worker(ThreadWorker):
         self._told_at = -TOLD_EACH_S
         self._closing = 0
         files = descriptors.allowed(FOR_ITSELF + OF_CONNECTION * WANTED)
-        self.worker_connections = min(WANTED, max(1, (files - FOR_ITSELF) // OF_CONNECTION))
-        self.max_keepalived = self.worker_connections // 2
-        if self.worker_connections < WANTED:
+        self._most = self.worker_connections = min(WANTED, max(1, (files - FOR_ITSELF) // OF_CONNECTION))
+        self._short_at = 0.0  # when there was no descriptor left last
+        self.max_keepalived = self._most // 2
+        if self._most < WANTED:
             self.log.warning(
                 "http worker outcome=bounded connections=%d why='%d open files are allowed (ulimit -n)'",
-                self.worker_connections,
+                self._most,
                 files,
             )
         super().init_process()
@@ -74,7 +76,8 @@ class Worker(ThreadWorker):
         except OSError as exc:
             if exc.errno not in (errno.EMFILE, errno.ENFILE):
                 raise
-            self.worker_connections = max(1, self.nr_conns)  # so the loop accepts nothing until one has ended
+            # So the loop accepts nothing until one has ended, or AGAIN_S have passed: others may have had them all.
+            self.worker_connections, self._short_at = max(1, self.nr_conns), time.monotonic()
             if time.monotonic() - self._told_at >= TOLD_EACH_S:
                 self._told_at = time.monotonic()
                 self.log.warning("http worker outcome=bounded connections=%d why='%s'", self.nr_conns, exc)
@@ -101,6 +104,8 @@ class Worker(ThreadWorker):
     def notify(self) -> None:
         """Called every second at least, by the loop that accepts connections."""
         super().notify()
+        if time.monotonic() - self._short_at >= AGAIN_S:
+            self.worker_connections = self._most
         PATIENCE.enforce()
         repository.look()
 
