@@ -15,6 +15,7 @@ import errno
 import signal
 import socket
 import time
+from collections import deque
 from concurrent.futures import Future
 from functools import partial
 from selectors import EVENT_READ
@@ -82,8 +83,13 @@ class Worker(ThreadWorker):
                 self._told_at = time.monotonic()
                 self.log.warning("http worker outcome=bounded connections=%d why='%s'", self.nr_conns, exc)
             time.sleep(_PAUSE_S)
-        while self.nr_conns >= self.worker_connections and (self.pending_conns or self.keepalived_conns):
-            self._hang_up((self.pending_conns or self.keepalived_conns).popleft())
+        while self.nr_conns >= self.worker_connections and (silent := self._silent()):
+            self._hang_up(silent.popleft())
+
+    def _silent(self) -> deque[TConn]:
+        """The connections of which the first is to give way: a lone one that waits for a head may be the newcomer."""
+        waiting, kept = self.pending_conns, self.keepalived_conns
+        return waiting if len(waiting) > 1 or not kept else kept
 
     def _hang_up(self, conn: TConn) -> None:
         with contextlib.suppress(OSError, KeyError, ValueError):
@@ -120,10 +126,15 @@ class Worker(ThreadWorker):
 
     def on_pending_socket_readable(self, conn: TConn, client: socket.socket) -> None:
         """Called in the loop when more of a head has come than was there before, or its end."""
-        if _has_head(conn):
+        if not _is_gone(client) and _has_head(conn):
             self.poller.unregister(client)
             self.pending_conns.remove(conn)
             self._begin(conn)
+
+    def on_client_socket_readable(self, conn: TConn, client: socket.socket) -> None:
+        """Called in the loop when another request begins on a connection, or its client has closed it."""
+        if not _is_gone(client):
+            super().on_client_socket_readable(conn, client)
 
     def _is_peeked_at(self, conn: TConn) -> bool:
         """TLS hides the head, and a UNIX socket wakes at every octet; nginx, at its other end, sends whole heads."""
@@ -163,6 +174,11 @@ class Worker(ThreadWorker):
 
     def _has_closed(self) -> None:
         self._closing -= 1
+
+
+def _is_gone(client: socket.socket) -> bool:
+    """Whether the connection gave its place to one that was accepted in this same turn of the loop."""
+    return client.fileno() < 0
 
 
 def _has_head(conn: TConn) -> bool:
