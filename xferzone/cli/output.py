@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from xferzone.cli.settings import Settings
+from xferzone.cli.steadied import STEERING
 from xferzone.cli.terminal import signed
 from xferzone.errors import Fault, XferzoneError, ZoneInvalid
 from xferzone.wording import and_more
@@ -21,8 +22,7 @@ if TYPE_CHECKING:  # what is behind it takes time, and errors are printed withou
 
 VERSION = 1  # of the JSON; fields are only added to it, and another one is another number
 MAX_SHOWN = 20  # branches, check-ins or artifacts that are listed one by one; JSON has all
-#: What JSON lets stand in a string and a terminal may obey: DEL, C1 controls, and what turns the writing around.
-_STEERING = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_STEERING = re.compile(f"[{STEERING}]")  # what JSON lets stand in a string
 
 
 def show_json(fields: Mapping[str, object]) -> None:

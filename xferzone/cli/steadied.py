@@ -11,15 +11,18 @@ Source: ECMA-48; Unicode Standard Annex 9 (bidirectional formatting characters).
 import re
 from typing import Any
 
-_STEERING = re.compile(
+#: What may steer a terminal beside the first 32 of ASCII, for a class of a pattern: DEL, C1 controls, ends of lines,
+#: and what turns the writing around.
+STEERING = "\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+_PASSED_OR_STEERING = re.compile(
     "(\x1b\\[(?:0|3[1-7])m|\r\n)"  # colours of click.style as they are used here, ends of lines
-    "|[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+    f"|[\0-\x08\x0b-\x1f{STEERING}]"
 )
 
 
 def plain(text: str) -> str:
     """The text without what could steer a terminal."""
-    return _STEERING.sub(lambda found: found[1] or "\ufffd", text)
+    return _PASSED_OR_STEERING.sub(lambda found: found[1] or "\ufffd", text)
 
 
 class Steadied:
