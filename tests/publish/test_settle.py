@@ -9,6 +9,9 @@ from tests.publish.project import MAIN, MAIN_BRANCH, NOW, Project, zone_text
 from xferzone.artifacts import CheckIn, Control, Tag, parse
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.history import log
+from xferzone.publish import served
+from xferzone.publish.ahead import Ahead
+from xferzone.publish.plan import Liberties
 from xferzone.publish.policy import Policy
 from xferzone.publish.publish import publish_part
 from xferzone.refs import Door, LocalRefs
@@ -168,7 +171,9 @@ def test_publishing_in_parts_ends_where_publishing_at_once_does(tmp_path: Path, 
         tips.append(artifact_id(line[-1]))
     rng.shuffle(line)
     found = []
-    for number, is_over in enumerate((lambda: False, lambda: True)):
+    for number, (is_over, ahead) in enumerate(
+        ((lambda: False, None), (lambda: True, None), (lambda: True, Ahead()))
+    ):
         (tmp_path / str(number)).mkdir()
         project = Project(tmp_path / str(number))
         with made.store.reader() as reader, project.writing() as (writer, _):
@@ -181,13 +186,16 @@ def test_publishing_in_parts_ends_where_publishing_at_once_does(tmp_path: Path, 
         is_all, parts = False, 0
         while not is_all:
             with project.writing() as (writer, refs):
-                _, is_all = publish_part(writer, refs, project.occasion(Door.PUSH), is_over)
+                known = Liberties(ahead=ahead)
+                _, is_all = publish_part(writer, refs, project.occasion(Door.PUSH), is_over, known)
+            if ahead is not None:
+                served.compile_wanted(project.store, ahead)
             parts += 1
-        assert (parts > 1) == (number == 1)
+        assert (parts > 1) == (number > 0)
         with project.store.reader() as reader:
             found.append((project.served(), set(reader.artifacts()), sorted(project.leaves())))
             assert places.unplaced(reader) == []
-    assert found[0] == found[1]
+    assert found[0] == found[1] == found[2]
 
 
 def test_the_loser_of_a_race_moves_to_a_fork_with_its_children(project: Project) -> None:

@@ -26,7 +26,8 @@ from xferzone.exchange.publishing import REQUEST_S, Later, published_part, recha
 from xferzone.exchange.room import SMALL, Room
 from xferzone.exchange.turns import Guest
 from xferzone.observer import Answered, Asked, Observer, Silent
-from xferzone.publish import kept_waiting
+from xferzone.publish import kept_waiting, served
+from xferzone.publish.ahead import Ahead
 from xferzone.publish.policy import Policy
 from xferzone.publish.publish import Published
 from xferzone.refs import Door, LocalRefs, Occasion
@@ -258,7 +259,7 @@ class _Answering:
         self, store: Store, request: Request, rights: Rights, budget: Budget
     ) -> tuple[Round, list[str]]:
         """The round and its notices: what the request brought is committed, and published or left to `Later`."""
-        later = self._terms.later
+        later, ahead = self._terms.later, Ahead()
         with store.writer(in_parts=True) as writer:
             writer.rechains_later = later is not None
             round_ = Round(writer, request, _round_terms(writer, rights, budget))
@@ -271,22 +272,26 @@ class _Answering:
             is_last = round_.received > 0 and not comes_again
             if round_.pushed and not is_left:
                 writer.give_way()
-                part = self._published(writer, round_, rights, is_last=is_last)
+                part = self._published(writer, round_, rights, ahead, is_last=is_last)
             else:
                 part = Published([], is_all=True)
-        notices = part.notices
-        while not part.is_all and not (later is not None and self._seconds() >= REQUEST_S):
+        # The branch on which something came last is decided about, whatever that takes: whoever pushed it is told.
+        notices, goes_on = part.notices, ahead.wanted is not None
+        while not part.is_all and (goes_on or later is None or self._seconds() < REQUEST_S):
+            served.compile_wanted(store, ahead)
             with store.writer(in_parts=True) as writer:
-                part = self._published(writer, round_, rights, is_last=is_last)
-            notices = [*part.notices, *notices]
+                part = self._published(writer, round_, rights, ahead, is_last=is_last)
+            notices, goes_on = [*part.notices, *notices], False
         if later is not None and not (is_rechained and part.is_all):
             later.soon()
         return round_, notices
 
-    def _published(self, writer: Writer, round_: Round, rights: Rights, *, is_last: bool) -> Published:
+    def _published(
+        self, writer: Writer, round_: Round, rights: Rights, ahead: Ahead, *, is_last: bool
+    ) -> Published:
         env = self._terms.env
         with writer.together():
-            part = published_part(writer, Occasion(env.clock_ms(), rights.login, Door.PUSH), env)
+            part = published_part(writer, Occasion(env.clock_ms(), rights.login, Door.PUSH), env, ahead)
         if part.is_all and is_last:
             kept = kept_waiting.told(writer, LocalRefs(writer), login=rights.login)
             part = part._replace(notices=[*part.notices, *kept])

@@ -18,6 +18,9 @@ from typing import Final
 
 from xferzone.env import SYSTEM, Env
 from xferzone.errors import XferzoneError
+from xferzone.publish import served
+from xferzone.publish.ahead import Ahead
+from xferzone.publish.plan import Liberties
 from xferzone.publish.publish import Published, publish_part
 from xferzone.refs import Door, LocalRefs, Occasion
 from xferzone.store import Store, Writer, rechaining
@@ -31,18 +34,19 @@ AGAIN_S: Final = 30.0  # seconds until another attempt, after one that failed
 _log = logging.getLogger(__name__)
 
 
-def published_part(writer: Writer, occasion: Occasion, env: Env) -> Published:
-    """Publish for PART_S."""
-    return publish_part(writer, LocalRefs(writer), occasion, _part_is_over(env))
+def published_part(writer: Writer, occasion: Occasion, env: Env, ahead: Ahead) -> Published:
+    """Publish for PART_S; `ahead` is the same for all parts, with `served.compile_wanted` between them."""
+    return publish_part(writer, LocalRefs(writer), occasion, _part_is_over(env), Liberties(ahead=ahead))
 
 
 def publish_in_parts(store: Store, occasion: Occasion, env: Env = SYSTEM) -> Iterator[str]:
     """Publish all that waits, in parts, one transaction each; what people should be told."""
-    is_all = False
+    is_all, ahead = False, Ahead()
     while not is_all:
         with store.writer() as writer:
-            notices, is_all = published_part(writer, occasion, env)
+            notices, is_all = published_part(writer, occasion, env, ahead)
         yield from notices
+        served.compile_wanted(store, ahead)
 
 
 def _part_is_over(env: Env) -> Callable[[], bool]:
@@ -130,7 +134,7 @@ class Later:
             return is_due
 
     def _publish(self) -> None:
-        is_all = False
+        is_all, ahead = False, Ahead()
         with Store.open(self._repository) as store:
             with store.writer(in_parts=True) as writer:
                 writer.take_waiting()
@@ -138,7 +142,9 @@ class Later:
                 with store.writer() as writer:
                     is_over = _part_is_over(self._env)  # from here on, not while others wrote
                     occasion = Occasion(self._env.clock_ms(), "", Door.PUSH)
-                    notices, is_all = publish_part(writer, LocalRefs(writer), occasion, is_over)
+                    known = Liberties(ahead=ahead)
+                    notices, is_all = publish_part(writer, LocalRefs(writer), occasion, is_over, known)
                     is_all = is_all and rechaining.rechain_noted(writer, is_over)
                 for notice in notices:
                     _log.warning("%s", notice)
+                served.compile_wanted(store, ahead)

@@ -12,7 +12,7 @@ The bytes of an appended check-in depend on (ref, tip) alone, so any number of a
 max(date of r, date of the tip) + 1 ms, comment and user the tip's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -20,6 +20,7 @@ from xferzone.artifacts import CheckIn
 from xferzone.errors import Fault, ZoneInvalid
 from xferzone.hashing import ArtifactId, short
 from xferzone.publish import served
+from xferzone.publish.ahead import Ahead
 from xferzone.publish.pending import Pending
 from xferzone.publish.serials import serial_of
 from xferzone.refs import Move, Ref, State
@@ -37,15 +38,28 @@ class Liberties:
 
     Fields:
         as_cut: check-ins whose files are known to be cut by the rule, since the caller has just cut them.
+        ahead: compiles large zones between parts; None: they are compiled where they are met.
     """
 
     as_cut: frozenset[ArtifactId] = frozenset()
+    ahead: Ahead | None = None
+
+    def begin_part(self, is_over: Callable[[], bool]) -> None:
+        """A part of the publishing begins, which is to end when `is_over`."""
+        if self.ahead is not None:
+            self.ahead.begin(is_over)
+
+    def forget(self) -> None:
+        """What was compiled ahead has been used."""
+        if self.ahead is not None:
+            self.ahead.forget()
 
 
 def plan(pending: Pending, liberties: Liberties) -> Move | None:
     """The next move of the branch, its artifacts made and compiled. None: nothing that is pending can be published.
 
-    Settle the move, then ask again: a second move builds on the first.
+    Settle the move, then ask again: a second move builds on the first. Raises NotYet: a zone is to be compiled before;
+    what was recorded until then stays right.
     """
     return forward(pending, liberties) or merge(pending, liberties)
 
@@ -73,13 +87,19 @@ def _last_valid(
     """
     low, high = 0, len(line)  # from `high` on they are taken for invalid, those before `low` for passed
     at, found = high - 1, None
+    # Recorded at the end: after a NotYet the same line is halved again.
+    wrong: list[tuple[ArtifactId, ZoneInvalid]] = []
     while low < high:
         numbers = _numbers(pending, line[at].id, liberties)
-        if numbers is None:
+        if isinstance(numbers, ZoneInvalid):
             high = at
+            wrong.append((line[at].id, numbers))
         else:
             low, found = at + 1, (line[at].id, numbers)
         at = (low + high) // 2
+    liberties.forget()
+    for checkin, exc in wrong:
+        _record_invalid(pending, checkin, exc)
     if found is None:
         _pass_over(pending, [each for each in line if each.id in pending.checkins])
     return found
@@ -122,9 +142,11 @@ def merge(pending: Pending, liberties: Liberties) -> Move | None:
         if at is None or pending.leaves_no_step(tip, at):
             continue
         numbers = _numbers(pending, tip.id, liberties)
-        if numbers is not None:
+        liberties.forget()
+        if not isinstance(numbers, ZoneInvalid):
             made = move(pending, _append(pending, ref, tip), numbers)
             return replace(made, occasion=pending.occasion_of(tip.id))
+        _record_invalid(pending, tip.id, numbers)
     return None
 
 
@@ -153,16 +175,15 @@ def move(pending: Pending, to: ArtifactId, numbers: tuple[int, ...]) -> Move:
     return Move(expected, Ref(pending.branch, to, serial, state, numbers), pending.occasion_of(to))
 
 
-def _numbers(pending: Pending, checkin: ArtifactId, liberties: Liberties) -> tuple[int, ...] | None:
-    """The indexes of a check-in that would be served. None: it is invalid, which is recorded."""
+def _numbers(pending: Pending, checkin: ArtifactId, liberties: Liberties) -> tuple[int, ...] | ZoneInvalid:
+    """The indexes of a check-in that would be served, or why it is invalid."""
     writer, zone = pending.writer, pending.branch.zone
     try:
         # A check-in without any file of the zone is not read to say so.
         own = writer.files(checkin) if pending.checkins[checkin].may_hold(zone) else {}
-        return served.numbers(writer, zone, own, as_cut=checkin in liberties.as_cut)
+        return served.numbers(writer, zone, own, as_cut=checkin in liberties.as_cut, ahead=liberties.ahead)
     except ZoneInvalid as exc:
-        _record_invalid(pending, checkin, exc)
-        return None
+        return exc
 
 
 def _record_invalid(pending: Pending, checkin: ArtifactId, exc: ZoneInvalid) -> None:

@@ -13,10 +13,12 @@ waits for its remote to decide (publish/follow.py). So a clone makes no fork and
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import NamedTuple
 
 from xferzone.hashing import ArtifactId, short
 from xferzone.publish import misplaced, misspelled
+from xferzone.publish.ahead import NotYet
 from xferzone.publish.pending import Pending
 from xferzone.publish.plan import MAX_TOLD, Liberties, forward, merge, move, plan
 from xferzone.publish.settle import conclude, conclude_fork, fork_leaves, settle
@@ -58,8 +60,9 @@ def publish_part(
 ) -> Published:
     """`publish` one branch after the other, at least a part of one, until `is_over`; another call goes on.
 
-    The branch on which a check-in has come last is the first.
+    The branch on which a check-in has come last is the first. With `liberties.ahead` it ends before a large zone, too.
     """
+    liberties.begin_part(is_over)
     if writer.role != schema.PRIMARY:
         return Published(_kept(writer, refs) + advance(writer, refs, occasion, liberties), is_all=True)
     notices = [*misspelled.moved(writer, refs)]
@@ -95,7 +98,11 @@ def _decided(
 ) -> bool:
     """Decide about what is pending on the branch, at least a part of it, until `is_over`; whether it was all."""
     if branch.is_fork:
-        if (back := merge(pending, liberties)) is not None:
+        try:
+            back = merge(pending, liberties)
+        except NotYet:
+            return False
+        if back is not None:
             settle(refs, pending, back)
         conclude_fork(pending, branch)
         return True
@@ -129,6 +136,7 @@ def advance(writer: Writer, refs: LocalRefs, occasion: Occasion, liberties: Libe
 
     Returns what whoever made it should be told, in order.
     """
+    liberties = replace(liberties, ahead=None)  # what was made here was compiled with its commit
     notices: list[str] = []
     own: dict[BranchName, list[Placed]] = {}
     for checkin in unsent.checkins(writer):
@@ -175,9 +183,15 @@ def _settle_all(
 ) -> bool:
     """Make one move of the branch after the other, each planned from where the one before has left it.
 
-    Returns whether no more is wished; it ends before, `is_over` after a move.
+    Returns whether no more is wished; it ends before, `is_over` after a move, or where a zone is to be compiled first.
     """
-    while pending.checkins and (wanted := wish(pending, liberties)) is not None:
+    while pending.checkins:
+        try:
+            wanted = wish(pending, liberties)
+        except NotYet:
+            return False
+        if wanted is None:
+            break
         settle(refs, pending, wanted)
         if is_over():
             return not pending.checkins

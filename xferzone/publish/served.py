@@ -9,11 +9,13 @@ A ref keeps their numbers. So a one-record commit of ours to a large zone reads 
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final
 
 from xferzone.errors import Fault, ZoneInvalid
 from xferzone.hashing import ArtifactId, artifact_id
+from xferzone.publish.ahead import LARGE, Ahead, Wanted
 from xferzone.refs import indexes
-from xferzone.store import Reader, Writer
+from xferzone.store import Reader, Store, Writer
 from xferzone.zone import cut
 from xferzone.zone.compile import Compiled, IndexRow, Task, check, compile_file, compile_zone, union
 from xferzone.zonefile import names, text
@@ -22,6 +24,8 @@ from xferzone.zonefile.whole import MAX_RECORDS, DefaultTTL, ZoneText, joined
 
 #: Compiles zones: each task to what compile_framed makes of it, in order.
 Compiler = Callable[[Iterable[Task]], Iterator[Compiled]]
+
+_KEPT: Final = b""  # instead of the frame of an index that is in the database already
 
 
 def compile_framed(task: Task) -> Compiled:
@@ -36,27 +40,49 @@ def compile_all(tasks: Iterable[Task]) -> Iterator[Compiled]:
 
 
 def numbers(
-    writer: Writer, zone: str, everything: Mapping[str, ArtifactId], *, as_cut: bool = False
+    writer: Writer,
+    zone: str,
+    everything: Mapping[str, ArtifactId],
+    *,
+    as_cut: bool = False,
+    ahead: Ahead | None = None,
 ) -> tuple[int, ...]:
     """Check the zone's files among `everything` in a check-in, and compile what is not compiled yet.
 
-    `as_cut`: the files are known to be what cut.cut() makes. Otherwise that is checked, which reads them all if there
-    are several.
+    Args:
+        as_cut: the files are known to be what cut.cut() makes. Otherwise that is checked, which reads them all if there
+            are several.
+        ahead: compiles what is large; None: it is compiled here.
 
     Raises:
         ZoneInvalid: the zone must not be served; every fault found, by file and line.
+        NotYet: `ahead` is to compile it before.
     """
     own = cut.zone_files(zone, everything)
     if not own:
         raise ZoneInvalid([Fault("", 0, f"there is no file {cut.first_name(zone)} in the check-in")])
     if (fault := _too_much(writer, own)) is not None:
         raise ZoneInvalid([fault])
-    rows = _known_or_cut(writer, zone, own, as_cut=as_cut)
-    if rows is None:
-        return keep(writer, zone, compile_framed(task(writer, zone, own)))
-    if sum(row.records for row in rows) > MAX_RECORDS:
-        raise ZoneInvalid([Fault("", 0, f"the zone has more than {MAX_RECORDS} records")])
-    return _numbers(rows)
+    made = None
+    if ahead is not None:
+        made = ahead.made(Wanted(zone, own), is_large=_is_large(writer, own))
+    if made is None or _lacks(writer, zone, made):
+        made = _as_they_are(writer, zone, own, as_cut=as_cut) or compile_framed(task(writer, zone, own))
+    return keep(writer, zone, made)
+
+
+def compile_wanted(store: Store, ahead: Ahead) -> None:
+    """Compile what a part of the publishing has ended for, if anything. Not to be called in a transaction.
+
+    Raises:
+        XferzoneError: the files cannot be read.
+    """
+    if ahead.wanted is not None:
+        zone, own = ahead.wanted
+        with store.reader() as reader:
+            made = _as_they_are(reader, zone, own, as_cut=False)
+            read = task(reader, zone, own if made is None else {})
+        ahead.put(made or compile_framed(read))
 
 
 def numbers_of_each(
@@ -94,6 +120,17 @@ def _too_much(reader: Reader, own: Mapping[str, ArtifactId]) -> Fault | None:
     return None
 
 
+def _is_large(reader: Reader, files: Mapping[str, ArtifactId]) -> bool:
+    """Whether compiling these, or reading them to see what is compiled, takes long.
+
+    A few bytes of $GENERATE may make 65,536 records.
+    """
+    sizes = reader.sizes(files.values())
+    if sum(sizes.get(file, 0) for file in files.values()) > LARGE:
+        return True
+    return any(b"$GENERATE" in reader.content(file).upper() for file in dict.fromkeys(files.values()))
+
+
 def task(reader: Reader, zone: str, everything: Mapping[str, ArtifactId]) -> Task:
     """What compiling the zone's files needs, all of them read."""
     own = cut.zone_files(zone, everything)
@@ -109,12 +146,15 @@ def keep(writer: Writer, zone: str, compiled: Compiled) -> tuple[int, ...]:
     if compiled.faults:
         raise ZoneInvalid(compiled.faults)
     for row, index in compiled.rows:
-        indexes.put_frame(writer, zone, row, index)
-    return _numbers([row for row, _ in compiled.rows])
+        if index != _KEPT:
+            indexes.put_frame(writer, zone, row, index)
+    return tuple(row.number for row, _ in compiled.rows)
 
 
-def _numbers(rows: Iterable[IndexRow]) -> tuple[int, ...]:
-    return tuple(row.number for row in rows)
+def _lacks(reader: Reader, zone: str, compiled: Compiled) -> bool:
+    """Whether an index that was in the database when this was made has gone."""
+    files = [row.file for row, index in compiled.rows if index == _KEPT]
+    return len(indexes.of_files(reader, zone, files)) < len(set(files))
 
 
 def ordered(reader: Reader, zone: str, own: Mapping[str, ArtifactId]) -> list[tuple[str, IndexRow]] | None:
@@ -152,12 +192,25 @@ def default_ttl(reader: Reader, zone: str, everything: Mapping[str, ArtifactId])
     return None
 
 
+def _as_they_are(
+    reader: Reader, zone: str, own: Mapping[str, ArtifactId], *, as_cut: bool
+) -> Compiled | None:
+    """A zone each of whose files has an index of its own. None: all files have to be read together."""
+    try:
+        rows = _known_or_cut(reader, zone, own, as_cut=as_cut)
+    except ZoneInvalid as exc:
+        return Compiled((), exc.faults)
+    if rows is not None and sum(row.records for row, _ in rows) > MAX_RECORDS:
+        return Compiled((), [Fault("", 0, f"the zone has more than {MAX_RECORDS} records")])
+    return None if rows is None else Compiled(rows)
+
+
 def _known_or_cut(
-    writer: Writer, zone: str, own: Mapping[str, ArtifactId], *, as_cut: bool
-) -> list[IndexRow] | None:
+    reader: Reader, zone: str, own: Mapping[str, ArtifactId], *, as_cut: bool
+) -> list[tuple[IndexRow, bytes]] | None:
     """The indexes of files that are as cut.cut() makes them, where the known ones among them show that.
     None: all files have to be read together."""
-    known = indexes.of_files(writer, zone, own.values())
+    known = indexes.of_files(reader, zone, own.values())
     fresh = {name: file for name, file in own.items() if file not in known}
     if len(fresh) == len(own) and not as_cut:
         return None
@@ -165,7 +218,7 @@ def _known_or_cut(
     read: dict[str, list[Record]] = {}
     made: dict[ArtifactId, tuple[IndexRow, bytes]] = {}
     for name, file in fresh.items():
-        content = writer.content(file)
+        content = reader.content(file)
         parsed = text.parse(content, origin)
         if parsed.needs_others:
             return None
@@ -181,11 +234,9 @@ def _known_or_cut(
         return None
     for name, records in read.items():
         check(records, origin, name, has_apex=own[name] == rows[0].file)
-    if not as_cut and not _is_cut(writer, zone, own, rows):
+    if not as_cut and not _is_cut(reader, zone, own, rows):
         return None
-    for row, index in made.values():
-        indexes.put_frame(writer, zone, row, indexes.frame(index))
-    return rows
+    return [(row, indexes.frame(made[row.file][1]) if row.file in made else _KEPT) for row in rows]
 
 
 def _is_cut(reader: Reader, zone: str, own: Mapping[str, ArtifactId], rows: list[IndexRow]) -> bool:
