@@ -11,7 +11,10 @@ from tests.live import within
 from tests.publish.project import NOW, zone_text
 from tests.sync.rounds import PROJECT
 from xferzone.artifacts import CheckIn, FileCard
-from xferzone.cards import Message
+from xferzone.cards import Message, parse_cards
+from xferzone.cards.body import UNCOMPRESSED
+from xferzone.env import Env
+from xferzone.exchange import Terms, answer
 from xferzone.exchange.publishing import Later, publish_in_parts
 from xferzone.hashing import artifact_id
 from xferzone.publish import served as compiling
@@ -20,6 +23,7 @@ from xferzone.publish.plan import Liberties
 from xferzone.publish.publish import publish, publish_part
 from xferzone.refs import BranchName, Door, LocalRefs, Occasion, indexes
 from xferzone.store import Store, accounts, schema, unsent
+from xferzone.transport import Body
 from xferzone.zone import cut
 from xferzone.zone.compile import Compiled, Task, compile_zone
 from xferzone.zonefile import names
@@ -137,6 +141,21 @@ def test_a_large_zone_that_is_invalid_is_told_as_a_small_one(store: Store) -> No
     name = artifact_id(checkin(large))[:16], artifact_id(checkin(small, zone="example.net"))[:16]
     assert of_large.replace(name[0], name[1]).replace("example.com", "example.net") == of_small
     assert "is kept but not served" in of_large
+
+
+def test_whoever_pushes_large_versions_that_are_invalid_is_told_however_long_they_take(store: Store) -> None:
+    """The clock goes on by four seconds with each look."""
+    seconds = iter(range(0, 10**6, 4))
+    slow = Env(clock_ms=lambda: NOW, monotonic=lambda: float(next(seconds)))
+    one, two = (zone_text(*WRONG, *PADDING, serial=number) for number in (1, 2))
+    first = checkin(one)
+    after = version(1, first, {"example.com.zone": two})
+    later = Later(store.path, ENV)
+    reply = answer(store, Body.of(UNCOMPRESSED, push(one, two, first, after)), Terms(env=slow, later=later))
+    with reply.body:
+        texts = [card.text for card in parse_cards(reply.octets()) if isinstance(card, Message)]
+    later.close()
+    assert sum("is kept but not served" in text for text in texts) == 2
 
 
 def test_what_another_process_publishes_meanwhile_stands(

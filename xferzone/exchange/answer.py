@@ -22,7 +22,7 @@ from xferzone.env import SYSTEM, Env
 from xferzone.errors import FULL, Busy, NoRoom, PeerError, ReadOnly, Replaced, XferzoneError
 from xferzone.exchange import entrance
 from xferzone.exchange.entrance import MAX_ASKING, MAX_STRANGER_WIRE, Opening
-from xferzone.exchange.publishing import REQUEST_S, Later, published_part, rechained
+from xferzone.exchange.publishing import FIRST_S, REQUEST_S, Later, published_part, rechained
 from xferzone.exchange.room import SMALL, Room
 from xferzone.exchange.turns import Guest
 from xferzone.observer import Answered, Asked, Observer, Silent
@@ -275,13 +275,15 @@ class _Answering:
                 part = self._published(writer, round_, rights, ahead, is_last=is_last)
             else:
                 part = Published([], is_all=True)
-        # The branch on which something came last is decided about, whatever that takes: whoever pushed it is told.
-        notices, goes_on = part.notices, ahead.wanted is not None
-        while not part.is_all and (goes_on or later is None or self._seconds() < REQUEST_S):
+        # Whoever pushed to the branch on which something came last is told what becomes of it.
+        notices, first = part.notices, ahead.zone
+        while not part.is_all and (
+            later is None or self._seconds() < (REQUEST_S if first is None else FIRST_S)
+        ):
             served.compile_wanted(store, ahead)
             with store.writer(in_parts=True) as writer:
                 part = self._published(writer, round_, rights, ahead, is_last=is_last)
-            notices, goes_on = [*part.notices, *notices], False
+            notices, first = [*part.notices, *notices], first if ahead.zone == first else None
         if later is not None and not (is_rechained and part.is_all):
             later.soon()
         return round_, notices

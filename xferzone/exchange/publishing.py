@@ -27,6 +27,7 @@ from xferzone.store import Store, Writer, rechaining
 
 PART_S: Final = 1.0  # seconds of publishing in one transaction: other writers wait for it
 REQUEST_S: Final = 3.0  # seconds that one request goes on publishing
+FIRST_S: Final = 60.0  # the same, while a large zone is compiled on whose branch something came last
 QUIET_S: Final = 2.0  # seconds without a push after which what waits is published
 FEW: Final = 100  # check-ins whose chains of deltas are turned round by the request that brought them
 AGAIN_S: Final = 30.0  # seconds until another attempt, after one that failed

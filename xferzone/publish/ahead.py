@@ -41,6 +41,11 @@ class Ahead:
         self._is_over: Callable[[], bool] = bool
         self._count = 0  # zones compiled in this part
 
+    @property
+    def zone(self) -> str | None:
+        """The zone that the last part has ended for. None: it has not."""
+        return None if self.wanted is None else self.wanted.zone
+
     def begin(self, is_over: Callable[[], bool]) -> None:
         """A part begins, which is to end when `is_over`."""
         self.wanted, self._is_over, self._count = None, is_over, 0
