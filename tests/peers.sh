@@ -15,6 +15,7 @@ nginx    nginx-light
 nsd      nsd
 dnsperf  dnsperf
 knotd    knot
+kzonecheck knot-dnssecutils
 named    bind9
 pdns_server   pdns-server pdns-backend-bind
 ldns-signzone ldnsutils
