@@ -1,9 +1,13 @@
 """The HTTP worker by itself, in a process whose descriptors or places run out."""
 
+import contextlib
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from xferzone.serve.worker import _Wakeups
 
 _BEGIN = """
 import os, resource, selectors, socket
@@ -106,3 +110,15 @@ def test_a_worker_takes_as_many_connections_as_before_once_descriptors_are_free_
         [sys.executable, "-c", _BEGIN + _SHORT], capture_output=True, timeout=60, check=False
     )
     assert done.stdout == b"as before", done.stderr.decode()
+
+
+def test_what_wakes_the_loop_writes_nothing_once_that_is_over(tmp_path: Path) -> None:
+    """The descriptor that it used is another file's by then."""
+    wakeups = _Wakeups()
+    wakeups.init()
+    wakeups.close()
+    with contextlib.ExitStack() as opened:
+        for number in range(8):
+            opened.enter_context((tmp_path / str(number)).open("wb", buffering=0))
+        wakeups.defer(lambda: None)
+    assert [(tmp_path / str(number)).read_bytes() for number in range(8)] == [b""] * 8

@@ -14,8 +14,10 @@ import ctypes
 import errno
 import signal
 import socket
+import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from selectors import EVENT_READ
@@ -23,7 +25,7 @@ from typing import Final
 
 from gunicorn.http import RequestParser
 from gunicorn.http.message import Request
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.gthread import PollableMethodQueue, TConn, ThreadWorker
 
 from xferzone import descriptors
 from xferzone.web import repository
@@ -56,6 +58,7 @@ class Worker(ThreadWorker):
 
     def init_process(self) -> None:
         _give_memory_back()
+        self.method_queue = _Wakeups()
         self._told_at = -TOLD_EACH_S
         self._closing = 0
         files = descriptors.allowed(FOR_ITSELF + OF_CONNECTION * WANTED)
@@ -174,6 +177,29 @@ class Worker(ThreadWorker):
 
     def _has_closed(self) -> None:
         self._closing -= 1
+
+
+class _Wakeups(PollableMethodQueue):
+    """gunicorn's way for threads to wake the loop, safe to use after its end.
+
+    Threads outlive the loop by up to 2 seconds. The descriptor that the loop has closed may be the repository's by
+    then, and the octet that wakes would be written into its file.
+    """
+
+    def init(self) -> None:
+        super().init()
+        self._turn = threading.RLock()  # a signal's handler wakes the loop, too
+        self._is_open = True
+
+    def defer(self, callback: Callable[..., object], *args: object) -> None:
+        with self._turn:
+            if self._is_open:
+                super().defer(callback, *args)
+
+    def close(self) -> None:
+        with self._turn:
+            self._is_open = False
+            super().close()
 
 
 def _is_gone(client: socket.socket) -> bool:
