@@ -149,11 +149,11 @@ class Stock(Worker):
         self.fossil("tag", verb, tag, target)
 
     def amend(self) -> None:
-        """What a writer may change: comment, author, colour, tags."""
-        option = self.rng.choice(
-            (("-m", self.new("said better")), ("--author", "carol"), ("--bgcolor", "#f0e0d0"))
-        )
-        self.fossil("amend", self._some_checkin(), *option)
+        """The colour; the comment and the author of what is published are an administrator's to change."""
+        options = [("--bgcolor", "#f0e0d0"), ("--bgcolor", "#d0e0f0")]
+        if self.name == ADMIN:
+            options += [("-m", self.new("said better")), ("--author", "carol")]
+        self.fossil("amend", self._some_checkin(), *self.rng.choice(options))
 
     def amend_as_admin(self) -> None:
         """What upsets others: dates that put the history in another order, a branch that is hidden."""

@@ -72,11 +72,11 @@ def test_a_backup_beside_another_file_s_log_is_not_read(person: Person, variant:
     told = script("01-restore-beside-wal.sh", person, variant)
     check = told.partition("--- check after the restore:")[2]
     if variant == "a":
-        assert "ERROR" in told
-        assert "is the write-ahead log of another file" in told
         if "\nrc 0\n" in check:  # on a slow machine the servers have let go of that log by then
             assert "0 faults\nrc 0\nok\n" in check
             return
+        assert "ERROR" in told or "outcome=reopened" in told
+        assert "is the write-ahead log of another file" in told
     assert "is the write-ahead log of another file" in check
     assert "zones.xferzone restore " in check
     assert "repair --accept-wal" in check
