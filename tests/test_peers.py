@@ -14,6 +14,7 @@ SERVERS = (
     "nsd",
     "dnsperf",
     "knotd",
+    "kzonecheck",
     "named",
     "squid",
     "curl",
