@@ -1,7 +1,9 @@
 """Branches of the form of a zone's in histories from elsewhere: nobody's until a check-in there holds its file."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from hypothesis import given
@@ -39,6 +41,8 @@ NAMES = [
     "feature/x-fork-0123456789abcdef",
 ]
 
+T = TypeVar("T")
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
@@ -61,15 +65,23 @@ def history(project: Project, branches: int) -> list[bytes]:
     return made
 
 
-def statements(reader: Reader, act: Callable[[], object]) -> int:
-    """How many statements SQLite runs meanwhile."""
+def statements(reader: Reader, act: Callable[[], T]) -> tuple[int, T]:
+    """How many statements SQLite runs meanwhile, and what came of it."""
     run: list[str] = []
     reader.db.set_trace_callback(run.append)
     try:
-        act()
+        result = act()
     finally:
         reader.db.set_trace_callback(None)
-    return len(run)
+    return len(run), result
+
+
+def several(directory: Path, branches: int) -> Project:
+    """A project of its own that has kept the history with so many branches."""
+    directory.mkdir()
+    project = Project(directory)
+    keep(project, *history(project, branches))
+    return project
 
 
 def held(project: Project) -> int:
@@ -106,15 +118,12 @@ def test_a_branch_without_the_zone_s_file_is_nobody_s(project: Project, name: st
 def test_publishing_asks_as_much_of_many_such_branches_as_of_few(tmp_path: Path) -> None:
     asked = []
     for branches in (20, 40):
-        (tmp_path / str(branches)).mkdir()
-        project = Project(tmp_path / str(branches))
-        made = history(project, branches)
-        keep(project, *made)
+        project = several(tmp_path / str(branches), branches)
         with project.store.with_cache(None).writer() as writer:
-            said: list[str] = []
-            refs, occasion = LocalRefs(writer), project.occasion(Door.PUSH)
-            asked.append(statements(writer, lambda: said.extend(publish(writer, refs, occasion))))  # noqa: B023 called at once
+            occasion = project.occasion(Door.PUSH)
+            count, said = statements(writer, partial(publish, writer, LocalRefs(writer), occasion))
             assert said == []
+        asked.append(count)
         assert not places_left(project)
     # Whether its name is another spelling of a zone's branch is one look-up; a manifest would be several more.
     assert asked[1] - asked[0] <= 20, asked
@@ -128,15 +137,12 @@ def places_left(project: Project) -> list[object]:
 def test_following_asks_as_much_of_many_such_branches_as_of_few(tmp_path: Path) -> None:
     asked = []
     for branches in (20, 40):
-        (tmp_path / str(branches)).mkdir()
-        project = Project(tmp_path / str(branches))
-        made = history(project, branches)
-        keep(project, *made)
+        project = several(tmp_path / str(branches), branches)
         clone = stock(project, tmp_path / f"{branches}-clone")
         assert clone.pull() == Followed()
         with clone.store.with_cache(None).writer() as writer:
             refs, occasion = LocalRefs(writer), clone.occasion(Door.PULL)
-            asked.append(statements(writer, lambda: follow(writer, refs, None, occasion)))  # noqa: B023 called at once
+            asked.append(statements(writer, partial(follow, writer, refs, None, occasion))[0])
     assert asked[0] == asked[1], asked
 
 
@@ -151,8 +157,8 @@ def test_a_serial_begins_where_the_zone_does(tmp_path: Path) -> None:
         zone = project.manifest(A, artifact_id(line[-1]), branch=MAIN)
         keep(project, *line, zone)
         with project.store.with_cache(None).reader() as reader:
-            asked.append(statements(reader, lambda: computed(reader, "example.com", artifact_id(zone))))  # noqa: B023
-            found = computed(reader, "example.com", artifact_id(zone))
+            count, found = statements(reader, partial(computed, reader, "example.com", artifact_id(zone)))
+        asked.append(count)
         assert (found.serial, len(found.found)) == (1, 1)
     assert asked[0] == asked[1], asked
 

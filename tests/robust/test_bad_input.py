@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.live import PATIENCE_S, Server, serving
+from tests.robust.mutations import OF_OCTETS
 from tests.robust.site import (
     LOGIN,
     PASSWORD,
@@ -190,30 +191,11 @@ def test_a_request_that_is_sent_again_does_nothing_more(server: Server, reposito
     assert dump(repository) == before
 
 
-def _cut(chance: random.Random, octets: bytes) -> bytes:
-    return octets[: chance.randrange(len(octets))]
-
-
-def _flipped(chance: random.Random, octets: bytes) -> bytes:
-    at = chance.randrange(len(octets))
-    return octets[:at] + bytes((octets[at] ^ (1 << chance.randrange(8)),)) + octets[at + 1 :]
-
-
-def _without(chance: random.Random, octets: bytes) -> bytes:
-    at = chance.randrange(len(octets))
-    return octets[:at] + octets[at + chance.randrange(1, 50) :]
-
-
-def _with(chance: random.Random, octets: bytes) -> bytes:
-    at = chance.randrange(len(octets))
-    return octets[:at] + chance.randbytes(chance.randrange(1, 50)) + octets[at:]
-
-
 def _rubbish(chance: random.Random, octets: bytes) -> bytes:
     return chance.randbytes(len(octets))
 
 
-_HARMS: tuple[Callable[[random.Random, bytes], bytes], ...] = (_cut, _flipped, _without, _with, _rubbish)
+_HARMS: tuple[Callable[[random.Random, bytes], bytes], ...] = (*OF_OCTETS, _rubbish)
 
 
 def test_whatever_breaks_on_its_way_is_answered_and_changes_nothing(server: Server, repository: Path) -> None:

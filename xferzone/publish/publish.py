@@ -25,6 +25,7 @@ from xferzone.publish.settle import conclude, conclude_fork, fork_leaves, settle
 from xferzone.refs import BranchName, LocalRefs, Move, Occasion
 from xferzone.store import Writer, places, schema, unsent
 from xferzone.store.places import Placed
+from xferzone.store.rechaining import never
 from xferzone.wording import listed
 
 _NONE = Liberties()
@@ -42,13 +43,9 @@ class Published(NamedTuple):
     is_all: bool
 
 
-def _never() -> bool:
-    return False
-
-
 def publish(writer: Writer, refs: LocalRefs, occasion: Occasion, liberties: Liberties = _NONE) -> list[str]:
     """Decide about every unplaced check-in. Returns what the people who pushed them should be told, in order."""
-    return publish_part(writer, refs, occasion, _never, liberties).notices
+    return publish_part(writer, refs, occasion, never, liberties).notices
 
 
 def publish_part(
@@ -179,7 +176,7 @@ def _settle_all(
     pending: Pending,
     wish: Callable[[Pending, Liberties], Move | None],
     liberties: Liberties,
-    is_over: Callable[[], bool] = _never,
+    is_over: Callable[[], bool] = never,
 ) -> bool:
     """Make one move of the branch after the other, each planned from where the one before has left it.
 
