@@ -1,5 +1,6 @@
 """Following a repository: what was committed answers, what cannot be read goes on as it was."""
 
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ import pytest
 from tests.nameserver.made import question, said
 from tests.publish.project import NOW, Project
 from xferzone.dnsd import following
-from xferzone.dnsd.following import POLL, open_zones
+from xferzone.dnsd.following import POLL, RETRY, open_zones
 from xferzone.dnsd.service import Service
 from xferzone.edit.appending import Author
 from xferzone.edit.commit import Edit
@@ -18,6 +19,7 @@ from xferzone.errors import CannotServe, NotFound
 from xferzone.nameserver.cache import Responder
 from xferzone.nameserver.respond import respond
 from xferzone.refs import BranchName
+from xferzone.refs.served import LOOK_S
 from xferzone.zonefile import names, text
 
 
@@ -159,6 +161,27 @@ def test_a_damaged_repository_leaves_what_was_read(world: World, caplog: pytest.
         assert service.respond(asked) == before
     other = said(service.respond(question("www.example.net.", "A")))
     assert other.rcode in ("NOERROR", "SERVFAIL")  # as much of it as was read before
+
+
+@pytest.mark.parametrize("seen_by", ["refresh", "failed"])
+def test_a_replaced_repository_is_told_whoever_saw_it_first(
+    world: World, caplog: pytest.LogCaptureFixture, seen_by: str
+) -> None:
+    service = Service(world.zones, Responder(world.zones).respond)
+    world.project.store.close()
+    aside = world.project.path.with_name("aside")
+    shutil.copy(world.project.path, aside)
+    aside.replace(world.project.path)
+    time.sleep(1.1 * LOOK_S)
+    service.refresh()
+    if seen_by == "refresh":
+        time.sleep(1.1 * RETRY)
+        service.refresh()
+    assert service.failed(question("www.example.com.", "A"))
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == [
+        "the repository cannot be read, the last good zones are served",  # until we let go of the old file's log
+        "the repository was replaced",
+    ]
 
 
 def test_complaints_are_few(world: World, caplog: pytest.LogCaptureFixture) -> None:

@@ -37,10 +37,7 @@ class Service:
         To be called before each batch is answered, and every second.
         """
         try:
-            self._zones.refresh()
-            if self._zones.file != self._file:
-                self._file = self._zones.file
-                _log.warning("the repository was replaced: the zones of the new file are served")
+            self._follow()
         except Exception as exc:  # noqa: BLE001 - a database has many ways to fail, and none may end us
             self._complain("the repository cannot be read, the last good zones are served", exc)
 
@@ -55,11 +52,17 @@ class Service:
         """The answer to a message for which none could be made."""
         try:
             # A zone that has moved on twice since we looked has taken its old parts along.
-            self._zones.refresh(now=True)
+            self._follow(now=True)
             return self._respond(message)
         except Exception as exc:  # noqa: BLE001 - one message must not end the service for all
             self._complain("a question was answered SERVFAIL", exc)
             return failure(message, exc)
+
+    def _follow(self, *, now: bool = False) -> None:
+        self._zones.refresh(now=now)
+        if self._zones.file != self._file:
+            self._file = self._zones.file
+            _log.warning("the repository was replaced: the zones of the new file are served")
 
     def _complain(self, what: str, exc: Exception) -> None:
         now, complaint = time.monotonic(), f"{what}: {type(exc).__name__}: {exc}"
