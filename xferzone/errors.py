@@ -10,7 +10,7 @@
     +-- CannotServe         1 an address cannot be bound, or a part of a server did not start
     +-- Exists              3 what was to be made is there already
     +-- NotFound            5 no such zone, revision, artifact, user or repository
-    |   +-- NotReady        5 a zone that is not compiled yet
+    |   +-- NotReady        5 a zone that is not compiled yet, or a mirror without anything yet
     +-- Ambiguous           2 a prefix or name that means several things
     +-- UsageError          2 a command line that cannot be meant; the message says what can
     +-- RefConflict         4 a ref was moved by somebody else first
@@ -98,7 +98,7 @@ class NotFound(XferzoneError):
 
 
 class NotReady(NotFound):
-    """A zone is here, but not compiled; the message says what to do."""
+    """A zone is here but not compiled, or a mirror has not reached its primary; the message says what to do."""
 
 
 class Ambiguous(XferzoneError):

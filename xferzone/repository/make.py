@@ -6,7 +6,7 @@ from xferzone.artifacts import CheckIn, Tag
 from xferzone.publish.publish import publish
 from xferzone.refs import Door, LocalRefs, Occasion
 from xferzone.repository.accounts import ADMIN_CAPS, EVERYBODY, check_login, password
-from xferzone.store import Store, accounts
+from xferzone.store import Store, accounts, schema
 
 ROOT_COMMENT = "initial empty check-in"
 
@@ -37,3 +37,16 @@ def make(path: Path, *, admin: str, project_code: str | None, now_ms: int) -> st
             path.unlink()
             raise
     return secret
+
+
+def make_mirror(path: Path) -> None:
+    """Make a new repository of role mirror, without a project: the first pull gives it that of its primary.
+
+    Raises:
+        Exists: something is at `path` already.
+        NotFound: its directory is not there.
+    """
+    with Store.making(path) as store, store.writer() as writer:
+        writer.set_setting("role", schema.MIRROR)
+        for login in EVERYBODY:
+            accounts.put_user(writer, login, None, "")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from xferzone.errors import NotReady
 from xferzone.hashing import ArtifactId
 from xferzone.publish.foreign import holds
 from xferzone.publish.kept_waiting import kept
@@ -36,6 +37,7 @@ class Status:
     """The repository at a glance.
 
     Fields:
+        project: empty: a mirror before its first pull.
         unsent: artifacts made here and not pushed, also by branch; none in a primary, which does not count them.
         waiting: how many of `unpublished` wait for what has not come, or have a parent that is not a check-in.
         forks: those of the last FRESH_MS; `old_forks` counts the older ones.
@@ -74,7 +76,7 @@ def status(reader: Reader, refs: LocalRefs, now_ms: int) -> Status:
             )
     fresh, old = _forks(reader, now_ms)
     return Status(
-        project=reader.project_code,
+        project=_project(reader),
         role=reader.role,
         remotes=tuple(remotes(reader)),
         unsent=len(unsent.artifacts(reader)),
@@ -86,6 +88,14 @@ def status(reader: Reader, refs: LocalRefs, now_ms: int) -> Status:
         forks=tuple(fresh),
         old_forks=old,
     )
+
+
+def _project(reader: Reader) -> str:
+    """The project code; empty: a mirror before its first pull."""
+    try:
+        return reader.project_code
+    except NotReady:
+        return ""
 
 
 def _is_about_a_zone(reader: Reader, refs: LocalRefs, found: places.Unsettled) -> bool:

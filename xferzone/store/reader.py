@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from xferzone import artifacts
 from xferzone.artifacts import CheckIn, FileCard
-from xferzone.errors import NotFound, XferzoneError
+from xferzone.errors import NotFound, NotReady, XferzoneError
 from xferzone.hashing import ArtifactId
 from xferzone.store import chains, loops, schema, turns
 from xferzone.store.cache import ContentCache
@@ -75,6 +75,8 @@ class Reader:
     @property
     def project_code(self) -> str:
         code = self.setting("project-code")
+        if code is None and self.role == schema.MIRROR:
+            raise NotReady("this mirror has not reached its primary yet: nothing is here")
         if code is None:
             raise XferzoneError(
                 "the repository has lost its project code: `xferzone restore FILE` puts a backup in its place"

@@ -1,0 +1,99 @@
+"""What a caller decides of a follower, and what it gets to know of each pull."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from xferzone.env import SYSTEM, Env
+from xferzone.errors import XferzoneError
+from xferzone.publish.follow import Followed
+from xferzone.publish.served import Compiler, compile_all
+from xferzone.store.incoming import Helper
+from xferzone.sync.client.options import Account
+from xferzone.transport import Transport
+from xferzone.transport.walk import WalkTransport
+
+INTERVAL_S: Final = 5.0  # between two polls
+MAX_BACK_OFF_S: Final = 60.0  # between two attempts after failures, with up to a half of it less by chance
+
+Via = Literal["walk", "xfer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How the primary of a URL is reached; transport/walk_http.py has those over HTTP.
+
+    Fields:
+        walk: given the URL of the repository; closed by whoever asked for it, if it has a `close`.
+        xfer: the same, for a primary that knows no walk.
+    """
+
+    walk: Callable[[str], WalkTransport]
+    xfer: Callable[[str], Transport]
+
+
+def _never() -> bool:
+    return False
+
+
+def _nobody() -> AbstractContextManager[Helper | None]:
+    return nullcontext()
+
+
+def _unheard(_news: "Pulled | XferzoneError") -> None:
+    """Nobody listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """How a follower goes.
+
+    Fields:
+        via: the road. "walk" falls back on xfer for a primary that knows no walk.
+        account: the login of requests; None: they carry none.
+        waits: ask to be told of news between two polls.
+        env: clock, randomness and sleep.
+        heard: `run` tells it how each pull ended, the quiet ones included.
+        cancelled: asked several times a second; True ends `run`, and a pull with Cancelled.
+        compiler: compiles zones; serve/helpers.py has one that uses every processor.
+        helping: begins a process that helps a large pull to verify; the same file has one.
+    """
+
+    via: Via = "walk"
+    account: Account | None = None
+    waits: bool = True
+    env: Env = SYSTEM
+    heard: Callable[["Pulled | XferzoneError"], None] = _unheard
+    cancelled: Callable[[], bool] = _never
+    compiler: Compiler = compile_all
+    helping: Callable[[], AbstractContextManager[Helper | None]] = _nobody
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What one pull came to.
+
+    Fields:
+        primary: the URL that answered.
+        via: the road.
+        is_new: the primary told something that was not known here.
+        requests, bytes_out, bytes_in: what went over the wire, bodies only.
+        received: artifacts that are new here.
+        seconds: how long it took.
+        followed: refs moved, and kept where they were.
+        failed: primaries before it in the list, and why they were passed over.
+        notes: what people should know, told once by a follower.
+    """
+
+    primary: str
+    via: Via
+    is_new: bool
+    requests: int
+    bytes_out: int
+    bytes_in: int
+    received: int
+    seconds: float
+    followed: Followed = field(default_factory=Followed)
+    failed: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,99 @@
+"""How a mirror stands to its primaries, for people and metrics: a small file beside the repository.
+
+    zones.xferzone-primaries     {"interval_s": 5.0, "primaries": [{"url": ..., "success_ms": ..., ...}, ...]}
+    zones.xferzone-pull          empty; who pulls holds flock(2) on it: one pull at a time, across processes
+
+The first is replaced as a whole after each attempt; the repository itself is not written to where nothing is new.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+GRACE_MS: Final = 60_000  # beyond the interval: a wait for news and a slow poll are not a lag
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """How the mirror stands to one primary. Dates are milliseconds since 1970; 0: never.
+
+    Fields:
+        url: without a password.
+        success_ms: when it answered last, with all that it told kept here.
+        whole_ms: when all that it tells was here last; the same, unless refs had to stay where they are.
+        error_ms, error: when and why it failed last; it has answered since if `success_ms` is later.
+        behind: moves of its refs that are known here and not made here.
+        via: "walk" or "xfer"; empty: it has not answered yet.
+    """
+
+    url: str
+    success_ms: int = 0
+    whole_ms: int = 0
+    error_ms: int = 0
+    error: str = ""
+    behind: int = 0
+    via: str = ""
+
+
+class Standings(msgspec.Struct, frozen=True):
+    """The primaries in the order in which they are asked, and the seconds between two polls."""
+
+    interval_s: float
+    primaries: list[Standing]
+
+    def behind_ms(self, now_ms: int) -> int | None:
+        """How long ago all that a primary tells was here; 0: it is now. None: it never was."""
+        whole = max((each.whole_ms for each in self.primaries), default=0)
+        if not whole:
+            return None
+        since = max(now_ms - whole, 0)
+        return 0 if since <= self.interval_s * 1000 + GRACE_MS and not self._behind else since
+
+    @property
+    def _behind(self) -> bool:
+        newest = max(self.primaries, key=lambda each: max(each.success_ms, each.error_ms))
+        return newest.behind > 0 or newest.whole_ms < newest.success_ms
+
+
+def standings(repository: Path) -> Standings | None:
+    """How the mirror stood after the last attempt. None: it never tried, or that cannot be read."""
+    with suppress(OSError, msgspec.DecodeError):
+        return msgspec.json.decode(_beside(repository, "primaries").read_bytes(), type=Standings)
+    return None
+
+
+def record(repository: Path, interval_s: float, primaries: Sequence[Standing]) -> None:
+    """Let `standings` find this. Raises OSError: nothing can be written beside the repository."""
+    path = _beside(repository, "primaries")
+    unfinished = path.with_name(f"{path.name}-{os.getpid()}.new")
+    unfinished.write_bytes(msgspec.json.encode(Standings(interval_s, list(primaries))))
+    unfinished.rename(path)
+
+
+@contextmanager
+def pulling(repository: Path) -> Iterator[bool]:
+    """Be the one who pulls into `repository`, as long as the block lasts; False: another process or thread is.
+
+    Raises:
+        OSError: nothing can be written beside the repository.
+    """
+    lock = os.open(_beside(repository, "pull"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(lock)
+
+
+def _beside(repository: Path, what: str) -> Path:
+    """The file itself, whatever link leads to it, with another end of its name."""
+    real = Path(os.path.realpath(repository))
+    return real.with_name(f"{real.name}-{what}")
