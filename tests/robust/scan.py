@@ -28,7 +28,7 @@ from xferzone.cli.main import main
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.store import brought, remotes
 from xferzone.store.brought import Bringer
-from xferzone.store.remotes import Remote
+from xferzone.store.remotes import Mark, Remote
 
 CPU_S: Final = 30  # seconds of processor time for the verbs of one child; they take half a second
 KINDS: Final = ("null", "text", "huge", "negative", "odd", "other")
@@ -107,7 +107,8 @@ def clone(directory: Path) -> Path:
     with copy.writing() as (writer, _):
         for name in ("origin", "other"):
             epochs = {"0123456789abcdef": 3, "fedcba9876543210": 4}
-            remotes.put_remote(writer, Remote(name, f"http://{name}.example/zones", epochs, "cookie"))
+            marks = {epoch: Mark(7, epoch[::-1]) for epoch in epochs}
+            remotes.put_remote(writer, Remote(name, f"http://{name}.example/zones", epochs, "cookie", marks))
     for each in (project, copy):
         each.store.close()
     return copy.path

@@ -8,7 +8,7 @@ import pytest
 from xferzone.cards.extension import MAX_EPOCHS
 from xferzone.store import Store, Writer
 from xferzone.store.check import layout
-from xferzone.store.remotes import Remote, put_remote, remotes, remove_remote
+from xferzone.store.remotes import Mark, Remote, put_remote, remotes, remove_remote
 
 
 @pytest.fixture
@@ -22,6 +22,14 @@ def test_epochs_are_kept_in_the_order_of_their_use(writer: Writer) -> None:
     put_remote(writer, remote)
     (found,) = remotes(writer)
     assert (found, list(found.epochs)) == (remote, ["b", "a"])
+
+
+def test_how_far_a_walk_came_is_kept_by_epoch(writer: Writer) -> None:
+    marks = {"b": Mark(17, "0123456789abcdef")}
+    remote = Remote("origin", "http://192.0.2.1/", {"b": 2, "a": 1}, "token", marks)
+    put_remote(writer, remote)
+    assert remotes(writer) == [remote]
+    assert not list(layout.ranges(writer))
 
 
 def test_the_epochs_used_least_recently_are_dropped(writer: Writer) -> None:

@@ -12,6 +12,19 @@ ORIGIN: Final = "origin"  # the remote that a repository was cloned from
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """How far a walk of one epoch came, beside the number of the last move known.
+
+    Fields:
+        position: of the newest control artifact known, at the remote.
+        checkin: the first 16 hex digits of the check-in that the move went to; empty: there was none.
+    """
+
+    position: int = 0
+    checkin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Remote:
     """Where another repository is, and what is known of it.
 
@@ -20,23 +33,30 @@ class Remote:
         epochs: epoch -> number of the last move of its refs known here, the epoch used last at the end.
         cookie: the token of its last cookie card, to be sent back; empty: it sent none.
             Source: Fossil 2.21, src/xfer.c client_sync().
+        marks: of epochs that were walked, by epoch; they go with the numbers of `epochs`.
     """
 
     name: str
     url: str
     epochs: Mapping[str, int] = field(default_factory=dict)
     cookie: str = ""
+    marks: Mapping[str, Mark] = field(default_factory=dict)
 
 
 def remotes(reader: Reader) -> list[Remote]:
     """All of them, by name."""
     epochs: dict[str, dict[str, int]] = {}
-    for name, epoch, number in reader.db.execute(
-        "SELECT remote, epoch, number FROM remote_epoch ORDER BY used"
-    ):
+    marks: dict[str, dict[str, Mark]] = {}
+    query = "SELECT remote, epoch, number, position, checkin FROM remote_epoch ORDER BY used"
+    for name, epoch, number, *mark in reader.db.execute(query):
         epochs.setdefault(name, {})[epoch] = number
+        if Mark(*mark) != Mark():
+            marks.setdefault(name, {})[epoch] = Mark(*mark)
     rows = reader.db.execute("SELECT name, url, cookie FROM remote ORDER BY name")
-    return [Remote(name, url, epochs.get(name, {}), _token(cookie)) for name, url, cookie in rows]
+    return [
+        Remote(name, url, epochs.get(name, {}), _token(cookie), marks.get(name, {}))
+        for name, url, cookie in rows
+    ]
 
 
 def put_remote(writer: Writer, remote: Remote) -> None:
@@ -44,9 +64,13 @@ def put_remote(writer: Writer, remote: Remote) -> None:
     row = (remote.name, remote.url, _letters(remote.cookie))
     writer.db.execute("INSERT OR REPLACE INTO remote VALUES (?, ?, ?)", row)
     known = list(remote.epochs.items())[-MAX_EPOCHS:]
-    rows = [(remote.name, epoch, number, used) for used, (epoch, number) in enumerate(known)]
+    marks = [remote.marks.get(epoch, Mark()) for epoch, _ in known]
+    rows = [
+        (remote.name, epoch, number, used, mark.position, mark.checkin)
+        for used, ((epoch, number), mark) in enumerate(zip(known, marks, strict=True))
+    ]
     writer.db.execute("DELETE FROM remote_epoch WHERE remote = ?", (remote.name,))
-    writer.db.executemany("INSERT INTO remote_epoch VALUES (?, ?, ?, ?)", rows)
+    writer.db.executemany("INSERT INTO remote_epoch VALUES (?, ?, ?, ?, ?, ?)", rows)
 
 
 def _letters(token: str) -> str:

@@ -15,7 +15,8 @@ primary    setting       project-code, server-code, role, epoch
            publication   every move of a ref, numbered, with login and door; a responder reads those after
                          a number
            remote        repositories that this one syncs with
-           remote_epoch  up to which move the refs of a remote are known, in each of its epochs met
+           remote_epoch  up to which move the refs of a remote are known, in each of its epochs met; beside it, of a
+                         remote that was walked: up to which position its controls are, and that move's check-in
            brought       login and door of whoever brought an artifact in a push
            unsent        artifacts made here and not pushed yet; empty in a primary
 
@@ -41,7 +42,7 @@ place      0  on a zone branch or one of its forks, not settled: publishing look
 
 from typing import Final
 
-HEAD: Final = "0008"  # the newest revision in migrations/versions; a test compares
+HEAD: Final = "0009"  # the newest revision in migrations/versions; a test compares
 APPLICATION_ID: Final = 0x787A6F6E  # "xzon", in the file's header
 
 #: Values of the setting "role" (law 5).

@@ -1,11 +1,13 @@
 """A repository in this process, for tests and for programs that hold both ends.
 
 InProcess(answer).exchange(body) is answer(body)
+WalkInProcess(answer).ask(request) is answer(request)
 """
 
 from collections.abc import Callable
 
 from xferzone.transport.base import Body
+from xferzone.transport.walk import WalkReply, WalkRequest
 
 
 class InProcess:
@@ -27,3 +29,27 @@ class InProcess:
     def exchange(self, body: Body) -> Body:
         with body:
             return self._answer(body)
+
+
+class WalkInProcess:
+    """Hands each request of the walk to a function of this process.
+
+    Example:
+        transport = WalkInProcess(lambda request: respond(store, request, terms))
+    """
+
+    def __init__(
+        self, answer: Callable[[WalkRequest], WalkReply], name: str = "this process", host: str = "localhost"
+    ) -> None:
+        """
+        Args:
+            answer: gives the reply to a request. What it raises comes out of `ask`.
+            name: what messages call the other side.
+            host: what requests are signed for.
+        """
+        self.name = name
+        self.host = host
+        self._answer = answer
+
+    def ask(self, request: WalkRequest) -> WalkReply:
+        return self._answer(request)

@@ -62,6 +62,8 @@ _RANGES: Final = {
     ("remote_epoch", "epoch"): "length(epoch) NOT BETWEEN 1 AND 64 OR epoch GLOB '*[^0-9A-Za-z]*'",
     ("remote_epoch", "remote"): "NOT EXISTS (SELECT 1 FROM remote WHERE remote.name = remote_epoch.remote)",
     ("remote_epoch", "number"): "number < 0",
+    ("remote_epoch", "position"): "position < 0",
+    ("remote_epoch", "checkin"): "checkin <> '' AND (length(checkin) <> 16 OR checkin GLOB '*[^0-9a-f]*')",
     ("remote_epoch", "used"): "used NOT BETWEEN 0 AND 255",
 }
 
