@@ -3,6 +3,7 @@ VENV   ?= .venv
 HTTP   ?= 127.0.0.1:8080
 DNS    ?= 127.0.0.1:5300
 SECONDS ?= 3600
+MINUTES ?= 10
 
 BIN     := $(VENV)/bin
 PIP     := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
@@ -10,7 +11,7 @@ OLDEST  := $(VENV)-oldest
 PROJECT := setup.cfg pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check interop soak bench static unit oldest peers clean
+.PHONY: help run test check interop soak fuzz bench static unit oldest peers clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -28,7 +29,11 @@ interop: peers $(VENV)/developed ## The tests that drive the real programs, alon
 	$(BIN)/python -m pytest -m interop
 
 soak: peers $(VENV)/developed ## An hour of mutated requests, writers, kills and full disks at once (SECONDS=... SEED=...)
+	$(BIN)/python -m tests.fuzz --seconds 20
 	$(BIN)/python -m tests.robust.soak $(SECONDS) $(SEED)
+
+fuzz: $(VENV)/developed ## Octets that chance made for every parser, MINUTES of each; what breaks one goes to build/fuzz
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
 
 bench: peers $(VENV)/developed ## Measure; prints ratios to what the real programs reach in the same run
 	$(BIN)/python bench/run.py

@@ -81,10 +81,7 @@ class Mutations:
         """Content type and octets of the next request."""
         chance = self._chance
         login, password, project = self._account
-        purpose = "".join(
-            f"{word} x {project}\n" for word in chance.choice((["pull"], ["push"], ["pull", "push"]))
-        )
-        text = purpose.encode() + b"".join(self._cards(known))
+        text = self.text(known)
         if chance.random() < 0.8:
             text = chance.choice(OF_TEXT)(chance, text) or b"#\n"
         if chance.random() < 0.9:
@@ -94,6 +91,12 @@ class Mutations:
         if chance.random() < 0.1:
             octets = chance.choice(OF_OCTETS)(chance, octets)
         return content_type, octets
+
+    def text(self, known: Sequence[ArtifactId]) -> bytes:
+        """The cards of the next request, as a client would send them, without a login."""
+        _, _, project = self._account
+        words = self._chance.choice((["pull"], ["push"], ["pull", "push"]))
+        return "".join(f"{word} x {project}\n" for word in words).encode() + b"".join(self._cards(known))
 
     def _cards(self, known: Sequence[ArtifactId]) -> list[bytes]:
         chance = self._chance
