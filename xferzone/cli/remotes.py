@@ -199,7 +199,7 @@ def list_(settings: Settings) -> None:
     Example:
       xferzone remote list
     """
-    with reading(settings) as (reader, _):
+    with reading(settings, may_be_empty=True) as (reader, _):
         known = remotes(reader)
     if settings.json:
         show_json({"remotes": [{"name": each.name, "url": each.url} for each in known]})
@@ -227,7 +227,7 @@ def add(settings: Settings, name: str, url: str, replace: bool) -> None:
     if not name.isprintable() or any(letter in " /:@" for letter in name) or not name:
         raise UsageError(f"{name!r} cannot be a remote's name: leave out blanks, slashes, colons and @")
     shown = Remote(name, without_password(url))
-    with changing(settings) as (writer, _):
+    with changing(settings, may_be_empty=True) as (writer, _):
         known = None if replace else next((each for each in remotes(writer) if each.name == name), None)
         if known is None:
             put_remote(writer, shown)
@@ -253,7 +253,7 @@ def remove(settings: Settings, name: str) -> None:
     Example:
       xferzone remote remove backup
     """
-    with changing(settings) as (writer, _):
+    with changing(settings, may_be_empty=True) as (writer, _):
         if is_given() and all(each.name != name for each in remotes(writer)):
             tell_nothing(name)
             is_gone = False

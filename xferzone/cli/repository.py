@@ -68,13 +68,17 @@ def status(settings: Settings) -> None:
     Example:
       xferzone status
     """
-    with reading(settings) as (reader, refs):
+    with reading(settings, may_be_empty=True) as (reader, refs):
         found = state.status(reader, refs, now_ms())
     serving = listeners(settings.repository)
     if settings.json:
         show_json(_status_json(settings, found, serving))
         return
-    click.echo(f"repository: {settings.repository}\nproject: {found.project}\nrole: {found.role}")
+    click.echo(
+        f"repository: {settings.repository}\nproject: {found.project or 'not known yet'}\nrole: {found.role}"
+    )
+    if found.empty:
+        click.echo(printable(f"not ready: {found.empty}"))
     for each in found.remotes:
         click.echo(printable(f"remote: {each.name} {each.url}"))
     if found.role != schema.PRIMARY:
@@ -104,6 +108,7 @@ def _status_json(
         "repository": str(settings.repository),
         "project": found.project,
         "role": found.role,
+        "not_ready": found.empty or None,
         "remotes": [{"name": each.name, "url": each.url} for each in found.remotes],
         "unsent": found.unsent,
         "unsent_branches": [
@@ -201,7 +206,7 @@ def check(settings: Settings) -> None:
     Example:
       xferzone check
     """
-    with reading(settings) as (reader, refs):
+    with reading(settings, may_be_empty=True) as (reader, refs):
         faults = list(zone_inspect.everything(reader, refs))
         sizes = inspect.stats(reader)
     if settings.json:

@@ -30,23 +30,32 @@ class Settings:
 
 
 @contextmanager
-def reading(settings: Settings) -> Iterator["tuple[Reader, LocalRefs]"]:
-    """A snapshot of the repository, and its refs."""
+def reading(settings: Settings, *, may_be_empty: bool = False) -> Iterator["tuple[Reader, LocalRefs]"]:
+    """A snapshot of the repository, and its refs. Raises NotReady: it is an empty mirror, and may not be."""
     from xferzone.refs import LocalRefs
     from xferzone.store import Store
 
     with Store.open(settings.repository) as store, store.reader() as reader:
+        _check(reader, may_be_empty=may_be_empty)
         yield reader, LocalRefs(reader)
 
 
 @contextmanager
-def changing(settings: Settings) -> Iterator["tuple[Writer, LocalRefs]"]:
-    """The write transaction, and the refs in it."""
+def changing(settings: Settings, *, may_be_empty: bool = False) -> Iterator["tuple[Writer, LocalRefs]"]:
+    """The write transaction, and the refs in it. Raises as `reading`."""
     from xferzone.refs import LocalRefs
     from xferzone.store import Store
 
     with Store.open(settings.repository) as store, store.writer() as writer:
+        _check(writer, may_be_empty=may_be_empty)
         yield writer, LocalRefs(writer)
+
+
+def _check(reader: "Reader", *, may_be_empty: bool) -> None:
+    from xferzone.errors import NotReady
+
+    if not may_be_empty and (why := reader.emptiness):
+        raise NotReady(why)
 
 
 def own_login(given: str | None = None) -> str:

@@ -8,7 +8,7 @@ from xferzone.cli.output import MAX_SHOWN, printable, show_json, show_list
 from xferzone.cli.settings import Settings
 from xferzone.errors import Busy, Denied, LostRace, NoRoom, PeerError, XferzoneError
 from xferzone.exchange import Outcome
-from xferzone.exchange.answer import BUSY, FAILED, NO_ROOM, REPLACED
+from xferzone.exchange.answer import BUSY, EMPTY, FAILED, NO_ROOM, REPLACED
 from xferzone.hashing import short
 from xferzone.observer import size
 from xferzone.publish.follow import Diverged
@@ -22,6 +22,7 @@ _NO_PUSH = ("not authorized to write", "pull only - not authorized to push")
 _TROUBLES: Mapping[str, type[XferzoneError]] = {
     BUSY: Busy,
     REPLACED: Busy,
+    EMPTY: Busy,
     NO_ROOM: NoRoom,
     FAILED: PeerError,
 }

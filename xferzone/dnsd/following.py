@@ -25,6 +25,7 @@ from xferzone.zonefile.names import zone_name
 
 INDEXES_SIZE: Final = 512 * 1024 * 1024  # bytes of compiled zone files kept in a process
 POLL: Final = 0.001  # seconds that an answer may lag behind the repository
+EMPTY: Final = "this mirror has not caught up with its primary for the first time yet"
 RETRY: Final = 0.1  # seconds between two tries to read a repository that cannot be read
 
 
@@ -86,6 +87,8 @@ class ServedZones(Zones):
                 if self._only is None or zone.branch.zone in self._only:
                     self._follow(zone)
             self._move, self._version = last, version
+            # A mirror can be empty only before its first zone.
+            self.awaited = EMPTY if not self._entries and self._served.is_empty_mirror() else ""
         self._due = clock + POLL
 
     def close(self) -> None:

@@ -30,6 +30,7 @@ from xferzone.publish.serials import floor
 from xferzone.refs import BranchName, LocalRefs, Ref, State, lookup
 from xferzone.store import Writer, schema, symbols, unsent
 from xferzone.store.places import Placed
+from xferzone.store.remotes import origin_of
 from xferzone.zone import checks, cut, loss
 from xferzone.zone.changes import Change
 from xferzone.zone.difference import Difference
@@ -46,7 +47,8 @@ class Edit:
     ) -> None:
         if writer.role == schema.MIRROR:
             raise Refused(
-                "this is a mirror: commit in its remote, or make it a primary with `xferzone promote`"
+                f"this is a mirror{origin_of(writer, ' of ')}: commit there, or make it a primary with "
+                "`xferzone promote`"
             )
         self.zone, self.branch = branch.zone, branch
         self._writer, self._refs, self._author = writer, refs, author

@@ -19,7 +19,7 @@ from typing import IO, Final, NamedTuple
 
 from xferzone.cards.body import COMPRESSED, DEBUG, UNCOMPRESSED, expand_body, stated_size, write_body
 from xferzone.env import SYSTEM, Env
-from xferzone.errors import FULL, Busy, NoRoom, PeerError, ReadOnly, Replaced, XferzoneError
+from xferzone.errors import FULL, Busy, NoRoom, NotReady, PeerError, ReadOnly, Replaced, XferzoneError
 from xferzone.exchange import entrance
 from xferzone.exchange.entrance import MAX_ASKING, MAX_STRANGER_WIRE, Opening
 from xferzone.exchange.publishing import FIRST_S, REQUEST_S, Later, published_part, rechained
@@ -46,6 +46,7 @@ MAX_WIRE: Final = 64 * 1024 * 1024  # bytes of a request as it travels; ours
 #: How an error begins after which the same request may succeed later.
 BUSY: Final = "the repository is busy"
 REPLACED: Final = "the repository was replaced"
+EMPTY: Final = "this mirror has not caught up with its primary for the first time yet"
 NO_ROOM: Final = "the disk of this server is full"
 #: And one after which its administrator has to act.
 FAILED: Final = "this server cannot"
@@ -56,6 +57,7 @@ _ANSWERS: Mapping[type[Exception], tuple[str, str]] = {
     Replaced: ("busy", f"{REPLACED} while it was written: what was sent is not there; try again"),
     ForeignLog: ("busy", f"{REPLACED}, and cannot be read yet: try again in a few seconds"),
     Busy: ("busy", f"{BUSY}: try again"),
+    NotReady: ("busy", f"{EMPTY}: try again in a while, or ask its primary"),
     NoRoom: ("failed", f"{NO_ROOM}: nothing was stored; try again when its administrator has made room"),
     ReadOnly: ("failed", f"{FAILED} write to its repository: tell its administrator"),
     OSError: ("failed", f"{FAILED} take the request: tell its administrator"),

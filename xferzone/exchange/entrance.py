@@ -17,7 +17,7 @@ from io import BytesIO
 from typing import IO, Final, NamedTuple
 
 from xferzone.cards.body import beginning, expand_to
-from xferzone.errors import PeerError
+from xferzone.errors import NotReady, PeerError
 from xferzone.store import Store
 from xferzone.sync.server.login import Claim, claimed
 from xferzone.sync.server.request import Request
@@ -41,9 +41,15 @@ class Opening(NamedTuple):
 
 
 def opening_of(store: Store, content_type: str, octets: IO[bytes]) -> Opening:
-    """What a body opens with; only the beginning of `octets` need have come."""
+    """What a body opens with; only the beginning of `octets` need have come.
+
+    Raises:
+        NotReady: the repository is an empty mirror.
+    """
     opening = Request(beginning(content_type, octets, MAX_STRANGER))
     with store.reader() as reader:
+        if why := reader.emptiness:
+            raise NotReady(why)
         return Opening(claimed(reader, opening.login), opening)
 
 

@@ -11,6 +11,7 @@
     AXFR, IXFR, NOTIFY, UPDATE                REFUSED, until such rights can be given
         if no such zone is served             NOTAUTH
     no served zone contains the name          REFUSED, extended error 20
+        in a mirror that is empty yet         REFUSED, extended error 14 with a text
     else                                      what the deepest such zone says; for DS at its apex the next above
     the zone is not compiled yet              SERVFAIL, extended error 14
     an answer cannot be made                  SERVFAIL, extended error 0 with a text
@@ -36,7 +37,7 @@ _QUERY: Final = 0
 _UPDATE: Final = 5
 _OPCODES: Final = (_QUERY, 4, _UPDATE)  # 4: NOTIFY
 _OTHER: Final = dns.extended_error(0, "the zone cannot be read")
-_NOT_READY: Final = dns.extended_error(14)
+_NOT_READY: Final = 14
 _NOT_AUTHORITATIVE: Final = dns.extended_error(20)
 
 
@@ -62,7 +63,7 @@ def respond(wire: bytes, zones: Zones, *, tcp: bool) -> bytes | None:
 def failure(wire: bytes, reason: Exception) -> bytes | None:
     """SERVFAIL to a message that could not be answered for that reason; None: it deserves no answer."""
     query = dns.parse(wire)
-    extended = _NOT_READY if isinstance(reason, NotReady) else _OTHER
+    extended = dns.extended_error(_NOT_READY) if isinstance(reason, NotReady) else _OTHER
     return None if query is None else dns.error(query, dns.SERVFAIL, extended)
 
 
@@ -79,7 +80,8 @@ def response(query: Query, zones: Zones, *, tcp: bool) -> Response:
         return Response(dns.error(asked, fault))
     view = zones.find(query.name, query.rdtype)
     if view is None:
-        return Response(dns.error(query, dns.REFUSED, _NOT_AUTHORITATIVE))
+        why = dns.extended_error(_NOT_READY, zones.awaited) if zones.awaited else _NOT_AUTHORITATIVE
+        return Response(dns.error(query, dns.REFUSED, why))
     made = answer(query.name, query.rdtype, view)
     limit = dns.LARGEST_SIZE if tcp else dns.size_limit(query)
     message = dns.render(query, made, limit)

@@ -36,6 +36,7 @@ class Zones:
 
     def __init__(self) -> None:
         self._entries: dict[bytes, _Entry] = {}
+        self.awaited = ""  # why there are none yet; empty: there are all that there should be
 
     def find(self, name: bytes, rdtype: int) -> View | None:
         """The view of the deepest zone that contains `name`; for DS of its apex, of the next one above.

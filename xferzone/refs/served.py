@@ -18,6 +18,7 @@ from xferzone.errors import NotFound, NotReady, XferzoneError
 from xferzone.hashing import ArtifactId
 from xferzone.refs.branch import BranchName
 from xferzone.store import frames
+from xferzone.store.emptiness import emptiness
 from xferzone.store.held import HeldFile
 from xferzone.store.walnote import ForeignLog
 
@@ -100,7 +101,7 @@ class Served:
             # The log is that of the old file, and is in nobody's way when all have closed that.
             old.let_go()
             raise
-        if fresh.project != old.project:
+        if old.project not in (None, fresh.project):  # None: an empty mirror does not know it yet
             fresh.close()
             raise XferzoneError(f"{self._path} was replaced by a repository of another project")
         old.let_go()
@@ -120,6 +121,10 @@ class Served:
             if branch.is_main:
                 zones.append(ServedZone(branch, ArtifactId(raw.hex()), serial or 0, *unpack(packed), moved))
         return newest, zones
+
+    def is_empty_mirror(self) -> bool:
+        """Whether it is a mirror whose first pull has not ended."""
+        return bool(emptiness(self._db))
 
     def indexes(self, zone: ServedZone) -> list[tuple[bytes, int]]:
         """First owner key and number of each of the zone's indexes, in owner order.
@@ -165,14 +170,25 @@ class _Opened:
             self.db = self.file.connect(writes=False, timeout=_BUSY_TIMEOUT)
             try:
                 self.db.execute("PRAGMA query_only=ON")
-                query = "SELECT value FROM setting WHERE name = 'project-code'"
-                self.project = self.db.execute(query).fetchone()
+                self._project = self._read_project()
             except BaseException:
                 self.db.close()
                 raise
         except BaseException:
             self.file.release()
             raise
+
+    @property
+    def project(self) -> str | None:
+        """The project code; None: an empty mirror did not know it when this file was let go of."""
+        if self._project is None:
+            with suppress(sqlite3.ProgrammingError):  # it was let go of
+                self._project = self._read_project()
+        return self._project
+
+    def _read_project(self) -> str | None:
+        row = self.db.execute("SELECT value FROM setting WHERE name = 'project-code'").fetchone()
+        return None if row is None else str(row[0])
 
     def let_go(self) -> None:
         """`close`, of a file that has lost its name."""

@@ -41,6 +41,7 @@ class Status:
         unsent: artifacts made here and not pushed, also by branch; none in a primary, which does not count them.
         waiting: how many of `unpublished` wait for what has not come, or have a parent that is not a check-in.
         forks: those of the last FRESH_MS; `old_forks` counts the older ones.
+        empty: why nothing is answered from here yet; empty: it is no mirror that waits for its first version.
     """
 
     project: str
@@ -54,10 +55,12 @@ class Status:
     waiting: int
     forks: tuple[Fork, ...]
     old_forks: int
+    empty: str
 
 
 def status(reader: Reader, refs: LocalRefs, now_ms: int) -> Status:
     """The state of the snapshot."""
+    empty = reader.emptiness
     served = [ref for ref in refs.list() if ref.state is not State.REMOVED]
     stuck = waiting(reader)
     wait = [Unpublished(each.id, each.where, each.reason) for each in kept(reader, refs, stuck)]
@@ -87,6 +90,7 @@ def status(reader: Reader, refs: LocalRefs, now_ms: int) -> Status:
         waiting=len(wait),
         forks=tuple(fresh),
         old_forks=old,
+        empty=empty,
     )
 
 

@@ -7,11 +7,12 @@ from typing import Final, TypeVar
 
 from xferzone import artifacts
 from xferzone.artifacts import CheckIn, FileCard
-from xferzone.errors import NotFound, NotReady, XferzoneError
+from xferzone.errors import NotFound, XferzoneError
 from xferzone.hashing import ArtifactId
 from xferzone.store import chains, loops, schema, turns
 from xferzone.store.cache import ContentCache
 from xferzone.store.chains import id_of
+from xferzone.store.emptiness import check_not_empty, emptiness
 from xferzone.store.sql import selected
 
 _Value = TypeVar("_Value")
@@ -75,13 +76,17 @@ class Reader:
     @property
     def project_code(self) -> str:
         code = self.setting("project-code")
-        if code is None and self.role == schema.MIRROR:
-            raise NotReady("this mirror has not reached its primary yet: nothing is here")
         if code is None:
+            check_not_empty(self.db)
             raise XferzoneError(
                 "the repository has lost its project code: `xferzone restore FILE` puts a backup in its place"
             )
         return code
+
+    @property
+    def emptiness(self) -> str:
+        """Why nothing can be answered from here yet, as store/emptiness.py has it. Empty: it can."""
+        return emptiness(self.db)
 
     @property
     def role(self) -> str:

@@ -7,6 +7,7 @@ from typing import Final
 from xferzone.cards.extension import MAX_EPOCHS
 from xferzone.store.reader import Reader
 from xferzone.store.writer import Writer
+from xferzone.transport.url import credentials
 
 ORIGIN: Final = "origin"  # the remote that a repository was cloned from
 
@@ -57,6 +58,12 @@ def remotes(reader: Reader) -> list[Remote]:
         Remote(name, url, epochs.get(name, {}), _token(cookie), marks.get(name, {}))
         for name, url, cookie in rows
     ]
+
+
+def origin_of(reader: Reader, before: str = "") -> str:
+    """The URL of its origin without a login, behind the words `before`; empty: it has no origin."""
+    found = next((each.url for each in remotes(reader) if each.name == ORIGIN), "")
+    return f"{before}{credentials(found)[0]}" if found else ""
 
 
 def put_remote(writer: Writer, remote: Remote) -> None:

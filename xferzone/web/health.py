@@ -1,7 +1,8 @@
 """For monitoring: is the server alive, can it serve.
 
 /healthz    200 while requests are answered
-/readyz     200, or 503, and by check "ok" or the reason: db, migrations, and dns where DNS runs beside this server
+/readyz     200, or 503, and by check "ok" or the reason: db, migrations, mirror in one that is empty, and dns where DNS
+            runs beside this server
 """
 
 import json
@@ -59,6 +60,8 @@ class Readyz:
             return {"db": self._without_path(exc), "migrations": _UNKNOWN}
         try:
             with store.reader() as reader:
+                if why := reader.emptiness:
+                    return {"db": _OK, "migrations": _OK, "mirror": why}
                 _ = reader.project_code
         except Exception as exc:  # noqa: BLE001 - whatever keeps us from reading is the answer
             log.warning("not ready: %s", exc)

@@ -78,6 +78,8 @@ def told(found: Iterator[str]) -> Iterator[str]:
 def _settings(reader: Reader) -> Iterator[str]:
     for name, pattern in _SETTINGS.items():
         value = reader.setting(name)
+        if value is None and name == "project-code" and reader.emptiness:
+            continue  # its primary has not told it yet
         if value is None or not pattern.fullmatch(value):
             yield f"setting {name} is {'missing' if value is None else 'damaged'}: {BACKUP}"
 

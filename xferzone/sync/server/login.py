@@ -20,9 +20,10 @@ from typing import Final
 
 from xferzone.cards import Login
 from xferzone.cards.session import signature
-from xferzone.store import accounts
+from xferzone.store import accounts, schema
 from xferzone.store.accounts import INHERITED, NOBODY, User
 from xferzone.store.reader import Reader
+from xferzone.store.remotes import origin_of
 from xferzone.sync.server.request import Request
 
 ANONYMOUS: Final = "anonymous"
@@ -106,6 +107,13 @@ def claimed(reader: Reader, card: Login | None) -> Claim:
     if known is None or not known.secret:
         return Claim(Rights(card.user, frozenset()), card, _NO_SECRET)
     return Claim(Rights(card.user, accounts.letters(reader, card.user)), card, known.secret)
+
+
+def bar_to_push(reader: Reader, rights: Rights) -> str | None:
+    """What keeps the sender from a push, to be put behind the refusal; None: nothing does."""
+    if reader.role == schema.MIRROR:
+        return f": this mirror takes no pushes; push to its primary{origin_of(reader, ', ')}"
+    return None if rights.write else ""
 
 
 def may_write(request: Request, rights: Rights) -> bool:

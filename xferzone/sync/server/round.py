@@ -8,7 +8,7 @@
 
     card         needs    without it
     pull         read     error not authorized to read; the end
-    push         write    after a pull: message pull only - not authorized to push; else error
+    push         write    after a pull: message pull only - not authorized to push; else error. A mirror: so for all
     file, cfile  a push   error not authorized to write; the end. Named by SHA1: setup, else it is refused
     igot         a push   means nothing
     gimme        a pull   means nothing
@@ -61,7 +61,7 @@ from xferzone.store.waiting import may_come
 from xferzone.store.writer import Writer
 from xferzone.sync.server.budget import Budget
 from xferzone.sync.server.kinds import bound, bounded
-from xferzone.sync.server.login import Rights
+from xferzone.sync.server.login import Rights, bar_to_push
 from xferzone.sync.server.not_kept import NotKept
 from xferzone.sync.server.refs import note_asked, tell
 from xferzone.sync.server.reply import Draft, Reply
@@ -251,12 +251,13 @@ class Round:
 
     def _push(self, card: Push) -> None:
         if self._is_our_project(card.project_code):
-            if self._terms.rights.write:
+            bar = bar_to_push(self._reader, self._terms.rights)
+            if bar is None:
                 self._pushing = True
             elif self._pulling:
-                self._draft.add(Message("pull only - not authorized to push"))
+                self._draft.add(Message(f"pull only - not authorized to push{bar}"))
             else:
-                self._draft.restart(Error("not authorized to write"))
+                self._draft.restart(Error(f"not authorized to write{bar}"))
 
     def _is_our_project(self, code: str) -> bool:
         ours = code == self._reader.project_code

@@ -1,0 +1,36 @@
+"""Whether a mirror is empty: of role mirror, and its first pull has not ended.
+
+    made                     no project code, nothing known of the remote's moves            empty
+    the first pull goes on   artifacts come; they may be of check-ins that lack the rest     empty
+    it has ended             refs moved, and up to which move of the remote is remembered    as any other
+
+Nothing is answered from an empty mirror: neither DNS nor the walk nor xfer. A remote that numbers no moves, as stock's,
+leaves only the refs to see it by.
+"""
+
+import sqlite3
+
+from xferzone.errors import NotReady
+from xferzone.store import schema
+
+_EMPTY = """SELECT coalesce((SELECT url FROM remote WHERE name = 'origin'), '') FROM setting
+            WHERE name = 'role' AND value = ?
+            AND NOT EXISTS (SELECT 1 FROM remote_epoch) AND NOT EXISTS (SELECT 1 FROM ref)"""
+
+
+def emptiness(db: sqlite3.Connection) -> str:
+    """Why nothing can be answered from the repository, with the remedy. Empty: it is not an empty mirror."""
+    found = db.execute(_EMPTY, (schema.MIRROR,)).fetchone()
+    if found is None:
+        return ""
+    source = f" from {found[0]}" if found[0] else ""
+    return (
+        f"this mirror is empty: its first pull{source} has not ended. `xferzone pull` shows what is in the way, "
+        "`xferzone status` how far it is"
+    )
+
+
+def check_not_empty(db: sqlite3.Connection) -> None:
+    """Raise NotReady if the repository is an empty mirror."""
+    if why := emptiness(db):
+        raise NotReady(why)
