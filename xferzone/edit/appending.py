@@ -87,6 +87,7 @@ class Appending:
         invalid = [placed.id for placed in places.invalid(self._writer, str(self._branch))]
         reopens = parent is not None and self.is_closed(parent)
         checkin = unsent.put_own(self._writer, self.manifest(cards, comment, parent).encode())
+        self._writer.fault("edit.stored", 0.1)
         liberties = Liberties(frozenset({checkin} if as_cut else ()))
         publish(self._writer, self._refs, self._author.occasion, liberties)
         ref = self._refs.get(self._branch)

@@ -25,6 +25,7 @@ from xferzone.exchange.entrance import MAX_ASKING, MAX_STRANGER_WIRE, Opening
 from xferzone.exchange.publishing import FIRST_S, REQUEST_S, Later, published_part, rechained
 from xferzone.exchange.room import SMALL, Room
 from xferzone.exchange.turns import Guest
+from xferzone.faults import Faults, fails, fault
 from xferzone.observer import Answered, Asked, Observer, Silent
 from xferzone.publish import kept_waiting, served
 from xferzone.publish.ahead import Ahead
@@ -73,6 +74,7 @@ class Terms:
         budget: of one reply.
         room: what the process does at the same time.
         env: the clock by which check-ins are dated too far ahead, and the one that times answers.
+        faults: what may go wrong by itself (faults.py); None: nothing.
         observer: is told of each request; several threads may call it.
         remote: the address that the request came from, for the observer.
         guest: this one request, among those that the room lets in; None: it competes with no other.
@@ -82,6 +84,7 @@ class Terms:
     budget: Budget = field(default_factory=Budget)
     room: Room = field(default_factory=Room)
     env: Env = SYSTEM
+    faults: Faults | None = None
     observer: Observer = field(default_factory=Silent)
     remote: str = ""
     guest: Guest | None = None
@@ -108,7 +111,9 @@ def answer(store: Store, body: Body, terms: Terms | None = None) -> Reply:
 
     It raises for bugs only: what the peer does wrong, and what keeps the repository from answering, is in the reply.
     """
-    return _Answering(terms or Terms(), body.content_type, _size(body.octets)).of(store, body.octets)
+    terms = terms or Terms()
+    store = store.with_faults(terms.faults)
+    return _Answering(terms, body.content_type, _size(body.octets)).of(store, body.octets)
 
 
 def most_octets(store: Store, body: Body) -> int:
@@ -173,6 +178,7 @@ class _Answering:
     def _made(self, store: Store, octets: IO[bytes]) -> "_Made":
         if self._came > MAX_WIRE:
             raise PeerError(f"a request of over {MAX_WIRE} bytes: send less at a time")
+        fault(self._terms.faults, "server.asked", 0.03)
         opening = entrance.opening_of(store, self._content_type, octets)
         claim = opening.claim
         if not claim.rights.any:
@@ -241,6 +247,8 @@ class _Answering:
                     round_, notices = self._taken_in(store, request, rights, budget)
             else:
                 round_, notices = None, []
+            if fails(self._terms.faults, "server.crowded", 0.03):
+                raise Busy("others take too long")
             with room.seat(guest):
                 with store.reader(in_parts=True) as reader:
                     if round_ is None:
@@ -250,6 +258,7 @@ class _Answering:
                         round_.go_on(reader)
                     reply = round_.finish(notices)
                 made = self._written(reply)
+        fault(self._terms.faults, "server.replied", 0.1)
         try:
             store.check_in_place()
         except Replaced:
@@ -266,8 +275,10 @@ class _Answering:
             writer.rechains_later = later is not None
             round_ = Round(writer, request, _round_terms(writer, rights, budget))
             round_.receive()
+            writer.fault("server.received", 0.1)
             if round_.pushed:
                 round_.choose()
+            writer.fault("server.chosen", 0.1)
             comes_again = round_.comes_again
             is_left = later is not None and comes_again
             is_rechained = not is_left and rechained(writer)
@@ -275,10 +286,12 @@ class _Answering:
             if round_.pushed and not is_left:
                 writer.give_way()
                 part = self._published(writer, round_, rights, ahead, is_last=is_last)
+                writer.fault("server.published", 0.1)
             else:
                 part = Published([], is_all=True)
         # Whoever pushed to the branch on which something came last is told what becomes of it.
         notices, first = part.notices, ahead.zone
+        fault(self._terms.faults, "server.taken-in", 0.1)
         while not part.is_all and (
             later is None or self._seconds() < (REQUEST_S if first is None else FIRST_S)
         ):
@@ -301,6 +314,7 @@ class _Answering:
             part = part._replace(notices=[*part.notices, *kept])
         if part.is_all and round_.has_all:
             writer.make_clusters()
+            writer.fault("server.clusters", 0.05)
         return part
 
     def _seconds(self) -> float:

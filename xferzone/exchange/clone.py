@@ -9,6 +9,7 @@ from pathlib import Path
 
 from xferzone.exchange.options import Options, Outcome
 from xferzone.exchange.running import Running
+from xferzone.faults import fault
 from xferzone.publish.follow import Compiling, Followed, follow
 from xferzone.publish.noted import Noted
 from xferzone.refs import Door, LocalRefs, Occasion
@@ -40,13 +41,14 @@ def clone(path: Path, transport: Transport, options: Options | None = None) -> O
     outcome: Outcome | None = None
     try:
         with options.helping() as helper, Store.making(path) as made:
-            store, noted = made.with_cache(options.cache), Noted()
+            store, noted = made.with_cache(options.cache).with_faults(options.faults), Noted()
             wishes = options.for_session(pull=True, push=False)
             session = ClientSession(None, wishes, noter=noted, helper=helper)
             running = Running(store, transport, session, options)
             followed = Followed()
             with running.observed("clone"):
                 running.drive()
+                fault(options.faults, "clone.driven", 0.2)
                 if not session.errors:
                     with store.writer() as writer:
                         followed = _begin(writer, session, noted, transport.name, options)
@@ -66,10 +68,12 @@ def _begin(writer: Writer, session: ClientSession, noted: Noted, peer: str, opti
     writer.set_setting("role", schema.CLONE)
     for login in EVERYBODY:
         put_user(writer, login, None, "")
+    writer.fault("clone.laid-out", 0.2)
     told = session.told.refs if session.told.is_ours else None
     occasion = Occasion(options.env.clock_ms(), options.login, Door.PULL)
     compiling = Compiling(options.compiler, noted, defers=True)
     followed = follow(writer, LocalRefs(writer), told, occasion, compiling)
+    writer.fault("clone.followed", 0.2)
     epochs = {} if followed.incomplete else session.told.epochs
     url = peer if options.remote is None else options.remote.url
     put_remote(writer, Remote(ORIGIN, url, epochs, session.cookie))

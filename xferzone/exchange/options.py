@@ -8,6 +8,7 @@ from typing import Final
 
 from xferzone.env import SYSTEM, Env
 from xferzone.errors import UsageError
+from xferzone.faults import Faults
 from xferzone.hashing import ArtifactId
 from xferzone.observer import Observer, Silent, Traffic
 from xferzone.publish.follow import Followed
@@ -47,6 +48,7 @@ class Options:
         peer_id: what requests name as this repository's server code; servers pass it over.
         login: stands in the publication log for the refs that this exchange moves; empty: unknown.
         env: clock and randomness.
+        faults: what may go wrong by itself (faults.py); None: nothing.
         observer: is told of the session and its rounds.
         cancelled: asked several times a second while a reply is awaited; True ends the exchange with Cancelled.
         compiler: compiles zones; serve/helpers.py has one that uses every processor.
@@ -65,6 +67,7 @@ class Options:
     peer_id: str = ANY_PEER
     login: str = ""
     env: Env = SYSTEM
+    faults: Faults | None = None
     observer: Observer = field(default_factory=Silent)
     cancelled: Callable[[], bool] = _never
     compiler: Compiler = compile_all

@@ -46,6 +46,7 @@ def publish_in_parts(store: Store, occasion: Occasion, env: Env = SYSTEM) -> Ite
     while not is_all:
         with store.writer() as writer:
             notices, is_all = published_part(writer, occasion, env, ahead)
+            writer.fault("publish.part", 0.1)
         yield from notices
         served.compile_wanted(store, ahead)
 

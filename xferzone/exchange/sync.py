@@ -8,6 +8,7 @@ What earlier rounds brought stays, whatever ends the sync.
 
 from xferzone.exchange.options import Options, Outcome
 from xferzone.exchange.running import Running
+from xferzone.faults import fault
 from xferzone.publish.follow import Compiling, Followed, follow
 from xferzone.publish.noted import Noted
 from xferzone.publish.publish import publish
@@ -29,7 +30,7 @@ def sync(store: Store, transport: Transport, options: Options | None = None) -> 
     """
     options = options or Options()
     remote = options.remote or Remote("", transport.name)
-    store = store.with_cache(options.cache)
+    store = store.with_cache(options.cache).with_faults(options.faults)
     noted = Noted()
     with store.reader() as reader:
         session = _session(reader, remote, options, noted)
@@ -37,6 +38,7 @@ def sync(store: Store, transport: Transport, options: Options | None = None) -> 
     followed = Followed()
     with running.observed(_operation(options)):
         running.drive()
+        fault(options.faults, "client.driven", 0.1)
         if not session.errors:
             with store.writer() as writer:
                 followed = _follow(writer, remote, session, noted, options)
@@ -75,6 +77,8 @@ def _follow(
         followed = follow(writer, refs, told, occasion, Compiling(options.compiler, noted))
         if not followed.incomplete:
             epochs = session.told.epochs
+    writer.fault("client.followed", 0.1)
     if remote.name:
         put_remote(writer, Remote(remote.name, remote.url, epochs, session.cookie))
+        writer.fault("client.remembered", 0.1)
     return followed

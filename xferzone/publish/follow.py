@@ -190,8 +190,11 @@ class _Run:
             if move is not None and behind:
                 placed = places.placed(self.writer, behind[0])
                 left.append(Diverged(branch, tuple(behind), (placed and placed.branch) or str(branch)))
+        self.writer.fault("follow.compiled", 0.1)
         self.refs.compare_and_set(moves)
+        self.writer.fault("follow.moved", 0.1)
         places.let_go(self.writer, (checkin for one in left for checkin in one.checkins))
+        self.writer.fault("follow.let-go", 0.1)
         places.settle(self.writer, [move.to.checkin for move in moves])
         self.diverged += left
 

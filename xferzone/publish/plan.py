@@ -161,6 +161,7 @@ def _append(pending: Pending, ref: Ref, tip: Placed) -> ArtifactId:
         parents=(ref.checkin, tip.id),
     )
     made = pending.writer.put(appended.encode())
+    pending.writer.fault("publish.merge-appended", 0.2)
     # It has the tip's author, so whoever pushed that in somebody else's name answers for it.
     if (bringer := brought.by(pending.writer, tip.id)) is not None:
         brought.note(pending.writer, [made], bringer)

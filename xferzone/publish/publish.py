@@ -94,6 +94,7 @@ def _decided(
     refs: LocalRefs, pending: Pending, branch: BranchName, is_over: Callable[[], bool], liberties: Liberties
 ) -> bool:
     """Decide about what is pending on the branch, at least a part of it, until `is_over`; whether it was all."""
+    pending.writer.fault("publish.deciding", 0.05)
     if branch.is_fork:
         try:
             back = merge(pending, liberties)

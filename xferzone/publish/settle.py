@@ -26,7 +26,9 @@ FORKS: Final = 200  # check-ins moved to fork branches at a time, some 0.2 s
 
 def settle(refs: LocalRefs, pending: Pending, won: Move) -> None:
     """Move the ref as planned. Raises RefConflict: it no longer stands where the plan expected it."""
+    pending.writer.fault("publish.planned", 0.05)
     refs.compare_and_set([won])
+    pending.writer.fault("publish.settled", 0.05)
     if pending.ref is not None and pending.occasion.door is Door.PUSH:
         pending.notices += _told(pending, pending.ref, won.to)
     pending.ref = won.to
@@ -64,6 +66,7 @@ def _mark_passed(pending: Pending, tip: ArtifactId) -> None:
         if checkin.place != schema.INVALID or checkin.branch == str(pending.branch)
     ]
     places.place_all(pending.writer, passed, schema.PUBLISHED)
+    pending.writer.fault("publish.passed", 0.05)
     pending.note_passed(passed)
 
 
@@ -79,6 +82,7 @@ def conclude(pending: Pending, is_over: Callable[[], bool] = never) -> bool:
         if first.id not in losers and (not stays or pending.unfit(first) is not None):
             losers[first.id] = first
     is_all = False
+    pending.writer.fault("publish.concluding", 0.03)
     for some in _parts(list(losers.values())):
         _fork(pending, some)
         if is_over():
@@ -109,6 +113,7 @@ def _fork(pending: Pending, losers: Sequence[Placed]) -> None:
     writer = pending.writer
     reasons = [pending.unfit(loser) or forks.LOST_RACE for loser in losers]
     _move_to_forks(pending, losers)
+    writer.fault("publish.forked", 0.1)
     for loser, reason in zip(losers, reasons, strict=True):
         fork = forks.name(pending.branch, loser.id)
         if pending.follows_ahead(loser):

@@ -138,7 +138,9 @@ class LocalRefs:
             if actual != move.expected:
                 raise RefConflict(str(move.to.branch), move.expected, actual)
         for move in wanted:
+            self._reader.fault("refs.before-move", 0.05)
             self._move(move)
+            self._reader.fault("refs.moved", 0.05)
         # Last, because what one move drops may have been compiled for another one. A branch that begins drops nothing.
         for zone in {move.to.branch.zone for move in wanted if move.expected is not None}:
             self._sweep(zone)
@@ -151,6 +153,7 @@ class LocalRefs:
             "INSERT INTO publication (branch, checkin, serial, time_ms, login, door) VALUES (?, ?, ?, ?, ?, ?)",
             (str(ref.branch), rid, ref.serial, *_columns(move.occasion)),
         ).lastrowid
+        writer.fault("refs.move-logged", 0.05)
         before = self.get(ref.branch)
         previous = b"" if before is None else pack(before.state, before.numbers)
         writer.db.execute(

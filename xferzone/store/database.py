@@ -23,7 +23,8 @@ from types import TracebackType
 from typing import Self
 
 from xferzone import migrations
-from xferzone.errors import Busy, UsageError
+from xferzone.errors import Busy, NoRoom, UsageError
+from xferzone.faults import Faults, fails, fault
 from xferzone.store import pool, schema
 from xferzone.store.cache import ContentCache
 from xferzone.store.newfile import new_file
@@ -40,7 +41,12 @@ CACHE_SIZE = 32 * 1024 * 1024  # bytes of expanded contents that a process keeps
 
 
 class Store:
-    """One repository file, open in one process. `turns` knows how long its writers took."""
+    """One repository file, open in one process.
+
+    Fields:
+        turns: knows how long its writers took.
+        faults: what may go wrong in its transactions (faults.py); None: nothing does by itself.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -48,6 +54,7 @@ class Store:
         self._name = Followed(path)
         self._cached = self._name.opened  # whose contents the cache has
         self.turns = Turns()
+        self.faults: Faults | None = None
         self._wal_bound = MAX_WAL
 
     @classmethod
@@ -84,6 +91,7 @@ class Store:
             store._lay_out()
             yield store
             store.write_out()
+            fault(store.faults, "store.before-link", 0.1)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -108,8 +116,12 @@ class Store:
         `in_parts`: what is read shows later moments as well, so that the log can be cut back meanwhile.
         """
         opened = self._current()
+        if fails(self.faults, "store.read-locked", 0.02):
+            raise Busy(f"{self.path} was written while it was read: try again")
         with explained(self.path, "read"), opened.steady(), opened.reading.transaction() as db:
-            yield Reader(db, self._cache, Part(lambda: _renew(db)) if in_parts else None)
+            reader = Reader(db, self._cache, Part(lambda: _renew(db)) if in_parts else None)
+            reader.faults = self.faults
+            yield reader
 
     @contextmanager
     def writer(self, *, in_parts: bool = False) -> Iterator[Writer]:
@@ -128,19 +140,30 @@ class Store:
             with explained(self.path, "written"), opened.writing.transaction(_in_place(opened)) as db:
                 self.turns.begin()
                 part = Part(lambda: self._next_part(opened, db)) if in_parts else None
-                yield Writer(db, self._cache, part)
+                writer = Writer(db, self._cache, part)
+                writer.faults = self.faults
+                yield writer
+                self._about_to_commit()
+            fault(self.faults, "store.after-commit", 0.1)
             opened.file.check("the change is lost with it: make it again")
         finally:
             self.turns.leave()
         self._shorten_wal(opened)
 
+    def _about_to_commit(self) -> None:
+        if fails(self.faults, "store.disk-full", 0.05):
+            raise NoRoom(f"{self.path} cannot be written: its disk is full: make room, and try again")
+        fault(self.faults, "store.before-commit", 0.1)
+
     def _take_turn(self) -> None:
-        if not self.turns.take(pool.BUSY_TIMEOUT):
+        if fails(self.faults, "store.locked", 0.03) or not self.turns.take(pool.BUSY_TIMEOUT):
             raise Busy(f"{self.path} is being written by another thread: try again")
 
     def _next_part(self, opened: Opened, db: sqlite3.Connection) -> None:
         _in_place(opened)()
+        self._about_to_commit()
         db.execute("COMMIT")
+        fault(self.faults, "store.part-committed", 0.2)
         opened.file.check("the change is lost with it: make it again")
         self.turns.leave()
         self._shorten_wal(opened)
@@ -190,6 +213,17 @@ class Store:
             return self
         other = copy(self)
         other._cache = ContentCache(limit or 0)
+        return other
+
+    def with_faults(self, faults: Faults | None) -> Self:
+        """The same repository, in whose transactions these may happen (None: those that may happen here).
+
+        It closes with this one.
+        """
+        if faults is None or faults is self.faults:
+            return self
+        other = copy(self)
+        other.faults = faults
         return other
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 from xferzone import artifacts
 from xferzone.artifacts import CheckIn, FileCard
 from xferzone.errors import NotFound, XferzoneError
+from xferzone.faults import Faults, fault
 from xferzone.hashing import ArtifactId
 from xferzone.store import chains, loops, schema, turns
 from xferzone.store.cache import ContentCache
@@ -46,6 +47,7 @@ class Reader:
         """`part`: of a transaction that may be cut; None: it must not be."""
         self.db = db  # for the modules of store/ and refs/ only
         self._part = part
+        self.faults: Faults | None = None  # of the store that made it
         self.cache = cache
         self._steps, self._look = 0, loops.FAR
         self._manifests: dict[ArtifactId, CheckIn] = {}  # parsed in this transaction
@@ -58,6 +60,10 @@ class Reader:
         Nothing that was read before need hold after it; a writer's work so far is committed.
         """
         return self._part is not None and self._part.end_if_long()
+
+    def fault(self, site: str, p: float) -> None:
+        """A place where the process may die (faults.py)."""
+        fault(self.faults, site, p)
 
     @contextmanager
     def together(self) -> Iterator[None]:

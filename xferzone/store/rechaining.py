@@ -46,6 +46,7 @@ def take_up(writer: Expecting, checkins: Collection[int], sources: Mapping[Artif
     steps = {*checkins, *_children(writer.db, checkins)}
     if writer.rechains_later:
         writer.db.executemany("INSERT OR IGNORE INTO unchained VALUES (?)", [(rid,) for rid in steps])
+        writer.fault("store.rechaining-noted", 0.05)
     else:
         _rechain(writer, steps, sources, never)
 
@@ -68,6 +69,7 @@ def rechain_noted(writer: Expecting, is_over: Callable[[], bool] = never) -> boo
     rids = iter([rid for (rid,) in db.execute(query, (_SOUGHT,))])
     while group := list(islice(rids, AT_ONCE)):
         left = _rechain(writer, group, {}, is_over)
+        writer.fault("store.rechained", 0.1)
         db.executemany("DELETE FROM unchained WHERE rid = ?", [(rid,) for rid in group if rid not in left])
         db.executemany("INSERT OR IGNORE INTO unchained VALUES (?)", [(rid,) for rid in left])
         if left or is_over():
@@ -107,6 +109,7 @@ def _rechain(
             if order.get(child, -1) < order[parent] and child not in followed
         }
         followed |= steps
+    writer.fault("store.chains-turned", 0.02)
     turning.write()
     return set()
 

@@ -123,6 +123,7 @@ class Writer(Expecting):
             count = CLUSTER_SIZE if len(loose) > CLUSTER_SIZE + CLUSTER_FROM else len(loose)
             self.put(Cluster(tuple(loose[:count])).encode())
             del loose[:count]
+            self.fault("store.cluster-made", 0.2)
 
     # -- settings
 
@@ -141,9 +142,12 @@ class Writer(Expecting):
             orphans.drop(self, intake.dropped)
             turns.refused += len(intake.refused)
             if intake.verified:
+                self.fault("store.verified", 0.05)
                 self._store(intake)
+                self.fault("store.linked", 0.05)
                 turns.ripe.came([each.artifact for each in intake.verified])
             left = {each.artifact: each for each in intake.left}
+            self.fault("store.turn", 0.05)
             if turns.settle is not None:
                 turns.settle()
             if self.give_way():
@@ -155,6 +159,8 @@ class Writer(Expecting):
                 break
         waiting = [each for each in left.values() if each.artifact not in turns.were_aside]
         self.crowded_out += orphans.keep(self, waiting)
+        if waiting:
+            self.fault("store.kept-aside", 0.2)
 
     def _store(self, intake: Intake) -> None:
         """Store and link what is verified, in order of arrival."""
@@ -164,6 +170,7 @@ class Writer(Expecting):
         rids = {each.artifact: rid for each, rid in zip(came, self.next_rids(), strict=False)}
         was = dict(selected(db, "SELECT hash, rid FROM blob WHERE hash IN (?)", raws))
         waited = self._leave_phantoms({old: rids[chains.id_of(raw)] for raw, old in was.items()})
+        self.fault("store.phantoms-left", 0.05)
         outside = {each.source for each in came if each.source is not None} - rids.keys()
         sources = rids | self.expect_all(outside)
         heights = dict.fromkeys(sources.values(), 0)
@@ -178,6 +185,7 @@ class Writer(Expecting):
             for each, raw, rid in zip(came, raws, rids.values(), strict=True)
         ]
         chains.insert(db, rows)
+        self.fault("store.inserted", 0.05)
         for artifact in outside:
             chains.raise_stacks(db, sources[artifact], heights[sources[artifact]])
         new = [(rid,) for raw, rid in zip(raws, rids.values(), strict=True) if raw not in was]

@@ -18,6 +18,7 @@ from typing import IO, Final, Self
 
 from xferzone.cards.body import COMPRESSED, encode_body, expand_body
 from xferzone.errors import Cancelled, PeerError
+from xferzone.faults import fault
 from xferzone.observer import Observer, Traffic
 from xferzone.store import Store
 from xferzone.sync.client.session import ClientSession
@@ -78,14 +79,18 @@ def _converse(store: Store, session: ClientSession, rounds: "_Rounds") -> None:
                 if session.is_cloning:
                     rounds.send(session.request(None))
                 session.keep(writer)
+                writer.fault("clone.round-kept", 0.1)
                 rounds.end()
         with store.reader() as reader:
             rounds.send(session.request(reader))
     while rounds.is_under_way:
         rounds.hear()
         if session.has_news:
+            fault(store.faults, "client.heard", 0.1)
             with store.writer() as writer:
                 session.keep(writer)
+                writer.fault("client.kept", 0.1)
+            fault(store.faults, "client.round-kept", 0.1)
         rounds.end()
         with store.reader() as reader:
             rounds.send(session.request(reader))

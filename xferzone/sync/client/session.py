@@ -359,6 +359,7 @@ class ClientSession:
         is_news = self._asking.is_news(names, here)
         self._arriving.take(writer, came)
         self._arriving.store(writer)
+        writer.fault("client.stored", 0.1)
         stored = writer.present(names | before)
         self.traffic.linked += len(stored - (here - before))
         self._asking.note_stored(names | before, stored, is_news=is_news)

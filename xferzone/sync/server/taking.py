@@ -103,6 +103,7 @@ class Taking:
                 for each in batch:
                     self._store_one(each)
         settle()  # what was kept aside, too
+        self._writer.fault("server.stored", 0.1)
         self._writer.give_way()
 
     def _store_one(self, each: Received) -> None:
