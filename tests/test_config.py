@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from msgspec import Struct
 
-from xferzone.config import Address, Config, Dns, Http, Loaded, Network, Secret, Sources, load, parse_address
+from xferzone.config import Address, Config, Dns, Http, Loaded, Network, Sources, load, parse_address
 from xferzone.errors import UsageError
+from xferzone.secret import Secret
 
 PATH = Path("zones.xferzone.toml")
 

@@ -7,15 +7,11 @@
 Every fault is reported, with the file's path and line or the name of the variable. Nothing here reads the
 environment or looks for the file: `xferzone.cli.configuration` does, and hands the frozen structs down.
 
-A secret is never written in the file. It is a table that says where the secret is:
-
-    {file = "PATH"}         relative to the configuration file
-    {env = "NAME"}          an environment variable
-    {credential = "NAME"}   a file in the directory that CREDENTIALS_DIRECTORY names
+A secret is never written in the file, only where it is (secret.py).
 
 A variable's value is a TOML value if it begins with `[` or `{`, else plain text; a list is separated by commas.
 
-Source: TOML 1.0.0; systemd.exec(5), "Credentials".
+Source: TOML 1.0.0.
 """
 
 import difflib
@@ -32,6 +28,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from xferzone.errors import UsageError
+from xferzone.secret import Secret, SecretAt
 from xferzone.tomltext import document, lines, syntax_error
 
 MAX_WORKERS: Final = 256  # processes; more than any machine this was tried on has cores
@@ -121,50 +118,6 @@ class Network:
 
     def __hash__(self) -> int:
         return hash(self._block)
-
-
-@dataclass(frozen=True, slots=True)
-class SecretAt:
-    """The place of a secret, `kind` "file", "env" or "credential", and its path or name there."""
-
-    kind: str
-    name: str
-
-
-class Secret:
-    """A reference to a secret; neither repr nor str ever holds what it refers to."""
-
-    __slots__ = ("at",)
-
-    def __init__(self, at: SecretAt) -> None:
-        self.at = at
-
-    def __str__(self) -> str:
-        return f"{{{self.at.kind} = {msgspec.json.encode(self.at.name).decode()}}}"
-
-    __repr__ = __str__
-
-    def reveal(self, environ: Mapping[str, str]) -> str:
-        """The secret, without the line feed that ends a file.
-
-        Raises:
-            UsageError: it is not where the reference says.
-        """
-        kind, name = self.at.kind, self.at.name
-        if kind == "env":
-            if name not in environ:
-                raise UsageError(f"the environment variable {name} is not set")
-            return environ[name]
-        path = Path(name)
-        if kind == "credential":
-            if "CREDENTIALS_DIRECTORY" not in environ:
-                raise UsageError(f"no credential {name}: systemd has not set CREDENTIALS_DIRECTORY")
-            path = Path(environ["CREDENTIALS_DIRECTORY"], name)
-        try:
-            return path.read_text().removesuffix("\n")
-        except (OSError, UnicodeDecodeError) as exc:
-            why = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8 text"
-            raise UsageError(f"cannot read the secret in {path}: {why}") from exc
 
 
 Workers = Annotated[int, Meta(ge=1, le=MAX_WORKERS)]

@@ -110,7 +110,7 @@ def _check_zones(loaded: "Loaded[Config]") -> None:
 
 
 def _check_secrets(loaded: "Loaded[Config]") -> None:
-    from xferzone.config import Secret
+    from xferzone.secret import Secret
 
     for setting in loaded.settings:
         if isinstance(setting.value, Secret):

@@ -251,8 +251,7 @@ class Round:
 
     def _push(self, card: Push) -> None:
         if self._is_our_project(card.project_code):
-            bar = bar_to_push(self._reader, self._terms.rights)
-            if bar is None:
+            if (bar := bar_to_push(self._reader, self._terms.rights)) is None:
                 self._pushing = True
             elif self._pulling:
                 self._draft.add(Message(f"pull only - not authorized to push{bar}"))
