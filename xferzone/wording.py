@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+_YEAR_1 = -62_135_596_800_000  # the first millisecond that datetime knows, since 1970
+_CYCLE = 146_097 * 86_400_000  # milliseconds of 400 years, after which the calendar repeats
+
 
 def counted(number: int, noun: str) -> str:
     """A number of things, the noun in the singular or the plural."""
@@ -12,7 +15,15 @@ def counted(number: int, noun: str) -> str:
 
 def instant(date_ms: int) -> str:
     """A date in milliseconds since 1970, to the second."""
-    return datetime.fromtimestamp(date_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return f"{civil(date_ms)} UTC"
+
+
+def civil(date_ms: int) -> str:
+    """The same without a time zone. Artifacts may be dated before the year 1: as SQLite writes it, `-4712-01-02`."""
+    cycles = max(0, -((date_ms - _YEAR_1) // _CYCLE))
+    moment = datetime.fromtimestamp((date_ms + cycles * _CYCLE) // 1000, UTC)
+    year = moment.year - 400 * cycles
+    return f"{'-' * (year < 0)}{abs(year):04}-{moment:%m-%d %H:%M:%S}"
 
 
 def and_more(number: int) -> str:

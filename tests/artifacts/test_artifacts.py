@@ -455,6 +455,15 @@ def harm(content: bytes) -> str | None:
     return hazard(content, parse(content))
 
 
+@pytest.mark.parametrize(
+    ("date", "is_last"), [(b"9999-12-31T23:59:59.999", True), (b"9999-12-31T23:59:59.998", False)]
+)
+def test_a_check_in_that_nothing_can_be_dated_after_is_a_hazard(date: bytes, is_last: bool) -> None:
+    content = _sealed(b"C x\nD %s\nP %s\nU me\n" % (date, LOW))
+    assert isinstance(parse(content), CheckIn)
+    assert (harm(content) is not None) == is_last
+
+
 @pytest.mark.parametrize("text", UPPER)
 @pytest.mark.parametrize("wrap", [bytes, _signed])
 def test_ids_in_upper_case_are_a_hazard(text: bytes, wrap: Callable[[bytes], bytes]) -> None:

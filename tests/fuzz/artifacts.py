@@ -1,8 +1,9 @@
 """Artifacts: check-ins, controls, clusters and those without a meaning here.
 
 parse(octets)          a value or None, never an error; hazard() the same
-parse(encode(value))   value, but for what encode fills in: a comment, a user; before the year 1 there is no encode
+parse(encode(value))   value, but for what encode fills in: a comment, a user; dates before the year 1 cannot be written
 encode(value)          stable
+forks.artifact(value)  a control of a later date, for every check-in without a hazard
 plain_checkin(octets)  what the long way reads, where it answers
 """
 
@@ -16,8 +17,12 @@ from tests.fuzz.harms import OF_LINES
 from tests.fuzz.kind import Harm, Kind, Shape, holds
 from xferzone.artifacts import CheckIn, Cluster, Control, Other, Parsed, hazard, parse
 from xferzone.artifacts.checkin import parse_checkin
+from xferzone.artifacts.dates import FIRST_DATE
 from xferzone.artifacts.grammar import read, sealed
 from xferzone.artifacts.plain import plain_checkin
+from xferzone.hashing import artifact_id
+from xferzone.publish import forks
+from xferzone.refs import BranchName
 
 #: Cards that a check-in, control or other artifact may have, to be put in.
 _CARDS: Final = (
@@ -52,7 +57,6 @@ _CARDS: Final = (
     b"W 3\nabc",
     b"Z %b" % (b"0" * 32),
 )
-_YEAR_1: Final = -62_135_596_800_000  # milliseconds since 1970
 
 
 def _seeds() -> list[bytes]:
@@ -106,6 +110,8 @@ def _check(octets: bytes) -> Shape:
     parsed = parse(octets)
     danger = hazard(octets, parsed)
     _check_plain(octets)
+    if isinstance(parsed, CheckIn) and danger is None:
+        _check_fork(octets, parsed)
     written: Shape = None
     if not (parsed is None or isinstance(parsed, Other)):
         written = _written(parsed)
@@ -115,7 +121,7 @@ def _check(octets: bytes) -> Shape:
 def _written(value: CheckIn | Control | Cluster) -> Shape:
     """Write the value and read it again."""
     wanted = _filled(value)
-    if not isinstance(wanted, Cluster) and wanted.date_ms < _YEAR_1:
+    if not isinstance(wanted, Cluster) and wanted.date_ms < FIRST_DATE:
         return "old"
     text = wanted.encode()
     again = parse(text)
@@ -133,6 +139,12 @@ def _filled(value: CheckIn | Control | Cluster) -> CheckIn | Control | Cluster:
     picks = tuple(sorted(value.cherrypicks, key=lambda pick: (pick.sign, pick.target, pick.since or "")))
     comment = value.comment or "(no comment)"
     return replace(value, cherrypicks=picks, user=value.user or "x", comment=comment)
+
+
+def _check_fork(octets: bytes, checkin: CheckIn) -> None:
+    """The check-in can be moved to a fork branch."""
+    moved = parse(forks.artifact(BranchName("example.com", "main"), artifact_id(octets), checkin))
+    holds(isinstance(moved, Control) and moved.date_ms > checkin.date_ms, "a fork that is not later")
 
 
 def _check_plain(octets: bytes) -> None:

@@ -1,12 +1,15 @@
 """Publishing: which check-in is served after which arrived (law 4)."""
 
 import random
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.publish.project import MAIN, MAIN_BRANCH, NOW, Project, zone_text
 from xferzone.artifacts import CheckIn, Control, Tag, parse
+from xferzone.artifacts.grammar import sealed
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.history import log
 from xferzone.publish import served
@@ -211,6 +214,43 @@ def test_the_loser_of_a_race_moves_to_a_fork_with_its_children(project: Project)
     assert project.served()[0] == artifact_id(winner)
     assert project.branch_of(artifact_id(child)) == fork
     assert project.leaves() == [artifact_id(winner)]
+
+
+def without(letter: bytes, manifest: bytes, *cards: bytes) -> bytes:
+    """The manifest with other cards of that letter, sealed again."""
+    lines = [line for line in manifest.splitlines() if line[:1] not in (letter, b"Z")]
+    return sealed(sorted([*lines, *cards]))
+
+
+@pytest.mark.parametrize(
+    "unusual",
+    [
+        pytest.param(partial(without, b"U"), id="no author"),
+        pytest.param(lambda made: without(b"D", made, b"D -4712-01-02"), id="before the year 1"),
+    ],
+)
+def test_a_loser_that_our_writer_would_not_write_moves_to_a_fork(
+    project: Project, unusual: Callable[[bytes], bytes]
+) -> None:
+    first = begun(project)
+    project.push(project.manifest(B, first))
+    loser = unusual(project.manifest(C, first))
+    (told,) = project.push(loser)
+    fork = f"{MAIN}-fork-{artifact_id(loser)[:16]}"
+    assert fork in told
+    assert project.branch_of(artifact_id(loser)) == fork
+
+
+def test_a_merge_without_an_author_is_appended(project: Project) -> None:
+    first = begun(project)
+    winner, loser = project.manifest(B, first), project.manifest(C, first)
+    project.push(winner)
+    project.push(loser)
+    merge = without(b"U", project.manifest(D, artifact_id(loser), artifact_id(winner)))
+    project.push(merge)
+    with project.store.reader() as reader:
+        made = reader.checkin(project.served()[0])
+    assert (made.user, made.parents) == ("anonymous", (artifact_id(winner), artifact_id(merge)))
 
 
 def test_of_two_in_one_push_the_first_to_come_wins(project: Project) -> None:

@@ -29,6 +29,7 @@ from xferzone.artifacts.checkin import (
 )
 from xferzone.artifacts.cluster import Cluster, parse_cluster
 from xferzone.artifacts.control import Control, Tag, parse_control
+from xferzone.artifacts.dates import LAST_DATE
 from xferzone.artifacts.grammar import Cards, is_read_differently, is_sealed, read, upper_case_ids
 from xferzone.artifacts.other import Other, parse_other
 from xferzone.artifacts.plain import plain_checkin
@@ -118,12 +119,15 @@ def hazard(content: bytes, parsed: CheckIn | Control | Cluster | Other | None) -
     An id in upper case that occurs twice stops every stock clone for good: stock makes a phantom for each, and the
     second fails with "UNIQUE constraint failed: blob.uuid" (seen with 2.21, whose own server refuses such an artifact
     that way). Cards that stock reads and `parse` does not could set tags that nobody here sees. Thousands of parents
-    cost every reader a row each, and a delta of a few bytes makes them.
+    cost every reader a row each, and a delta of a few bytes makes them. To move a check-in to a fork branch takes an
+    artifact of a later date.
     """
     if is_read_differently(content):
         return "releases of Fossil take its signature off in different places"
     if isinstance(parsed, CheckIn) and len(parsed.parents) > MAX_PARENTS:
         return f"it has {len(parsed.parents)} parents, {MAX_PARENTS} are allowed"
+    if isinstance(parsed, CheckIn) and parsed.date_ms >= LAST_DATE:
+        return "it is dated at the end of the year 9999, and nothing can be dated after it"
     if not is_sealed(content):
         return None
     if len(content) > MAX_STRUCTURAL:

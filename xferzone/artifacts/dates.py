@@ -25,6 +25,8 @@ _HALF_EPOCH = 1524 * _DAY + _DAY // 2  # from day 0 of the formula in _civil() t
 _UNIX_EPOCH = 210_866_760_000_000  # 1970, milliseconds after the Julian epoch
 _LAST = 464_269_060_799_999  # the last millisecond of the year 9999, in the same count
 _LAST_NUMBER = 5_373_484.5  # days; julianday() accepts numbers below this
+FIRST_DATE = -62_135_596_800_000  # the first that is written, of the year 1; milliseconds since 1970
+LAST_DATE = _LAST - _UNIX_EPOCH  # the last that is read or written; the same
 _MAX_TOKEN = 64  # bytes; ours, far longer than any sensible date
 
 _TIME = (

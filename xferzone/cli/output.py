@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +11,7 @@ from xferzone.cli.settings import Settings
 from xferzone.cli.steadied import STEERING
 from xferzone.cli.terminal import signed
 from xferzone.errors import Fault, XferzoneError, ZoneInvalid
-from xferzone.wording import and_more
+from xferzone.wording import and_more, civil
 
 if TYPE_CHECKING:  # what is behind it takes time, and errors are printed without it
     import dns.name
@@ -139,12 +138,12 @@ def printable(text: str) -> str:
 
 def when(date_ms: int) -> str:
     """A date as people are shown it, in UTC."""
-    return datetime.fromtimestamp(date_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return civil(date_ms)
 
 
 def iso(date_ms: int) -> str:
     """A date as JSON has it: ISO 8601 with milliseconds, in UTC."""
-    return f"{datetime.fromtimestamp(date_ms // 1000, UTC):%Y-%m-%dT%H:%M:%S}.{date_ms % 1000:03}Z"
+    return f"{civil(date_ms).replace(' ', 'T')}.{date_ms % 1000:03}Z"
 
 
 def show_list(lines: Sequence[str], indent: str = "") -> None:

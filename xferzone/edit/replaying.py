@@ -60,7 +60,7 @@ def replay(writer: Writer, refs: LocalRefs, fork: BranchName, author: Author) ->
         base = manifest.parents[0]
         _check_records_alone(writer, home.zone, base, checkin)
         given = served.read_all(writer, home.zone, writer.files(checkin))
-        edit = Edit(writer, refs, home, replace(author, login=manifest.user))
+        edit = Edit(writer, refs, home, replace(author, login=manifest.user or author.login))
         made.append((checkin, edit.replace(given, manifest.comment, base)))
     Edit(writer, refs, fork, author).close()
     return Replayed(home, fork, tuple(made))

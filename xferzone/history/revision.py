@@ -17,6 +17,7 @@ from xferzone.hashing import SHORT, ArtifactId, short
 from xferzone.publish import above
 from xferzone.refs import DEFAULT_BRANCH, BranchName, LocalRefs, Ref, lookup
 from xferzone.store import Reader, places, symbols, timeline
+from xferzone.wording import instant
 from xferzone.zonefile.rdata.values import parse_interval
 
 MAX_CANDIDATES = 10
@@ -141,8 +142,7 @@ def _at_date(reader: Reader, tip: ArtifactId, date_ms: int, revision: str) -> Ar
         placed = places.placed(reader, at)
         if placed is not None and placed.date_ms <= date_ms:
             return at
-    instant = datetime.fromtimestamp(date_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    raise NotFound(f"{revision}: nothing existed yet at {instant} UTC")
+    raise NotFound(f"{revision}: nothing existed yet at {instant(date_ms)}")
 
 
 def _parse_date(text: str, now_ms: int) -> int:

@@ -1,9 +1,13 @@
 """Fork branches: where a check-in that lost a race is moved, by an artifact that every primary makes alike (law 4)."""
 
 from xferzone.artifacts import CheckIn, Control, Tag
+from xferzone.artifacts.dates import FIRST_DATE
 from xferzone.hashing import ArtifactId
 from xferzone.refs import BranchName
 
+ANONYMOUS = (
+    "anonymous"  # the author of what is made of a check-in that names none; so stock reads an empty U card
+)
 LOST_RACE = "another check-in was published first"  # the usual reason
 
 #: Tags that would stop or mislead people who commit on top with stock, and how.
@@ -31,7 +35,9 @@ def artifact(branch: BranchName, loser: ArtifactId, checkin: CheckIn, left: str 
         Tag("*", f"sym-{fork}", loser, None),
         Tag("-", f"sym-{left or branch}", loser, None),
     )
-    return Control(date_ms=checkin.date_ms + 1, tags=tags, user=checkin.user).encode()
+    # A check-in may be dated before the year 1, and then anything that can be written is after it.
+    date_ms = max(checkin.date_ms + 1, FIRST_DATE)
+    return Control(date_ms=date_ms, tags=tags, user=checkin.user or ANONYMOUS).encode()
 
 
 def operators_way(branch: BranchName, fork: BranchName) -> str:

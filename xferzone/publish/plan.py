@@ -19,7 +19,7 @@ from typing import Final
 from xferzone.artifacts import CheckIn
 from xferzone.errors import Fault, ZoneInvalid
 from xferzone.hashing import ArtifactId, short
-from xferzone.publish import served
+from xferzone.publish import forks, served
 from xferzone.publish.ahead import Ahead
 from xferzone.publish.pending import Pending
 from xferzone.publish.serials import serial_of
@@ -156,7 +156,7 @@ def _append(pending: Pending, ref: Ref, tip: Placed) -> ArtifactId:
     appended = CheckIn(
         comment=merged.comment or "merge",
         date_ms=max(before.date_ms, merged.date_ms) + 1,
-        user=merged.user,
+        user=merged.user or forks.ANONYMOUS,
         files=tuple(card._replace(old_name=None) for card in pending.writer.file_cards(tip.id)),
         parents=(ref.checkin, tip.id),
     )
