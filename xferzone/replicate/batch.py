@@ -144,9 +144,7 @@ class Arriving:
             yield self._record(kind, name, 0, ())
         self._finish()
 
-    def _record(
-        self, kind: int, name: ArtifactId, at: int, names: Sequence[ArtifactId]
-    ) -> Received | Unsent:
+    def _record(self, kind: int, name: ArtifactId, at: int, names: Sequence[ArtifactId]) -> Received | Unsent:
         match kind:
             case 0x77:  # "w"
                 return Received(name, None, self._payload())

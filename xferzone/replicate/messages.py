@@ -19,7 +19,9 @@ MAX_WALK_S: Final = 1.0  # seconds of looking for them, one id at least
 
 Hash = Annotated[str, msgspec.Meta(pattern="^(?:[0-9a-f]{64}|[0-9a-f]{40})$")]
 Since = Annotated[str, msgspec.Meta(pattern=r"^(?:[0-9a-f]{1,64}\.[0-9]{1,18}\.[0-9]{1,18})?$")]
-Beginning = Annotated[str, msgspec.Meta(pattern="^(?:[0-9a-f]{16})?$")]  # the first digits of a check-in's hash
+Beginning = Annotated[
+    str, msgspec.Meta(pattern="^(?:[0-9a-f]{16})?$")
+]  # the first digits of a check-in's hash
 Cursor = Annotated[str, msgspec.Meta(max_length=200)]
 
 

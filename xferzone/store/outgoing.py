@@ -1,15 +1,23 @@
-"""The artifacts of a clone, in order of position.
+"""Artifacts as they are sent.
 
 clone_batch(position)  ->  artifacts from there on, each whole or as the delta that it is kept as  ->  next position
+kept(names)            ->  how each is kept; as_kept() reads its delta
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 from xferzone.errors import CorruptArtifact
 from xferzone.hashing import ArtifactId
 from xferzone.store import chains
 from xferzone.store.chains import id_of
 from xferzone.store.reader import Reader
+from xferzone.store.sql import selected
+
+_KEPT: Final = """SELECT blob.rid, CAST(blob.hash AS BLOB), CAST(blob.size AS INTEGER), CAST(source.hash AS BLOB),
+    CAST(blob.content AS BLOB) FROM blob LEFT JOIN blob AS source ON source.rid = blob.source
+    WHERE blob.content IS NOT NULL AND blob.hash IN (?)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +81,26 @@ def clone_batch(reader: Reader, position: int, budget: int, largest: int = chain
         batch.append(Sendable(id_of(raw), size, id_of(source) if source else None, payload))
         budget -= len(payload)
     return Batch(batch, 0, False, damaged)
+
+
+class Kept(NamedTuple):
+    """How an artifact that is here is kept: its row, the bytes of its content, the source of its delta, if any."""
+
+    rid: int
+    size: int
+    source: ArtifactId | None
+    frame: bytes
+
+
+def kept(reader: Reader, artifacts: Collection[ArtifactId]) -> dict[ArtifactId, Kept]:
+    """How those are kept that are here."""
+    rows = selected(reader.db, _KEPT, [bytes.fromhex(each) for each in artifacts])
+    return {
+        id_of(raw): Kept(rid, size, id_of(source) if source else None, frame)
+        for rid, raw, size, source, frame in rows
+    }
+
+
+def as_kept(reader: Reader, row: Kept) -> bytes:
+    """The delta that an artifact is kept as, which has a source. Raises CorruptArtifact."""
+    return chains.sound_delta(reader.db, reader.cache, row.rid, row.frame or chains.large(reader.db, row.rid))

@@ -1,0 +1,81 @@
+"""Replies of the walk: statuses, headers, bodies."""
+
+from collections.abc import Generator, Iterable
+from email.utils import formatdate
+from typing import Final
+
+import msgspec
+
+from xferzone.env import Env
+from xferzone.replicate import coding
+from xferzone.transport.walk import WalkReply
+
+JSON: Final = "application/json"
+
+
+class Refusal(Exception):
+    """A reply that says no, with its status, the reason as people read it, and headers besides."""
+
+    def __init__(self, status: int, reason: str, **headers: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+def refused(refusal: Refusal) -> WalkReply:
+    """One JSON line with the reason."""
+    octets = msgspec.json.encode({"error": refusal.reason}) + b"\n"
+    headers = {"content-type": JSON, "cache-control": "no-store", **refusal.headers}
+    return _of(refusal.status, headers, octets)
+
+
+def told(message: msgspec.Struct, accept_encoding: str, **headers: str) -> WalkReply:
+    """A message as one JSON line."""
+    own = {name.replace("_", "-"): value for name, value in headers.items()}
+    octets = msgspec.json.encode(message) + b"\n"
+    return whole(octets, accept_encoding, {"content-type": JSON, "cache-control": "no-cache", **own})
+
+
+def whole(octets: bytes, accept_encoding: str, headers: dict[str, str], *, sent: bool = True) -> WalkReply:
+    """A body that is there, packed if the client reads zstd and it saves something. `sent`: false for HEAD."""
+    headers["vary"] = "Accept-Encoding"
+    if len(octets) > coding.SMALL and coding.is_accepted(accept_encoding):
+        smaller = coding.packed_whole(octets)
+        if len(smaller) < len(octets):
+            octets = smaller
+            headers["content-encoding"] = coding.ZSTD
+    return _of(200, headers, octets, sent=sent)
+
+
+def streamed(pieces: Generator[bytes, None, None], accept_encoding: str, content_type: str) -> WalkReply:
+    """A body that is made as it is sent."""
+    headers = {"content-type": content_type, "cache-control": "no-store", "vary": "Accept-Encoding"}
+    if coding.is_accepted(accept_encoding):
+        headers["content-encoding"] = coding.ZSTD
+        pieces = coding.packed(pieces)
+    return WalkReply(200, headers, pieces)
+
+
+def bare(status: int, **headers: str) -> WalkReply:
+    """A reply without a body: 204, 304."""
+    return WalkReply(status, {name.replace("_", "-"): each for name, each in headers.items()}, nothing())
+
+
+def nothing() -> Generator[bytes, None, None]:
+    """An empty body."""
+    return _pieces(())
+
+
+def date(env: Env) -> str:
+    """The Date header of now."""
+    return formatdate(env.clock_ms() / 1000, usegmt=True)
+
+
+def _of(status: int, headers: dict[str, str], octets: bytes, *, sent: bool = True) -> WalkReply:
+    headers["content-length"] = str(len(octets))
+    return WalkReply(status, headers, _pieces((octets,) if sent else ()))
+
+
+def _pieces(octets: Iterable[bytes]) -> Generator[bytes, None, None]:
+    yield from octets

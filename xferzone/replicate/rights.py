@@ -1,0 +1,87 @@
+"""Who asks, and whether he may read.
+
+    no Authorization                     nobody's letters
+    XFERZONE-HMAC                        the account's, by a signature that holds (signing.py)
+    Basic, over TLS that a proxy ended   the account's, by its password
+
+An account that cannot log in, or does not exist, is compared with as long as any other.
+Source: RFC 9110 section 11, RFC 7617.
+"""
+
+import base64
+import binascii
+import hmac
+from dataclasses import dataclass
+from typing import Final
+
+from xferzone.cards.session import shared_secret
+from xferzone.env import Env
+from xferzone.replicate.signing import SCHEME, Signed, Token
+from xferzone.store import Reader, accounts
+from xferzone.store.accounts import INHERITED, NOBODY
+from xferzone.sync.server.login import ANONYMOUS, Rights
+
+_NO_SECRET: Final = "0" * 40
+_MAX_HEADER: Final = 4_096  # octets of an Authorization header
+_LOGINLESS: Final = frozenset((NOBODY, ANONYMOUS, *INHERITED.values()))
+
+
+class Unauthorized(Exception):
+    """The sender did not prove who he is; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """A request's claim.
+
+    Fields:
+        authorization: the header; empty: there is none.
+        is_secure: the request came over TLS.
+    """
+
+    authorization: str
+    is_secure: bool
+
+    def rights(self, reader: Reader, signed: Signed, env: Env) -> Rights:
+        """What the sender may do, of `signed`, which he has to have signed. Raises Unauthorized."""
+        header = self.authorization.strip()
+        if not header:
+            return Rights(NOBODY, accounts.letters(reader, NOBODY))
+        if len(header) > _MAX_HEADER:
+            raise Unauthorized(f"an Authorization header of over {_MAX_HEADER} octets")
+        if header.lower().startswith("basic "):
+            return self._basic(reader, header[6:].strip(), signed.project_code)
+        token = Token.parse(header)
+        if token is None:
+            raise Unauthorized(f"Authorization: expected {SCHEME} key=LOGIN, expires=UNIX, signature=HEX")
+        secret = _secret(reader, token.login)
+        is_true = token.is_of(signed, secret or _NO_SECRET)
+        now = env.clock_ms() / 1000
+        if not token.is_in_time(now):
+            raise Unauthorized("the signature has expired, or expires too late: see the Date of this reply")
+        if not is_true or not secret:
+            raise Unauthorized("the signature does not hold")
+        return Rights(token.login, accounts.letters(reader, token.login))
+
+    def _basic(self, reader: Reader, given: str, project_code: str) -> Rights:
+        if not self.is_secure:
+            raise Unauthorized("a password is taken over TLS only: sign the request")
+        try:
+            text = base64.b64decode(given, validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError) as exc:
+            raise Unauthorized("the password is not in base64, or not UTF-8") from exc
+        login, _, password = text.partition(":")
+        secret = _secret(reader, login)
+        made = shared_secret(project_code, login, password).encode()
+        if not hmac.compare_digest(made, (secret or _NO_SECRET).encode()) or not secret:
+            raise Unauthorized("login or password is wrong")
+        return Rights(login, accounts.letters(reader, login))
+
+
+def _secret(reader: Reader, login: str) -> str:
+    """What the account signs with; empty: it does not exist, or cannot log in."""
+    try:
+        known = None if login in _LOGINLESS else accounts.user(reader, login)
+    except UnicodeEncodeError:
+        return ""  # octets that are not UTF-8: SQLite holds no such login
+    return "" if known is None else known.secret

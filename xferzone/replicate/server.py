@@ -1,0 +1,348 @@
+"""The server's half of the walk: one request in, one reply out, by whatever way they travel.
+
+    GET  /v0/refs                  where the refs stand           told.py
+    POST /v0/objects/walk          what is missing                walking.py
+    POST /v0/objects/pull          the same, with its content     walking.py, sending.py
+    POST /v0/objects/batch         artifacts by name              sending.py
+    GET  /v0/objects/HASH          one artifact; HEAD, too
+    GET  /v0/auth                  may the request that X-Original-URI and X-Original-Method name be answered?
+
+    route ─> method ─> size ─> has this server caught up? ─> who asks, and may he read? ─> the question ─> the answer
+
+Whoever carries it reads the body, at most MAX_REQUEST octets of it, and adds the header Date where a reply has none.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from xferzone import artifacts
+from xferzone.artifacts import CheckIn, Cluster, Control
+from xferzone.env import SYSTEM, Env
+from xferzone.errors import Busy, CorruptArtifact, NotFound, PeerError, XferzoneError
+from xferzone.hashing import ArtifactId, parse_artifact_id
+from xferzone.refs import told as refs_told
+from xferzone.replicate import batch, coding, replying, sending, signing, told, walking
+from xferzone.replicate.messages import MAX_NAMED, Batch, Missing, Walk
+from xferzone.replicate.replying import Refusal
+from xferzone.replicate.rights import Asker, Unauthorized
+from xferzone.replicate.sending import Sending
+from xferzone.replicate.told import Since
+from xferzone.store import Reader, Store, schema
+from xferzone.transport.walk import WalkReply, WalkRequest
+
+MAX_REQUEST: Final = 1024 * 1024  # octets of a request's body, as it travels and expanded
+MAX_TARGET: Final = 2_000  # octets of a path with its query
+MAX_WAIT_S: Final = 60  # seconds of Prefer: wait
+_RETRY_S: Final = 5  # seconds after which a server that has not caught up, or is busy, is asked again
+
+_Question = TypeVar("_Question", Walk, Batch)
+_PREFIX = "/v0/"
+#: Letters and digits alone: what a proxy would rewrite ("//", %2F, "..") cannot be signed.
+_PLAIN_PATH = re.compile(r"/v0(?:/[a-z0-9]+)+")
+_WAIT = re.compile(r"(?:^|[,;]\s*)wait\s*=\s*\"?([0-9]{1,9})\"?(?=\s*(?:$|[,;]))", re.IGNORECASE)
+
+
+class TooManyWait(Exception):
+    """As many wait for news already as may; the request is refused with 429."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(retry_after_s)
+        self.retry_after_s = retry_after_s
+
+
+class Waiting(Protocol):
+    """How a request waits for news; the process that carries the walk has one for all of its requests."""
+
+    def __call__(self, etag: str, seconds: float) -> None:
+        """Return when `current(store)` is no longer `etag`, or after so many seconds.
+
+        No transaction is open meanwhile. One thread that asks `current` suffices for all who wait.
+
+        Raises:
+            TooManyWait: too many wait already.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What whoever carries a request knows of it, and decides.
+
+    Fields:
+        host: as the client names it, the header Host.
+        is_secure: it came over TLS, which a trusted proxy ended: a password may be read from it.
+        waiting: how it waits for news; None: it does not, and is answered at once.
+        env: the clock.
+    """
+
+    host: str
+    is_secure: bool = False
+    waiting: Waiting | None = None
+    env: Env = SYSTEM
+
+
+def respond(store: Store, request: WalkRequest, terms: Terms) -> WalkReply:
+    """The reply to a request. It raises for bugs only; the body may raise as Store.reader does while it is sent."""
+    try:
+        return _Responding(store, request, terms).reply()
+    except Refusal as refusal:
+        return replying.refused(refusal)
+    except Busy as exc:
+        return replying.refused(Refusal(503, str(exc), retry_after=str(_RETRY_S)))
+    except XferzoneError as exc:
+        return replying.refused(Refusal(500, str(exc)))
+
+
+def current(store: Store) -> str:
+    """EPOCH.NUMBER.POSITION as of now, the ETag of /v0/refs without its quotes; a few short queries.
+
+    Raises as Store.reader does.
+    """
+    with store.reader() as reader:
+        return told.tag_of(reader)
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    methods: tuple[str, ...]
+    reply: Callable[["_Responding"], WalkReply]
+
+
+class _Responding:
+    """One request being answered."""
+
+    def __init__(self, store: Store, request: WalkRequest, terms: Terms) -> None:
+        self._store = store
+        self._request = request
+        self._terms = terms
+        self._path, _, self._query = request.target.partition("?")
+
+    @property
+    def _accepted(self) -> str:
+        return self._header("accept-encoding")
+
+    def _header(self, name: str) -> str:
+        return self._request.headers.get(name, "")
+
+    def reply(self) -> WalkReply:
+        if len(self._request.target) > MAX_TARGET or not _PLAIN_PATH.fullmatch(self._path):
+            raise Refusal(404, "no such path: see the routes in docs/formats.md")
+        route = _ROUTES.get(self._path) or (_OBJECT if self._path.startswith(_OBJECTS) else None)
+        if route is None or (route is _OBJECT and "/" in self._path.removeprefix(_OBJECTS)):
+            raise Refusal(404, f"no such path: {self._path}")
+        if self._request.method not in route.methods:
+            raise Refusal(
+                405, f"{self._path} answers {' and '.join(route.methods)}", allow=", ".join(route.methods)
+            )
+        if len(self._request.body) > MAX_REQUEST:
+            raise Refusal(413, f"a body of over {MAX_REQUEST} bytes: ask for less at a time")
+        if self._path == "/v0/auth":
+            return route.reply(self)
+        stated = self._header(signing.STATED_HASH)
+        actual = signing.body_hash(self._request.body) if stated or self._request.body else signing.EMPTY
+        with self._store.reader() as reader:
+            self._admit(reader, self._request.method, self._request.target, actual)
+        if stated and stated != actual:
+            raise Refusal(400, "X-Content-SHA256 is not the hash of the body that came")
+        return route.reply(self)
+
+    # -- rights
+
+    def _admit(self, reader: Reader, method: str, target: str, body_hash: str) -> None:
+        """Raise Refusal unless this server has caught up, and whoever asks may read."""
+        code = reader.setting("project-code")
+        if code is None or (reader.role != schema.PRIMARY and not refs_told.has_refs(reader)):
+            raise Refusal(
+                503, "this server has not caught up with its primary yet", retry_after=str(_RETRY_S)
+            )
+        signed = signing.Signed(code, self._terms.host, method, target, body_hash)
+        asker = Asker(self._header("authorization"), self._terms.is_secure)
+        try:
+            rights = asker.rights(reader, signed, self._terms.env)
+        except Unauthorized as exc:
+            raise self._unauthorized(code, str(exc)) from exc
+        if rights.read:
+            return
+        if not asker.authorization:
+            raise self._unauthorized(code, "reading needs an account here: sign the request")
+        raise Refusal(403, f"the account {rights.login} may not read here")
+
+    def _unauthorized(self, code: str, reason: str) -> Refusal:
+        challenge = f"{signing.SCHEME} project={code}"
+        if self._terms.is_secure:
+            challenge += f', Basic realm="{code}"'
+        # By the date a client whose clock is wrong measures by how much.
+        return Refusal(401, reason, www_authenticate=challenge, date=replying.date(self._terms.env))
+
+    def auth(self) -> WalkReply:
+        self._parameters()
+        original = self._header("x-original-uri")
+        method = self._header("x-original-method")
+        target = original[original.find(_PREFIX) :] if _PREFIX in original else ""
+        is_plain = _PLAIN_PATH.fullmatch(target.partition("?")[0]) and len(target) <= MAX_TARGET
+        stated = self._header(signing.STATED_HASH) or signing.EMPTY
+        with self._store.reader() as reader:
+            self._admit(reader, method, target if is_plain else "", stated)
+        if not is_plain:
+            raise Refusal(401, "X-Original-URI does not name a path that can be asked for")
+        return replying.bare(204, cache_control="no-store")
+
+    # -- questions
+
+    def _parameters(self, *allowed: str) -> Mapping[str, str]:
+        """The query's. Raises Refusal: it has others, or one twice."""
+        try:
+            pairs = parse_qsl(self._query, keep_blank_values=True, strict_parsing=bool(self._query))
+        except ValueError as exc:
+            raise Refusal(400, f"the query is malformed: {exc}") from exc
+        for name, _ in pairs:
+            if name not in allowed:
+                raise Refusal(400, f"the query has {name[:40]!r}, which {self._path} does not know")
+        if len(dict(pairs)) < len(pairs):
+            raise Refusal(400, "the query has a name twice")
+        return dict(pairs)
+
+    def _question(self, kind: type[_Question]) -> _Question:
+        """The request's body."""
+        self._parameters()
+        content_type = self._header("content-type").partition(";")[0].strip().lower()
+        if content_type != replying.JSON:
+            raise Refusal(415, f"the body must be JSON: send Content-Type: {replying.JSON}")
+        body, encoding = self._request.body, self._header("content-encoding").strip().lower()
+        if encoding == coding.ZSTD:
+            try:
+                body = b"".join(coding.expanded((body,), MAX_REQUEST))
+            except PeerError as exc:
+                raise Refusal(400, str(exc)) from exc
+        elif encoding not in ("", "identity"):
+            raise Refusal(415, "the body may be packed with zstd only", accept_encoding=coding.ZSTD)
+        try:
+            return msgspec.json.decode(body, type=kind)
+        except msgspec.DecodeError as exc:
+            raise Refusal(400, f"the body is not what {self._path} reads: {exc}") from exc
+        except UnicodeDecodeError as exc:
+            raise Refusal(400, "the body is not UTF-8") from exc
+
+    # -- answers
+
+    def refs(self) -> WalkReply:
+        given = self._parameters("since", "checkin")
+        try:
+            since = Since.parse(given.get("since", ""), given.get("checkin", ""))
+        except PeerError as exc:
+            raise Refusal(400, str(exc)) from exc
+        with self._store.reader() as reader:
+            tag = told.tag_of(reader)
+            is_news = self._is_news(reader, tag, since)
+        if not is_news and self._terms.waiting is not None and (seconds := self._wait_s()):
+            try:
+                self._terms.waiting(tag, seconds)
+            except TooManyWait as exc:
+                raise Refusal(
+                    429, "too many wait for news here: ask again later", retry_after=str(exc.retry_after_s)
+                ) from exc
+        with self._store.reader() as reader:
+            tag = told.tag_of(reader)
+            if not self._is_news(reader, tag, since):
+                return replying.bare(304, etag=f'"{tag}"', cache_control="no-cache")
+            found = told.refs(reader, since)
+        etag = f'"{found.epoch}.{found.number}.{found.position}"'
+        return replying.told(found, self._accepted, etag=etag)
+
+    def _is_news(self, reader: Reader, tag: str, since: Since | None) -> bool:
+        if f'"{tag}"' not in (each.strip() for each in self._header("if-none-match").split(",")):
+            return True
+        return since is not None and not told.holds(reader, since)
+
+    def _wait_s(self) -> int:
+        """The seconds that the client prefers to wait for news; 0: it does not."""
+        match = _WAIT.search(self._header("prefer"))
+        return 0 if match is None else min(int(match[1]), MAX_WAIT_S)
+
+    def walk(self) -> WalkReply:
+        found = self._page(self._question(Walk))
+        return replying.told(Missing(list(found.missing), found.more), self._accepted)
+
+    def pull(self) -> WalkReply:
+        found = self._page(self._question(Walk))
+        asked = Sending(list(found.missing), found.older, is_named=True, more=found.more)
+        pieces = sending.body(self._store, asked)
+        return replying.streamed(pieces, self._accepted, batch.CONTENT_TYPE)
+
+    def _page(self, walk: Walk) -> walking.Page:
+        if len(walk.roots) + len(walk.known) > MAX_NAMED:
+            raise Refusal(413, f"over {MAX_NAMED} roots and known together: ask for some of them at a time")
+        try:
+            since = Since.parse(walk.since, walk.checkin)
+            with self._store.reader(in_parts=True) as reader:
+                position = since.position if since is not None and told.holds(reader, since) else 0
+                return walking.page(reader, walk, position, self._terms.env)
+        except walking.UnknownRoot as exc:
+            raise Refusal(404, str(exc)) from exc
+        except PeerError as exc:
+            raise Refusal(400, str(exc)) from exc
+
+    def batch(self) -> WalkReply:
+        asked = self._question(Batch)
+        if len(asked.hashes) > MAX_NAMED:
+            raise Refusal(413, f"over {MAX_NAMED} hashes in one batch: ask for some of them at a time")
+        names = [ArtifactId(each) for each in asked.hashes]
+        if len(set(names)) < len(names):
+            raise Refusal(400, "the batch names an artifact twice")
+        older: Mapping[ArtifactId, ArtifactId] = {}
+        if asked.older:
+            with self._store.reader(in_parts=True) as reader:
+                older = sending.older_of(reader, names)
+        pieces = sending.body(self._store, Sending(names, older))
+        return replying.streamed(pieces, self._accepted, batch.CONTENT_TYPE)
+
+    def object(self) -> WalkReply:
+        self._parameters()
+        try:
+            name = parse_artifact_id(self._path.removeprefix(_OBJECTS).encode("ascii"))
+        except ValueError as exc:
+            raise Refusal(400, "the path does not end with a hash of 40 or 64 lower-case hex digits") from exc
+        headers = {
+            "content-type": "application/octet-stream",
+            "etag": f'"{name}"',
+            "cache-control": "max-age=31536000, immutable",
+            "vary": "Accept-Encoding",
+        }
+        with self._store.reader() as reader:
+            try:
+                content = reader.content(name)
+            except NotFound as exc:
+                raise Refusal(404, f"no artifact {name} here") from exc
+            except CorruptArtifact as exc:
+                raise Refusal(500, f"artifact {name} is damaged here: tell the administrator") from exc
+        if f'"{name}"' in (each.strip() for each in self._header("if-none-match").split(",")):
+            return WalkReply(304, headers, replying.nothing())
+        headers["x-object-kind"] = _kind(content)
+        return replying.whole(content, self._accepted, headers, sent=self._request.method != "HEAD")
+
+
+def _kind(content: bytes) -> str:
+    """What an artifact is to those who walk."""
+    match artifacts.parse(content):
+        case CheckIn():
+            return "checkin"
+        case Control():
+            return "control"
+        case Cluster():
+            return "cluster"
+    return "blob"
+
+
+_OBJECTS: Final = "/v0/objects/"
+_OBJECT: Final = _Route(("GET", "HEAD"), _Responding.object)
+_ROUTES: Final[Mapping[str, _Route]] = {
+    "/v0/refs": _Route(("GET",), _Responding.refs),
+    "/v0/objects/walk": _Route(("POST",), _Responding.walk),
+    "/v0/objects/pull": _Route(("POST",), _Responding.pull),
+    "/v0/objects/batch": _Route(("POST",), _Responding.batch),
+    "/v0/auth": _Route(("GET",), _Responding.auth),
+}
