@@ -84,7 +84,7 @@ def revision(path: Path) -> str:
         checkins = {name for _, name, *_ in db.execute("PRAGMA table_info(checkin)")}
     laid_out = ("door" in columns, "brought" in tables, "zones" in checkins)
     assert laid_out == (found >= "0003", found >= "0005", found >= "0006")
-    assert ("unchained" in tables, "asked" in tables) == (found >= "0007", found == schema.HEAD)
+    assert ("unchained" in tables, "asked" in tables) == (found >= "0007", found >= "0008")
     return str(found)
 
 
