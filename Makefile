@@ -11,7 +11,7 @@ OLDEST  := $(VENV)-oldest
 PROJECT := setup.cfg pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check interop soak fuzz bench static unit oldest peers clean
+.PHONY: help run demo test check interop soak fuzz bench static unit oldest peers clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -19,6 +19,9 @@ help: ## Show this list
 
 run: $(VENV)/installed ## A demo in ./demo: Fossil clones and commits, DNS answers (HTTP=... DNS=... choose ports)
 	@exec deploy/demo.sh $(BIN)/xferzone $(HTTP) $(DNS)
+
+demo: $(VENV)/installed ## A tour in twenty steps, each shown, run and checked; needs fossil and dig, leaves nothing behind
+	@$(BIN)/python deploy/tour.py
 
 check: static unit ## What every commit must pass: style, types, layers, unit tests
 
