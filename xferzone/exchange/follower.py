@@ -1,16 +1,43 @@
 """A mirror that follows its primaries: one pull, or for ever.
 
-refs since the cursor ─> walk ─> batches, stored in parts ─> one last transaction: refs move, the cursor with them
+    pull      the first primary in the list that answers is used; what failed lately comes after the others
+    run       pull, wait for news or for the interval, pull again; after failures wait longer, with jitter
+
+A pull by the walk is in walked.py, by xfer in by_xfer.py. A poll that finds nothing new is one request, and writes
+nothing to the repository. While a server holds a request until there is news, that request is the poll: its reply comes
+at the interval at the latest, so nothing depends on being told.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Final
 
+from xferzone.errors import Busy, Cancelled, Denied, NoRoom, PeerError, Refused, XferzoneError
+from xferzone.exchange import by_xfer, standing
+from xferzone.exchange.fetching import Fetching
 from xferzone.exchange.following import INTERVAL_S, Following, Pulled, Ways
-from xferzone.store import Store
+from xferzone.exchange.moving import Moving, joined
+from xferzone.exchange.primary import Primary
+from xferzone.exchange.walked import MANY_MOVES, Pull, Walked
+from xferzone.refs import LocalRefs
+from xferzone.replicate.client import Cursor, NoWalk, TooMany
+from xferzone.replicate.messages import Refs
+from xferzone.store import Store, schema
+from xferzone.store.remotes import ORIGIN, Mark, remotes
+
+MAX_WAIT_S: Final = (
+    25  # seconds that a server is asked to hold a request; less than the silence that ends one
+)
+_NAP_S: Final = 0.2  # seconds between two looks at whether `run` is cancelled
 
 
 class Follower:
-    """Follows the first of its primaries that answers."""
+    """Follows the first of its primaries that answers.
+
+    Fields:
+        primaries: in the order in which they are asked, each with how the mirror stands to it.
+    """
 
     # many: what is followed, by which way, how often and how
     def __init__(
@@ -29,10 +56,20 @@ class Follower:
             transport: None: over HTTP.
         """
         self._store = store
-        self._primaries = tuple(primaries)
         self._interval = interval
-        self._ways = transport
         self._options = options or Following()
+        ways = transport or _over_http()
+        self.primaries = [Primary(url, ways, self._options) for url in primaries]
+        self._last: Primary | None = None  # the one that answered last
+        self._was_broken_off = False
+        self._fetching = Fetching(self._options.in_thread, self._options.cancelled)
+
+    def close(self) -> None:
+        """Close the connections that are kept open."""
+        for each in self.primaries:
+            each.close()
+
+    # -- one pull
 
     def pull(self, *, accept_clobber: bool = False) -> Pulled:
         """Fetch what is new at the first primary that answers, and let the refs follow.
@@ -42,12 +79,195 @@ class Follower:
                 from a backup.
 
         Raises:
-            PeerError: no primary can be used. What came before stays.
+            PeerError, Denied: no primary can be used. What came before stays.
             Busy: another process pulls.
+            Refused: the repository is not a mirror.
             Cancelled: `options.cancelled` said so.
         """
-        raise NotImplementedError
+        return self._pull(self.primaries, accept_clobber=accept_clobber)
+
+    def _pull(self, order: Sequence[Primary], *, accept_clobber: bool = False, wait_s: int = 0) -> Pulled:
+        """`wait_s`: seconds for which the primary that answered last may hold the poll."""
+        self._check_role()
+        failed: list[tuple[str, str]] = []
+        for each in order:
+            try:
+                holds_s = wait_s if each is self._last else 0
+                pulled = self._pull_from(each, accept_clobber=accept_clobber, wait_s=holds_s)
+            except (PeerError, Denied) as exc:
+                each.failed(exc)
+                failed.append((each.url, str(exc)))
+                if each is order[-1]:
+                    raise
+            else:
+                each.succeeded(is_whole=not pulled.followed.invalid)
+                self._last = each
+                return replace(pulled, failed=tuple(failed))
+            finally:
+                self._record()
+        raise XferzoneError("no primary is known: give the URL of one")
+
+    def _check_role(self) -> None:
+        with self._store.reader() as reader:
+            role = reader.role
+        if role != schema.MIRROR:
+            raise Refused(
+                f"{self._store.path} is a {role}, and follows nobody by itself: make a mirror in a new file"
+            )
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Be the only one who pulls into this mirror. Raises Busy."""
+        with standing.pulling(self._store.path) as is_alone:
+            if not is_alone:
+                raise Busy(f"another process is pulling into {self._store.path} already")
+            yield
+
+    def _pull_from(self, primary: Primary, *, accept_clobber: bool, wait_s: int) -> Pulled:
+        began = self._options.env.monotonic()
+        before = primary.counted()
+        walked: Walked | None = None
+        if primary.via == "walk":
+            try:
+                walked = self._walk(primary, accept_clobber=accept_clobber, wait_s=wait_s)
+            except NoWalk:
+                primary.fall_back()
+        if walked is None:
+            with self._alone():
+                walked = by_xfer.pull(self._store, primary, self._options)
+        wire = primary.counted()
+        return Pulled(
+            primary=primary.url,
+            via=primary.via,
+            is_new=walked.is_new,
+            requests=wire.requests - before.requests,
+            bytes_out=wire.bytes_out - before.bytes_out,
+            bytes_in=wire.bytes_in - before.bytes_in,
+            received=walked.received,
+            seconds=self._options.env.monotonic() - began,
+            followed=joined(walked.followed),
+            notes=primary.take_notes(),
+        )
+
+    # -- by the walk
+
+    def _walk(self, primary: Primary, *, accept_clobber: bool, wait_s: int) -> Walked:
+        if self._store.follow():  # another file by that name: what is known of primaries is in there
+            for each in self.primaries:
+                each.cursor = None
+        client = primary.client
+        found = self._found(primary)
+        client.project = client.project or found.project
+        cursor = None if accept_clobber else found.cursor
+        told = self._told(primary, cursor, wait_s)
+        moving = Moving(self._store, self._options, primary.url, accept_clobber)
+        if told is None:
+            return Walked()
+        if told.epoch == found.own_epoch:
+            raise PeerError(
+                "the primary is this mirror itself, or a plain copy of its file: give another URL"
+            )
+        is_wary = self._was_broken_off or (not found.is_empty and _is_far(told, cursor))
+        pull = Pull(self._store, client, self._options, moving, is_wary=is_wary)
+        with self._alone(), self._options.helping() if found.is_empty else nullcontext() as helper:
+            self._was_broken_off = True
+            try:
+                pull.run(told, cursor, helper)
+            finally:
+                primary.cursor = pull.done.cursor or primary.cursor
+                primary.behind = pull.done.behind
+            self._was_broken_off = False
+        return pull.done
+
+    def _told(self, primary: Primary, cursor: Cursor | None, wait_s: int) -> Refs | None:
+        """What is new; None: nothing is."""
+        if wait_s:
+            try:
+                return self._fetching.answer(lambda: primary.client.refs(cursor, wait_s))
+            except TooMany as exc:
+                primary.waits_at = self._options.env.monotonic() + exc.retry_s
+        return self._fetching.answer(lambda: primary.client.refs(cursor))
+
+    def _found(self, primary: Primary) -> "_Found":
+        with self._store.reader() as reader:
+            origin = next((each for each in remotes(reader) if each.name == ORIGIN), None)
+            cursor = primary.cursor
+            if cursor is None and origin is not None and origin.epochs:
+                epoch, number = list(origin.epochs.items())[-1]
+                mark = origin.marks.get(epoch, Mark())
+                cursor = Cursor(epoch, number, mark.position, mark.checkin)
+            project = reader.setting("project-code")
+            return _Found(cursor, project, LocalRefs(reader).epoch(), is_empty=not reader.last_row())
+
+    # -- for ever
 
     def run(self) -> None:
         """Pull for ever, until `options.cancelled` says otherwise. What goes wrong is told to `options.heard`."""
-        raise NotImplementedError
+        options, env = self._options, self._options.env
+        wait_s = 0
+        while not options.cancelled():
+            began = env.monotonic()
+            due = [each for each in self.primaries if each.next_at <= began]
+            if not due:
+                self._sleep(min(each.next_at for each in self.primaries) - began)
+                continue
+            try:
+                pulled = self._pull(due, wait_s=wait_s)
+            except Cancelled:
+                return
+            except (PeerError, Denied) as exc:
+                options.heard(exc)
+                wait_s = 0
+            except (Busy, NoRoom) as exc:
+                options.heard(exc)
+                self._sleep(self._interval)
+            else:
+                options.heard(pulled)
+                wait_s = self._holds_s()
+                if not wait_s:
+                    self._sleep(self._interval - (env.monotonic() - began))
+
+    def _holds_s(self) -> int:
+        """For how many seconds the next poll may be held by the server; 0: sleep here instead."""
+        last = self._last
+        if last is None or not self._options.waits or last.via != "walk":
+            return 0
+        if last.waits_at > self._options.env.monotonic():
+            return 0
+        return min(int(self._interval), MAX_WAIT_S)
+
+    def _sleep(self, seconds: float) -> None:
+        env = self._options.env
+        if not self._options.in_thread:
+            env.sleep(max(seconds, 0))
+            return
+        end = env.monotonic() + seconds
+        while (left := end - env.monotonic()) > 0 and not self._options.cancelled():
+            env.sleep(min(left, _NAP_S))
+
+    def _record(self) -> None:
+        standing.record(self._store.path, self._interval, [each.standing for each in self.primaries])
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What is here before a pull: up to where the primary is known, the project (None: none yet), the own epoch."""
+
+    cursor: Cursor | None
+    project: str | None
+    own_epoch: str
+    is_empty: bool
+
+
+def _is_far(told: Refs, cursor: Cursor | None) -> bool:
+    if cursor is None or told.epoch != cursor.epoch:
+        return True
+    return told.number - cursor.number > MANY_MOVES
+
+
+def _over_http() -> Ways:
+    # Imported here: only a program that uses the network pays for loading it.
+    from xferzone.transport.http import HTTP
+    from xferzone.transport.walk_http import WalkHTTP
+
+    return Ways(WalkHTTP, lambda url: HTTP(url, with_login=True))

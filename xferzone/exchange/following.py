@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from xferzone.env import SYSTEM, Env
 from xferzone.errors import XferzoneError
+from xferzone.faults import Faults
 from xferzone.publish.follow import Followed
 from xferzone.publish.served import Compiler, compile_all
 from xferzone.store.incoming import Helper
@@ -53,21 +54,25 @@ class Following:
         via: the road. "walk" falls back on xfer for a primary that knows no walk.
         account: the login of requests; None: they carry none.
         waits: ask to be told of news between two polls.
+        in_thread: requests are made by another thread: the next batch is on its way while the last is stored.
         env: clock, randomness and sleep.
         heard: `run` tells it how each pull ended, the quiet ones included.
         cancelled: asked several times a second; True ends `run`, and a pull with Cancelled.
         compiler: compiles zones; serve/helpers.py has one that uses every processor.
-        helping: begins a process that helps a large pull to verify; the same file has one.
+        helping: begins a process that helps the first pull to verify; the same file has one.
+        faults: bad luck of a test; None: none.
     """
 
     via: Via = "walk"
     account: Account | None = None
     waits: bool = True
+    in_thread: bool = True
     env: Env = SYSTEM
     heard: Callable[["Pulled | XferzoneError"], None] = _unheard
     cancelled: Callable[[], bool] = _never
     compiler: Compiler = compile_all
     helping: Callable[[], AbstractContextManager[Helper | None]] = _nobody
+    faults: Faults | None = None
 
 
 @dataclass(frozen=True, slots=True)

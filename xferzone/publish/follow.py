@@ -4,8 +4,8 @@
       an heir of the ref           goes there                                   goes there
       an ancestor of the ref       stays: what is ahead was made here,          stays: the remote is a little behind
                                    and has not arrived there yet
-      on another line              goes there, the one move that is not         stays, and that is reported
-                                   forward; what it leaves behind is named
+      on another line              goes there, the one move that is not         stays, and that is reported; goes there,
+                                   forward; what it leaves behind is named      or back, where a clobber is accepted
     then                           forward again, over check-ins made here
 
 The remote's tip is what it says (`pragma xferzone-ref`). A stock remote says nothing: its tip is the latest check-in
@@ -93,22 +93,26 @@ class Compiling:
 _HERE = Compiling()
 
 
+# many: where, what was told, by whom, and how
 def follow(
     writer: Writer,
     refs: LocalRefs,
     told: Mapping[str, ArtifactId | None] | None,
     occasion: Occasion,
     compiling: Compiling = _HERE,
+    *,
+    accept_clobber: bool = False,
 ) -> Followed:
     """Move the refs after a sync, in its last transaction.
 
     Args:
+        accept_clobber: a mirror goes to the remote's tip whatever leads there, since the remote was restored.
         told: where the remote's refs that moved stand now, by branch; a tip of None: the zone was removed there. None
             instead of a mapping: the remote is stock and says nothing.
     """
     before = {ref.branch: ref for ref in refs.list()}
     is_stock = told is None
-    run = _Run(writer, refs, occasion, before, compiling, is_stock)
+    run = _Run(writer, refs, occasion, before, compiling, is_stock, accept_clobber)
     if writer.role != schema.PRIMARY:
         run.go(run.stock_tips() if told is None else run.wanted(told))
         notices = advance(writer, refs, occasion)
@@ -139,6 +143,7 @@ class _Run:
     before: Mapping[BranchName, Ref]
     compiling: Compiling
     is_stock: bool
+    accepts_clobber: bool
     diverged: list[Diverged] = field(default_factory=list)
     incomplete: list[Kept] = field(default_factory=list)
     invalid: list[Kept] = field(default_factory=list)
@@ -207,12 +212,17 @@ class _Run:
         ref = self.before.get(branch)
         if ref is None or ancestry.leads_to(self.writer, tip, ref.checkin):
             return []
-        if self.writer.role == schema.MIRROR:
+        if self.writer.role == schema.MIRROR and not self.accepts_clobber:
             if not ancestry.leads_to(self.writer, ref.checkin, tip):
                 self.invalid.append(Kept(branch, tip, "it does not come after what is served here"))
             return None
         behind = ancestry.beyond(self.writer, ref.checkin, tip)
-        if ancestry.leads_to(self.writer, ref.checkin, tip) and self._is_ahead(branch, ref, behind):
+        is_clone = self.writer.role != schema.MIRROR
+        if (
+            is_clone
+            and ancestry.leads_to(self.writer, ref.checkin, tip)
+            and self._is_ahead(branch, ref, behind)
+        ):
             return None
         return behind
 

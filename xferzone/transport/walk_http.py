@@ -24,7 +24,8 @@ from xferzone.transport.proxies import Proxy
 from xferzone.transport.url import parse_url
 from xferzone.transport.walk import WalkReply, WalkRequest
 
-PATIENCE: Final = Patience(silence=30)
+SILENCE_S: Final = 30  # seconds; longer than the 25 for which a server is asked to hold a request
+PATIENCE: Final = Patience(silence=SILENCE_S)
 _STEP: Final = 256 * 1024  # bytes read at a time
 _SHOWN: Final = 200  # characters of a Location
 _REDIRECTS: Final = frozenset({301, 302, 307, 308})

@@ -1,0 +1,100 @@
+"""A pull of a mirror by xfer: from a primary that knows no walk, or where the walk is not wanted.
+
+An empty mirror learns its project first: from a clone card whose position is beyond all that there is, so that nothing
+comes with the reply. Then it is a sync that pulls (sync.py).
+"""
+
+from dataclasses import dataclass
+from io import SEEK_END
+from typing import Final
+
+from xferzone.cards import Clone, Push, parse_cards
+from xferzone.cards.body import COMPRESSED, decode_body, encode_body
+from xferzone.errors import PeerError
+from xferzone.exchange.following import Following
+from xferzone.exchange.options import Options
+from xferzone.exchange.primary import Primary
+from xferzone.exchange.sync import sync
+from xferzone.exchange.walked import Walked
+from xferzone.replicate.client import Wire
+from xferzone.store import Store
+from xferzone.store.remotes import ORIGIN, Remote, remotes
+from xferzone.sync.client.signing import Signing
+from xferzone.transport import Body, Transport
+
+_BEYOND: Final = 2**31 - 1  # a position in a clone that no repository has
+_MAX_TEXT: Final = 1024 * 1024  # bytes of the reply to that
+
+
+def pull(store: Store, primary: Primary, options: Following) -> Walked:
+    """Fetch what is new, and let the refs follow.
+
+    Raises:
+        PeerError: the primary cannot be reached, refuses, or breaks the protocol. What earlier rounds brought stays.
+        Cancelled: `options.cancelled` said so.
+    """
+    way = _Counted(primary.xfer, primary.wire)
+    with store.reader() as reader:
+        project = reader.setting("project-code")
+        known = next((each for each in remotes(reader) if each.name == ORIGIN), Remote(ORIGIN, primary.url))
+    if project is None:
+        project = _project(way, options)
+        with store.writer() as writer:
+            writer.set_setting("project-code", project)
+    done = sync(
+        store,
+        way,
+        Options(
+            push=False,
+            account=options.account,
+            remote=Remote(ORIGIN, primary.url, known.epochs, known.cookie),
+            env=options.env,
+            cancelled=options.cancelled,
+            compiler=options.compiler,
+        ),
+    )
+    if done.errors:
+        raise PeerError(f"{primary.url}: {'; '.join(done.errors)}")
+    followed = done.followed
+    is_new = bool(done.traffic.received or followed.moved or followed.invalid or followed.incomplete)
+    if followed.incomplete:
+        raise PeerError(
+            f"{primary.url} tells of {followed.incomplete[0].branch}, and does not send all of it"
+        )
+    return Walked(is_new=is_new, received=done.traffic.linked, followed=[followed])
+
+
+def _project(way: Transport, options: Following) -> str:
+    """The project code of the primary. Raises PeerError: it does not tell it."""
+    signing = Signing(options.account, options.env)
+    for is_first in (True, False):
+        text = signing.body([Clone(3, _BEYOND)], None, is_first=is_first)
+        with way.exchange(Body.of(COMPRESSED, encode_body(COMPRESSED, text))) as reply:
+            told = decode_body(reply.content_type, reply.octets.read(), limit=_MAX_TEXT)
+        for card in parse_cards(told):
+            if isinstance(card, Push):
+                return card.project_code
+        if options.account is None:
+            break
+    raise PeerError(f"{way.name} does not say which project it is: may this account clone it?")
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """A way whose bodies are counted."""
+
+    way: Transport
+    wire: Wire
+
+    @property
+    def name(self) -> str:
+        return self.way.name
+
+    def exchange(self, body: Body) -> Body:
+        self.wire.requests += 1
+        self.wire.bytes_out += body.octets.seek(0, SEEK_END)
+        body.octets.seek(0)
+        reply = self.way.exchange(body)
+        self.wire.bytes_in += reply.octets.seek(0, SEEK_END)
+        reply.octets.seek(0)
+        return reply
