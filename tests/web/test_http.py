@@ -26,6 +26,7 @@ from xferzone.cards import (
     IGot,
     Message,
     Push,
+    coding,
     encode_cards,
     parse_cards,
 )
@@ -465,3 +466,44 @@ def test_two_apps_in_a_process_count_apart(client: falcon.testing.TestClient, st
 
 def test_an_error_card_shows_as_one_line_whatever_it_says() -> None:
     assert encode_cards([Error("a b\nc"), Message("d e")]) == b"error a\\sb\\nc\nmessage d\\se\n"
+
+
+# -- zstd
+
+
+def _clone_by(client: falcon.testing.TestClient, text: bytes, accepts: str) -> falcon.testing.Result:
+    headers = {"Content-Type": UNCOMPRESSED, "Accept-Encoding": accepts}
+    return client.simulate_post("/", body=text, headers=headers)
+
+
+@pytest.mark.parametrize("accepts", ["zstd", "gzip, deflate, br, zstd"])
+def test_one_of_our_own_kind_is_answered_in_zstd(client: falcon.testing.TestClient, accepts: str) -> None:
+    result = _clone_by(client, by_ops(b"pragma xferzone 1\n", Clone(3, 1)), accepts)
+    assert result.headers["content-encoding"] == "zstd"
+    assert result.headers["content-type"] == UNCOMPRESSED
+    assert result.headers["content-length"] == str(len(result.content))
+    text = decode_body(UNCOMPRESSED, result.content, limit=10**7, coded="zstd")
+    assert [type(card) for card in parse_cards(text)] == [CloneSeqno, Push]
+
+
+@pytest.mark.parametrize(
+    ("text", "accepts"),
+    [(b"", "zstd"), (b"pragma xferzone 1\n", "gzip"), (b"pragma xferzone 1\n", "zstd;q=0")],
+)
+def test_others_are_not(client: falcon.testing.TestClient, text: bytes, accepts: str) -> None:
+    result = _clone_by(client, by_ops(text, Clone(3, 1)), accepts)
+    assert "content-encoding" not in result.headers
+    assert [type(card) for card in said(result)] == [CloneSeqno, Push]
+
+
+def test_a_request_may_come_in_zstd_and_in_no_other_coding(client: falcon.testing.TestClient) -> None:
+    into = BytesIO()
+    coding.pack([PULL], into)
+    headers = {"Content-Type": UNCOMPRESSED, "Content-Encoding": "zstd"}
+    assert said(client.simulate_post("/", body=into.getvalue(), headers=headers)) == NOT_TO_READ
+    (card,) = said(client.simulate_post("/", body=PULL, headers=headers))
+    assert isinstance(card, Error)
+    assert "is said to be in zstd is not" in card.text
+    (card,) = said(client.simulate_post("/", body=PULL, headers=headers | {"Content-Encoding": "br"}))
+    assert isinstance(card, Error)
+    assert "the coding 'br'" in card.text

@@ -4,6 +4,8 @@
     application/x-fossil-debug          the text as it is
     application/x-fossil-uncompressed   the text as it is; a server's answer to clone version 3
 
+    the same, Content-Encoding: zstd    between peers of our own kind (coding.py)
+
 Types compare without case; parameters (`;charset=...`) do not matter. We accept what stock's receiver accepts:
 
     no type at all                              packed
@@ -19,7 +21,9 @@ from collections.abc import Callable, Sequence
 from io import SEEK_END, BytesIO
 from typing import IO
 
+from xferzone.cards import coding
 from xferzone.errors import PeerError
+from xferzone.transport.base import PLAIN, Body
 
 COMPRESSED = "application/x-fossil"
 DEBUG = "application/x-fossil-debug"
@@ -35,29 +39,39 @@ def is_xfer(content_type: str) -> bool:
     return content_type.strip().lower().startswith(COMPRESSED)
 
 
-def decode_body(content_type: str, raw: bytes, *, limit: int) -> bytes:
+def decode_body(content_type: str, raw: bytes, *, limit: int, coded: str = PLAIN) -> bytes:
     """The text of a body, at most `limit` bytes.
 
     Raises:
         PeerError: the text is longer. Nothing over the limit was expanded.
+        NotZstd: that coding is stated, and the body is not in it.
     """
     into = BytesIO()
-    return raw if expand_body(content_type, BytesIO(raw), into, limit=limit) else into.getvalue()
+    as_it_came = expand_to(Body.of(content_type, raw, coded), into.write, limit=limit)
+    return raw if as_it_came else into.getvalue()
 
 
-def expand_body(content_type: str, raw: IO[bytes], into: IO[bytes], *, limit: int) -> bool:
-    """Write the text of a body into an empty file; raises as `decode_body`. True: `raw` itself is the text."""
-    as_it_came = expand_to(content_type, raw, into.write, limit=limit)
+def expand_body(body: Body, into: IO[bytes], *, limit: int) -> bool:
+    """Write the text of a body into an empty file; raises as `decode_body`. True: its octets are the text."""
+    as_it_came = expand_to(body, into.write, limit=limit)
     if not as_it_came:
         into.seek(0)
     return as_it_came
 
 
-def expand_to(content_type: str, raw: IO[bytes], write: Callable[[bytes], object], *, limit: int) -> bool:
-    """Give the text of a body to `write`, in pieces; as `expand_body`. True: the text is `raw`, not the pieces."""
+def expand_to(body: Body, write: Callable[[bytes], object], *, limit: int) -> bool:
+    """Give the text of a body to `write`, in pieces; as `expand_body`. True: the text is its octets, not the pieces."""
+    raw = body.octets
+    if body.coding != PLAIN:
+        if not _is_plain(body.content_type):
+            raise coding.NotZstd(
+                f"a message in {body.coding} that is packed already: is there a proxy in between?"
+            )
+        coding.expand(raw, write, limit=limit)
+        return False
     size = raw.seek(0, SEEK_END)
     raw.seek(0)
-    if not _is_plain(content_type) and size > _LENGTH_SIZE:
+    if not _is_plain(body.content_type) and size > _LENGTH_SIZE:
         try:
             _unpack(raw, write, limit)
         except ValueError:
@@ -69,11 +83,13 @@ def expand_to(content_type: str, raw: IO[bytes], write: Callable[[bytes], object
     return True
 
 
-def beginning(content_type: str, raw: IO[bytes], size: int) -> bytes:
+def beginning(body: Body, size: int) -> bytes:
     """The first bytes of the text of a body, at most `size`, as far as they can be told without reading more of it."""
-    raw.seek(0)
-    octets = raw.read(size)
-    if _is_plain(content_type) or len(octets) <= _LENGTH_SIZE:
+    body.octets.seek(0)
+    octets = body.octets.read(size)
+    if body.coding != PLAIN:
+        return coding.beginning(octets, size)
+    if _is_plain(body.content_type) or len(octets) <= _LENGTH_SIZE:
         return octets
     try:
         return zlib.decompressobj().decompress(octets[_LENGTH_SIZE:], size)
@@ -81,10 +97,12 @@ def beginning(content_type: str, raw: IO[bytes], size: int) -> bytes:
         return octets
 
 
-def stated_size(content_type: str, raw: IO[bytes]) -> int:
-    """How many bytes of text a body claims to hold; 0 if it claims nothing."""
-    raw.seek(0)
-    return 0 if _is_plain(content_type) else int.from_bytes(raw.read(_LENGTH_SIZE), "big")
+def stated_size(body: Body) -> int:
+    """How many bytes of text a body claims to hold; 0: as many as came. One that hides it counts as large."""
+    if body.coding != PLAIN:
+        return coding.stated_size(body.octets)
+    body.octets.seek(0)
+    return 0 if _is_plain(body.content_type) else int.from_bytes(body.octets.read(_LENGTH_SIZE), "big")
 
 
 def opened(text: bytes | IO[bytes]) -> IO[bytes]:
@@ -100,9 +118,11 @@ def encode_body(content_type: str, text: bytes) -> bytes:
     return text if _is_plain(content_type) else pack(text, level=_BODY_LEVEL)
 
 
-def write_body(content_type: str, pieces: Sequence[bytes], into: IO[bytes]) -> None:
-    """Write what `encode_body` returns for the text in `pieces`."""
-    if _is_plain(content_type):
+def write_body(content_type: str, pieces: Sequence[bytes], into: IO[bytes], coded: str = PLAIN) -> None:
+    """Write what `encode_body` returns for the text in `pieces`, or a plain type's octets in a coding."""
+    if coded != PLAIN:
+        coding.pack(pieces, into)
+    elif _is_plain(content_type):
         into.writelines(pieces)
     else:
         _pack(pieces, into, _BODY_LEVEL)

@@ -4,6 +4,7 @@
     pragma xferzone 1 epoch EPOCH           server: NUMBERs below belong to this epoch, not to the one asked for last
     pragma xferzone-ref NAME HASH NUMBER    server: where a ref stands since move NUMBER, in ascending order
     pragma xferzone 1 told NUMBER           server: these were all refs that moved, up to move NUMBER
+    pragma xferzone 1                       client: is of our own kind, and takes replies in zstd where HTTP says so
     pragma xferzone 1 whole                 client: wants artifacts whole, since sources of deltas are damaged there
 
     EPOCH   1 to 64 ASCII letters and digits: one life of a repository, which ends when it is restored or promoted;
@@ -86,6 +87,11 @@ class WholeWanted:
 
     def pragma(self) -> Pragma:
         return Pragma(_NAME, (_VERSION, "whole"))
+
+
+def introduced() -> Pragma:
+    """The card by which a client that asks for nothing of ours, as in a clone, is known for one of our own kind."""
+    return Pragma(_NAME, (_VERSION,))
 
 
 Extension: TypeAlias = RefsWanted | EpochNamed | RefStands | RefsTold | WholeWanted

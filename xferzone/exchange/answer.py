@@ -41,6 +41,7 @@ from xferzone.sync.server.request import Request
 from xferzone.sync.server.round import Round
 from xferzone.sync.server.round import Terms as RoundTerms
 from xferzone.transport import Body
+from xferzone.transport.base import PLAIN, ZSTD
 
 MAX_WIRE: Final = 64 * 1024 * 1024  # bytes of a request as it travels; ours
 
@@ -113,7 +114,7 @@ def answer(store: Store, body: Body, terms: Terms | None = None) -> Reply:
     """
     terms = terms or Terms()
     store = store.with_faults(terms.faults)
-    return _Answering(terms, body.content_type, _size(body.octets)).of(store, body.octets)
+    return _Answering(terms, body, _size(body.octets)).of(store)
 
 
 def most_octets(store: Store, body: Body) -> int:
@@ -122,7 +123,7 @@ def most_octets(store: Store, body: Body) -> int:
     Raises:
         XferzoneError: the repository cannot be read.
     """
-    rights = entrance.opening_of(store, body.content_type, body.octets).claim.rights
+    rights = entrance.opening_of(store, body).claim.rights
     body.octets.seek(0, SEEK_END)
     if not rights.any:
         return MAX_STRANGER_WIRE
@@ -131,25 +132,25 @@ def most_octets(store: Store, body: Body) -> int:
 
 def refusal(exc: Exception, content_type: str, came: int, terms: Terms) -> Reply:
     """The reply to a request of `came` bytes that could not be asked of a store at all, since `exc` was raised."""
-    return _Answering(terms, content_type, came).refused(exc)
+    return _Answering(terms, Body.of(content_type, b""), came).refused(exc)
 
 
 class _Answering:
     """One request being answered."""
 
-    def __init__(self, terms: Terms, content_type: str, came: int) -> None:
+    def __init__(self, terms: Terms, body: Body, came: int) -> None:
         self._terms = terms
         self._guest = terms.guest or Guest()
-        self._content_type = content_type
+        self._body = body
         self._came = came
         self._began = terms.env.monotonic()
         self._context: object = None
         self._is_told = self._is_over = False  # the observer knows of the request, and of its end
 
-    def of(self, store: Store, octets: IO[bytes]) -> Reply:
+    def of(self, store: Store) -> Reply:
         try:
             try:
-                made = self._made(store, octets)
+                made = self._made(store)
             except (XferzoneError, OSError) as exc:
                 made = self._refusal(exc)
         except BaseException as exc:
@@ -175,45 +176,46 @@ class _Answering:
                 clear_frames(made.error.__traceback__)
         return made.reply
 
-    def _made(self, store: Store, octets: IO[bytes]) -> "_Made":
+    def _made(self, store: Store) -> "_Made":
         if self._came > MAX_WIRE:
             raise PeerError(f"a request of over {MAX_WIRE} bytes: send less at a time")
         fault(self._terms.faults, "server.asked", 0.03)
-        opening = entrance.opening_of(store, self._content_type, octets)
+        opening = entrance.opening_of(store, self._body)
         claim = opening.claim
         if not claim.rights.any:
-            return self._for_stranger(store, octets, claim)
+            return self._for_stranger(store, claim)
         limit = MAX_BODY if claim.rights.write else MAX_ASKING
         if self._came > limit:
             raise PeerError(
                 f"a request of over {limit} bytes from a sender without the right to write: send less at a time"
             )
-        size = max(self._came, stated_size(self._content_type, octets))
+        size = max(self._came, stated_size(self._body))
         if size <= SMALL:
             with contextlib.suppress(TooLarge):
-                return self._round(store, octets, opening, replace(self._terms.budget, artifact=SMALL))
+                return self._round(store, opening, replace(self._terms.budget, artifact=SMALL))
         elif claim.card is not None:
             with self._terms.room.check(self._guest, size):
-                if not entrance.holds(claim, self._content_type, octets, limit):
+                if not entrance.holds(claim, self._body, limit):
                     return self._login_failed(claim)
             self._know(claim)
         with self._terms.room.alone(self._guest, size):
-            return self._round(store, octets, opening, self._terms.budget)
+            return self._round(store, opening, self._terms.budget)
 
     def _know(self, claim: Claim) -> None:
         """Note that the claim holds: the sender is a stranger no longer."""
         if claim.secret is not None:
             self._guest.know()
 
-    def _for_stranger(self, store: Store, octets: IO[bytes], claim: Claim) -> "_Made":
+    def _for_stranger(self, store: Store, claim: Claim) -> "_Made":
         """The reply to one who has no rights here, or says to be somebody who is not known here."""
-        text, is_cut = entrance.stranger_text(self._content_type, octets)
+        text, is_cut = entrance.stranger_text(self._body)
         request = Request(text)
         self._tell(request)
         if not (is_cut and claim.secret is None) and not claim.is_true_of(request):
             return self._login_failed(claim)
         with store.reader() as reader:
-            terms = RoundTerms(claim.rights, self._terms.budget, cut=entrance.CUT if is_cut else "")
+            cut = entrance.CUT if is_cut else ""
+            terms = RoundTerms(claim.rights, self._terms.budget, cut=cut, zstd=self._body.takes_zstd)
             round_ = Round(reader, request, terms)
             round_.receive()
             return self._written(round_.finish())
@@ -232,12 +234,12 @@ class _Answering:
             )
         return self._written(reply, exc)
 
-    def _round(self, store: Store, octets: IO[bytes], opening: Opening, budget: Budget) -> "_Made":
+    def _round(self, store: Store, opening: Opening, budget: Budget) -> "_Made":
         room, guest, claim, rights = self._terms.room, self._guest, opening.claim, opening.claim.rights
         limit = MAX_BODY if rights.write else MAX_ASKING
         with room.file() as expanded:
-            as_it_came = expand_body(self._content_type, octets, expanded, limit=limit)
-            request = Request(octets if as_it_came else expanded, opening.request)
+            as_it_came = expand_body(self._body, expanded, limit=limit)
+            request = Request(self._body.octets if as_it_came else expanded, opening.request)
             self._tell(request)
             if not claim.is_true_of(request):
                 return self._login_failed(claim)
@@ -252,7 +254,7 @@ class _Answering:
             with room.seat(guest):
                 with store.reader(in_parts=True) as reader:
                     if round_ is None:
-                        round_ = Round(reader, request, _round_terms(reader, rights, budget))
+                        round_ = Round(reader, request, self._round_terms(reader, rights, budget))
                         round_.receive()
                     else:
                         round_.go_on(reader)
@@ -273,7 +275,7 @@ class _Answering:
         later, ahead = self._terms.later, Ahead()
         with store.writer(in_parts=True) as writer:
             writer.rechains_later = later is not None
-            round_ = Round(writer, request, _round_terms(writer, rights, budget))
+            round_ = Round(writer, request, self._round_terms(writer, rights, budget))
             round_.receive()
             writer.fault("server.received", 0.1)
             if round_.pushed:
@@ -303,6 +305,12 @@ class _Answering:
             later.soon()
         return round_, notices
 
+    def _round_terms(self, reader: Reader, rights: Rights, budget: Budget) -> RoundTerms:
+        refs = LocalRefs(reader)
+        admit = Policy(reader, refs, rights.login).refusal
+        is_new = refs.newest() == 0
+        return RoundTerms(rights, budget, admit, refs, sha1_of_all=is_new, zstd=self._body.takes_zstd)
+
     def _published(
         self, writer: Writer, round_: Round, rights: Rights, ahead: Ahead, *, is_last: bool
     ) -> Published:
@@ -328,16 +336,18 @@ class _Answering:
 
     def _written(self, reply: server_reply.Reply, error: Exception | None = None) -> "_Made":
         """The reply, encoded as its request was."""
-        content_type = _reply_type(self._content_type, reply)
+        content_type, coding = _reply_type(self._body, reply)
         out = self._terms.room.file()
         try:
-            write_body(content_type, reply.pieces, out)
+            write_body(content_type, reply.pieces, out, coding)
             size = out.tell()
         except BaseException:
             out.close()
             raise
         out.seek(0)
-        return _Made(Reply(Body(content_type, out), size, reply.outcome), replace(reply, pieces=()), error)
+        return _Made(
+            Reply(Body(content_type, out, coding), size, reply.outcome), replace(reply, pieces=()), error
+        )
 
     def _ended(self, reply: server_reply.Reply, size: int, error: BaseException | None) -> None:
         if self._is_over:  # what an observer raised at the end of a request is no other end of it
@@ -372,18 +382,16 @@ class _Made(NamedTuple):
     error: Exception | None
 
 
-def _round_terms(reader: Reader, rights: Rights, budget: Budget) -> RoundTerms:
-    refs = LocalRefs(reader)
-    admit = Policy(reader, refs, rights.login).refusal
-    return RoundTerms(rights, budget, admit, refs, sha1_of_all=refs.newest() == 0)
-
-
-def _reply_type(content_type: str, reply: server_reply.Reply) -> str:
-    """A reply goes as its request came, except for a clone, whose artifacts are compressed one by one."""
-    asked = content_type.partition(";")[0].strip().lower()
-    if reply.as_clone or asked == UNCOMPRESSED:
-        return UNCOMPRESSED
-    return DEBUG if asked == DEBUG else COMPRESSED
+def _reply_type(asked: Body, reply: server_reply.Reply) -> tuple[str, str]:
+    """Content type and coding: a reply goes as its request came, except for a clone, whose artifacts are compressed one
+    by one, and in zstd to whoever reads that.
+    """
+    if reply.in_zstd:
+        return UNCOMPRESSED, ZSTD
+    plain = asked.content_type.partition(";")[0].strip().lower()
+    if reply.as_clone or (plain == UNCOMPRESSED and asked.coding == PLAIN):
+        return UNCOMPRESSED, PLAIN
+    return (DEBUG if plain == DEBUG else COMPRESSED), PLAIN
 
 
 def _size(octets: IO[bytes]) -> int:

@@ -14,13 +14,15 @@ in Fossil logins are not secret, every check-in names one.
 
 import hashlib
 from io import BytesIO
-from typing import IO, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from xferzone.cards.body import beginning, expand_to
+from xferzone.cards.coding import NotZstd
 from xferzone.errors import NotReady, PeerError
 from xferzone.store import Store
 from xferzone.sync.server.login import Claim, claimed
 from xferzone.sync.server.request import Request
+from xferzone.transport import Body
 
 MAX_STRANGER: Final = 64 * 1024  # bytes of text; stock's request to log in or to be told to has under 1 kB
 MAX_STRANGER_LINES: Final = 300
@@ -40,28 +42,30 @@ class Opening(NamedTuple):
     request: Request
 
 
-def opening_of(store: Store, content_type: str, octets: IO[bytes]) -> Opening:
+def opening_of(store: Store, body: Body) -> Opening:
     """What a body opens with; only the beginning of `octets` need have come.
 
     Raises:
         NotReady: the repository is an empty mirror.
     """
-    opening = Request(beginning(content_type, octets, MAX_STRANGER))
+    opening = Request(beginning(body, MAX_STRANGER))
     with store.reader() as reader:
         if why := reader.emptiness:
             raise NotReady(why)
         return Opening(claimed(reader, opening.login), opening)
 
 
-def stranger_text(content_type: str, octets: IO[bytes]) -> tuple[bytes, bool]:
-    """(the text of a body, cut where a stranger's ends; whether it was)"""
+def stranger_text(body: Body) -> tuple[bytes, bool]:
+    """(the text of a body, cut where a stranger's ends; whether it was). Raises NotZstd: it is damaged."""
     into = BytesIO()
     try:
-        as_it_came = expand_to(content_type, octets, into.write, limit=MAX_STRANGER)
-        octets.seek(0)
-        text, is_cut = octets.read() if as_it_came else into.getvalue(), False
+        as_it_came = expand_to(body, into.write, limit=MAX_STRANGER)
+        body.octets.seek(0)
+        text, is_cut = body.octets.read() if as_it_came else into.getvalue(), False
+    except NotZstd:
+        raise
     except PeerError:
-        text, is_cut = beginning(content_type, octets, MAX_STRANGER), True
+        text, is_cut = beginning(body, MAX_STRANGER), True
     lines = text.split(b"\n", MAX_STRANGER_LINES)
     if len(lines) > MAX_STRANGER_LINES and lines.pop():
         text, is_cut = b"\n".join([*lines, b""]), True
@@ -70,15 +74,15 @@ def stranger_text(content_type: str, octets: IO[bytes]) -> tuple[bytes, bool]:
     return text, is_cut
 
 
-def holds(claim: Claim, content_type: str, octets: IO[bytes], limit: int) -> bool:
+def holds(claim: Claim, body: Body, limit: int) -> bool:
     """Whether a claim with a login card is true of a body. Raises PeerError where its text is over `limit`."""
     assert claim.card is not None
     behind = _Behind(claim.card.end)
-    as_it_came = expand_to(content_type, octets, behind.write, limit=limit)
+    as_it_came = expand_to(body, behind.write, limit=limit)
     if as_it_came:
-        octets.seek(0)
+        body.octets.seek(0)
         behind = _Behind(claim.card.end)
-        while piece := octets.read(MAX_STRANGER):
+        while piece := body.octets.read(MAX_STRANGER):
             behind.write(piece)
     return claim.holds(behind.hashed.hexdigest())
 

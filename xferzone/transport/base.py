@@ -11,6 +11,8 @@ from typing import IO, Final, Protocol, Self
 OURS: Final = (
     "X-Xferzone"  # a header of HTTP replies, by which a server of our own kind is known; its value is 1
 )
+ZSTD: Final = "zstd"  # the one content coding that bodies may have (cards/coding.py)
+PLAIN: Final = ""  # no coding
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,15 +21,21 @@ class Body:
 
     So a reply of 80 MB lies on disk, and is never one bytes object. Whoever is given a body closes it; a `with` block
     does.
+
+    Fields:
+        coding: the content coding of the octets: ZSTD or PLAIN.
+        takes_zstd: whoever sends this request reads a reply in ZSTD, as HTTP says; what the cards say counts, too.
     """
 
     content_type: str
     octets: IO[bytes]
+    coding: str = PLAIN
+    takes_zstd: bool = False
 
     @classmethod
-    def of(cls, content_type: str, octets: bytes) -> Self:
+    def of(cls, content_type: str, octets: bytes, coding: str = PLAIN, *, takes_zstd: bool = False) -> Self:
         """A body in memory."""
-        return cls(content_type, BytesIO(octets))
+        return cls(content_type, BytesIO(octets), coding, takes_zstd)
 
     def __enter__(self) -> Self:
         return self

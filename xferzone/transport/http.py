@@ -26,7 +26,7 @@ import urllib3
 
 import xferzone
 from xferzone.errors import Denied, PeerError, UsageError
-from xferzone.transport.base import OURS, Body
+from xferzone.transport.base import OURS, PLAIN, ZSTD, Body
 from xferzone.transport.connections import Connections, failure, has_no_reply, reason, refusal
 from xferzone.transport.proxies import Proxy
 from xferzone.transport.url import parse_url
@@ -115,26 +115,34 @@ class HTTP:
 
     def exchange(self, body: Body) -> Body:
         with body:
-            return self._followed("POST", self._url, body.octets.read(), body.content_type)
+            headers = {"Content-Type": body.content_type}
+            if body.coding != PLAIN:
+                headers["Content-Encoding"] = body.coding
+            if body.takes_zstd:
+                headers["Accept-Encoding"] = ZSTD
+            return self._followed("POST", self._url, body.octets.read(), headers)
 
     def get(self, path: str) -> Body:
         """The reply to a GET of `path`, which is relative to the URL. Raises PeerError: no reply came."""
-        return self._followed("GET", urljoin(self._url, path), None, "")
+        return self._followed("GET", urljoin(self._url, path), None, {})
 
     @property
     def _url(self) -> str:
         return self.moved_to or self.name
 
-    def _followed(self, method: str, url: str, octets: bytes | None, content_type: str) -> Body:
+    def _followed(self, method: str, url: str, octets: bytes | None, headers: Mapping[str, str]) -> Body:
         """The reply to a request, after redirects; those of a GET are not remembered."""
         is_lasting = method == "POST"
         was_open = False
         try:
             for _ in range(MAX_REDIRECTS):
-                response, proxy = self._ask(method, url, octets, content_type)
+                response, proxy = self._ask(method, url, octets, headers)
                 with response:
                     if response.status not in _REDIRECTS:
-                        reply = self._taken(response, proxy, is_xfer=method == "POST")
+                        self._check(response, proxy, is_xfer=method == "POST")
+                        coding = self._coding(response, headers)
+                        content_type = response.headers.get("Content-Type", "")
+                        reply = Body(content_type, self._read(response), coding)
                         was_open = self._keeps_open = OURS in response.headers
                         return reply
                     url = self._target(url, response)
@@ -149,13 +157,11 @@ class HTTP:
             self._was_used = was_open
 
     def _ask(
-        self, method: str, url: str, octets: bytes | None, content_type: str
+        self, method: str, url: str, octets: bytes | None, headers: Mapping[str, str]
     ) -> tuple[urllib3.BaseHTTPResponse, Proxy | None]:
         """The head of the reply, and the proxy that was asked; None: no proxy was."""
         proxy = self._connections.proxy(urlsplit(url))
-        headers = {"User-Agent": f"xferzone/{xferzone.__version__}"}
-        if content_type:
-            headers["Content-Type"] = content_type
+        headers = {"User-Agent": f"xferzone/{xferzone.__version__}", **headers}
         if not self._keeps_open:
             headers["Connection"] = "close"
         try:
@@ -184,7 +190,8 @@ class HTTP:
             preload_content=False,
         )
 
-    def _taken(self, response: urllib3.BaseHTTPResponse, proxy: Proxy | None, *, is_xfer: bool) -> Body:
+    def _check(self, response: urllib3.BaseHTTPResponse, proxy: Proxy | None, *, is_xfer: bool) -> None:
+        """Raise XferzoneError unless it is the reply of a repository."""
         content_type = response.headers.get("Content-Type", "")
         status = f"{response.status} {response.reason}"
         if proxy is not None and response.status == _PROXY_LOGIN:
@@ -206,12 +213,17 @@ class HTTP:
             raise PeerError(
                 f"{self.name} is not a Fossil repository: it answers with {content_type}{self._beginning(response)}"
             )
+
+    def _coding(self, response: urllib3.BaseHTTPResponse, asked: Mapping[str, str]) -> str:
+        """The coding of the reply to a request with the headers `asked`."""
         coding = response.headers.get("Content-Encoding", "identity")
-        if coding.strip().lower() != "identity":
-            raise PeerError(
-                f"{self.name} answers in {coding}, which it was not asked for: is there a proxy in between?"
-            )
-        return Body(content_type, self._read(response))
+        if coding.strip().lower() == "identity":
+            return PLAIN
+        if coding.strip().lower() == asked.get("Accept-Encoding"):
+            return ZSTD
+        raise PeerError(
+            f"{self.name} answers in {coding}, which it was not asked for: is there a proxy in between?"
+        )
 
     def _read(self, response: urllib3.BaseHTTPResponse) -> IO[bytes]:
         with ExitStack() as on_failure:

@@ -16,6 +16,7 @@ from typing import IO, Final, Self
 
 import falcon
 
+from xferzone.cards import coding
 from xferzone.cards.body import is_xfer
 from xferzone.errors import PeerError, XferzoneError
 from xferzone.exchange import Reply, Terms
@@ -24,6 +25,7 @@ from xferzone.exchange.entrance import MAX_STRANGER, MAX_STRANGER_WIRE
 from xferzone.exchange.room import IN_MEMORY
 from xferzone.store import Store
 from xferzone.transport import Body
+from xferzone.transport.base import PLAIN
 from xferzone.web.deadlines import PATIENCE, STEP, STEP_S
 from xferzone.web.limits import Places, Visitor
 from xferzone.web.repository import Repository
@@ -57,6 +59,8 @@ class Sync:
         with contextlib.ExitStack() as held:
             reply, visitor = self._exchange(req, held)
             resp.content_type = reply.body.content_type
+            if reply.body.coding != PLAIN:
+                resp.set_header("Content-Encoding", reply.body.coding)
             resp.content_length = reply.size
             resp.stream = _Sending(reply.body.octets, visitor, _connection(req), held.pop_all())
         resp.complete = True
@@ -69,10 +73,13 @@ class Sync:
         try:
             visitor = held.enter_context(self._places.place(terms.remote, _connection(req)))
             with self._terms.room.file() as raw:
-                came = self._receive(req, raw, visitor)
+                coded = coding.named(req.get_header("Content-Encoding", default=""))
+                takes_zstd = coding.is_accepted(req.get_header("Accept-Encoding", default=""))
+                body = Body(content_type, raw, coded, takes_zstd)
+                came = self._receive(req, body, visitor)
                 visitor.received()
                 store = self._repository.store()
-                reply = self._answer(store, Body(content_type, raw), replace(terms, guest=visitor))
+                reply = self._answer(store, body, replace(terms, guest=visitor))
         except (XferzoneError, OSError) as exc:
             reply = refusal(exc, content_type, came, terms)
         held.enter_context(reply.body)
@@ -80,8 +87,8 @@ class Sync:
             visitor.sends(reply.size)
         return reply, visitor
 
-    def _receive(self, req: falcon.Request, raw: IO[bytes], visitor: Visitor) -> int:
-        """Write the octets of the request's body to `raw`, as many as are of use; how many came.
+    def _receive(self, req: falcon.Request, body: Body, visitor: Visitor) -> int:
+        """Write the octets of the request's body to `body`, as many as are of use; how many came.
 
         The others are read to the end and dropped.
 
@@ -91,7 +98,7 @@ class Sync:
             falcon.HTTPLengthRequired: its end is unknown.
             falcon.HTTPBadRequest: it ends before the length that was announced.
         """
-        body, most = Body(req.content_type or "", raw), MAX_WIRE
+        most = MAX_WIRE
         came, reserved, is_asked = 0, 0, False
         with contextlib.closing(_pieces(req, visitor)) as pieces:
             for octets in pieces:
@@ -100,7 +107,7 @@ class Sync:
                     if most == MAX_STRANGER_WIRE and came > MAX_STRANGER_DRAINED:
                         break
                     continue
-                raw.write(octets)
+                body.octets.write(octets)
                 if came > max(reserved, IN_MEMORY):
                     visitor.hold(len(octets))
                 if came >= MAX_STRANGER and not is_asked:

@@ -11,18 +11,20 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from io import SEEK_END
+from io import SEEK_END, BytesIO
 from tempfile import SpooledTemporaryFile
 from types import TracebackType
 from typing import IO, Final, Self
 
-from xferzone.cards.body import COMPRESSED, encode_body, expand_body
+from xferzone.cards.body import COMPRESSED, UNCOMPRESSED, expand_body, write_body
+from xferzone.cards.coding import NotZstd
 from xferzone.errors import Cancelled, PeerError
 from xferzone.faults import fault
 from xferzone.observer import Observer, Traffic
 from xferzone.store import Store
 from xferzone.sync.client.session import ClientSession
 from xferzone.transport import Body, Transport
+from xferzone.transport.base import PLAIN, ZSTD
 
 MAX_ROUNDS: Final = 1_000  # of one sync: 5 GB by stock's budget, so that a server that never ends is noticed
 MAX_ROUND_S: Final = (
@@ -118,14 +120,14 @@ class _Rounds:
         if text is None:
             self._line.is_busy = False
             return
-        octets = self._line.encoded(text)
+        request = self._line.encoded(text, is_ours=self._session.told.is_met)
         now = replace(self._session.traffic)
         gone, self._at_send = now.since(self._at_send), now
         out = Traffic(
             sent=gone.sent, bytes_out=gone.bytes_out, gimmes_out=gone.gimmes_out, igots_out=gone.igots_out
         )
         self._begun.append((self._watch.observer.round_started(self._watch.context, out), out))
-        self._line.send(octets)
+        self._line.send(request)
 
     def hear(self) -> None:
         """Take the next reply in; `end` is due when it is kept."""
@@ -169,6 +171,9 @@ class _Line:
         self._traffic = session.traffic
         self._replies: queue.SimpleQueue[Body | Exception] = queue.SimpleQueue()
         self._is_over = False
+        self._sends_zstd = (
+            False  # the last reply came in it: a server that reads it, and no proxy that strips it
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -179,16 +184,19 @@ class _Line:
         self._is_over = True
         self._drop_reply()
 
-    def encoded(self, text: bytes) -> bytes:
-        """The request with this card text, counted as sent."""
-        octets = encode_body(COMPRESSED, text)
-        self._traffic.bytes_out += len(octets)
-        return octets
+    def encoded(self, text: bytes, *, is_ours: bool) -> Body:
+        """The request with this card text, counted as sent. `is_ours`: the server has sent a pragma of ours."""
+        coding = ZSTD if is_ours and self._sends_zstd else PLAIN
+        content_type, octets = (COMPRESSED if coding == PLAIN else UNCOMPRESSED), BytesIO()
+        write_body(content_type, [text], octets, coding)
+        self._traffic.bytes_out += octets.tell()
+        octets.seek(0)
+        return Body(content_type, octets, coding, takes_zstd=True)
 
-    def send(self, octets: bytes) -> None:
+    def send(self, request: Body) -> None:
         """Ask."""
         self.is_busy = True
-        threading.Thread(target=self._exchange, args=(octets,), daemon=True).start()
+        threading.Thread(target=self._exchange, args=(request,), daemon=True).start()
 
     @contextmanager
     def reply(self) -> Iterator[IO[bytes]]:
@@ -197,13 +205,15 @@ class _Line:
         if isinstance(answer, Exception):
             raise answer
         with answer, SpooledTemporaryFile(_IN_MEMORY) as text:
-            raw = answer.octets
-            self._traffic.bytes_in += raw.seek(0, SEEK_END)
+            self._traffic.bytes_in += answer.octets.seek(0, SEEK_END)
+            self._sends_zstd = answer.coding != PLAIN
             try:
-                is_plain = expand_body(answer.content_type, raw, text, limit=MAX_TEXT)
+                is_plain = expand_body(answer, text, limit=MAX_TEXT)
+            except NotZstd as exc:
+                raise PeerError(f"{self.name} sends {exc}") from exc
             except PeerError as exc:
                 raise PeerError(f"{self.name} sends a reply that is too large: {exc}") from exc
-            yield raw if is_plain else text
+            yield answer.octets if is_plain else text
 
     def _answer(self) -> Body | Exception:
         end = time.monotonic() + self._bounds.patience
@@ -218,9 +228,9 @@ class _Line:
             f"{self.name} has not come to the end of a reply within {self._bounds.patience:.0f} s"
         )
 
-    def _exchange(self, octets: bytes) -> None:
+    def _exchange(self, request: Body) -> None:
         try:
-            self._replies.put(self._transport.exchange(Body.of(COMPRESSED, octets)))
+            self._replies.put(self._transport.exchange(request))
         except Exception as exc:  # noqa: BLE001 it comes out of `reply`
             self._replies.put(exc)
         if self._is_over:

@@ -26,7 +26,8 @@ class Told:
 
     Fields:
         refs: branch -> where the server's ref stands; None: its zone was removed.
-        is_ours: the server is an xferzone, so `refs` counts.
+        is_met: the server has sent a pragma of ours.
+        is_ours: it has answered the question, so `refs` counts.
         epochs: epoch -> number of the last move known, at most MAX_EPOCHS, the server's own last.
         is_cut: the server had no room to tell all.
     """
@@ -34,7 +35,7 @@ class Told:
     def __init__(self, remembered: Mapping[str, int]) -> None:
         """`remembered`: epoch -> number of the last move known, from earlier sessions, the latest last."""
         self.refs: dict[str, ArtifactId | None] = {}
-        self.is_ours = False
+        self.is_met = self.is_ours = False
         self.is_cut = False
         self._remembered = remembered
         self._came = 0  # refs, whichever
@@ -61,6 +62,7 @@ class Told:
             told = parse(card)
         except ValueError as exc:
             raise PeerError(f"the server sends a bad {card.name} pragma: {exc}") from exc
+        self.is_met = self.is_met or told is not None
         match told:
             case EpochNamed(epoch):
                 self._begin(epoch)

@@ -52,6 +52,7 @@ from xferzone.cards import (
     UVFile,
     UVIGot,
 )
+from xferzone.cards.extension import introduced
 from xferzone.errors import PeerError, XferzoneError
 from xferzone.hashing import ArtifactId
 from xferzone.observer import Traffic
@@ -217,7 +218,7 @@ class ClientSession:
         if self.state is State.DONE:
             return None
         if self.state is State.CLONING:
-            return self._signed([_VERSION, Clone(_CLONE, self._position)])
+            return self._signed([_VERSION, introduced(), Clone(_CLONE, self._position)])
         assert reader is not None, "only a clone goes on without the store"
         if not self.traffic.rounds:
             self._asking.begin(reader)

@@ -25,6 +25,7 @@ class Reply:
     Fields:
         pieces: card text, in order.
         as_clone: its artifacts are compressed already: it travels as it is.
+        in_zstd: it is packed whole, for a peer of our own kind.
         kind: what was asked: clone, pull, push, sync, or other.
         outcome: what came of it: ok; error, an error card is in it; refused, and nothing of the request was kept;
             busy; failed, through no fault of the sender.
@@ -45,6 +46,7 @@ class Reply:
     received: int = 0
     sent: int = 0
     as_clone: bool = False
+    in_zstd: bool = False
     why: str = ""
     damaged: Sequence[ArtifactId] = ()
     passwords: Sequence[str] = ()
@@ -66,6 +68,7 @@ class Draft:
 
     def __init__(self, budget: Budget) -> None:
         self.budget = budget
+        self.most = budget.bytes  # that it may come to
         self._deadline = budget.deadline()
         self._cards: list[bytes] = []
         self._size = 0
@@ -103,11 +106,15 @@ class Draft:
         self.restart(*cards)
         self.failed = True
 
+    def widen(self, times: int) -> None:
+        """Let it become so many times as large as the budget has it."""
+        self.most = self.budget.bytes * times
+
     def left(self) -> int:
         """Bytes that may still be added before the next artifact; 0 when that or the time is used up."""
         if self.budget.clock() >= self._deadline:
             return 0
-        return max(0, self.budget.bytes - self._size)
+        return max(0, self.most - self._size)
 
     @property
     def outcome(self) -> str:

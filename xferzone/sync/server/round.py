@@ -73,6 +73,9 @@ MAX_NAMED: Final = 500_000  # artifacts that one request may announce or ask for
 MAX_EXPECTED: Final = 5_000  # of them that are remembered as missing; the client announces the others again
 MAX_UNKNOWN: Final = 1_000  # lines of one request that are not cards; stock's clients send none
 MAX_SHOWN: Final = 1_000  # bytes of a line that is not a card, shown to its sender
+IN_ZSTD: Final = (
+    2  # times its budget that a clone's reply in zstd may have: it takes less on the wire all the same
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class Terms:
         refs: whose moves a peer of ours may ask for; None: it gets no answer.
         sha1_of_all: whether users without the setup capability may bring artifacts named by SHA1.
         cut: what to say where the request's text was cut before its end; empty: it is whole.
+        zstd: HTTP says that the sender reads replies in zstd; one of our own kind gets them.
     """
 
     rights: Rights
@@ -94,6 +98,7 @@ class Terms:
     refs: LocalRefs | None = None
     sha1_of_all: bool = True
     cut: str = ""
+    zstd: bool = False
 
 
 class Round:
@@ -130,6 +135,11 @@ class Round:
     def pushed(self) -> bool:
         """Whether a push was accepted, even one of announcements only: publishing is due."""
         return self._pushing
+
+    @property
+    def _in_zstd(self) -> bool:
+        """Whether the reply is packed whole. Stock never sees that, though a proxy may claim that it reads it."""
+        return self._terms.zstd and self._is_ours
 
     @property
     def has_all(self) -> bool:
@@ -220,6 +230,7 @@ class Round:
             received=self.received,
             sent=self._sender.sent,
             as_clone=self._as_stored,
+            in_zstd=self._in_zstd,
             damaged=self._sender.damaged,
             passwords=passwords,
             crowded_out=self._crowded_out,
@@ -275,8 +286,10 @@ class Round:
         if self._taking is not None:
             self._taking.store()  # what came is part of what is sent
         if card.version is not None and card.seqno is not None and card.version >= 2:
-            self._as_stored = card.version >= CFILE_VERSION
-            self._sender.clone(card.version, card.seqno)
+            self._as_stored = card.version >= CFILE_VERSION and not self._in_zstd
+            if self._in_zstd:
+                self._draft.widen(IN_ZSTD)
+            self._sender.clone(card.seqno, as_stored=self._as_stored)
         else:
             self._oldest_clone = self._pulling = True
             self._draft.add(self._sender.push_card())

@@ -49,14 +49,16 @@ class Sender:
         self.damaged: list[ArtifactId] = []  # here, and cannot be sent
         self.sent = 0
 
-    def clone(self, version: int, position: int) -> None:
+    def clone(self, position: int, *, as_stored: bool) -> None:
         """Artifacts in order of position, at least one; stock stops for good where a round brings none.
+
+        `as_stored`: each compressed, as of CFILE_VERSION on.
 
         Raises:
             TooLarge: the first is over the budget's `artifact`.
         """
         # A client has nothing to do until the first reply comes: that is a short one.
-        reserve = self._draft.budget.bytes * 3 // 4 if position <= _FIRST else 0
+        reserve = self._draft.most * 3 // 4 if position <= _FIRST else 0
         position = max(position, _FIRST)
         before = self.sent
         while position and ((left := max(self._draft.left() - reserve, 0)) or self.sent == before):
@@ -65,7 +67,7 @@ class Sender:
                 self._reader, position, min(left // _OVERHEAD + 1, CLONE_STEP), largest
             )
             for sendable in batch.sendables:
-                self._draft.add(_cfile(sendable) if version >= CFILE_VERSION else _file(sendable))
+                self._draft.add(_cfile(sendable) if as_stored else _file(sendable))
             self.sent += len(batch.sendables)
             self._leave_out(batch.damaged)
             position = batch.position

@@ -9,7 +9,6 @@ for it.
 """
 
 from collections.abc import Callable
-from io import BytesIO
 from typing import Final, NamedTuple
 
 from xferzone import delta
@@ -23,6 +22,7 @@ from xferzone.store import Writer, brought
 from xferzone.store.brought import Bringer
 from xferzone.store.incoming import Received
 from xferzone.sync.server.budget import Budget
+from xferzone.transport import Body
 
 AT_ONCE: Final = 16 * 1024 * 1024  # bytes of expanded artifacts that are stored together
 TOGETHER: Final = 500  # artifacts, some 0.5 s of work
@@ -138,7 +138,7 @@ class Taking:
         """The content or delta that the card carries."""
         if isinstance(card, File):
             return card.payload
-        self._budget.admit(min(stated_size(COMPRESSED, BytesIO(card.payload)), delta.MAX_SIZE))
+        self._budget.admit(min(stated_size(Body.of(COMPRESSED, card.payload)), delta.MAX_SIZE))
         try:
             return unpack(card.payload, limit=delta.MAX_SIZE)
         except ValueError as exc:
