@@ -4,10 +4,16 @@ from collections.abc import Mapping
 from typing import Final
 
 from tests.fuzz.artifacts import ARTIFACTS
+from tests.fuzz.batches import BATCHES
 from tests.fuzz.bodies import BODIES
 from tests.fuzz.cards import CARDS
 from tests.fuzz.deltas import DELTAS
 from tests.fuzz.kind import Kind
+from tests.fuzz.messages import MESSAGES_KIND
+from tests.fuzz.packed import PACKED
+from tests.fuzz.walks import WALKS
 from tests.fuzz.zones import ZONES
 
-KINDS: Final[Mapping[str, Kind]] = {kind.name: kind for kind in (CARDS, ARTIFACTS, DELTAS, BODIES, ZONES)}
+_ALL: Final = (CARDS, ARTIFACTS, DELTAS, BODIES, ZONES, WALKS, BATCHES, PACKED, MESSAGES_KIND)
+
+KINDS: Final[Mapping[str, Kind]] = {kind.name: kind for kind in _ALL}
