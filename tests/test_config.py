@@ -65,6 +65,7 @@ format = "json"
         "dns.listen": f"{PATH}:5",
         "dns.workers": f"{PATH}:9",
         "dns.zones": f"{PATH}:10",
+        "replicate.listen": "default",
         "log.level": f"{PATH}:12",
         "log.format": f"{PATH}:13",
     }
@@ -101,7 +102,7 @@ FAULTS = [
     ("[http]\nworker = 2\n", "2: unknown setting worker in [http]: did you mean workers?"),
     ("[http]\nxyz = 2\n", "2: unknown setting xyz in [http]: known are listen, workers, threads, trusted"),
     ("\n[htp]\nworkers = 2\n", "2: unknown section htp: did you mean http?"),
-    ("\nworkers = 2\n", "2: unknown setting outside a section: workers: known are http, dns, log"),
+    ("\nworkers = 2\n", "2: unknown setting outside a section: workers: known are http, dns, replicate, log"),
     ("[[http]]\nworkers = 2\n", "1: http is a section: write [http] and its settings below"),
     ("[http]\nworkers = '2'\n", "2: [http] workers: expected int, got str"),
     ("[http]\nworkers = 0\n", "2: [http] workers: expected int >= 1, got 0"),

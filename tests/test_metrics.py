@@ -18,7 +18,10 @@ def samples(sums: list[int]) -> dict[tuple[str, ...], float]:
 def test_no_two_counters_share_a_cell() -> None:
     cells = [
         cell + at
-        for family in (ROUNDS, BYTES, metrics.ARTIFACTS, SECONDS, QUESTIONS, ANSWERS, HITS)
+        for family in (
+            *(ROUNDS, BYTES, metrics.ARTIFACTS, SECONDS, QUESTIONS, ANSWERS, HITS),
+            *(metrics.WALKS, metrics.WALK_BYTES),
+        )
         for cell, _ in family.combinations()
         for at in range(family.width)
     ]

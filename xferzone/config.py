@@ -141,6 +141,12 @@ class Dns(Struct, frozen=True):
     zones: tuple[str, ...] | None = None
 
 
+class Replicate(Struct, frozen=True):
+    """[replicate]: `listen`: the only addresses that answer the walk; none: those of [http] do."""
+
+    listen: tuple[Address, ...] = ()
+
+
 class Log(Struct, frozen=True):
     """[log]: what servers write to stderr."""
 
@@ -153,6 +159,7 @@ class Config(Struct, frozen=True):
 
     http: Http = Http()
     dns: Dns = Dns()
+    replicate: Replicate = Replicate()
     log: Log = Log()
 
 

@@ -8,6 +8,8 @@
     xferzone_dns_questions_total      type, protocol
     xferzone_dns_answers_total        rcode, protocol
     xferzone_dns_cache_hits_total     none
+    xferzone_walk_requests_total      kind, outcome
+    xferzone_walk_bytes_total         direction
 
 Every label has a fixed set of values, with `other` for the rest, so that no client makes series. A series with labels
 is told once it has counted something.
@@ -26,6 +28,8 @@ OTHER: Final = "other"
 KINDS: Final = ("clone", "pull", "push", "sync", OTHER)
 OUTCOMES: Final = ("ok", "error", "refused", "busy", "failed")
 DIRECTIONS: Final = ("in", "out")
+WALK_KINDS: Final = ("refs", "walk", "pull", "batch", "object", "auth")
+WALK_OUTCOMES: Final = ("ok", "refused", "busy", "failed", "cut")
 PROTOCOLS: Final = ("udp", "tcp")
 #: By number; RFC 1035 and the registry "DNS Resource Record (RR) TYPEs".
 TYPES: Final[Mapping[int, str]] = {
@@ -117,9 +121,16 @@ ANSWERS: Final = Family(
     QUESTIONS.end,
 )
 HITS: Final = Family("xferzone_dns_cache_hits_total", "Answers that were kept from before", {}, ANSWERS.end)
-SIZE: Final = HITS.end  # cells
+WALKS: Final = Family(
+    "xferzone_walk_requests_total",
+    "Requests of mirrors answered",
+    {"kind": (*WALK_KINDS, OTHER), "outcome": (*WALK_OUTCOMES, OTHER)},
+    HITS.end,
+)
+WALK_BYTES: Final = Family("xferzone_walk_bytes_total", "Bytes of their bodies", _DIRECTION, WALKS.end)
+SIZE: Final = WALK_BYTES.end  # cells
 
-_COUNTERS: Final = (ROUNDS, BYTES, ARTIFACTS, QUESTIONS, ANSWERS, HITS)
+_COUNTERS: Final = (ROUNDS, BYTES, ARTIFACTS, QUESTIONS, ANSWERS, HITS, WALKS, WALK_BYTES)
 
 
 def observed(kind: str, seconds: float) -> dict[int, int]:

@@ -1,6 +1,6 @@
 """The verbs that run servers: `serve` (HTTP), `dns`, and `up`, which is both.
 
-    up ---- supervise ----+---- arbiter      gunicorn: HTTP on --http, its workers below it
+    up ---- supervise ----+---- arbiter      gunicorn: HTTP on --http and --replicate-listen, its workers below it
                           +---- agent        DNS over TCP on --dns
                           +---- answerer 1   DNS over UDP on --dns, SO_REUSEPORT
                           +---- answerer ... one a core
@@ -45,24 +45,47 @@ def _listen_option(option: str, default: str) -> Callable[[_Command], _Command]:
     )
 
 
+def _replicate_option(command: _Command) -> _Command:
+    return click.option(
+        "--replicate-listen",
+        "replicate",
+        type=address,
+        multiple=True,
+        metavar="HOST:PORT",
+        help="An address for mirrors alone: /v0 is answered there and nowhere else; may be given several times.  "
+        "[default: /v0 is answered with the rest of HTTP]",
+    )(command)
+
+
 def _workers_option(purpose: str) -> Callable[[_Command], _Command]:
     return click.option("--workers", type=click.IntRange(1, MAX_WORKERS), help=purpose)
 
 
 @click.command()
 @_listen_option("--listen", "127.0.0.1:8080")
+@_replicate_option
 @_workers_option("Processes that answer HTTP.  [default: 1]")
 @config_option
 @click.pass_obj
-def serve(settings: Settings, listen: Sequence["Address"], workers: int | None, file: Path | None) -> None:
+def serve(
+    settings: Settings,
+    listen: Sequence["Address"],
+    replicate: Sequence["Address"],
+    workers: int | None,
+    file: Path | None,
+) -> None:
     """Serve the repository over HTTP, to fossil and xferzone.
 
     \b
     Example:
       xferzone serve --listen 127.0.0.1:8080 --workers 2
     """
-    options = {("http", "listen"): (listen, "--listen"), ("http", "workers"): (workers, "--workers")}
-    _run("serve", {"http": "--listen"}, settings, file, options)
+    options = {
+        ("http", "listen"): (listen, "--listen"),
+        ("http", "workers"): (workers, "--workers"),
+        ("replicate", "listen"): (replicate, "--replicate-listen"),
+    }
+    _run("serve", {"http": "--listen", "replicate": "--replicate-listen"}, settings, file, options)
 
 
 @click.command()
@@ -84,13 +107,16 @@ def dns(settings: Settings, listen: Sequence["Address"], workers: int | None, fi
 @click.command()
 @_listen_option("--http", "127.0.0.1:8080")
 @_listen_option("--dns", "127.0.0.1:5300")
+@_replicate_option
 @_workers_option("Processes that answer HTTP.  [default: 1]")
 @config_option
 @click.pass_obj
+# many: one for each option
 def up(
     settings: Settings,
     http: Sequence["Address"],
     dns: Sequence["Address"],
+    replicate: Sequence["Address"],
     workers: int | None,
     file: Path | None,
 ) -> None:
@@ -104,8 +130,10 @@ def up(
         ("http", "listen"): (http, "--http"),
         ("http", "workers"): (workers, "--workers"),
         ("dns", "listen"): (dns, "--dns"),
+        ("replicate", "listen"): (replicate, "--replicate-listen"),
     }
-    _run("up", {"http": "--http", "dns": "--dns"}, settings, file, options)
+    parts = {"http": "--http", "replicate": "--replicate-listen", "dns": "--dns"}
+    _run("up", parts, settings, file, options)
 
 
 def _run(

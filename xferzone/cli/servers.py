@@ -45,7 +45,7 @@ _log = logging.getLogger(__name__)
 
 
 class Servers:
-    """HTTP, DNS or both: `parts` has "http", "dns" or both, each with the option that chooses its addresses."""
+    """HTTP, DNS or both: `parts` has "http" and "replicate", "dns" or all, each with the option for its addresses."""
 
     def __init__(self, verb: str, parts: Mapping[str, str], files: Files) -> None:
         self._verb = verb
@@ -110,7 +110,7 @@ class Servers:
                 _log.warning("what was published before is served: %s", exc)
 
     def _listen(self, loaded: Loaded[Config]) -> None:
-        addresses = {"http": loaded.config.http.listen, "dns": loaded.config.dns.listen}
+        addresses = {part: getattr(loaded.config, part).listen for part in self._parts}
         endpoints = [Endpoint(part, address) for part in self._parts for address in addresses[part]]
         if (twice := _overlapping(endpoints)) is not None:
             first, second = twice
@@ -160,7 +160,10 @@ class Servers:
         from xferzone.serve.arbiter import Served, Server
 
         def run() -> None:
-            Server(Served(self._repository, self._listening.take("http"), config.http, self._counters)).run()
+            sockets = self._listening.take("http", "replicate")
+            Server(
+                Served(self._repository, sockets, config.http, self._counters, config.replicate.listen)
+            ).run()
 
         return Program("http arbiter", run)
 
@@ -176,7 +179,7 @@ class Servers:
             agent.main(self._repository, self._listening.take("dns"), only, self._counters)
 
         def answerer_() -> None:
-            self._listening.take("")
+            self._listening.take()
             answerer.main(self._repository, config.dns.listen, only, self._counters)
 
         workers = config.dns.workers or len(os.sched_getaffinity(0))

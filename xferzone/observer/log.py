@@ -59,13 +59,13 @@ class Log(Silent):
         for name in answered.passwords:
             self._logger.warning(
                 "user %s has pushed %r: everybody who may clone can read the passwords in it",
-                _shown(answered.login),
+                shown(answered.login),
                 name[:_SHOWN],
             )
         if answered.crowded_out:
             self._logger.warning(
                 "user %s has pushed deltas without their sources: the oldest %d that waited were dropped to make room",
-                _shown(answered.login),
+                shown(answered.login),
                 answered.crowded_out,
             )
         # A clone begins with a round that is refused, since stock sends no login in it.
@@ -75,7 +75,7 @@ class Log(Silent):
             "xfer kind=%s outcome=%s user=%s received=%d sent=%d bytes_in=%d bytes_out=%d ms=%.1f%s%s",
             answered.operation,
             answered.outcome,
-            _shown(answered.login),
+            shown(answered.login),
             answered.received,
             answered.sent,
             context.size,
@@ -92,6 +92,6 @@ class Log(Silent):
             self._logger.error("xfer cannot be answered: %s", error)
 
 
-def _shown(login: str) -> str:
-    """A login that failed is anything that somebody sent."""
+def shown(login: str) -> str:
+    """A login as lines have it: one that failed is anything that somebody sent."""
     return login if login.isalnum() and login.isascii() else ascii(login[:_SHOWN])

@@ -27,7 +27,7 @@ from gunicorn.glogging import Logger
 from gunicorn.workers.base import Worker
 
 from xferzone import metrics, ready
-from xferzone.config import Http, Network
+from xferzone.config import Address, Http, Network
 from xferzone.counters import Counters
 from xferzone.exchange import Room, Terms
 from xferzone.exchange.publishing import Later
@@ -69,12 +69,16 @@ _COUNTERS = Counters(metrics.SIZE)
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What an arbiter serves: the listening `sockets` and the `counters` are inherited from the supervisor."""
+    """What an arbiter serves: the listening `sockets` and the `counters` are inherited from the supervisor.
+
+    `apart`: the addresses among those of `sockets` that answer the walk alone, and alone answer it.
+    """
 
     repository: Path
     sockets: Sequence[socket.socket]
     http: Http
     counters: Counters
+    apart: Sequence[Address] = ()
 
 
 class Server(BaseApplication):
@@ -97,7 +101,7 @@ class Server(BaseApplication):
 
     def load(self) -> "_WSGIAppType":
         self._later = Later(self._served.repository)
-        return _app(self._served.repository, self._served.http, self._served.counters, self._later)
+        return _app(self._served, self._later)
 
     def publish_now(self) -> None:
         """What waits in this worker, before it goes."""
@@ -158,16 +162,18 @@ def application(trusted: Sequence[str] = ()) -> "_WSGIAppType":
     repository = Path(os.environ["XFERZONE_REPOSITORY"])
     later = Later(repository)
     atexit.register(later.close)
-    return _app(repository, http, _COUNTERS, later)
+    return _app(Served(repository, (), http, _COUNTERS), later)
 
 
-def _app(repository: Path, http: Http, counters: Counters, later: Later) -> "_WSGIAppType":
-    log_publications(repository, counters)
+def _app(served: Served, later: Later) -> "_WSGIAppType":
+    log_publications(served.repository, served.counters)
     later.soon()  # a worker before this one may have been killed
-    terms = Terms(room=Room.beside(repository), later=later)
+    terms = Terms(room=Room.beside(served.repository), later=later)
+    app = create_app(
+        served.repository, terms, counters=served.counters, threads=served.http.threads, apart=served.apart
+    )
     # gunicorn's stubs promise an app any mapping, falcon's types take a dict; at run time it is a dict.
-    app = create_app(repository, terms, counters=counters, threads=http.threads)
-    return cast("_WSGIAppType", Forwarded(app, http.trusted))
+    return cast("_WSGIAppType", Forwarded(app, served.http.trusted))
 
 
 def _join_the_arbiter(_arbiter: arbiter.Arbiter, worker: Worker) -> None:

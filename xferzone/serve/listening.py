@@ -21,7 +21,7 @@ HTTP_BACKLOG: Final = 2048  # connections that may wait to be accepted; gunicorn
 
 @dataclass(frozen=True, slots=True, order=True)
 class Endpoint:
-    """An address to listen on; `what`: "http" or "dns"."""
+    """An address to listen on; `what`: "http", "replicate" (HTTP too, for the walk alone) or "dns"."""
 
     what: str
     address: Address
@@ -75,12 +75,12 @@ class Listening:
                 old.close()
         self._bound = bound | fresh
 
-    def take(self, what: str) -> list[socket.socket]:
-        """Called in a new process: the sockets for `what` ("http", "dns"; "": none); the others are closed there."""
+    def take(self, *what: str) -> list[socket.socket]:
+        """Called in a new process: the sockets for one of `what`; the others are closed there."""
         for endpoint, each in self._bound.items():
-            if endpoint.what != what:
+            if endpoint.what not in what:
                 each.close()
-        return [each for endpoint, each in self._bound.items() if endpoint.what == what]
+        return [each for endpoint, each in self._bound.items() if endpoint.what in what]
 
     def close(self) -> None:
         """Listen on nothing."""
@@ -88,7 +88,7 @@ class Listening:
 
 
 def _listening(endpoint: Endpoint) -> socket.socket:
-    if endpoint.what == "http":
+    if endpoint.what != "dns":
         return tcp_socket(endpoint.address, HTTP_BACKLOG)
     probe_udp(endpoint.address)
     return tcp_socket(endpoint.address, BACKLOG)

@@ -17,11 +17,11 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, MutableMapping
 from concurrent.futures import Future
 from functools import partial
 from selectors import EVENT_READ
-from typing import Final
+from typing import Any, Final
 
 from gunicorn.http import RequestParser
 from gunicorn.http.message import Request
@@ -30,6 +30,7 @@ from gunicorn.workers.gthread import PollableMethodQueue, TConn, ThreadWorker
 from xferzone import descriptors
 from xferzone.web import repository
 from xferzone.web.deadlines import HEAD_S, PATIENCE
+from xferzone.web.waiting import ENDING
 
 #: Descriptors of a worker that has no connection: 20 were seen, and some are for its idle files.
 FOR_ITSELF: Final = 32
@@ -61,6 +62,7 @@ class Worker(ThreadWorker):
         self.method_queue = _Wakeups()
         self._told_at = -TOLD_EACH_S
         self._closing = 0
+        self._ending = threading.Event()
         files = descriptors.allowed(FOR_ITSELF + OF_CONNECTION * WANTED)
         self._most = self.worker_connections = min(WANTED, max(1, (files - FOR_ITSELF) // OF_CONNECTION))
         self._short_at = 0.0  # when there was no descriptor left last
@@ -72,6 +74,19 @@ class Worker(ThreadWorker):
                 files,
             )
         super().init_process()
+
+    def load_wsgi(self) -> None:
+        """Load the app, whose requests can see when this process ends."""
+        super().load_wsgi()
+        app, ending = self.wsgi, self._ending
+
+        def until_the_end(
+            environ: MutableMapping[str, Any], start_response: Callable[..., None]
+        ) -> Iterable[bytes]:
+            environ[ENDING] = ending
+            return app(environ, start_response)
+
+        self.wsgi = until_the_end
 
     def accept(self, listener: socket.socket) -> None:
         """Called in the loop when somebody has connected."""
@@ -111,12 +126,14 @@ class Worker(ThreadWorker):
         self.handle_exit(sig, None)
 
     def notify(self) -> None:
-        """Called every second at least, by the loop that accepts connections."""
+        """Called every second at least, by the loop that accepts connections, and at once when that ends."""
         super().notify()
         if time.monotonic() - self._short_at >= AGAIN_S:
             self.worker_connections = self._most
         PATIENCE.enforce()
         repository.look()
+        if not self.alive:
+            self._ending.set()
 
     def enqueue_req(self, conn: TConn) -> None:
         """Called in the loop when a connection has come, or a request on it begins."""

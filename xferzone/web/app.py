@@ -1,6 +1,7 @@
 """The falcon app of one repository.
 
-POST, type application/x-fossil*    web/xfer, at any path
+*    /v0/...                        web/replicate, for mirrors
+POST, type application/x-fossil*    web/xfer, at any other path
 GET  /                              what this is
 GET  /healthz /readyz               web/health; other names: /health, /ready and /status
 GET  /metrics                       web/metrics
@@ -8,6 +9,7 @@ else                                404 for GET, 415 for POST, 405
 """
 
 import logging
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,17 +23,19 @@ from xferzone.observer import Several
 from xferzone.observer.counting import Counting
 from xferzone.observer.log import Log
 from xferzone.store import Store
-from xferzone.transport.base import OURS
 from xferzone.web.health import Healthz, Readyz
 from xferzone.web.limits import THREADS, Places
 from xferzone.web.metrics import MetricsPage
 from xferzone.web.pages.front import Front, elsewhere
+from xferzone.web.replicate import Apart, Ours, Walk, add_walk, as_json, unexpected
 from xferzone.web.repository import Repository
+from xferzone.web.targets import is_walk
 from xferzone.web.xfer import Answer, Sync
 
 log = logging.getLogger(__name__)
 
 
+# many: an embedder names each of those that it gives
 def create_app(
     repository: Path | Store,
     terms: Terms | None = None,
@@ -39,6 +43,7 @@ def create_app(
     counters: Counters | None = None,
     *,
     threads: int = THREADS,
+    apart: Collection[tuple[str, int]] = (),
 ) -> falcon.App[falcon.Request, falcon.Response]:
     """The app that serves `repository`; a path is opened by the first request, so that each process has its own.
 
@@ -47,14 +52,18 @@ def create_app(
             observe besides.
         answer: makes the replies.
         counters: what /metrics shows, shared with other processes of the server; None: this app's alone.
+        apart: host and port of the listeners, of this server's, that alone answer mirrors, and nothing else; none: all
+            do, besides.
         threads: how many requests the server answers at once in this process; see web/limits.py.
     """
     shared, counters = Repository(repository), counters or Counters(metrics.SIZE)
     terms = terms or Terms(room=Room.beside(shared.path))
     watching = Several(Log(logging.getLogger("xferzone.web.xfer")), Counting(counters), terms.observer)
     places = Places(counters, threads)
-    app = falcon.App(middleware=[Sync(shared, replace(terms, observer=watching), answer, places)])
-    app.add_middleware(_Kind())
+    app = falcon.App(middleware=[Ours()])
+    if apart:
+        app.add_middleware(Apart(apart))
+    app.add_middleware(Sync(shared, replace(terms, observer=watching), answer, places))
     app.add_route("/", Front())
     for path in ("/healthz", "/health"):
         app.add_route(path, Healthz())
@@ -62,26 +71,24 @@ def create_app(
         app.add_route(path, Readyz(shared, counters))
     app.add_route("/metrics", MetricsPage(shared, counters))
     app.add_sink(elsewhere)
+    add_walk(app, Walk(shared, places, counters))
     app.add_error_handler(Exception, _unexpected)
-    app.set_error_serializer(_as_text)
+    app.set_error_serializer(_told)
     return app
 
 
-class _Kind:
-    """Middleware that says in every reply what kind of server this is: our clients then keep the connection open."""
-
-    def process_response(
-        self, req: falcon.Request, resp: falcon.Response, resource: object, req_succeeded: bool
-    ) -> None:
-        resp.set_header(OURS, "1")
-
-
-def _as_text(_req: falcon.Request, resp: falcon.Response, exc: falcon.HTTPError) -> None:
+def _told(req: falcon.Request, resp: falcon.Response, exc: falcon.HTTPError) -> None:
+    if is_walk(req.path):
+        as_json(req, resp, exc)
+        return
     resp.content_type = falcon.MEDIA_TEXT
     resp.data = f"{exc.title}{': ' if exc.description else ''}{exc.description or ''}\n".encode()
 
 
 def _unexpected(req: falcon.Request, resp: falcon.Response, exc: Exception, _params: object) -> None:
+    if is_walk(req.path):
+        unexpected(req, resp, exc, _params)
+        return
     log.error("%s %s failed", req.method, req.path, exc_info=exc)
     resp.status = falcon.HTTP_500
     resp.content_type = falcon.MEDIA_TEXT

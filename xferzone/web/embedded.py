@@ -17,10 +17,11 @@ from xferzone import exchange
 from xferzone.exchange import Terms
 from xferzone.store import Store
 from xferzone.web.app import create_app
+from xferzone.web.waiting import ENDING
 from xferzone.web.xfer import Answer
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 _LOOK_S: Final = 0.1  # seconds between two looks at whether to stop
 
@@ -77,6 +78,7 @@ class _Server(ThreadingMixIn, WSGIServer):
         self._lock = threading.Lock()
         self._idle: set[socket.socket] = set()
         self._is_stopping = False
+        self.ending = threading.Event()
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
@@ -100,7 +102,11 @@ class _Server(ThreadingMixIn, WSGIServer):
                 self._idle.discard(connection)
 
     def hang_up_idle(self) -> None:
-        """End the connections on which nothing has come in, now and from now on: stopping waits for all others."""
+        """End the connections on which nothing has come in, now and from now on: stopping waits for all others.
+
+        Requests that wait for news are answered.
+        """
+        self.ending.set()
         with self._lock:
             self._is_stopping = True
             for connection in self._idle:
@@ -120,6 +126,12 @@ class _Handler(WSGIRequestHandler):
         with self.server.idling(self.connection):
             self.connection.recv(1, socket.MSG_PEEK)
         super().handle()
+
+    def get_environ(self) -> "WSGIEnvironment":
+        assert isinstance(self.server, _Server)
+        # The target as it came: the library changes it. Other servers have it under this name, too.
+        target = self.requestline.split()[1]
+        return {**super().get_environ(), "REQUEST_URI": target, ENDING: self.server.ending}
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing: the observer sees each request."""

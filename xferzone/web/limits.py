@@ -115,6 +115,18 @@ class Visitor(Guest):
             with contextlib.suppress(OSError):
                 self._connection.shutdown(how)
 
+    @contextlib.contextmanager
+    def away(self) -> Iterator[None]:
+        """Leave the place to others until the block ends, and then wait for one as a newcomer does.
+
+        Raises Busy where none gets free in time.
+        """
+        self._places.leave(self)
+        try:
+            yield
+        finally:
+            self._places.enter(self)
+
     def speed(self) -> float:
         """Bytes a second; infinite while it waits for a turn or is being answered."""
         if self.phase is _Phase.ANSWERED or self.is_waiting:
@@ -146,13 +158,21 @@ class Places:
     def place(self, address: str, connection: socket.socket | None = None) -> Iterator[Visitor]:
         """A place for a request from that address, until the block ends. Raises Busy where none gets free in time."""
         visitor = Visitor(self, _group(address), connection)
-        with self.changed:
-            self._enter(visitor)
+        self.enter(visitor)
         try:
             yield visitor
         finally:
-            with self.changed:
-                self._leave(visitor)
+            self.leave(visitor)
+
+    def enter(self, visitor: Visitor) -> None:
+        """Give it a place. Raises Busy as `place`."""
+        with self.changed:
+            self._enter(visitor)
+
+    def leave(self, visitor: Visitor) -> None:
+        """Take its place back, if it has one."""
+        with self.changed:
+            self._leave(visitor)
 
     def hold(self, visitor: Visitor, size: int, *, gives_way: bool) -> None:
         """Count so many bytes more in files, and have strangers give way until all have room; this one, if it may."""

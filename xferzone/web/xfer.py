@@ -1,4 +1,4 @@
-"""Sync requests: every POST whose content type is xfer's, whatever its path.
+"""Sync requests: every POST whose content type is xfer's, whatever its path, but the walk's.
 
     octets off the wire, bounded ─> exchange.answer ─> the reply's octets, in steps
 
@@ -29,6 +29,7 @@ from xferzone.transport.base import PLAIN
 from xferzone.web.deadlines import PATIENCE, STEP, STEP_S
 from xferzone.web.limits import Places, Visitor
 from xferzone.web.repository import Repository
+from xferzone.web.targets import is_walk
 
 MAX_DRAINED: Final = 4 * MAX_WIRE  # bytes read and dropped, so that the client still hears why
 MAX_STRANGER_DRAINED: Final = (
@@ -51,10 +52,10 @@ class Sync:
         self._places = places
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        if req.method != "POST":
+        if req.method != "POST" or is_walk(req.path):
             return
         if not is_xfer(req.content_type or ""):
-            _bound_other(req)
+            bound_other(req)
             return
         with contextlib.ExitStack() as held:
             reply, visitor = self._exchange(req, held)
@@ -62,7 +63,7 @@ class Sync:
             if reply.body.coding != PLAIN:
                 resp.set_header("Content-Encoding", reply.body.coding)
             resp.content_length = reply.size
-            resp.stream = _Sending(reply.body.octets, visitor, _connection(req), held.pop_all())
+            resp.stream = _Sending(reply.body.octets, visitor, connection_of(req), held.pop_all())
         resp.complete = True
 
     def _exchange(self, req: falcon.Request, held: contextlib.ExitStack) -> tuple[Reply, Visitor | None]:
@@ -71,7 +72,7 @@ class Sync:
         terms = replace(self._terms, remote=req.remote_addr or "")
         came, visitor = 0, None
         try:
-            visitor = held.enter_context(self._places.place(terms.remote, _connection(req)))
+            visitor = held.enter_context(self._places.place(terms.remote, connection_of(req)))
             with self._terms.room.file() as raw:
                 coded = coding.named(req.get_header("Content-Encoding", default=""))
                 takes_zstd = coding.is_accepted(req.get_header("Accept-Encoding", default=""))
@@ -100,8 +101,8 @@ class Sync:
         """
         most = MAX_WIRE
         came, reserved, is_asked = 0, 0, False
-        with contextlib.closing(_pieces(req, visitor)) as pieces:
-            for octets in pieces:
+        with contextlib.closing(pieces(req, visitor)) as came_in:
+            for octets in came_in:
                 came += len(octets)
                 if came > most:
                     if most == MAX_STRANGER_WIRE and came > MAX_STRANGER_DRAINED:
@@ -155,7 +156,7 @@ class _Sending:
         self._held.close()
 
 
-def _bound_other(req: falcon.Request) -> None:
+def bound_other(req: falcon.Request) -> None:
     """Refuse the body of another POST that is longer than MAX_OTHER, or does not state its length.
 
     Raises:
@@ -169,7 +170,7 @@ def _bound_other(req: falcon.Request) -> None:
         raise falcon.HTTPContentTooLarge(description=f"at most {MAX_OTHER} bytes are taken here")
 
 
-def _pieces(req: falcon.Request, visitor: Visitor) -> Generator[bytes, None, None]:
+def pieces(req: falcon.Request, visitor: Visitor) -> Generator[bytes, None, None]:
     """The octets of the request's body, MAX_DRAINED at most; raises as `Sync._receive`."""
     announced = req.content_length
     if announced is None:
@@ -177,7 +178,7 @@ def _pieces(req: falcon.Request, visitor: Visitor) -> Generator[bytes, None, Non
         if not (req.env.get("wsgi.input_terminated") and req.get_header("Transfer-Encoding")):
             raise falcon.HTTPLengthRequired(description="a sync request says how long it is")
         announced = MAX_DRAINED
-    end, connection, came = min(announced, MAX_DRAINED), _connection(req), 0
+    end, connection, came = min(announced, MAX_DRAINED), connection_of(req), 0
     while came < end:
         step = min(came + STEP, end)
         with PATIENCE.over(connection, STEP_S):
@@ -207,7 +208,7 @@ def _next(req: falcon.Request, visitor: Visitor, size: int) -> bytes:
     return octets
 
 
-def _connection(req: falcon.Request) -> socket.socket | None:
+def connection_of(req: falcon.Request) -> socket.socket | None:
     """Where the request came in; None: this is not gunicorn."""
     connection = req.env.get("gunicorn.socket")
     return connection if isinstance(connection, socket.socket) else None
