@@ -9,7 +9,8 @@ from xferzone.sync.server.budget import Budget
 from xferzone.sync.server.login import claimed, may_write
 from xferzone.sync.server.reply import Reply
 from xferzone.sync.server.request import Request
-from xferzone.sync.server.round import Round, Terms
+from xferzone.sync.server.round import Round
+from xferzone.sync.server.terms import Terms
 
 PROJECT = "0123456789abcdef0123456789abcdef01234567"
 PULL = b"pull x %s\n" % PROJECT.encode()

@@ -39,7 +39,7 @@ from xferzone.sync.server.budget import Budget, TooLarge
 from xferzone.sync.server.login import Claim, Rights, may_write
 from xferzone.sync.server.request import Request
 from xferzone.sync.server.round import Round
-from xferzone.sync.server.round import Terms as RoundTerms
+from xferzone.sync.server.terms import Terms as RoundTerms
 from xferzone.transport import Body
 from xferzone.transport.base import PLAIN, ZSTD
 

@@ -46,7 +46,8 @@ from xferzone.sync.server import kinds, round, sending
 from xferzone.sync.server.budget import Budget
 from xferzone.sync.server.login import Rights, may_write
 from xferzone.sync.server.request import Request
-from xferzone.sync.server.round import Round, Terms
+from xferzone.sync.server.round import Round
+from xferzone.sync.server.terms import Terms
 
 USERS = {
     "nobody": "",

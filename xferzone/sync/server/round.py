@@ -25,7 +25,6 @@ Source: Fossil 2.21, src/xfer.c page_xfer(); tests/vectors/rounds; compared live
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from xferzone.cards import (
@@ -59,46 +58,23 @@ from xferzone.store.asked import note_named
 from xferzone.store.reader import Reader
 from xferzone.store.waiting import may_come
 from xferzone.store.writer import Writer
-from xferzone.sync.server.budget import Budget
 from xferzone.sync.server.kinds import bound, bounded
-from xferzone.sync.server.login import Rights, bar_to_push
+from xferzone.sync.server.login import bar_to_push
 from xferzone.sync.server.not_kept import NotKept
 from xferzone.sync.server.refs import note_asked, tell
 from xferzone.sync.server.reply import Draft, Reply
 from xferzone.sync.server.request import Request
 from xferzone.sync.server.sending import CFILE_VERSION, Sender
-from xferzone.sync.server.taking import FORGEABLE, Admit, Judge, Taking, admit_all, told_of
+from xferzone.sync.server.taking import FORGEABLE, Judge, Taking, admit_all, told_of
+from xferzone.sync.server.terms import Terms
 
 MAX_NAMED: Final = 500_000  # artifacts that one request may announce or ask for; ours: some 100 MB of memory
 MAX_EXPECTED: Final = 5_000  # of them that are remembered as missing; the client announces the others again
 MAX_UNKNOWN: Final = 1_000  # lines of one request that are not cards; stock's clients send none
 MAX_SHOWN: Final = 1_000  # bytes of a line that is not a card, shown to its sender
 IN_ZSTD: Final = (
-    2  # times its budget that a clone's reply in zstd may have: it takes less on the wire all the same
+    2  # times its budget that a clone's reply in zstd may have; on the wire it is smaller all the same
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What the caller brings to a round, of which this package knows nothing.
-
-    Fields:
-        rights: of the sender.
-        budget: of the reply.
-        admit: why an artifact that says this is not taken from a user without the setup capability; None: it is.
-        refs: whose moves a peer of ours may ask for; None: it gets no answer.
-        sha1_of_all: whether users without the setup capability may bring artifacts named by SHA1.
-        cut: what to say where the request's text was cut before its end; empty: it is whole.
-        zstd: HTTP says that the sender reads replies in zstd; one of our own kind gets them.
-    """
-
-    rights: Rights
-    budget: Budget = field(default_factory=Budget)
-    admit: Admit = admit_all
-    refs: LocalRefs | None = None
-    sha1_of_all: bool = True
-    cut: str = ""
-    zstd: bool = False
 
 
 class Round:
