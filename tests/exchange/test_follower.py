@@ -703,3 +703,31 @@ def test_the_lag_is_told_beside_the_repository(primary: Project, mirror: Make, n
     told = standing.standings(copy.store.path)
     assert told is not None
     assert told.behind_ms(clock.env().clock_ms()) == 0
+
+
+# -- how much
+
+
+def test_one_record_of_a_large_zone_costs_little(mirror: Make, network: Network, tmp_path: Path) -> None:
+    path, text = tmp_path / "large.xferzone", tmp_path / "large.zone"
+    head = (
+        "$TTL 300\n@ SOA ns1.example.net. ops.example.net. 1 7200 3600 1209600 300\n@ NS ns1.example.net.\n"
+    )
+    text.write_text(
+        head + "".join(f"h{n} A 192.{n >> 16}.{n >> 8 & 255}.{n & 255}\n" for n in range(100_000))
+    )
+    run(path, "init")
+    run(path, "zone", "add", "large.example", "--from", str(text))
+    primary = Store.open(path)
+    with primary.writer() as writer:
+        put_user(writer, "ops", "pw-ops", "s")
+    network.serve(FIRST, primary)
+    copy = mirror()
+    copy.pull()
+    for number in range(3):
+        run(path, "set", f"h{number * 30_000}.large.example", "A", f"192.0.2.{number}")
+        pulled = copy.pull()
+        assert pulled.received == 2
+        assert pulled.bytes_in + pulled.bytes_out < 4_000
+    assert copy.tips() == tips(primary)
+    primary.close()
