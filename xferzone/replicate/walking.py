@@ -4,8 +4,8 @@
     check-ins, each with what it names: its baseline, its files, itself           after their parents
     controls on these; those that came later also on what is known                last, in order of arrival
 
-    more    HASH.N    so many of what this check-in names have been told         the next page goes on from there
-            +N        the controls up to position N have been told
+    more    HASH.N[.q]    so many of what this check-in names have been told         the next page goes on from there
+            +N            the controls up to position N have been told
 
 A file is told with the first check-in that has it and whose parents do not. Clusters are not walked. The order depends
 on roots and known alone (store/closure.py), so a cursor needs no memory, and nothing told is looked at again. Only what
@@ -25,7 +25,7 @@ from xferzone.replicate.messages import MAX_PAGE, MAX_WALK_S, Walk
 from xferzone.store import Reader, closure, controls
 from xferzone.store.closure import Closure
 
-_TO_CONTROLS: Final = "+0"
+_QUICK: Final = ".q"
 
 
 class UnknownRoot(PeerError):
@@ -61,11 +61,7 @@ def page(reader: Reader, walk: Walk, position: int, env: Env, bounds: Bounds | N
         UnknownRoot: a root is not here.
         PeerError: `walk.more` is not a cursor.
     """
-    found = _Walking(reader, walk, position, env, bounds or Bounds()).page()
-    if closure.is_anything_awaited(reader):
-        here = reader.present(found.missing)
-        found.missing = {each: None for each in found.missing if each in here}
-    return found
+    return _Walking(reader, walk, position, env, bounds or Bounds()).page()
 
 
 class _BesideTheLines(Exception):
@@ -93,22 +89,22 @@ class _Walking:
             self._roots.insert(0, first)
         self._page = Page()
         self._told: set[int] = set()
+        self._has_all = not closure.is_anything_awaited(reader)
 
     def page(self) -> Page:
-        begun = closure.quick(self._reader, self._roots, self._known)
-        if begun is not None:
-            begun = self._with_controls(begun)
-        if begun is not None:
-            with suppress(_BesideTheLines):
-                return self._told_of(begun)
-            self._page, self._told = Page(), set()
+        if not self._more or self._more.endswith(_QUICK):
+            begun = closure.quick(self._reader, self._roots, self._known)
+            if begun is not None and self._knows_controls(begun):
+                with suppress(_BesideTheLines):
+                    return self._told_of(begun)
+            # The order is another one: what the pages before have told comes again.
+            self._page, self._told, self._more = Page(), set(), ""
         return self._told_of(closure.closure(self._reader, self._roots, self._known))
 
-    def _with_controls(self, begun: Closure) -> Closure | None:
-        """None: of a control that came later it is not known whether what it is about leads to a root."""
+    def _knows_controls(self, begun: Closure) -> bool:
+        """Whether of each control that came later it is known if what it is about leads to a root."""
         later = controls.since(self._reader, self._position)
-        is_told = all(is_published or row in begun.parents for _, row, is_published in later)
-        return begun if is_told else None
+        return all(is_published or row in begun.parents for _, row, is_published in later)
 
     def _told_of(self, begun: Closure) -> Page:
         order = closure.order(begun.parents, self._roots)
@@ -133,16 +129,21 @@ class _Walking:
             if row in self._told:
                 continue
             own = self._own(begun, row, names[row])
+            here = set(own) if self._has_all else self._reader.present(own)
             for number, each in enumerate(own[skipped:], skipped):
                 if len(self._page.missing) >= self._bounds.ids:
-                    self._page.more = f"{names[row]}.{number}"
+                    self._page.more = self._cursor(begun, names[row], number)
                     return
-                self._page.missing[each] = None
+                if each in here:
+                    self._page.missing[each] = None
             skipped = 0
             self._reader.give_way()
             if self._env.monotonic() > self._end and self._page.missing and at + 1 < len(order):
-                self._page.more = f"{names[order[at + 1]]}.0"
+                self._page.more = self._cursor(begun, names[order[at + 1]], 0)
                 return
+
+    def _cursor(self, begun: Closure, name: ArtifactId, count: int) -> str:
+        return f"{name}.{count}" + (_QUICK if begun.reached is None else "")
 
     def _own(self, begun: Closure, row: int, name: ArtifactId) -> list[ArtifactId]:
         """What is told with a check-in, itself last."""
@@ -151,13 +152,14 @@ class _Walking:
         if not before:
             return self._named(name)
         beside = closure.ids(self._reader, before)
-        return [each for at in before for each in self._named(beside[at])] + self._named(name)
+        about = controls.names(self._reader, controls.about(self._reader, before))
+        return [*(each for at in before for each in self._named(beside[at])), *about, *self._named(name)]
 
     def _place(self, order: list[int], names: Mapping[int, ArtifactId]) -> tuple[int, int]:
         """Where in `order` the page begins, and how many of the names there were told; as far as the cursor says."""
         if not self._more:
             return 0, 0
-        name, _, count = self._more.partition(".")
+        name, _, count = self._more.removesuffix(_QUICK).partition(".")
         if not count.isdecimal():
             raise PeerError("more: give that of the page before, as it came")
         for at, row in enumerate(order):
@@ -255,7 +257,7 @@ class _Walking:
     def _controls(self, begun: Closure, told: int) -> Iterator[list[int]]:
         about = controls.about(self._reader, begun.parents)
         for position, row, is_published in controls.since(self._reader, self._position):
-            if is_published if begun.reached is None else row in begun.reached:
+            if is_published or row in (begun.reached or ()):
                 about.add(position)
         yield sorted(position for position in about if position > told)
 

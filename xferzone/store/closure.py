@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from xferzone.hashing import ArtifactId
+from xferzone.store import schema
 from xferzone.store.chains import id_of
 from xferzone.store.reader import Reader
 from xferzone.store.sql import batches, selected
@@ -77,11 +78,14 @@ def is_anything_awaited(reader: Reader) -> bool:
 
 
 def quick(reader: Reader, roots: Collection[int], known: Collection[int]) -> Closure | None:
-    """The check-ins from `roots` to `known`; None: it would take long, or a line leads past what is known.
+    """The check-ins from `roots` to `known`; None: it would take long, or a line leads past what is known, or something
+    that leads to what is known may be incomplete.
 
     It may have some that lead to what is known by other ways.
     """
-    stop = set(known) - _incomplete(reader, known)
+    stop = set(known)
+    if is_anything_awaited(reader) and _published(reader, stop) != stop:
+        return None
     parents: dict[int, list[int]] = {}
     wave = checkins(reader, roots) - stop
     while wave:
@@ -109,10 +113,10 @@ def closure(reader: Reader, roots: Collection[int], known: Collection[int]) -> C
 
 
 def order(parents: Mapping[int, Sequence[int]], roots: Sequence[int]) -> list[int]:
-    """The rows in `parents`, each after its parents, as far as they lead to `roots`; in the order of roots."""
+    """The rows in `parents`, each after its parents: first what leads to `roots`, in their order, without a gap."""
     done: set[int] = set()
     found: list[int] = []
-    for root in roots:
+    for root in [*roots, *sorted(parents)]:  # behind what is left out there may be more
         ways = [root] if root in parents else []
         while ways:
             at = ways.pop()
@@ -137,6 +141,12 @@ def _up(reader: Reader, starts: Collection[int]) -> dict[int, list[int]]:
             if parent is not None:
                 edges.append((position, parent))
     return {rid: [parent for _, parent in sorted(set(edges))] for rid, edges in found.items()}
+
+
+def _published(reader: Reader, candidates: Collection[int]) -> set[int]:
+    """Those of these check-ins that refs have passed: all that leads to them is complete."""
+    query = f"SELECT rid FROM checkin WHERE place = {schema.PUBLISHED} AND rid IN (?)"  # noqa: S608 our own number
+    return {rid for (rid,) in selected(reader.db, query, list(candidates))}
 
 
 def _incomplete(reader: Reader, candidates: Collection[int]) -> set[int]:
