@@ -33,7 +33,7 @@ class Answer:
 
 
 def ask(
-    store: Store, method: str, target: str, body: bytes = b"", terms: Terms | None = None, **headers: str
+    store: Store, method: str, target: str, body: bytes = b"", terms: Terms | None = None, /, **headers: str
 ) -> Answer:
     """The answer to a request; names of headers with _ for -."""
     own = {name.replace("_", "-"): value for name, value in headers.items()}

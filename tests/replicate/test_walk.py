@@ -151,7 +151,7 @@ def test_a_walk_brings_what_is_missing_and_nothing_that_leads_nowhere(seed: int,
     with store, store.reader() as reader:
         rows = closure.rows(reader, list(world.contents))
         position = chance.choice([0, *rows.values()])
-        found = pages(store, Walk(roots=roots, known=known), position, Bounds())
+        found = pages(store, Walk(roots=[*roots], known=[*known]), position, Bounds())
         (page,) = found
         told = list(page.missing)
         reached, had = world.leading_to(roots, here), world.leading_to(known)
@@ -170,7 +170,7 @@ def test_a_walk_brings_what_is_missing_and_nothing_that_leads_nowhere(seed: int,
         for at, name in enumerate(told):
             assert set(world.needs[name]) & set(told) - had <= set(told[:at])
 
-        small = pages(store, Walk(roots=roots, known=known), position, Bounds(ids=chance.randint(1, 4)))
+        small = pages(store, Walk(roots=[*roots], known=[*known]), position, Bounds(ids=chance.randint(1, 4)))
         assert {name for each in small for name in each.missing} == set(told)
         assert all(each.missing for each in small[:-1])
 
@@ -205,7 +205,7 @@ def page(
     store: Store, roots: list[ArtifactId], known: list[ArtifactId], position: int = 0
 ) -> list[ArtifactId]:
     with store.reader() as reader:
-        return list(walking.page(reader, Walk(roots=roots, known=known), position, SYSTEM).missing)
+        return list(walking.page(reader, Walk(roots=[*roots], known=[*known]), position, SYSTEM).missing)
 
 
 def test_what_leads_to_the_known_is_left_out(store: Store, world: World) -> None:
@@ -302,7 +302,7 @@ def test_one_id_a_page_comes_however_long_it_takes(store: Store, world: World) -
     more = ""
     with store.reader() as reader:
         for _ in x:
-            found = walking.page(reader, Walk(roots=x[-1:], more=more), 0, slow)
+            found = walking.page(reader, Walk(roots=[*x[-1:]], more=more), 0, slow)
             assert found.missing
             told += found.missing
             more = found.more
@@ -315,7 +315,7 @@ def test_what_is_no_cursor_is_refused(more: str, store: Store, world: World) -> 
     x = line(world, 1)
     fill(store, world)
     with store.reader() as reader, pytest.raises(PeerError, match="more"):
-        walking.page(reader, Walk(roots=x, more=more), 0, SYSTEM)
+        walking.page(reader, Walk(roots=[*x], more=more), 0, SYSTEM)
 
 
 def test_a_hundred_thousand_check_ins_in_a_line_cost_no_stack() -> None:
