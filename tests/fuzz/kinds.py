@@ -11,9 +11,10 @@ from tests.fuzz.deltas import DELTAS
 from tests.fuzz.kind import Kind
 from tests.fuzz.messages import MESSAGES_KIND
 from tests.fuzz.packed import PACKED
+from tests.fuzz.replies import REPLIES
 from tests.fuzz.walks import WALKS
 from tests.fuzz.zones import ZONES
 
-_ALL: Final = (CARDS, ARTIFACTS, DELTAS, BODIES, ZONES, WALKS, BATCHES, PACKED, MESSAGES_KIND)
+_ALL: Final = (CARDS, ARTIFACTS, DELTAS, BODIES, ZONES, WALKS, BATCHES, REPLIES, PACKED, MESSAGES_KIND)
 
 KINDS: Final[Mapping[str, Kind]] = {kind.name: kind for kind in _ALL}

@@ -3,6 +3,7 @@
 import socket
 import time
 import zlib
+from contextlib import suppress
 from io import SEEK_END
 
 import pytest
@@ -240,6 +241,15 @@ def test_a_get_is_of_a_path_beside_the_url_and_of_any_type() -> None:
         b"GET /elsewhere",
     ]
     assert all(request.endswith(b"\r\n\r\n") for request in requests)
+
+
+def test_headers_that_a_server_malforms_are_not_logged_with_a_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    malformed = f"{HEAD}no header\r\nContent-Length: 13\r\n\r\n".encode() + BODY
+    with answering(says(malformed)) as (url, _), HTTP(url, patience=HASTE) as way, suppress(PeerError):
+        asked(way)
+    assert caplog.records == []
 
 
 def test_a_large_reply_lies_on_disk() -> None:

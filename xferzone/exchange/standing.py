@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
+MAX_ERROR: Final = 2_000  # characters of an error that are kept; a primary chooses them
 GRACE_MS: Final = 60_000  # beyond the interval: a wait for news and a slow poll are not a lag
 
 
@@ -61,17 +63,23 @@ class Standings(msgspec.Struct, frozen=True):
 
 def standings(repository: Path) -> Standings | None:
     """How the mirror stood after the last attempt. None: it never tried, or that cannot be read."""
-    with suppress(OSError, msgspec.DecodeError):
+    with suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
         return msgspec.json.decode(_beside(repository, "primaries").read_bytes(), type=Standings)
     return None
 
 
 def record(repository: Path, interval_s: float, primaries: Sequence[Standing]) -> None:
-    """Let `standings` find this. Raises OSError: nothing can be written beside the repository."""
+    """Let `standings` find this, errors cut to MAX_ERROR. Raises OSError: nothing can be written there."""
     path = _beside(repository, "primaries")
+    kept = [replace(each, error=_text(each.error)) for each in primaries]
     unfinished = path.with_name(f"{path.name}-{os.getpid()}.new")
-    unfinished.write_bytes(msgspec.json.encode(Standings(interval_s, list(primaries))))
+    unfinished.write_bytes(msgspec.json.encode(Standings(interval_s, kept)))
     unfinished.rename(path)
+
+
+def _text(error: str) -> str:
+    """What JSON can hold of an error. A primary may put octets in it that are not UTF-8: they come as surrogates."""
+    return error[:MAX_ERROR].encode("utf-8", "replace").decode()
 
 
 @contextmanager

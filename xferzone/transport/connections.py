@@ -5,6 +5,7 @@ one pool of connections for each proxy, and one without; an idle one that the se
 """
 
 import http.client
+import logging
 import os
 import ssl
 from collections.abc import Mapping
@@ -15,6 +16,9 @@ import urllib3
 
 from xferzone.errors import PeerError
 from xferzone.transport.proxies import Proxy, proxy_for
+
+# urllib3 warns of headers that a peer malformed, with a traceback. What a peer does is told by the error that follows.
+logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
 
 MAX_INTERIM: Final = 100  # 1xx replies before the real one; ours
 _TUNNEL_FAILED: Final = "Tunnel connection failed: "  # how http.client reports what a proxy says to CONNECT
