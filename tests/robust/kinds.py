@@ -200,6 +200,44 @@ def _invalid_requests(n: int) -> Pushes:
     return Pushes(before, requests)
 
 
+def _corrections_in_vain(n: int) -> Pushes:
+    """Two invalid versions on the last invalid one, a request for both: the line goes on from the first."""
+    made, root = _begun()
+    before, requests = made.taken(), []
+    at = made.line(root, 1, broken_text)
+    for _ in range(n // 2):
+        at, _other = made.line(at, 1, broken_text), made.line(at, 1, broken_text)
+        requests.append(made.taken())
+    return Pushes(before, requests)
+
+
+def _never_fit(n: int) -> Pushes:
+    """Versions dated before the invalid one that they follow, a request each."""
+    made, root = _begun()
+    made.line(root, 1, broken_text)
+    invalid = made.line(root, 1, broken_text)
+    before, requests = made.taken(), []
+    for _ in range(n):
+        last, made.number = made.number, 1
+        text = zone_text(last + (1 << 20))
+        files = [FileCard(f"{ZONE}.zone", made.put(text))]
+        made.checkin(invalid, files=files)
+        made.number = last + 1
+        requests.append(made.taken())
+    return Pushes(before, requests)
+
+
+def _orphans(n: int) -> Pushes:
+    """Check-ins of a branch that never begins, on what is not a check-in, a request each."""
+    made = Made()
+    blob = made.put(b"not a check-in\n")
+    before, requests = made.taken(), []
+    for _ in range(n):
+        made.checkin(blob, branch=f"{ZONE}/main")
+        requests.append(made.taken())
+    return Pushes(before, requests)
+
+
 def _invalid_siblings(n: int) -> Pushes:
     made, root = _begun()
     before = made.taken()
@@ -439,6 +477,9 @@ KINDS: Final[Mapping[str, Callable[[int], Pushes]]] = {
     "invalid versions in a line": _invalid,
     "invalid versions, a request each": _invalid_requests,
     "invalid siblings": _invalid_siblings,
+    "invalid versions, two on the last, a request each": _corrections_in_vain,
+    "versions before the invalid one that they follow": _never_fit,
+    "check-ins on what is no check-in, a request each": _orphans,
     "retags of a line, n / 4": _retags,
     "retags, one a check-in": _retagged_in_turn,
     "tags of one control": _tags_in_one,

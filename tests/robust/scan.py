@@ -91,6 +91,7 @@ def primary(directory: Path) -> Path:
         brought.note(writer, line[:2], Bringer("ann", "push"))
         writer.db.execute("INSERT OR IGNORE INTO unchained SELECT checkin FROM ref")
         writer.db.execute("INSERT INTO asked VALUES ('ann', 3, 9, 5, 1), ('bob', 2, 6, 2, 0)")
+        writer.db.execute("INSERT INTO pushing VALUES ('ann', 5)")
     project.store.close()
     return project.path
 

@@ -29,13 +29,15 @@ LAWFUL = {
     ("invalid", "reason", "huge"): "the same: SQLite makes text of it",
     ("invalid", "reason", "negative"): "the same",
     **{(table, "login", kind): "a login is any text, and its account may be gone"
-       for table in ("asked", "brought", "publication", "user") for kind in ("text", "huge", "negative", "other")},
+       for table in ("asked", "brought", "publication", "pushing", "user")
+       for kind in ("text", "huge", "negative", "other")},
     ("user", "secret", "other"): "it is a secret, though another's",
     ("user", "caps", "text"): "they are letters, and those without a meaning are passed over",
     ("user", "caps", "huge"): "the same, of digits",
     ("user", "caps", "other"): "they are rights",
     **{("remote", "cookie", kind): "a remote's cookie is any text"
        for kind in ("text", "huge", "negative", "other")},
+    ("pushing", "row", "other"): "somebody is told of something that waits once more, or not",
     **{("asked", column, "other"): "somebody is asked for something once more, or not"
        for column in ("first", "last", "position", "times")},
     **{("aside", column, "other"): "sizes are bounds, and an order is an order" for column in ("number", "made")},

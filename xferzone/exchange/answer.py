@@ -318,7 +318,7 @@ class _Answering:
         with writer.together():
             part = published_part(writer, Occasion(env.clock_ms(), rights.login, Door.PUSH), env, ahead)
         if part.is_all and is_last:
-            kept = kept_waiting.told(writer, LocalRefs(writer), login=rights.login)
+            kept = kept_waiting.told_to_pusher(writer, LocalRefs(writer), rights.login, round_.last_row)
             part = part._replace(notices=[*part.notices, *kept])
         if part.is_all and round_.has_all:
             writer.make_clusters()

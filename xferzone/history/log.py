@@ -14,6 +14,7 @@ from xferzone.zonefile import names
 
 _STATES = {
     schema.UNPLACED: "waiting",
+    schema.WAITING: "waiting",
     schema.PUBLISHED: "published",
     schema.INVALID: "invalid",
     schema.ELSEWHERE: "other",

@@ -48,7 +48,7 @@ def revertible(writer: Writer, ref: Ref, line: Sequence[Placed], now_ms: int) ->
     passed: list[Placed] = []
     before = places.placed(writer, ref.checkin)
     for checkin in line:
-        if checkin.place == schema.UNPLACED or is_ahead(checkin, before, now_ms):
+        if checkin.place in (schema.UNPLACED, schema.WAITING) or is_ahead(checkin, before, now_ms):
             break
         if checkin.place == schema.ELSEWHERE:
             try:

@@ -8,6 +8,7 @@ What may hold one is noted when check-ins arrive (store/zoned.py), so histories 
 """
 
 from collections.abc import Iterable
+from itertools import chain
 
 from xferzone.hashing import ArtifactId
 from xferzone.refs import BranchName
@@ -40,10 +41,11 @@ def begun(writer: Writer, branch: BranchName, arrived: Iterable[Placed]) -> list
 
     A branch that has just become a zone's is decided upon from its beginning.
     """
-    known = [*places.invalid(writer, str(branch)), *arrived]
-    if are_zones(writer, branch, reversed(known)):
+    arrived = list(arrived)
+    invalid = places.invalid_last_first(writer, str(branch))
+    if are_zones(writer, branch, chain(reversed(arrived), invalid)):
         places.reopen(writer, [str(branch)])
         return places.unplaced_on(writer, str(branch))
-    for checkin in known:
+    for checkin in [*places.invalid(writer, str(branch)), *arrived]:
         places.place(writer, checkin.id, schema.ELSEWHERE)
     return []

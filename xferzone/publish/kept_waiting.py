@@ -13,8 +13,8 @@ from xferzone.errors import CorruptArtifact, NotFound
 from xferzone.hashing import ArtifactId, short
 from xferzone.publish.misplaced import zone_of
 from xferzone.refs import BranchName, LocalRefs
-from xferzone.store import Reader, zoned
-from xferzone.store.waiting import Waiting, waiting
+from xferzone.store import Reader, Writer, zoned
+from xferzone.store.waiting import Waiting, brought_in_vain, end_push, waiting
 from xferzone.wording import counted
 
 MAX_TOLD: Final = 10  # branches that somebody is told of at once
@@ -44,22 +44,27 @@ def kept(reader: Reader, refs: LocalRefs, found: Iterable[Waiting]) -> Iterator[
 
 
 def told(
-    reader: Reader,
-    refs: LocalRefs,
-    *,
-    since: int = 0,
-    login: str | None = None,
-    among: Collection[ArtifactId] | None = None,
+    reader: Reader, refs: LocalRefs, *, since: int = 0, among: Collection[ArtifactId] | None = None
 ) -> list[str]:
     """A line for each branch on which check-ins wait, MAX_TOLD at most.
 
     Args:
-        since, login: of `waiting`.
+        since: of `waiting`.
         among: only these; None: all.
     """
+    waits = waiting(reader, since=since)
+    return _lines(reader, refs, [one for one in waits if among is None or one.id in among])
+
+
+def told_to_pusher(writer: Writer, refs: LocalRefs, login: str, began: int) -> list[str]:
+    """The same of what a push of `login` has brought, once, when it ends; its last request began after row `began`."""
+    since = end_push(writer, login, began)
+    return _lines(writer, refs, brought_in_vain(writer, login, since))
+
+
+def _lines(reader: Reader, refs: LocalRefs, waits: Iterable[Waiting]) -> list[str]:
     found: dict[str, list[Kept]] = {}
-    waits = waiting(reader, since=since, login=login)
-    for each in kept(reader, refs, [one for one in waits if among is None or one.id in among]):
+    for each in kept(reader, refs, waits):
         found.setdefault(each.where, []).append(each)
     lines = [_line(where, checkins) for where, checkins in list(found.items())[:MAX_TOLD]]
     if len(found) > MAX_TOLD:

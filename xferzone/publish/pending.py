@@ -1,7 +1,8 @@
 """The check-ins of one zone branch that wait for a decision, and where they hang on the branch's line.
 
     ref                 where the branch stands
-    heirs of a          children of a on this branch that are pending or recorded invalid, in order of arrival
+    heirs of a          children of a on this branch that are pending or found invalid, in order of arrival
+    what was invalid    before: that hangs on the ref (store/places.py), so nobody goes down a line of it to see that
     off the line        from a check-in down its first parents: the last one before the published line
     unfit               it can never be served, whatever a child corrects
 
@@ -43,6 +44,7 @@ class Pending:
     Fields:
         checkins: what is pending, by id, in order of arrival; of a fork branch where that is merged back.
         passed: what a move or a fork may have left as a leaf of the branch.
+        invalid: the branch's check-ins that were found invalid in this run, and still are.
         notices: what the people who pushed are told, in order.
     """
 
@@ -52,25 +54,69 @@ class Pending:
     occasion: Occasion
     checkins: dict[ArtifactId, Placed]
     passed: dict[ArtifactId, Placed] = field(default_factory=dict)
+    invalid: dict[ArtifactId, Placed] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     _dated_well: set[ArtifactId] = field(default_factory=set)
     _found: dict[ArtifactId, Placed | None] = field(default_factory=dict)  # of check-ins that are not pending
     _hangs: dict[ArtifactId, tuple[Placed, ArtifactId | None]] = field(default_factory=dict)
+    _unfit: dict[ArtifactId, Placed | None] = field(
+        default_factory=dict
+    )  # what makes it so that can be nothing more
+
+    def __post_init__(self) -> None:
+        self._began = self.ref  # where the ref stood
 
     @cached_property
-    def invalid(self) -> dict[ArtifactId, Placed]:
-        """The branch's check-ins that are recorded invalid."""
-        return {checkin.id: checkin for checkin in places.invalid(self.writer, str(self.branch))}
+    def _own(self) -> list[Placed]:
+        """What is pending at first on the branch itself, in order of arrival."""
+        own = [checkin for checkin in self.checkins.values() if checkin.branch == str(self.branch)]
+        return sorted(own, key=lambda each: each.row)
 
     @cached_property
     def _heirs(self) -> dict[ArtifactId, list[Placed]]:
-        """By first parent, what there is of the branch that is pending or invalid, in order of arrival."""
+        """By first parent, what there is of the branch that is pending, in order of arrival."""
         heirs: dict[ArtifactId, list[Placed]] = {}
-        own = [checkin for checkin in self.checkins.values() if checkin.branch == str(self.branch)]
-        for checkin in sorted([*self.invalid.values(), *own], key=lambda each: each.row):
+        for checkin in self._own:
             if checkin.parents:
                 heirs.setdefault(checkin.parents[0], []).append(checkin)
         return heirs
+
+    @cached_property
+    def _corrections(self) -> list[Placed]:
+        """What is pending on top of what was invalid before, in order of arrival."""
+        on_invalid = [
+            each for each in self._own if (first := self._first_parent(each)) and self._was_invalid(first)
+        ]
+        return [each for each in on_invalid if self._follows_the_ref(each)]
+
+    @cached_property
+    def _trusts(self) -> bool:
+        """Whether what was invalid before hangs on the ref, with nothing unfit between."""
+        if self.writer.role != schema.PRIMARY:  # its refs move otherwise, too
+            return False
+        return not any(
+            self.unfit(each) for each in self._own if each.parents and each.parents[0] not in self.checkins
+        )
+
+    def _was_invalid(self, checkin: Placed) -> bool:
+        """Whether it was recorded invalid on this branch before."""
+        is_invalid = checkin.place == schema.INVALID and checkin.branch == str(self.branch)
+        return is_invalid and checkin.id not in self.invalid
+
+    def _follows_the_ref(self, checkin: Placed) -> bool:
+        """Whether what is invalid below it is on the line of the ref, or begins the branch that has none."""
+        at: Placed | None = checkin
+        while at is not None and (first := self._first_parent(at)) is not None:
+            if self._trusts and self._was_invalid(first):
+                return True
+            if self.ref is not None and first.id == self.ref.checkin:
+                return True
+            if first.branch != str(self.branch) or first.place not in (schema.INVALID, schema.UNPLACED):
+                break
+            if first.id in self.checkins and self.unfit(first) is not None:
+                return False
+            at = first
+        return self.ref is None
 
     @cached_property
     def _merged(self) -> Counter[ArtifactId]:
@@ -91,6 +137,17 @@ class Pending:
         self.drop(checkin)
         self.invalid[checkin.id] = replace(checkin, place=schema.INVALID)
 
+    def note_loose(self, checkins: Iterable[Placed]) -> None:
+        """These were invalid, and no longer follow the ref: it is to be decided what becomes of them."""
+        for checkin in checkins:
+            self.invalid.pop(checkin.id, None)
+            self.checkins[checkin.id] = checkin
+            self._merged.update(checkin.parents)
+
+    def leave(self) -> None:
+        """Another part goes on: what was found invalid and does not follow the ref is looked at again there."""
+        places.reconsider(self.writer, [each for each in self.invalid.values() if not self.stays(each)])
+
     def note_passed(self, checkins: Iterable[Placed]) -> None:
         """The ref has passed these."""
         for checkin in checkins:
@@ -107,10 +164,15 @@ class Pending:
         return bool(decided)
 
     def starts(self) -> list[Placed]:
-        """Where the line may go on: the heirs of the ref, or what may begin the branch."""
-        if self.ref is not None:
-            return self.heirs(self.ref.checkin)
-        return [each for each in [*self.invalid.values(), *self.checkins.values()] if self._is_first(each)]
+        """Where the line may go on, in order of arrival: on the ref, or on what is invalid, or what may begin the
+        branch."""
+        if self.ref is None:
+            first = [each for each in self.checkins.values() if self._is_first(each)]
+        else:
+            first = self.heirs(self.ref.checkin)
+        if self.ref is self._began:
+            first += [each for each in self._corrections if each.id in self.checkins]
+        return sorted(first, key=lambda each: each.row)
 
     def _is_first(self, checkin: Placed) -> bool:
         if not checkin.parents:
@@ -120,7 +182,7 @@ class Pending:
         return first is not None and (first.branch != str(self.branch) or first.place == schema.PUBLISHED)
 
     def heirs(self, parent: ArtifactId) -> list[Placed]:
-        """Children of `parent` on this branch, in order of arrival, pending or recorded invalid."""
+        """Children of `parent` on this branch, in order of arrival, pending or found invalid."""
         heirs = self._heirs.get(parent, ())
         return [each for each in heirs if each.id in self.checkins or each.id in self.invalid]
 
@@ -135,10 +197,30 @@ class Pending:
                 self._hangs[at.id] = at, None
             elif parent.place == schema.PUBLISHED:
                 self._hangs[at.id] = at, None if self.ref is None else parent.id
+            elif self.ref is self._began and self._trusts and self._was_invalid(parent):
+                self._hangs[at.id] = at, None if self.ref is None else self.ref.checkin
             else:
                 at = parent
         found = self._hangs[at.id]
         self._hangs.update(dict.fromkeys(way, found))
+        return found
+
+    def stays(self, checkin: Placed) -> bool:
+        """Whether the check-in may still be published on the branch, once what it follows is corrected."""
+        base = self.off_the_line(checkin)[1]
+        return base == (None if self.ref is None else self.ref.checkin)
+
+    def lowest_unfit(self, checkin: Placed) -> Placed | None:
+        """The last check-in that is pending and unfit, down the first parents from this one. None: there is none."""
+        way: list[Placed] = []
+        at: Placed | None = checkin
+        while at is not None and at.id in self.checkins and at.id not in self._unfit:
+            way.append(at)
+            at = self._first_parent(at)
+        found = None if at is None else self._unfit.get(at.id)
+        for each in reversed(way):
+            found = found or (each if self.unfit(each) is not None else None)
+            self._unfit[each.id] = found
         return found
 
     def occasion_of(self, checkin: ArtifactId) -> Occasion:

@@ -14,6 +14,7 @@ max(date of r, date of the tip) + 1 ms, comment and user the tip's.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from heapq import heappop, heappush
 from typing import Final
 
 from xferzone.artifacts import CheckIn
@@ -65,15 +66,20 @@ def plan(pending: Pending, liberties: Liberties) -> Move | None:
 
 
 def forward(pending: Pending, liberties: Liberties) -> Move | None:
-    """The move that goes as far as it can down one line of heirs. None: no heir of the ref can be served."""
-    queue = pending.starts()
-    for start in queue:
-        line = _line(pending, start)
+    """The move that goes as far as it can down one line of heirs. None: no heir of the ref can be served.
+
+    Of all where a line may begin, the first to arrive is next: so it makes no difference after which of them a part of
+    the publishing has ended.
+    """
+    queue = [(start.row, start) for start in pending.starts()]  # in this order it is a heap
+    while queue:
+        line = _line(pending, heappop(queue)[1])
         # What was found invalid before stays so.
         found = _last_valid(pending, [each for each in line if each.id in pending.checkins], liberties)
         if found is not None:
             return move(pending, *found)
-        queue.extend(pending.heirs(line[-1].id) if line else ())
+        for heir in pending.heirs(line[-1].id) if line else ():
+            heappush(queue, (heir.row, heir))
     return None
 
 
@@ -132,11 +138,10 @@ def merge(pending: Pending, liberties: Liberties) -> Move | None:
     ref = pending.ref
     if ref is None:
         return None
-    for each in ancestry.coming_from(pending.writer, ref.checkin):
-        tip = pending.checkins.get(each)
-        if tip is None or pending.is_inner(each) or tip.place == schema.INVALID:
-            continue
-        if pending.is_ahead(tip) or pending.off_the_line(tip)[1] == ref.checkin:
+    tips = {tip.id: tip for tip in pending.checkins.values() if _may_merge(pending, tip, ref)}
+    for each in ancestry.coming_from(pending.writer, ref.checkin) if tips else ():
+        tip = tips.get(each)
+        if tip is None or pending.is_ahead(tip):
             continue
         at = places.placed(pending.writer, ref.checkin)
         if at is None or pending.leaves_no_step(tip, at):
@@ -148,6 +153,13 @@ def merge(pending: Pending, liberties: Liberties) -> Move | None:
             return replace(made, occasion=pending.occasion_of(tip.id))
         _record_invalid(pending, tip.id, numbers)
     return None
+
+
+def _may_merge(pending: Pending, tip: Placed, ref: Ref) -> bool:
+    """Whether a pending check-in is a tip that may have the ref among its ancestors by other parents alone."""
+    if pending.is_inner(tip.id) or tip.place == schema.INVALID:
+        return False
+    return pending.off_the_line(tip)[1] != ref.checkin
 
 
 def _append(pending: Pending, ref: Ref, tip: Placed) -> ArtifactId:

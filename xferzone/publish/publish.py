@@ -65,13 +65,13 @@ def publish_part(
     notices = [*misspelled.moved(writer, refs)]
     places.leave_foreign(writer)
     left, is_done = _by_rank(places.branches_by_arrival(writer)), True
-    behind = places.behind(writer)
     strays: list[Placed] = []
     passed: dict[str, list[Placed]] = {}  # of branches not looked at yet, by a move of another one
     while left:
         text = left.pop()
-        waiting = (each for each in places.unplaced_on(writer, text) if each.row not in behind)
-        arrived = sorted([*waiting, *passed.pop(text, ())], key=lambda each: each.row)
+        arrived = sorted(
+            [*places.unplaced_on(writer, text), *passed.pop(text, ())], key=lambda each: each.row
+        )
         branch = BranchName.parse(text)
         if branch is None:
             for checkin in arrived:
@@ -105,15 +105,19 @@ def _decided(
         conclude_fork(pending, branch)
         return True
     if _settle_all(refs, pending, plan, liberties, is_over):
-        return conclude(pending, is_over)
-    fork_leaves(pending)  # what a move has passed is known in this part only
-    return False
+        is_done = conclude(pending, is_over)
+    else:
+        fork_leaves(pending)  # what a move has passed is known in this part only
+        is_done = False
+    if not is_done:
+        pending.leave()
+    return is_done
 
 
 def _note_passed(pending: Pending, looked_at: str, passed: dict[str, list[Placed]]) -> None:
     """Note by branch what a move has made published elsewhere: it is still to be decided what it is on its own."""
     for checkin in pending.passed.values():
-        if checkin.place == schema.UNPLACED and checkin.branch not in (None, looked_at):
+        if checkin.place in (schema.UNPLACED, schema.WAITING) and checkin.branch not in (None, looked_at):
             passed.setdefault(checkin.branch or "", []).append(checkin)
 
 

@@ -7,7 +7,7 @@
 Forks are written by `conclude` alone, so never before the ref stands where the branch's authority has it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from xferzone.errors import XferzoneError
@@ -29,10 +29,19 @@ def settle(refs: LocalRefs, pending: Pending, won: Move) -> None:
     pending.writer.fault("publish.planned", 0.05)
     refs.compare_and_set([won])
     pending.writer.fault("publish.settled", 0.05)
-    if pending.ref is not None and pending.occasion.door is Door.PUSH:
-        pending.notices += _told(pending, pending.ref, won.to)
+    before = pending.ref
+    if before is not None and pending.occasion.door is Door.PUSH:
+        pending.notices += _told(pending, before, won.to)
     pending.ref = won.to
-    _mark_passed(pending, won.to.checkin)
+    passed = _mark_passed(pending, won.to.checkin)
+    if before is None:
+        loose = places.loosen(pending.writer, str(pending.branch), None)
+        places.release_on(pending.writer, str(pending.branch))
+    else:
+        rows = [checkin.row for checkin in passed]
+        at = places.placed(pending.writer, before.checkin)
+        loose = places.loosen(pending.writer, str(pending.branch), rows if at is None else [*rows, at.row])
+    pending.note_loose(loose)
 
 
 def _told(pending: Pending, before: Ref, after: Ref) -> list[str]:
@@ -58,7 +67,7 @@ def _loss(before: Ref, after: Ref, found: Loss) -> str:
     )
 
 
-def _mark_passed(pending: Pending, tip: ArtifactId) -> None:
+def _mark_passed(pending: Pending, tip: ArtifactId) -> list[Placed]:
     # Nothing that happens on this branch corrects what is invalid on another one.
     passed = [
         checkin
@@ -68,6 +77,7 @@ def _mark_passed(pending: Pending, tip: ArtifactId) -> None:
     places.place_all(pending.writer, passed, schema.PUBLISHED)
     pending.writer.fault("publish.passed", 0.05)
     pending.note_passed(passed)
+    return passed
 
 
 def conclude(pending: Pending, is_over: Callable[[], bool] = never) -> bool:
@@ -75,15 +85,9 @@ def conclude(pending: Pending, is_over: Callable[[], bool] = never) -> bool:
 
     Returns whether all of it was moved; else another call goes on.
     """
-    losers: dict[ArtifactId, Placed] = {}
-    for checkin in [*pending.checkins.values(), *pending.invalid.values()]:
-        first, base = pending.off_the_line(checkin)
-        stays = (base is None) if pending.ref is None else (base == pending.ref.checkin)
-        if first.id not in losers and (not stays or pending.unfit(first) is not None):
-            losers[first.id] = first
     is_all = False
     pending.writer.fault("publish.concluding", 0.03)
-    for some in _parts(list(losers.values())):
+    for some in _parts(list(_losers(pending))):
         _fork(pending, some)
         if is_over():
             break
@@ -91,6 +95,20 @@ def conclude(pending: Pending, is_over: Callable[[], bool] = never) -> bool:
         is_all = True
     fork_leaves(pending)
     return is_all
+
+
+def _losers(pending: Pending) -> Iterable[Placed]:
+    """The first check-in of each line that can no longer be published."""
+    losers: dict[ArtifactId, Placed] = {}
+    for checkin in [*pending.checkins.values(), *pending.invalid.values()]:
+        first = pending.off_the_line(checkin)[0]
+        if first.id not in losers and (not pending.stays(checkin) or pending.unfit(first) is not None):
+            losers[first.id] = first
+    for checkin in pending.checkins.values():  # on top of what is invalid
+        if pending.off_the_line(checkin)[0].id not in losers:
+            lowest = pending.lowest_unfit(checkin)
+            losers |= {} if lowest is None else {lowest.id: lowest}
+    return losers.values()
 
 
 def _parts(losers: Sequence[Placed]) -> Iterator[Sequence[Placed]]:

@@ -14,6 +14,7 @@ from typing import Final
 from xferzone.hashing import ArtifactId
 from xferzone.store.chains import id_of
 from xferzone.store.phantoms import Expecting
+from xferzone.store.sql import storable
 
 MAX_TIMES: Final = 3  # a reply may be lost on its way
 MAX_OTHERS: Final = 20  # artifacts a reply; somebody else may have what whoever named it did not send
@@ -28,7 +29,7 @@ def note_named(writer: Expecting, login: str) -> None:
     if writer.named is None:
         return
     first, last = writer.named
-    login = _kept(login)
+    login = storable(login)
     writer.db.execute("INSERT OR REPLACE INTO asked VALUES (?, ?, ?, ?, 0)", (login, first, last, first - 1))
     query = """DELETE FROM asked WHERE login = ?1 AND first <> ?2 AND first NOT IN
                (SELECT first FROM asked WHERE login = ?1 ORDER BY first DESC LIMIT ?3)"""
@@ -37,7 +38,7 @@ def note_named(writer: Expecting, login: str) -> None:
 
 def next_for(writer: Expecting, login: str, limit: int) -> list[ArtifactId]:
     """At most `limit` artifacts that are missing here, for `login` to be asked for now, oldest first."""
-    login = _kept(login)
+    login = storable(login)
     query = "SELECT first, last, position, times FROM asked WHERE login = ? AND first <> ? ORDER BY first"
     found: dict[ArtifactId, None] = {}
     for first, last, position, times in writer.db.execute(query, (login, _OTHERS)).fetchall():
@@ -73,8 +74,3 @@ def _missing(writer: Expecting, after: int, last: int, limit: int) -> list[tuple
 
 def _remember(writer: Expecting, login: str, row: tuple[int, int, int, int]) -> None:
     writer.db.execute("INSERT OR REPLACE INTO asked VALUES (?, ?, ?, ?, ?)", (login, *row))
-
-
-def _kept(login: str) -> str:
-    """As SQLite keeps it: a login may hold octets that are not UTF-8."""
-    return login.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -30,21 +30,24 @@ _INHERITING = """WITH RECURSIVE heir(rid) AS (
                  SELECT rid FROM heir"""
 
 
-def hand_down(db: sqlite3.Connection, new: Mapping[int, New], tagged: Collection[int]) -> None:
+def hand_down(db: sqlite3.Connection, new: Mapping[int, New], tagged: Collection[int]) -> set[int]:
     """Record the check-ins `new`, by row, with their branches, and update every check-in that inherits from them.
 
-    `tagged` are artifacts whose branch tag may have changed. Parents and tags must be in their tables already.
+    `tagged` are artifacts whose branch tag may have changed. Parents and tags must be in their tables already. Returns
+    those that are on another branch now, and `new`.
     """
     wave: Collection[int] = {*new, *tagged}
-    is_known = False
+    is_known, all_changed = False, set[int]()
     while wave:
         changed = _settle(db, wave, new)
+        all_changed.update(changed)
         new = {}
         children = selected(db, "SELECT child FROM parent WHERE position = 0 AND parent IN (?)", changed)
         heirs = {child for (child,) in children} - set(wave)
         # The children of what is new have mostly its branch: all that follows is looked at once they change.
         wave = {rid for (rid,) in selected(db, _INHERITING, heirs)} if is_known else heirs
         is_known = True
+    return all_changed
 
 
 def _settle(db: sqlite3.Connection, wave: Collection[int], new: Mapping[int, New]) -> list[int]:
@@ -71,9 +74,8 @@ def _settle(db: sqlite3.Connection, wave: Collection[int], new: Mapping[int, New
     )
     moved = [rid for rid in changed if rid not in new]
     # A check-in that moved to another branch is settled again; where a ref stands does not change (law 4).
-    places = {
-        rid: schema.PUBLISHED if stood[rid][1] == schema.PUBLISHED else schema.UNPLACED for rid in moved
-    }
+    kept = (schema.PUBLISHED, schema.WAITING)
+    places = {rid: stood[rid][1] if stood[rid][1] in kept else schema.UNPLACED for rid in moved}
     query = "UPDATE checkin SET branch = ?, place = ? WHERE rid = ?"
     db.executemany(query, [(branches[rid], places[rid], rid) for rid in moved])
     db.executemany("DELETE FROM invalid WHERE rid = ?", [(rid,) for rid in moved])

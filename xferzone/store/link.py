@@ -12,14 +12,17 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
-from typing import NamedTuple, overload
+from typing import Final, NamedTuple, overload
 
 from xferzone.artifacts import CheckIn, Cluster, Control, Parsed, Tag
 from xferzone.errors import CorruptArtifact, NotFound
 from xferzone.hashing import ArtifactId
-from xferzone.store import branches, chains, rechaining, zoned
+from xferzone.store import behind, branches, chains, rechaining, zoned
 from xferzone.store.phantoms import Expecting
 from xferzone.store.sql import selected
+
+#: Tags that may keep a check-in from being followed (publish/forks.py:HARM).
+UNFITTING: Final = frozenset({"date", "parent", "closed", "hidden"})
 
 
 class Arrived(NamedTuple):
@@ -48,30 +51,26 @@ def link(writer: Expecting, arrived: Sequence[Arrived], waited: Collection[int] 
     read = {rid: manifests.read(checkin) for rid, checkin in checkins.items()}
     late = manifests.read_behind_baselines(waited)
     needed = {rid: each.needed for rid, each in (read | late).items()}
-    rids = writer.expect_all(
-        dict.fromkeys(
-            chain(
-                chain.from_iterable(needed.values()),
-                (tag.target for _, tag, _ in tags if tag.target is not None),
-                members,
-            )
-        )
-    )
+    targets = (tag.target for _, tag, _ in tags if tag.target is not None)
+    rids = writer.expect_all(dict.fromkeys(chain(chain.from_iterable(needed.values()), targets, members)))
     _set_parents(writer, checkins, rids)
     # Stock parses an id in upper case and never resolves it: such an id is never present and is awaited for ever.
     absent = (every := set[ArtifactId]().union(*needed.values())) - writer.present(every)
     missing = [(rids[each], rid) for rid, ids in needed.items() if absent for each in ids if each in absent]
     db.executemany("INSERT OR IGNORE INTO awaited VALUES (?, ?)", missing)
     db.executemany("DELETE FROM unclustered WHERE rid = ?", [(rids[each],) for each in members])
-    behind = {rid: each.baseline for rid, each in (read | late).items() if each.baseline is not None}
-    await_baselines(db, {rid: rids[each] for rid, each in behind.items() if each not in absent})
+    based = {rid: each.baseline for rid, each in (read | late).items() if each.baseline is not None}
+    await_baselines(db, {rid: rids[each] for rid, each in based.items() if each not in absent})
     tagged = _set_tags(writer, tags, rids)
     new = {rid: branches.New(checkin.date_ms, read[rid].zones) for rid, checkin in checkins.items()}
-    branches.hand_down(db, new, tagged)
+    changed = branches.hand_down(db, new, tagged)
+    behind.hold(db, changed)
     db.executemany(
         "UPDATE checkin SET zones = ? WHERE rid = ?", [(each.zones, rid) for rid, each in late.items()]
     )
-    rechaining.take_up(writer, {*checkins, *_complete(db, waited)}, manifests.sources)
+    complete = _complete(db, waited)
+    behind.release(db, complete | changed)
+    rechaining.take_up(writer, {*checkins, *complete}, manifests.sources)
 
 
 def await_baselines(db: sqlite3.Connection, baselines: Mapping[int, int]) -> None:
@@ -171,14 +170,19 @@ def _set_tags(
 ) -> set[int]:
     """Record T cards (artifact, tag, date); returns the other artifacts on which one of them sets `branch`."""
     rows = []
-    tagged = set()
+    tagged, others = set(), set()
     for own, tag, date_ms in tags:
         # The target "*" is the artifact that contains the card.
         target = own if tag.target is None else rids[tag.target]
         rows.append((target, as_text(tag.name), own, tag.prefix, as_text(tag.value), date_ms))
         if tag.name == "branch" and target != own:
             tagged.add(target)
+        if tag.name in UNFITTING and target != own:
+            others.add(target)
     writer.db.executemany("INSERT OR IGNORE INTO tag VALUES (?, ?, ?, ?, ?, ?)", rows)
+    # What is invalid may be what nothing can follow, now (publish/pending.py:Pending.unfit).
+    query = "UPDATE checkin SET place = 0 WHERE place = 2 AND rid IN (?) RETURNING rid"
+    writer.db.executemany("DELETE FROM invalid WHERE rid = ?", selected(writer.db, query, others))
     return tagged
 
 

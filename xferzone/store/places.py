@@ -1,24 +1,32 @@
 """Places: where publishing has put each check-in.
 
     place        meaning                                            moves to
-    UNPLACED     complete or not, and not settled yet               any other, once it is complete
+    UNPLACED     complete, as all that it follows, not settled yet  any other
+    WAITING      it, or what it follows, is not complete            UNPLACED, once it is (behind.py)
     PUBLISHED    a ref stands on it, or on a descendant             ELSEWHERE, when a clone's ref leaves it
     INVALID      on a zone's branch and found invalid; has a reason PUBLISHED, when its zone is mended
     ELSEWHERE    not on a zone's branch, or not what a ref passed   UNPLACED, when publishing begins anew
 
-A check-in waits while an artifact that it names has not come.
+What is invalid on a branch that has a ref follows it by first parents, with nothing between that is not invalid or
+unplaced; so in a primary nobody has to follow a line of it. Where the ref moves on, or a tag is set on one, it is
+unplaced again (loosen, link.py).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from xferzone.hashing import ArtifactId
-from xferzone.store import schema, zoned
+from xferzone.store import behind, schema, zoned
 from xferzone.store.chains import id_of
 from xferzone.store.reader import Reader
 from xferzone.store.sql import batches, selected
 from xferzone.store.writer import Writer
+
+#: What a Placed is made of, of the tables checkin and blob.
+_COLUMNS: Final = "rid, hash, date_ms, branch, place, zones"
+#: Of a branch that may be a zone's, without a ref: what is not settled as somebody's or nobody's, as an index has it.
+_OPEN_ZONED: Final = "place IN (0, 2, 4) AND zones <> 0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,100 +61,67 @@ class Unsettled:
 def placed(reader: Reader, artifact: ArtifactId) -> Placed | None:
     """What linking made of a check-in; None: it is not here, or is not a check-in."""
     reader.step()
-    row = reader.db.execute(
-        "SELECT rid, hash, date_ms, branch, place, zones FROM checkin JOIN blob USING (rid) WHERE hash = ?",
-        (bytes.fromhex(artifact),),
-    ).fetchone()
-    return None if row is None else _placed(reader, [row])[0]
-
-
-#: Check-ins that are not settled and follow, by first parents, one of these that is not complete.
-_BEHIND: Final = """behind(rid) AS (
-    SELECT child FROM checkin AS stuck JOIN parent ON parent = stuck.rid AND position = 0
-    JOIN checkin ON checkin.rid = child AND checkin.place = 0
-    WHERE stuck.place = 0 AND EXISTS (SELECT 1 FROM awaited WHERE awaited.checkin = stuck.rid)
-    UNION SELECT child FROM behind JOIN parent ON parent = behind.rid AND position = 0
-    JOIN checkin ON checkin.rid = child AND checkin.place = 0)"""
+    found = _selected(reader, "FROM checkin JOIN blob USING (rid) WHERE hash = ?", bytes.fromhex(artifact))
+    return found[0] if found else None
 
 
 def unplaced(reader: Reader) -> list[Placed]:
     """Complete check-ins that publishing has not settled, in order of arrival."""
-    rows = reader.db.execute(
-        """SELECT rid, hash, date_ms, branch, place, zones FROM checkin JOIN blob USING (rid)
-           WHERE place = 0 AND branch IS NOT NULL
-           AND NOT EXISTS (SELECT 1 FROM awaited WHERE awaited.checkin = checkin.rid) ORDER BY rid"""
-    ).fetchall()
-    return _placed(reader, rows)
+    return _selected(
+        reader, "FROM checkin JOIN blob USING (rid) WHERE place = 0 AND branch IS NOT NULL ORDER BY rid"
+    )
 
 
 def branches_by_arrival(reader: Reader) -> list[str]:
     """The branches of complete check-ins that publishing has not settled, that of the last one to arrive last."""
-    query = f"""WITH RECURSIVE {_BEHIND}
-                SELECT branch FROM checkin
-                WHERE place = 0 AND branch IS NOT NULL AND rid NOT IN (SELECT rid FROM behind)
-                AND NOT EXISTS (SELECT 1 FROM awaited WHERE awaited.checkin = checkin.rid)
-                GROUP BY branch ORDER BY max(rid)"""  # noqa: S608 our own text
+    query = (
+        "SELECT branch FROM checkin WHERE place = 0 AND branch IS NOT NULL GROUP BY branch ORDER BY max(rid)"
+    )
     return [branch for (branch,) in reader.db.execute(query)]
 
 
-def behind(reader: Reader) -> frozenset[int]:
-    """The rows of check-ins that wait since what is before them on their first parents' line is not complete.
-
-    Publishing would look at each of them in vain, with every push, for as long as what is missing does not come.
-    """
-    query = f"WITH RECURSIVE {_BEHIND} SELECT rid FROM behind"  # noqa: S608 our own text
-    return frozenset(rid for (rid,) in reader.db.execute(query))
-
-
 def unplaced_branches(reader: Reader) -> list[str]:
-    """The branches on which something waits for publishing, complete or not."""
+    """The branches on which something is to be settled."""
     query = "SELECT DISTINCT branch FROM checkin WHERE place = 0 AND branch IS NOT NULL"
     return [branch for (branch,) in reader.db.execute(query)]
 
 
 def unplaced_on(reader: Reader, branch: str) -> list[Placed]:
     """Complete check-ins of the branch that publishing has not settled, in order of arrival."""
-    rows = reader.db.execute(
-        """SELECT rid, hash, date_ms, branch, place, zones FROM checkin JOIN blob USING (rid)
-           WHERE place = 0 AND branch = ?
-           AND NOT EXISTS (SELECT 1 FROM awaited WHERE awaited.checkin = checkin.rid) ORDER BY rid""",
-        (branch,),
-    ).fetchall()
-    return _placed(reader, rows)
+    source = "FROM checkin JOIN blob USING (rid) WHERE place = 0 AND branch = ? ORDER BY rid"
+    return _selected(reader, source, branch)
 
 
 def that_may_hold(reader: Reader, branch: str, zone: str) -> Iterator[Placed]:
     """The branch's check-ins that may hold files of the zone of that id, newest first."""
-    rows = reader.db.execute(
-        """SELECT rid, hash, date_ms, branch, place, zones FROM checkin JOIN blob USING (rid)
-           WHERE branch = ? AND zones & ? ORDER BY date_ms DESC, rid DESC""",
-        (branch, zoned.bit(zone)),
-    ).fetchall()
-    return iter(_placed(reader, rows))
+    source = (
+        "FROM checkin JOIN blob USING (rid) WHERE branch = ? AND zones & ? ORDER BY date_ms DESC, rid DESC"
+    )
+    return iter(_selected(reader, source, branch, zoned.bit(zone)))
 
 
 def invalid(reader: Reader, branch: str) -> list[Placed]:
     """The branch's check-ins that are recorded invalid, in order of arrival."""
-    rows = reader.db.execute(
-        """SELECT rid, hash, date_ms, branch, place, zones FROM checkin JOIN blob USING (rid)
-           WHERE place = 2 AND branch = ? ORDER BY rid""",
-        (branch,),
-    ).fetchall()
-    return _placed(reader, rows)
+    source = "FROM checkin JOIN blob USING (rid) WHERE place = 2 AND branch = ? ORDER BY rid"
+    return _selected(reader, source, branch)
+
+
+def invalid_last_first(reader: Reader, branch: str) -> Iterator[Placed]:
+    """The same, the last to arrive first; no more are read than are asked for."""
+    query = f"""SELECT {_COLUMNS} FROM checkin JOIN blob USING (rid)
+                WHERE place = 2 AND branch = ? ORDER BY rid DESC"""  # noqa: S608 our own text
+    for row in reader.db.execute(query, (branch,)):
+        yield from _placed(reader, [row])
 
 
 def not_passed(reader: Reader, tip: ArtifactId) -> list[Placed]:
     """`tip` and its ancestors by all parents, as far as no ref has passed them, in order of arrival."""
-    rows = reader.db.execute(
-        """WITH RECURSIVE up(rid) AS (
-               SELECT rid FROM checkin JOIN blob USING (rid) WHERE hash = ? AND place <> 1
-               UNION SELECT checkin.rid FROM up JOIN parent ON child = up.rid
-               JOIN checkin ON checkin.rid = parent.parent WHERE place <> 1)
-           SELECT rid, hash, date_ms, branch, place, zones
-           FROM up JOIN checkin USING (rid) JOIN blob USING (rid) ORDER BY rid""",
-        (bytes.fromhex(tip),),
-    ).fetchall()
-    return _placed(reader, rows)
+    before = """WITH RECURSIVE up(rid) AS (
+                    SELECT rid FROM checkin JOIN blob USING (rid) WHERE hash = ? AND place <> 1
+                    UNION SELECT checkin.rid FROM up JOIN parent ON child = up.rid
+                    JOIN checkin ON checkin.rid = parent.parent WHERE place <> 1)"""
+    source = "FROM up JOIN checkin USING (rid) JOIN blob USING (rid) ORDER BY rid"
+    return _selected(reader, source, bytes.fromhex(tip), before=before)
 
 
 def invalid_reason(reader: Reader, artifact: ArtifactId) -> str | None:
@@ -161,18 +136,18 @@ def unsettled(reader: Reader) -> list[Unsettled]:
     rows = reader.db.execute(
         """SELECT hash, branch, coalesce(reason, 'it is not decided upon yet')
            FROM checkin JOIN blob USING (rid) LEFT JOIN invalid USING (rid)
-           WHERE place IN (0, 2) AND branch IS NOT NULL ORDER BY rid"""
+           WHERE place IN (0, 2, 4) AND branch IS NOT NULL ORDER BY rid"""
     )
     return [Unsettled(id_of(raw), branch, reason) for raw, branch, reason in rows]
 
 
 def passed_leaves(reader: Reader) -> list[Placed]:
     """Check-ins that refs have passed, that no ref stands on, and that have no child on their branch."""
-    query = """SELECT rid, hash, date_ms, branch, place, zones FROM checkin AS leaf JOIN blob USING (rid)
-               WHERE place = 1 AND rid NOT IN (SELECT checkin FROM ref) AND NOT EXISTS (
-                   SELECT 1 FROM parent JOIN checkin ON checkin.rid = child
-                   WHERE parent = leaf.rid AND checkin.branch IS leaf.branch)"""
-    return _placed(reader, reader.db.execute(query).fetchall())
+    source = """FROM checkin AS leaf JOIN blob USING (rid)
+                WHERE place = 1 AND rid NOT IN (SELECT checkin FROM ref) AND NOT EXISTS (
+                    SELECT 1 FROM parent JOIN checkin ON checkin.rid = child
+                    WHERE parent = leaf.rid AND checkin.branch IS leaf.branch)"""
+    return _selected(reader, source)
 
 
 def place(writer: Writer, artifact: ArtifactId, place: int) -> None:
@@ -185,9 +160,39 @@ def place(writer: Writer, artifact: ArtifactId, place: int) -> None:
 
 def place_all(writer: Writer, checkins: Iterable[Placed], place: int) -> None:
     """`place` of many."""
+    checkins = list(checkins)
     rows = [checkin.row for checkin in checkins]
     writer.db.executemany("UPDATE checkin SET place = ? WHERE rid = ?", [(place, row) for row in rows])
     writer.db.executemany("DELETE FROM invalid WHERE rid = ?", [(row,) for row in rows])
+    behind.release_after(writer.db, [checkin.row for checkin in checkins if checkin.place == schema.WAITING])
+
+
+def reconsider(writer: Writer, checkins: Iterable[Placed]) -> None:
+    """Let publishing decide about these anew."""
+    checkins = list(checkins)
+    place_all(writer, checkins, schema.UNPLACED)
+    behind.hold(writer.db, [checkin.row for checkin in checkins])
+
+
+def loosen(writer: Writer, branch: str, passed: Iterable[int] | None) -> list[Placed]:
+    """Unplace what is invalid on the branch and does not follow its ref any more; what follows that is not looked at.
+
+    `passed`: the rows that the ref has left behind it; None: all rows, as it had none or is not known to have.
+    """
+    loose = """place = 2 AND branch = ? AND NOT EXISTS (
+                   SELECT 1 FROM parent JOIN checkin AS first ON first.rid = parent.parent
+                   WHERE child = checkin.rid AND position = 0 AND (
+                       first.place IN (0, 2) AND first.branch IS checkin.branch
+                       OR EXISTS (SELECT 1 FROM ref WHERE ref.checkin = first.rid AND ref.branch = checkin.branch)))"""
+    if passed is None:
+        rows = writer.db.execute(f"SELECT rid FROM checkin WHERE {loose}", (branch,)).fetchall()  # noqa: S608 our own text
+    else:
+        children = f"""SELECT checkin.rid FROM parent JOIN checkin ON checkin.rid = parent.child
+                       WHERE {loose} AND position = 0 AND parent.parent IN (?)"""  # noqa: S608 as above
+        rows = selected(writer.db, children, list(passed), branch)
+    found = _by_rows(writer, [rid for (rid,) in rows])
+    place_all(writer, found, schema.UNPLACED)
+    return [replace(checkin, place=schema.UNPLACED) for checkin in found]
 
 
 def record_invalid(writer: Writer, artifact: ArtifactId, reason: str) -> None:
@@ -196,14 +201,22 @@ def record_invalid(writer: Writer, artifact: ArtifactId, reason: str) -> None:
     writer.db.execute("INSERT OR REPLACE INTO invalid VALUES (?, ?)", (writer.rid(artifact), reason))
 
 
+def release_on(writer: Writer, branch: str) -> None:
+    """Let publishing look at what was held on a branch since that had no ref."""
+    behind.release_on(writer.db, branch)
+
+
 def settle(writer: Writer, tips: Iterable[ArtifactId]) -> None:
     """Note that refs stand on `tips`: they and all their ancestors are published."""
     passed = """WITH RECURSIVE up(rid) AS (SELECT rid FROM blob WHERE hash IN (?) UNION
                 SELECT checkin.rid FROM up JOIN parent ON child = up.rid JOIN checkin ON checkin.rid = parent
                 WHERE place <> 1) SELECT rid FROM up"""
     for query, raws in batches(passed, [bytes.fromhex(tip) for tip in tips]):
-        writer.db.execute(f"DELETE FROM invalid WHERE rid IN ({query})", raws)  # noqa: S608 our own text
+        waiting = f"SELECT rid FROM checkin WHERE place = 4 AND rid IN ({query})"  # noqa: S608 our own text
+        held = writer.db.execute(waiting, raws).fetchall()
+        writer.db.execute(f"DELETE FROM invalid WHERE rid IN ({query})", raws)  # noqa: S608 as above
         writer.db.execute(f"UPDATE checkin SET place = 1 WHERE rid IN ({query})", raws)  # noqa: S608 as above
+        behind.release_after(writer.db, [rid for (rid,) in held])
 
 
 def let_go(writer: Writer, checkins: Iterable[ArtifactId]) -> None:
@@ -217,8 +230,7 @@ def let_go(writer: Writer, checkins: Iterable[ArtifactId]) -> None:
 
 def leave_unpublished(writer: Writer, branches: Iterable[str] | None = None) -> None:
     """Settle every complete check-in of `branches` (None: of all) that is not settled as not published."""
-    query = """UPDATE checkin SET place = 3 WHERE place = 0 AND branch IS NOT NULL
-               AND NOT EXISTS (SELECT 1 FROM awaited WHERE awaited.checkin = checkin.rid)"""
+    query = "UPDATE checkin SET place = 3 WHERE place = 0 AND branch IS NOT NULL"
     if branches is None:
         writer.db.execute(query)
     else:
@@ -230,23 +242,31 @@ def leave_foreign(writer: Writer) -> None:
 
     A fork is left to publishing, which tells of it.
     """
-    writer.db.execute(
-        """UPDATE checkin SET place = 3 WHERE place = 0 AND zones = 0 AND branch IS NOT NULL
-           AND instr(branch, '-fork-') = 0
-           AND branch NOT IN (SELECT branch FROM checkin
-                              WHERE place IN (0, 2) AND zones <> 0 AND branch IS NOT NULL)
-           AND NOT EXISTS (SELECT 1 FROM ref WHERE ref.branch = checkin.branch)
-           AND NOT EXISTS (SELECT 1 FROM awaited WHERE awaited.checkin = checkin.rid)"""
-    )
+    foreign = f"""SELECT branch FROM checkin AS own
+                  WHERE place = 0 AND branch IS NOT NULL AND instr(branch, '-fork-') = 0
+                  AND NOT EXISTS (SELECT 1 FROM checkin WHERE checkin.branch = own.branch AND {_OPEN_ZONED})
+                  AND NOT EXISTS (SELECT 1 FROM ref WHERE ref.branch = own.branch)"""  # noqa: S608 our own text
+    writer.db.execute(f"UPDATE checkin SET place = 3 WHERE place = 0 AND branch IN ({foreign})")  # noqa: S608 as above
 
 
 def reopen(writer: Writer, branches: Iterable[str]) -> None:
     """Let publishing look again at the check-ins of `branches` that were settled as not published."""
-    query = "UPDATE checkin SET place = 0 WHERE place = 3 AND branch = ?"
-    writer.db.executemany(query, [(branch,) for branch in branches])
+    for branch in branches:
+        query = "UPDATE checkin SET place = 0 WHERE place = 3 AND branch = ? RETURNING rid"
+        behind.hold(writer.db, [rid for (rid,) in writer.db.execute(query, (branch,)).fetchall()])
 
 
 _Row: TypeAlias = tuple[int, bytes, int, str | None, int, int]
+
+
+def _selected(reader: Reader, source: str, *bound: str | bytes | int, before: str = "") -> list[Placed]:
+    """The check-ins that a query finds; it begins with `before`, and goes on with `source` after its columns."""
+    return _placed(reader, reader.db.execute(f"{before} SELECT {_COLUMNS} {source}", bound).fetchall())
+
+
+def _by_rows(reader: Reader, rows: Sequence[int]) -> list[Placed]:
+    query = f"SELECT {_COLUMNS} FROM checkin JOIN blob USING (rid) WHERE rid IN (?)"  # noqa: S608 our own text
+    return _placed(reader, sorted(selected(reader.db, query, rows)))
 
 
 def _placed(reader: Reader, rows: Sequence[_Row]) -> list[Placed]:

@@ -10,6 +10,7 @@ primary    setting       project-code, server-code, role, epoch
            aside         deltas whose source has not arrived, in order of arrival; not artifacts yet. `stored`: bytes of
                          the frame; `made`: bytes that the delta makes
            asked         what each login is still to be asked for of what is missing (store/asked.py)
+           pushing       after which row the push of a login began that has not ended yet (store/waiting.py)
            ref           (zone, branch) -> check-in, its indexes in owner order (8 bytes each, big endian), and those
                      before its last move: responders may open them late
            publication   every move of a ref, numbered, with login and door; a responder reads those after
@@ -33,16 +34,17 @@ derived    checkin       date, branch (inherited along first parents), place (be
            serial        the serial of a check-in for a zone (law 3), where it was computed
            zone_index    the served form of one zone file that a ref stands on or stood on before its last move
 
-place      0  on a zone branch or one of its forks, not settled: publishing looks at these
+place      0  complete, and not settled: publishing looks at those that are on a branch
            1  published: a ref stands on it or on a descendant
            2  recorded invalid
            3  not on a zone's branch: looked at again once the branch holds a zone's files; in a clone also what its
               refs have not passed
+           4  waits: it awaits something, or its first parent waits (behind.py)
 """
 
 from typing import Final
 
-HEAD: Final = "0010"  # the newest revision in migrations/versions; a test compares
+HEAD: Final = "0011"  # the newest revision in migrations/versions; a test compares
 APPLICATION_ID: Final = 0x787A6F6E  # "xzon", in the file's header
 
 #: Values of the setting "role" (law 5).
@@ -54,6 +56,7 @@ UNPLACED: Final = 0
 PUBLISHED: Final = 1
 INVALID: Final = 2
 ELSEWHERE: Final = 3
+WAITING: Final = 4
 
 #: Derived tables in the order in which `rebuild` empties them.
 DERIVED: Final = (

@@ -28,3 +28,8 @@ def selected(
     for statement, bound in batches(query, values):
         rows += db.execute(statement, tuple(chain(before, bound))).fetchall()
     return rows
+
+
+def storable(text: str) -> str:
+    """As SQLite keeps it: a login or a name may hold octets that are not UTF-8, which become U+FFFD."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

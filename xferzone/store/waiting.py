@@ -12,16 +12,15 @@ from typing import Final
 
 from xferzone.hashing import ArtifactId
 from xferzone.store import schema
+from xferzone.store.behind import ORPHAN
 from xferzone.store.chains import id_of
 from xferzone.store.reader import Reader
+from xferzone.store.sql import storable
+from xferzone.store.writer import Writer
 
 MAX_WAITING: Final = 10_000  # check-ins that are looked at; ours
 
-#: Whether the check-in `own` lacks something or is an orphan.
-_STUCK: Final = """(EXISTS (SELECT 1 FROM awaited WHERE awaited.checkin = own.rid)
-    OR EXISTS (SELECT 1 FROM parent JOIN blob ON blob.rid = parent.parent
-               WHERE child = own.rid AND position = 0 AND content IS NOT NULL
-               AND parent.parent NOT IN (SELECT rid FROM checkin)))"""
+_LACKS: Final = "EXISTS (SELECT 1 FROM awaited WHERE awaited.checkin = own.rid)"
 #: Whether the phantom `blob` may be on its way: a cluster names it, or a delta that has come is made of it.
 _HOPED: Final = """(blob.rid NOT IN (SELECT rid FROM unclustered) OR blob.rid IN (SELECT rid FROM aside)
     OR blob.rid IN (SELECT source FROM aside))"""
@@ -30,21 +29,25 @@ _HOPED: Final = """(blob.rid NOT IN (SELECT rid FROM unclustered) OR blob.rid IN
 _HOPELESS: Final = f"""EXISTS (SELECT 1 FROM brought WHERE brought.rid = own.rid AND login = ?2)
     AND NOT EXISTS (SELECT 1 FROM awaited JOIN blob ON blob.rid = wanted
                     WHERE awaited.checkin = own.rid AND {_HOPED})
-    AND (NOT EXISTS (SELECT 1 FROM awaited WHERE awaited.checkin = own.rid)
-         OR EXISTS (SELECT 1 FROM awaited JOIN parent ON child = own.rid AND parent = wanted
-                    WHERE awaited.checkin = own.rid))"""  # noqa: S608 our own text, as all here
-#: In a repository that is not a primary, what is complete counts as settled.
+    AND (NOT {_LACKS} OR EXISTS (SELECT 1 FROM awaited JOIN parent ON child = own.rid AND parent = wanted
+                                  WHERE awaited.checkin = own.rid))"""  # noqa: S608 our own text, as all here
+#: Whether `own` came behind what waited before, with which its sender was told of that.
+_BEHIND_OLDER: Final = f"""NOT {_LACKS} AND EXISTS (SELECT 1 FROM brought WHERE brought.rid = own.rid AND login = ?2)
+    AND EXISTS (SELECT 1 FROM parent WHERE child = own.rid AND position = 0 AND parent.parent <= ?1)"""  # noqa: S608 as above
+#: Complete check-ins that may follow an orphan. In a repository that is not a primary, what is complete is settled.
 _OPEN: Final = {True: "place = 0", False: "place IN (0, 3)"}
 _WAITS: Final = """WITH RECURSIVE waits(rid) AS (
-        SELECT rid FROM checkin AS own WHERE {open} AND {later} AND {stuck} AND {those}
+        SELECT rid FROM checkin AS own WHERE place = 4 AND {later} AND ({lacks} OR {orphan}) AND {those}
+        UNION SELECT rid FROM checkin AS own WHERE {open} AND {later} AND {orphan} AND {those}
+        UNION SELECT rid FROM checkin AS own WHERE place = 4 AND {later} AND {older}
         UNION SELECT child FROM waits JOIN parent ON parent = waits.rid AND position = 0
-        JOIN checkin ON checkin.rid = child WHERE {open})
+        JOIN checkin ON checkin.rid = child WHERE ({open} OR place = 4) AND child > {from_row})
     SELECT named.hash, branch, zones,
            (SELECT hash FROM parent JOIN blob ON blob.rid = parent.parent WHERE child = own.rid AND position = 0),
            (SELECT hash FROM awaited JOIN blob ON blob.rid = wanted
             LEFT JOIN parent ON parent.parent = wanted AND child = own.rid AND position = 0
             WHERE awaited.checkin = own.rid ORDER BY position IS NULL, wanted LIMIT 1),
-           NOT {stuck}
+           NOT ({lacks} OR {orphan})
     FROM waits JOIN checkin AS own USING (rid) JOIN blob AS named ON named.rid = own.rid
     ORDER BY own.rid LIMIT {most}"""
 
@@ -69,22 +72,50 @@ class Waiting:
     is_behind: bool
 
 
-def waiting(reader: Reader, *, since: int = 0, login: str | None = None) -> list[Waiting]:
+def waiting(reader: Reader, *, since: int = 0) -> list[Waiting]:
     """At most MAX_WAITING check-ins that wait, in order of arrival.
 
     Args:
         since: only what has come into later rows (`Reader.last_row`), and what waits behind that.
-        login: only what it has pushed and what waits for a parent, which is not on its way for all we know.
     """
+    return _found(reader, (since,), those="1", older="0", from_row="0")
+
+
+def brought_in_vain(reader: Reader, login: str, since: int) -> list[Waiting]:
+    """Those that `login` has pushed into rows after `since`, but for what waits for something that is on its way.
+
+    Of what waited before, and waits behind these now, none is looked at.
+    """
+    return _found(reader, (since, login), those=_HOPELESS, older=_BEHIND_OLDER, from_row="?1")
+
+
+def begin_push(writer: Writer, login: str, row: int) -> None:
+    """Note that more is to come of a push of `login`, which began after `row` unless it had begun before."""
+    writer.db.execute("INSERT OR IGNORE INTO pushing VALUES (?, ?)", (storable(login), row))
+
+
+def end_push(writer: Writer, login: str, row: int) -> int:
+    """After which row the push of `login` began that ends now: `row`, or what is noted, which is forgotten."""
+    query = "DELETE FROM pushing WHERE login = ? RETURNING row"
+    found = writer.db.execute(query, (storable(login),)).fetchall()
+    return int(found[0][0]) if found else row
+
+
+def _found(
+    reader: Reader, bound: tuple[int] | tuple[int, str], *, those: str, older: str, from_row: str
+) -> list[Waiting]:
     query = _WAITS.format(
         open=_OPEN[reader.role == schema.PRIMARY],
-        # Without the +, SQLite would walk all check-ins instead of the few that are not placed.
-        later="own.rid > ?1" if since else "+own.rid > ?1",
-        stuck=_STUCK,
-        those="1" if login is None else _HOPELESS,
+        # Without the +, SQLite would walk all check-ins instead of the few that wait.
+        later="own.rid > ?1" if bound[0] else "+own.rid > ?1",
+        lacks=_LACKS,
+        orphan=ORPHAN,
+        those=those,
+        older=older,
+        from_row=from_row,
         most=MAX_WAITING,
     )
-    rows = reader.db.execute(query, (since,) if login is None else (since, login))
+    rows = reader.db.execute(query, bound)
     return [
         Waiting(id_of(raw), branch, zones, parent and id_of(parent), lacks and id_of(lacks), bool(is_behind))
         for raw, branch, zones, parent, lacks, is_behind in rows

@@ -22,6 +22,7 @@ from xferzone.delta import MAX_SIZE
 from xferzone.errors import CorruptArtifact
 from xferzone.hashing import ArtifactId
 from xferzone.store import chains, frames, schema
+from xferzone.store.behind import STRAY
 from xferzone.store.chains import id_of
 from xferzone.store.check import layout
 from xferzone.store.check.derived import Derived
@@ -156,13 +157,19 @@ def _places(reader: Reader) -> Iterator[str]:
             passed.add(at)
             queue.extend(parents.get(at, ()))
     reasons = {rid for (rid,) in reader.db.execute("SELECT rid FROM invalid")}
-    behind = reader.setting("role") != schema.PRIMARY  # a ref of a clone may leave where it stood
+    lacking = f"SELECT checkin FROM awaited UNION SELECT rid FROM checkin AS own WHERE {STRAY}"  # noqa: S608 our own text
+    awaiting = {rid for (rid,) in reader.db.execute(lacking)}
+    is_behind = reader.setting("role") != schema.PRIMARY  # a ref of a clone may leave where it stood
+    firsts = reader.db.execute("SELECT child, parent FROM parent WHERE position = 0")
+    behind_waiting = {child for child, parent in firsts if places.get(parent) == schema.WAITING}
     for rid, place in places.items():
         published = place == schema.PUBLISHED
         if (rid in passed and place not in (schema.PUBLISHED, schema.INVALID)) or (
-            published and rid not in passed and not behind
+            published and rid not in passed and not is_behind
         ):
             yield f"table checkin: the place of check-in {_name(reader, rid)} is wrong: {REBUILD}"
+        if place == (schema.UNPLACED if rid in awaiting or rid in behind_waiting else schema.WAITING):
+            yield f"table checkin: whether check-in {_name(reader, rid)} waits is wrong: {REBUILD}"
         if (place == schema.INVALID) != (rid in reasons):
             yield f"table invalid: whether check-in {_name(reader, rid)} is invalid is wrong: {REBUILD}"
 

@@ -44,7 +44,8 @@ _RANGES: Final = {
     ): "last < first OR first > 0 AND last > (SELECT seq FROM sqlite_sequence WHERE name = 'blob')",
     ("asked", "position"): "position < first - 1 OR position > last",
     ("asked", "times"): "times NOT BETWEEN 0 AND 100",
-    ("checkin", "place"): f"place NOT BETWEEN {schema.UNPLACED} AND {schema.ELSEWHERE}",
+    ("checkin", "place"): f"place NOT BETWEEN {schema.UNPLACED} AND {schema.WAITING}",
+    ("pushing", "row"): "row < 0 OR row > (SELECT seq FROM sqlite_sequence WHERE name = 'blob')",
     ("brought", "rid"): "NOT EXISTS (SELECT 1 FROM blob WHERE blob.rid = brought.rid)",
     ("brought", "door"): "door NOT IN ('push', 'cli', 'pull', 'start', '')",
     (

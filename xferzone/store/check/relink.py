@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 
 from xferzone import artifacts
-from xferzone.store import chains, schema
+from xferzone.store import behind, chains, schema
 from xferzone.store.database import newest_schema
 from xferzone.store.link import Arrived, await_baselines, link
 from xferzone.store.writer import Writer
@@ -45,4 +45,5 @@ def relink(writer: Writer) -> int:
             batch.append(Arrived(rid, chains.id_of(raw), parsed, None))
         link(writer, batch)
     await_baselines(writer.db, baselines)  # which may have come later than what is made of them
+    behind.hold(writer.db, baselines)
     return len(rows)

@@ -56,7 +56,7 @@ from xferzone.hashing import ArtifactId, is_forgeable
 from xferzone.refs import LocalRefs
 from xferzone.store.asked import note_named
 from xferzone.store.reader import Reader
-from xferzone.store.waiting import may_come
+from xferzone.store.waiting import begin_push, may_come
 from xferzone.store.writer import Writer
 from xferzone.sync.server.kinds import bound, bounded
 from xferzone.sync.server.login import bar_to_push
@@ -103,7 +103,7 @@ class Round:
         self._gimmes: list[ArtifactId] | None = None  # what the client is asked for; None: not chosen yet
         self._crowded_out = 0  # deltas kept aside, for what it brought
         self._is_ours = False  # the client is of our own kind
-        self._last_row = 0  # before what came
+        self.last_row = 0  # before what came
         self._unknown = 0  # lines that are no card
         self._asked_refs: dict[str, int] = {}  # epoch -> number of the last move that the client knows
 
@@ -135,7 +135,7 @@ class Round:
             return bool(self._missing)
         # Stock announces all that no cluster of its own names: what it has not announced, and no cluster names that is
         # here, it has not got. Ours announces less, and tells its people itself.
-        return self._is_ours or may_come(self._reader, self._last_row)
+        return self._is_ours or may_come(self._reader, self.last_row)
 
     @property
     def received(self) -> int:
@@ -173,6 +173,8 @@ class Round:
         assert isinstance(self._reader, Writer), "may_write was not asked"
         self._crowded_out = self._reader.crowded_out
         self._gimmes = self._sender.choose(self._terms.rights.login, self._missing, self._wanted)
+        if self.received and self.comes_again:
+            begin_push(self._reader, self._terms.rights.login, self.last_row)
 
     def go_on(self, reader: Reader) -> None:
         """`finish` in this transaction, so that nobody waits for it to write."""
@@ -294,7 +296,7 @@ class Round:
         if self._taking is None:
             assert isinstance(self._reader, Writer), "may_write was not asked"
             admit = admit_all if self._terms.rights.setup else self._terms.admit
-            self._last_row = self._reader.last_row()
+            self.last_row = self._reader.last_row()
             judge = Judge(admit, self._draft.complain)
             self._taking = Taking(self._reader, self._terms.budget, self._terms.rights.login, judge)
         self._taking.take(card)
