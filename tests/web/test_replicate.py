@@ -313,7 +313,8 @@ def test_a_body_goes_out_in_steps_and_is_let_go_of_however_the_sending_ends() ->
             told.status = 200
             held = stack.enter_context(contextlib.ExitStack())
             held.enter_context(contextlib.closing(generator))
-            sending = walked.Sending(generator, told, None, None, held)
+            visitor = held.enter_context(Places(counters).place(""))
+            sending = walked.Sending(generator, told, visitor, None, held)
             sizes = [len(step) for _, step in zip(range(taken), sending, strict=False)]
             sending.close()
         if taken == 9:

@@ -87,7 +87,7 @@ class Sending:
         self,
         octets: Generator[bytes, None, None],
         walked: Walked,
-        visitor: Visitor | None,
+        visitor: Visitor,
         connection: socket.socket | None,
         held: contextlib.ExitStack,
     ) -> None:
@@ -112,13 +112,15 @@ class Sending:
                 raise StopIteration
             self._rest = memoryview(piece)
         step, self._rest = self._rest[:STEP].tobytes(), self._rest[STEP:]
-        if self._connection is not None and self._of_step <= 0:
-            PATIENCE.begin(self._connection, STEP_S)
+        if self._of_step <= 0:
             self._of_step = STEP
+            # Over all of a long reply a reader who stopped would look fast: megabytes lie in the buffers of sockets.
+            self._visitor.began, self._visitor.moved = time.monotonic(), 0
+            if self._connection is not None:
+                PATIENCE.begin(self._connection, STEP_S)
         self._of_step -= len(step)
         self._walked.bytes_out += len(step)
-        if self._visitor is not None:
-            self._visitor.moved += len(step)
+        self._visitor.moved += len(step)
         return step
 
     def close(self) -> None:
