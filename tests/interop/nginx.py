@@ -80,7 +80,7 @@ def nginx(upstream: int) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="xferzone-nginx-") as name:
         home = Path(name)
         (home / "main.conf").write_text(_MAIN.format(home=home))
-        (home / "site.conf").write_text(rendered(place, upstream))
+        (home / "site.conf").write_text(rendered(place, upstream, home / "cache"))
         argv = [program, "-e", f"{home}/error.log", "-c", f"{home}/main.conf"]
         if os.getuid() == 0:
             os.chown(home, _NOBODY, _NOBODY)
@@ -100,14 +100,15 @@ def nginx(upstream: int) -> Iterator[str]:
         assert not [line for line in told if "[error]" in line or "[crit]" in line], told
 
 
-def rendered(place: str, upstream: int) -> str:
+def rendered(place: str, upstream: int, cache: Path) -> str:
     """The operator's file, for a place of ours."""
     text = (PROJECT / "deploy" / "nginx.conf").read_text()
-    for old, new in (
-        ("listen 80;", f"listen {place};"),
-        ("server 127.0.0.1:8080;", f"server 127.0.0.1:{upstream};"),
+    for old, new, count in (
+        ("listen 80;", f"listen {place};", 1),
+        ("server 127.0.0.1:8080;", f"server 127.0.0.1:{upstream};", 2),
+        ("proxy_cache_path /var/cache/nginx/xferzone ", f"proxy_cache_path {cache} ", 1),
     ):
-        assert text.count(old) == 1, f"deploy/nginx.conf has no single {old!r}"
+        assert text.count(old) == count, f"deploy/nginx.conf has {old!r} {text.count(old)} times"
         text = text.replace(old, new)
     return text
 
