@@ -339,6 +339,27 @@ def sound(store: Store) -> None:
         assert list(published.faults(reader, LocalRefs(reader))) == []
 
 
+def test_a_cache_that_answers_badly_is_passed(primary: Project, mirror: Make, network: Network) -> None:
+    many(primary.store, 5)
+    copy = mirror(options=Following(account=OPS, singly=True))
+    whole = network.walks[FIRST]
+
+    def cached(request: WalkRequest) -> WalkReply:
+        reply = whole(request)
+        if request.method == "POST":
+            return reply
+        octets = b"".join(reply.body).replace(b"192.0.2.12", b"192.0.2.99")
+        return WalkReply(reply.status, reply.headers, pieces(octets))
+
+    network.walks[FIRST] = cached
+    copy.pull()
+    targets = [target for _, _, target in network.asked]
+    assert sum(target.startswith("/v0/objects/") and len(target) > 50 for target in targets) > 10
+    assert targets.count("/v0/objects/batch") == 1
+    assert copy.tips() == tips(primary.store)
+    sound(copy.store)
+
+
 def test_what_comes_damaged_twice_is_reported_and_moves_no_ref(
     primary: Project, mirror: Make, network: Network
 ) -> None:

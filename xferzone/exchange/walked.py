@@ -10,6 +10,7 @@ What is stored stays, whatever ends the pull, and is not asked for again.
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from msgspec.structs import replace
@@ -24,7 +25,8 @@ from xferzone.hashing import ArtifactId
 from xferzone.publish.follow import Followed
 from xferzone.publish.noted import Noted
 from xferzone.refs import LocalRefs
-from xferzone.replicate.client import Client, Cursor
+from xferzone.replicate.batch import Unsent, Why
+from xferzone.replicate.client import Client, Cursor, NotThere
 from xferzone.replicate.messages import MAX_NAMED, Refs, Walk
 from xferzone.store import Store
 from xferzone.store.incoming import Helper
@@ -143,7 +145,7 @@ class Pull:
     # -- content
 
     def _fetch(self, taking: Taking, walk: Walk) -> None:
-        if self._is_wary:
+        if self._is_wary or self._options.singly:
             self._fetch_rest(taking, walk)
             return
         self._take_all(taking, lambda: self._pulled(walk))
@@ -185,7 +187,9 @@ class Pull:
             named = [ArtifactId(each) for each in page.missing]
             with self._store.reader(in_parts=True) as reader:
                 here = reader.present_in_parts(named)
-            self._fetch_named(taking, [each for each in named if each not in here])
+            wanted = [each for each in named if each not in here]
+            fetched = self._singly if self._options.singly else self._batches
+            self._take_all(taking, partial(fetched, wanted))
             more = page.more
             if not more:
                 return
@@ -194,13 +198,17 @@ class Pull:
                 raise PeerError(f"{self._client.transport.name} sends pages with nothing in them")
         raise PeerError(f"{self._client.transport.name} sends over {MAX_PAGES} pages of one walk")
 
-    def _fetch_named(self, taking: Taking, wanted: Sequence[ArtifactId]) -> None:
-        self._take_all(taking, lambda: self._batches(wanted))
-
     def _batches(self, wanted: Sequence[ArtifactId]) -> Generator[Record, None, None]:
         for start in range(0, len(wanted), MAX_NAMED):
             yield from self._client.batch(wanted[start : start + MAX_NAMED])
             fault(self._options.faults, "follower.after-page", 0.02)
+
+    def _singly(self, wanted: Sequence[ArtifactId]) -> Generator[Record, None, None]:
+        for artifact in wanted:
+            try:
+                yield self._client.one(artifact)
+            except NotThere:
+                yield Unsent(artifact, Why.ABSENT)
 
     def _ask_again(self, taking: Taking) -> None:
         """Ask once more for what came damaged, without its source, or not at all; in vain as often as nothing comes."""
@@ -212,7 +220,7 @@ class Pull:
             if absent == left:
                 break
             taking.named, left = absent, absent
-            self._fetch_named(taking, sorted(absent))
+            self._take_all(taking, partial(self._batches, sorted(absent)))
         for artifact, reason in taking.damaged.items():
             if artifact in left:
                 raise PeerError(f"{self._client.transport.name} sends an artifact damaged, twice: {reason}")
