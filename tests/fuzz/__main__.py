@@ -2,9 +2,11 @@
 
     python -m tests.fuzz [--kind KIND ...] [--minutes M | --seconds S] [--seed N] [--into DIRECTORY]
     python -m tests.fuzz --kind KIND --input FILE
+    python -m tests.fuzz [--kind KIND ...] --merge DIRECTORY
 
 Each kind is a process of its own, as many at a time as there are processors. Inputs that reach new code go to
-DIRECTORY/KIND, findings to DIRECTORY/findings. The exit code is 1 if there is any finding.
+DIRECTORY/KIND, findings to DIRECTORY/findings. The exit code is 1 if there is any finding. --merge takes those of
+DIRECTORY/KIND into the corpus that reach lines which nothing reaches that is there.
 """
 
 import argparse
@@ -15,7 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from tests.fuzz.engine import wrong
+from tests.fuzz.engine import merge, wrong
 from tests.fuzz.kinds import KINDS
 from tests.fuzz.process import one
 
@@ -29,8 +31,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--into", type=Path, default=Path("build/fuzz"))
     parser.add_argument("--input", type=Path)
+    parser.add_argument("--merge", type=Path)
     given = parser.parse_args()
     kinds = given.kind or list(KINDS)
+    if given.merge is not None:
+        for name in kinds:
+            print(f"{name}: {merge(KINDS[name], given.merge / name)} inputs more")
+        return 0
     if given.input is not None:
         what = wrong(KINDS[kinds[0]], given.input.read_bytes())
         print(what or "nothing is wrong with it")

@@ -25,7 +25,7 @@ from xferzone.publish import forks
 from xferzone.refs import BranchName
 
 #: Cards that a check-in, control or other artifact may have, to be put in.
-_CARDS: Final = (
+CARDS: Final = (
     b"B %b" % (b"b" * 64),
     b"C a\\scomment",
     b"C \\0",
@@ -61,7 +61,7 @@ _CARDS: Final = (
 
 def _seeds() -> list[bytes]:
     made = [
-        sealed(sorted({card[:1]: card for card in _CARDS if card[:1] in letters}.values()))
+        sealed(sorted({card[:1]: card for card in CARDS if card[:1] in letters}.values()))
         for letters in (
             (b"D", b"T", b"U"),
             (b"M",),
@@ -90,7 +90,7 @@ def _resealed(_chance: random.Random, octets: bytes, _corpus: Sequence[bytes]) -
 
 def _with_card(chance: random.Random, octets: bytes, corpus: Sequence[bytes]) -> bytes:
     """One card more, where it belongs, and sealed."""
-    card = chance.choice(_CARDS)
+    card = chance.choice(CARDS)
     lines = [line for line in octets.split(b"\n") if line and not line.startswith(b"Z ")]
     at = next((number for number, line in enumerate(lines) if line >= card), len(lines))
     lines[at : at + chance.choice((0, 0, 1))] = [card]

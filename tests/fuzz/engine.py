@@ -32,6 +32,7 @@ STUCK_S: Final = 10.0  # the same, after which it is interrupted
 LOOKED_AT: Final = 200  # one input of so many is looked at without a new shape
 MOST_POOL: Final = 2_000  # inputs; a new one takes the place of any that is no seed
 MOST_FINDINGS: Final = 5  # different ones, after which the run ends
+MOST_KEPT: Final = 8_192  # bytes of an input that is taken into the corpus
 CORPUS: Final = Path(__file__).with_name("corpus")
 
 
@@ -148,6 +149,26 @@ class Fuzzer:
 def corpus_of(kind: Kind) -> list[bytes]:
     """The inputs that are kept for a kind, by name."""
     return [path.read_bytes() for path in sorted((CORPUS / kind.name).glob("*"))]
+
+
+def merge(kind: Kind, folder: Path) -> int:
+    """Take the inputs of a folder into the corpus that reach new lines, small ones first; how many those are."""
+    reached: set[tuple[str, int]] = set()
+    for octets in (*kind.seeds(), *corpus_of(kind)):
+        reached |= _lines_of(kind, octets)
+    taken = 0
+    for path in sorted(folder.glob("*"), key=lambda each: (each.stat().st_size, each.name)):
+        octets = path.read_bytes()
+        if len(octets) <= MOST_KEPT and (lines := _lines_of(kind, octets) - reached):
+            reached |= lines
+            (CORPUS / kind.name).mkdir(parents=True, exist_ok=True)
+            (CORPUS / kind.name / path.name).write_bytes(octets)
+            taken += 1
+    return taken
+
+
+def _lines_of(kind: Kind, octets: bytes) -> set[tuple[str, int]]:
+    return lines_of(lambda: verdict(kind, octets), kind.code)
 
 
 def wrong(kind: Kind, octets: bytes) -> str | None:

@@ -11,10 +11,23 @@ from tests.fuzz.deltas import DELTAS
 from tests.fuzz.kind import Kind
 from tests.fuzz.messages import MESSAGES_KIND
 from tests.fuzz.packed import PACKED
+from tests.fuzz.pushes import PUSHES
 from tests.fuzz.replies import REPLIES
 from tests.fuzz.walks import WALKS
 from tests.fuzz.zones import ZONES
 
-_ALL: Final = (CARDS, ARTIFACTS, DELTAS, BODIES, ZONES, WALKS, BATCHES, REPLIES, PACKED, MESSAGES_KIND)
+_ALL: Final = (
+    CARDS,
+    ARTIFACTS,
+    DELTAS,
+    BODIES,
+    ZONES,
+    WALKS,
+    BATCHES,
+    REPLIES,
+    PACKED,
+    MESSAGES_KIND,
+    PUSHES,
+)
 
 KINDS: Final[Mapping[str, Kind]] = {kind.name: kind for kind in _ALL}
