@@ -11,9 +11,8 @@ from xferzone.artifacts import CheckIn, Control, FileCard, Tag
 from xferzone.env import SYSTEM, Env
 from xferzone.errors import PeerError
 from xferzone.hashing import ArtifactId, artifact_id
-from xferzone.replicate import walking
 from xferzone.replicate.messages import Walk
-from xferzone.replicate.walking import Bounds, Page, UnknownRoot
+from xferzone.replicate.walking import Bounds, Page, UnknownRoot, Walking
 from xferzone.store import Store, closure, controls
 
 START = 1_700_000_000_000
@@ -129,11 +128,11 @@ def kept(world: World, chance: random.Random, tmp: Path) -> tuple[Store, set[Art
 
 def pages(store: Store, walk: Walk, position: int, bounds: Bounds) -> list[Page]:
     found: list[Page] = []
-    more = ""
+    more = walk.more
     with store.reader() as reader:
         while True:
             asked = Walk(roots=walk.roots, known=walk.known, more=more)
-            found.append(walking.page(reader, asked, position, SYSTEM, bounds))
+            found.append(Walking(reader, asked, position, SYSTEM).page(reader, bounds))
             more = found[-1].more
             if not more:
                 return found
@@ -174,6 +173,18 @@ def test_a_walk_brings_what_is_missing_and_nothing_that_leads_nowhere(seed: int,
         assert {name for each in small for name in each.missing} == set(told)
         assert all(each.missing for each in small[:-1])
 
+        # One object tells nothing twice, and says where another one may go on.
+        walk = Walking(reader, Walk(roots=[*roots], known=[*known]), position, SYSTEM)
+        size = chance.randint(1, 4)
+        parts = [walk.page(reader, Bounds(ids=size))]
+        while parts[-1].more and len(parts) < 100:
+            parts.append(walk.page(reader, Bounds(ids=size)))
+        assert sorted(name for part in parts for name in part.missing) == sorted(told)
+        if parts[0].more:
+            rest = Walk(roots=[*roots], known=[*known], more=parts[0].more)
+            later = {name for each in pages(store, rest, position, Bounds()) for name in each.missing}
+            assert later | parts[0].missing.keys() == set(told)
+
 
 def line(world: World, length: int) -> list[ArtifactId]:
     """Check-ins one after the other, each with a file of its own."""
@@ -205,7 +216,8 @@ def page(
     store: Store, roots: list[ArtifactId], known: list[ArtifactId], position: int = 0
 ) -> list[ArtifactId]:
     with store.reader() as reader:
-        return list(walking.page(reader, Walk(roots=[*roots], known=[*known]), position, SYSTEM).missing)
+        asked = Walk(roots=[*roots], known=[*known])
+        return list(Walking(reader, asked, position, SYSTEM).page(reader).missing)
 
 
 def test_what_leads_to_the_known_is_left_out(store: Store, world: World) -> None:
@@ -302,7 +314,7 @@ def test_one_id_a_page_comes_however_long_it_takes(store: Store, world: World) -
     more = ""
     with store.reader() as reader:
         for _ in x:
-            found = walking.page(reader, Walk(roots=[*x[-1:]], more=more), 0, slow)
+            found = Walking(reader, Walk(roots=[*x[-1:]], more=more), 0, slow).page(reader)
             assert found.missing
             told += found.missing
             more = found.more
@@ -315,7 +327,7 @@ def test_what_is_no_cursor_is_refused(more: str, store: Store, world: World) -> 
     x = line(world, 1)
     fill(store, world)
     with store.reader() as reader, pytest.raises(PeerError, match="more"):
-        walking.page(reader, Walk(roots=[*x], more=more), 0, SYSTEM)
+        Walking(reader, Walk(roots=[*x], more=more), 0, SYSTEM).page(reader)
 
 
 def test_a_hundred_thousand_check_ins_in_a_line_cost_no_stack() -> None:

@@ -23,7 +23,7 @@ MAX_WINDOW: Final = 8 * 1024 * 1024  # bytes; RFC 9659: nobody has to read more,
 UNSTATED: Final = 2**32 - 1  # the size of a text whose frame does not state it: as large as one may be
 #: For a clone's rounds. Ids of 64 digits come again and again, far apart: a long window and large tables find them at
 #: the speed of level 3, and in less space than level 9 (docs/performance.md).
-_PARAMETERS: Final = zstandard.ZstdCompressionParameters(
+PARAMETERS: Final = zstandard.ZstdCompressionParameters(
     window_log=23, hash_log=19, chain_log=17, search_log=1, min_match=6, strategy=zstandard.STRATEGY_DFAST
 )
 _SHORT: Final = 256 * 1024  # bytes of a text for which level 9 saves more, and costs little
@@ -104,7 +104,7 @@ def pack(pieces: Sequence[bytes], into: IO[bytes]) -> None:
     if size <= _SHORT:
         packer = zstandard.ZstdCompressor(level=_SHORT_LEVEL).compressobj(size=size)
     else:
-        packer = zstandard.ZstdCompressor(compression_params=_PARAMETERS).compressobj(size=size)
+        packer = zstandard.ZstdCompressor(compression_params=PARAMETERS).compressobj(size=size)
     for piece in pieces:
         into.write(packer.compress(piece))
     into.write(packer.flush())

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Final
 
 import zstandard
 
+from xferzone.cards.coding import PARAMETERS
 from xferzone.errors import PeerError
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 ZSTD: Final = "zstd"
-LEVEL: Final = 9  # of many artifacts in one body; docs/performance.md has what others give
-LEVEL_ONE: Final = 3  # of one artifact, or one list
+LEVEL: Final = 3  # of one artifact, or one list; of many artifacts cards/coding.py has the parameters
 SMALL: Final = 200  # bytes; fewer are sent as they are
 WINDOW_LOG: Final = 23  # 8 MB; all that lies within it is found again
 _STEP: Final = 131_072  # bytes expanded at a time
@@ -39,8 +39,7 @@ _REFUSALS = frozenset({"q=0", "q=0.", "q=0.0", "q=0.00", "q=0.000"})
 
 def packed(pieces: Iterable[bytes]) -> Generator[bytes, None, None]:
     """The pieces as one frame; each step gives what is ready, and may give nothing."""
-    parameters = zstandard.ZstdCompressionParameters.from_level(LEVEL, window_log=WINDOW_LOG)
-    compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    compressor = zstandard.ZstdCompressor(compression_params=PARAMETERS).compressobj()
     for piece in pieces:
         if octets := compressor.compress(piece):
             yield octets
@@ -49,7 +48,7 @@ def packed(pieces: Iterable[bytes]) -> Generator[bytes, None, None]:
 
 def packed_whole(octets: bytes) -> bytes:
     """One small body as one frame."""
-    return zstandard.ZstdCompressor(level=LEVEL_ONE).compress(octets)
+    return zstandard.ZstdCompressor(level=LEVEL).compress(octets)
 
 
 def expanded(pieces: Iterable[bytes], most: int) -> Generator[bytes, None, None]:
@@ -60,7 +59,7 @@ def expanded(pieces: Iterable[bytes], most: int) -> Generator[bytes, None, None]
     """
     came = 0
     decompressor = zstandard.ZstdDecompressor(max_window_size=1 << WINDOW_LOG)
-    with decompressor.stream_reader(BufferedReader(_Source(pieces)), read_size=_STEP) as reader:
+    with decompressor.stream_reader(BufferedReader(_Source(pieces), _STEP), read_size=_STEP) as reader:
         while True:
             try:
                 octets = reader.read(_STEP)
@@ -80,7 +79,7 @@ class _Source(RawIOBase):
     def __init__(self, pieces: Iterable[bytes]) -> None:
         super().__init__()
         self._pieces = iter(pieces)
-        self._left = b""
+        self._left = memoryview(b"")
 
     def readable(self) -> bool:
         return True
@@ -90,7 +89,7 @@ class _Source(RawIOBase):
             piece = next(self._pieces, None)
             if piece is None:
                 return 0
-            self._left = piece
+            self._left = memoryview(piece)
         view = memoryview(room)
         taken = self._left[: len(view)]
         view[: len(taken)] = taken

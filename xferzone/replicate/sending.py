@@ -8,74 +8,90 @@ No transaction is open while a piece waits for the network, so whoever reads slo
 """
 
 from collections.abc import Collection, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 from xferzone.errors import CorruptArtifact, NotFound
 from xferzone.hashing import ArtifactId
 from xferzone.replicate import batch
 from xferzone.replicate.batch import Why
+from xferzone.replicate.messages import MAX_PAGE
+from xferzone.replicate.walking import Bounds, Page, Walking
 from xferzone.store import Reader, Store, outgoing, turns, versions
 from xferzone.store.outgoing import Kept
 
 MAX_BODY: Final = 64 * 1024 * 1024  # bytes of a body, expanded, besides its last artifact; ours
+STEP: Final = Bounds(ids=1_000)  # of a pull, walked before these are sent; some 30 ms
 _PIECE: Final = 256 * 1024  # bytes made in one transaction, and in memory
 _LOOKED_UP: Final = 500  # artifacts looked up in one statement
 _SMALLEST: Final = 100  # bytes; smaller content goes whole
 _MAX_BACK: Final = 1_000  # versions followed to one that the client has
 
 
-@dataclass(frozen=True, slots=True)
-class Sending:
-    """What a body has.
+def batched(
+    store: Store, names: Sequence[ArtifactId], older: Mapping[ArtifactId, ArtifactId]
+) -> Generator[bytes, None, None]:
+    """The body of a batch, in pieces. `older`: of some of these, the version before, which the client has.
 
-    Fields:
-        names: of what is sent, in order.
-        older: of some of them, the version before.
-        is_named: each record has its name, as in a pull.
-        more: of a pull, the cursor of the next page.
+    Raises as Store.reader does; what is damaged or gone is said in the body.
     """
-
-    names: Sequence[ArtifactId]
-    older: Mapping[ArtifactId, ArtifactId] = field(default_factory=dict)
-    is_named: bool = False
-    more: str = ""
+    yield batch.MAGIC
+    yield from _Body(store, is_named=False).records(names, older)
+    yield batch.end()
 
 
-def body(store: Store, sending: Sending) -> Generator[bytes, None, None]:
-    """The body in pieces. Raises as Store.reader does; what is damaged or gone is said in the body."""
-    yield from _Body(store, sending).pieces()
+def pulled(store: Store, walking: Walking, first: Page) -> Generator[bytes, None, None]:
+    """The body of a pull, in pieces, from the page `first` of a walk on. Raises as `batched` does.
+
+    What follows is walked as it is sent, so the first octets come soon, and what was sent is at the client.
+    """
+    yield batch.MAGIC
+    body, page, count = _Body(store, is_named=True), first, 0
+    while True:
+        yield from body.records(list(page.missing), page.older)
+        count += len(page.missing)
+        if not page.more or count >= MAX_PAGE or body.left <= 0:
+            break
+        with store.reader(in_parts=True) as reader:
+            page = walking.page(reader, STEP)
+    yield batch.end(page.more)
 
 
 class _Body:
-    def __init__(self, store: Store, sending: Sending) -> None:
-        self._store = store
-        self._sending = sending
-        self._places = {name: at for at, name in enumerate(sending.names)}
-        self._left = MAX_BODY
+    """A body being made; `left`: the bytes that it may still have."""
 
-    def pieces(self) -> Generator[bytes, None, None]:
-        yield batch.MAGIC
+    def __init__(self, store: Store, *, is_named: bool) -> None:
+        """`is_named`: each record has its name, as in a pull."""
+        self._store = store
+        self._is_named = is_named
+        self._places: dict[ArtifactId, int] = {}
+        self._older: Mapping[ArtifactId, ArtifactId] = {}
+        self.left = MAX_BODY
+
+    def records(
+        self, names: Sequence[ArtifactId], older: Mapping[ArtifactId, ArtifactId]
+    ) -> Generator[bytes, None, None]:
+        """The records of these, in pieces."""
+        self._places = {name: at for at, name in enumerate(names)}
+        self._older = older
         at = 0
-        while at < len(self._sending.names):
+        while at < len(names):
             made: list[bytes] = []
             with self._store.reader() as reader:
-                at = self._make(reader, at, made)
+                at = self._make(reader, names, at, made)
             piece = b"".join(made)
-            self._left -= len(piece)
+            self.left -= len(piece)
             yield piece
-        yield batch.end(self._sending.more)
 
-    def _make(self, reader: Reader, at: int, made: list[bytes]) -> int:
+    def _make(self, reader: Reader, names: Sequence[ArtifactId], at: int, made: list[bytes]) -> int:
         """Append the records from `at` on, as many as a piece has; where the next one begins."""
         began, size = turns.clock(), 0
         while size < _PIECE and turns.clock() - began < turns.LONG_S:
-            names = self._sending.names[at : at + _LOOKED_UP]
-            if not names:
+            some = names[at : at + _LOOKED_UP]
+            if not some:
                 break
-            rows = outgoing.kept(reader, names)
-            for name in names:
-                record = self._record(reader, name, rows.get(name), self._left - size)
+            rows = outgoing.kept(reader, some)
+            for name in some:
+                record = self._record(reader, name, rows.get(name), self.left - size)
                 made.append(record)
                 size += len(record)
                 at += 1
@@ -84,7 +100,7 @@ class _Body:
         return at
 
     def _record(self, reader: Reader, name: ArtifactId, row: Kept | None, left: int) -> bytes:
-        own = batch.named(name) if self._sending.is_named else b""
+        own = batch.named(name) if self._is_named else b""
         if row is None:
             return batch.unsent(Why.ABSENT, own)
         if left <= 0:
@@ -100,7 +116,7 @@ class _Body:
         source = row.source
         if source is not None and (there := self._places.get(source)) is not None:
             delta = outgoing.as_kept(reader, row)
-            if self._sending.is_named:
+            if self._is_named:
                 return batch.far(source, delta, own)
             return batch.near(there - self._places[name], delta)
         if row.size > _SMALLEST and (before := self._before(name)) is not None:
@@ -111,11 +127,11 @@ class _Body:
 
     def _before(self, name: ArtifactId) -> ArtifactId | None:
         """The newest version before this one that is not sent. None: none is known."""
-        at: ArtifactId | None = self._sending.older.get(name)
+        at: ArtifactId | None = self._older.get(name)
         for _ in range(_MAX_BACK):
             if at is None or at not in self._places:
                 return at
-            at = self._sending.older.get(at)
+            at = self._older.get(at)
         return None
 
     def _delta(self, reader: Reader, name: ArtifactId, source: ArtifactId) -> bytes | None:

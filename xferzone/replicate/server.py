@@ -26,12 +26,12 @@ from xferzone.env import SYSTEM, Env
 from xferzone.errors import Busy, CorruptArtifact, NotFound, PeerError, XferzoneError
 from xferzone.hashing import ArtifactId, parse_artifact_id
 from xferzone.refs import told as refs_told
-from xferzone.replicate import batch, coding, replying, sending, signing, told, walking
+from xferzone.replicate import batch, coding, replying, sending, signing, told
 from xferzone.replicate.messages import MAX_NAMED, Batch, Missing, Walk
 from xferzone.replicate.replying import Refusal
 from xferzone.replicate.rights import Asker, Unauthorized
-from xferzone.replicate.sending import Sending
 from xferzone.replicate.told import Since
+from xferzone.replicate.walking import Bounds, Page, UnknownRoot, Walking
 from xferzone.store import Reader, Store, schema
 from xferzone.transport.walk import WalkReply, WalkRequest
 
@@ -264,24 +264,25 @@ class _Responding:
         return 0 if match is None else min(int(match[1]), MAX_WAIT_S)
 
     def walk(self) -> WalkReply:
-        found = self._page(self._question(Walk))
+        _, found = self._walked(Bounds())
         return replying.told(Missing(list(found.missing), found.more), self._accepted)
 
     def pull(self) -> WalkReply:
-        found = self._page(self._question(Walk))
-        asked = Sending(list(found.missing), found.older, is_named=True, more=found.more)
-        pieces = sending.body(self._store, asked)
+        pieces = sending.pulled(self._store, *self._walked(sending.STEP))
         return replying.streamed(pieces, self._accepted, batch.CONTENT_TYPE)
 
-    def _page(self, walk: Walk) -> walking.Page:
+    def _walked(self, bounds: Bounds) -> tuple[Walking, Page]:
+        """The walk that is asked for, and its first page."""
+        walk = self._question(Walk)
         if len(walk.roots) + len(walk.known) > MAX_NAMED:
             raise Refusal(413, f"over {MAX_NAMED} roots and known together: ask for some of them at a time")
         try:
             since = Since.parse(walk.since, walk.checkin)
             with self._store.reader(in_parts=True) as reader:
                 position = since.position if since is not None and told.holds(reader, since) else 0
-                return walking.page(reader, walk, position, self._terms.env)
-        except walking.UnknownRoot as exc:
+                walking = Walking(reader, walk, position, self._terms.env)
+                return walking, walking.page(reader, bounds)
+        except UnknownRoot as exc:
             raise Refusal(404, str(exc)) from exc
         except PeerError as exc:
             raise Refusal(400, str(exc)) from exc
@@ -297,7 +298,7 @@ class _Responding:
         if asked.older:
             with self._store.reader(in_parts=True) as reader:
                 older = sending.older_of(reader, names)
-        pieces = sending.body(self._store, Sending(names, older))
+        pieces = sending.batched(self._store, names, older)
         return replying.streamed(pieces, self._accepted, batch.CONTENT_TYPE)
 
     def object(self) -> WalkReply:

@@ -1,4 +1,4 @@
-"""A page of a walk: what leads to some roots and is not complete at the client, oldest first.
+"""A walk, page by page: what leads to some roots and is not complete at the client, oldest first.
 
     roots that are not check-ins, and the trunk root, where nothing is known      first of all
     check-ins, each with what it names: its baseline, its files, itself           after their parents
@@ -12,10 +12,10 @@ on roots and known alone (store/closure.py), so a cursor needs no memory, and no
 a baseline beside the lines brings is told once a page.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from xferzone.artifacts import CheckIn
 from xferzone.env import Env
@@ -54,30 +54,34 @@ class Bounds:
     seconds: float = MAX_WALK_S
 
 
-def page(reader: Reader, walk: Walk, position: int, env: Env, bounds: Bounds | None = None) -> Page:
-    """The page of `walk.more`. `position`: that up to which the client knows the controls.
-
-    Raises:
-        UnknownRoot: a root is not here.
-        PeerError: `walk.more` is not a cursor.
-    """
-    return _Walking(reader, walk, position, env, bounds or Bounds()).page()
+_BOUNDS: Final = Bounds()
 
 
 class _BesideTheLines(Exception):
     """A baseline was met that the quick search does not know."""
 
 
-class _Walking:
-    """One page being found."""
+class _Lines(NamedTuple):
+    """The check-ins of a walk: what they are, in which order, and their names."""
 
-    def __init__(self, reader: Reader, walk: Walk, position: int, env: Env, bounds: Bounds) -> None:
+    begun: Closure
+    order: list[int]
+    names: Mapping[int, ArtifactId]
+
+
+class Walking:
+    """A walk, page by page; what one object has told it does not tell again."""
+
+    def __init__(self, reader: Reader, walk: Walk, position: int, env: Env) -> None:
+        """Begin at `walk.more`. `position`: that up to which the client knows the controls.
+
+        Raises:
+            UnknownRoot: a root is not here.
+        """
         self._reader = reader
         self._position = position
         self._env = env
-        self._bounds = bounds
         self._more = walk.more
-        self._end = env.monotonic() + bounds.seconds
         named = closure.rows(reader, [ArtifactId(each) for each in walk.roots])
         for each in walk.roots:
             if each not in named:
@@ -87,63 +91,120 @@ class _Walking:
         first = None if self._known else closure.trunk_root(reader)
         if first is not None:
             self._roots.insert(0, first)
-        self._page = Page()
-        self._told: set[int] = set()
         self._has_all = not closure.is_anything_awaited(reader)
+        self._lines: _Lines | None = None
+        self._at = 0  # in the order of check-ins
+        self._named_already = 0  # how many of the names told with that one were told
+        self._left: list[ArtifactId] | None = None  # the others; None: they were not looked at
+        self._told: set[int] = set()  # check-ins
+        self._seen: set[ArtifactId] = set()
+        self._page = Page()
 
-    def page(self) -> Page:
-        if not self._more or self._more.endswith(_QUICK):
-            begun = closure.quick(self._reader, self._roots, self._known)
-            if begun is not None and self._knows_controls(begun):
-                with suppress(_BesideTheLines):
-                    return self._told_of(begun)
-            # The order is another one: what the pages before have told comes again.
-            self._page, self._told, self._more = Page(), set(), ""
-        return self._told_of(closure.closure(self._reader, self._roots, self._known))
+    def page(self, reader: Reader, bounds: Bounds = _BOUNDS) -> Page:
+        """The next page; there is one as long as the last one had a cursor.
+
+        Raises:
+            PeerError: `walk.more` is not a cursor.
+        """
+        self._reader, self._page = reader, Page()
+        end = self._env.monotonic() + bounds.seconds
+        if self._lines is None:
+            self._begin()
+        try:
+            self._tell_all(bounds.ids, end)
+        except _BesideTheLines:
+            self._begin_anew()
+            self._tell_all(bounds.ids, end)
+        self._more = self._page.more
+        return self._page
+
+    def _begin(self) -> None:
+        if self._more and not self._more.endswith(_QUICK):
+            self._line_up(closure.closure(self._reader, self._roots, self._known))
+            return
+        begun = closure.quick(self._reader, self._roots, self._known)
+        if begun is not None and self._knows_controls(begun):
+            self._line_up(begun)
+        else:
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Look at all that leads anywhere. The order is another one: what the quick search told comes again."""
+        if self._more.endswith(_QUICK):
+            self._more = ""
+        self._told, self._left = set(), None
+        self._line_up(closure.closure(self._reader, self._roots, self._known))
+
+    def _line_up(self, begun: Closure) -> None:
+        order = closure.order(begun.parents, self._roots)
+        self._lines = _Lines(begun, order, closure.ids(self._reader, order))
+        self._at, self._named_already = self._place(self._lines)
+        self._told |= set(order[: self._at])
+
+    def _place(self, lines: _Lines) -> tuple[int, int]:
+        """Where in the order the page begins, and how many of the names there were told; as far as the cursor says."""
+        if not self._more or self._more.startswith("+"):
+            return 0, 0
+        name, _, count = self._more.removesuffix(_QUICK).partition(".")
+        if not count.isdecimal():
+            raise PeerError("more: give that of the page before, as it came")
+        for at, row in enumerate(lines.order):
+            if lines.names[row] == name:
+                return at, int(count)
+        # It is left out by now, with all before it that leads to it: what came meanwhile completed something known.
+        return 0, 0
 
     def _knows_controls(self, begun: Closure) -> bool:
         """Whether of each control that came later it is known if what it is about leads to a root."""
         later = controls.since(self._reader, self._position)
         return all(is_published or row in begun.parents for _, row, is_published in later)
 
-    def _told_of(self, begun: Closure) -> Page:
-        order = closure.order(begun.parents, self._roots)
-        names = closure.ids(self._reader, order)
+    def _tell_all(self, most: int, end: float) -> None:
+        assert self._lines is not None
         if not self._more:
             others = set(self._roots) - closure.checkins(self._reader, self._roots) - self._known
             rows = closure.ids(self._reader, others)
             self._tell(rows[row] for row in dict.fromkeys(self._roots) if row in others)
         if not self._more.startswith("+"):
-            self._tell_checkins(begun, order, names)
+            self._tell_checkins(self._lines, most, end)
         if not self._page.more:
-            self._tell_controls(begun)
-        return self._page
+            self._tell_controls(self._lines.begun, most)
 
     # -- check-ins
 
-    def _tell_checkins(self, begun: Closure, order: list[int], names: Mapping[int, ArtifactId]) -> None:
-        begin, skipped = self._place(order, names)
-        self._told |= set(order[:begin])
-        for at in range(begin, len(order)):
-            row = order[at]
-            if row in self._told:
-                continue
-            own = self._own(begun, row, names[row])
-            here = set(own) if self._has_all else self._reader.present(own)
-            for number, each in enumerate(own[skipped:], skipped):
-                if len(self._page.missing) >= self._bounds.ids:
-                    self._page.more = self._cursor(begun, names[row], number)
-                    return
-                if each in here:
-                    self._page.missing[each] = None
-            skipped = 0
+    def _tell_checkins(self, lines: _Lines, most: int, end: float) -> None:
+        while self._at < len(lines.order):
+            row = lines.order[self._at]
+            if self._left is None and row not in self._told:
+                own = self._own(lines.begun, row, lines.names[row])
+                self._left = own[self._named_already :]
+            if self._left and not self._tell_left(most):
+                self._page.more = self._cursor(lines, self._named_already)
+                return
+            self._at, self._named_already, self._left = self._at + 1, 0, None
             self._reader.give_way()
-            if self._env.monotonic() > self._end and self._page.missing and at + 1 < len(order):
-                self._page.more = self._cursor(begun, names[order[at + 1]], 0)
+            if self._env.monotonic() > end and self._page.missing and self._at < len(lines.order):
+                self._page.more = self._cursor(lines, 0)
                 return
 
-    def _cursor(self, begun: Closure, name: ArtifactId, count: int) -> str:
-        return f"{name}.{count}" + (_QUICK if begun.reached is None else "")
+    def _tell_left(self, most: int) -> bool:
+        """Whether all that is left to tell with a check-in had room on the page."""
+        left = self._left or []
+        here = set(left) if self._has_all else self._reader.present(left)
+        for at, each in enumerate(left):
+            if len(self._page.missing) >= most:
+                self._named_already += at
+                self._left = left[at:]
+                return False
+            if each in here and each not in self._seen:
+                self._page.missing[each] = None
+                self._seen.add(each)
+        return True
+
+    def _cursor(self, lines: _Lines, count: int) -> str:
+        return f"{lines.names[lines.order[self._at]]}.{count}" + (
+            _QUICK if lines.begun.reached is None else ""
+        )
 
     def _own(self, begun: Closure, row: int, name: ArtifactId) -> list[ArtifactId]:
         """What is told with a check-in, itself last."""
@@ -154,19 +215,6 @@ class _Walking:
         beside = closure.ids(self._reader, before)
         about = controls.names(self._reader, controls.about(self._reader, before))
         return [*(each for at in before for each in self._named(beside[at])), *about, *self._named(name)]
-
-    def _place(self, order: list[int], names: Mapping[int, ArtifactId]) -> tuple[int, int]:
-        """Where in `order` the page begins, and how many of the names there were told; as far as the cursor says."""
-        if not self._more:
-            return 0, 0
-        name, _, count = self._more.removesuffix(_QUICK).partition(".")
-        if not count.isdecimal():
-            raise PeerError("more: give that of the page before, as it came")
-        for at, row in enumerate(order):
-            if names[row] == name:
-                return at, int(count)
-        # It is left out by now, with all before it that leads to it: what came meanwhile completed something known.
-        return 0, 0
 
     def _before(self, begun: Closure, row: int, name: ArtifactId) -> list[int]:
         """What must be told before a check-in, since it is the baseline of it, and was not; oldest first."""
@@ -243,23 +291,19 @@ class _Walking:
 
     # -- controls
 
-    def _tell_controls(self, begun: Closure) -> None:
+    def _tell_controls(self, begun: Closure, most: int) -> None:
         told = int(self._more[1:]) if self._more.startswith("+") and self._more[1:].isdecimal() else 0
-        for positions in self._controls(begun, told):
-            room = self._bounds.ids - len(self._page.missing)
-            if len(positions) > room:
-                last = positions[room - 1] if room else told
-                self._tell(controls.names(self._reader, positions[:room]))
-                self._page.more = f"+{last}"
-                return
-            self._tell(controls.names(self._reader, positions))
-
-    def _controls(self, begun: Closure, told: int) -> Iterator[list[int]]:
         about = controls.about(self._reader, begun.parents)
         for position, row, is_published in controls.since(self._reader, self._position):
             if is_published or row in (begun.reached or ()):
                 about.add(position)
-        yield sorted(position for position in about if position > told)
+        positions = sorted(position for position in about if position > told)
+        room = max(most - len(self._page.missing), 0)
+        self._tell(controls.names(self._reader, positions[:room]))
+        if len(positions) > room:
+            self._page.more = f"+{positions[room - 1] if room else told}"
 
     def _tell(self, names: Iterable[ArtifactId]) -> None:
-        self._page.missing |= dict.fromkeys(names)
+        new = [each for each in names if each not in self._seen]
+        self._seen.update(new)
+        self._page.missing |= dict.fromkeys(new)
