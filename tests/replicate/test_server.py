@@ -8,9 +8,11 @@ import zstandard
 from tests.replicate.conftest import may
 from tests.replicate.peer import HOST, Answer, ask, batch, post, pull, walk
 from xferzone.artifacts import Cluster
+from xferzone.errors import PeerError
+from xferzone.faults import Faults
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.replicate import coding
-from xferzone.replicate.batch import Unsent, Why
+from xferzone.replicate.batch import Arriving, Unsent, Why
 from xferzone.replicate.server import MAX_REQUEST, Terms, TooManyWait, current
 from xferzone.store import Store
 from xferzone.store.incoming import Received
@@ -320,3 +322,56 @@ def test_who_may_not_read_does_not_wait(zones: Store) -> None:
     waits = Waits(zones)
     assert wait(zones, waits, "wait=25", f'"{current(zones)}"').status == 401
     assert waits.asked == []
+
+
+# -- what tests of others may break
+
+
+class Breaks:
+    """Lets the step at one place fail, each time."""
+
+    def __init__(self, site: str) -> None:
+        self._site = site
+        self.faults = Faults(dies=lambda _site, _p: None, fails=lambda site, _p: site == self._site)
+
+
+def broken(store: Store, site: str, route: str, **fields: object) -> Answer:
+    return post(store, f"/v0/objects/{route}", Terms(HOST, faults=Breaks(site).faults), **fields)
+
+
+def test_each_fault_is_one_that_a_client_can_tell(zones: Store) -> None:
+    tips = branch_tips(zones)
+    every = walk(zones, tips)
+    assert broken(zones, "walk.server-busy", "walk", roots=tips).status == 503
+    page = json.loads(broken(zones, "walk.server-short-page", "walk", roots=tips).body)
+    assert (len(page["missing"]), bool(page["more"])) == (3, True)
+    with pytest.raises(PeerError, match="cut"):
+        list(Arriving([broken(zones, "walk.server-cuts-pull", "pull", roots=tips).body]).pulled())
+    with pytest.raises(PeerError, match="cut"):
+        list(Arriving([broken(zones, "walk.server-cuts-batch", "batch", hashes=every).body]).records(every))
+    answer = broken(zones, "walk.server-sends-little", "batch", hashes=every)
+    first, *others = Arriving([answer.body]).records(every)
+    assert isinstance(first, Received)
+    assert others == [Unsent(each, Why.LATER) for each in every[1:]]
+
+
+def test_a_pull_that_ends_early_goes_on_with_its_cursor(zones: Store) -> None:
+    """As after 64 MiB, or 50,000 artifacts."""
+    tips = branch_tips(zones)
+
+    class Ends:
+        faults = Faults(
+            dies=lambda _site, _p: None,
+            fails=lambda site, _p: site in ("walk.server-ends-pull", "walk.server-short-page"),
+        )
+
+    found: list[ArtifactId] = []
+    more, requests = "", 0
+    while more or not requests:
+        requests += 1
+        terms = Terms(HOST, faults=Ends.faults)
+        arriving = Arriving([post(zones, "/v0/objects/pull", terms, roots=tips, more=more).body])
+        found += [each.artifact for each in arriving.pulled()]
+        more = arriving.more
+    assert requests > 2
+    assert sorted(found) == sorted(walk(zones, tips))

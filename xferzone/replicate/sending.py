@@ -11,6 +11,7 @@ from collections.abc import Collection, Generator, Mapping, Sequence
 from typing import Final
 
 from xferzone.errors import CorruptArtifact, NotFound
+from xferzone.faults import Faults, fails
 from xferzone.hashing import ArtifactId
 from xferzone.replicate import batch
 from xferzone.replicate.batch import Why
@@ -28,28 +29,41 @@ _MAX_BACK: Final = 1_000  # versions followed to one that the client has
 
 
 def batched(
-    store: Store, names: Sequence[ArtifactId], older: Mapping[ArtifactId, ArtifactId]
+    store: Store,
+    names: Sequence[ArtifactId],
+    older: Mapping[ArtifactId, ArtifactId],
+    faults: Faults | None = None,
 ) -> Generator[bytes, None, None]:
     """The body of a batch, in pieces. `older`: of some of these, the version before, which the client has.
 
     Raises as Store.reader does; what is damaged or gone is said in the body.
     """
     yield batch.MAGIC
-    yield from _Body(store, is_named=False).records(names, older)
-    yield batch.end()
+    yield from _Body(store, is_named=False, faults=faults).records(names, older)
+    if not fails(faults, "walk.server-cuts-batch", 0.05):
+        yield batch.end()
 
 
-def pulled(store: Store, walking: Walking, first: Page) -> Generator[bytes, None, None]:
+def pulled(
+    store: Store, walking: Walking, first: Page, faults: Faults | None = None
+) -> Generator[bytes, None, None]:
     """The body of a pull, in pieces, from the page `first` of a walk on. Raises as `batched` does.
 
     What follows is walked as it is sent, so the first octets come soon, and what was sent is at the client.
     """
     yield batch.MAGIC
-    body, page, count = _Body(store, is_named=True), first, 0
+    body, page, count = _Body(store, is_named=True, faults=faults), first, 0
     while True:
         yield from body.records(list(page.missing), page.older)
         count += len(page.missing)
-        if not page.more or count >= MAX_PAGE or body.left <= 0:
+        if fails(faults, "walk.server-cuts-pull", 0.05):
+            return
+        if (
+            not page.more
+            or fails(faults, "walk.server-ends-pull", 0.1)
+            or count >= MAX_PAGE
+            or body.left <= 0
+        ):
             break
         with store.reader(in_parts=True) as reader:
             page = walking.page(reader, STEP)
@@ -59,13 +73,13 @@ def pulled(store: Store, walking: Walking, first: Page) -> Generator[bytes, None
 class _Body:
     """A body being made; `left`: the bytes that it may still have."""
 
-    def __init__(self, store: Store, *, is_named: bool) -> None:
+    def __init__(self, store: Store, *, is_named: bool, faults: Faults | None) -> None:
         """`is_named`: each record has its name, as in a pull."""
         self._store = store
         self._is_named = is_named
         self._places: dict[ArtifactId, int] = {}
         self._older: Mapping[ArtifactId, ArtifactId] = {}
-        self.left = MAX_BODY
+        self.left = 1 if fails(faults, "walk.server-sends-little", 0.05) else MAX_BODY
 
     def records(
         self, names: Sequence[ArtifactId], older: Mapping[ArtifactId, ArtifactId]

@@ -24,6 +24,7 @@ from xferzone import artifacts
 from xferzone.artifacts import CheckIn, Cluster, Control
 from xferzone.env import SYSTEM, Env
 from xferzone.errors import Busy, CorruptArtifact, NotFound, PeerError, XferzoneError
+from xferzone.faults import Faults, fails
 from xferzone.hashing import ArtifactId, parse_artifact_id
 from xferzone.refs import told as refs_told
 from xferzone.replicate import batch, coding, replying, sending, signing, told
@@ -77,12 +78,14 @@ class Terms:
         is_secure: it came over TLS, which a trusted proxy ended: a password may be read from it.
         waiting: how it waits for news; None: it does not, and is answered at once.
         env: the clock.
+        faults: bad luck, for tests; None: free.
     """
 
     host: str
     is_secure: bool = False
     waiting: Waiting | None = None
     env: Env = SYSTEM
+    faults: Faults | None = None
 
 
 def respond(store: Store, request: WalkRequest, terms: Terms) -> WalkReply:
@@ -144,6 +147,8 @@ class _Responding:
             return route.reply(self)
         stated = self._header(signing.STATED_HASH)
         actual = signing.body_hash(self._request.body) if stated or self._request.body else signing.EMPTY
+        if fails(self._terms.faults, "walk.server-busy", 0.02):
+            raise Busy(f"{self._store.path} is being written by another process: try again")
         with self._store.reader() as reader:
             self._admit(reader, self._request.method, self._request.target, actual)
         if stated and stated != actual:
@@ -268,7 +273,7 @@ class _Responding:
         return replying.told(Missing(list(found.missing), found.more), self._accepted)
 
     def pull(self) -> WalkReply:
-        pieces = sending.pulled(self._store, *self._walked(sending.STEP))
+        pieces = sending.pulled(self._store, *self._walked(sending.STEP), self._terms.faults)
         return replying.streamed(pieces, self._accepted, batch.CONTENT_TYPE)
 
     def _walked(self, bounds: Bounds) -> tuple[Walking, Page]:
@@ -281,6 +286,8 @@ class _Responding:
             with self._store.reader(in_parts=True) as reader:
                 position = since.position if since is not None and told.holds(reader, since) else 0
                 walking = Walking(reader, walk, position, self._terms.env)
+                if fails(self._terms.faults, "walk.server-short-page", 0.1):
+                    bounds = _SHORT
                 return walking, walking.page(reader, bounds)
         except UnknownRoot as exc:
             raise Refusal(404, str(exc)) from exc
@@ -298,7 +305,7 @@ class _Responding:
         if asked.older:
             with self._store.reader(in_parts=True) as reader:
                 older = sending.older_of(reader, names)
-        pieces = sending.batched(self._store, names, older)
+        pieces = sending.batched(self._store, names, older, self._terms.faults)
         return replying.streamed(pieces, self._accepted, batch.CONTENT_TYPE)
 
     def object(self) -> WalkReply:
@@ -338,6 +345,7 @@ def _kind(content: bytes) -> str:
     return "blob"
 
 
+_SHORT: Final = Bounds(ids=3)  # of a page that a test wants short
 _OBJECTS: Final = "/v0/objects/"
 _OBJECT: Final = _Route(("GET", "HEAD"), _Responding.object)
 _ROUTES: Final[Mapping[str, _Route]] = {

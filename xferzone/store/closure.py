@@ -105,7 +105,9 @@ def quick(reader: Reader, roots: Collection[int], known: Collection[int]) -> Clo
 def closure(reader: Reader, roots: Collection[int], known: Collection[int]) -> Closure:
     """All check-ins that lead to `roots`, but for what is complete and leads to `known`."""
     reached = _up(reader, roots)
+    reader.give_way()
     behind = set(_up(reader, known))
+    reader.give_way()
     left_out = behind - _incomplete(reader, behind)
     return Closure(
         {rid: each for rid, each in reached.items() if rid not in left_out}, reached.keys(), left_out
