@@ -3,6 +3,7 @@ VENV   ?= .venv
 HTTP   ?= 127.0.0.1:8080
 DNS    ?= 127.0.0.1:5300
 SECONDS ?= 3600
+SEEDS   ?= 1000
 MINUTES ?= 10
 
 BIN     := $(VENV)/bin
@@ -11,7 +12,7 @@ OLDEST  := $(VENV)-oldest
 PROJECT := setup.cfg pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check interop soak fuzz bench static unit oldest peers clean
+.PHONY: help run demo test check interop simulate soak fuzz bench static unit oldest peers clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -37,6 +38,9 @@ soak: peers $(VENV)/developed ## An hour of mutated requests, writers, kills and
 
 fuzz: $(VENV)/developed ## Octets that chance made for every parser, MINUTES of each; what breaks one goes to build/fuzz
 	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
+
+simulate: $(VENV)/developed ## Histories of repositories under faults, SEEDS a level; the same seed, the same history
+	$(BIN)/python -m tests.simulation $(SEEDS)
 
 bench: peers $(VENV)/developed ## Measure; prints ratios to what the real programs reach in the same run
 	$(BIN)/python bench/run.py

@@ -136,17 +136,24 @@ class Later:
             return is_due
 
     def _publish(self) -> None:
-        is_all, ahead = False, Ahead()
         with Store.open(self._repository) as store:
-            with store.writer(in_parts=True) as writer:
-                writer.take_waiting()
-            while not is_all:
-                with store.writer() as writer:
-                    is_over = _part_is_over(self._env)  # from here on, not while others wrote
-                    occasion = Occasion(self._env.clock_ms(), "", Door.PUSH)
-                    known = Liberties(ahead=ahead)
-                    notices, is_all = publish_part(writer, LocalRefs(writer), occasion, is_over, known)
-                    is_all = is_all and rechaining.rechain_noted(writer, is_over)
-                for notice in notices:
-                    _log.warning("%s", notice)
-                served.compile_wanted(store, ahead)
+            for notice in publish_left(store, self._env):
+                _log.warning("%s", notice)
+
+
+def publish_left(store: Store, env: Env) -> Iterator[str]:
+    """Publish what requests have left, in parts; what people should be told."""
+    is_all, ahead = False, Ahead()
+    with store.writer(in_parts=True) as writer:
+        writer.take_waiting()
+        writer.fault("later.taken", 0.2)
+    while not is_all:
+        with store.writer() as writer:
+            is_over = _part_is_over(env)  # from here on, not while others wrote
+            occasion = Occasion(env.clock_ms(), "", Door.PUSH)
+            known = Liberties(ahead=ahead)
+            notices, is_all = publish_part(writer, LocalRefs(writer), occasion, is_over, known)
+            writer.fault("later.published", 0.2)
+            is_all = is_all and rechaining.rechain_noted(writer, is_over)
+        yield from notices
+        served.compile_wanted(store, ahead)

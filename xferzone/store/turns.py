@@ -17,6 +17,8 @@ REST_S: Final = 0.12  # seconds; more than the 100 ms between two looks of SQLit
 
 #: Seconds by which transactions are measured; benches and tests take those of the CPU, which others do not prolong.
 clock: Callable[[], float] = time.monotonic
+#: How a process rests; where time is made up, it does not.
+rest: Callable[[float], None] = time.sleep
 
 
 class Turns:
@@ -35,8 +37,8 @@ class Turns:
 
     def take(self, timeout: float) -> bool:
         """Wait for the turn of this thread for at most `timeout` seconds; whether it has come."""
-        if (rest := self._free_at - time.monotonic()) > 0:
-            time.sleep(rest)
+        if (left := self._free_at - time.monotonic()) > 0:
+            rest(left)
         if not self._lock.acquire(timeout=timeout):
             return False
         self._owner = threading.get_ident()

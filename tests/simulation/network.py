@@ -1,0 +1,137 @@
+"""The network between nodes: carries one body there and one back, and does what networks do.
+
+    before the request arrives    others may act; it is lost, flipped, or brought twice
+    before the reply arrives      others may act; it is lost after all was committed, cut, or flipped
+    a partition                   nothing goes between two nodes for a while
+
+A client's driver sends from a thread of its own. Here the reply is made when it is first looked at, in the one thread
+that there is, so that a history is the same every time.
+"""
+
+from collections.abc import Callable
+from io import BytesIO
+from typing import Final, NamedTuple, Self
+
+from tests.simulation.luck import Luck
+from tests.simulation.process import Death
+from tests.simulation.story import Story
+from xferzone.errors import PeerError
+from xferzone.transport import Body
+
+MEANWHILE: Final = 0.1  # how probable it is that others act while a message is on its way
+
+
+class Message(NamedTuple):
+    """What travels."""
+
+    content_type: str
+    octets: bytes
+
+
+class Network:
+    """All ways between nodes. `meanwhile` lets others act."""
+
+    def __init__(self, luck: Luck, story: Story, meanwhile: Callable[[], None]) -> None:
+        self._luck = luck
+        self._story = story
+        self._meanwhile = meanwhile
+        self._parted: dict[frozenset[str], int] = {}  # until when, ms
+
+    def part(self, one: str, other: str, until_ms: int) -> None:
+        """Let nothing through between two nodes until then."""
+        self._parted[frozenset((one, other))] = until_ms
+        self._story.tell("network", f"{one} and {other} cannot reach each other")
+
+    def heal(self) -> None:
+        """End all partitions."""
+        self._parted.clear()
+
+    def check(self, client: str, server: str) -> None:
+        """A message sets out. Raises PeerError: it does not arrive."""
+        self._wait()
+        if self._parted.get(frozenset((client, server)), 0) > self._story.now_ms:
+            raise PeerError(f"{server} cannot be reached")
+        if self._luck.strikes("network.request-lost", 0.15):
+            self._tell(client, f"its request to {server} is lost")
+            raise PeerError(f"{server} does not answer")
+
+    def asked(self, client: str, server: str, ask: Callable[[bytes], Message], octets: bytes) -> Message:
+        """The reply to `octets`, as it arrives. Raises PeerError: none does."""
+        self.check(client, server)
+        if self._luck.strikes("network.request-flipped", 0.1):
+            self._tell(client, f"a bit of its request to {server} is flipped")
+            octets = self.flipped(octets)
+        try:
+            reply = ask(octets)
+            if self._luck.strikes("network.request-repeated", 0.15):
+                self._tell(client, f"its request arrives at {server} twice")
+                reply = ask(octets)
+        except Death as death:
+            raise PeerError(f"{server} closed the connection: it died") from death
+        self._wait()
+        return Message(reply.content_type, self.returned(client, server, reply.octets))
+
+    def returned(self, client: str, server: str, octets: bytes) -> bytes:
+        """A reply as it arrives. Raises PeerError: it does not."""
+        if self._luck.strikes("network.reply-lost", 0.2):
+            self._tell(client, f"the reply of {server} is lost")
+            raise PeerError(f"{server} closed the connection")
+        if self._luck.strikes("network.reply-cut", 0.1):
+            self._tell(client, f"the reply of {server} is cut")
+            return octets[: self._luck.below(len(octets) or 1)]
+        if self._luck.strikes("network.reply-flipped", 0.1):
+            self._tell(client, f"a bit of the reply of {server} is flipped")
+            return self.flipped(octets)
+        return octets
+
+    def flipped(self, octets: bytes) -> bytes:
+        """The same with one bit changed."""
+        if not octets:
+            return octets
+        at = self._luck.below(len(octets))
+        return octets[:at] + bytes([octets[at] ^ 1 << self._luck.below(8)]) + octets[at + 1 :]
+
+    def _wait(self) -> None:
+        self._story.now_ms += 5 + self._luck.below(200)
+        if self._luck.chance(MEANWHILE):
+            self._meanwhile()
+
+    def _tell(self, client: str, what: str) -> None:
+        self._story.tell("network", f"{client}: {what}")
+
+
+class Way:
+    """A Transport from one node to the server of another."""
+
+    def __init__(self, network: Network, client: str, server: str, ask: Callable[[Message], Message]) -> None:
+        self.name = f"http://{server}/"
+        self._server = server
+        self._network = network
+        self._client = client
+        self._ask = ask
+
+    def exchange(self, body: Body) -> Body:
+        with body:
+            octets = body.octets.read()
+        kind = body.content_type
+        return _Promised(
+            lambda: self._network.asked(
+                self._client, self._server, lambda arrived: self._ask(Message(kind, arrived)), octets
+            )
+        )
+
+
+class _Promised(Body):
+    """A reply that is made when it is entered: by the thread that reads it."""
+
+    def __init__(self, make: Callable[[], Message]) -> None:
+        super().__init__("", BytesIO())
+        object.__setattr__(self, "_make", make)
+
+    def __enter__(self) -> Self:
+        message = self._make()
+        object.__setattr__(self, "content_type", message.content_type)
+        object.__setattr__(self, "octets", BytesIO(message.octets))
+        return self
+
+    _make: Callable[[], Message]

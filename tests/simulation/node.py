@@ -1,0 +1,125 @@
+"""A node: a repository, the server that answers for it, and a clock that may be wrong."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from tests.simulation.luck import Luck
+from tests.simulation.network import Message
+from tests.simulation.process import Death, Process
+from tests.simulation.story import Story
+from xferzone import exchange
+from xferzone.env import Env
+from xferzone.exchange import Terms
+from xferzone.exchange.publishing import Later
+from xferzone.sync.client.options import Account
+from xferzone.transport import Body
+
+ADMINS: Final = ("ops", "ann")
+
+
+class Node:
+    """One repository of the history.
+
+    Fields:
+        login: whose edits are made here, and with which it logs in elsewhere; the password is "pw".
+        origin: the node that it was copied from; None: it is the primary.
+        env: its clock, which is `skew_ms` ahead of the true one.
+        crashed: a process died since this was last looked at.
+        has_left: its server has left something to be published.
+    """
+
+    def __init__(self, name: str, path: Path, luck: Luck, story: Story, skew_ms: int) -> None:
+        self.name = name
+        self.path = path
+        self.login = name
+        self.origin: Node | None = None
+        self.crashed = False
+        self.has_left = True
+        self.skew_ms = skew_ms
+        self._luck = luck
+        self._story = story
+        self._server: Process | None = None
+        self.env = Env(
+            clock_ms=lambda: story.now_ms + self.skew_ms,
+            monotonic=lambda: story.now_ms / 1_000,
+            token=luck.octets,
+            sleep=_tell_sleep(story),
+        )
+        self.account = Account(self.login, "pw")
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether its login has the setup capability at the primary."""
+        return self.login in ADMINS
+
+    @contextmanager
+    def process(self, name: str) -> Iterator[Process]:
+        """A program that runs on this node, until its block ends or it dies."""
+        process = Process(f"{name} on {self.name}", self._luck, self.path if self.path.exists() else None)
+        try:
+            yield process
+        except Death as death:
+            if death.process is not process:
+                raise
+            self.note(death)
+            raise
+        finally:
+            process.end()
+
+    def answer(self, message: Message) -> Message:
+        """What its server answers. Raises Death: the server died; the next request finds a new one."""
+        server = self.server
+        later = _Left(self)
+        terms = Terms(env=self.env, faults=server.faults, later=later)
+        try:
+            with Body.of(message.content_type, message.octets) as body:
+                reply = exchange.answer(server.store, body, terms)
+            with reply.body:
+                return Message(reply.body.content_type, reply.octets())
+        except Death as death:
+            self.note(death)
+            self.end()
+            raise
+
+    @property
+    def server(self) -> Process:
+        """The server, begun if there is none."""
+        if self._server is None:
+            self._server = Process(f"server of {self.name}", self._luck, self.path)
+            self.has_left = True  # it looks for what its predecessor has left
+        return self._server
+
+    def end(self) -> None:
+        """End the server."""
+        if self._server is not None:
+            self._server.end()
+            self._server = None
+
+    def note(self, death: Death) -> None:
+        """A process of this node died."""
+        self.crashed = True
+        self._story.tell(self.name, f"CRASH: {death}")
+
+
+class _Left(Later):
+    """Notes that something is left to be published, and leaves it to the history when that happens."""
+
+    def __init__(self, node: Node) -> None:
+        super().__init__(node.path, node.env)
+        self._node = node
+
+    def soon(self) -> None:
+        self._node.has_left = True
+
+    @contextmanager
+    def put_off(self) -> Iterator[None]:
+        yield
+
+
+def _tell_sleep(story: Story) -> Callable[[float], None]:
+    def sleep(seconds: float) -> None:
+        story.now_ms += round(seconds * 1_000)
+
+    return sleep

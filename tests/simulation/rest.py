@@ -1,0 +1,90 @@
+"""At rest: nothing goes wrong any more, everybody exchanges what is new, and all nodes must become equal."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import dns.message
+
+from tests.simulation import acts
+from tests.simulation.node import Node
+from xferzone.dnsd.following import open_zones
+from xferzone.nameserver.respond import respond
+from xferzone.publish.deferred import compile_deferred, deferred
+from xferzone.publish.served import compile_all
+from xferzone.refs import LocalRefs, State
+from xferzone.store import Store
+from xferzone.zonefile.names import zone_name
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+
+class Unequal(AssertionError):
+    """Nodes have not become equal."""
+
+
+def caught_up(world: "World", node: Node) -> str:
+    """The node publishes what it left, or exchanges what is new with its origin."""
+    if node.origin is None:
+        return acts.publish_rest(world, node)
+    with Store.open(node.path) as store, store.reader() as reader:
+        is_mirror = reader.role == "mirror"
+    told = acts.synced(world, node, pull=True, push=not is_mirror)
+    with node.process("compiling") as process, process.store.writer() as writer:
+        refs = LocalRefs(writer)
+        compile_deferred(writer, refs, deferred(refs), compile_all)
+    return told
+
+
+class _State(NamedTuple):
+    """What nodes must agree on, each in lines that can be compared."""
+
+    refs: frozenset[tuple[str, str, int | None, State]]
+    artifacts: frozenset[bytes]
+    tags: frozenset[tuple[bytes, str, str, str | None]]
+    answers: frozenset[tuple[str, bytes]]
+
+
+def differences(nodes: Sequence[Node]) -> list[str]:
+    """In what the others are unlike the first node."""
+    first, *others = [(node.name, _state(node)) for node in nodes]
+    return [line for name, state in others for line in _differences(first[1], name, state)]
+
+
+def _differences(wanted: _State, name: str, found: _State) -> Iterator[str]:
+    for field, here, there in zip(_State._fields, wanted, found, strict=True):
+        lacks, extra = here - there, there - here
+        if lacks or extra:
+            yield f"{name} lacks {len(lacks)} {field}, has {len(extra)} others: {_shown(lacks or extra)}"
+
+
+def _shown(some: frozenset[object]) -> str:
+    return min(map(repr, some))[:100]
+
+
+def _state(node: Node) -> _State:
+    with Store.open(node.path) as store, store.reader() as reader:
+        refs = LocalRefs(reader).list()
+        tags = reader.db.execute(
+            """SELECT target.hash, name, prefix, value FROM tag JOIN blob AS target ON target.rid = tag.target
+               JOIN blob AS source ON source.rid = tag.source WHERE source.content IS NOT NULL"""
+        )
+        here = reader.db.execute("SELECT hash FROM blob WHERE content IS NOT NULL")
+        return _State(
+            frozenset((str(ref.branch), ref.checkin, ref.serial, ref.state) for ref in refs),
+            frozenset(raw for (raw,) in here),
+            frozenset(tags),
+            frozenset(_answers(node)),
+        )
+
+
+def _answers(node: Node) -> Iterator[tuple[str, bytes]]:
+    zones = open_zones(node.path)
+    try:
+        for zone in acts.ZONES:
+            for host in ("", "host-3.", "host-11.", "plain.", "nothing."):
+                name = f"{host}{zone_name(zone).to_text()}"
+                query = dns.message.make_query(name, "SOA" if not host else "A", id=1).to_wire()
+                yield name, respond(query, zones, tcp=True) or b""
+    finally:
+        zones.close()

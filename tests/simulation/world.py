@@ -1,0 +1,212 @@
+"""One history: a primary, two clones and two mirrors, many steps, then an end of all faults.
+
+    primary <── ann, bob      clones, whose people edit and push
+    primary <── east <── west mirrors, the second one of the first
+
+Everything comes from the seed: who acts, what goes wrong, what the clocks say.
+"""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+from unittest import mock
+
+from tests.simulation import acts, rest
+from tests.simulation.acts import Act
+from tests.simulation.facts import Facts
+from tests.simulation.luck import Luck
+from tests.simulation.network import Network, Way
+from tests.simulation.node import ADMINS, Node
+from tests.simulation.process import Death
+from tests.simulation.story import Story
+from xferzone.errors import CorruptArtifact, XferzoneError
+from xferzone.refs import LocalRefs
+from xferzone.repository import make
+from xferzone.store import Store, schema, turns
+from xferzone.store.accounts import put_user
+
+NOW_MS: Final = 1_800_000_000_000
+STEPS: Final = 45
+ROUNDS: Final = 6  # of all nodes, after the end of faults, until all must be equal
+CHECKED: Final = 0.3  # of the crashes after which all of a node is checked, which takes longer than the step
+_PAUSE_MS: Final = 20_000  # between two steps, at most
+_CLONES: Final = ("ann", "bob")
+_MIRRORS: Final = (("east", "primary"), ("west", "east"))
+
+
+class World:
+    """The nodes of a history, and what is between them."""
+
+    def __init__(self, seed: int, level: int, directory: Path) -> None:
+        self.luck = Luck(seed, level)
+        self.story = Story()
+        self.story.now_ms = NOW_MS
+        self.facts = Facts()
+        self.network = Network(self.luck, self.story, self.meanwhile)
+        self.nodes: dict[str, Node] = {}
+        self._directory = directory
+        self._depth = 0
+        self._is_quiet = False  # nobody acts meanwhile
+        self.steps = 0
+        self.rounds = 0
+        self.crashes = 0
+
+    # -- the history
+
+    def run(self) -> None:
+        """Live through it. Raises Broken, or whatever the product should not have raised."""
+        with (
+            mock.patch.object(secrets, "token_hex", lambda size: self.luck.octets(size).hex()),
+            mock.patch.object(secrets, "randbelow", self.luck.below),
+            mock.patch.object(turns, "clock", self.clock),
+            mock.patch.object(turns, "rest"),
+        ):
+            try:
+                self._is_quiet = True
+                self._begin()
+                self._is_quiet = False
+                for _ in range(STEPS):
+                    self.step()
+                self._come_to_rest()
+            finally:
+                self.facts.close()
+                for node in self.nodes.values():
+                    node.end()
+
+    def clock(self) -> float:
+        """Seconds of the machines' clocks; a slow machine takes long between two looks at it."""
+        if self.luck.strikes("machine.slow", 0.02):
+            self.story.now_ms += 700
+        return self.story.now_ms / 1_000
+
+    def step(self) -> None:
+        """Somebody does something."""
+        self.story.now_ms += self.luck.below(_PAUSE_MS)
+        node = self.luck.one_of(list(self.nodes.values()))
+        self.act(_chosen(self.luck, _acts_of(node)), node)
+
+    def meanwhile(self) -> None:
+        """Somebody does something while a message is on its way."""
+        if self._depth < 2 and self.nodes and not self._is_quiet:
+            self.story.deeper()
+            self.step()
+            self.story.higher()
+
+    def act(self, act: Act, node: Node) -> None:
+        """One act, what came of it, and whether all facts hold."""
+        self.steps += 1
+        self._depth += 1
+        try:
+            told = act(self, node)
+        except Death:
+            told = "dies"
+        except CorruptArtifact:
+            raise
+        except XferzoneError as exc:
+            told = f"{type(exc).__name__}: {str(exc)[:150]}"
+        finally:
+            self._depth -= 1
+        self.story.tell(node.name, told.replace("\n", " | ").replace(f"{self._directory}/", ""))
+        self.look()
+
+    def look(self) -> None:
+        """Look at all nodes, the primary first: the facts about others depend on where it stood."""
+        for node in self.nodes.values():
+            self.facts.look(node)
+            if node.crashed:
+                node.crashed = False
+                self.crashes += 1
+                if self.luck.chance(CHECKED):
+                    self.facts.check(node)
+
+    def way(self, client: Node, server: Node) -> Way:
+        """How the client reaches the server."""
+        return Way(self.network, client.name, server.name, server.answer)
+
+    # -- its beginning and its end
+
+    def _begin(self) -> None:
+        primary = self._node("primary", None)
+        make.make(primary.path, admin="ops", project_code=f"{7:040x}", now_ms=NOW_MS - 1_000)
+        with Store.open(primary.path) as store, store.writer() as writer:
+            for login in (*_CLONES, *(name for name, _ in _MIRRORS)):
+                put_user(writer, login, "pw", "s" if login in ADMINS else "ogi" if login in _CLONES else "og")
+        for _ in range(2):
+            self.act(acts.add_zone, primary)
+        for name in _CLONES:
+            self._cloned(name, "primary", schema.CLONE)
+        for name, origin in _MIRRORS:
+            self._cloned(name, origin, schema.MIRROR)
+        self.story.tell("", "all nodes are there")
+
+    def _node(self, name: str, origin: str | None) -> Node:
+        skew = (self.luck.below(40) - 20) * 1_000
+        node = Node(name, self._directory / f"{name}.xferzone", self.luck, self.story, skew)
+        node.origin = None if origin is None else self.nodes[origin]
+        if origin is None:
+            node.login = "ops"
+            self.nodes[name] = node
+        return node
+
+    def _cloned(self, name: str, origin: str, role: str) -> None:
+        """A copy of a node; what goes wrong on the way is tried again."""
+        node = self._node(name, origin)
+        assert node.origin is not None
+        while not node.path.exists():
+            self.act(acts.clone, node)
+        self.story.tell(name, f"is a {role} of {origin}")
+        with Store.open(node.path) as store, store.writer() as writer:
+            writer.set_setting("role", role)
+            for login, _ in _MIRRORS:
+                put_user(writer, login, "pw", "og")
+        self.nodes[name] = node
+        self.look()
+
+    def _come_to_rest(self) -> None:
+        """End all faults; the nodes become equal within ROUNDS, or the history is broken."""
+        self.story.tell("", "no more faults")
+        self.luck.end()
+        self._is_quiet = True
+        self.network.heal()
+        differences: Sequence[str] = ()
+        for self.rounds in range(1, ROUNDS + 1):
+            for node in self.nodes.values():
+                self.act(rest.caught_up, node)
+            differences = rest.differences(list(self.nodes.values()))
+            if not differences:
+                break
+            self.story.tell("", f"not equal yet: {'; '.join(differences[:3])}")
+        if differences:
+            raise rest.Unequal(f"after {ROUNDS} rounds: {'; '.join(differences[:5])}")
+        for node in self.nodes.values():
+            self.facts.check(node)
+            self.facts.settled(node)
+        self.story.tell("", f"all are equal after {self.rounds} rounds")
+        self._tell_refs()
+
+    def _tell_refs(self) -> None:
+        with Store.open(self.nodes["primary"].path) as store, store.reader() as reader:
+            for ref in LocalRefs(reader).list():
+                self.story.tell(
+                    "", f"{ref.branch} stands at {ref.checkin[:10]}, serial {ref.serial}, {ref.state.name}"
+                )
+
+
+def _acts_of(node: Node) -> Sequence[tuple[Act, int]]:
+    if node.origin is None:
+        return acts.AT_PRIMARY
+    return acts.AT_CLONE if node.name in _CLONES else acts.AT_MIRROR
+
+
+def _chosen(luck: Luck, weighed: Sequence[tuple[Act, int]]) -> Act:
+    at = luck.below(sum(weight for _, weight in weighed))
+    return next(act for act, up_to in _summed(weighed) if at < up_to)
+
+
+def _summed(weighed: Sequence[tuple[Act, int]]) -> Iterator[tuple[Act, int]]:
+    """The acts, each with the sum of the weights up to it."""
+    total = 0
+    for act, weight in weighed:
+        total += weight
+        yield act, total
