@@ -4,12 +4,15 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from tests.simulation.node import Node
+from tests.simulation.process import Death, Process
 from xferzone import exchange
 from xferzone.artifacts import CheckIn, FileCard, Tag
 from xferzone.edit.appending import Author, Commit
 from xferzone.edit.commit import Edit
 from xferzone.edit.replaying import own_forks, replay
 from xferzone.exchange import Options, known_remote
+from xferzone.exchange.follower import Follower
+from xferzone.exchange.following import Following, Ways
 from xferzone.exchange.publishing import publish_left
 from xferzone.hashing import ArtifactId, short
 from xferzone.publish.publish import publish
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 ZONES: Final = ("a.test", "b.test", "c.test")
 BRANCHES: Final = ("main", "dev")
 _STOCKED: Final = 25  # records of a new zone, so that its versions are worth a delta
+_RESTARTED: Final = 0.3  # of the pulls, before which a new program begins
 _PARTITION_MS: Final = 120_000
 
 
@@ -275,8 +279,41 @@ AT_CLONE: Final[Sequence[tuple[Act, int]]] = (
 
 
 def pull(world: "World", node: Node) -> str:
-    """A mirror pulls."""
-    return synced(world, node, pull=True, push=False)
+    """A mirror pulls; its program may have begun long before."""
+    if world.luck.chance(_RESTARTED):
+        node.end_follower()
+    process, follower = node.follower or _begun(world, node)
+    try:
+        done = follower.pull()
+    except Death as death:
+        if death.process is process:
+            node.note(death)
+            node.end_follower()
+        raise
+    moved = [f"{each.branch} to {short(each.new)}" for each in done.followed.moved]
+    kept = [f"{each.branch} kept" for each in (*done.followed.incomplete, *done.followed.invalid)]
+    told = [
+        f"{done.received} received in {done.requests} requests of {done.primary} by {done.via}",
+        *moved,
+        *kept,
+    ]
+    return f"pull: {', '.join(told)}"
+
+
+def _begun(world: "World", node: Node) -> tuple[Process, Follower]:
+    """A program that follows."""
+    assert node.origin is not None
+    process = Process(f"follower on {node.name}", world.luck, node.path)
+    primaries = {f"http://{each.name}/": each for each in (node.origin, *node.others)}
+    ways = Ways(
+        walk=lambda url: world.walk_way(node, primaries[url]),
+        xfer=lambda url: world.way(node, primaries[url]),
+    )
+    options = Following(
+        via=node.via, account=node.account, waits=False, in_thread=False, env=node.env, faults=process.faults
+    )
+    node.follower = process, Follower(process.store, list(primaries), transport=ways, options=options)
+    return node.follower
 
 
 AT_MIRROR: Final[Sequence[tuple[Act, int]]] = ((pull, 9), (part, 1))

@@ -8,7 +8,8 @@ A client's driver sends from a thread of its own. Here the reply is made when it
 that there is, so that a history is the same every time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import replace
 from io import BytesIO
 from typing import Final, NamedTuple, Self
 
@@ -17,6 +18,7 @@ from tests.simulation.process import Death
 from tests.simulation.story import Story
 from xferzone.errors import PeerError
 from xferzone.transport import Body
+from xferzone.transport.walk import WalkReply, WalkRequest
 
 MEANWHILE: Final = 0.1  # how probable it is that others act while a message is on its way
 
@@ -119,6 +121,47 @@ class Way:
                 self._client, self._server, lambda arrived: self._ask(Message(kind, arrived)), octets
             )
         )
+
+
+class WalkWay:
+    """A WalkTransport from one node to the server of another."""
+
+    def __init__(
+        self, network: Network, client: str, server: str, ask: Callable[[WalkRequest], "Replied"]
+    ) -> None:
+        self.name = f"http://{server}/"
+        self.host = server
+        self._network = network
+        self._client = client
+        self._ask = ask
+
+    def ask(self, request: WalkRequest) -> WalkReply:
+        replied: list[Replied] = []
+
+        def asked(octets: bytes) -> Message:
+            replied.append(self._ask(replace(request, body=octets)))
+            return Message("", replied[-1].octets)
+
+        whole = self._network.asked(self._client, self.host, asked, request.body)
+        last = replied[-1]
+        return WalkReply(last.status, last.headers, _sent(whole.octets, len(last.octets)))
+
+
+class Replied(NamedTuple):
+    """A reply of the walk, all of it."""
+
+    status: int
+    headers: Mapping[str, str]
+    octets: bytes
+
+
+def _sent(octets: bytes, stated: int) -> Generator[bytes, None, None]:
+    """What arrives of a body that was to have `stated` octets."""
+    half = len(octets) // 2
+    yield octets[:half]
+    yield octets[half:]
+    if len(octets) < stated:
+        raise PeerError("the connection was closed before the end of the reply")
 
 
 class _Promised(Body):

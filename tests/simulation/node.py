@@ -6,17 +6,22 @@ from pathlib import Path
 from typing import Final
 
 from tests.simulation.luck import Luck
-from tests.simulation.network import Message
+from tests.simulation.network import Message, Replied
 from tests.simulation.process import Death, Process
 from tests.simulation.story import Story
 from xferzone import exchange
 from xferzone.env import Env
 from xferzone.exchange import Terms
+from xferzone.exchange.follower import Follower
+from xferzone.exchange.following import Via
 from xferzone.exchange.publishing import Later
+from xferzone.replicate import server as server_walk
 from xferzone.sync.client.options import Account
 from xferzone.transport import Body
+from xferzone.transport.walk import WalkRequest
 
 ADMINS: Final = ("ops", "ann")
+EDITORS: Final = ("ann", "bob")  # who have clones
 
 
 class Node:
@@ -25,6 +30,9 @@ class Node:
     Fields:
         login: whose edits are made here, and with which it logs in elsewhere; the password is "pw".
         origin: the node that it was copied from; None: it is the primary.
+        others: nodes that it may follow instead.
+        via: the road that it follows by.
+        follower: the program that follows, as long as it lives.
         env: its clock, which is `skew_ms` ahead of the true one.
         crashed: a process died since this was last looked at.
         has_left: its server has left something to be published.
@@ -35,6 +43,9 @@ class Node:
         self.path = path
         self.login = name
         self.origin: Node | None = None
+        self.others: list[Node] = []
+        self.via: Via = "walk"
+        self.follower: tuple[Process, Follower] | None = None
         self.crashed = False
         self.has_left = True
         self.skew_ms = skew_ms
@@ -53,6 +64,10 @@ class Node:
     def is_admin(self) -> bool:
         """Whether its login has the setup capability at the primary."""
         return self.login in ADMINS
+
+    @property
+    def is_mirror(self) -> bool:
+        return self.origin is not None and self.login not in EDITORS
 
     @contextmanager
     def process(self, name: str) -> Iterator[Process]:
@@ -83,6 +98,19 @@ class Node:
             self.end()
             raise
 
+    def respond(self, request: WalkRequest) -> Replied:
+        """What its server answers to a request of the walk. Raises Death as `answer`."""
+        server = self.server
+        try:
+            with server_walk.respond(
+                server.store, request, server_walk.Terms(self.name, env=self.env)
+            ) as reply:
+                return Replied(reply.status, reply.headers, b"".join(reply.body))
+        except Death as death:
+            self.note(death)
+            self.end()
+            raise
+
     @property
     def server(self) -> Process:
         """The server, begun if there is none."""
@@ -92,10 +120,17 @@ class Node:
         return self._server
 
     def end(self) -> None:
-        """End the server."""
+        """End the server and the follower."""
+        self.end_follower()
         if self._server is not None:
             self._server.end()
             self._server = None
+
+    def end_follower(self) -> None:
+        """End the program that follows."""
+        if self.follower is not None:
+            self.follower[0].end()
+            self.follower = None
 
     def note(self, death: Death) -> None:
         """A process of this node died."""

@@ -27,9 +27,9 @@ def caught_up(world: "World", node: Node) -> str:
     """The node publishes what it left, or exchanges what is new with its origin."""
     if node.origin is None:
         return acts.publish_rest(world, node)
-    with Store.open(node.path) as store, store.reader() as reader:
-        is_mirror = reader.role == "mirror"
-    told = acts.synced(world, node, pull=True, push=not is_mirror)
+    if node.is_mirror:
+        return acts.pull(world, node)
+    told = acts.synced(world, node, pull=True, push=True)
     with node.process("compiling") as process, process.store.writer() as writer:
         refs = LocalRefs(writer)
         compile_deferred(writer, refs, deferred(refs), compile_all)
@@ -37,18 +37,37 @@ def caught_up(world: "World", node: Node) -> str:
 
 
 class _State(NamedTuple):
-    """What nodes must agree on, each in lines that can be compared."""
+    """What nodes must agree on.
+
+    Fields:
+        reached: hashes of the check-ins that lead to where refs stand; mirrors have no others.
+    """
 
     refs: frozenset[tuple[str, str, int | None, State]]
     artifacts: frozenset[bytes]
     tags: frozenset[tuple[bytes, str, str, str | None]]
     answers: frozenset[tuple[str, bytes]]
+    reached: frozenset[bytes]
 
 
 def differences(nodes: Sequence[Node]) -> list[str]:
-    """In what the others are unlike the first node."""
-    first, *others = [(node.name, _state(node)) for node in nodes]
-    return [line for name, state in others for line in _differences(first[1], name, state)]
+    """In what the others are unlike the first node; a mirror, as far as refs reach."""
+    first = _state(nodes[0])
+    reached = _as_mirrored(first, first)
+    found: list[str] = []
+    for node in nodes[1:]:
+        state = _state(node)
+        if node.is_mirror:
+            found += _differences(reached, node.name, _as_mirrored(first, state))
+        else:
+            found += _differences(first, node.name, state)
+    return found
+
+
+def _as_mirrored(primary: _State, state: _State) -> _State:
+    """What counts of a mirror's state, or of the primary's: check-ins that lead to refs, and their tags."""
+    tags = frozenset(tag for tag in state.tags if tag[0] in primary.reached)
+    return state._replace(artifacts=state.artifacts & primary.reached, tags=tags)
 
 
 def _differences(wanted: _State, name: str, found: _State) -> Iterator[str]:
@@ -70,11 +89,17 @@ def _state(node: Node) -> _State:
                JOIN blob AS source ON source.rid = tag.source WHERE source.content IS NOT NULL"""
         )
         here = reader.db.execute("SELECT hash FROM blob WHERE content IS NOT NULL")
+        reached = reader.db.execute(
+            """WITH RECURSIVE up(rid) AS (
+                   SELECT checkin FROM ref UNION SELECT parent FROM up JOIN parent ON child = up.rid)
+               SELECT hash FROM up JOIN blob USING (rid)"""
+        )
         return _State(
             frozenset((str(ref.branch), ref.checkin, ref.serial, ref.state) for ref in refs),
             frozenset(raw for (raw,) in here),
             frozenset(tags),
             frozenset(_answers(node)),
+            frozenset(raw for (raw,) in reached),
         )
 
 

@@ -16,22 +16,22 @@ from tests.simulation import acts, rest
 from tests.simulation.acts import Act
 from tests.simulation.facts import Facts
 from tests.simulation.luck import Luck
-from tests.simulation.network import Network, Way
-from tests.simulation.node import ADMINS, Node
+from tests.simulation.network import Network, WalkWay, Way
+from tests.simulation.node import ADMINS, EDITORS, Node
 from tests.simulation.process import Death
 from tests.simulation.story import Story
 from xferzone.errors import CorruptArtifact, XferzoneError
 from xferzone.refs import LocalRefs
 from xferzone.repository import make
-from xferzone.store import Store, schema, turns
+from xferzone.store import Store, turns
 from xferzone.store.accounts import put_user
 
 NOW_MS: Final = 1_800_000_000_000
 STEPS: Final = 45
 ROUNDS: Final = 6  # of all nodes, after the end of faults, until all must be equal
+TRIES: Final = 60  # until a node has its first copy
 CHECKED: Final = 0.3  # of the crashes after which all of a node is checked, which takes longer than the step
 _PAUSE_MS: Final = 20_000  # between two steps, at most
-_CLONES: Final = ("ann", "bob")
 _MIRRORS: Final = (("east", "primary"), ("west", "east"))
 
 
@@ -124,20 +124,24 @@ class World:
         """How the client reaches the server."""
         return Way(self.network, client.name, server.name, server.answer)
 
+    def walk_way(self, client: Node, server: Node) -> WalkWay:
+        """The same, for the walk."""
+        return WalkWay(self.network, client.name, server.name, server.respond)
+
     # -- its beginning and its end
 
     def _begin(self) -> None:
         primary = self._node("primary", None)
         make.make(primary.path, admin="ops", project_code=f"{7:040x}", now_ms=NOW_MS - 1_000)
         with Store.open(primary.path) as store, store.writer() as writer:
-            for login in (*_CLONES, *(name for name, _ in _MIRRORS)):
-                put_user(writer, login, "pw", "s" if login in ADMINS else "ogi" if login in _CLONES else "og")
+            for login in (*EDITORS, *(name for name, _ in _MIRRORS)):
+                put_user(writer, login, "pw", "s" if login in ADMINS else "ogi" if login in EDITORS else "og")
         for _ in range(2):
             self.act(acts.add_zone, primary)
-        for name in _CLONES:
-            self._cloned(name, "primary", schema.CLONE)
+        for name in EDITORS:
+            self._cloned(name)
         for name, origin in _MIRRORS:
-            self._cloned(name, origin, schema.MIRROR)
+            self._mirrored(name, origin)
         self.story.tell("", "all nodes are there")
 
     def _node(self, name: str, origin: str | None) -> Node:
@@ -149,19 +153,43 @@ class World:
             self.nodes[name] = node
         return node
 
-    def _cloned(self, name: str, origin: str, role: str) -> None:
-        """A copy of a node; what goes wrong on the way is tried again."""
-        node = self._node(name, origin)
-        assert node.origin is not None
-        while not node.path.exists():
+    def _cloned(self, name: str) -> None:
+        """A clone of the primary; what goes wrong on the way is tried again."""
+        node = self._node(name, "primary")
+        for _ in range(TRIES):
+            if node.path.exists():
+                break
             self.act(acts.clone, node)
-        self.story.tell(name, f"is a {role} of {origin}")
-        with Store.open(node.path) as store, store.writer() as writer:
-            writer.set_setting("role", role)
-            for login, _ in _MIRRORS:
-                put_user(writer, login, "pw", "og")
+        else:
+            raise rest.Unequal(f"{name} has not begun after {TRIES} clones")
+        self.story.tell(name, "is a clone of primary")
         self.nodes[name] = node
         self.look()
+
+    def _mirrored(self, name: str, origin: str) -> None:
+        """A mirror, which begins with nothing."""
+        node = self._node(name, origin)
+        node.via = self.luck.one_of(("walk", "walk", "xfer"))
+        if origin != "primary" and self.luck.chance(0.5):
+            node.others.append(self.nodes["primary"])
+        make.make_mirror(node.path)
+        self.nodes[name] = node
+        for _ in range(TRIES):
+            if self._is_of_the_project(node):
+                break
+            for each in (node.origin, node):  # a mirror that lacks anything lets nobody follow
+                if each is not None and each.is_mirror:
+                    self.act(acts.pull, each)
+        else:
+            raise rest.Unequal(f"{name} has not begun after {TRIES} pulls")
+        with Store.open(node.path) as store, store.writer() as writer:
+            for login, _ in _MIRRORS:
+                put_user(writer, login, "pw", "og")
+        self.story.tell(name, f"is a mirror of {origin}, by {node.via}")
+
+    def _is_of_the_project(self, node: Node) -> bool:
+        with Store.open(node.path) as store, store.reader() as reader:
+            return reader.setting("project-code") is not None
 
     def _come_to_rest(self) -> None:
         """End all faults; the nodes become equal within ROUNDS, or the history is broken."""
@@ -196,7 +224,7 @@ class World:
 def _acts_of(node: Node) -> Sequence[tuple[Act, int]]:
     if node.origin is None:
         return acts.AT_PRIMARY
-    return acts.AT_CLONE if node.name in _CLONES else acts.AT_MIRROR
+    return acts.AT_CLONE if node.name in EDITORS else acts.AT_MIRROR
 
 
 def _chosen(luck: Luck, weighed: Sequence[tuple[Act, int]]) -> Act:
