@@ -18,7 +18,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True, order=True)
 class Listener:
-    """An `address` that answers for a repository; `what`: "http" or "dns", `verb`: the command behind it."""
+    """An `address` that answers for a repository; `what`: http, replicate or dns, `verb`: the command behind it."""
 
     what: str
     address: str

@@ -1,6 +1,6 @@
 """One request of the walk on HTTP, from its head to the last octet of its reply: the log's line, counters, the sending.
 
-    walk kind=batch outcome=ok status=200 user=m2 bytes_in=67012 bytes_out=1048576 ms=412.3 remote=192.0.2.7
+    walk kind=batch outcome=ok status=200 user=m2 bytes_in=80 bytes_out=254 ms=2.6 remote=127.0.0.1
 
 INFO where it brought artifacts in bulk or was refused, else DEBUG: mirrors poll every few seconds, and their first
 request is refused with 401.
