@@ -679,6 +679,25 @@ def test_a_server_that_holds_no_more_requests_is_polled_at_the_interval(
     assert max(gaps) < 17 + 2 * 5
 
 
+def test_a_follower_outlives_what_people_can_mend(primary: Project, mirror: Make, network: Network) -> None:
+    clock, heard = Clock(), list[object]()
+
+    def listen(news: object) -> None:
+        heard.append(news)
+        if len(heard) == 2:
+            lock.close()
+
+    options = Following(
+        account=OPS, in_thread=False, env=clock.env(), heard=listen, cancelled=lambda: len(heard) > 2
+    )
+    copy = mirror(options=options)
+    lock = contextlib.ExitStack()
+    lock.enter_context(standing.pulling(copy.store.path))
+    copy.follower.run()
+    assert [type(news) for news in heard] == [Busy, Busy, Pulled]
+    assert copy.tips() == tips(primary.store)
+
+
 def test_a_held_request_is_the_poll(primary: Project, mirror: Make, network: Network) -> None:
     clock, heard, held = Clock(), list[Pulled](), list[str]()
     whole = network.walks[FIRST]

@@ -9,11 +9,11 @@ at the interval at the latest, so nothing depends on being told.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
-from xferzone.errors import Busy, Cancelled, Denied, NoRoom, PeerError, Refused, XferzoneError
+from xferzone.errors import Busy, Cancelled, Denied, PeerError, Refused, UsageError, XferzoneError
 from xferzone.exchange import by_xfer, standing
 from xferzone.exchange.fetching import Fetching
 from xferzone.exchange.following import INTERVAL_S, Following, Pulled, Ways
@@ -118,7 +118,13 @@ class Follower:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Be the only one who pulls into this mirror. Raises Busy."""
-        with standing.pulling(self._store.path) as is_alone:
+        with ExitStack() as held:
+            try:
+                is_alone = held.enter_context(standing.pulling(self._store.path))
+            except OSError as exc:
+                raise XferzoneError(
+                    f"{self._store.path} cannot be pulled into: a lock beside it: {exc.strerror}"
+                ) from exc
             if not is_alone:
                 raise Busy(f"another process is pulling into {self._store.path} already")
             yield
@@ -202,7 +208,11 @@ class Follower:
     # -- for ever
 
     def run(self) -> None:
-        """Pull for ever, until `options.cancelled` says otherwise. What goes wrong is told to `options.heard`."""
+        """Pull for ever, until `options.cancelled` says otherwise. What goes wrong is told to `options.heard`.
+
+        Raises:
+            Refused: the repository is not a mirror.
+        """
         options, env = self._options, self._options.env
         wait_s = 0
         while not options.cancelled():
@@ -215,10 +225,13 @@ class Follower:
                 pulled = self._pull(due, wait_s=wait_s)
             except Cancelled:
                 return
+            except (Refused, UsageError):
+                raise
             except (PeerError, Denied) as exc:
                 options.heard(exc)
                 wait_s = 0
-            except (Busy, NoRoom) as exc:
+            except XferzoneError as exc:
+                # A full disk, a lock, a file that was damaged: people are told, and may mend it meanwhile.
                 options.heard(exc)
                 self._sleep(self._interval)
             else:
@@ -246,7 +259,9 @@ class Follower:
             env.sleep(min(left, _NAP_S))
 
     def _record(self) -> None:
-        standing.record(self._store.path, self._interval, [each.standing for each in self.primaries])
+        # Where it cannot be written, as on a full disk, zones are followed all the same.
+        with suppress(OSError):
+            standing.record(self._store.path, self._interval, [each.standing for each in self.primaries])
 
 
 @dataclass(frozen=True, slots=True)
