@@ -273,3 +273,41 @@ def test_artifacts_named_by_sha1_come_from_administrators_alone(store: Store) ->
     assert pushed(store, "ops", File(name, content)) == []
     with store.reader() as reader:
         assert reader.content(name) == content
+
+
+def test_a_check_in_that_waited_aside_cannot_take_a_branchs_name_when_its_source_comes(store: Store) -> None:
+    shadow = checkin(FIRST_ID, branch=f"{ZONE}/own", tags=[Tag("*", "sym-Example.com/main", None, None)])
+    source = shadow + b"x"
+    change = delta.create(source, shadow)
+    assert change is not None
+    pushed(store, "eve", SECOND, File(artifact_id(shadow), change, artifact_id(source)))
+    pushed(store, "ann", source)
+    with store.reader() as reader:
+        assert not reader.has(artifact_id(shadow))
+    (told,) = pushed(store, "eve", shadow)
+    assert "would be taken for the branch example.com/main" in told
+
+
+def test_before_anything_is_served_writers_may_bring_sha1_names(tmp_path: Path) -> None:
+    """A history from before 2017 is brought by whoever founds the zone."""
+    old = b"a file of long ago\n"
+    name = ArtifactId(hashlib.sha1(old).hexdigest())
+    with Store.create(tmp_path / "fresh.xferzone", PROJECT) as store:
+        with store.writer() as writer:
+            accounts.put_user(writer, "ann", "pw", "gi")
+        assert pushed(store, "ann", File(name, old)) == []
+        with store.reader() as reader:
+            assert reader.has(name)
+
+
+def test_what_the_artifacts_of_a_request_make_is_bounded(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xferzone.sync.server.taking.MAX_EXPANDED", 3_000)
+    source = bytes(1_000)
+    deltas = [File(artifact_id(made), delta.create(source, made) or b"", artifact_id(source))
+              for made in (source + b"%d" % number for number in range(3))]  # fmt: skip
+    assert sum(len(each.payload) for each in deltas) < 300
+    (told,) = pushed(store, "eve", source, *deltas)
+    assert f"with {deltas[1].artifact} the artifacts of a request have over 3000 bytes" in told
+    assert pushed(store, "eve", source, deltas[0]) == []

@@ -613,3 +613,44 @@ def test_what_a_zone_merged_from_elsewhere_is_published_with_it(project: Project
         found = places.placed(reader, artifact_id(other))
     assert found is not None
     assert (found.branch, found.place) == ("trunk", schema.PUBLISHED)
+
+
+def test_what_can_never_be_served_leaves_what_is_invalid_below_it(project: Project) -> None:
+    invalid = project.manifest(BROKEN, begun(project))
+    project.push(invalid)
+    early = project.manifest(B, artifact_id(invalid), date_ms=NOW - 10**9)
+    (told,) = project.push(early)
+    assert "its date is not after its parent's" in told
+    assert project.branch_of(artifact_id(early)) == f"{MAIN}-fork-{artifact_id(early)[:16]}"
+    mended = project.manifest(C, artifact_id(invalid))
+    assert project.push(mended) == []
+    assert project.served()[0] == artifact_id(mended)
+
+
+def test_what_is_invalid_leaves_once_a_tag_makes_it_what_nobody_can_follow(project: Project) -> None:
+    first = begun(project)
+    invalid = project.manifest(BROKEN, first)
+    upper = project.manifest(BROKEN, artifact_id(invalid))
+    project.push(invalid)
+    project.push(upper)
+    closed = Control(NOW, (Tag("+", "closed", artifact_id(invalid), None),), "ann").encode()
+    correction = project.manifest(B, artifact_id(upper))
+    told = project.push(closed, correction)
+    assert any("carries the tag closed" in each for each in told), told
+    assert project.served()[0] == first
+    assert project.leaves() == [first]
+
+
+def test_what_was_invalid_beside_what_wins_is_moved_to_a_fork(project: Project) -> None:
+    """Also where it was found so by a push before."""
+    first = begun(project)
+    invalid = project.manifest(BROKEN, first)
+    project.push(invalid)
+    upper = project.manifest(BROKEN, artifact_id(invalid))
+    project.push(upper)
+    winner = project.manifest(B, first)
+    (told,) = project.push(winner)
+    assert f"check-in {artifact_id(invalid)[:16]} was moved to branch" in told
+    assert project.leaves() == [artifact_id(winner)] == [project.served()[0]]
+    with project.store.reader() as reader:
+        assert places.invalid(reader, MAIN) == places.unplaced(reader) == []

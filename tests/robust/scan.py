@@ -28,6 +28,7 @@ from xferzone.cli.main import main
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.store import brought, remotes
 from xferzone.store.brought import Bringer
+from xferzone.store.incoming import Received
 from xferzone.store.remotes import Mark, Remote
 
 CPU_S: Final = 30  # seconds of processor time for the verbs of one child; they take half a second
@@ -86,7 +87,9 @@ def primary(directory: Path) -> Path:
         writer.put(os.urandom(3_000))
         writer.put(Cluster(tuple(sorted(line))).encode())
         for name in (b"one\n", b"two\n"):
-            writer.put_delta(artifact_id(name), artifact_id(name * 2), delta.create(b"", name) or b"")
+            writer.put_all(
+                [Received(artifact_id(name), artifact_id(name * 2), delta.create(b"", name) or b"")]
+            )
         brought.note(writer, line[2:], Bringer("bob", "push"))
         brought.note(writer, line[:2], Bringer("ann", "push"))
         writer.db.execute("INSERT OR IGNORE INTO unchained SELECT checkin FROM ref")

@@ -37,6 +37,7 @@ from xferzone.refs import Door, LocalRefs, Occasion
 from xferzone.repository import rebuild
 from xferzone.store import Store, accounts
 from xferzone.store.check.replace import damaged
+from xferzone.store.incoming import Received
 from xferzone.sync.client.options import Options, Purpose
 from xferzone.sync.client.repair import RepairSession
 from xferzone.web.app import create_app
@@ -81,7 +82,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
             writer.put(b"blob %d\n" % number)
         writer.make_clusters()
         named["aside"] = artifact_id(b"aside\n")
-        writer.put_delta(named["aside"], NOBODY, delta.create(b"", b"aside\n") or b"")
+        writer.put_all([Received(named["aside"], NOBODY, delta.create(b"", b"aside\n") or b"")])
         named["blob"], named["nobody"] = writer.put(b"blob last\n"), NOBODY
     with project.store.reader() as reader:
         (cluster,) = [each for each in reader.artifacts() if reader.content(each).startswith(b"M ")]

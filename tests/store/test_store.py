@@ -18,6 +18,7 @@ from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.store import Store, Writer, outgoing, places, pool, schema
 from xferzone.store.check import faults
 from xferzone.store.check.relink import relink
+from xferzone.store.incoming import Received
 from xferzone.store.opened import MAX_WAL
 
 # What `openssl dgst -sha3-256` prints for the three bytes "abc".
@@ -161,8 +162,10 @@ def test_a_delta_before_its_source_waits_and_then_is_the_artifact(store: Store) 
         then = delta.create(new, newest)
         assert made is not None
         assert then is not None
-        assert not writer.put_delta(artifact_id(newest), artifact_id(new), then)
-        assert not writer.put_delta(artifact_id(new), artifact_id(old), made)
+        writer.put_all([Received(artifact_id(newest), artifact_id(new), then)])
+        assert not writer.has(artifact_id(newest))
+        writer.put_all([Received(artifact_id(new), artifact_id(old), made)])
+        assert not writer.has(artifact_id(new))
         assert writer.phantoms(10) == [artifact_id(old)]
         writer.put(old)
         assert writer.content(artifact_id(newest)) == newest
@@ -174,14 +177,15 @@ def test_a_bad_delta_is_refused_or_dropped(store: Store) -> None:
     made = delta.create(old, new)
     assert made is not None
     with store.writer() as writer:
-        assert not writer.put_delta(artifact_id(new), artifact_id(old), made[:-10])
+        writer.put_all([Received(artifact_id(new), artifact_id(old), made[:-10])])
+        assert not writer.has(artifact_id(new))
         writer.put(old)
         assert not writer.has(artifact_id(new))
         assert writer.phantoms(10) == [artifact_id(new)]
         with pytest.raises((MalformedDelta, CorruptArtifact)):
-            writer.put_delta(artifact_id(new), artifact_id(old), made[:-10])
+            writer.put_all([Received(artifact_id(new), artifact_id(old), made[:-10])])
         with pytest.raises(CorruptArtifact):
-            writer.put_delta(artifact_id(b"other"), artifact_id(old), made)
+            writer.put_all([Received(artifact_id(b"other"), artifact_id(old), made)])
 
 
 @pytest.mark.parametrize("budget", [1, 5_000, 10**9])

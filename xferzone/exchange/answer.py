@@ -24,7 +24,7 @@ from xferzone.exchange import entrance
 from xferzone.exchange.entrance import MAX_ASKING, MAX_STRANGER_WIRE, Opening
 from xferzone.exchange.publishing import FIRST_S, REQUEST_S, Later, published_part, rechained
 from xferzone.exchange.room import SMALL, Room
-from xferzone.exchange.turns import Guest
+from xferzone.exchange.slots import Guest
 from xferzone.faults import Faults, fails, fault
 from xferzone.observer import Answered, Asked, Observer, Silent
 from xferzone.publish import kept_waiting, served

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import IO, Final, Self
 
-from xferzone.exchange.turns import Guest, Turns
+from xferzone.exchange.slots import Guest, Slots
 
 READERS: Final = 8  # requests that read at the same time: each may hold a reply of 5 MB, packed and not
 STRANGERS: Final = 4  # of them, at most
@@ -31,9 +31,9 @@ class Room:
     def __init__(self, directory: Path | None = None) -> None:
         """Large bodies lie in files without a name in `directory`; None: where the system puts such files."""
         self._directory = None if directory is None else str(directory)
-        self._room = Turns(1)
-        self._seats = Turns(READERS, STRANGERS)
-        self._checks = Turns(CHECKS)
+        self._room = Slots(1)
+        self._seats = Slots(READERS, STRANGERS)
+        self._checks = Slots(CHECKS)
 
     @classmethod
     def beside(cls, repository: Path) -> Self:

@@ -16,13 +16,14 @@ Nodes = Iterator[tuple[bytes, bytes]]
 
 
 def too_much(reader: Reader, before: Ref, lost: Lost) -> loss.Loss | None:
-    """The loss, if it is too much for the zone as it stood, compiled, at `before`. None: it is not."""
+    """The loss, by owners, if it is too much for the zone as it stood, compiled, at `before`. None: it is not."""
     return loss.too_much(lost, (node for _, node in _nodes(reader, before.numbers)))
 
 
-def between(reader: Reader, before: Ref, after: Ref) -> Lost:
-    """What goes between two versions of a zone, both compiled."""
-    return loss.of_nodes(*nodes(reader, before, after))
+def between(reader: Reader, before: Ref, after: Ref) -> loss.Loss | None:
+    """What goes between two versions of a zone, both compiled, if that is too much. None: it is not."""
+    lost = loss.of_nodes(*nodes(reader, before, after))
+    return loss.too_much(lost, (node for _, node in _nodes(reader, before.numbers)), loss.owner_of)
 
 
 def nodes(reader: Reader, before: Ref, after: Ref) -> tuple[Nodes, Nodes]:

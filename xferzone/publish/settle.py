@@ -49,8 +49,7 @@ def _told(pending: Pending, before: Ref, after: Ref) -> list[str]:
     before, as by our verbs."""
     try:
         default = defaulting.told(pending.writer, before, after)
-        lost = losing.between(pending.writer, before, after)
-        found = losing.too_much(pending.writer, before, lost)
+        found = losing.between(pending.writer, before, after)
     except (XferzoneError, ValueError):
         return []  # an index is damaged, which `check` tells; the push itself is sound
     told = [] if default is None else [f"{before.branch}: {default}"]

@@ -347,8 +347,13 @@ class _Trees:
 
 
 def _needs_a_right(content: bytes) -> bool:
-    """Whether it tags other artifacts, or would harm stock's readers."""
+    """Whether it tags other artifacts, or has a name besides its branch's, or would harm stock's readers."""
     parsed = artifacts.parse(content)
     if artifacts.hazard(content, parsed) is not None:
         return True
-    return isinstance(parsed, CheckIn | Control) and any(tag.target is not None for tag in parsed.tags)
+    if not isinstance(parsed, CheckIn | Control):
+        return False
+    own = {f"sym-{tag.value}" for tag in parsed.tags if tag.name == "branch"}
+    return any(
+        tag.target is not None or (tag.name.startswith("sym-") and tag.name not in own) for tag in parsed.tags
+    )

@@ -3,7 +3,6 @@
     put_all      artifacts, whole or as deltas  ->  verified  ->  rows  ->  linked
                  a delta whose source is not here is kept aside; it is taken in with its source
     put          one artifact, whole
-    put_delta    one artifact, as a delta
 
 What is stored here for the first time takes a new row, even if a phantom had one.
 """
@@ -28,7 +27,7 @@ CLUSTER_SIZE = 800  # members, unless at most CLUSTER_FROM remain after them
 
 @dataclass
 class _Shared:
-    """What the turns of one `put_all` share.
+    """What the steps of one `put_all` share.
 
     Fields:
         were_aside: what was kept aside before.
@@ -66,15 +65,6 @@ class Writer(Expecting):
         self.put_all([Received(name, None, content)])
         return name
 
-    def put_delta(self, artifact: ArtifactId, source: ArtifactId, made: bytes) -> bool:
-        """Store what the delta `made` makes of `source`. False: it is kept aside until the source arrives.
-
-        Raises:
-            MalformedDelta, CorruptArtifact: the delta does not make `artifact`. Nothing was stored.
-        """
-        self.put_all([Received(artifact, source, made)])
-        return self.has(artifact)
-
     def put_all(
         self,
         received: Sequence[Received],
@@ -83,21 +73,25 @@ class Writer(Expecting):
         refuse: Refuse | None = None,
         settle: Callable[[], None] | None = None,
     ) -> int:
-        """Store artifacts as `put` and `put_delta` do. Where those raise, so does this, and nothing is stored.
+        """Store artifacts, whole or as deltas of others; returns how many were new here, those kept aside included.
 
-        Returns how many were new here, those kept aside included.
+        A delta whose source is not here is kept aside until that comes.
 
         Args:
             noter: is shown what is stored.
             helper: takes a share of the verifying; never together with `refuse`, which needs this process.
             refuse: is asked about each artifact once it is verified; what it gives a reason for is not stored.
             settle: is called when they are stored, in the same transaction, where `give_way` may end it here.
+
+        Raises:
+            MalformedDelta, CorruptArtifact: an artifact is not what its name says. Nothing was stored.
+            PeerError: one is over MAX_ARTIFACT bytes.
         """
         here = self.present({each.artifact for each in received})
         left = {each.artifact: each for each in received if each.artifact not in here}
-        turns = _Shared(orphans.Ripe(self), noter, helper, refuse, settle)
-        self._take_all(left, turns)
-        return len(left) - turns.refused
+        shared = _Shared(orphans.Ripe(self), noter, helper, refuse, settle)
+        self._take_all(left, shared)
+        return len(left) - shared.refused
 
     def take_waiting(self) -> None:
         """Take in what was kept aside although its source is here: whoever did so was killed between two parts."""
@@ -132,32 +126,32 @@ class Writer(Expecting):
 
     # -- the steps of put_all
 
-    def _take_all(self, left: dict[ArtifactId, Received], turns: "_Shared") -> None:
+    def _take_all(self, left: dict[ArtifactId, Received], shared: _Shared) -> None:
         """Verify and store these, and what waited for them in turn; what hangs on something else is kept aside."""
         while left:
-            # What was kept aside counts as that in every turn: its sender is not present to be blamed, or asked for a
+            # What was kept aside counts as that in every step: its sender is not present to be blamed, or asked for a
             # right.
-            intake = Intake(self, list(left.values()), turns.were_aside, turns.noter, turns.refuse)
-            intake.verify(turns.helper)
+            intake = Intake(self, list(left.values()), shared.were_aside, shared.noter, shared.refuse)
+            intake.verify(shared.helper)
             orphans.drop(self, intake.dropped)
-            turns.refused += len(intake.refused)
+            shared.refused += len(intake.refused)
             if intake.verified:
                 self.fault("store.verified", 0.05)
                 self._store(intake)
                 self.fault("store.linked", 0.05)
-                turns.ripe.came([each.artifact for each in intake.verified])
+                shared.ripe.came([each.artifact for each in intake.verified])
             left = {each.artifact: each for each in intake.left}
             self.fault("store.turn", 0.05)
-            if turns.settle is not None:
-                turns.settle()
+            if shared.settle is not None:
+                shared.settle()
             if self.give_way():
                 left = {artifact: left[artifact] for artifact in left.keys() - self.present(left)}
-            waited = {each.artifact: each for each in turns.ripe.next()}
-            turns.were_aside |= waited.keys()
+            waited = {each.artifact: each for each in shared.ripe.next()}
+            shared.were_aside |= waited.keys()
             left |= waited
             if not (intake.verified or waited):
                 break
-        waiting = [each for each in left.values() if each.artifact not in turns.were_aside]
+        waiting = [each for each in left.values() if each.artifact not in shared.were_aside]
         self.crowded_out += orphans.keep(self, waiting)
         if waiting:
             self.fault("store.kept-aside", 0.2)

@@ -27,7 +27,7 @@ from typing import Final
 from xferzone.counters import Counters
 from xferzone.errors import Busy
 from xferzone.exchange.room import IN_MEMORY, SMALL
-from xferzone.exchange.turns import Guest
+from xferzone.exchange.slots import Guest
 from xferzone.web.deadlines import PATIENCE, STEP_S
 
 MAX_REQUESTS: Final = 48  # sync requests in one process that has THREADS threads; with fewer, as many fewer

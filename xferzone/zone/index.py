@@ -53,7 +53,7 @@ _FLAGS: Final = {NS: HAS_NS, CNAME: HAS_CNAME, DNAME: HAS_DNAME}
 _HEADER: Final = struct.Struct("<B3xL")
 _COUNT: Final = struct.Struct("<L")
 _RECORD: Final = struct.Struct(">HHHLH")
-_RRSET: Final = struct.Struct(">HLL")
+RRSET: Final = struct.Struct(">HLL")  # the head of an RRset in a node: type, number of records, bytes of them
 _TO_QUESTION: Final = 0xC00C  # a compression pointer to the name of the question
 
 
@@ -168,8 +168,8 @@ def rrset(node: bytes, rdtype: int) -> RRset | None:
     at = 1
     end = len(node)
     while at < end:
-        found, number, size = _RRSET.unpack_from(node, at)
-        at += _RRSET.size
+        found, number, size = RRSET.unpack_from(node, at)
+        at += RRSET.size
         if found == rdtype:
             return RRset(found, number, node[at : at + size])
         if found > rdtype:
@@ -183,8 +183,8 @@ def rrsets(node: bytes) -> list[RRset]:
     found = []
     at = 1
     while at < len(node):
-        rdtype, number, size = _RRSET.unpack_from(node, at)
-        at += _RRSET.size
+        rdtype, number, size = RRSET.unpack_from(node, at)
+        at += RRSET.size
         found.append(RRset(rdtype, number, node[at : at + size]))
         at += size
     return found
@@ -213,11 +213,11 @@ def _node(types: dict[int, list[tuple[int, bytes]]]) -> bytes:
             ((ttl, rdata),) = pairs
             size = 12 + len(rdata)
             parts.append(
-                _RRSET.pack(rdtype, 1, size) + _RECORD.pack(_TO_QUESTION, rdtype, 1, ttl, len(rdata)) + rdata
+                RRSET.pack(rdtype, 1, size) + _RECORD.pack(_TO_QUESTION, rdtype, 1, ttl, len(rdata)) + rdata
             )
         else:
             made = _with_lowest_ttl(rdtype, pairs)
-            parts.append(_RRSET.pack(rdtype, made.number, len(made.records)) + made.records)
+            parts.append(RRSET.pack(rdtype, made.number, len(made.records)) + made.records)
     return bytes((flags,)) + b"".join(parts)
 
 

@@ -7,13 +7,15 @@ Neither the SOA nor what signing makes counts, and rdata and TTLs do not matter:
 anew loses nothing, one whose owners are all renamed loses all.
 """
 
+import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from xferzone.zone.difference import Difference
-from xferzone.zone.index import EMPTY, rrsets
+from xferzone.zone.index import EMPTY, RRSET
 from xferzone.zonefile import names, rdtypes, text
 from xferzone.zonefile.rdtypes import NSEC, NSEC3, NSEC3PARAM, RRSIG, SOA, ZONEMD
 
@@ -23,53 +25,79 @@ MAX_OWNERS: Final = 5  # that a message names
 
 _UNCOUNTED: Final = frozenset((SOA, RRSIG, NSEC, NSEC3, NSEC3PARAM, ZONEMD))
 
-#: Owners as in Record.owner -> how many records fewer they have.
+#: Owners -> how many records fewer they have. Each is named as the function that counted says.
 Lost = Mapping[bytes, int]
+
+_HEAD: Final = RRSET.size
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Too much of the `before` records of a zone."""
+    """Too much of the records of a zone.
+
+    Fields:
+        before: how many there were.
+        number: how many go.
+        most: the owners that lose most, as in Record.owner, and how many each.
+    """
 
     before: int
-    lost: Lost
+    number: int
+    most: Sequence[tuple[bytes, int]]
 
     def told(self, zone: str) -> str:
         """In words, with the owners that lose most."""
         origin = names.zone_name(zone)
-        number = sum(self.lost.values())
-        most = sorted(self.lost.items(), key=lambda item: (-item[1], item[0]))[:MAX_OWNERS]
-        owners = ", ".join(f"{text.owner_name(owner, origin)} ({count:,})" for owner, count in most)
-        return f"{number:,} of {self.before:,} records ({100 * number // self.before} %), most of them at {owners}"
+        owners = ", ".join(f"{text.owner_name(owner, origin)} ({count:,})" for owner, count in self.most)
+        share = 100 * self.number // self.before
+        return f"{self.number:,} of {self.before:,} records ({share} %), most of them at {owners}"
 
 
 def of_lines(change: Difference) -> Lost:
-    """What a change of these canonical lines takes away."""
+    """What a change of these canonical lines takes away, by owners as in Record.owner."""
     fewer = Counter(_owners(change.gone))
     fewer.subtract(_owners(change.come))
     return {owner: count for owner, count in fewer.items() if count > 0}
 
 
 def of_nodes(gone: Iterable[tuple[bytes, bytes]], come: Iterable[tuple[bytes, bytes]]) -> Lost:
-    """What goes when indexes with the owners `gone`, each a key and its node, are replaced by those with `come`."""
+    """What goes when indexes with the owners `gone`, each a key and its node, are replaced by those with `come`; by
+    keys."""
     left, fewer = dict(gone), {}
     for key, node in come:
         before = left.pop(key, EMPTY)
         if before != node:
             fewer[key] = _counted(before) - _counted(node)
     fewer |= {key: _counted(node) for key, node in left.items()}
-    return {names.owner_text(names.key_labels(key)): count for key, count in fewer.items() if count > 0}
+    return {key: count for key, count in fewer.items() if count > 0}
 
 
-def too_much(lost: Lost, nodes: Iterable[bytes]) -> Loss | None:
-    """The loss, if it is too much for a zone that had these nodes, which are read as far as needed. None: it is not."""
+def owner_of(key: bytes) -> bytes:
+    """The owner whose key it is, as in Record.owner."""
+    return names.owner_text(names.key_labels(key))
+
+
+def too_much(
+    lost: Lost, nodes: Iterable[bytes], named: Callable[[bytes], bytes] = lambda owner: owner
+) -> Loss | None:
+    """The loss, if it is too much for a zone that had these nodes, which are read as far as needed. None: it is not.
+
+    `named`: the owner as in Record.owner, for the few that are told.
+    """
     number, before = sum(lost.values()), 0
     for node in nodes:
         if 100 * number <= MAX_LOST * before:
             return None
         before += _counted(node)
     is_over = before >= MIN_RECORDS and 100 * number > MAX_LOST * before
-    return Loss(before, lost) if is_over else None
+    if not is_over:
+        return None
+    # As many may lose the same: the names decide which of them are told.
+    least = heapq.nlargest(MAX_OWNERS, lost.values())[-1]
+    most = [(named(owner), count) for owner, count in lost.items() if count > least]
+    ties = (named(owner) for owner, count in lost.items() if count == least)
+    most += [(owner, least) for owner in islice(ties, MAX_OWNERS - len(most))]
+    return Loss(before, number, sorted(most, key=lambda item: (-item[1], item[0])))
 
 
 def _owners(lines: Iterable[bytes]) -> Iterator[bytes]:
@@ -81,4 +109,9 @@ def _owners(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _counted(node: bytes) -> int:
-    return sum(rrset.number for rrset in rrsets(node) if rrset.rdtype not in _UNCOUNTED)
+    number, at = 0, 1  # as rrsets() does; a loss may be of hundreds of thousands of nodes
+    while at < len(node):
+        rdtype, records, size = RRSET.unpack_from(node, at)
+        number += 0 if rdtype in _UNCOUNTED else records
+        at += _HEAD + size
+    return number

@@ -8,6 +8,7 @@
 What a value means is looked at elsewhere (faults.py, derived.py, repository/check.py).
 """
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -78,16 +79,14 @@ def database(reader: Reader) -> Iterator[str]:
 
 def objects(reader: Reader) -> Iterator[str]:
     """Tables, indexes, triggers and views that are not those of this release's schema."""
-    query = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite^_%' ESCAPE '^'"
-    expected = _by_name(_schema(query))
-    found = _by_name(reader.db.execute(query).fetchall())
-    for name, (kind, table, sql) in expected.items():
+    expected, found = _model(), _facts(reader.db)
+    for name, (kind, table, _) in expected.items():
         remedy = REBUILD if table in schema.DERIVED else BACKUP
         if name not in found:
             yield f"database: {kind} {name} is missing: {remedy}"
         elif found[name][0] != kind:
             yield f"database: a {found[name][0]} is in the place of {kind} {name}: {remedy}"
-        elif found[name] != (kind, table, sql):
+        elif found[name] != expected[name]:
             yield f"database: {kind} {name} is not as this release makes it: {remedy}"
     for name, (kind, table, _) in found.items():
         if name not in expected:
@@ -97,9 +96,49 @@ def objects(reader: Reader) -> Iterator[str]:
             )
 
 
-def _by_name(rows: list[tuple[str, ...]]) -> dict[str, tuple[str, str, str]]:
-    """Kind, table and statement, whose blanks do not count."""
-    return {name: (kind, table, " ".join(str(sql).split())) for kind, name, table, sql in rows}
+#: Words of a statement that SQLite tells nowhere else.
+_WORDS: Final = (
+    "WITHOUT ROWID",
+    "AUTOINCREMENT",
+    "UNIQUE",
+    "CHECK",
+    "COLLATE",
+    "GENERATED",
+    "STRICT",
+    "ON CONFLICT",
+)
+
+
+def _facts(db: sqlite3.Connection) -> dict[str, tuple[str, str, tuple[object, ...]]]:
+    """What there is, by name: kind, table, then what SQLite has made of its statement, however that is written.
+
+    Releases of SQLite write a statement differently when they add a column or rename a table.
+    """
+    query = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite^_%' ESCAPE '^'"
+    facts: dict[str, tuple[str, str, tuple[object, ...]]] = {}
+    for kind, name, table, sql in db.execute(query).fetchall():
+        words = " ".join(re.sub('["`\\[\\]]', "", str(sql)).split())
+        told: list[object] = [word for word in _WORDS if word in words.upper()]
+        if kind == "table":
+            told += db.execute(
+                'SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_table_xinfo(?)', (name,)
+            )
+            told += sorted(
+                db.execute('SELECT "table", "from", "to" FROM pragma_foreign_key_list(?)', (name,)), key=repr
+            )
+        elif kind == "index":
+            told += db.execute("SELECT name, desc, coll, key FROM pragma_index_xinfo(?)", (name,))
+            told.append(words.partition(" WHERE ")[2])
+        facts[name] = (kind, table, tuple(told))
+    return facts
+
+
+@cache
+def _model() -> dict[str, tuple[str, str, tuple[object, ...]]]:
+    """The facts of an empty repository of this release."""
+    with closing(sqlite3.connect(":memory:")) as model:
+        newest_schema(model)
+        return _facts(model)
 
 
 @cache

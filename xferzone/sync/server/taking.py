@@ -26,6 +26,9 @@ from xferzone.transport import Body
 
 AT_ONCE: Final = 16 * 1024 * 1024  # bytes of expanded artifacts that are stored together
 TOGETHER: Final = 500  # artifacts, some 0.5 s of work
+MAX_EXPANDED: Final = (
+    4 * 2**30
+)  # bytes of a request's artifacts, expanded; ours, some 20 s: a delta of 30 bytes makes 60 MB
 MAX_CARDS: Final = 5_000_000  # files, parents, tags and members in a request's artifacts; ours, some 10 s
 _PASSWORDS: Final = ".passwords"  # ends the name of a file of saved passwords (cli/passwords.py)
 #: Why artifacts named by SHA1 are taken from administrators alone, who bring histories from before 2017.
@@ -67,12 +70,14 @@ class Taking:
         self._sizes: dict[ArtifactId, int] = {}  # of what was gathered, expanded
         self._size = 0
         self._cards = 0
+        self._expanded = 0  # bytes
 
     def take(self, card: File | CFile) -> None:
         """Open and gather what the card carries.
 
         Raises:
-            PeerError: it is damaged, or what was gathered before is not what its name says.
+            PeerError: it is damaged, the request has made too much, or what was gathered before is not what its name
+                says.
             TooLarge: it is over the budget's `artifact`.
         """
         if card.artifact in self._gathered:
@@ -80,6 +85,11 @@ class Taking:
         self.names.add(card.artifact)
         payload = self._opened(card)
         size = len(payload) if card.source is None else self._made(card.source, payload)
+        self._expanded += size
+        if self._expanded > MAX_EXPANDED:
+            raise PeerError(
+                f"with {card.artifact} the artifacts of a request have over {MAX_EXPANDED} bytes: send fewer at a time"
+            )
         self._gathered[card.artifact] = Received(card.artifact, card.source, payload)
         self._sizes[card.artifact] = size
         self._size += size

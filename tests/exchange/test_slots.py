@@ -8,17 +8,16 @@ import pytest
 
 from tests.live import within
 from xferzone.errors import Busy
-from xferzone.exchange import turns
-from xferzone.exchange.turns import Guest, Turns
+from xferzone.exchange.slots import Guest, Slots
 
 KNOWN, STRANGER = True, False
 
 
 class Line:
-    """Guests that wait for `turns`, and the order in which they went."""
+    """Guests that wait for `slots`, and the order in which they went."""
 
-    def __init__(self, turns: Turns) -> None:
-        self._turns = turns
+    def __init__(self, slots: Slots) -> None:
+        self._slots = slots
         self._threads: list[threading.Thread] = []
         self.went: list[str] = []
         self.refused: list[str] = []
@@ -35,7 +34,7 @@ class Line:
 
     def _go(self, name: str, guest: Guest, size: int) -> None:
         try:
-            with self._turns.turn(guest, size):
+            with self._slots.turn(guest, size):
                 self.went.append(name)
         except Busy:
             self.refused.append(name)
@@ -46,14 +45,14 @@ class Line:
         return self.went
 
 
-def one_inside(turns: Turns, then: Callable[[], object]) -> None:
-    with turns.turn(Guest()):
+def one_inside(slots: Slots, then: Callable[[], object]) -> None:
+    with slots.turn(Guest()):
         then()
 
 
 def test_nobody_waits_behind_a_stranger_and_the_small_go_before_the_large() -> None:
-    turns = Turns(1)
-    line = Line(turns)
+    slots = Slots(1)
+    line = Line(slots)
 
     def come() -> None:
         line.join("stranger", STRANGER)
@@ -61,13 +60,13 @@ def test_nobody_waits_behind_a_stranger_and_the_small_go_before_the_large() -> N
         line.join("first", KNOWN, 1_000)
         line.join("second", KNOWN, 600)  # of the same kind
 
-    one_inside(turns, come)
+    one_inside(slots, come)
     assert line.order() == ["first", "second", "large", "stranger"]
 
 
 def test_who_has_waited_long_goes_before_smaller_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "AGED_S", 0.01)
-    slots = Turns(1)
+    monkeypatch.setattr("xferzone.exchange.slots.AGED_S", 0.01)
+    slots = Slots(1)
     line = Line(slots)
 
     def come() -> None:
@@ -80,7 +79,7 @@ def test_who_has_waited_long_goes_before_smaller_ones(monkeypatch: pytest.Monkey
 
 
 def test_strangers_leave_slots_free() -> None:
-    slots = Turns(2, 1)
+    slots = Slots(2, 1)
     line = Line(slots)
 
     def come() -> None:
@@ -93,7 +92,7 @@ def test_strangers_leave_slots_free() -> None:
 
 
 def test_who_gives_way_leaves_the_line_at_once_and_so_does_whose_time_is_over() -> None:
-    slots = Turns(1)
+    slots = Slots(1)
     line = Line(slots)
 
     def come() -> None:
@@ -107,4 +106,18 @@ def test_who_gives_way_leaves_the_line_at_once_and_so_does_whose_time_is_over() 
     one_inside(slots, come)
     assert line.order() == ["stays"]
     with slots.turn(Guest(), patience_s=0):
+        pass
+
+
+def test_whoever_is_interrupted_while_it_waits_leaves_no_gap_in_the_line() -> None:
+    class Interrupted(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            raise KeyboardInterrupt
+
+    slots = Slots(1)
+    stopped = Guest()
+    stopped.signal = Interrupted()
+    with slots.turn(Guest()), pytest.raises(KeyboardInterrupt), slots.turn(stopped):
+        pass
+    with slots.turn(Guest(), patience_s=0):  # it does not stand before anybody
         pass

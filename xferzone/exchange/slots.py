@@ -47,7 +47,7 @@ class _Waiting:
     is_let_in: bool = False
 
 
-class Turns:
+class Slots:
     """`slots` that guests take, of which strangers have at most `for_strangers` (None: all); safe for threads."""
 
     def __init__(self, slots: int, for_strangers: int | None = None) -> None:
@@ -65,9 +65,12 @@ class Turns:
             yield
         finally:
             with self._lock:
-                self._free += 1
-                self._free_for_strangers += not is_known
-                self._let_in()
+                self._leave(is_known=is_known)
+
+    def _leave(self, *, is_known: bool) -> None:
+        self._free += 1
+        self._free_for_strangers += not is_known
+        self._let_in()
 
     def _wait(self, waiting: _Waiting, patience_s: float) -> None:
         with self._lock:
@@ -83,6 +86,13 @@ class Turns:
                     if not waiting.is_let_in and (guest.gives_way or not in_time):
                         self._line.remove(waiting)
                         raise Busy("others take too long")
+        except BaseException:
+            with self._lock:
+                if waiting in self._line:
+                    self._line.remove(waiting)
+                elif waiting.is_let_in:
+                    self._leave(is_known=guest.is_known)
+            raise
         finally:
             guest.is_waiting = False
 
