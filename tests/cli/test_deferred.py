@@ -1,6 +1,6 @@
 """A clone's zones are compiled when that is needed first, and stand as if they had always been."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,11 +8,12 @@ import pytest
 from tests.cli.conftest import Run
 from tests.live import serving
 from xferzone.artifacts import CheckIn, FileCard
-from xferzone.publish import deferred
+from xferzone.publish import beforehand, deferred
 from xferzone.publish.served import compile_all
 from xferzone.refs import BranchName, Door, LocalRefs, Move, Occasion, Ref, State
 from xferzone.repository import check as zone_inspect
 from xferzone.store import Store, chains
+from xferzone.zone.compile import Compiled, Task
 
 pytestmark = pytest.mark.interop
 
@@ -135,3 +136,21 @@ def test_one_that_is_damaged_keeps_no_other_from_being_served(zone: Run, clone: 
     done = zone("-R", "c.xferzone", "set", "new.example.com.", "A", "300", "192.0.2.1")
     assert done.code == 1
     assert f"artifact {file} is damaged" in done.err
+
+
+def test_zones_are_compiled_while_others_may_write(clone: Path) -> None:
+    wrote = []
+
+    def compiler(tasks: Iterable[Task]) -> Iterator[Compiled]:
+        with Store.open(clone) as other, other.writer() as writer:
+            wrote.append(writer.put(b"meanwhile\n"))
+        return compile_all(tasks)
+
+    with Store.open(clone) as store:
+        with store.reader() as reader:
+            waiting = deferred.deferred(LocalRefs(reader))
+        which, made = beforehand.some_made(store, waiting, compiler)
+        assert (len(which), len(made.made), len(wrote)) == (2, 2, 1)
+        with store.writer() as writer:
+            assert deferred.compile_deferred(writer, LocalRefs(writer), which, made.compile) == []
+    assert left(clone) == []

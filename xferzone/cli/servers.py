@@ -26,7 +26,7 @@ from xferzone.config import Config, Loaded
 from xferzone.counters import Counters
 from xferzone.errors import CannotServe, NoRoom, ReadOnly, XferzoneError
 from xferzone.exchange.publishing import publish_in_parts
-from xferzone.publish import deferred
+from xferzone.publish import beforehand, deferred
 from xferzone.refs import Door, LocalRefs
 from xferzone.repository import clock
 from xferzone.serve import logs
@@ -263,12 +263,11 @@ def _compile(store: Store) -> None:
         left = deferred.deferred(LocalRefs(reader))
     if left:
         _log.info("compiling %d zones for their first answer", len(left))
-    for start in range(0, len(left), deferred.AT_ONCE):
+    while left:
+        some, made = beforehand.some_made(store, left, compile_in_parallel)
+        left = left[len(some) :]
         with store.writer() as writer:
-            some = left[start : start + deferred.AT_ONCE]
-            for ref, invalid in deferred.compile_deferred(
-                writer, LocalRefs(writer), some, compile_in_parallel
-            ):
+            for ref, invalid in deferred.compile_deferred(writer, LocalRefs(writer), some, made.compile):
                 _log.warning("%s is not served: %s", ref.branch, invalid)
 
 

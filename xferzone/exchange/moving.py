@@ -5,7 +5,7 @@ zones that are new here are deferred in it, and compiled afterwards, outside of 
 a large zone all of whose files are new is compiled before the transaction that moves its ref
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -13,22 +13,21 @@ from xferzone.errors import CorruptArtifact, NotFound, PeerError
 from xferzone.exchange.following import Following
 from xferzone.faults import fault
 from xferzone.hashing import ArtifactId
-from xferzone.publish import served
+from xferzone.publish import beforehand
 from xferzone.publish.ahead import LARGE
-from xferzone.publish.deferred import AT_ONCE, compile_deferred, deferred
+from xferzone.publish.beforehand import Made, task_of
+from xferzone.publish.deferred import compile_deferred, deferred
 from xferzone.publish.follow import Compiling, Followed, follow
 from xferzone.publish.noted import Noted
-from xferzone.publish.served import Compiler
-from xferzone.refs import BranchName, Door, LocalRefs, Occasion, Ref, indexes
+from xferzone.refs import BranchName, Door, LocalRefs, Occasion, indexes
 from xferzone.replicate.client import Cursor
 from xferzone.replicate.messages import Refs
 from xferzone.store import Reader, Store, Writer
 from xferzone.store.remotes import ORIGIN, Mark, Remote, put_remote, remotes
 from xferzone.zone import cut
-from xferzone.zone.compile import Compiled, Task
+from xferzone.zone.compile import Task
 
 PART: Final = 500  # branches followed in one transaction, some 0.4 s
-_TASKS: Final = 16 * 1024 * 1024  # bytes of zone files that are read together, to be compiled
 
 
 @dataclass
@@ -94,28 +93,13 @@ class Moving:
         with self.store.reader() as reader:
             left = deferred(LocalRefs(reader))
         while left:
-            which, made = self._compile_some(left)
+            which, made = beforehand.some_made(self.store, left, self.options.compiler)
             left = left[len(which) :]
             with self.store.writer() as writer:
                 compile_deferred(writer, LocalRefs(writer), which, made.compile)
                 fault(self.options.faults, "follower.before-compiled", 0.02)
 
-    def _compile_some(self, left: Sequence[Ref]) -> "tuple[Sequence[Ref], _Made]":
-        """The first of these, as many as are read together, and what was compiled of them."""
-        tasks: list[Task] = []
-        size, count = 0, 0
-        with self.store.reader() as reader:
-            for ref in left[:AT_ONCE]:
-                count += 1
-                task = _task(reader, ref.branch.zone, ref.checkin)
-                if task is not None:
-                    tasks.append(task)
-                    size += sum(len(content) for _, content in task.contents.values())
-                if size > _TASKS:
-                    break
-        return left[:count], _Made.of(tasks, self.options.compiler)
-
-    def _compiled_ahead(self, tips: Mapping[str, ArtifactId]) -> "_Made":
+    def _compiled_ahead(self, tips: Mapping[str, ArtifactId]) -> Made:
         """What is large and all new, of branches that stand here."""
         tasks: list[Task] = []
         with self.store.reader() as reader:
@@ -125,37 +109,9 @@ class Moving:
                 if branch is None or refs.get(branch) is None or not reader.is_checkin(tip):
                     continue
                 if _is_large_and_new(reader, branch.zone, tip):
-                    task = _task(reader, branch.zone, tip)
+                    task = task_of(reader, branch.zone, tip)
                     tasks += [] if task is None else [task]
-        return _Made.of(tasks, self.options.compiler)
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """Zones that were compiled ahead, by their name and files."""
-
-    made: Mapping[tuple[str, frozenset[tuple[str, ArtifactId]]], Compiled]
-
-    @classmethod
-    def of(cls, tasks: Sequence[Task], compiler: Compiler) -> "_Made":
-        return cls(dict(zip(map(_key, tasks), compiler(tasks), strict=True)))
-
-    def compile(self, tasks: Iterable[Task]) -> Iterator[Compiled]:
-        """As served.Compiler."""
-        for task in tasks:
-            yield self.made.get(_key(task)) or served.compile_framed(task)
-
-
-def _key(task: Task) -> tuple[str, frozenset[tuple[str, ArtifactId]]]:
-    return task.zone, frozenset((name, file) for name, (file, _) in task.contents.items())
-
-
-def _task(reader: Reader, zone: str, checkin: ArtifactId) -> Task | None:
-    """None: it cannot be read; whoever compiles it alone tells why."""
-    try:
-        return served.task(reader, zone, reader.files(checkin))
-    except (CorruptArtifact, NotFound):
-        return None
+        return Made.of(tasks, self.options.compiler)
 
 
 def _is_large_and_new(reader: Reader, zone: str, checkin: ArtifactId) -> bool:
