@@ -10,9 +10,6 @@ import os
 
 import xferzone.serve.arbiter  # noqa: F401 - before workers are forked, so that they share their counters
 
-# Other proxies than loopback: "xferzone.serve.arbiter:application(trusted=['10.0.0.0/8'])"
-wsgi_app = "xferzone.serve.arbiter:application()"
-
 # Loopback: nginx on this machine terminates TLS. A path works too: unix:/run/xferzone-http.sock
 bind = "127.0.0.1:8080"
 workers = 2
@@ -20,8 +17,12 @@ workers = 2
 # Threads: with sync workers `timeout` would be a limit on a whole request, and would cut slow clones short.
 # Many, because most only wait: for a slow client, or for their turn to write.
 worker_class = "xferzone.serve.worker.Worker"  # gthread, with a bound on slow clients
+# Change it here and not with --threads: the places for sync requests follow it, so that pages are always answered.
 threads = 64
 timeout = 120
+
+# Other proxies than loopback: "xferzone.serve.arbiter:application(trusted=['10.0.0.0/8'], threads=64)"
+wsgi_app = f"xferzone.serve.arbiter:application(threads={threads})"
 
 # Seconds for requests in flight when the server is stopped or reloaded.
 graceful_timeout = 30

@@ -36,6 +36,13 @@ def test_the_operators_file_repeats_the_settings() -> None:
     }
 
 
+def test_the_operators_file_hands_its_threads_to_the_app() -> None:
+    text = (PROJECT / "deploy" / "gunicorn.conf.py").read_text().replace("threads = 64", "threads = 20")
+    made: dict[str, object] = {}
+    exec(compile(text, "gunicorn.conf.py", "exec"), made)  # noqa: S102 a file of ours, as gunicorn runs it
+    assert made["wsgi_app"] == "xferzone.serve.arbiter:application(threads=20)"
+
+
 def test_gunicorn_takes_them(tmp_path: Path) -> None:
     server = Server(Served(tmp_path / "zones.xferzone", [], Http(workers=3, threads=99), Counters(1)))
     assert server.cfg.worker_class_str == "xferzone.serve.worker.Worker"

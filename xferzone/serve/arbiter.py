@@ -16,7 +16,7 @@ import os
 import signal
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -152,13 +152,17 @@ class Propagated(Logger):
         self.error_log.propagate = True
 
 
-def application(trusted: Sequence[str] = ()) -> "_WSGIAppType":
+def application(trusted: Sequence[str] = (), threads: int = THREADS) -> "_WSGIAppType":
     """The app for the repository that XFERZONE_REPOSITORY names, made anew in each worker.
 
-    `trusted`: networks of proxies; none given: loopback. It logs to stderr, unless gunicorn's `logconfig` says where.
+    `trusted`: networks of proxies; none given: loopback. `threads`: of the worker; with fewer than THREADS there are
+    fewer places for sync requests, so that pages are answered beside them. It logs to stderr, unless gunicorn's
+    `logconfig` says where.
     """
     to_stderr()
-    http = Http(trusted=tuple(map(Network, trusted))) if trusted else Http()
+    http = Http(threads=threads)
+    if trusted:
+        http = replace(http, trusted=tuple(map(Network, trusted)))
     repository = Path(os.environ["XFERZONE_REPOSITORY"])
     later = Later(repository)
     atexit.register(later.close)
