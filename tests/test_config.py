@@ -7,7 +7,18 @@ from pathlib import Path
 import pytest
 from msgspec import Struct
 
-from xferzone.config import Address, Config, Dns, Http, Loaded, Network, Sources, load, parse_address
+from xferzone.config import (
+    Address,
+    Config,
+    Dns,
+    Duration,
+    Http,
+    Loaded,
+    Network,
+    Sources,
+    load,
+    parse_address,
+)
 from xferzone.errors import UsageError
 from xferzone.secret import Secret
 
@@ -66,6 +77,11 @@ format = "json"
         "dns.workers": f"{PATH}:9",
         "dns.zones": f"{PATH}:10",
         "replicate.listen": "default",
+        "replicate.primaries": "default",
+        "replicate.interval": "default",
+        "replicate.via": "default",
+        "replicate.login": "default",
+        "replicate.password": "default",
         "log.level": f"{PATH}:12",
         "log.format": f"{PATH}:13",
     }
@@ -225,3 +241,26 @@ def test_what_is_not_a_reference_is_refused_and_not_shown(tmp_path: Path, value:
     with pytest.raises(UsageError, match=r"x\.toml:2: \[door\] token: a secret is written as ") as caught:
         secret(value, tmp_path)
     assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("500ms", 0.5), ("5s", 5), ("1m", 60), ("1h", 3600), ("100ms", 0.1)]
+)
+def test_a_time_has_a_unit(text: str, seconds: float) -> None:
+    assert Duration(text).seconds == pytest.approx(seconds)
+    assert str(Duration(text)) == text
+
+
+@pytest.mark.parametrize("text", ["5", "5 s", "-5s", "0s", "99ms", "2h", "1.5s", "", "s", "\u0665s"])
+def test_what_is_not_a_time_or_out_of_range_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"write (500ms, 5s or 1m|a time from 100ms to 1h)"):
+        Duration(text)
+
+
+def test_the_primaries_of_a_mirror_are_read() -> None:
+    lines = 'primaries = ["https://a.example/", "https://b.example/"]\ninterval = "1m"\npassword = {file = "secret"}\n'
+    found = read(f"[replicate]\n{lines}").config.replicate
+    assert found.primaries == ("https://a.example/", "https://b.example/")
+    assert (found.interval.seconds, found.via, found.login) == (60, "walk", None)
+    assert found.password is not None
+    assert found.password.at.kind == "file"

@@ -19,7 +19,7 @@ import ipaddress
 import re
 import socket
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Generic, Literal, TypeVar, get_args, get_origin
@@ -33,7 +33,10 @@ from xferzone.tomltext import document, lines, syntax_error
 
 MAX_WORKERS: Final = 256  # processes; more than any machine this was tried on has cores
 MAX_THREADS: Final = 900  # of a worker; gunicorn takes 1,000 connections a worker, and some of them only wait
+SHORTEST_S: Final = 0.1  # seconds of a setting; a mirror that polls more often loads its primary for nothing
+LONGEST_S: Final = 3600.0
 PREFIX: Final = "XFERZONE_"
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _OUT_OF_RANGE: Final = re.compile(r"Expected `int.*` [<>]= \d+")  # msgspec's words
 
 _Kind = TypeVar("_Kind", bound=Struct)
@@ -120,6 +123,31 @@ class Network:
         return hash(self._block)
 
 
+class Duration:
+    """A time: 500ms, 5s, 1m; between SHORTEST_S and LONGEST_S."""
+
+    __slots__ = ("_text", "seconds")
+
+    def __init__(self, text: str) -> None:
+        """Raises ValueError where `text` is not one."""
+        found = re.fullmatch(r"(\d{1,9})(ms|s|m|h)", text, re.ASCII)
+        if found is None:
+            raise ValueError(f"{text!r} is not a time: write 500ms, 5s or 1m")
+        self._text = text
+        self.seconds = int(found[1]) * _UNITS[found[2]]
+        if not SHORTEST_S <= self.seconds <= LONGEST_S:
+            raise ValueError(f"{text} is out of range: write a time from 100ms to 1h")
+
+    def __str__(self) -> str:
+        return self._text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Duration) and self.seconds == other.seconds
+
+    def __hash__(self) -> int:
+        return hash(self.seconds)
+
+
 Workers = Annotated[int, Meta(ge=1, le=MAX_WORKERS)]
 Listen = Annotated[tuple[Address, ...], Meta(min_length=1)]
 
@@ -142,9 +170,15 @@ class Dns(Struct, frozen=True):
 
 
 class Replicate(Struct, frozen=True):
-    """[replicate]: `listen`: the only addresses that answer the walk; none: those of [http] do."""
+    """[replicate]: `listen`: the only addresses that answer the walk; none: those of [http] do. `primaries`: URLs that
+    a mirror follows, in the order in which they are asked; none: nobody. `login` None: that of the URL, else none."""
 
     listen: tuple[Address, ...] = ()
+    primaries: tuple[str, ...] = ()
+    interval: Duration = Duration("5s")
+    via: Literal["walk", "xfer"] = "walk"
+    login: str | None = None
+    password: Secret | None = None
 
 
 class Log(Struct, frozen=True):
@@ -261,13 +295,21 @@ def _setting(
         return Setting(section, key, field.default, origin), [_told(origin, section, key, f"{exc}{given}")]
 
 
+#: What makes a value of a type of our own from its text.
+_PARSERS: Final[Mapping[type, Callable[[str], object]]] = {
+    Address: parse_address,
+    Network: Network,
+    Duration: Duration,
+}
+
+
 def _converted(value: object, kind: Any, strict: bool, path: Path | None) -> object:
     def hook(wanted: type, given: object) -> object:
         if wanted is Secret:
             return _secret(given, path)
         if not isinstance(given, str):
             raise ValueError(f"expected a string, got {given!r}")
-        return parse_address(given) if wanted is Address else Network(given)
+        return _PARSERS[wanted](given)
 
     if get_origin(kind) is Literal and value not in get_args(kind):
         raise ValueError(f"{value!r} is not one of {', '.join(get_args(kind))}")

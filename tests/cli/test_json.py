@@ -9,6 +9,7 @@ import pytest
 
 from tests.cli.conftest import EVERY_VERB, ZONE, Run
 from tests.live import serving
+from xferzone.repository.make import make_mirror
 
 PAGE = Path(__file__).parents[2] / "docs" / "json.md"
 _ROW = re.compile(r"^\| `([^`]+)` \| *([^|]*?) *\|", re.MULTILINE)
@@ -151,7 +152,7 @@ LINES = [
 #: What only another end, a lost race or a damaged file brings; other tests have these.
 RARE = re.compile(
     r"error\.|tag$|fork$|unsent_branches|unpublished|forks|listeners|invalid|incomplete|absent|diverged|messages|"
-    r"damaged|repaired|faults|notices|stepped|moved\[\]|remotes"
+    r"damaged|repaired|faults|notices|stepped|moved\[\]|remotes|primaries"
 )
 
 
@@ -197,6 +198,11 @@ def test_a_clone_and_its_syncs_print_it_too(zone: Run, tmp_path: Path) -> None:
         assert {"moved[].branch", "moved[].from", "moved[].to", "moved[].serial", "remote"} <= seen
         for verb in ("sync", "pull"):
             assert_as_described(zone("--format", "json", "-R", "c.xferzone", verb).out, heading)
+        make_mirror(tmp_path / "m.xferzone")
+        pulled = zone("--format", "json", "-R", "m.xferzone", "pull", server.url())
+        assert {"moved[].branch", "remote"} <= assert_as_described(pulled.out, heading)
+        stands = assert_as_described(zone("--format", "json", "-R", "m.xferzone", "status").out, "`status`")
+        assert {"primaries[].url", "primaries[].last_success", "behind_seconds"} <= stands
         zone("-R", "c.xferzone", "set", "www.example.com", "A", "192.0.2.9")
         denied = zone("--format", "json", "-R", "c.xferzone", "push")
         assert denied.code == 77

@@ -21,7 +21,7 @@ from tests.test_packaging import tracked
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(900)]
 
 DEPLOY = PROJECT / "deploy"
-UNITS = ("xferzone.service", "xferzone-backup.service", "xferzone-backup.timer")
+UNITS = ("xferzone.service", "xferzone-mirror.service", "xferzone-backup.service", "xferzone-backup.timer")
 USER = "65532"
 ZONE = "@ 3600 SOA ns1 hostmaster 1 7200 3600 1209600 300\n@ 3600 NS ns1\nns1 300 A 192.0.2.1\n"
 
@@ -124,9 +124,10 @@ def unit(name: str) -> dict[str, list[str]]:
 @pytest.fixture(scope="module")
 def installed(machine: Machine) -> Machine:
     """The same with the unit files, their user and the configuration where the units look for them."""
-    files = [DEPLOY / name for name in (*UNITS, "xferzone.toml")]
-    machine.copy_in(files[:-1], DEPLOY, "/etc/systemd/system")
-    machine.copy_in(files[-1:], DEPLOY, "/etc/xferzone")
+    machine.copy_in([DEPLOY / name for name in UNITS], DEPLOY, "/etc/systemd/system")
+    machine.copy_in(
+        [DEPLOY / name for name in ("xferzone.toml", "xferzone-mirror.toml")], DEPLOY, "/etc/xferzone"
+    )
     machine.run("sh", "-c", "id xferzone || useradd --system --home-dir /var/lib/xferzone xferzone")
     return machine
 
@@ -135,6 +136,21 @@ def test_systemd_takes_the_unit_files(installed: Machine) -> None:
     paths = [f"/etc/systemd/system/{name}" for name in UNITS]
     done = installed.run("systemd-analyze", "verify", "--man=no", *paths)
     assert [line for line in (done.out + done.err).splitlines() if "xferzone" in line] == []
+
+
+def test_the_unit_of_a_mirror_is_that_of_a_primary_with_a_password() -> None:
+    primary, mirror = unit("xferzone.service"), unit("xferzone-mirror.service")
+    assert mirror.pop("LoadCredential") == ["primary:/etc/xferzone/primary.password"]
+    assert mirror.pop("Description") != primary.pop("Description")
+    assert mirror == primary
+
+
+def test_the_configuration_of_a_mirror_is_taken(installed: Machine) -> None:
+    words = ("/opt/xferzone/bin/xferzone", "config", "check", "-c", "/etc/xferzone/xferzone-mirror.toml")
+    script = (
+        f"mkdir -p /run/c && echo secret > /run/c/primary && CREDENTIALS_DIRECTORY=/run/c {' '.join(words)}"
+    )
+    assert installed.run("sh", "-c", script).out == "/etc/xferzone/xferzone-mirror.toml: ok\n"
 
 
 def test_systemd_finds_little_left_that_could_be_taken_away(installed: Machine) -> None:

@@ -13,7 +13,12 @@ if TYPE_CHECKING:  # msgspec behind it takes a while, and `--help` does not need
     from xferzone.config import Setting
 
 #: What a setting that is absent means.
-ABSENT = {("dns", "workers"): "one a core", ("dns", "zones"): "all zones that are published"}
+ABSENT = {
+    ("dns", "workers"): "one a core",
+    ("dns", "zones"): "all zones that are published",
+    ("replicate", "login"): "the one in the URL",
+    ("replicate", "password"): "XFERZONE_PASSWORD, or what `pull --save-password` kept",
+}
 
 
 @click.group()

@@ -80,6 +80,7 @@ class Files:
         path = self.path()
         loaded = load(Config, Sources(path, _text(path) if path else "", os.environ, self.options))
         _check_zones(loaded)
+        _check_primaries(loaded)
         _check_secrets(loaded)
         return loaded
 
@@ -107,6 +108,21 @@ def _check_zones(loaded: "Loaded[Config]") -> None:
             parse_zone(name)
         except UsageError as exc:
             raise loaded.fault("dns", "zones", exc) from exc
+
+
+def _check_primaries(loaded: "Loaded[Config]") -> None:
+    from xferzone.transport.url import credentials
+
+    for url in loaded.config.replicate.primaries:
+        try:
+            _, _, password = credentials(url)
+        except UsageError as exc:
+            raise loaded.fault("replicate", "primaries", exc) from exc
+        if password is not None and not loaded.origin("replicate", "primaries").startswith("--"):
+            # The URL is not shown: the password is in it.
+            raise loaded.fault(
+                "replicate", "primaries", "a URL has a password in it: write password = {file = ...}"
+            )
 
 
 def _check_secrets(loaded: "Loaded[Config]") -> None:

@@ -21,8 +21,8 @@ _CHECK_OUTS = (".fslckout", "_FOSSIL_", ".fos", ".git", ".hg", ".svn")
 MAX_PASSWORD = 10_000  # bytes; ours; a longer first line of a password file is cut
 
 
-def account(repository: Path, url: str, password_file: str | None) -> Account | None:
-    """The login in `url` and its password; None: `url` has no login.
+def account(repository: Path, url: str, password_file: str | None, *, asks: bool = True) -> Account | None:
+    """The login in `url` and its password; None: `url` has no login. `asks`: it may be asked for on the terminal.
 
     Raises:
         UsageError: a password file without a login.
@@ -39,7 +39,7 @@ def account(repository: Path, url: str, password_file: str | None) -> Account | 
     if password is None and password_file is not None:
         password = _first_line(password_file)
     password = password or os.environ.get(VARIABLE) or _saved(repository).get(without_password(url))
-    if not password and sys.stdin.isatty():
+    if not password and asks and sys.stdin.isatty():
         password = click.prompt(f"password for {login} at {bare}", hide_input=True, err=True)
     if not password:
         raise Denied(

@@ -35,14 +35,14 @@ class _Way(NamedTuple):
     done: str
 
 
-_PULL = _Way(pull=True, push=False, done="pulled from")
+PULL = _Way(pull=True, push=False, done="pulled from")
 _PUSH = _Way(pull=False, push=True, done="pushed to")
 _BOTH = _Way(pull=True, push=True, done="synced with")
 _Command = TypeVar("_Command", bound=Callable[..., object])
-_quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print nothing if all is well.")
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print nothing if all is well.")
 
 
-class _Manner(NamedTuple):
+class Manner(NamedTuple):
     """How a sync is done, as its options say."""
 
     password_file: str | None
@@ -51,7 +51,7 @@ class _Manner(NamedTuple):
     replay: bool = False
 
 
-def _password_options(command: _Command) -> _Command:
+def password_options(command: _Command) -> _Command:
     save = click.option(
         "--save-password", is_flag=True, help="Keep the password in FILE.passwords, for you alone to read."
     )
@@ -64,7 +64,7 @@ def _password_options(command: _Command) -> _Command:
 @click.command()
 @click.argument("url")
 @click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
-@_password_options
+@password_options
 @click.pass_obj
 def clone(
     settings: Settings, url: str, file: Path | None, password_file: str | None, save_password: bool
@@ -97,7 +97,7 @@ def clone(
     with ending_in_order(), HTTP(address, with_login=account is not None) as way:
         done = exchange.clone(path, way, options)
     if done.errors:
-        raise synced.refusal(done, "is it the password?", remedy=_remedy(account, address))
+        raise synced.refusal(done, "is it the password?", remedy=remedy_of(account, address))
     tell_move(path, Remote(ORIGIN, without_password(url)), way)
     if save_password and account is not None:
         passwords.save(path, url, account.password)
@@ -107,11 +107,11 @@ def clone(
 
 @click.command()
 @click.argument("remote", metavar="[URL|NAME]", required=False)
-@click.option("--pull", "way", flag_value=_PULL, type=click.UNPROCESSED, help="Take only, send nothing.")
+@click.option("--pull", "way", flag_value=PULL, type=click.UNPROCESSED, help="Take only, send nothing.")
 @click.option("--push", "way", flag_value=_PUSH, type=click.UNPROCESSED, help="Send only, take nothing.")
 @click.option("--replay", is_flag=True, help="Make work of yours that lost a race again on what won it.")
-@_quiet_option
-@_password_options
+@quiet_option
+@password_options
 @click.pass_obj
 # many: click gives each option as an argument
 def sync(
@@ -139,30 +139,13 @@ def sync(
     """
     if replay and way is not None:
         raise UsageError("--replay takes and sends: leave out --pull and --push")
-    _sync(settings, remote, way or _BOTH, _Manner(password_file, save_password, quiet, replay))
+    exchanged_with(settings, remote, way or _BOTH, Manner(password_file, save_password, quiet, replay))
 
 
 @click.command()
 @click.argument("remote", metavar="[URL|NAME]", required=False)
-@_quiet_option
-@_password_options
-@click.pass_obj
-def pull(
-    settings: Settings, remote: str | None, quiet: bool, password_file: str | None, save_password: bool
-) -> None:
-    """Take what is new at a remote; `sync --pull`.
-
-    \b
-    Example:
-      xferzone pull
-    """
-    _sync(settings, remote, _PULL, _Manner(password_file, save_password, quiet))
-
-
-@click.command()
-@click.argument("remote", metavar="[URL|NAME]", required=False)
-@_quiet_option
-@_password_options
+@quiet_option
+@password_options
 @click.pass_obj
 def push(
     settings: Settings, remote: str | None, quiet: bool, password_file: str | None, save_password: bool
@@ -173,7 +156,7 @@ def push(
     Example:
       xferzone push
     """
-    _sync(settings, remote, _PUSH, _Manner(password_file, save_password, quiet))
+    exchanged_with(settings, remote, _PUSH, Manner(password_file, save_password, quiet))
 
 
 @click.group(invoke_without_command=True)
@@ -264,7 +247,7 @@ def remove(settings: Settings, name: str) -> None:
         show_json({"name": name, "changed": is_gone})
 
 
-def _sync(settings: Settings, named: str | None, direction: _Way, manner: _Manner) -> None:
+def exchanged_with(settings: Settings, named: str | None, direction: _Way, manner: Manner) -> None:
     exchanges: list[exchange.Outcome] = []
     again: list[Replayed] = []
     is_shown = settings.json or not manner.quiet
@@ -275,7 +258,7 @@ def _sync(settings: Settings, named: str | None, direction: _Way, manner: _Manne
             done, tries = _exchanged(store, named, direction, manner)
             exchanges.append(done)
             if is_shown and (direction.pull or not done.is_denied):
-                verb = _PULL.done if done.is_denied and tries else direction.done
+                verb = PULL.done if done.is_denied and tries else direction.done
                 synced.show(settings, exchanges, verb)
             is_last = not manner.replay or turn == replays.MAX_REPLAYS
             found = replays.NONE if is_last else replays.replayed(store, done.followed.diverged)
@@ -296,7 +279,7 @@ def _sync(settings: Settings, named: str | None, direction: _Way, manner: _Manne
 
 
 def _exchanged(
-    store: Store, named: str | None, direction: _Way, manner: _Manner
+    store: Store, named: str | None, direction: _Way, manner: Manner
 ) -> tuple[exchange.Outcome, bool]:
     """One sync. Returns what it came to, and whether something was to be pushed."""
     with store.reader() as reader:
@@ -320,14 +303,14 @@ def _exchanged(
         done = exchange.sync(store, way, options)
     if done.errors:
         doubt = "is it the password, or is another project there?"
-        raise synced.refusal(done, doubt, remedy=_remedy(account, known.url), pushed=direction.push)
+        raise synced.refusal(done, doubt, remedy=remedy_of(account, known.url), pushed=direction.push)
     tell_move(store.path, known, way)
     if manner.save_password and account is not None:
         passwords.save(store.path, url, account.password)
     return done, bool(done.unsent) or not direction.pull or is_primary
 
 
-def _remedy(account: Account | None, url: str) -> str:
+def remedy_of(account: Account | None, url: str) -> str:
     """What may help where a right is missing."""
     if account is not None:
         return ""

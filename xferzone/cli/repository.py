@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from xferzone.cli import lagging
 from xferzone.cli.conditions import if_missing, is_given, tell_nothing
 from xferzone.cli.new_life import no_serial_step, show_stepped, stepped_json
 from xferzone.cli.output import printable, show_json, show_list
@@ -71,16 +72,13 @@ def status(settings: Settings) -> None:
     with reading(settings, may_be_empty=True) as (reader, refs):
         found = state.status(reader, refs, now_ms())
     serving = listeners(settings.repository)
+    standing = lagging.stands(settings.repository, found.role)
     if settings.json:
-        show_json(_status_json(settings, found, serving))
+        show_json(_status_json(settings, found, serving) | lagging.in_json(standing, now_ms()))
         return
-    click.echo(
-        f"repository: {settings.repository}\nproject: {found.project or 'not known yet'}\nrole: {found.role}"
-    )
-    if found.empty:
-        click.echo(printable(f"not ready: {found.empty}"))
-    for each in found.remotes:
-        click.echo(printable(f"remote: {each.name} {each.url}"))
+    _show_heading(settings, found)
+    for line in lagging.lines(standing, now_ms()):
+        click.echo(printable(line))
     if found.role != schema.PRIMARY:
         click.echo(f"not pushed: {counted(found.unsent, 'artifact')}")
         show_list([f"{one.branch}: {_work(one)}" for one in found.unsent_branches], "  ")
@@ -101,9 +99,18 @@ def status(settings: Settings) -> None:
     click.echo(f"listening: {listed or 'nobody (start with `xferzone up`)'}")
 
 
-def _status_json(
-    settings: Settings, found: state.Status, serving: Sequence[Listener]
-) -> Mapping[str, object]:
+def _show_heading(settings: Settings, found: state.Status) -> None:
+    """What repository it is, and where it comes from."""
+    click.echo(
+        f"repository: {settings.repository}\nproject: {found.project or 'not known yet'}\nrole: {found.role}"
+    )
+    if found.empty:
+        click.echo(printable(f"not ready: {found.empty}"))
+    for each in found.remotes:
+        click.echo(printable(f"remote: {each.name} {each.url}"))
+
+
+def _status_json(settings: Settings, found: state.Status, serving: Sequence[Listener]) -> dict[str, object]:
     return {
         "repository": str(settings.repository),
         "project": found.project,

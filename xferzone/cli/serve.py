@@ -4,6 +4,7 @@
                           +---- agent        DNS over TCP on --dns
                           +---- answerer 1   DNS over UDP on --dns, SO_REUSEPORT
                           +---- answerer ... one a core
+                          +---- follower     of a mirror: follows its primaries
 
 Options win over the environment and the configuration file (configuration.py).
 """
@@ -18,7 +19,7 @@ from xferzone.cli.configuration import Files, config_option
 from xferzone.cli.settings import Settings
 
 if TYPE_CHECKING:  # msgspec and dnspython behind it take a while, and `--help` does not need them
-    from xferzone.config import Address
+    from xferzone.config import Address, Duration
 
 MAX_WORKERS = 256  # config.py has the same; it is imported late
 
@@ -31,6 +32,16 @@ def address(text: str) -> "Address":
 
     try:
         return parse_address(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def duration(text: str) -> "Duration":
+    """The type of `--interval`: `500ms`, `5s` or `1m`."""
+    from xferzone.config import Duration
+
+    try:
+        return Duration(text)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
 
@@ -109,6 +120,20 @@ def dns(settings: Settings, listen: Sequence["Address"], workers: int | None, fi
 @_listen_option("--dns", "127.0.0.1:5300")
 @_replicate_option
 @_workers_option("Processes that answer HTTP.  [default: 1]")
+@click.option(
+    "--primary",
+    "primaries",
+    multiple=True,
+    metavar="URL",
+    help="A primary to follow, as a mirror; of several the first that answers is used.",
+)
+@click.option(
+    "--interval",
+    type=duration,
+    metavar="TIME",
+    help="The time between two looks at the primary, such as 500ms, 5s or 1m.  [default: 5s]",
+)
+@click.option("--via", type=click.Choice(["walk", "xfer"]), help="The road to the primary.  [default: walk]")
 @config_option
 @click.pass_obj
 # many: one for each option
@@ -118,19 +143,30 @@ def up(
     dns: Sequence["Address"],
     replicate: Sequence["Address"],
     workers: int | None,
+    primaries: Sequence[str],
+    interval: "Duration | None",
+    via: str | None,
     file: Path | None,
 ) -> None:
     """Serve HTTP and DNS at once, and keep both alive until Ctrl-C.
 
+    With --primary it is a secondary: it follows that repository and answers for its zones. The file may not be there
+    yet. XFERZONE_PASSWORD has the password of the login in URL, or the setting `password` of [replicate] says where it
+    is.
+
     \b
-    Example:
+    Examples:
       xferzone up --http 127.0.0.1:8080 --dns 127.0.0.1:5300
+      xferzone -R mirror.xferzone up --primary https://mirror@dns.example.net/
     """
     options = {
         ("http", "listen"): (http, "--http"),
         ("http", "workers"): (workers, "--workers"),
         ("dns", "listen"): (dns, "--dns"),
         ("replicate", "listen"): (replicate, "--replicate-listen"),
+        ("replicate", "primaries"): (primaries, "--primary"),
+        ("replicate", "interval"): (interval, "--interval"),
+        ("replicate", "via"): (via, "--via"),
     }
     parts = {"http": "--http", "replicate": "--replicate-listen", "dns": "--dns"}
     _run("up", parts, settings, file, options)

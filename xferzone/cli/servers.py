@@ -20,6 +20,7 @@ from pathlib import Path
 import click
 
 from xferzone import metrics
+from xferzone.cli import mirrors
 from xferzone.cli.configuration import Files
 from xferzone.cli.settings import now_ms, occasion
 from xferzone.config import Config, Loaded
@@ -29,8 +30,9 @@ from xferzone.exchange.publishing import publish_in_parts
 from xferzone.publish import beforehand, deferred
 from xferzone.refs import Door, LocalRefs
 from xferzone.repository import clock
-from xferzone.serve import logs
+from xferzone.serve import following, logs
 from xferzone.serve.children import Program
+from xferzone.serve.following import Primaries
 from xferzone.serve.helpers import compile_in_parallel
 from xferzone.serve.listening import CannotListen, Endpoint, Listening
 from xferzone.serve.notify import ServiceManager
@@ -58,6 +60,7 @@ class Servers:
         self._real = ""  # the file that the repository's name led to when this server was announced
         self._was_up = False
         self._in_json = False
+        self._primaries: Primaries | None = None  # None: nobody is followed
         self._counters = Counters(metrics.SIZE)
         self._answerers = 0  # that the configuration asks for
         self._manager = ServiceManager()
@@ -75,6 +78,7 @@ class Servers:
             signal.signal(number, signal.SIG_IGN)  # there are no log files to reopen
         loaded = self._files.read()
         self._log_as(loaded.config)
+        self._choose_primaries(loaded)
         self._prepare()
         self._listen(loaded)
         with contextlib.closing(self._listening), self._note:
@@ -90,6 +94,19 @@ class Servers:
                 _tidy(self._repository)
         with contextlib.suppress(OSError):  # the terminal has hung up
             self._say("stopped")
+
+    def _choose_primaries(self, loaded: Loaded[Config]) -> None:
+        """Have a mirror where primaries are to be followed, and note how.
+
+        Raises:
+            Refused: the repository is not a mirror.
+            UsageError, Denied: the login or its password.
+        """
+        found = loaded.config.replicate
+        self._primaries = None
+        if self._verb == "up" and found.primaries:
+            secret = None if found.password is None else found.password.reveal(os.environ)
+            self._primaries = mirrors.primaries(self._repository, found, secret)
 
     def _prepare(self) -> None:
         """Refuse what is not a repository, migrate an older schema, publish, compile: once, before the servers do.
@@ -154,7 +171,16 @@ class Servers:
             programs.append(self._arbiter(config))
         if "dns" in self._parts:
             programs += self._responder(config)
+        if self._primaries is not None:
+            programs.append(self._follower(self._primaries))
         return programs
+
+    def _follower(self, primaries: Primaries) -> Program:
+        def run() -> None:
+            self._listening.take()
+            following.follow(self._repository, primaries)
+
+        return Program("follower", run)
 
     def _arbiter(self, config: Config) -> Program:
         from xferzone.serve.arbiter import Served, Server
@@ -238,6 +264,7 @@ class Servers:
         """The programs of the configuration as it is now; None: it was not taken."""
         try:
             loaded = self._files.read()
+            self._choose_primaries(loaded)
             self._listen(loaded)
         except (XferzoneError, OSError) as exc:
             for line in str(exc).split("\n"):

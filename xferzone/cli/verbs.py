@@ -36,7 +36,7 @@ VERBS = {
     "show": "show:show",
     "clone": "remotes:clone",
     "sync": "remotes:sync",
-    "pull": "remotes:pull",
+    "pull": "pull:pull",
     "push": "remotes:push",
     "remote": "remotes:remote",
     "promote": "repository:promote",

@@ -57,6 +57,7 @@ class ServedZones(Zones):
         self._only = only
         self._indexes: Generations[Index] = Generations(INDEXES_SIZE)
         self._version: Version | None = None  # None: nothing was seen yet
+        self._is_first_look = True
         self._move = 0  # number of the last move of a ref that was seen
         self._due = 0.0  # monotonic seconds
         self.refresh()
@@ -87,8 +88,9 @@ class ServedZones(Zones):
                 if self._only is None or zone.branch.zone in self._only:
                     self._follow(zone)
             self._move, self._version = last, version
-            # A mirror can be empty only before its first zone.
-            self.awaited = EMPTY if not self._entries and self._served.is_empty_mirror() else ""
+            if self._is_first_look or is_another or self.awaited:  # no mirror becomes empty again
+                self.awaited = EMPTY if self._served.is_empty_mirror() else ""
+                self._is_first_look = False
         self._due = clock + POLL
 
     def close(self) -> None:

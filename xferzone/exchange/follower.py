@@ -20,6 +20,7 @@ from xferzone.exchange.following import INTERVAL_S, Following, Pulled, Ways
 from xferzone.exchange.moving import Moving, joined
 from xferzone.exchange.primary import Primary
 from xferzone.exchange.walked import MANY_MOVES, Pull, Walked
+from xferzone.publish.follow import Kept
 from xferzone.refs import LocalRefs
 from xferzone.replicate.client import Cursor, NoWalk, TooMany
 from xferzone.replicate.messages import Refs
@@ -142,6 +143,11 @@ class Follower:
             with self._alone():
                 walked = by_xfer.pull(self._store, primary, self._options)
         wire = primary.counted()
+        followed = joined(walked.followed)
+        if walked.is_new:
+            primary.kept = followed.invalid
+        elif primary.kept:
+            followed = replace(followed, invalid=self._still(primary.kept))
         return Pulled(
             primary=primary.url,
             via=primary.via,
@@ -151,9 +157,16 @@ class Follower:
             bytes_in=wire.bytes_in - before.bytes_in,
             received=walked.received,
             seconds=self._options.env.monotonic() - began,
-            followed=joined(walked.followed),
+            followed=followed,
             notes=primary.take_notes(),
         )
+
+    def _still(self, kept: Sequence[Kept]) -> tuple[Kept, ...]:
+        """Those of the refs that stayed where they were that have not followed since."""
+        with self._store.reader() as reader:
+            refs = LocalRefs(reader)
+            stands = {each: refs.get(each.branch) for each in kept}
+        return tuple(each for each, ref in stands.items() if ref is None or ref.checkin != each.checkin)
 
     # -- by the walk
 

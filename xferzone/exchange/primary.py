@@ -1,5 +1,6 @@
 """One primary, as a follower sees it: its connections, how it answered, when it is asked again."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -7,6 +8,7 @@ from msgspec.structs import replace
 from xferzone.errors import Denied, PeerError
 from xferzone.exchange.following import MAX_BACK_OFF_S, Following, Via, Ways
 from xferzone.exchange.standing import Standing
+from xferzone.publish.follow import Kept
 from xferzone.replicate.client import Client, Cursor, Wire
 from xferzone.transport import Transport
 
@@ -23,6 +25,7 @@ class Primary:
         xfer: its xfer.
         cursor: up to where it is known; None: what the repository remembers counts.
         behind: moves of its refs that were told and are not made here.
+        kept: refs that stayed where they were when it told of them last.
         next_at: not to be asked before, by the monotonic clock.
         waits_at: not to be asked to hold a poll before.
         wire: what xfer has sent and taken.
@@ -33,6 +36,7 @@ class Primary:
         self.via: Via = options.via
         self.cursor: Cursor | None = None
         self.behind = 0
+        self.kept: Sequence[Kept] = ()
         self.next_at = 0.0
         self.waits_at = 0.0
         self.wire = Wire()

@@ -58,7 +58,7 @@ class Standings(msgspec.Struct, frozen=True):
     @property
     def _behind(self) -> bool:
         newest = max(self.primaries, key=lambda each: max(each.success_ms, each.error_ms))
-        return newest.behind > 0 or newest.whole_ms < newest.success_ms
+        return newest.behind > 0 or newest.whole_ms < max(newest.success_ms, newest.error_ms)
 
 
 def standings(repository: Path) -> Standings | None:

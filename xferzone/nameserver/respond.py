@@ -10,8 +10,8 @@
     AXFR by UDP                               NOTIMP
     AXFR, IXFR, NOTIFY, UPDATE                REFUSED, until such rights can be given
         if no such zone is served             NOTAUTH
+    a mirror that is empty yet                REFUSED, extended error 14 with a text
     no served zone contains the name          REFUSED, extended error 20
-        in a mirror that is empty yet         REFUSED, extended error 14 with a text
     else                                      what the deepest such zone says; for DS at its apex the next above
     the zone is not compiled yet              SERVFAIL, extended error 14
     an answer cannot be made                  SERVFAIL, extended error 0 with a text
@@ -78,10 +78,11 @@ def response(query: Query, zones: Zones, *, tcp: bool) -> Response:
         # What follows the header need not be a question if the opcode is unknown to us.
         asked = query._replace(question=b"") if fault == dns.NOTIMP and query.opcode != _QUERY else query
         return Response(dns.error(asked, fault))
+    if zones.awaited:
+        return Response(dns.error(query, dns.REFUSED, dns.extended_error(_NOT_READY, zones.awaited)))
     view = zones.find(query.name, query.rdtype)
     if view is None:
-        why = dns.extended_error(_NOT_READY, zones.awaited) if zones.awaited else _NOT_AUTHORITATIVE
-        return Response(dns.error(query, dns.REFUSED, why))
+        return Response(dns.error(query, dns.REFUSED, _NOT_AUTHORITATIVE))
     made = answer(query.name, query.rdtype, view)
     limit = dns.LARGEST_SIZE if tcp else dns.size_limit(query)
     message = dns.render(query, made, limit)

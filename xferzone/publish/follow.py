@@ -19,6 +19,7 @@ here.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from xferzone.errors import ZoneInvalid
 from xferzone.hashing import ArtifactId
@@ -28,6 +29,9 @@ from xferzone.publish.publish import advance, publish
 from xferzone.publish.served import Compiler, compile_all, numbers_of_each
 from xferzone.refs import BranchName, LocalRefs, Move, Occasion, Ref, State
 from xferzone.store import Reader, Writer, ancestry, places, schema, symbols, unsent
+
+#: Why a mirror's ref stays where the remote's line no longer leads from it.
+BESIDE: Final = "it does not come after what is served here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +218,7 @@ class _Run:
             return []
         if self.writer.role == schema.MIRROR and not self.accepts_clobber:
             if not ancestry.leads_to(self.writer, ref.checkin, tip):
-                self.invalid.append(Kept(branch, tip, "it does not come after what is served here"))
+                self.invalid.append(Kept(branch, tip, BESIDE))
             return None
         behind = ancestry.beyond(self.writer, ref.checkin, tip)
         is_clone = self.writer.role != schema.MIRROR

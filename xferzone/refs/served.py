@@ -133,18 +133,25 @@ class Served:
             NotFound: the zone has moved since (ask for changes).
             NotReady: it is not compiled.
         """
-        if zone.state is State.DEFERRED:
-            raise NotReady(
-                f"zone {zone.branch.zone} could not be compiled when this server started: repair what `xferzone check` "
-                "finds, and start the server again"
-            )
         found = []
-        for number in zone.numbers:
+        for number in self._compiled(zone) if zone.state is State.DEFERRED else zone.numbers:
             row = self._db.execute("SELECT first FROM zone_index WHERE number = ?", (number,)).fetchone()
             if row is None:
                 raise NotFound(f"index {number} of zone {zone.branch.zone} is gone: the zone has moved")
             found.append((bytes(row[0]), number))
         return found
+
+    def _compiled(self, zone: ServedZone) -> tuple[int, ...]:
+        """The indexes of a zone that was deferred when its ref moved: they come later, without a move."""
+        query = "SELECT indexes FROM ref WHERE branch = ? AND publication = ?"
+        row = self._db.execute(query, (str(zone.branch), zone.moved)).fetchone()
+        state, numbers = (zone.state, ()) if row is None else unpack(row[0])
+        if state is State.DEFERRED:
+            raise NotReady(
+                f"zone {zone.branch.zone} is not compiled: a mirror does so when it has pulled it, a server when it "
+                "starts; if it stays so, repair what `xferzone check` finds, and start the server again"
+            )
+        return numbers
 
     def index(self, number: int) -> bytes:
         """A compiled index; the same bytes for ever under the same number.

@@ -1,11 +1,11 @@
 """Whether a mirror is empty: of role mirror, and its first pull has not ended.
 
     made                     no project code, nothing known of the remote's moves            empty
-    the first pull goes on   artifacts come; they may be of check-ins that lack the rest     empty
-    it has ended             refs moved, and up to which move of the remote is remembered    as any other
+    the first pull goes on   artifacts come; refs move in parts, none of them compiled       empty
+    it has ended             the remote's moves are remembered, and zones are compiled       as any other
 
 Nothing is answered from an empty mirror: neither DNS nor the walk nor xfer. A remote that numbers no moves, as stock's,
-leaves only the refs to see it by.
+leaves only the zones to see it by. A zone that cannot be compiled here keeps no other one back.
 """
 
 import sqlite3
@@ -13,14 +13,15 @@ import sqlite3
 from xferzone.errors import NotReady
 from xferzone.store import schema
 
+_DEFERRED = b"\xff" * 8  # the indexes of a ref whose zone is still to be compiled (refs/served.py)
 _EMPTY = """SELECT coalesce((SELECT url FROM remote WHERE name = 'origin'), '') FROM setting
-            WHERE name = 'role' AND value = ?
-            AND NOT EXISTS (SELECT 1 FROM remote_epoch) AND NOT EXISTS (SELECT 1 FROM ref)"""
+            WHERE name = 'role' AND value = ? AND NOT EXISTS (SELECT 1 FROM ref WHERE indexes <> ?)
+            AND (NOT EXISTS (SELECT 1 FROM remote_epoch) OR EXISTS (SELECT 1 FROM ref))"""
 
 
 def emptiness(db: sqlite3.Connection) -> str:
     """Why nothing can be answered from the repository, with the remedy. Empty: it is not an empty mirror."""
-    found = db.execute(_EMPTY, (schema.MIRROR,)).fetchone()
+    found = db.execute(_EMPTY, (schema.MIRROR, _DEFERRED)).fetchone()
     if found is None:
         return ""
     source = f" from {found[0]}" if found[0] else ""

@@ -5,6 +5,9 @@ xferzone_refs_published            branches of zones that are published
 xferzone_zone_serial{zone}         of the zones that are published, the first MAX_ZONES by name
 xferzone_zone_age_seconds{zone}    since the last move of the zone's served branch here
 xferzone_zones_left_out            published zones beyond those
+xferzone_mirror_behind_seconds     of a mirror that follows: since all that a primary tells was here; 0: it is
+xferzone_mirror_behind_checkins    moves of the primary's refs that are known and not made here
+xferzone_mirror_last_success_timestamp_seconds{primary}, ..._last_error_timestamp_seconds{primary}
 xferzone_dns_zones                 zones that the DNS processes beside this server answer for
 """
 
@@ -18,7 +21,9 @@ import falcon
 from xferzone import metrics
 from xferzone.counters import Counters
 from xferzone.errors import XferzoneError
+from xferzone.exchange.standing import standings
 from xferzone.refs import LocalRefs
+from xferzone.transport.url import credentials
 from xferzone.web.repository import Repository
 
 MAX_ZONES: Final = 1_000  # told one by one; ours: two series each, and a scrape stays below 200 kB
@@ -32,7 +37,7 @@ class MetricsPage:
         self._counters = counters
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
-        lines = chain(metrics.exposition(self._counters.sums()), self._dns(), self._refs())
+        lines = chain(metrics.exposition(self._counters.sums()), self._dns(), self._refs(), self._lag())
         resp.content_type = metrics.CONTENT_TYPE
         resp.data = "".join(f"{line}\n" for line in lines).encode()
 
@@ -44,6 +49,39 @@ class MetricsPage:
             yield from metrics.told(
                 "xferzone_dns_zones", "Zones that DNS answers for", "gauge", [("", zones)]
             )
+
+    def _lag(self) -> Iterator[str]:
+        found = standings(self._repository.path)
+        if found is None:
+            return
+        behind = found.behind_ms(time.time_ns() // 1_000_000)
+        labels = [f'primary="{_label(each.url)}"' for each in found.primaries]
+        for name, help_, samples in (
+            (
+                "xferzone_mirror_behind_seconds",
+                "Seconds since all that a primary tells was here; 0: it is",
+                [] if behind is None else [("", behind / 1000)],
+            ),
+            (
+                "xferzone_mirror_behind_checkins",
+                "Moves of the primary's refs that are known and not made here",
+                [("", max((each.behind for each in found.primaries), default=0))],
+            ),
+            (
+                "xferzone_mirror_last_success_timestamp_seconds",
+                "When the primary answered last, since 1970; 0: never",
+                [
+                    (label, each.success_ms / 1000)
+                    for label, each in zip(labels, found.primaries, strict=True)
+                ],
+            ),
+            (
+                "xferzone_mirror_last_error_timestamp_seconds",
+                "When the primary could not be used last, since 1970; 0: never",
+                [(label, each.error_ms / 1000) for label, each in zip(labels, found.primaries, strict=True)],
+            ),
+        ):
+            yield from metrics.told(name, help_, "gauge", samples)
 
     def _refs(self) -> Iterator[str]:
         try:
@@ -68,3 +106,8 @@ class MetricsPage:
             ),
         ):
             yield from metrics.told(name, help_, "gauge", samples)
+
+
+def _label(url: str) -> str:
+    """The URL without its login, as the value of a label."""
+    return credentials(url)[0].replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -109,11 +109,10 @@ def claimed(reader: Reader, card: Login | None) -> Claim:
     return Claim(Rights(card.user, accounts.letters(reader, card.user)), card, known.secret)
 
 
-def bar_to_push(reader: Reader, rights: Rights) -> str | None:
-    """What keeps the sender from a push, to be put behind the refusal; None: nothing does."""
-    if reader.role == schema.MIRROR:
-        return f": this mirror takes no pushes; push to its primary{origin_of(reader, ', ')}"
-    return None if rights.write else ""
+def bar_to_push(reader: Reader) -> str:
+    """What keeps everybody from a push, to be put behind the refusal; empty: nothing does."""
+    is_mirror = reader.role == schema.MIRROR
+    return f": this mirror takes no pushes; push to its primary{origin_of(reader, ', ')}" if is_mirror else ""
 
 
 def may_write(request: Request, rights: Rights) -> bool:

@@ -97,6 +97,7 @@ class Round:
         self._catalogue = False  # the client wants to know of everything that is here
         self._asks_clusters = False  # the client wants to know of all clusters
         self._next_is_private = False
+        self._bar = ""  # why nobody may push here
         self._wanted: dict[ArtifactId, None] = {}  # by the client, in its order
         self._announced: dict[ArtifactId, None] = {}  # by the client, in its order
         self._missing: list[ArtifactId] = []  # of those, what is not here
@@ -240,18 +241,17 @@ class Round:
 
     def _push(self, card: Push) -> None:
         if self._is_our_project(card.project_code):
-            if (bar := bar_to_push(self._reader, self._terms.rights)) is None:
-                self._pushing = True
-            elif self._pulling:
-                self._draft.add(Message(f"pull only - not authorized to push{bar}"))
-            else:
-                self._draft.restart(Error(f"not authorized to write{bar}"))
+            self._bar = bar_to_push(self._reader)
+            self._pushing = self._terms.rights.write and not self._bar
+            if not self._pushing and self._pulling:
+                self._draft.add(Message(f"pull only - not authorized to push{self._bar}"))
+            elif not self._pushing:
+                self._draft.restart(Error(f"not authorized to write{self._bar}"))
 
     def _is_our_project(self, code: str) -> bool:
-        ours = code == self._reader.project_code
-        if not ours:
+        if code != self._reader.project_code:
             self._fail("wrong project")
-        return ours
+        return code == self._reader.project_code
 
     def _clone(self, card: Clone) -> None:
         if self._cloning:
@@ -276,7 +276,7 @@ class Round:
 
     def _file(self, card: File | CFile) -> None:
         if not self._pushing:
-            self._fail("not authorized to write")
+            self._fail(f"not authorized to write{self._bar}")
             return
         if self._next_is_private:
             self._next_is_private = False

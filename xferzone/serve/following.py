@@ -1,0 +1,129 @@
+"""The process that follows the primaries of a mirror, beside those that answer: run by `up`, restarted by it.
+
+    until TERM, INT or WINCH (another one takes its place)     pull, wait, pull (exchange/follower.py)
+    the repository is no mirror any more (`promote`)           says so, follows nobody, waits for the end
+    the repository cannot be read                              says so, and tries again after AGAIN_S
+
+It writes in transactions of its own and at a lower priority, so that answers go on meanwhile. What it does not reach
+never ends it.
+"""
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from xferzone import ready
+from xferzone.errors import Refused, XferzoneError
+from xferzone.exchange.follower import Follower
+from xferzone.exchange.following import Following, Pulled, Via, Ways
+from xferzone.exchange.lag import Lag
+from xferzone.serve.helpers import compile_in_parallel, verifying
+from xferzone.store import Store
+from xferzone.sync.client.options import Account
+from xferzone.transport.http import HTTP
+from xferzone.transport.url import credentials
+from xferzone.transport.walk_http import WalkHTTP
+
+AGAIN_S: Final = 5.0  # seconds until a repository that cannot be read is tried again
+NICE: Final = 5  # of the process: answers come first
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Primaries:
+    """Whom a mirror follows.
+
+    Fields:
+        urls: in the order in which they are asked, with their logins and without passwords.
+        interval_s: between two polls.
+        via: the road.
+        account: the login at all of them; None: requests carry none.
+    """
+
+    urls: Sequence[str]
+    interval_s: float
+    via: Via
+    account: Account | None
+
+    def ways(self) -> Ways:
+        """How they are reached, over HTTP."""
+        has_login = self.account is not None
+        return Ways(
+            lambda url: WalkHTTP(credentials(url)[0]),
+            lambda url: HTTP(credentials(url)[0], with_login=has_login),
+        )
+
+
+def follow(repository: Path, primaries: Primaries) -> None:
+    """Follow until a signal says stop."""
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGWINCH):
+        signal.signal(number, lambda *_: stopped.set())
+    os.nice(NICE)
+    ready.report()
+    options = Following(
+        via=primaries.via,
+        account=primaries.account,
+        heard=_Log().hear,
+        cancelled=stopped.is_set,
+        compiler=compile_in_parallel,
+        helping=verifying,
+    )
+    while not stopped.is_set():
+        try:
+            _follow(repository, primaries, options)
+        except Refused as exc:
+            _log.warning("follow outcome=ended why=%r", str(exc))
+            stopped.wait()
+        except XferzoneError as exc:
+            _log.error("follow outcome=failed why=%r", str(exc))
+            stopped.wait(AGAIN_S)
+
+
+def _follow(repository: Path, primaries: Primaries, options: Following) -> None:
+    with Store.open(repository) as store:
+        follower = Follower(store, primaries.urls, primaries.interval_s, primaries.ways(), options)
+        with closing(follower):
+            follower.run()
+
+
+class _Log:
+    """Tells the log of each pull that brought something, and when the mirror is behind."""
+
+    def __init__(self) -> None:
+        self._lag = Lag(time.monotonic)
+
+    def hear(self, news: Pulled | XferzoneError) -> None:
+        turn = self._lag.hear(news)
+        if turn is not None and turn.outcome != "ends":
+            _log.warning("lag outcome=%s why=%r", turn.outcome, turn.why)
+        if isinstance(news, Pulled):
+            for note in news.notes:
+                _log.warning("follow primary=%s note=%r", _shown(news.primary), note)
+            if news.received or news.followed.moved:
+                _log.info(
+                    "follow outcome=ok primary=%s via=%s moved=%d received=%d requests=%d bytes_in=%d ms=%.1f",
+                    _shown(news.primary),
+                    news.via,
+                    len(news.followed.moved),
+                    news.received,
+                    news.requests,
+                    news.bytes_in,
+                    1000 * news.seconds,
+                )
+        if turn is not None and turn.outcome == "ends":
+            _log.info("lag outcome=%s seconds=%.1f", turn.outcome, turn.seconds)
+
+
+def _shown(url: str) -> str:
+    with suppress(XferzoneError):
+        return credentials(url)[0]
+    return url
