@@ -1,6 +1,8 @@
 """Routes, statuses and headers, as somebody with curl sees them."""
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 import zstandard
@@ -13,9 +15,10 @@ from xferzone.faults import Faults
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.replicate import coding
 from xferzone.replicate.batch import Arriving, Unsent, Why
-from xferzone.replicate.server import MAX_REQUEST, Terms, TooManyWait, current
+from xferzone.replicate.server import MAX_REQUEST, Terms, TooManyWait, current, respond
 from xferzone.store import Store
 from xferzone.store.incoming import Received
+from xferzone.transport.walk import WalkRequest
 
 GONE = artifact_id(b"nowhere")
 
@@ -232,6 +235,20 @@ def test_bodies_are_packed_for_who_reads_zstd(zones: Store) -> None:
     assert packed.headers["content-encoding"] == "zstd"
     assert packed.headers["content-type"] == plain.headers["content-type"] == "application/x-xferzone-batch"
     assert b"".join(coding.expanded([packed.body], 10_000_000)) == plain.body
+
+
+def test_no_transaction_is_open_while_a_body_waits_for_the_network(zones: Store) -> None:
+    body = json.dumps({"roots": branch_tips(zones)}).encode()
+    headers = {"content-type": "application/json"}
+    with respond(zones, WalkRequest("POST", "/v0/objects/pull", headers, body), Terms(HOST)) as reply:
+        came = [next(reply.body), next(reply.body)]
+        with zones.writer() as writer:
+            writer.put(b"something new\n")
+        with closing(sqlite3.connect(zones.path, isolation_level=None)) as db:
+            (is_kept, _, _) = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        assert not is_kept
+        came += reply.body
+    assert list(Arriving(came).pulled())
 
 
 # -- a server that has not caught up

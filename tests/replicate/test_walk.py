@@ -337,3 +337,21 @@ def test_a_hundred_thousand_check_ins_in_a_line_cost_no_stack() -> None:
 
 def test_parents_that_lead_in_a_circle_end() -> None:
     assert closure.order({1: [2], 2: [1]}, [1, 2]) == [2, 1]
+
+
+def test_both_searches_tell_the_same(store: Store, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = line(world, 9)
+    side = world.checkin([x[4]], {"a.example.zone": world.add(b"side\n", [])})
+    merge = world.checkin([x[8], side], {"a.example.zone": world.add(b"merge\n", [])})
+    fill(store, world)
+    near = page(store, [merge], [x[4]])
+    assert set(near) == {each for name in (*x[5:], side, merge) for each in (name, world.needs[name][-1])}
+    monkeypatch.setattr(closure, "QUICK", 2)
+    assert page(store, [merge], [x[4]]) == near
+
+
+def test_a_line_that_passes_by_what_is_known_is_looked_at_as_a_whole(store: Store, world: World) -> None:
+    x = line(world, 5)
+    side = world.checkin([x[1]], {"a.example.zone": world.add(b"side\n", [])})
+    fill(store, world)
+    assert page(store, [side], [x[4]]) == [world.needs[side][-1], side]
