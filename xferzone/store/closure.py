@@ -12,6 +12,7 @@ long as all that leads to what is left out is, too. Nothing here needs the stack
 circle.
 """
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -20,11 +21,11 @@ from xferzone.hashing import ArtifactId
 from xferzone.store import schema
 from xferzone.store.chains import id_of
 from xferzone.store.reader import Reader
-from xferzone.store.sql import batches, selected
+from xferzone.store.sql import selected
 
 QUICK: Final = 1_000  # check-ins that the quick search looks at, some 10 ms
 
-_UP: Final = """WITH RECURSIVE up(rid) AS (SELECT rid FROM checkin WHERE rid IN (?)
+_UP: Final = """WITH RECURSIVE up(rid) AS (SELECT rid FROM checkin WHERE rid IN (SELECT value FROM json_each(?))
     UNION SELECT parent FROM up JOIN parent ON child = up.rid JOIN checkin ON checkin.rid = parent)"""
 
 
@@ -105,9 +106,7 @@ def quick(reader: Reader, roots: Collection[int], known: Collection[int]) -> Clo
 def closure(reader: Reader, roots: Collection[int], known: Collection[int]) -> Closure:
     """All check-ins that lead to `roots`, but for what is complete and leads to `known`."""
     reached = _up(reader, roots)
-    reader.give_way()
     behind = set(_up(reader, known))
-    reader.give_way()
     left_out = behind - _incomplete(reader, behind)
     return Closure(
         {rid: each for rid, each in reached.items() if rid not in left_out}, reached.keys(), left_out
@@ -133,16 +132,16 @@ def order(parents: Mapping[int, Sequence[int]], roots: Sequence[int]) -> list[in
 
 def _up(reader: Reader, starts: Collection[int]) -> dict[int, list[int]]:
     """All check-ins that lead to these, themselves included, with the rows of their parents in order."""
-    found: dict[int, list[tuple[int, int]]] = {}
     query = f"{_UP} SELECT up.rid, position, parent FROM up LEFT JOIN parent ON child = up.rid"  # noqa: S608 our own text
-    for statement, bound in batches(query, list(starts)):
-        if all(each in found for each in bound):
-            continue
-        for rid, position, parent in reader.db.execute(statement, bound):
-            edges = found.setdefault(rid, [])
-            if parent is not None:
-                edges.append((position, parent))
-    return {rid: [parent for _, parent in sorted(set(edges))] for rid, edges in found.items()}
+    # One statement for all: lines that join would be followed again by each.
+    rows = reader.db.execute(query, (json.dumps(list(starts)),)).fetchall()
+    reader.give_way()
+    found: dict[int, list[tuple[int, int]]] = {}
+    for rid, position, parent in rows:
+        edges = found.setdefault(rid, [])
+        if parent is not None:
+            edges.append((position, parent))
+    return {rid: [parent for _, parent in sorted(edges)] for rid, edges in found.items()}
 
 
 def _published(reader: Reader, candidates: Collection[int]) -> set[int]:
