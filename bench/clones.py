@@ -31,7 +31,7 @@ def clones(directory: Path) -> None:
     ops = Person(directory / "clones")
     stock, ours = directory / "history.fossil", directory / "history.xferzone"
     imported(ops, stock)
-    password = _project_of(ops, stock, ours)
+    password = project_of(ops, stock, ours)
     with serving(ours, "serve") as server, stock_server(ops, stock) as url:
         pusher = directory / "pusher.fossil"
         pusher.write_bytes(stock.read_bytes())
@@ -64,7 +64,7 @@ def imported(ops: Person, stock: Path, stream: Iterable[bytes] | None = None) ->
     ops.fossil("user", "capabilities", "nobody", "gho", "-R", stock)
 
 
-def _project_of(ops: Person, stock: Path, ours: Path) -> str:
+def project_of(ops: Person, stock: Path, ours: Path) -> str:
     """An empty repository of ours for the same project, open to clones. Returns the administrator's password."""
     told = ops.fossil("info", "-R", stock).out
     code = re.search(r"project-code: +([0-9a-f]{40})", told)

@@ -1,7 +1,7 @@
 """Measure the figures of docs/performance.md and print them as a table: `make bench`, some ten minutes.
 
-    run.py [SECTION...]     latency large bulk many commits growth pushes clones foreign dns; all of
-                            them
+    run.py [SECTION...]     latency large bulk many commits growth pushes clones foreign mirrors
+                            dns; all of them
 
 Each figure is a median with its range. If a peer does the same work, both take turns in the same run, and the ratio is
 what counts. The other figures have bounds of their own.
@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import clones, foreign, growth, pushes, questions, zones
+from bench import clones, foreign, growth, mirrors, pushes, questions, zones
 from bench.measure import children_seconds, row, timed
 from tests.live import Person, serving, stock_server
 from xferzone.edit.appending import Author
@@ -189,6 +189,7 @@ SECTIONS: dict[str, Callable[[Path], None]] = {
     "pushes": pushes.pushes,
     "clones": clones.clones,
     "foreign": foreign.foreign,
+    "mirrors": mirrors.mirrors,
     "dns": questions.dns,
 }
 

@@ -53,6 +53,8 @@ class Tour:
         self.home = home
         self._patience_s = patience_s
         self.http, self.dns, self.mirror_http, self.mirror_dns = free_ports(4)
+        self.servers = ExitStack()
+        self.primary = 0  # the pid of its server
         self.password = ""
         self._said = ""
         self.env = {
@@ -128,14 +130,16 @@ class Tour:
             time.sleep(0.02)
         print(f"    $ {command}\n    {wanted or '(nothing)'}   [after {took:.1f} s]")
 
-    @contextmanager
-    def up(self, file: str, http: int, dns: int, *options: str) -> Iterator["subprocess.Popen[bytes]"]:
-        """`xferzone up` in the background, ready when the block begins, and ended with it."""
-        command = (
-            f"xferzone -R {file} up --http 127.0.0.1:{http} --dns 127.0.0.1:{dns} {' '.join(options)}".strip()
-        )
+    def up(self, file: str, http: int, dns: int, *options: str) -> int:
+        """`xferzone up` in the background, ready now, ended with the tour; its pid."""
+        listen = f"--http 127.0.0.1:{http} --dns 127.0.0.1:{dns}"
+        command = " ".join(["xferzone", "-R", file, "up", listen, *options])
         print(f"    $ {command} &", flush=True)
-        log, parent = self.home / f"{file}.log", os.getpid()
+        return self.servers.enter_context(self._background(command, self.home / f"{file}.log"))
+
+    @contextmanager
+    def _background(self, command: str, log: Path) -> Iterator[int]:
+        parent = os.getpid()
         with log.open("wb") as output:
             process = subprocess.Popen(
                 command.split(),
@@ -153,7 +157,7 @@ class Tour:
                 if process.poll() is not None or time.monotonic() > end:
                     raise Failed(f"the server did not start\n{log.read_text()}")
                 time.sleep(0.05)
-            yield process
+            yield process.pid
             process.terminate()
             process.wait(END_S)
         finally:
@@ -179,8 +183,10 @@ def zone(tour: Tour) -> None:
     tour.says("; the web server; moves to the new rack in spring")
 
 
-def question(tour: Tour) -> None:
-    """DNS answers from it."""
+def served(tour: Tour) -> None:
+    """Serve it: HTTP to fossil clients, DNS to everybody."""
+    tour.primary = tour.up("zones.xferzone", tour.http, tour.dns)
+    tour.answers("192.0.2.80")
     tour.answers("192.0.2.80")
 
 
@@ -325,9 +331,37 @@ def restored(tour: Tour) -> None:
     tour.says("192.0.2.125")
 
 
-BEFORE_SERVING: tuple[Callable[[Tour], None], ...] = (account, zone)
-SERVED: tuple[Callable[[Tour], None], ...] = (
-    question,
+def secondary(tour: Tour) -> None:
+    """Start an empty secondary on another port: it fetches everything, and answers."""
+    said = tour.run("xferzone user add mirror --read")
+    tour.env["XFERZONE_PASSWORD"] = said.partition("password: ")[2].split()[0]
+    print(f"    $ export XFERZONE_PASSWORD={tour.env['XFERZONE_PASSWORD']}")
+    primary = f"--primary http://mirror@127.0.0.1:{tour.http}/"
+    tour.up("mirror.xferzone", tour.mirror_http, tour.mirror_dns, primary)
+    tour.answers("192.0.2.84", port=tour.mirror_dns)
+
+
+def followed(tour: Tour) -> None:
+    """A change at the primary: the secondary answers it at once."""
+    tour.run("xferzone set www.example.com. 300 A 192.0.2.85")
+    tour.answers("192.0.2.85", port=tour.mirror_dns)
+
+
+def survived(tour: Tour) -> None:
+    """Kill the primary: the secondary still answers, and has the whole history."""
+    tour.run(f"kill -9 {tour.primary}")
+    tour.run(f"dig +time=1 +tries=1 @127.0.0.1 -p {tour.dns} www.example.com >/dev/null", code=9)
+    tour.answers("192.0.2.85", port=tour.mirror_dns)
+    tour.run("xferzone -R mirror.xferzone show www.example.com A --at before-the-mistake")
+    tour.says("192.0.2.82")
+    tour.run("xferzone -R mirror.xferzone check")
+    tour.says("0 faults")
+
+
+STEPS: tuple[Callable[[Tour], None], ...] = (
+    account,
+    zone,
+    served,
     record,
     check_out,
     commit,
@@ -344,28 +378,19 @@ SERVED: tuple[Callable[[Tour], None], ...] = (
     race,
     backup,
     restored,
+    secondary,
+    followed,
+    survived,
 )
 
 
-def walk(tour: Tour) -> int:
-    """All steps; how many they were. Raises Failed."""
-    number = 0
-
-    def announced(step: Callable[[Tour], None]) -> None:
-        nonlocal number
-        number += 1
-        print(f"\n{number:2}. {(step.__doc__ or '').strip()}", flush=True)
-        step(tour)
-        print("    ok", flush=True)
-
-    with ExitStack() as servers:
-        for step in BEFORE_SERVING:
-            announced(step)
-        print("\n    The server, for all that follows:")
-        servers.enter_context(tour.up("zones.xferzone", tour.http, tour.dns))
-        for step in SERVED:
-            announced(step)
-    return number
+def walk(tour: Tour) -> None:
+    """All steps. Raises Failed."""
+    with tour.servers:
+        for number, step in enumerate(STEPS, 1):
+            print(f"\n{number:2}. {(step.__doc__ or '').strip()}", flush=True)
+            step(tour)
+            print("    ok", flush=True)
 
 
 def free_ports(count: int) -> list[int]:
@@ -413,12 +438,12 @@ def main() -> int:
             check=True,
         )
         try:
-            number = walk(tour)
+            walk(tour)
         except (Failed, subprocess.TimeoutExpired) as exc:
             print(f"    FAILED: {exc}", flush=True)
             return 1
     print(
-        f"\nAll {number} steps went as announced, in {time.monotonic() - begin:.0f} s; nothing is left of them."
+        f"\nAll {len(STEPS)} steps went as announced, in {time.monotonic() - begin:.0f} s; nothing is left of them."
     )
     return 0
 
