@@ -311,3 +311,24 @@ def test_what_the_artifacts_of_a_request_make_is_bounded(
     (told,) = pushed(store, "eve", source, *deltas)
     assert f"with {deltas[1].artifact} the artifacts of a request have over 3000 bytes" in told
     assert pushed(store, "eve", source, deltas[0]) == []
+
+
+def test_controls_that_waited_behind_large_artifacts_are_refused_in_whatever_batch_they_come(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each hangs on an artifact that fills what is held at a time, and these on a source that somebody else brings."""
+    monkeypatch.setattr("xferzone.store.incoming.MAX_HELD", 100_000)
+    source, cards, controls = bytes(range(256)) * 10, [], []
+    for number in (40, 41):
+        large = source * number
+        tag = Tag("+", "closed", FIRST_ID, str(number))
+        controls.append(control(tag))
+        for made, on in ((large, source), (controls[-1], large)):
+            cards.append(File(artifact_id(made), delta.create(on, made) or b"", artifact_id(on)))
+    assert pushed(store, "eve", *cards) == []
+    assert pushed(store, "ann", source) == []
+    with store.reader() as reader:
+        assert all(reader.has(card.artifact) for card in cards[::2])
+        assert not any(reader.has(artifact_id(each)) for each in controls)
+    for each in controls:
+        assert "only an administrator may set the tag closed" in pushed(store, "eve", each)[0]
