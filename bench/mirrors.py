@@ -10,12 +10,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
+from bench import history
 from bench.clones import imported, project_of
 from bench.measure import children_seconds, cpu_seconds, row
 from tests.interop.nodes import Node, Primary, same
 from tests.live import XFERZONE, Person, Server, background, serving, stock_server, within
+from xferzone.refs import LocalRefs
 from xferzone.repository.make import make_mirror
-from xferzone.store import Store
+from xferzone.store import Store, places
 
 ROUNDS = 3
 CHANGES = 200
@@ -23,6 +25,7 @@ IDLE = 10  # mirrors
 IDLE_S = 20.0
 INTERVAL_S = 1.0  # of those that only poll
 PATIENCE_S = 30.0
+PUBLISHED_S = 600.0
 
 
 def mirrors(directory: Path) -> None:
@@ -57,9 +60,16 @@ def _empty(directory: Path) -> None:
     password = project_of(ops, stock, ours)
     with serving(ours, "serve") as server, stock_server(ops, stock) as url:
         ops.fossil("push", "--once", server.url("ops", password), "-R", stock)
+        # The server publishes what such a push brought bit by bit, and would be measured at that.
+        assert within(PUBLISHED_S, lambda: _is_published(ours), every=1)
         _fetched(ops, directory, server)
         _on_the_wire(ops, directory, server, int(url.rpartition(":")[2].strip("/")))
         _idle(ops, directory, server)
+
+
+def _is_published(repository: Path) -> bool:
+    with Store.open(repository) as store, store.reader() as reader:
+        return len(LocalRefs(reader).list()) == history.ZONES and not places.unplaced(reader)
 
 
 def _fetched(ops: Person, directory: Path, server: Server) -> None:
@@ -132,7 +142,7 @@ def _idle(ops: Person, directory: Path, server: Server) -> None:
             for number in range(IDLE):
                 mirror = directory / f"idle-{number}"
                 if not mirror.exists():
-                    mirror.write_bytes((directory / "mirror-0").read_bytes())
+                    mirror.write_bytes((directory / f"mirror-{ROUNDS - 1}").read_bytes())
                 argv = [*XFERZONE, "-R", str(mirror), "pull", "--watch", "--quiet", "--via", via]
                 argv += ["--interval", f"{INTERVAL_S:.0f}s", server.url()]
                 running.enter_context(background(argv, ops.env, directory / f"idle-{via}-{number}.log"))
