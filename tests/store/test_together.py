@@ -111,6 +111,16 @@ def test_any_order_and_any_batches_leave_the_same(
 ) -> None:
     directory = tmp_path_factory.mktemp("any")
     sent = as_sent(every, order)
+    with pytest.MonkeyPatch.context() as patched:
+        # What is over a bound is left to the next turn.
+        patched.setattr(incoming, "MAX_CARDS", order.choice((0, 3, incoming.MAX_CARDS)))
+        patched.setattr(incoming, "MAX_HELD", order.choice((1, 1_000, incoming.MAX_HELD)))
+        _leaves_the_same(every, sent, directory, order)
+
+
+def _leaves_the_same(
+    every: dict[ArtifactId, bytes], sent: list[Received], directory: Path, order: random.Random
+) -> None:
     good = resolvable(sent)
     with Store.create(directory / "one") as one, one.writer() as single:
         for artifact in good:
@@ -235,6 +245,24 @@ def test_manifests_that_share_their_files_are_kept_together(tmp_path: Path) -> N
         with store.reader() as reader:
             first = [reader.checkin(each) for each in made]
             assert all(reader.checkin(each) is kept for each, kept in zip(made, first, strict=True))
+
+
+def test_manifests_of_many_files_are_taken_some_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(incoming, "MAX_CARDS", 20_000)
+    files = tuple(FileCard(f"{number:04}", artifact_id(b"x")) for number in range(2_000))
+    line = [
+        CheckIn(f"version {number}", 1_700_000_000_000 + number, "ops", files).encode()
+        for number in range(60)
+    ]
+    deltas = [as_delta_of(older, newer) for older, newer in itertools.pairwise(line)]
+    turns: list[int] = []
+    with Store.create(tmp_path / "z") as store, store.writer() as writer:
+        sent = [Received(artifact_id(line[0]), None, line[0]), *deltas]
+        writer.put_all(sent, settle=lambda: turns.append(writer.last_row()))
+        assert [writer.content(artifact_id(each)) for each in line] == line
+    assert len(turns) == 6
 
 
 @pytest.mark.parametrize("works", [True, False])

@@ -21,7 +21,8 @@ from xferzone.store import frames
 from xferzone.store.chains import MAX_ARTIFACT, MAX_STACK, WORTH, depth
 from xferzone.store.reader import Reader
 
-MAX_HELD = 64 * 2**20  # bytes of expanded contents at a time; what hangs on others is taken in the next turn
+MAX_HELD = 32 * 2**20  # bytes of expanded contents at a time; what hangs on others is taken in the next turn
+MAX_CARDS = 1_000_000  # files that check-ins of one turn name, behind the first: 8 bytes each that are shared, else 200
 HELPER_SHARE: Final = 0.33  # of all artifacts: zone files take longer than manifests, and go there and back
 WORTH_HELPING: Final = 500  # artifacts, some 40 ms of verifying
 
@@ -213,6 +214,7 @@ class _Trees:
         self.notes: list[tuple[ArtifactId, object]] = []
         self.checkins: dict[ArtifactId, CheckIn] = {}
         self.replaced: set[tuple[ArtifactId, ArtifactId]] = set()
+        self._cards = 0  # that the check-ins verified have
         self._note = note
         self._were_aside = were_aside
         self._refuse = refuse
@@ -265,6 +267,8 @@ class _Trees:
             source, content, below = ways.pop()
             held -= len(content)
             for each in self.hanging.pop(source, ()):
+                if self._cards > MAX_CARDS:
+                    return
                 way = self._made(each, content, below)
                 if way is not None and held + len(way[1]) <= MAX_HELD:
                     ways.append(way)
@@ -309,6 +313,7 @@ class _Trees:
         del self.left[verified.artifact]
         if isinstance(verified.parsed, CheckIn):
             self.checkins[verified.artifact] = verified.parsed
+            self._cards += len(verified.parsed.files)
         return verified
 
     def _is_refused(self, each: Received, content: bytes, parsed: Parsed) -> bool:

@@ -52,10 +52,13 @@ def link(writer: Expecting, arrived: Sequence[Arrived], waited: Collection[int] 
     late = manifests.read_behind_baselines(waited)
     needed = {rid: each.needed for rid, each in (read | late).items()}
     targets = (tag.target for _, tag, _ in tags if tag.target is not None)
-    rids = writer.expect_all(dict.fromkeys(chain(chain.from_iterable(needed.values()), targets, members)))
+    named = chain(chain.from_iterable(needed.values()), targets, members)
+    rids = {each.artifact: each.rid for each in arrived}
+    rids |= writer.expect_all(dict.fromkeys(each for each in named if each not in rids))
     _set_parents(writer, checkins, rids)
     # Stock parses an id in upper case and never resolves it: such an id is never present and is awaited for ever.
-    absent = (every := set[ArtifactId]().union(*needed.values())) - writer.present(every)
+    every = set[ArtifactId]().union(*needed.values()).difference(each.artifact for each in arrived)
+    absent = every - writer.present(every)
     missing = [(rids[each], rid) for rid, ids in needed.items() if absent for each in ids if each in absent]
     db.executemany("INSERT OR IGNORE INTO awaited VALUES (?, ?)", missing)
     db.executemany("DELETE FROM unclustered WHERE rid = ?", [(rids[each],) for each in members])

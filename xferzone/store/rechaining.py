@@ -8,7 +8,7 @@ to read and to send. The notes are in the database: whichever process comes next
 """
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import Final, NamedTuple
@@ -22,6 +22,7 @@ from xferzone.store.reader import Reader
 from xferzone.store.sql import selected
 from xferzone.store.turning import Turning
 
+LOOKED_UP: Final = 100  # check-ins whose pairs are looked up together
 AT_ONCE: Final = 500  # check-ins that are taken off the notes together
 _SOUGHT: Final = 20_000  # of the notes that are put in order together
 
@@ -94,12 +95,12 @@ def _rechain(
     while steps:
         turned: list[int] = []
         found = _steps(writer.db, steps)
-        for number, step in enumerate(found):
+        for number, (step, pairs) in enumerate(_unchained(writer, turning, found, sources)):
             if order and is_over():
                 turning.write()
                 return {each.rid for each in found[number:]} | set(_children(writer.db, turned))
-            for older, newer in _pairs(writer, step):
-                if sources.get(older) != newer and turning.chain(older, newer):
+            for older, newer in pairs:
+                if turning.chain(older, newer):
                     turned.append(step.rid)
             order[step.rid] = len(order)
         children = _children(writer.db, turned)
@@ -112,6 +113,19 @@ def _rechain(
     writer.fault("store.chains-turned", 0.02)
     turning.write()
     return set()
+
+
+def _unchained(
+    writer: Expecting, turning: Turning, steps: Sequence[_Step], sources: Mapping[ArtifactId, ArtifactId]
+) -> Iterator[tuple[_Step, list[tuple[ArtifactId, ArtifactId]]]]:
+    """Each step with the pairs of it that are not known to be chained, looked up some at a time."""
+    for start in range(0, len(steps), LOOKED_UP):
+        some = [
+            (step, [(old, new) for old, new in _pairs(writer, step) if sources.get(old) != new])
+            for step in steps[start : start + LOOKED_UP]
+        ]
+        turning.look_up([artifact for _, pairs in some for pair in pairs for artifact in pair])
+        yield from some
 
 
 def _children(db: sqlite3.Connection, checkins: Collection[int]) -> dict[int, int]:

@@ -61,7 +61,7 @@ class Turning:
         Returns whether `newer` was a delta of `older`: then it is whole now, and may become a delta itself. What cannot
         be read stays as it is.
         """
-        self._look_up([older, newer])
+        self.look_up([older, newer])
         old, new = self._known[older], self._known[newer]
         if old is None or new is None or old.source is not None:
             return False
@@ -92,8 +92,11 @@ class Turning:
         self._db.executemany("UPDATE blob SET stack = ? WHERE rid = ?", stacks)
         self._wholes, self._frames, self._restacked, self._hanging, self._held = {}, {}, set(), {}, 0
 
-    def _look_up(self, artifacts: Collection[ArtifactId]) -> None:
-        new = [artifact for artifact in artifacts if artifact not in self._known]
+    def look_up(self, artifacts: Collection[ArtifactId]) -> None:
+        """Look up the rows of these together, which `chain` would do one by one."""
+        new = list(dict.fromkeys(artifact for artifact in artifacts if artifact not in self._known))
+        if not new:
+            return
         self._known |= dict.fromkeys(new)
         query = f"""SELECT rid, hash, size, source, stack FROM blob
                     WHERE content IS NOT NULL AND size BETWEEN {_SMALLEST} AND {_LARGEST} AND hash IN (?)"""  # noqa: S608 our own numbers
