@@ -16,7 +16,8 @@ pytestmark = [pytest.mark.interop, pytest.mark.timeout(300)]
 
 SOON_S = 2.0  # seconds until a change is on the mirror, with announcements
 CHANGES = 30
-LATE_S = 20.0  # seconds for what waits for a back-off
+LATE_S = 20.0  # seconds, on a busy machine
+BACK_OFF_S = 90.0  # seconds for what waits until a primary is asked again, which may be 60
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_an_empty_secondary_refuses_until_it_has_caught_up_and_then_answers(
         assert "not ready: this mirror is empty" in mirror.xferzone("status").out
         assert mirror.xferzone("log", ZONE, code=5).err.startswith("xferzone: this mirror is empty")
         with primary.up():
-            assert within(LATE_S, lambda: mirror.a("www") == ["192.0.2.1"]), mirror.log.read_text()
+            assert within(BACK_OFF_S, lambda: mirror.a("www") == ["192.0.2.1"]), mirror.log.read_text()
             assert dig(mirror.dns, "www.example.com", "A", "+short") == "192.0.2.1\n"
             assert mirror.get("/readyz")[0] == 200
             assert same(primary, mirror)
@@ -94,7 +95,7 @@ def test_a_mirror_answers_on_when_its_primary_is_killed_tells_its_lag_and_conver
         assert float(failed.split()[1]) > time.time() - 60
         primary.set("www", "192.0.2.2")
         with primary.up():
-            assert within(70, lambda: mirror.a("www") == ["192.0.2.2"])
+            assert within(BACK_OFF_S, lambda: mirror.a("www") == ["192.0.2.2"])
             assert within(LATE_S, lambda: "lag outcome=ends" in mirror.log.read_text())
             assert within(LATE_S, lambda: mirror.status()["behind_seconds"] == 0)
     mirror.check()
@@ -190,9 +191,9 @@ def test_a_mirror_changes_primaries_and_one_that_lags_never_takes_it_back(
         assert mirror.a("www") == ["192.0.2.2"]
         with primary.up():
             primary.set("www", "192.0.2.3")
-            assert within(90, lambda: mirror.a("www") == ["192.0.2.3"]), mirror.log.read_text()
+            assert within(BACK_OFF_S, lambda: mirror.a("www") == ["192.0.2.3"]), mirror.log.read_text()
         with fresh.following(primary, interval="500ms"), primary.up():
-            assert within(90, lambda: same(primary, fresh))
+            assert within(BACK_OFF_S, lambda: same(primary, fresh))
         assert mirror.refs() == fresh.refs()
     mirror.check()
 
