@@ -35,6 +35,7 @@ interop: peers $(VENV)/developed ## The tests that drive the real programs, alon
 soak: peers $(VENV)/developed ## An hour of mutated requests, writers, kills and full disks at once (SECONDS=... SEED=...)
 	$(BIN)/python -m tests.fuzz --seconds 20
 	$(BIN)/python -m tests.robust.damaged 300  # ten minutes: of each road half
+	$(BIN)/python -m tests.mutants
 	$(BIN)/python -m tests.robust.soak $(SECONDS) $(SEED)
 
 fuzz: $(VENV)/developed ## Octets that chance made for every parser, MINUTES of each; what breaks one goes to build/fuzz

@@ -70,6 +70,10 @@ class Facts:
         """The node has said that it has these."""
         self._acknowledged.setdefault(node.name, set()).update(checkins)
 
+    def has_moved(self, node: Node) -> bool:
+        """Whether a ref has moved there."""
+        return self._seen[node.name].move > 0
+
     # -- after a step
 
     def look(self, node: Node) -> None:
@@ -108,12 +112,10 @@ class Facts:
     def _named(self, node: Node, reader: Reader, artifact: ArtifactId) -> None:
         checkin = reader.checkin(artifact)
         named = {*checkin.parents, *(card.id for card in checkin.files if card.id is not None)}
+        query = "SELECT hash FROM awaited JOIN blob ON blob.rid = wanted WHERE checkin = ?"
+        awaited = {id_of(raw) for (raw,) in reader.db.execute(query, (reader.rid(artifact),))}
         for each in named - reader.present(named):
-            _must(
-                reader.rid(each) is not None,
-                node,
-                f"{short(each)}, which {short(artifact)} names, is not known",
-            )
+            _must(each in awaited, node, f"{short(each)}, which {short(artifact)} names, is not waited for")
 
     def _moves(self, node: Node, reader: Reader, seen: _Seen) -> None:
         refs = LocalRefs(reader)

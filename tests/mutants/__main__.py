@@ -1,0 +1,23 @@
+"""`python -m tests.mutants [NAME ...]`: looks for each in up to SEEDS histories; says which seed finds it."""
+
+import sys
+from typing import Final
+
+from tests.mutants.running import found_by
+from tests.mutants.table import BY_NAME
+
+SEEDS: Final = 200
+PATIENCE_S: Final = 1_200.0
+
+
+def main() -> int:
+    missed = 0
+    for name in sys.argv[1:] or BY_NAME:
+        seed = found_by(BY_NAME[name], range(1, SEEDS + 1), PATIENCE_S)
+        missed += seed is None
+        print(f"{name}: {'NOT FOUND' if seed is None else f'found by seed {seed}'}", flush=True)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""The faults, each a patch of one place. A patch whose place has changed no longer applies, and then its test fails."""
+
+from pathlib import Path
+from typing import Final, NamedTuple
+
+
+class Mutant(NamedTuple):
+    """A fault: in `file` the text `right`, which is there once, becomes `wrong`."""
+
+    name: str
+    file: str
+    right: str
+    wrong: str
+
+    def apply(self, root: Path) -> None:
+        """Put it into the copy of the package under `root`. Raises ValueError: it does not apply."""
+        path = root / self.file
+        text = path.read_text()
+        if text.count(self.right) != 1:
+            raise ValueError(
+                f"{self.name} does not apply: {self.file} has its place {text.count(self.right)} times"
+            )
+        path.write_text(text.replace(self.right, self.wrong))
+
+
+MUTANTS: Final = (
+    Mutant(
+        "drop-a-phantom",
+        "xferzone/store/link.py",
+        'db.executemany("INSERT OR IGNORE INTO awaited VALUES (?, ?)", missing)',
+        'db.executemany("INSERT OR IGNORE INTO awaited VALUES (?, ?)", missing[1:])',
+    ),
+    Mutant(
+        "skip-a-verify",
+        "xferzone/store/incoming.py",
+        "        if not is_named(artifact, content):\n",
+        "        if False:\n",
+    ),
+    Mutant(
+        "lose-a-gimme",
+        "xferzone/sync/client/asking.py",
+        "        return list(wanted)\n",
+        "        return list(wanted)[1:]\n",
+    ),
+    Mutant(
+        "misorder-a-budget",
+        "xferzone/sync/server/sending.py",
+        "            position = batch.position\n",
+        "            position = batch.position and batch.position + 1\n",
+    ),
+    Mutant(
+        "forget-a-cluster-member",
+        "xferzone/store/link.py",
+        '"DELETE FROM unclustered WHERE rid = ?", [(rids[each],) for each in members]',
+        '"DELETE FROM unclustered WHERE rid = ?", [(rids[each],) for each in members[1:]]',
+    ),
+    Mutant(
+        "publish-what-is-not-complete",
+        "xferzone/store/link.py",
+        "    behind.hold(db, changed)\n",
+        "    behind.hold(db, ())\n",
+    ),
+    Mutant(
+        "move-a-ref-before-its-artifacts",
+        "xferzone/publish/follow.py",
+        "        broken = ancestry.broken(self.writer, tips.values())\n",
+        "        broken = set[ArtifactId]()\n",
+    ),
+    Mutant(
+        "forget-the-deletion",
+        "xferzone/publish/follow.py",
+        "            return State.REMOVED\n",
+        "            return State.SERVED\n",
+    ),
+    Mutant(
+        "forget-the-controls-of-the-cursor",
+        "xferzone/replicate/told.py",
+        "        controls=marks.controls,\n",
+        "        controls=[],\n",
+    ),
+    Mutant(
+        "move-a-mirror-back",
+        "xferzone/publish/follow.py",
+        "        if self.writer.role == schema.MIRROR and not self.accepts_clobber:\n",
+        "        if False:\n",
+    ),
+    Mutant(
+        "remember-before-the-refs-followed",
+        "xferzone/exchange/walked.py",
+        "            self.done.is_new = True\n",
+        "            self.done.is_new = True\n"
+        "            self.done.cursor = Cursor(told.epoch, told.number, told.position, told.checkin)\n",
+    ),
+    Mutant(
+        "drop-the-source-of-a-delta",
+        "xferzone/store/writer.py",
+        "sources[each.source] if each.source else None, heights[rid]",
+        "None, heights[rid]",
+    ),
+    Mutant(
+        "take-a-refusal-for-a-push",
+        "xferzone/sync/client/session.py",
+        "is_taken=not (self.errors or self.is_denied)",
+        "is_taken=True",
+    ),
+    Mutant(
+        "lose-the-loser-of-a-race",
+        "xferzone/publish/settle.py",
+        "        _fork(pending, some)\n",
+        "        _fork(pending, some[1:])\n",
+    ),
+)
+
+BY_NAME: Final = {mutant.name: mutant for mutant in MUTANTS}

@@ -1,0 +1,38 @@
+"""Every mutant still applies, and three of them are found by the seeds that are known to find them."""
+
+import shutil
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.live import PROJECT
+from tests.mutants.running import found_by
+from tests.mutants.table import BY_NAME, MUTANTS, Mutant
+
+PATIENCE_S: Final = 120.0
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_mutant_applies(mutant: Mutant, tmp_path: Path) -> None:
+    there = tmp_path / mutant.file
+    there.parent.mkdir(parents=True)
+    shutil.copy(PROJECT / mutant.file, there)
+    mutant.apply(tmp_path)
+    compile(there.read_text(), str(there), "exec")
+
+
+def test_a_mutant_whose_place_has_changed_does_not_apply(tmp_path: Path) -> None:
+    there = tmp_path / MUTANTS[0].file
+    there.parent.mkdir(parents=True)
+    there.write_text("")
+    with pytest.raises(ValueError, match="does not apply"):
+        MUTANTS[0].apply(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "seed"),
+    [("lose-a-gimme", 1), ("drop-the-source-of-a-delta", 1), ("forget-the-deletion", 1)],
+)
+def test_a_mutant_is_found(name: str, seed: int) -> None:
+    assert found_by(BY_NAME[name], [seed], PATIENCE_S) == seed
