@@ -69,9 +69,7 @@ def publish_part(
     passed: dict[str, list[Placed]] = {}  # of branches not looked at yet, by a move of another one
     while left:
         text = left.pop()
-        arrived = sorted(
-            [*places.unplaced_on(writer, text), *passed.pop(text, ())], key=lambda each: each.row
-        )
+        arrived = sorted([*places.unplaced_on(writer, text), *passed.pop(text, ())], key=_row)
         branch = BranchName.parse(text)
         if branch is None:
             for checkin in arrived:
@@ -87,7 +85,13 @@ def publish_part(
         _note_passed(pending, text, passed)
         if not is_done or is_over():
             break
+    # What a move has passed is known in this part only; the next one finds what is not settled.
+    places.reconsider(writer, [checkin for text in left for checkin in passed.get(text, ())])
     return Published([*misplaced.told(writer, strays), *notices], is_done and not left)
+
+
+def _row(checkin: Placed) -> int:
+    return checkin.row
 
 
 def _decided(
