@@ -60,7 +60,7 @@ def replaced(chance: random.Random, octets: bytes, _corpus: Sequence[bytes]) -> 
     if not numbers:
         return octets
     at = chance.choice(numbers)
-    near = int(words[at][:18]) + chance.choice((-1, 1))
+    near = int(words[at].strip()[:18]) + chance.choice((-1, 1))
     number = chance.choice((*NUMBERS, near, near))
     words[at] = b"%d" % number + words[at][len(words[at].rstrip()) :]
     return b" ".join(words)
