@@ -80,6 +80,7 @@ format = "json"
         "replicate.primaries": "default",
         "replicate.interval": "default",
         "replicate.via": "default",
+        "replicate.through_cache": "default",
         "replicate.login": "default",
         "replicate.password": "default",
         "log.level": f"{PATH}:12",

@@ -177,6 +177,7 @@ class Replicate(Struct, frozen=True):
     primaries: tuple[str, ...] = ()
     interval: Duration = Duration("5s")
     via: Literal["walk", "xfer"] = "walk"
+    through_cache: bool = False  # artifacts are asked for one by one
     login: str | None = None
     password: Secret | None = None
 
@@ -394,7 +395,3 @@ def _told(origin: str, section: str, key: str, why: object) -> str:
     text = text.replace(" | null", "").replace("`", "")
     text = f"{text[0].lower()}{text[1:]}" if text.startswith(("Expected", "Invalid")) else text
     return f"{origin}: [{section}] {key}{at.removesuffix('`')}: {text}"
-
-
-def _shown(path: Path | None) -> str:
-    return str(path) if path else ""

@@ -60,7 +60,7 @@ def test_what_is_shown_can_be_read_again(zone: Run, tmp_path: Path) -> None:
     assert "# a.toml is read\n" in shown
     assert "workers: one a core" in shown
     (tmp_path / "b.toml").write_text(shown)
-    assert zone("config", "show", "-c", "b.toml").out.count("# b.toml:") == 12
+    assert zone("config", "show", "-c", "b.toml").out.count("# b.toml:") == 13
     first, second = (
         json.loads(zone("config", "show", "--format", "json", "-c", f).out) for f in ("a.toml", "b.toml")
     )

@@ -341,7 +341,7 @@ def sound(store: Store) -> None:
 
 def test_a_cache_that_answers_badly_is_passed(primary: Project, mirror: Make, network: Network) -> None:
     many(primary.store, 5)
-    copy = mirror(options=Following(account=OPS, singly=True))
+    copy = mirror(options=Following(account=OPS, through_cache=True))
     whole = network.walks[FIRST]
 
     def cached(request: WalkRequest) -> WalkReply:

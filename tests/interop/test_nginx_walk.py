@@ -15,8 +15,13 @@ from tests.interop.nginx import nginx
 from tests.interop.site import Site, copied, make_project
 from tests.live import PATIENCE_S, Person, Server, serving
 from tests.web.asking import Mirror
+from xferzone.exchange.follower import Follower
+from xferzone.exchange.following import Following
+from xferzone.refs import LocalRefs
 from xferzone.replicate import coding
+from xferzone.repository import make
 from xferzone.store import Store, accounts
+from xferzone.sync.client.options import Account
 
 pytestmark = pytest.mark.interop
 
@@ -105,6 +110,24 @@ def test_the_second_mirror_is_served_from_the_cache(served: Served) -> None:
     assert served.asked("auth") == 3
     etag = {"If-None-Match": first.headers["ETag"]}
     assert served.ask(target, {**served.first.headers(target), **etag}).status == 304
+
+
+def test_a_whole_mirror_comes_from_the_cache(served: Served, tmp_path: Path) -> None:
+    counts, tips = [], []
+    for login in ("m1", "m2"):
+        path = tmp_path / f"{login}.xferzone"
+        make.make_mirror(path)
+        options = Following(account=Account(login, f"pw-{login}"), through_cache=True)
+        with Store.open(path) as store:
+            with contextlib.closing(
+                Follower(store, [f"http://{served.place}/dns"], options=options)
+            ) as follower:
+                follower.pull()
+            with store.reader() as reader:
+                tips.append({str(ref.branch): ref.checkin for ref in LocalRefs(reader).list()})
+        counts.append(served.asked("object"))
+    assert tips[0] == tips[1] != {}
+    assert counts[0] == counts[1] > len(tips[0])
 
 
 def test_a_head_that_comes_first_fills_the_cache_with_the_whole(served: Served) -> None:

@@ -115,7 +115,7 @@ def primaries(repository: Path, settings: Replicate, password: str | None) -> Pr
                 "[replicate] password: there is no login: write login = ..., or https://LOGIN@..."
             )
         known = Account(login, password)
-    return Primaries(urls, settings.interval.seconds, settings.via, known)
+    return Primaries(urls, settings.interval.seconds, settings.via, known, settings.through_cache)
 
 
 def _with_login(url: str, login: str | None) -> str:

@@ -54,7 +54,7 @@ class Following:
         via: the road. "walk" falls back on xfer for a primary that knows no walk.
         account: the login of requests; None: they carry none.
         waits: ask to be told of news between two polls.
-        singly: artifacts are asked for one by one, so that a cache between here and the primary may answer.
+        through_cache: artifacts are asked for one by one, so that a cache between here and the primary may answer.
         in_thread: requests are made by another thread: the next batch is on its way while the last is stored.
         env: clock, randomness and sleep.
         heard: `run` tells it how each pull ended, the quiet ones included.
@@ -67,7 +67,7 @@ class Following:
     via: Via = "walk"
     account: Account | None = None
     waits: bool = True
-    singly: bool = False
+    through_cache: bool = False
     in_thread: bool = True
     env: Env = SYSTEM
     heard: Callable[["Pulled | XferzoneError"], None] = _unheard

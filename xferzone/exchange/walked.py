@@ -145,7 +145,7 @@ class Pull:
     # -- content
 
     def _fetch(self, taking: Taking, walk: Walk) -> None:
-        if self._is_wary or self._options.singly:
+        if self._is_wary or self._options.through_cache:
             self._fetch_rest(taking, walk)
             return
         self._take_all(taking, lambda: self._pulled(walk))
@@ -188,7 +188,7 @@ class Pull:
             with self._store.reader(in_parts=True) as reader:
                 here = reader.present_in_parts(named)
             wanted = [each for each in named if each not in here]
-            fetched = self._singly if self._options.singly else self._batches
+            fetched = self._singly if self._options.through_cache else self._batches
             self._take_all(taking, partial(fetched, wanted))
             more = page.more
             if not more:

@@ -46,12 +46,14 @@ class Primaries:
         interval_s: between two polls.
         via: the road.
         account: the login at all of them; None: requests carry none.
+        through_cache: artifacts are asked for one by one, so that a cache in between may answer.
     """
 
     urls: Sequence[str]
     interval_s: float
     via: Via
     account: Account | None
+    through_cache: bool = False
 
     def ways(self) -> Ways:
         """How they are reached, over HTTP."""
@@ -72,6 +74,7 @@ def follow(repository: Path, primaries: Primaries) -> None:
     options = Following(
         via=primaries.via,
         account=primaries.account,
+        through_cache=primaries.through_cache,
         heard=_Log().hear,
         cancelled=stopped.is_set,
         compiler=compile_in_parallel,
