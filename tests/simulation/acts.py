@@ -176,6 +176,7 @@ def synced(world: "World", node: Node, *, pull: bool, push: bool) -> str:
             env=node.env,
             faults=process.faults,
             budget=world.luck.one_of((700, 250_000)),
+            gimmes=world.luck.one_of((3, 200)),
         )
         done = exchange.sync(process.store, world.way(node, node.origin), options)
         verb = "sync" if pull and push else "pull" if pull else "push"

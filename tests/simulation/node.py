@@ -17,10 +17,12 @@ from xferzone.exchange.following import Via
 from xferzone.exchange.publishing import Later
 from xferzone.replicate import server as server_walk
 from xferzone.sync.client.options import Account
+from xferzone.sync.server.budget import MAX_REPLY, Budget
 from xferzone.transport import Body
 from xferzone.transport.walk import WalkRequest
 
 ADMINS: Final = ("ops", "ann")
+BUDGETS: Final = (1_500, MAX_REPLY)  # bytes of a reply: some take many rounds
 EDITORS: Final = ("ann", "bob")  # who have clones
 
 
@@ -87,7 +89,8 @@ class Node:
         """What its server answers. Raises Death: the server died; the next request finds a new one."""
         server = self.server
         later = _Left(self)
-        terms = Terms(env=self.env, faults=server.faults, later=later)
+        budget = Budget(self._luck.one_of(BUDGETS))
+        terms = Terms(budget, env=self.env, faults=server.faults, later=later)
         try:
             with Body.of(message.content_type, message.octets) as body:
                 reply = exchange.answer(server.store, body, terms)

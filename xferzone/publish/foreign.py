@@ -12,7 +12,7 @@ from itertools import chain
 
 from xferzone.hashing import ArtifactId
 from xferzone.refs import BranchName
-from xferzone.store import Reader, Writer, places, schema
+from xferzone.store import Reader, Writer, places
 from xferzone.store.places import Placed
 from xferzone.zone.cut import is_zone_file
 
@@ -46,6 +46,5 @@ def begun(writer: Writer, branch: BranchName, arrived: Iterable[Placed]) -> list
     if are_zones(writer, branch, chain(reversed(arrived), invalid)):
         places.reopen(writer, [str(branch)])
         return places.unplaced_on(writer, str(branch))
-    for checkin in [*places.invalid(writer, str(branch)), *arrived]:
-        places.place(writer, checkin.id, schema.ELSEWHERE)
+    places.leave(writer, [*places.invalid(writer, str(branch)), *arrived])
     return []

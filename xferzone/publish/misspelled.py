@@ -11,7 +11,7 @@ from xferzone.hashing import short
 from xferzone.publish import forks
 from xferzone.publish.spelling import Spellings
 from xferzone.refs import BranchName, LocalRefs
-from xferzone.store import Writer, places, schema
+from xferzone.store import Writer, places
 from xferzone.store.places import Placed
 
 
@@ -32,8 +32,7 @@ def _moved(writer: Writer, meant: BranchName, spelled: str) -> Iterator[str]:
             f"branch {spelled} would be taken for {meant}: check-in {short(checkin.id)} was moved to branch "
             f"{fork}, which is not served. {forks.way_back(meant, fork)}"
         )
-    for checkin in arrived:
-        places.place(writer, checkin.id, schema.ELSEWHERE)
+    places.leave(writer, arrived)
 
 
 def _begins(writer: Writer, checkin: Placed) -> bool:

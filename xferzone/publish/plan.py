@@ -216,7 +216,7 @@ def _record_invalid(pending: Pending, checkin: ArtifactId, exc: ZoneInvalid) -> 
         pending.note_invalid(placed)
     else:
         # A merge on a fork: what is served moves on without it.
-        places.place(writer, checkin, schema.ELSEWHERE)
+        places.leave(writer, [placed])
         pending.drop(placed)
     if pending.ref is None and not own:
         return

@@ -66,14 +66,12 @@ def publish_part(
     places.leave_foreign(writer)
     left, is_done = _by_rank(places.branches_by_arrival(writer)), True
     strays: list[Placed] = []
-    passed: dict[str, list[Placed]] = {}  # of branches not looked at yet, by a move of another one
     while left:
         text = left.pop()
-        arrived = sorted([*places.unplaced_on(writer, text), *passed.pop(text, ())], key=_row)
+        arrived = places.unplaced_on(writer, text)
         branch = BranchName.parse(text)
         if branch is None:
-            for checkin in arrived:
-                places.place(writer, checkin.id, schema.ELSEWHERE)
+            places.leave(writer, arrived)
             strays += arrived if "/" not in text else ()
             continue
         pending = _pending(writer, refs, branch.fork_of or branch, occasion, arrived)
@@ -82,16 +80,9 @@ def publish_part(
         elif branch.is_main:
             strays += arrived
         notices += pending.notices
-        _note_passed(pending, text, passed)
         if not is_done or is_over():
             break
-    # What a move has passed is known in this part only; the next one finds what is not settled.
-    places.reconsider(writer, [checkin for text in left for checkin in passed.get(text, ())])
     return Published([*misplaced.told(writer, strays), *notices], is_done and not left)
-
-
-def _row(checkin: Placed) -> int:
-    return checkin.row
 
 
 def _decided(
@@ -116,13 +107,6 @@ def _decided(
     if not is_done:
         pending.leave()
     return is_done
-
-
-def _note_passed(pending: Pending, looked_at: str, passed: dict[str, list[Placed]]) -> None:
-    """Note by branch what a move has made published elsewhere: it is still to be decided what it is on its own."""
-    for checkin in pending.passed.values():
-        if checkin.place in (schema.UNPLACED, schema.WAITING) and checkin.branch not in (None, looked_at):
-            passed.setdefault(checkin.branch or "", []).append(checkin)
 
 
 def _by_rank(branches: Iterable[str]) -> list[str]:

@@ -67,11 +67,13 @@ def _loss(before: Ref, after: Ref, found: Loss) -> str:
 
 
 def _mark_passed(pending: Pending, tip: ArtifactId) -> list[Placed]:
-    # Nothing that happens on this branch corrects what is invalid on another one.
+    # Nothing that happens on this branch decides what waits for a decision on another one, or corrects it there.
     passed = [
         checkin
         for checkin in places.not_passed(pending.writer, tip)
-        if checkin.place != schema.INVALID or checkin.branch == str(pending.branch)
+        if checkin.place == schema.ELSEWHERE
+        or checkin.branch in (None, str(pending.branch))
+        or checkin.id in pending.checkins  # on a fork of this branch
     ]
     places.place_all(pending.writer, passed, schema.PUBLISHED)
     pending.writer.fault("publish.passed", 0.05)
@@ -119,7 +121,7 @@ def conclude_fork(pending: Pending, fork: BranchName) -> None:
     """Leave what is pending on a fork branch there, and tell the way back if the branch that it left is a zone's."""
     fork_leaves(pending)
     arrived = pending.checkins.values()
-    places.place_all(pending.writer, arrived, schema.ELSEWHERE)
+    places.leave(pending.writer, arrived)
     if arrived and (pending.ref is not None or foreign.are_zones(pending.writer, pending.branch, arrived)):
         last = list(arrived)[-1]
         way_back = _way_back(pending, fork, last)

@@ -58,10 +58,9 @@ def resettle(writer: Writer, refs: LocalRefs) -> None:
             holding = places.that_may_hold(writer, str(branch), branch.zone)
             if own is None and not are_zones(writer, branch, holding):
                 continue
-            for at in ancestry.beyond(writer, leaf.id, None if own is None else own.checkin):
-                placed = places.placed(writer, at)
-                if placed is not None and placed.branch == leaf.branch:
-                    places.place(writer, at, schema.UNPLACED)
+            beyond = ancestry.beyond(writer, leaf.id, None if own is None else own.checkin)
+            placed = filter(None, (places.placed(writer, at) for at in beyond))
+            places.reconsider(writer, [each for each in placed if each.branch == leaf.branch])
 
 
 def _numbers(writer: Writer, zone: str, checkin: ArtifactId) -> tuple[int, ...]:

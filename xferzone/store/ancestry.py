@@ -7,7 +7,7 @@ Where only what is new matters, a line ends at what a ref stands on or has passe
 to be complete. No line has more check-ins than there are rows: a damaged table may lead in a circle (loops.py).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from xferzone.hashing import ArtifactId
 from xferzone.store import schema
@@ -93,6 +93,28 @@ class Passed:
             found = selected(self._reader.db, following, wave)
         self._not |= seen
         return False
+
+
+def passed(reader: Reader, rows: Collection[int]) -> set[int]:
+    """Those of many check-ins, by row, that refs have passed, whatever their places are."""
+    following = """SELECT parent.parent, checkin.rid, place FROM parent JOIN checkin ON checkin.rid = child
+                   WHERE parent.parent IN (?)"""
+    found: set[int] = set()
+    before: dict[int, list[int]] = {}  # parents among what no ref is known to have passed
+    wave = seen = set(rows)
+    while wave:
+        edges = selected(reader.db, following, wave)
+        found |= {parent for parent, _, place in edges if place == schema.PUBLISHED}
+        for parent, child, _ in edges:
+            before.setdefault(child, []).append(parent)
+        wave = {child for _, child, place in edges if place != schema.PUBLISHED} - seen
+        seen = seen | wave
+    todo = list(found)
+    while todo:
+        new = set(before.get(todo.pop(), ())) - found
+        found |= new
+        todo.extend(new)
+    return found.intersection(rows)
 
 
 def children(reader: Reader, artifact: ArtifactId) -> list[ArtifactId]:

@@ -5,7 +5,10 @@
     WAITING      it, or what it follows, is not complete            UNPLACED, once it is (behind.py)
     PUBLISHED    a ref stands on it, or on a descendant             ELSEWHERE, when a clone's ref leaves it
     INVALID      on a zone's branch and found invalid; has a reason PUBLISHED, when its zone is mended
-    ELSEWHERE    not on a zone's branch, or not what a ref passed   UNPLACED, when publishing begins anew
+    ELSEWHERE    not on a zone's branch, and no ref passed it       UNPLACED, when publishing begins anew
+
+A place tells what a check-in is on its own branch. So what the ref of another branch passes stays UNPLACED, WAITING or
+INVALID until its own is decided upon; then it is PUBLISHED, and never ELSEWHERE (leave).
 
 What is invalid on a branch that has a ref follows it by first parents, with nothing between that is not invalid or
 unplaced; so in a primary nobody has to follow a line of it. Where the ref moves on, or a tag is set on one, it is
@@ -17,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from xferzone.hashing import ArtifactId
-from xferzone.store import behind, schema, zoned
+from xferzone.store import ancestry, behind, schema, zoned
 from xferzone.store.chains import id_of
 from xferzone.store.reader import Reader
 from xferzone.store.sql import batches, selected
@@ -167,6 +170,18 @@ def place_all(writer: Writer, checkins: Iterable[Placed], place: int) -> None:
     behind.release_after(writer.db, [checkin.row for checkin in checkins if checkin.place == schema.WAITING])
 
 
+def leave(writer: Writer, checkins: Iterable[Placed]) -> None:
+    """Settle check-ins as not published on their own branches; what a ref of another one has passed is published."""
+    checkins = list(checkins)
+    place_all(writer, checkins, schema.ELSEWHERE)
+    _keep_passed(writer, [checkin.row for checkin in checkins])
+
+
+def _keep_passed(writer: Writer, left: Sequence[int]) -> None:
+    passed = ancestry.passed(writer, left)
+    writer.db.executemany("UPDATE checkin SET place = 1 WHERE rid = ?", [(rid,) for rid in passed])
+
+
 def reconsider(writer: Writer, checkins: Iterable[Placed]) -> None:
     """Let publishing decide about these anew."""
     checkins = list(checkins)
@@ -229,16 +244,18 @@ def let_go(writer: Writer, checkins: Iterable[ArtifactId]) -> None:
 
 
 def leave_unpublished(writer: Writer, branches: Iterable[str] | None = None) -> None:
-    """Settle every complete check-in of `branches` (None: of all) that is not settled as not published."""
-    query = "UPDATE checkin SET place = 3 WHERE place = 0 AND branch IS NOT NULL"
+    """`leave` every complete check-in of `branches` (None: of all) that is not settled."""
+    query = "UPDATE checkin SET place = 3 WHERE place = 0 AND branch IS NOT NULL{} RETURNING rid"
     if branches is None:
-        writer.db.execute(query)
+        rows = writer.db.execute(query.format("")).fetchall()
     else:
-        writer.db.executemany(f"{query} AND branch = ?", [(branch,) for branch in branches])
+        on = query.format(" AND branch = ?")
+        rows = [row for branch in branches for row in writer.db.execute(on, (branch,)).fetchall()]
+    _keep_passed(writer, [rid for (rid,) in rows])
 
 
 def leave_foreign(writer: Writer) -> None:
-    """Settle the complete check-ins of branches that hold no zone file and have no ref, without a look at any of them.
+    """`leave` the complete check-ins of branches that hold no zone file and have no ref, without reading any of them.
 
     A fork is left to publishing, which tells of it.
     """
@@ -246,7 +263,8 @@ def leave_foreign(writer: Writer) -> None:
                   WHERE place = 0 AND branch IS NOT NULL AND instr(branch, '-fork-') = 0
                   AND NOT EXISTS (SELECT 1 FROM checkin WHERE checkin.branch = own.branch AND {_OPEN_ZONED})
                   AND NOT EXISTS (SELECT 1 FROM ref WHERE ref.branch = own.branch)"""  # noqa: S608 our own text
-    writer.db.execute(f"UPDATE checkin SET place = 3 WHERE place = 0 AND branch IN ({foreign})")  # noqa: S608 as above
+    query = f"UPDATE checkin SET place = 3 WHERE place = 0 AND branch IN ({foreign}) RETURNING rid"  # noqa: S608 as above
+    _keep_passed(writer, [rid for (rid,) in writer.db.execute(query).fetchall()])
 
 
 def reopen(writer: Writer, branches: Iterable[str]) -> None:

@@ -144,7 +144,7 @@ def _aside(reader: Reader) -> Iterator[str]:
 
 
 def _places(reader: Reader) -> Iterator[str]:
-    """Check-ins that are published and no ref led there, or the other way round; invalid ones without a reason."""
+    """Check-ins that are published and no ref led there, or left though one did; invalid ones without a reason."""
     parents: dict[int, list[int]] = {}
     for child, parent in reader.db.execute("SELECT child, parent FROM parent"):
         parents.setdefault(child, []).append(parent)
@@ -164,7 +164,7 @@ def _places(reader: Reader) -> Iterator[str]:
     behind_waiting = {child for child, parent in firsts if places.get(parent) == schema.WAITING}
     for rid, place in places.items():
         published = place == schema.PUBLISHED
-        if (rid in passed and place not in (schema.PUBLISHED, schema.INVALID)) or (
+        if (rid in passed and place == schema.ELSEWHERE) or (
             published and rid not in passed and not is_behind
         ):
             yield f"table checkin: the place of check-in {_name(reader, rid)} is wrong: {REBUILD}"
