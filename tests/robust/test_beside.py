@@ -16,7 +16,7 @@ pytestmark = pytest.mark.interop
 
 RECORDS = 20_000
 BLOBS = 4_000  # of 2,000 bytes that cannot be compressed
-STEP_S = 0.03  # that the reader runs between two commits
+STEP_S = 0.015  # that the reader runs between two commits
 PATIENCE_S = 20.0  # for one commit; SQLite gives up after 30
 
 
@@ -63,4 +63,4 @@ def test_nobody_waits_for_whoever_reads_all(repository: tuple[Person, Path], ver
                 reader.send_signal(signal.SIGCONT)
                 reader.wait(PATIENCE_S * 5)
         assert reader.returncode == 0, (person.home / "out").read_text()[-2_000:]
-    assert commits > 10
+    assert commits > 5
