@@ -125,3 +125,19 @@ def test_what_waits_and_was_merged_is_decided_upon_once_it_is_complete(
     assert project.served()[0] == (artifact_id(late) if branch == MAIN else first)
     assert place_of(project, artifact_id(late)) == schema.PUBLISHED
     assert is_sound(project)
+
+
+def test_what_waited_for_its_branch_to_begin_is_decided_upon_with_the_beginning(project: Project) -> None:
+    with project.writing() as (writer, _):
+        file = writer.put(b"no check-in")
+    stray = project.manifest(B, file, branch=MAIN)
+    behind = project.manifest(None, artifact_id(stray), branch="trunk")
+    project.push(stray, behind)
+    assert place_of(project, artifact_id(behind)) == schema.WAITING
+    (told,) = project.push(project.manifest(A))
+    fork = f"{MAIN}-fork-{artifact_id(stray)[:16]}"
+    assert f"was moved to branch {fork}" in told
+    assert project.branch_of(artifact_id(stray)) == fork
+    with project.store.reader() as reader:
+        assert places.unplaced(reader) == []
+    assert is_sound(project)

@@ -46,6 +46,7 @@ class Pending:
         passed: what a move or a fork may have left as a leaf of the branch.
         invalid: the branch's check-ins that were found invalid in this run, and still are.
         notices: what the people who pushed are told, in order.
+        has_released: the branch has got a ref, and so there is more to decide about, on it or behind it.
     """
 
     writer: Writer
@@ -56,6 +57,7 @@ class Pending:
     passed: dict[ArtifactId, Placed] = field(default_factory=dict)
     invalid: dict[ArtifactId, Placed] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
+    has_released: bool = False
     _dated_well: set[ArtifactId] = field(default_factory=set)
     _found: dict[ArtifactId, Placed | None] = field(default_factory=dict)  # of check-ins that are not pending
     _hangs: dict[ArtifactId, tuple[Placed, ArtifactId | None]] = field(default_factory=dict)

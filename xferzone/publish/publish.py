@@ -64,7 +64,7 @@ def publish_part(
         return Published(_kept(writer, refs) + advance(writer, refs, occasion, liberties), is_all=True)
     notices = [*misspelled.moved(writer, refs)]
     places.leave_foreign(writer)
-    left, is_done = _by_rank(places.branches_by_arrival(writer)), True
+    left, is_done, is_more = _by_rank(places.branches_by_arrival(writer)), True, False
     strays: list[Placed] = []
     while left:
         text = left.pop()
@@ -80,6 +80,9 @@ def publish_part(
         elif branch.is_main:
             strays += arrived
         notices += pending.notices
+        is_more = is_more or pending.has_released
+        if is_more and not left:
+            left, is_more = _by_rank(places.branches_by_arrival(writer)), False
         if not is_done or is_over():
             break
     return Published([*misplaced.told(writer, strays), *notices], is_done and not left)

@@ -36,7 +36,7 @@ def settle(refs: LocalRefs, pending: Pending, won: Move) -> None:
     passed = _mark_passed(pending, won.to.checkin)
     if before is None:
         loose = places.loosen(pending.writer, str(pending.branch), None)
-        places.release_on(pending.writer, str(pending.branch))
+        pending.has_released = places.release_on(pending.writer, str(pending.branch))
     else:
         rows = [checkin.row for checkin in passed]
         at = places.placed(pending.writer, before.checkin)

@@ -37,16 +37,18 @@ def hold(db: sqlite3.Connection, checkins: Collection[int]) -> None:
         db.execute(f"UPDATE checkin SET place = 4 WHERE rid IN ({query})", rows)  # noqa: S608
 
 
-def release(db: sqlite3.Connection, checkins: Collection[int]) -> None:
-    """Release those of these check-ins, by row, that wait no longer, and what was held behind them."""
+def release(db: sqlite3.Connection, checkins: Collection[int]) -> bool:
+    """Release those of these check-ins, by row, that wait no longer, and what was held behind them; whether any was."""
+    count = 0
     for query, rows in batches(_FREE, checkins):
-        db.execute(f"UPDATE checkin SET place = 0 WHERE rid IN ({query})", rows)  # noqa: S608
+        count += db.execute(f"UPDATE checkin SET place = 0 WHERE rid IN ({query})", rows).rowcount  # noqa: S608
+    return count > 0
 
 
-def release_on(db: sqlite3.Connection, branch: str) -> None:
+def release_on(db: sqlite3.Connection, branch: str) -> bool:
     """The same of all on a branch, which has just got a ref."""
     held = db.execute("SELECT rid FROM checkin WHERE place = 4 AND branch = ?", (branch,)).fetchall()
-    release(db, [rid for (rid,) in held])
+    return release(db, [rid for (rid,) in held])
 
 
 def release_after(db: sqlite3.Connection, placed: Collection[int]) -> None:

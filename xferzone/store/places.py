@@ -216,9 +216,9 @@ def record_invalid(writer: Writer, artifact: ArtifactId, reason: str) -> None:
     writer.db.execute("INSERT OR REPLACE INTO invalid VALUES (?, ?)", (writer.rid(artifact), reason))
 
 
-def release_on(writer: Writer, branch: str) -> None:
-    """Let publishing look at what was held on a branch since that had no ref."""
-    behind.release_on(writer.db, branch)
+def release_on(writer: Writer, branch: str) -> bool:
+    """Let publishing look at what was held on a branch since that had no ref; whether there was any."""
+    return behind.release_on(writer.db, branch)
 
 
 def settle(writer: Writer, tips: Iterable[ArtifactId]) -> None:
