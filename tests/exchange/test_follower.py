@@ -21,6 +21,7 @@ from xferzone.errors import Busy, Denied, PeerError, Refused
 from xferzone.exchange import standing, taking
 from xferzone.exchange.follower import Follower
 from xferzone.exchange.following import Following, Pulled, Ways
+from xferzone.faults import Faults
 from xferzone.hashing import ArtifactId, is_named
 from xferzone.refs import LocalRefs
 from xferzone.replicate import coding
@@ -181,6 +182,26 @@ def test_a_follower_that_starts_again_knows_what_it_has(
     network.asked.clear()
     assert not mirror().pull().is_new
     assert len(network.asked) == 1
+
+
+class _DiedError(BaseException):
+    """A process died."""
+
+
+def test_a_first_pull_that_died_before_its_zones_were_compiled_is_ended_by_the_next_one(
+    primary: Project, mirror: Make
+) -> None:
+    def dies(site: str, _: float) -> None:
+        if site == "follower.after-last-commit":
+            raise _DiedError
+
+    with pytest.raises(_DiedError):
+        mirror(options=Following(account=OPS, faults=Faults(dies, lambda *_: False))).pull()
+    copy = mirror()
+    assert not copy.pull().is_new
+    with copy.store.reader() as reader:
+        assert not reader.emptiness
+    assert copy.tips() == tips(primary.store)
 
 
 def test_changes_are_followed_as_they_come(primary: Project, mirror: Make) -> None:

@@ -63,6 +63,7 @@ class Follower:
         self.primaries = [Primary(url, ways, self._options) for url in primaries]
         self._last: Primary | None = None  # the one that answered last
         self._was_broken_off = False
+        self._is_compiled = False  # no pull has left a zone to be compiled, of this program or one that died
         self._fetching = Fetching(self._options.in_thread, self._options.cancelled)
 
     def close(self) -> None:
@@ -181,6 +182,7 @@ class Follower:
         told = self._told(primary, cursor, wait_s)
         moving = Moving(self._store, self._options, primary.url, accept_clobber)
         if told is None:
+            self._compile_rest(moving)
             return Walked()
         if told.epoch == found.own_epoch:
             raise PeerError(
@@ -189,14 +191,20 @@ class Follower:
         is_wary = self._was_broken_off or (not found.is_empty and _is_far(told, cursor))
         pull = Pull(self._store, client, self._options, moving, is_wary=is_wary)
         with self._alone(), self._options.helping() if found.is_empty else nullcontext() as helper:
-            self._was_broken_off = True
+            self._was_broken_off, self._is_compiled = True, False
             try:
                 pull.run(told, cursor, helper)
             finally:
                 primary.cursor = pull.done.cursor or primary.cursor
                 primary.behind = pull.done.behind
-            self._was_broken_off = False
+            self._was_broken_off, self._is_compiled = False, True
         return pull.done
+
+    def _compile_rest(self, moving: Moving) -> None:
+        if not self._is_compiled:
+            with self._alone():
+                moving.compile_rest()
+            self._is_compiled = True
 
     def _told(self, primary: Primary, cursor: Cursor | None, wait_s: int) -> Refs | None:
         """What is new; None: nothing is."""
