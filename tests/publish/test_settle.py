@@ -521,6 +521,23 @@ def test_a_check_in_that_comes_with_a_weapon_is_not_served(project: Project, nam
     assert project.served()[0] == artifact_id(fair)
 
 
+def test_a_branch_beside_main_may_begin_closed(project: Project) -> None:
+    first = begun(project)
+    branch = "example.com/test"
+    root = project.manifest(B, first, branch=branch)
+    closed = Control(NOW, (Tag("+", "closed", artifact_id(root), None),), "ann").encode()
+    child = project.manifest(C, artifact_id(root))
+    assert project.push(root, closed, child) == []
+    assert project.served(branch)[0] == artifact_id(child)
+
+
+def test_a_zone_may_not_begin_closed(project: Project) -> None:
+    root = project.manifest(A)
+    (told,) = project.push(root, Control(NOW, (Tag("+", "closed", artifact_id(root), None),), "ann").encode())
+    assert "it carries the tag closed" in told
+    assert not project.has_ref()
+
+
 @pytest.fixture
 def mended_elsewhere(project: Project) -> tuple[Project, ArtifactId, ArtifactId]:
     """An invalid check-in on the branch, and a child of it on another branch that puts it right."""

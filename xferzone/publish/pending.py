@@ -242,7 +242,9 @@ class Pending:
             ahead = f", {instant(first.date_ms)}, which is ahead of this server's clock"
             return f"its date is not after its parent's{ahead if self.follows_ahead(checkin) else ''}"
         for name, (prefix, _) in symbols.tags(self.writer, checkin.id).items():
-            if name in forks.HARM and prefix != "-":
+            # Nobody works on a branch that begins now: its author may have closed it already.
+            is_own = name == "closed" and self.ref is None and not self.branch.is_main
+            if name in forks.HARM and prefix != "-" and not is_own:
                 return f"it carries the tag {name}, {forks.HARM[name]}"
         return None
 
