@@ -24,7 +24,7 @@ from xferzone.exchange.following import Following, Pulled, Ways
 from xferzone.faults import Faults
 from xferzone.hashing import ArtifactId, is_named
 from xferzone.refs import LocalRefs
-from xferzone.replicate import coding
+from xferzone.replicate import coding, signing
 from xferzone.replicate.server import Terms, respond
 from xferzone.repository import check as published
 from xferzone.repository import make
@@ -278,7 +278,9 @@ def _without_branches(reply: WalkReply) -> WalkReply:
         body = b"".join(coding.expanded((body,), 1_000_000))
     told = json.loads(body)
     told |= {"zones": [], "branches": []}
-    return WalkReply(200, {"content-type": "application/json"}, pieces(json.dumps(told).encode()))
+    octets = json.dumps(told).encode()
+    headers = {"content-type": "application/json", signing.STATED_HASH: signing.body_hash(octets)}
+    return WalkReply(200, headers, pieces(octets))
 
 
 def pieces(*octets: bytes) -> Generator[bytes, None, None]:

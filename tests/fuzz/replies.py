@@ -4,6 +4,7 @@ refs, page, pulled, batch, one     what they promise, or PeerError or Denied; wh
                                    a message is of one line and bounded; what came is counted
 """
 
+import contextlib
 import json
 import random
 from collections.abc import Generator, Sequence
@@ -16,7 +17,7 @@ from tests.fuzz.kind import Harm, Kind, Shape, holds, kind_of_error
 from xferzone.env import Env
 from xferzone.errors import Denied, PeerError
 from xferzone.hashing import artifact_id
-from xferzone.replicate import batch, coding
+from xferzone.replicate import batch, coding, signing
 from xferzone.replicate.client import Client, Cursor, TooMany
 from xferzone.replicate.messages import Walk
 from xferzone.sync.client.options import Account
@@ -32,7 +33,7 @@ _MOST_MESSAGE: Final = 5_000  # characters
 
 @dataclass
 class Told:
-    """A way to a primary that always replies the same."""
+    """A way to a primary that always replies the same, and states the hash of what it says."""
 
     status: int
     headers: dict[str, str]
@@ -41,7 +42,14 @@ class Told:
     host: str = "primary"
 
     def ask(self, _request: WalkRequest) -> WalkReply:
-        return WalkReply(self.status, self.headers, self._pieces())
+        stated = {signing.STATED_HASH: signing.body_hash(self._expanded())}
+        return WalkReply(self.status, stated | self.headers, self._pieces())
+
+    def _expanded(self) -> bytes:
+        if self.headers.get("content-encoding") == coding.ZSTD:
+            with contextlib.suppress(PeerError):
+                return b"".join(coding.expanded([self.body], 1_000_000))
+        return self.body
 
     def _pieces(self) -> Generator[bytes, None, None]:
         half = len(self.body) // 2

@@ -15,7 +15,7 @@ from tests.live import PROJECT
 from xferzone.env import SYSTEM, Env
 from xferzone.errors import Denied, PeerError
 from xferzone.hashing import artifact_id
-from xferzone.replicate import batch, client, signing
+from xferzone.replicate import batch, client, coding, signing
 from xferzone.replicate.client import Client, Cursor, NotThere, NoWalk, TooMany
 from xferzone.replicate.messages import Walk
 from xferzone.sync.client.options import Account
@@ -49,7 +49,11 @@ def pieces(*octets: bytes) -> Generator[bytes, None, None]:
 
 def said(status: int, body: bytes = b"", **headers: str) -> Callable[[WalkRequest], WalkReply]:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return lambda _: WalkReply(status, named or JSON, pieces(body))
+    return lambda _: WalkReply(status, stated(body) | (named or JSON), pieces(body))
+
+
+def stated(body: bytes) -> dict[str, str]:
+    return {signing.STATED_HASH: signing.body_hash(body)}
 
 
 def asking(
@@ -94,6 +98,14 @@ BAD_REFS = {
 def test_refs_that_cannot_be_are_refused(body: bytes) -> None:
     with pytest.raises(PeerError):
         asking(said(200, body)).refs(None)
+
+
+@pytest.mark.parametrize("headers", [JSON, JSON | {signing.STATED_HASH: signing.EMPTY}])
+def test_a_list_that_was_damaged_on_the_way_is_refused(headers: dict[str, str]) -> None:
+    for body in (told(branches=named("a" * 64)), coding.packed_whole(told())):
+        coded = {} if body.startswith(b"{") else {"content-encoding": "zstd"}
+        with pytest.raises(PeerError, match="damaged on the way"):
+            asking(lambda _: WalkReply(200, headers | coded, pieces(body))).refs(None)  # noqa: B023 called at once
 
 
 def test_refs_are_asked_since_what_is_known() -> None:
@@ -213,7 +225,7 @@ def test_a_request_is_signed_once_the_project_is_known_and_by_the_servers_clock(
                 "date": formatdate(there, usegmt=True),
             }
             return WalkReply(401, headers, pieces(b'{"error": "no"}'))
-        return WalkReply(200, JSON, pieces(told()))
+        return WalkReply(200, JSON | stated(told()), pieces(told()))
 
     env = Env(lambda: now * 1_000, SYSTEM.monotonic, SYSTEM.token, SYSTEM.sleep)
     asked = asking(answer, Account("ops", "secret"), env, project=None)

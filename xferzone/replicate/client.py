@@ -253,6 +253,11 @@ class Client:
 
     def _message(self, reply: WalkReply, kind: type[_Message]) -> _Message:
         text = b"".join(self.octets(reply, MAX_JSON))
+        if reply.headers.get(signing.STATED_HASH) != signing.body_hash(text):
+            raise PeerError(
+                f"{self.transport.name} sends a list that is not what its X-Content-SHA256 says: was it damaged on "
+                "the way?"
+            )
         try:
             return msgspec.json.decode(text, type=kind)
         except _NOT_JSON as exc:

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from xferzone.env import Env
-from xferzone.replicate import coding
+from xferzone.replicate import coding, signing
 from xferzone.transport.walk import WalkReply
 
 JSON: Final = "application/json"
@@ -31,10 +31,13 @@ def refused(refusal: Refusal) -> WalkReply:
 
 
 def told(message: msgspec.Struct, accept_encoding: str, **headers: str) -> WalkReply:
-    """A message as one JSON line."""
+    """A message as one JSON line. Its hash goes along: a bit that flips on the way must not name another branch."""
     own = {name.replace("_", "-"): value for name, value in headers.items()}
     octets = msgspec.json.encode(message) + b"\n"
-    return whole(octets, accept_encoding, {"content-type": JSON, "cache-control": "no-cache", **own})
+    stated = {signing.STATED_HASH: signing.body_hash(octets)}
+    return whole(
+        octets, accept_encoding, {"content-type": JSON, "cache-control": "no-cache", **stated, **own}
+    )
 
 
 def whole(octets: bytes, accept_encoding: str, headers: dict[str, str], *, sent: bool = True) -> WalkReply:
