@@ -45,7 +45,7 @@ def die(point):
         (flags / point).unlink()
         os.kill(os.getpid(), signal.SIGKILL)
 
-def pieces(req, visitor, was=xfer._pieces):
+def pieces(req, visitor, was=xfer.pieces):
     came = 0
     for octets in was(req, visitor):
         yield octets
@@ -63,7 +63,7 @@ def written(answering, reply, error=None, was=Answering._written):
         die("reply")
     return was(answering, reply, error)
 
-xfer._pieces, Answering._published, Answering._written = pieces, published, written
+xfer.pieces, Answering._published, Answering._written = pieces, published, written
 runpy.run_module("xferzone", run_name="__main__")
 """
 

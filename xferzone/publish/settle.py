@@ -68,9 +68,11 @@ def _loss(before: Ref, after: Ref, found: Loss) -> str:
 
 def _mark_passed(pending: Pending, tip: ArtifactId) -> list[Placed]:
     # Nothing that happens on this branch decides what waits for a decision on another one, or corrects it there.
+    before = places.not_passed(pending.writer, tip)
+    pending.writer.unpassed.difference_update(checkin.row for checkin in before)
     passed = [
         checkin
-        for checkin in places.not_passed(pending.writer, tip)
+        for checkin in before
         if checkin.place == schema.ELSEWHERE
         or checkin.branch in (None, str(pending.branch))
         or checkin.id in pending.checkins  # on a fork of this branch

@@ -14,6 +14,7 @@ from xferzone.store import schema
 from xferzone.store.chains import id_of
 from xferzone.store.reader import Reader
 from xferzone.store.sql import batches, selected
+from xferzone.store.writer import Writer
 
 _ANCESTORS = """{name}(rid) AS (SELECT rid FROM blob WHERE hash = ?
                 UNION SELECT parent FROM {name} JOIN parent ON child = {name}.rid)"""
@@ -95,25 +96,30 @@ class Passed:
         return False
 
 
-def passed(reader: Reader, rows: Collection[int]) -> set[int]:
-    """Those of many check-ins, by row, that refs have passed, whatever their places are."""
+def passed(writer: Writer, rows: Collection[int]) -> set[int]:
+    """Those of many check-ins, by row, that refs have passed, whatever their places are.
+
+    What is known not to be passed is not followed again in a transaction: of a line that goes to as many branches as it
+    has check-ins, each is asked about alone.
+    """
     following = """SELECT parent.parent, checkin.rid, place FROM parent JOIN checkin ON checkin.rid = child
                    WHERE parent.parent IN (?)"""
     found: set[int] = set()
     before: dict[int, list[int]] = {}  # parents among what no ref is known to have passed
-    wave = seen = set(rows)
+    wave = seen = set(rows) - writer.unpassed
     while wave:
-        edges = selected(reader.db, following, wave)
+        edges = selected(writer.db, following, wave)
         found |= {parent for parent, _, place in edges if place == schema.PUBLISHED}
         for parent, child, _ in edges:
             before.setdefault(child, []).append(parent)
-        wave = {child for _, child, place in edges if place != schema.PUBLISHED} - seen
+        wave = {child for _, child, place in edges if place != schema.PUBLISHED} - seen - writer.unpassed
         seen = seen | wave
     todo = list(found)
     while todo:
         new = set(before.get(todo.pop(), ())) - found
         found |= new
         todo.extend(new)
+    writer.unpassed |= seen - found
     return found.intersection(rows)
 
 

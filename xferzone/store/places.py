@@ -226,6 +226,7 @@ def settle(writer: Writer, tips: Iterable[ArtifactId]) -> None:
     passed = """WITH RECURSIVE up(rid) AS (SELECT rid FROM blob WHERE hash IN (?) UNION
                 SELECT checkin.rid FROM up JOIN parent ON child = up.rid JOIN checkin ON checkin.rid = parent
                 WHERE place <> 1) SELECT rid FROM up"""
+    writer.unpassed.clear()
     for query, raws in batches(passed, [bytes.fromhex(tip) for tip in tips]):
         waiting = f"SELECT rid FROM checkin WHERE place = 4 AND rid IN ({query})"  # noqa: S608 our own text
         held = writer.db.execute(waiting, raws).fetchall()

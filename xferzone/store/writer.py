@@ -48,11 +48,19 @@ class Writer(Expecting):
 
     Fields:
         crowded_out: how many deltas that were kept aside had to go, since too many came.
+        unpassed: check-ins, by row, that no ref has passed; whoever moves one takes out what it passes.
     """
 
     def __init__(self, db: sqlite3.Connection, cache: ContentCache, part: Part | None = None) -> None:
         super().__init__(db, cache, part)
         self.crowded_out = 0
+        self.unpassed: set[int] = set()
+
+    def give_way(self) -> bool:
+        has_ended = super().give_way()
+        if has_ended:
+            self.unpassed.clear()  # others may have moved refs
+        return has_ended
 
     def put(self, content: bytes, artifact: ArtifactId | None = None) -> ArtifactId:
         """Store `content` under its own name, or under `artifact`, which may be an older hash of it; returns the name.

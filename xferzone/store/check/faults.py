@@ -13,7 +13,7 @@ repository/check.py.
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
@@ -156,22 +156,37 @@ def _places(reader: Reader) -> Iterator[str]:
         if at not in passed and at in places:
             passed.add(at)
             queue.extend(parents.get(at, ()))
+    first = dict(reader.db.execute("SELECT child, parent FROM parent WHERE position = 0"))
+    decided = _lines(reader, first)
     reasons = {rid for (rid,) in reader.db.execute("SELECT rid FROM invalid")}
     lacking = f"SELECT checkin FROM awaited UNION SELECT rid FROM checkin AS own WHERE {STRAY}"  # noqa: S608 our own text
     awaiting = {rid for (rid,) in reader.db.execute(lacking)}
     is_behind = reader.setting("role") != schema.PRIMARY  # a ref of a clone may leave where it stood
-    firsts = reader.db.execute("SELECT child, parent FROM parent WHERE position = 0")
-    behind_waiting = {child for child, parent in firsts if places.get(parent) == schema.WAITING}
+    behind_waiting = {child for child, parent in first.items() if places.get(parent) == schema.WAITING}
     for rid, place in places.items():
         published = place == schema.PUBLISHED
-        if (rid in passed and place == schema.ELSEWHERE) or (
-            published and rid not in passed and not is_behind
+        if (
+            (rid in passed and place == schema.ELSEWHERE)
+            or (rid in decided and place in (schema.UNPLACED, schema.WAITING))
+            or (published and rid not in passed and not is_behind)
         ):
             yield f"table checkin: the place of check-in {_name(reader, rid)} is wrong: {REBUILD}"
         if place == (schema.UNPLACED if rid in awaiting or rid in behind_waiting else schema.WAITING):
             yield f"table checkin: whether check-in {_name(reader, rid)} waits is wrong: {REBUILD}"
         if (place == schema.INVALID) != (rid in reasons):
             yield f"table invalid: whether check-in {_name(reader, rid)} is invalid is wrong: {REBUILD}"
+
+
+def _lines(reader: Reader, first: Mapping[int, int]) -> set[int]:
+    """What leads to each ref by first parents, as far as it is on the ref's own branch: these were decided about."""
+    branches = dict(reader.db.execute("SELECT rid, branch FROM checkin"))
+    found: set[int] = set()
+    for branch, tip in reader.db.execute("SELECT branch, checkin FROM ref"):
+        at: int | None = tip
+        while at is not None and at not in found and branches.get(at) == branch:
+            found.add(at)
+            at = first.get(at)
+    return found
 
 
 def _refs(reader: Reader) -> Iterator[str]:
