@@ -242,11 +242,17 @@ class Pending:
             ahead = f", {instant(first.date_ms)}, which is ahead of this server's clock"
             return f"its date is not after its parent's{ahead if self.follows_ahead(checkin) else ''}"
         for name, (prefix, _) in symbols.tags(self.writer, checkin.id).items():
-            # Nobody works on a branch that begins now: its author may have closed it already.
-            is_own = name == "closed" and self.ref is None and not self.branch.is_main
-            if name in forks.HARM and prefix != "-" and not is_own:
+            if name in forks.HARM and prefix != "-" and not self._begins_closed(checkin, name):
                 return f"it carries the tag {name}, {forks.HARM[name]}"
         return None
+
+    def _begins_closed(self, checkin: Placed, name: str) -> bool:
+        """Whether the tag closes a branch that begins: nobody works on it yet, and its author may be done with it.
+
+        A check-in that is closed by itself (`fossil commit --close`) was meant to close the branch that it left.
+        """
+        is_beginning = name == "closed" and self.ref is None and not self.branch.is_main
+        return is_beginning and all(tag.name != name for tag in self.writer.checkin(checkin.id).tags)
 
     def is_ahead(self, checkin: Placed) -> bool:
         """Whether its date, or one on its line since what is published, is too far ahead of our clock."""
