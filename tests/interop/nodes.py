@@ -129,6 +129,10 @@ class Node:
         found = [str(each) for rrset in answer.answer for each in rrset if rrset.rdtype == dns.rdatatype.A]
         return sorted(found) or [dns.rcode.to_text(answer.rcode())]
 
+    def answers(self, address: str) -> bool:
+        """Whether www has that address alone."""
+        return self.a("www") == [address]
+
     def get(self, path: str) -> tuple[int, str]:
         """Status and body of a page."""
         try:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Generator
 from email.utils import formatdate
+from functools import partial
 from typing import Any
 
 import pytest
@@ -50,6 +51,10 @@ def pieces(*octets: bytes) -> Generator[bytes, None, None]:
 def said(status: int, body: bytes = b"", **headers: str) -> Callable[[WalkRequest], WalkReply]:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return lambda _: WalkReply(status, stated(body) | (named or JSON), pieces(body))
+
+
+def replied(body: bytes, headers: dict[str, str], _request: WalkRequest) -> WalkReply:
+    return WalkReply(200, headers, pieces(body))
 
 
 def stated(body: bytes) -> dict[str, str]:
@@ -105,7 +110,7 @@ def test_a_list_that_was_damaged_on_the_way_is_refused(headers: dict[str, str]) 
     for body in (told(branches=named("a" * 64)), coding.packed_whole(told())):
         coded = {} if body.startswith(b"{") else {"content-encoding": "zstd"}
         with pytest.raises(PeerError, match="damaged on the way"):
-            asking(lambda _: WalkReply(200, headers | coded, pieces(body))).refs(None)  # noqa: B023 called at once
+            asking(partial(replied, body, headers | coded)).refs(None)
 
 
 def test_refs_are_asked_since_what_is_known() -> None:

@@ -93,8 +93,7 @@ class Pull:
             self.done.behind = 0
             if not told.more:
                 return
-            known = cursor
-            told = self._fetching.answer(lambda: self._client.refs(known))  # noqa: B023 called at once
+            told = self._fetching.answer(partial(self._client.refs, cursor))
         raise PeerError(f"{self._client.transport.name} tells of refs without end")
 
     def _take_in(self, told: Refs, cursor: Cursor | None, helper: Helper | None) -> None:
@@ -162,41 +161,27 @@ class Pull:
 
     def _pulled(self, walk: Walk) -> Generator[Record, None, None]:
         """All pages of a walk, with content."""
-        more, vain = "", 0
-        for _ in range(MAX_PAGES):
-            page = self._client.pulled(replace(walk, more=more))
+        pages, is_over = _Pages(self._client.transport.name), False
+        while not is_over:
+            page = self._client.pulled(replace(walk, more=pages.more))
             came = 0
             for record in page.records():
                 came += 1
                 yield record
             fault(self._options.faults, "follower.after-page", 0.02)
-            more = page.more
-            if not more:
-                return
-            vain = 0 if came else vain + 1
-            if vain > MAX_VAIN:
-                raise PeerError(f"{self._client.transport.name} sends pages with nothing in them")
-        raise PeerError(f"{self._client.transport.name} sends over {MAX_PAGES} pages of one walk")
+            is_over = pages.end_with(page.more, came)
 
     def _fetch_rest(self, taking: Taking, walk: Walk) -> None:
         """Walk first, and ask for what is not here."""
-        more, vain = "", 0
-        for _ in range(MAX_PAGES):
-            asked = replace(walk, more=more)
-            page = self._fetching.answer(lambda: self._client.page(asked))  # noqa: B023 called at once
+        fetched = self._singly if self._options.through_cache else self._batches
+        pages, is_over = _Pages(self._client.transport.name), False
+        while not is_over:
+            page = self._fetching.answer(partial(self._client.page, replace(walk, more=pages.more)))
             named = [ArtifactId(each) for each in page.missing]
             with self._store.reader(in_parts=True) as reader:
                 here = reader.present_in_parts(named)
-            wanted = [each for each in named if each not in here]
-            fetched = self._singly if self._options.through_cache else self._batches
-            self._take_all(taking, partial(fetched, wanted))
-            more = page.more
-            if not more:
-                return
-            vain = 0 if named else vain + 1
-            if vain > MAX_VAIN:
-                raise PeerError(f"{self._client.transport.name} sends pages with nothing in them")
-        raise PeerError(f"{self._client.transport.name} sends over {MAX_PAGES} pages of one walk")
+            self._take_all(taking, partial(fetched, [each for each in named if each not in here]))
+            is_over = pages.end_with(page.more, len(named))
 
     def _batches(self, wanted: Sequence[ArtifactId]) -> Generator[Record, None, None]:
         for start in range(0, len(wanted), MAX_NAMED):
@@ -224,6 +209,30 @@ class Pull:
         for artifact, reason in taking.damaged.items():
             if artifact in left:
                 raise PeerError(f"{self._client.transport.name} sends an artifact damaged, twice: {reason}")
+
+
+class _Pages:
+    """Counts the pages of one walk.
+
+    Fields:
+        more: the cursor of the next one; empty: the first.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.more = ""
+        self._name = name
+        self._ended = self._vain = 0
+
+    def end_with(self, more: str, came: int) -> bool:
+        """A page with `came` artifacts has ended; whether it was the last. Raises PeerError: there is no end."""
+        self.more = more
+        self._ended += 1
+        self._vain = 0 if came else self._vain + 1
+        if more and self._vain > MAX_VAIN:
+            raise PeerError(f"{self._name} sends pages with nothing in them")
+        if more and self._ended == MAX_PAGES:
+            raise PeerError(f"{self._name} sends over {MAX_PAGES} pages of one walk")
+        return not more
 
 
 def _walk(roots: dict[ArtifactId, None], known: dict[ArtifactId, None], since: Cursor | None) -> Walk:

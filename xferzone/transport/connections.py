@@ -10,12 +10,13 @@ import os
 import ssl
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import SplitResult
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import urllib3
 
-from xferzone.errors import PeerError
+from xferzone.errors import PeerError, UsageError
 from xferzone.transport.proxies import Proxy, proxy_for
+from xferzone.transport.url import parse_url
 
 # urllib3 warns of headers that a peer malformed, with a traceback. What a peer does is told by the error that follows.
 logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
@@ -27,6 +28,8 @@ _TUNNEL_FAILED: Final = "Tunnel connection failed: "  # how http.client reports 
 _UNTRUSTED: Final = frozenset({2, 18, 19, 20, 21})
 _WRONG_TIME: Final = frozenset({9, 10})  # not yet valid, expired
 _WRONG_HOST: Final = frozenset({62, 64})
+
+_SHOWN: Final = 200  # characters of a Location
 
 
 class Connections:
@@ -136,6 +139,40 @@ def reason(exc: BaseException) -> str:
     ):
         return "it closed the connection without an answer"
     return "no answer in time" if isinstance(exc, urllib3.exceptions.TimeoutError) else str(exc)
+
+
+def piece(name: str, response: urllib3.BaseHTTPResponse, size: int) -> bytes:
+    """What has come of the body, at most `size` bytes; empty at the end. Raises PeerError: it is broken off."""
+    try:
+        return response.read1(size, decode_content=False)
+    except (urllib3.exceptions.HTTPError, OSError) as exc:
+        raise PeerError(f"{name} broke off its reply: {reason(exc)}") from exc
+
+
+def target(name: str, url: str, response: urllib3.BaseHTTPResponse, another_host: str) -> str:
+    """Where a redirect from `url` leads, without a login.
+
+    `another_host`: what is said of one that leads to another host, which is refused then; empty: it is followed.
+
+    Raises:
+        PeerError: it is not to be followed.
+    """
+    location = response.headers.get("Location", "").strip()
+    if not location:
+        raise PeerError(
+            f"{name} answers {response.status} {response.reason} without saying where to: it has no Location"
+        )
+    shown = f"{name} redirects to {location[:_SHOWN]!r}"
+    try:
+        found = parse_url(urljoin(url, location))
+    except (UsageError, ValueError) as exc:
+        raise PeerError(f"{shown}: {exc}") from exc
+    here = urlsplit(url)
+    if here.scheme == "https" and found.scheme != "https":
+        raise PeerError(f"{shown}, where nothing is encrypted")
+    if another_host and here.hostname != found.hostname:
+        raise PeerError(f"{shown}, {another_host}")
+    return found._replace(netloc=found.netloc.rpartition("@")[2], fragment="").geturl()
 
 
 def has_no_reply(exc: BaseException) -> bool:

@@ -25,9 +25,9 @@ from urllib.parse import urljoin, urlsplit
 import urllib3
 
 import xferzone
-from xferzone.errors import Denied, PeerError, UsageError
+from xferzone.errors import Denied, PeerError
 from xferzone.transport.base import OURS, PLAIN, ZSTD, Body
-from xferzone.transport.connections import Connections, failure, has_no_reply, reason, refusal
+from xferzone.transport.connections import Connections, failure, has_no_reply, piece, refusal, target
 from xferzone.transport.proxies import Proxy
 from xferzone.transport.url import parse_url
 
@@ -43,6 +43,7 @@ _SEE_OTHER: Final = 303
 _PROXY_LOGIN: Final = 407
 _NOT_LET_IN: Final = frozenset({401, 403})  # Fossil's own logins are cards; stock uses neither status
 _SHOWN: Final = 200  # characters of a foreign reply
+_NO_LOGIN: Final = "another host, and a login is not sent there: give its URL if it is right"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ class HTTP:
                         reply = Body(content_type, self._read(response), coding)
                         was_open = self._keeps_open = OURS in response.headers
                         return reply
-                    url = self._target(url, response)
+                    url = target(self.name, url, response, _NO_LOGIN if self._with_login else "")
                     is_lasting = is_lasting and response.status in _PERMANENT
                     if is_lasting:
                         self.moved_to = url
@@ -235,7 +236,7 @@ class HTTP:
 
     def _fill(self, kept: IO[bytes], response: urllib3.BaseHTTPResponse) -> None:
         deadline = self._clock() + self._patience.reply
-        while octets := self._piece(response, _STEP):
+        while octets := piece(self.name, response, _STEP):
             kept.write(octets)
             if kept.tell() > MAX_REPLY:
                 raise PeerError(f"{self.name} sends over {MAX_REPLY} bytes in one reply")
@@ -251,33 +252,5 @@ class HTTP:
 
     def _beginning(self, response: urllib3.BaseHTTPResponse) -> str:
         """The beginning of a foreign reply, as part of a message."""
-        text = " ".join(self._piece(response, _SHOWN).decode("utf-8", "replace").split())
+        text = " ".join(piece(self.name, response, _SHOWN).decode("utf-8", "replace").split())
         return f": {text}" if text else ""
-
-    def _piece(self, response: urllib3.BaseHTTPResponse, size: int) -> bytes:
-        """What has come, at most `size` bytes; empty at the end."""
-        try:
-            return response.read1(size, decode_content=False)
-        except (urllib3.exceptions.HTTPError, OSError) as exc:
-            raise PeerError(f"{self.name} broke off its reply: {reason(exc)}") from exc
-
-    def _target(self, url: str, response: urllib3.BaseHTTPResponse) -> str:
-        """Where a redirect from `url` leads."""
-        location = response.headers.get("Location", "").strip()
-        if not location:
-            raise PeerError(
-                f"{self.name} answers {response.status} {response.reason} without saying where to: it has no Location"
-            )
-        shown = f"{self.name} redirects to {location[:_SHOWN]!r}"
-        try:
-            target = parse_url(urljoin(url, location))
-        except (UsageError, ValueError) as exc:
-            raise PeerError(f"{shown}: {exc}") from exc
-        here = urlsplit(url)
-        if here.scheme == "https" and target.scheme != "https":
-            raise PeerError(f"{shown}, where nothing is encrypted")
-        if self._with_login and here.hostname != target.hostname:
-            raise PeerError(
-                f"{shown}, another host, and a login is not sent there: give its URL if it is right"
-            )
-        return target._replace(netloc=target.netloc.rpartition("@")[2], fragment="").geturl()

@@ -12,13 +12,13 @@ from collections.abc import Callable, Generator
 from http import HTTPStatus
 from types import TracebackType
 from typing import Final, Self
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import urllib3
 
 import xferzone
-from xferzone.errors import PeerError, UsageError
-from xferzone.transport.connections import Connections, failure, has_no_reply, reason, refusal
+from xferzone.errors import PeerError
+from xferzone.transport.connections import Connections, failure, has_no_reply, piece, refusal, target
 from xferzone.transport.http import MAX_REDIRECTS, Patience
 from xferzone.transport.proxies import Proxy
 from xferzone.transport.url import parse_url
@@ -27,7 +27,7 @@ from xferzone.transport.walk import WalkReply, WalkRequest
 SILENCE_S: Final = 30  # seconds; longer than the 25 for which a server is asked to hold a request
 PATIENCE: Final = Patience(silence=SILENCE_S)
 _STEP: Final = 256 * 1024  # bytes read at a time
-_SHOWN: Final = 200  # characters of a Location
+_ANOTHER: Final = "another host: give its URL if it is right"
 _REDIRECTS: Final = frozenset({301, 302, 307, 308})
 _PORTS: Final = {"http": 80, "https": 443}
 _EMPTY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
@@ -80,7 +80,7 @@ class WalkHTTP:
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 return WalkReply(response.status, headers, self._body(response, request.method))
             with response:
-                url = self._target(url, response)
+                url = target(self.name, url, response, _ANOTHER)
             self._connections.close()
         raise PeerError(f"{self.name} redirects over {MAX_REDIRECTS} times")
 
@@ -122,7 +122,7 @@ class WalkHTTP:
         deadline = self._clock() + self._patience.reply
         is_whole, came = False, False
         try:
-            while octets := self._piece(response):
+            while octets := piece(self.name, response, _STEP):
                 came = True
                 yield octets
                 if self._clock() > deadline:
@@ -139,29 +139,3 @@ class WalkHTTP:
                 response.release_conn()
             else:
                 response.close()
-
-    def _piece(self, response: urllib3.BaseHTTPResponse) -> bytes:
-        """What has come; empty at the end."""
-        try:
-            return response.read1(_STEP, decode_content=False)
-        except (urllib3.exceptions.HTTPError, OSError) as exc:
-            raise PeerError(f"{self.name} broke off its reply: {reason(exc)}") from exc
-
-    def _target(self, url: str, response: urllib3.BaseHTTPResponse) -> str:
-        """Where a redirect from `url` leads."""
-        location = response.headers.get("Location", "").strip()
-        if not location:
-            raise PeerError(
-                f"{self.name} answers {response.status} {response.reason} without saying where to: it has no Location"
-            )
-        shown = f"{self.name} redirects to {location[:_SHOWN]!r}"
-        try:
-            target = parse_url(urljoin(url, location))
-        except (UsageError, ValueError) as exc:
-            raise PeerError(f"{shown}: {exc}") from exc
-        here = urlsplit(url)
-        if here.scheme == "https" and target.scheme != "https":
-            raise PeerError(f"{shown}, where nothing is encrypted")
-        if here.hostname != target.hostname:
-            raise PeerError(f"{shown}, another host: give its URL if it is right")
-        return target._replace(netloc=target.netloc.rpartition("@")[2], fragment="").geturl()
