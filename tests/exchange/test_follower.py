@@ -158,6 +158,43 @@ def test_an_empty_mirror_becomes_what_its_primary_is(primary: Project, mirror: M
         assert list(faults.faults(reader)) == []
 
 
+def test_how_it_stood_outlives_the_program(primary: Project, mirror: Make, network: Network) -> None:
+    mirror().pull()
+    before = standing.standings(mirror().store.path)
+    network.walks[FIRST] = _dead
+    with pytest.raises(PeerError):
+        mirror().pull()
+    now = standing.standings(mirror().store.path)
+    assert before is not None
+    assert now is not None
+    assert now.primaries[0].whole_ms == before.primaries[0].whole_ms > 0
+    assert now.primaries[0].error
+
+
+def _dead(_request: WalkRequest) -> WalkReply:
+    raise PeerError("nobody is there")
+
+
+def test_a_mirror_is_empty_until_a_zone_is_compiled_or_the_pull_has_ended(
+    primary: Project, mirror: Make
+) -> None:
+    copy = mirror()
+    copy.pull()
+    deferred, removed = b"\xff" * 8, b""
+
+    def is_empty(indexes: bytes, *, has_ended: bool) -> bool:
+        with copy.store.writer() as writer:
+            writer.db.execute("UPDATE ref SET indexes = ?", (indexes,))
+            if not has_ended:
+                writer.db.execute("DELETE FROM remote_epoch")
+            return bool(writer.emptiness)
+
+    assert not is_empty(removed, has_ended=True)
+    assert is_empty(deferred, has_ended=True)
+    assert is_empty(removed, has_ended=False)
+    assert is_empty(deferred, has_ended=False)
+
+
 def test_a_poll_with_nothing_new_is_one_request_and_writes_nothing(
     primary: Project, mirror: Make, network: Network
 ) -> None:

@@ -14,6 +14,13 @@ def told(path: Path, error: str) -> str:
     return found.primaries[0].error
 
 
+def test_what_is_no_mirror_any_more_stands_to_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "z.xferzone"
+    standing.record(path, 5.0, [standing.Standing(url="https://one.example/")])
+    assert standing.of_role(path, "mirror") is not None
+    assert standing.of_role(path, "primary") is None
+
+
 def test_whatever_a_primary_says_can_be_kept(tmp_path: Path) -> None:
     path = tmp_path / "zones.xferzone"
     assert told(path, "bad command: \udccbr\udcdd é") == "bad command: ?r? é"

@@ -1,17 +1,11 @@
 """How a mirror stands to its primaries, as `status` shows it: what the follower has recorded (exchange/standing.py)."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
-from xferzone.exchange.standing import Standing, Standings, standings
-from xferzone.store import schema
+from xferzone.cli.output import iso
+from xferzone.exchange.standing import Standing, Standings
 from xferzone.transport.url import credentials
-from xferzone.wording import counted, instant
-
-
-def stands(repository: Path, role: str) -> Standings | None:
-    """How it stood after the last attempt. None: it is not a mirror, or nobody has tried yet."""
-    return standings(repository) if role == schema.MIRROR else None
+from xferzone.wording import counted
 
 
 def lines(found: Standings | None, now_ms: int) -> Iterator[str]:
@@ -24,7 +18,7 @@ def lines(found: Standings | None, now_ms: int) -> Iterator[str]:
     if behind is None:
         yield "behind: it has never been at a primary's newest version"
     else:
-        moves = max(each.behind for each in found.primaries)
+        moves = found.behind_moves
         more = f", {counted(moves, 'check-in')}" if moves else ""
         yield f"behind: {behind / 1000:.0f} s{more}" if behind or moves else "behind: 0 s"
 
@@ -35,7 +29,7 @@ def in_json(found: Standings | None, now_ms: int) -> dict[str, object]:
     behind = None if found is None else found.behind_ms(now_ms)
     return {
         "behind_seconds": None if behind is None else behind / 1000,
-        "behind_checkins": max((each.behind for each in primaries), default=0),
+        "behind_checkins": 0 if found is None else found.behind_moves,
         "primaries": [
             {
                 "url": each.url,
@@ -65,4 +59,4 @@ def _ago(passed_ms: int) -> str:
 
 
 def _date(date_ms: int) -> str | None:
-    return instant(date_ms) if date_ms else None
+    return iso(date_ms) if date_ms else None

@@ -97,7 +97,7 @@ def clone(
     with ending_in_order(), HTTP(address, with_login=account is not None) as way:
         done = exchange.clone(path, way, options)
     if done.errors:
-        raise synced.refusal(done, "is it the password?", remedy=remedy_of(account, address))
+        raise synced.refusal(done, "is it the password?", remedy=_remedy_of(account, address))
     tell_move(path, Remote(ORIGIN, without_password(url)), way)
     if save_password and account is not None:
         passwords.save(path, url, account.password)
@@ -303,14 +303,14 @@ def _exchanged(
         done = exchange.sync(store, way, options)
     if done.errors:
         doubt = "is it the password, or is another project there?"
-        raise synced.refusal(done, doubt, remedy=remedy_of(account, known.url), pushed=direction.push)
+        raise synced.refusal(done, doubt, remedy=_remedy_of(account, known.url), pushed=direction.push)
     tell_move(store.path, known, way)
     if manner.save_password and account is not None:
         passwords.save(store.path, url, account.password)
     return done, bool(done.unsent) or not direction.pull or is_primary
 
 
-def remedy_of(account: Account | None, url: str) -> str:
+def _remedy_of(account: Account | None, url: str) -> str:
     """What may help where a right is missing."""
     if account is not None:
         return ""

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import click
 
-from xferzone.cli import lagging
 from xferzone.cli.conditions import if_missing, is_given, tell_nothing
 from xferzone.cli.new_life import no_serial_step, show_stepped, stepped_json
 from xferzone.cli.output import printable, show_json, show_list
@@ -72,7 +71,10 @@ def status(settings: Settings) -> None:
     with reading(settings, may_be_empty=True) as (reader, refs):
         found = state.status(reader, refs, now_ms())
     serving = listeners(settings.repository)
-    standing = lagging.stands(settings.repository, found.role)
+    from xferzone.cli import lagging  # what exchanges with peers is behind it, which other verbs do not need
+    from xferzone.exchange.standing import of_role
+
+    standing = of_role(settings.repository, found.role)
     if settings.json:
         show_json(_status_json(settings, found, serving) | lagging.in_json(standing, now_ms()))
         return

@@ -4,7 +4,7 @@ An empty mirror learns its project first: from a clone card whose position is be
 comes with the reply. Then it is a sync that pulls (sync.py).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import SEEK_END
 from typing import Final
 
@@ -47,10 +47,11 @@ def pull(store: Store, primary: Primary, options: Following) -> Walked:
         Options(
             push=False,
             account=options.account,
-            remote=Remote(ORIGIN, primary.url, known.epochs, known.cookie),
+            remote=replace(known, url=primary.url),
             env=options.env,
             cancelled=options.cancelled,
             compiler=options.compiler,
+            faults=options.faults,
         ),
     )
     if done.errors:

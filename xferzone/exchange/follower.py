@@ -60,7 +60,9 @@ class Follower:
         self._interval = interval
         self._options = options or Following()
         ways = transport or _over_http()
-        self.primaries = [Primary(url, ways, self._options) for url in primaries]
+        before = standing.standings(store.path)
+        stood = {} if before is None else {each.url: each for each in before.primaries}
+        self.primaries = [Primary(url, ways, self._options, stood.get(url)) for url in primaries]
         self._last: Primary | None = None  # the one that answered last
         self._was_broken_off = False
         self._is_compiled = False  # no pull has left a zone to be compiled, of this program or one that died
@@ -182,6 +184,7 @@ class Follower:
         told = self._told(primary, cursor, wait_s)
         moving = Moving(self._store, self._options, primary.url, accept_clobber)
         if told is None:
+            primary.behind = 0
             self._compile_rest(moving)
             return Walked()
         if told.epoch == found.own_epoch:

@@ -6,7 +6,7 @@ a large zone all of whose files are new is compiled before the transaction that 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from xferzone.errors import CorruptArtifact, NotFound, PeerError
@@ -43,7 +43,6 @@ class Moving:
     options: Following
     url: str = ""
     accept_clobber: bool = False
-    _adopted: str = field(default="", init=False)
 
     def adopt(self, project: str) -> None:
         """Be of this project: that of the primary, if there was none yet. Raises PeerError: it is of another one."""

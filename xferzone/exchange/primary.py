@@ -31,10 +31,12 @@ class Primary:
         wire: what xfer has sent and taken.
     """
 
-    def __init__(self, url: str, ways: Ways, options: Following) -> None:
+    def __init__(self, url: str, ways: Ways, options: Following, stood: Standing | None = None) -> None:
+        """`stood`: how the mirror stood to it before; None: it was never asked."""
         self.url = url
         self.via: Via = options.via
         self.cursor: Cursor | None = None
+        self._standing = stood or Standing(url=url)
         self.behind = 0
         self.kept: Sequence[Kept] = ()
         self.next_at = 0.0
@@ -47,7 +49,6 @@ class Primary:
         self._failures = 0
         self._notes: list[str] = []
         self._was_told = False
-        self._standing = Standing(url=url)
 
     @property
     def client(self) -> Client:

@@ -16,6 +16,8 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
+from xferzone.store import schema
+
 MAX_ERROR: Final = 2_000  # characters of an error that are kept; a primary chooses them
 GRACE_MS: Final = 60_000  # beyond the interval: a wait for news and a slow poll are not a lag
 
@@ -25,7 +27,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
     Fields:
         url: without a password.
-        success_ms: when it answered last, with all that it told kept here.
+        success_ms: when it answered last.
         whole_ms: when all that it tells was here last; the same, unless refs had to stay where they are.
         error_ms, error: when and why it failed last; it has answered since if `success_ms` is later.
         behind: moves of its refs that are known here and not made here.
@@ -53,12 +55,23 @@ class Standings(msgspec.Struct, frozen=True):
         if not whole:
             return None
         since = max(now_ms - whole, 0)
-        return 0 if since <= self.interval_s * 1000 + GRACE_MS and not self._behind else since
+        newest = self._newest
+        is_behind = newest.behind > 0 or newest.whole_ms < max(newest.success_ms, newest.error_ms)
+        return 0 if since <= self.interval_s * 1000 + GRACE_MS and not is_behind else since
 
     @property
-    def _behind(self) -> bool:
-        newest = max(self.primaries, key=lambda each: max(each.success_ms, each.error_ms))
-        return newest.behind > 0 or newest.whole_ms < max(newest.success_ms, newest.error_ms)
+    def behind_moves(self) -> int:
+        """Moves of refs that the primary asked last has told, and that are not made here."""
+        return self._newest.behind if self.primaries else 0
+
+    @property
+    def _newest(self) -> Standing:
+        return max(self.primaries, key=lambda each: max(each.success_ms, each.error_ms))
+
+
+def of_role(repository: Path, role: str) -> Standings | None:
+    """`standings` of a repository of that role; None, too: it is not a mirror, or none any more."""
+    return standings(repository) if role == schema.MIRROR else None
 
 
 def standings(repository: Path) -> Standings | None:

@@ -79,6 +79,11 @@ def _follow(
             epochs = session.told.epochs
     writer.fault("client.followed", 0.1)
     if remote.name:
-        put_remote(writer, Remote(remote.name, remote.url, epochs, session.cookie))
+        marks = {
+            epoch: mark
+            for epoch, mark in remote.marks.items()
+            if epochs.get(epoch) == remote.epochs.get(epoch)
+        }
+        put_remote(writer, Remote(remote.name, remote.url, epochs, session.cookie, marks))
         writer.fault("client.remembered", 0.1)
     return followed

@@ -60,10 +60,6 @@ def went_to(reader: Reader, number: int) -> ArtifactId | None:
     return None if row is None else id_of(row[0])
 
 
-def has_refs(reader: Reader) -> bool:
-    return reader.db.execute("SELECT 1 FROM ref LIMIT 1").fetchone() is not None
-
-
 def tags(reader: Reader, position: int, limit: int) -> list[Mark]:
     """The first `limit` tags of zones that were set behind `position` and stand, in the order of what set them."""
     which = _STANDING.format(which="name > 'sym-' AND name < 'sym.' AND instr(name, '/')")

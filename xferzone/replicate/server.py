@@ -26,14 +26,13 @@ from xferzone.env import SYSTEM, Env
 from xferzone.errors import Busy, CorruptArtifact, NotFound, PeerError, XferzoneError
 from xferzone.faults import Faults, fails
 from xferzone.hashing import ArtifactId, parse_artifact_id
-from xferzone.refs import told as refs_told
 from xferzone.replicate import batch, coding, replying, sending, signing, told
 from xferzone.replicate.messages import MAX_NAMED, Batch, Missing, Walk
 from xferzone.replicate.replying import Refusal
 from xferzone.replicate.rights import Asker, Unauthorized
 from xferzone.replicate.told import Since
 from xferzone.replicate.walking import Bounds, Page, UnknownRoot, Walking
-from xferzone.store import Reader, Store, schema
+from xferzone.store import Reader, Store
 from xferzone.transport.walk import WalkReply, WalkRequest
 
 MAX_REQUEST: Final = 1024 * 1024  # octets of a request's body, as it travels and expanded
@@ -160,7 +159,7 @@ class _Responding:
     def _admit(self, reader: Reader, method: str, target: str, body_hash: str) -> None:
         """Raise Refusal unless this server has caught up, and whoever asks may read."""
         code = reader.setting("project-code")
-        if code is None or (reader.role != schema.PRIMARY and not refs_told.has_refs(reader)):
+        if code is None or reader.emptiness:  # its words name the primary: they are for those at home
             raise Refusal(
                 503, "this server has not caught up with its primary yet", retry_after=str(_RETRY_S)
             )

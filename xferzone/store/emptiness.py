@@ -15,13 +15,13 @@ from xferzone.store import schema
 
 _DEFERRED = b"\xff" * 8  # the indexes of a ref whose zone is still to be compiled (refs/served.py)
 _EMPTY = """SELECT coalesce((SELECT url FROM remote WHERE name = 'origin'), '') FROM setting
-            WHERE name = 'role' AND value = ? AND NOT EXISTS (SELECT 1 FROM ref WHERE indexes <> ?)
-            AND (NOT EXISTS (SELECT 1 FROM remote_epoch) OR EXISTS (SELECT 1 FROM ref))"""
+            WHERE name = 'role' AND value = ?2 AND NOT EXISTS (SELECT 1 FROM ref WHERE indexes NOT IN (?1, x''))
+            AND (NOT EXISTS (SELECT 1 FROM remote_epoch) OR EXISTS (SELECT 1 FROM ref WHERE indexes = ?1))"""
 
 
 def emptiness(db: sqlite3.Connection) -> str:
     """Why nothing can be answered from the repository, with the remedy. Empty: it is not an empty mirror."""
-    found = db.execute(_EMPTY, (schema.MIRROR, _DEFERRED)).fetchone()
+    found = db.execute(_EMPTY, (_DEFERRED, schema.MIRROR)).fetchone()
     if found is None:
         return ""
     source = f" from {found[0]}" if found[0] else ""

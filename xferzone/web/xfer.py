@@ -55,7 +55,7 @@ class Sync:
         if req.method != "POST" or is_walk(req.path):
             return
         if not is_xfer(req.content_type or ""):
-            bound_other(req)
+            _bound_other(req)
             return
         with contextlib.ExitStack() as held:
             reply, visitor = self._exchange(req, held)
@@ -156,7 +156,7 @@ class _Sending:
         self._held.close()
 
 
-def bound_other(req: falcon.Request) -> None:
+def _bound_other(req: falcon.Request) -> None:
     """Refuse the body of another POST that is longer than MAX_OTHER, or does not state its length.
 
     Raises:
