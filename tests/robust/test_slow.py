@@ -20,6 +20,7 @@ from xferzone.serve.worker import MAX_HEAD
 from xferzone.store import Store
 from xferzone.web.deadlines import Patience
 from xferzone.web.limits import MAX_REQUESTS
+from xferzone.web.xfer import MAX_OTHER
 
 CONTENT = b"slowly\n" * 1000
 SLOW = 20
@@ -144,3 +145,14 @@ def test_a_request_without_a_length_is_told_so(server: Server) -> None:
     assert post(server, b"").cards == []
     assert len(workers(server)) == 1
     assert LOGIN not in server.log.read_text().split("ready")[1]
+
+
+@pytest.mark.parametrize(("size", "ends"), [(10, False), (MAX_OTHER + 1, True)])
+def test_who_is_refused_a_large_body_is_told_that_the_connection_ends(
+    server: Server, size: int, ends: bool
+) -> None:
+    """What nobody reads of it is not always dropped in time, and a proxy may send another request where it was."""
+    head = b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size
+    with socket.create_connection(("127.0.0.1", server.http), 60) as client:
+        client.sendall(head + b" " * min(size, 100))
+        assert (b"\r\nConnection: close\r\n" in client.recv(10_000)) is ends

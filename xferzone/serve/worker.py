@@ -39,6 +39,7 @@ OF_CONNECTION: Final = 4
 WANTED: Final = 1_000  # connections; gunicorn's worker_connections
 MAX_CLOSING: Final = 8  # threads that wait for clients to close; other connections end at once
 DRAIN_S: Final = 0.2  # seconds for the rest of a body that nobody read; gunicorn's are 5
+DRAINED: Final = 32 * 1024  # bytes of a body that nobody read; gunicorn's are 65,536
 TOLD_EACH_S: Final = 60.0  # seconds until the log says again that there is no descriptor left
 MAX_HEAD: Final = 32 * 1024  # bytes; nginx's large_client_header_buffers hold as much
 RETIRE_S: Final = 600  # seconds for a request to end after a reload; nginx.conf's proxy_read_timeout
@@ -76,7 +77,7 @@ class Worker(ThreadWorker):
         super().init_process()
 
     def load_wsgi(self) -> None:
-        """Load the app, whose requests can see when this process ends."""
+        """Load the app, whose requests can see when this process ends, and end their connection if refused a body."""
         super().load_wsgi()
         app, ending = self.wsgi, self._ending
 
@@ -84,7 +85,7 @@ class Worker(ThreadWorker):
             environ: MutableMapping[str, Any], start_response: Callable[..., None]
         ) -> Iterable[bytes]:
             environ[ENDING] = ending
-            return app(environ, start_response)
+            return app(environ, partial(_begin_response, environ, start_response))
 
         self.wsgi = until_the_end
 
@@ -217,6 +218,15 @@ class _Wakeups(PollableMethodQueue):
         with self._turn:
             self._is_open = False
             super().close()
+
+
+def _begin_response(
+    environ: MutableMapping[str, Any], start_response: Callable[..., None], status: str, *rest: Any
+) -> None:
+    """Say that the connection ends after a refusal of a large body: the rest of it may be dropped or not, by chance."""
+    if status[0] in "45" and int(environ.get("CONTENT_LENGTH") or 0) > DRAINED:
+        start_response.__self__.force_close()  # type: ignore[attr-defined]  # a method of gunicorn's Response
+    return start_response(status, *rest)
 
 
 def _is_gone(client: socket.socket) -> bool:
