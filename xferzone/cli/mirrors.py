@@ -6,6 +6,7 @@ a primary or a clone        refused: its refs have another authority
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,7 +17,7 @@ from xferzone.exchange.known import known_remote
 from xferzone.repository.make import make_mirror
 from xferzone.serve.following import Primaries
 from xferzone.store import Store, schema
-from xferzone.store.remotes import ORIGIN, Remote, put_remote, remotes
+from xferzone.store.remotes import ORIGIN, Remote, origin, put_remote
 from xferzone.sync.client.options import Account
 from xferzone.transport.url import credentials, without_password
 
@@ -64,18 +65,16 @@ def begun(repository: Path, urls: Sequence[str]) -> list[str]:
         with store.reader() as reader:
             shown = [url if "://" in url else known_remote(reader, url).url for url in shown]
             shown = shown or [known_remote(reader, None).url]
-            origin = next((each for each in remotes(reader) if each.name == ORIGIN), None)
-        if origin is None or origin.url not in shown:
+            known = origin(reader)
+        if known is None or known.url not in shown:
             with store.writer() as writer:
-                put_remote(writer, _moved(origin, shown[0]))
+                put_remote(writer, _moved(known, shown[0]))
     return list(dict.fromkeys(shown))
 
 
-def _moved(origin: Remote | None, url: str) -> Remote:
+def _moved(known: Remote | None, url: str) -> Remote:
     """The origin at `url`; what is known of its epochs stays, since several primaries may tell of one."""
-    if origin is None:
-        return Remote(ORIGIN, url)
-    return Remote(ORIGIN, url, origin.epochs, origin.cookie, origin.marks)
+    return Remote(ORIGIN, url) if known is None else replace(known, url=url)
 
 
 def account(

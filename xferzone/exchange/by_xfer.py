@@ -18,7 +18,7 @@ from xferzone.exchange.sync import sync
 from xferzone.exchange.walked import Walked
 from xferzone.replicate.client import Wire
 from xferzone.store import Store
-from xferzone.store.remotes import ORIGIN, Remote, remotes
+from xferzone.store.remotes import ORIGIN, Remote, origin
 from xferzone.sync.client.signing import Signing
 from xferzone.transport import Body, Transport
 
@@ -36,7 +36,7 @@ def pull(store: Store, primary: Primary, options: Following) -> Walked:
     way = _Counted(primary.xfer, primary.wire)
     with store.reader() as reader:
         project = reader.setting("project-code")
-        known = next((each for each in remotes(reader) if each.name == ORIGIN), Remote(ORIGIN, primary.url))
+        known = origin(reader) or Remote(ORIGIN, primary.url)
     if project is None:
         project = _project(way, options)
         with store.writer() as writer:

@@ -25,7 +25,7 @@ from xferzone.refs import LocalRefs
 from xferzone.replicate.client import Cursor, NoWalk, TooMany
 from xferzone.replicate.messages import Refs
 from xferzone.store import Store, schema
-from xferzone.store.remotes import ORIGIN, Mark, remotes
+from xferzone.store.remotes import Mark, origin
 
 MAX_WAIT_S: Final = (
     25  # seconds that a server is asked to hold a request; less than the silence that ends one
@@ -220,11 +220,11 @@ class Follower:
 
     def _found(self, primary: Primary) -> "_Found":
         with self._store.reader() as reader:
-            origin = next((each for each in remotes(reader) if each.name == ORIGIN), None)
+            known = origin(reader)
             cursor = primary.cursor
-            if cursor is None and origin is not None and origin.epochs:
-                epoch, number = list(origin.epochs.items())[-1]
-                mark = origin.marks.get(epoch, Mark())
+            if cursor is None and known is not None and known.epochs:
+                epoch, number = list(known.epochs.items())[-1]
+                mark = known.marks.get(epoch, Mark())
                 cursor = Cursor(epoch, number, mark.position, mark.checkin)
             project = reader.setting("project-code")
             return _Found(cursor, project, LocalRefs(reader).epoch(), is_empty=not reader.last_row())

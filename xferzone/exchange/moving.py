@@ -23,7 +23,7 @@ from xferzone.refs import BranchName, Door, LocalRefs, Occasion, indexes
 from xferzone.replicate.client import Cursor
 from xferzone.replicate.messages import Refs
 from xferzone.store import Reader, Store, Writer
-from xferzone.store.remotes import ORIGIN, Mark, Remote, put_remote, remotes
+from xferzone.store.remotes import ORIGIN, Mark, Remote, origin, put_remote
 from xferzone.zone import cut
 from xferzone.zone.compile import Task
 
@@ -79,7 +79,7 @@ class Moving:
         return joined(done)
 
     def _remember(self, writer: Writer, reached: Cursor) -> None:
-        known = next((each for each in remotes(writer) if each.name == ORIGIN), Remote(ORIGIN, self.url))
+        known = origin(writer) or Remote(ORIGIN, self.url)
         epochs = {epoch: number for epoch, number in known.epochs.items() if epoch != reached.epoch}
         epochs[reached.epoch] = reached.number
         marks = {**known.marks, reached.epoch: Mark(reached.position, reached.checkin)}

@@ -13,12 +13,7 @@ from xferzone.refs import BranchName, LocalRefs, Occasion
 from xferzone.repository.rebuild import resettle
 from xferzone.store import Writer, places, schema, symbols, unsent
 from xferzone.store.database import new_epoch
-from xferzone.store.remotes import (
-    ORIGIN,
-    put_remote,
-    remotes,
-    remove_remote,
-)
+from xferzone.store.remotes import origin, put_remote, remove_remote
 
 OLD_ORIGIN = "old-origin"  # the new name of the remote; a remote that has this name is forgotten
 
@@ -44,10 +39,9 @@ def promote(writer: Writer, refs: LocalRefs, occasion: Occasion, *, steps: bool 
     # Another copy of the file may stay a clone, and follow this one.
     writer.set_setting("epoch", new_epoch())
     unsent.forget(writer, unsent.artifacts(writer))
-    for known in remotes(writer):
-        if known.name == ORIGIN:
-            remove_remote(writer, known)
-            put_remote(writer, replace(known, name=OLD_ORIGIN))
+    if (known := origin(writer)) is not None:
+        remove_remote(writer, known)
+        put_remote(writer, replace(known, name=OLD_ORIGIN))
     named = map(BranchName.parse, symbols.branches(writer))
     places.reopen(writer, [str(branch) for branch in named if branch is not None and not branch.is_fork])
     resettle(writer, refs)

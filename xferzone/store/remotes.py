@@ -60,10 +60,15 @@ def remotes(reader: Reader) -> list[Remote]:
     ]
 
 
+def origin(reader: Reader) -> Remote | None:
+    """The remote that the repository was made from; None: it has none."""
+    return next((each for each in remotes(reader) if each.name == ORIGIN), None)
+
+
 def origin_of(reader: Reader, before: str = "") -> str:
     """The URL of its origin without a login, behind the words `before`; empty: it has no origin."""
-    found = next((each.url for each in remotes(reader) if each.name == ORIGIN), "")
-    return f"{before}{credentials(found)[0]}" if found else ""
+    found = origin(reader)
+    return "" if found is None else f"{before}{credentials(found.url)[0]}"
 
 
 def put_remote(writer: Writer, remote: Remote) -> None:
