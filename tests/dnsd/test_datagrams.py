@@ -34,14 +34,14 @@ def clients(server: socket.socket, number: int) -> Iterator[list[socket.socket]]
         yield made
 
 
-def shout(message: bytes) -> bytes | None:
+def shout(message: bytes, _slot: int) -> bytes | None:
     """Nothing for "silence", an exception for "fail"."""
     if message == b"fail":
         raise ValueError(message)
     return None if message == b"silence" else message.upper()
 
 
-def failed(message: bytes) -> bytes | None:
+def failed(message: bytes, _slot: int) -> bytes | None:
     return b"failed: " + message
 
 
@@ -58,6 +58,8 @@ def test_everybody_gets_his_own_answer(server: socket.socket, made: Made) -> Non
             for number, client in enumerate(asking):
                 client.send(b"client %d round %d" % (number, round_))
             assert incoming.receive() == 10
+            local = socket.inet_pton(server.family, server.getsockname()[0])
+            assert {incoming.client(slot) for slot in range(10)} == {local}
             incoming.answer(shout, failed)
             assert [client.recv(100) for client in asking] == [
                 b"CLIENT %d ROUND %d" % (number, round_) for number in range(10)
@@ -111,7 +113,7 @@ def test_answers_of_any_size_and_messages_cut_at_the_room(server: socket.socket,
             assert client.recv(10_000) == b"X" * min(size, ROOM)
         client.send(b"short")
         incoming.receive()
-        incoming.answer(lambda message: message + b"y" * 1200, failed)
+        incoming.answer(lambda message, _slot: message + b"y" * 1200, failed)
         assert client.recv(10_000) == b"short" + b"y" * 1200
 
 

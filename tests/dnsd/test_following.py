@@ -134,7 +134,7 @@ def test_a_view_opened_after_two_more_moves_is_looked_for_again(world: World) ->
         world.put("example.com", f"www 300 A 192.0.2.{last}")
     with pytest.raises(NotFound):
         responder.respond(question("www.example.com.", "A"))
-    answer = said(service.respond(question("www.example.com.", "A")))
+    answer = said(service.respond(question("www.example.com.", "A"), 0))
     assert answer.answer == {"www.example.com. 300 in a 192.0.2.9"}
 
 
@@ -152,14 +152,14 @@ def test_a_damaged_repository_leaves_what_was_read(world: World, caplog: pytest.
     responder = Responder(world.zones)
     service = Service(world.zones, responder.respond)
     asked = question("www.example.com.", "A")
-    before = service.respond(asked)
+    before = service.respond(asked, 0)
     world.project.store.close()
     damage(world.project.path)
     time.sleep(2 * POLL)
     for _ in range(3):
         service.refresh()
-        assert service.respond(asked) == before
-    other = said(service.respond(question("www.example.net.", "A")))
+        assert service.respond(asked, 0) == before
+    other = said(service.respond(question("www.example.net.", "A"), 0))
     assert other.rcode in ("NOERROR", "SERVFAIL")  # as much of it as was read before
 
 
@@ -177,7 +177,7 @@ def test_a_replaced_repository_is_told_whoever_saw_it_first(
     if seen_by == "refresh":
         time.sleep(1.1 * RETRY)
         service.refresh()
-    assert service.failed(question("www.example.com.", "A"))
+    assert service.failed(question("www.example.com.", "A"), 0)
     assert (
         [record.getMessage().split(":")[0] for record in caplog.records]
         == [
@@ -190,12 +190,12 @@ def test_a_replaced_repository_is_told_whoever_saw_it_first(
 def test_complaints_are_few(world: World, caplog: pytest.LogCaptureFixture) -> None:
     service = Service(world.zones, _fail)
     for _ in range(50):
-        assert said(service.respond(question("www.example.com.", "A"))).rcode == "SERVFAIL"
+        assert said(service.respond(question("www.example.com.", "A"), 0)).rcode == "SERVFAIL"
     assert len(caplog.records) == 1
     assert "ZeroDivisionError" in caplog.text
 
 
-def _fail(_message: bytes) -> bytes | None:
+def _fail(_message: bytes, _slot: int) -> bytes | None:
     return bytes(1 // 0)
 
 

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xferzone.nameserver import wire
-from xferzone.nameserver.wire import Answer, Edns, Query, parse, render
+from xferzone.nameserver.edns import Edns
+from xferzone.nameserver.wire import Answer, Query, parse, render
 from xferzone.zone.index import RRset, made_rrset
 
 WWW = b"\3www\7example\4test\0"
@@ -57,7 +58,7 @@ READ = [
     (
         "options",
         message(more=opt(options=b"\0\3\0\0\0\x0a\0\x08abcdefgh"), counts=ONE_OPT),
-        Edns(1232, False),
+        Edns(1232, False, b"\0\3\0\0\0\x0a\0\x08abcdefgh"),
         False,
     ),
     ("a record before", message(more=record() + opt(), counts=(1, 0, 0, 2)), Edns(1232, False), False),

@@ -195,18 +195,19 @@ class Servers:
 
     def _responder(self, config: Config) -> list[Program]:
         from xferzone.dnsd import agent, answerer
+        from xferzone.dnsd.terms import Terms
 
         names = config.dns.zones
-        only = None if names is None else frozenset(map(parse_zone, names))
+        terms = Terms(None if names is None else frozenset(map(parse_zone, names)))
 
         def agent_() -> None:
             if "http" not in self._parts:  # else a worker does
                 log_publications(self._repository, self._counters)
-            agent.main(self._repository, self._listening.take("dns"), only, self._counters)
+            agent.main(self._repository, self._listening.take("dns"), terms, self._counters)
 
         def answerer_() -> None:
             self._listening.take()
-            answerer.main(self._repository, config.dns.listen, only, self._counters)
+            answerer.main(self._repository, config.dns.listen, terms, self._counters)
 
         workers = config.dns.workers or len(os.sched_getaffinity(0))
         # Until all are up, no more than there are now.

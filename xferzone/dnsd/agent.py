@@ -22,7 +22,7 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +34,7 @@ from xferzone.dnsd.listen import BACKLOG, tcp_socket
 from xferzone.dnsd.program import arguments, run
 from xferzone.dnsd.service import Service
 from xferzone.dnsd.tally import Tally
+from xferzone.dnsd.terms import PLAIN, Terms
 from xferzone.nameserver.respond import respond
 
 IDLE: Final = 10.0  # seconds; Knot's tcp-idle-timeout
@@ -54,17 +55,17 @@ _log = logging.getLogger(__name__)
 def main(
     repository: Path,
     sockets: Sequence[socket.socket],
-    only: Collection[str] | None = None,
+    terms: Terms = PLAIN,
     counters: Counters | None = None,
 ) -> None:
-    """Answer on listening sockets for the zones in `only` (zone ids; None: all) until SIGTERM, SIGINT or SIGWINCH.
+    """Answer on listening sockets and on `terms` until SIGTERM, SIGINT or SIGWINCH.
 
     What is asked and answered is counted in `counters`.
 
     Raises:
         XferzoneError: the repository cannot be read.
     """
-    with contextlib.closing(open_zones(repository, only)) as zones:
+    with contextlib.closing(open_zones(repository, terms)) as zones:
         asyncio.run(_serve(Agent(zones, counters), sockets))
 
 
@@ -114,7 +115,9 @@ class Agent:
 
     def __init__(self, zones: ServedZones, counters: Counters | None = None) -> None:
         self._zones = zones
-        self._service = Service(zones, lambda message: respond(message, zones, tcp=True))
+        self._service: Service[bytes] = Service(
+            zones, lambda message, address: respond(message, zones, address, tcp=True)
+        )
         self._tally = Tally(counters, Role.AGENT, "tcp")
         self._most = min(
             MAX_CONNECTIONS, max(1, descriptors.allowed(FOR_ITSELF + MAX_CONNECTIONS) - FOR_ITSELF)
@@ -124,7 +127,7 @@ class Agent:
                 "dns agent outcome=bounded connections=%d why='too few open files are allowed (ulimit -n)'",
                 self._most,
             )
-        self._open: dict[asyncio.StreamWriter, str] = {}  # with its client; the one silent longest first
+        self._open: dict[asyncio.StreamWriter, bytes] = {}  # with its client; the one silent longest first
 
     @property
     def is_busy(self) -> bool:
@@ -138,11 +141,12 @@ class Agent:
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer what comes on one connection until it ends."""
-        client = _client(writer)
+        address = _address(writer)
+        client = _client(address)
         self._make_room(client)
         self._open[writer] = client
         try:
-            while await self._answer_one(reader, writer):
+            while await self._answer_one(reader, writer, address):
                 self._open[writer] = self._open.pop(writer, client)
             # Earlier answers go out first, if the peer takes them.
             writer.close()
@@ -165,13 +169,15 @@ class Agent:
                 while self._open:
                     await asyncio.sleep(0.01)
 
-    async def _answer_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def _answer_one(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: bytes
+    ) -> bool:
         """Answer one message; whether to go on."""
         async with asyncio.timeout(IDLE):
             size = int.from_bytes(await reader.readexactly(2))
             message = await reader.readexactly(size)
         self._service.refresh()
-        answer = self._service.respond(message)
+        answer = self._service.respond(message, address)
         self._tally.count(message, answer, 1)
         if answer is None:
             return False
@@ -181,7 +187,7 @@ class Agent:
         await asyncio.sleep(0)  # the turn of the others, when one has sent many at once
         return True
 
-    def _make_room(self, client: str) -> None:
+    def _make_room(self, client: bytes) -> None:
         own = [writer for writer, whose in self._open.items() if whose == client]
         if len(own) >= MAX_PER_CLIENT:
             self._drop(own[0])
@@ -207,12 +213,15 @@ class _Complaints:
             _log.warning("dns agent outcome=bounded why='no open file is left (ulimit -n)'")
 
 
-def _client(writer: asyncio.StreamWriter) -> str:
+def _address(writer: asyncio.StreamWriter) -> bytes:
+    """The address of the other end, 4 or 16 octets; none if that has gone already."""
     peer = writer.get_extra_info("peername")
-    if not peer:  # gone already
-        return ""
-    host = ipaddress.ip_address(peer[0])
-    return str(host) if host.version == 4 else str(ipaddress.ip_network((host, 64), strict=False))
+    return ipaddress.ip_address(peer[0]).packed if peer else b""
+
+
+def _client(address: bytes) -> bytes:
+    """The client that an address counts as."""
+    return address[:8]
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -31,12 +31,13 @@ from typing import Final
 from xferzone import ready
 from xferzone.config import Address
 from xferzone.counters import Counters, Role
-from xferzone.dnsd.datagrams import SLOTS, Datagrams, datagrams
+from xferzone.dnsd.datagrams import SLOTS, Datagrams, Respond, datagrams
 from xferzone.dnsd.following import ServedZones, open_zones
 from xferzone.dnsd.listen import leave, places, udp_socket
 from xferzone.dnsd.program import arguments, run
 from xferzone.dnsd.service import Service
 from xferzone.dnsd.tally import Tally
+from xferzone.dnsd.terms import PLAIN, Terms
 from xferzone.errors import CannotServe
 from xferzone.nameserver.cache import Responder
 
@@ -51,17 +52,17 @@ _log = logging.getLogger(__name__)
 def main(
     repository: Path,
     listen: Sequence[Address],
-    only: Collection[str] | None = None,
+    terms: Terms = PLAIN,
     counters: Counters | None = None,
 ) -> None:
-    """Answer for the zones in `only` (zone ids; None: all) until SIGTERM, SIGINT or SIGWINCH.
+    """Answer on `terms` until SIGTERM, SIGINT or SIGWINCH.
 
     What is asked and answered is counted in `counters`.
 
     Raises:
         XferzoneError: the repository cannot be read, or an address not be bound.
     """
-    with closing(open_zones(repository, only)) as zones, Answerer(zones, listen, counters) as answerer:
+    with closing(open_zones(repository, terms)) as zones, Answerer(zones, listen, counters) as answerer:
         answerer.serve(ready.Pulse())
 
 
@@ -147,6 +148,7 @@ class Answerer:
             received = incoming.receive()
             if received:
                 self._service.refresh()
+                self._responder.client_of = incoming.client
                 made = self._responder.made
                 if self._tally.affords(received):
                     incoming.answer(self._counting, self._counting_failed)
@@ -157,11 +159,11 @@ class Answerer:
             if received < SLOTS:
                 return
 
-    def _sampled(self, incoming: Datagrams, received: int) -> Callable[[bytes], bytes | None]:
+    def _sampled(self, incoming: Datagrams, received: int) -> Respond:
         """What answers a batch of which one message is counted, for all: in turn the first, the second, ..."""
         self._turn = (self._turn + 1) % received
         message = incoming.message(self._turn)
-        self._tally.count(message, self._service.respond(message), received)
+        self._tally.count(message, self._service.respond(message, self._turn), received)
         return self._responder.respond
 
     def _stop(self, _number: int, _frame: object) -> None:

@@ -29,9 +29,10 @@ ROOM: Final = (
 
 _NAME_ROOM: Final = 28  # bytes of a sockaddr_in6, the longest we meet
 _NAME_SIZES: Final = {socket.AF_INET: 16, socket.AF_INET6: 28}
+_ADDRESSES: Final = {socket.AF_INET: (4, 4), socket.AF_INET6: (8, 16)}  # in it: where they begin, and bytes
 
-Respond = Callable[[bytes], bytes | None]
-Failed = Callable[[bytes], bytes | None]
+#: What answers a message in a slot; `Datagrams.client` has the address of whoever sent it.
+Respond = Callable[[bytes, int], bytes | None]
 
 
 class Datagrams(Protocol):
@@ -43,7 +44,10 @@ class Datagrams(Protocol):
     def message(self, number: int) -> bytes:
         """The message of that number, from 0, of those received; until they are answered."""
 
-    def answer(self, respond: Respond, failed: Failed) -> None:
+    def client(self, number: int) -> bytes:
+        """The address of whoever sent that message, 4 or 16 octets."""
+
+    def answer(self, respond: Respond, failed: Respond) -> None:
         """Send what `respond` makes of each message received; what `failed` makes of it if that raises."""
 
 
@@ -86,10 +90,12 @@ class Batches:
         self._fd = bound.fileno()
         self._area = mmap.mmap(-1, SLOTS * ROOM)
         self._names = ctypes.create_string_buffer(SLOTS * _NAME_ROOM)
+        self._names_at = ctypes.addressof(self._names)
         area = ctypes.addressof(ctypes.c_char.from_buffer(self._area))
         self._in_vectors = (_IoVec * SLOTS)(*(_IoVec(area + slot * ROOM, ROOM) for slot in range(SLOTS)))
         self._out_vectors = (_IoVec * SLOTS)(*(_IoVec(area + slot * ROOM, 0) for slot in range(SLOTS)))
         name_size = _NAME_SIZES[socket.AddressFamily(bound.family)]
+        self._address_at, self._address_size = _ADDRESSES[socket.AddressFamily(bound.family)]
         self._incoming = self._messages(self._in_vectors, name_size)
         self._outgoing = self._messages(self._out_vectors, name_size)
         # Views of the numbers that change, as flat arrays: an attribute of a Structure costs five times as much.
@@ -109,16 +115,20 @@ class Batches:
     def message(self, number: int) -> bytes:
         return self._area[number * ROOM : number * ROOM + self._came[number]]
 
-    def answer(self, respond: Respond, failed: Failed) -> None:
+    def client(self, number: int) -> bytes:
+        at = number * _NAME_ROOM + self._address_at
+        return ctypes.string_at(self._names_at + at, self._address_size)
+
+    def answer(self, respond: Respond, failed: Respond) -> None:
         area, came, sizes = self._area, self._came, self._sizes
         begin = 0  # of the run of answered slots
         at = 0
         for slot in range(self._received):
             message = area[at : at + came[slot]]
             try:
-                answer = respond(message)
+                answer = respond(message, slot)
             except Exception:  # noqa: BLE001 - whatever it is, the loop goes on; `failed` reports it
-                answer = failed(message)
+                answer = failed(message, slot)
             if answer is None:
                 self._send(begin, slot)
                 begin = slot + 1
@@ -166,12 +176,16 @@ class Singles:
     def message(self, number: int) -> bytes:
         return self._received[number][0]
 
-    def answer(self, respond: Respond, failed: Failed) -> None:
-        for message, name in self._received:
+    def client(self, number: int) -> bytes:
+        host = str(self._received[number][1][0]).partition("%")[0]
+        return socket.inet_pton(self._socket.family, host)
+
+    def answer(self, respond: Respond, failed: Respond) -> None:
+        for number, (message, name) in enumerate(self._received):
             try:
-                answer = respond(message)
+                answer = respond(message, number)
             except Exception:  # noqa: BLE001 - whatever it is, the loop goes on; `failed` reports it
-                answer = failed(message)
+                answer = failed(message, number)
             if answer is not None:
                 with contextlib.suppress(OSError):
                     self._socket.sendto(answer, name)

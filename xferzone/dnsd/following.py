@@ -11,10 +11,10 @@ If the repository cannot be read, the views as they are go on answering, and it 
 """
 
 import time
-from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
+from xferzone.dnsd.terms import PLAIN, Terms
 from xferzone.errors import CannotServe, NotFound
 from xferzone.nameserver.generations import Generations
 from xferzone.nameserver.view import View
@@ -29,8 +29,8 @@ EMPTY: Final = "this mirror has not caught up with its primary for the first tim
 RETRY: Final = 0.1  # seconds between two tries to read a repository that cannot be read
 
 
-def open_zones(repository: Path, only: Collection[str] | None = None) -> "ServedZones":
-    """The zones that the repository serves now; those with a zone id in `only` (None: all).
+def open_zones(repository: Path, terms: Terms = PLAIN) -> "ServedZones":
+    """The zones that the repository serves now, on those terms.
 
     Raises:
         XferzoneError: it is not there, or cannot be read.
@@ -38,7 +38,7 @@ def open_zones(repository: Path, only: Collection[str] | None = None) -> "Served
     try:
         served = Served(repository)
         try:
-            return ServedZones(served, only)
+            return ServedZones(served, terms)
         except BaseException:
             served.close()
             raise
@@ -51,10 +51,10 @@ def open_zones(repository: Path, only: Collection[str] | None = None) -> "Served
 class ServedZones(Zones):
     """The zones that a repository serves."""
 
-    def __init__(self, served: Served, only: Collection[str] | None = None) -> None:
+    def __init__(self, served: Served, terms: Terms = PLAIN) -> None:
         super().__init__()
         self._served = served
-        self._only = only
+        self._terms = terms
         self._indexes: Generations[Index] = Generations(INDEXES_SIZE)
         self._version: Version | None = None  # None: nothing was seen yet
         self._is_first_look = True
@@ -85,7 +85,7 @@ class ServedZones(Zones):
                 self.clear()
                 self._indexes = Generations(INDEXES_SIZE)
             for zone in moved:
-                if self._only is None or zone.branch.zone in self._only:
+                if self._terms.serves(zone.branch.zone):
                     self._follow(zone)
             self._move, self._version = last, version
             if self._is_first_look or is_another or self.awaited:  # no mirror becomes empty again

@@ -9,7 +9,7 @@ something is wrong                said in the log, at most once in QUIET seconds
 import logging
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from xferzone.dnsd.following import ServedZones
 from xferzone.nameserver.respond import failure
@@ -20,10 +20,14 @@ AGAIN: Final = 60.0  # seconds until a complaint is repeated
 _log = logging.getLogger(__name__)
 
 
-class Service:
+#: Who asks, as the process has it: the slot of a datagram, or the address of a connection's other end.
+_Client = TypeVar("_Client")
+
+
+class Service(Generic[_Client]):
     """Answers of a process that never raise."""
 
-    def __init__(self, zones: ServedZones, respond: Callable[[bytes], bytes | None]) -> None:
+    def __init__(self, zones: ServedZones, respond: Callable[[bytes, _Client], bytes | None]) -> None:
         self._zones = zones
         self._respond = respond
         self._untold = 0  # complaints since the last one that was logged
@@ -41,19 +45,19 @@ class Service:
         except Exception as exc:  # noqa: BLE001 - a database has many ways to fail, and none may end us
             self._complain("the repository cannot be read, the last good zones are served", exc)
 
-    def respond(self, message: bytes) -> bytes | None:
+    def respond(self, message: bytes, client: _Client) -> bytes | None:
         """The answer to a message; None: there is none."""
         try:
-            return self._respond(message)
+            return self._respond(message, client)
         except Exception:  # noqa: BLE001 - one message must not end the service for all; `failed` reports it
-            return self.failed(message)
+            return self.failed(message, client)
 
-    def failed(self, message: bytes) -> bytes | None:
+    def failed(self, message: bytes, client: _Client) -> bytes | None:
         """The answer to a message for which none could be made."""
         try:
             # A zone that has moved on twice since we looked has taken its old parts along.
             self._follow(now=True)
-            return self._respond(message)
+            return self._respond(message, client)
         except Exception as exc:  # noqa: BLE001 - one message must not end the service for all
             self._complain("a question was answered SERVFAIL", exc)
             return failure(message, exc)

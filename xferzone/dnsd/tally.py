@@ -18,7 +18,7 @@ from xferzone.metrics import ANSWERS, HITS, NO_ANSWER, OTHER, QUESTIONS, RCODES,
 
 EXACT: Final = 10_000  # messages a second of one process; looking at them takes 1 % of a processor
 
-Respond = Callable[[bytes], bytes | None]
+Respond = Callable[[bytes, int], bytes | None]
 
 _QUESTION: Final = 12  # where it begins
 _OPT: Final = b"\0\0\x29"  # the root, type OPT
@@ -54,8 +54,8 @@ class Tally:
         """`respond`, and each message counted."""
         count = self.count
 
-        def counted(message: bytes) -> bytes | None:
-            answer = respond(message)
+        def counted(message: bytes, slot: int) -> bytes | None:
+            answer = respond(message, slot)
             count(message, answer, 1)
             return answer
 

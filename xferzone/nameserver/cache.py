@@ -17,10 +17,11 @@ The entries are in two parts. One has the names that the zone itself has, and th
 The other has all the rest (NXDOMAIN, wildcards, below DNAME and cuts), of which clients can invent any number.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from xferzone.nameserver.generations import Generations
-from xferzone.nameserver.respond import response
+from xferzone.nameserver.respond import NOBODY, response
 from xferzone.nameserver.view import View
 from xferzone.nameserver.wire import OUR_SIZE, SMALLEST_SIZE, parse
 from xferzone.nameserver.zones import Zones
@@ -47,17 +48,19 @@ _NONE: Final = (b"", 0)
 class Responder:
     """Answers UDP messages; remembers answers to plain ones. The same bytes as `respond`, sooner."""
 
-    __slots__ = ("_other", "_own", "_zones", "made")
+    __slots__ = ("_other", "_own", "_zones", "client_of", "made")
 
     def __init__(self, zones: Zones, own_size: int = OWN_SIZE, other_size: int = OTHER_SIZE) -> None:
         self._zones = zones
+        #: The address of the client of a slot, while the batch with that slot is answered.
+        self.client_of: Callable[[int], bytes] = lambda _slot: NOBODY
         self.made = 0  # messages that had no answer from before; a hit touches no counter
         # By normal form: a message without its id, and the view that it holds for.
         self._own: Generations[tuple[bytes, View]] = Generations(own_size)
         self._other: Generations[tuple[bytes, View]] = Generations(other_size)
 
-    def respond(self, wire: bytes) -> bytes | None:
-        """The answer to a message, whatever it holds; None: no answer.
+    def respond(self, wire: bytes, slot: int = 0) -> bytes | None:
+        """The answer to a message in that slot, whatever it holds; None: no answer.
 
         Raises:
             XferzoneError: a part of the zone cannot be read.
@@ -77,7 +80,7 @@ class Responder:
         query = parse(wire)
         if query is None:
             return None
-        made = response(query, self._zones, tcp=False)
+        made = response(query, self._zones, self.client_of(slot), tcp=False)
         # A zero octet inside a label makes `end` too early: such a question is not kept.
         if normal and made.view is not None and end == 10 + len(query.question):
             kept = made.message[2:12] + normal[10:end] + made.message[2 + end :]

@@ -25,20 +25,24 @@ from typing import Final, NamedTuple
 from xferzone.errors import NotReady
 from xferzone.nameserver import wire as dns
 from xferzone.nameserver.answer import answer
+from xferzone.nameserver.edns import extended_error
 from xferzone.nameserver.view import View
 from xferzone.nameserver.wire import Query
 from xferzone.nameserver.zones import Zones
 from xferzone.zonefile.rdtypes import AXFR, DS, IXFR, SOA
 
+NOBODY: Final = (
+    b""  # in place of a client's address where none matters: of a zone's branches it gets the main one
+)
 _IN: Final = 1
 _TC: Final = dns.TC >> 8  # in the third byte of a message
 _TRANSFERS: Final = (IXFR, AXFR)
 _QUERY: Final = 0
 _UPDATE: Final = 5
 _OPCODES: Final = (_QUERY, 4, _UPDATE)  # 4: NOTIFY
-_OTHER: Final = dns.extended_error(0, "the zone cannot be read")
+_OTHER: Final = extended_error(0, "the zone cannot be read")
 _NOT_READY: Final = 14
-_NOT_AUTHORITATIVE: Final = dns.extended_error(20)
+_NOT_AUTHORITATIVE: Final = extended_error(20)
 
 
 class Response(NamedTuple):
@@ -54,21 +58,22 @@ class Response(NamedTuple):
     own: bool = False
 
 
-def respond(wire: bytes, zones: Zones, *, tcp: bool) -> bytes | None:
-    """The answer to one message, whatever it holds; None: no answer."""
+def respond(wire: bytes, zones: Zones, client: bytes = NOBODY, *, tcp: bool) -> bytes | None:
+    """The answer to one message, whatever it holds, from the client of that address; None: no answer."""
     query = dns.parse(wire)
-    return None if query is None else response(query, zones, tcp=tcp).message
+    return None if query is None else response(query, zones, client, tcp=tcp).message
 
 
 def failure(wire: bytes, reason: Exception) -> bytes | None:
     """SERVFAIL to a message that could not be answered for that reason; None: it deserves no answer."""
     query = dns.parse(wire)
-    extended = dns.extended_error(_NOT_READY) if isinstance(reason, NotReady) else _OTHER
+    extended = extended_error(_NOT_READY) if isinstance(reason, NotReady) else _OTHER
     return None if query is None else dns.error(query, dns.SERVFAIL, extended)
 
 
-def response(query: Query, zones: Zones, *, tcp: bool) -> Response:
-    """The answer to a parsed message.
+# many: a client and how it asks, beside the question and where to look
+def response(query: Query, zones: Zones, client: bytes = NOBODY, *, tcp: bool) -> Response:
+    """The answer to a parsed message from the client of that address (4 or 16 octets).
 
     Raises:
         XferzoneError: a part of the zone cannot be read.
@@ -79,7 +84,7 @@ def response(query: Query, zones: Zones, *, tcp: bool) -> Response:
         asked = query._replace(question=b"") if fault == dns.NOTIMP and query.opcode != _QUERY else query
         return Response(dns.error(asked, fault))
     if zones.awaited:
-        return Response(dns.error(query, dns.REFUSED, dns.extended_error(_NOT_READY, zones.awaited)))
+        return Response(dns.error(query, dns.REFUSED, extended_error(_NOT_READY, zones.awaited)))
     view = zones.find(query.name, query.rdtype)
     if view is None:
         return Response(dns.error(query, dns.REFUSED, _NOT_AUTHORITATIVE))

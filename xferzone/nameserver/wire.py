@@ -5,7 +5,7 @@
     question    name, type 2, class 2
     record      name, type 2, class 2, TTL 4, RDLENGTH 2, RDATA
     OPT         00, 00 29, UDP size 2, high bits of RCODE 1, version 1, DO and 15 zero bits 2, RDLENGTH 2, options
-    extended    00 0F, length 2, INFO-CODE 2, text in UTF-8: the one option that we send, with some errors
+    options     edns.py
     TSIG        key, 00 FA, 00 FF, TTL 0, RDLENGTH 2, algorithm, time 6, fudge 2, MAC size 2, MAC, ID 2, error 2,
                 size 2, other
 
@@ -18,14 +18,14 @@ Names compare and compress without regard to case. Since names in a zone are kep
 the question are the same for every spelling of it; the question itself goes back as it came.
 
 Source: RFC 1035 4.1, RFC 6891 6.1, RFC 3597 4 (only the types of RFC 1035 have their names compressed),
-RFC 2181 9 (TC), RFC 9471 (glue), RFC 4035 3.1.6 (CD is cleared), RFC 8945 4.2, 5.1 and 5.2 (TSIG), RFC 8914 2 (extended
-errors).
+RFC 2181 9 (TC), RFC 9471 (glue), RFC 4035 3.1.6 (CD is cleared), RFC 8945 4.2, 5.1 and 5.2 (TSIG).
 """
 
 import struct
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from xferzone.nameserver.edns import Edns, check_options
 from xferzone.zone.index import RRset
 from xferzone.zonefile.rdtypes import CNAME, MB, MD, MF, MG, MINFO, MR, MX, NS, OPT, PTR, SOA, TSIG
 
@@ -50,7 +50,6 @@ RD: Final = 0x0100
 OPCODES: Final = 0x7800
 DO: Final = 0x8000  # in the OPT record's flags
 
-_EXTENDED: Final = 15  # the option code of extended errors
 _CLASS_ANY: Final = 255
 _BADKEY: Final = 17
 _MAX_NAME: Final = 255
@@ -60,7 +59,6 @@ _POINTER: Final = struct.Struct(">H")
 _TO_QUESTION: Final = b"\xc0\x0c"
 _OPT_RECORD: Final = struct.Struct(">BHHBBHH")
 _OPT_FIELDS: Final = struct.Struct(">HHBBHH")
-_OPTION_SIZE: Final = struct.Struct(">2xH")
 _RECORD_FIELDS: Final = struct.Struct(">HHLH")
 _TSIG_TIME: Final = 8  # bytes, with the fudge
 _TSIG_END: Final = struct.Struct(">HHH")
@@ -72,13 +70,6 @@ _COMPRESSED: Final = {
     **dict.fromkeys((SOA, MINFO), (0, 2)),
     MX: (2, 1),
 }
-
-
-class Edns(NamedTuple):
-    """A question's OPT record: the UDP size that it offers in bytes, as given, and its DO bit."""
-
-    size: int
-    dnssec_ok: bool
 
 
 class Query(NamedTuple):
@@ -167,30 +158,24 @@ def size_offered(query: Query) -> int:
     return SMALLEST_SIZE if query.edns is None else min(max(SMALLEST_SIZE, query.edns.size), OUR_SIZE)
 
 
-def error(query: Query, rcode: int, extended: bytes = b"") -> bytes:
-    """The answer that holds nothing but `rcode`, and `extended` if it was asked with an OPT record."""
-    return _message(query, 0, rcode, (0, 0, 0), b"", extended)
+def error(query: Query, rcode: int, options: bytes = b"") -> bytes:
+    """The answer that holds nothing but `rcode`, and `options` if it was asked with an OPT record."""
+    return _message(query, 0, rcode, (0, 0, 0), b"", options)
 
 
-def extended_error(code: int, text: str = "") -> bytes:
-    """The option that says why, for `error`."""
-    said = text.encode("utf-8")
-    return struct.pack(">HHH", _EXTENDED, 2 + len(said), code) + said
-
-
-def render(query: Query, answer: Answer, limit: int) -> bytes:
-    """The message that says `answer` in at most `limit` bytes.
+def render(query: Query, answer: Answer, limit: int, options: bytes = b"") -> bytes:
+    """The message that says `answer` in at most `limit` bytes, with `options` if it was asked with an OPT record.
 
     RRsets are whole or left out; TC means that a needed one was left out, and that nothing follows.
     """
-    body = _Body(query, limit)
+    body = _Body(query, limit - len(options))
     flags = AA if answer.authoritative else 0
     for section, rrsets in enumerate((answer.answer, answer.authority, answer.glue)):
         if rrsets and not body.put(section, rrsets):
-            return _message(query, flags | TC, answer.rcode, body.counts, body.written)
+            return _message(query, flags | TC, answer.rcode, body.counts, body.written, options)
     if answer.additional:
         body.put(2, answer.additional)
-    return _message(query, flags, answer.rcode, body.counts, body.written)
+    return _message(query, flags, answer.rcode, body.counts, body.written, options)
 
 
 def _question_end(wire: bytes, at: int) -> int:
@@ -225,8 +210,8 @@ def _records(wire: bytes, at: int, counts: Sequence[int]) -> tuple[Edns | None, 
             if edns is not None or section != 2 or wire[begin]:
                 raise ValueError("OPT is there twice, or misplaced, or not at the root")
             if length:
-                _check_options(wire[at - length : at])
-            edns = Edns(size, bool(flags & DO))
+                check_options(wire[at - length : at])
+            edns = Edns(size, bool(flags & DO), wire[at - length : at])
             version = opt_version
     if at > len(wire):
         raise ValueError("a record is cut short")
@@ -274,15 +259,6 @@ def name_end(wire: bytes, at: int) -> int:
             raise ValueError("an unknown kind of label")
         at += length + 1
     return at + 1
-
-
-def _check_options(options: bytes) -> None:
-    at = 0
-    while at < len(options):
-        (size,) = _OPTION_SIZE.unpack_from(options, at)
-        at += 4 + size
-    if at != len(options):
-        raise ValueError("an option is cut short")
 
 
 # many: what a header says, and its message

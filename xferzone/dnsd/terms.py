@@ -1,0 +1,120 @@
+"""What an operator chose for DNS beside the zones' data, ready for the processes that answer.
+
+    zones      by zone: which branch is served, to whom; who may transfer it; who is told of its changes
+    keys       of TSIG, by name
+    options    what answers say of the server itself, and what each client may ask of it
+
+It is made from the configuration once (cli/servers.py), and never changes in a process.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from xferzone.config import Address, Network
+from xferzone.refs.branch import DEFAULT_BRANCH
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A TSIG key; `name` and `algorithm` in wire form and lower case."""
+
+    name: bytes
+    algorithm: bytes
+    secret: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """Who may: from one of `networks` (none: from anywhere), and signed by one of `keys` (none: signed or not).
+
+    `rule` says where that was configured, for the log.
+    """
+
+    networks: tuple[Network, ...]
+    keys: frozenset[bytes]
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Whom to tell of a change, and the key to sign that with; None: unsigned."""
+
+    address: Address
+    key: Key | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """A second branch for some clients: `hundredths` of a percent of them, 0 to 10,000.
+
+    Resolvers in `ecs_from` are believed when they name their client's subnet.
+    """
+
+    branch: str
+    hundredths: int
+    salt: bytes = b""
+    ecs_from: tuple[Network, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneTerms:
+    """What holds for one zone. `at`: a revision or date instead of the branch's tip; None: the tip."""
+
+    branch: str = DEFAULT_BRANCH
+    canary: Canary | None = None
+    at: str | None = None
+    transfer: tuple[Allowed, ...] = ()
+    tells_ns: bool = False  # NOTIFY goes to the addresses of its NS records
+    also_tells: tuple[Target, ...] = ()
+
+
+_PLAIN: Final = ZoneTerms()
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Bounds of answers: so many a second to one client network for one thing; every `slip`th of the rest is TC."""
+
+    per_second: int = 200
+    slip: int = 2
+    exempt: tuple[Network, ...] = (Network("127.0.0.0/8"), Network("::1"))
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What answers say of this server, and what clients may ask of it; what is empty is not said."""
+
+    nsid: bytes = b""
+    version: str = ""  # to version.bind and version.server, class CHAOS
+    identity: str = ""  # to hostname.bind and id.server
+    cookies: tuple[
+        bytes, ...
+    ] = ()  # secrets of 16 octets; cookies are made with the first; none: by chance, per start
+    rate: Rate | None = None
+    log_each: int = 0  # one of so many questions is logged; 0: none
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """All of it. `only`: zone ids to serve, None: all. `zones`: pattern of zone ids, terms; the first match wins."""
+
+    only: frozenset[str] | None = None
+    zones: tuple[tuple[str, ZoneTerms], ...] = ()
+    keys: Mapping[bytes, Key] = field(default_factory=dict)
+    options: Options = Options()
+
+    def serves(self, zone: str) -> bool:
+        """Whether the zone of that id is to be served."""
+        return self.only is None or zone in self.only
+
+    def of(self, zone: str) -> ZoneTerms:
+        """What holds for the zone of that id. A pattern is a zone id, `*.` and one for all below it, or `*`."""
+        for pattern, terms in self.zones:
+            if pattern in (zone, "*") or (pattern.startswith("*.") and zone.endswith(pattern[1:])):
+                return terms
+        return _PLAIN
+
+
+#: All zones, each from its main branch; no transfers, nobody told, no bounds.
+PLAIN: Final = Terms()
