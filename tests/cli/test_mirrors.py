@@ -10,6 +10,7 @@ from xferzone.store import Store, schema
 from xferzone.store.remotes import ORIGIN, Remote, put_remote, remotes
 
 NOBODY = "http://127.0.0.1:1/"
+ANN = NOBODY.replace("127", "ann@127")
 NEW = "name a new file with -R, which becomes a mirror"
 
 
@@ -27,6 +28,10 @@ NEW = "name a new file with -R, which becomes a mirror"
         ("-R new.xferzone pull --watch", 5, "no repository at new.xferzone: give the URL of a primary"),
         ("-R new.xferzone pull --watch origin", 2, "'origin' is not a URL, and there is no repository at new.xferzone"),
         ("-R new.xferzone pull --watch ftp://a/", 2, "is not an http or https URL"),
+        (f"-R new.xferzone pull {ANN}", 5, "no repository at new.xferzone"),
+        (f"-R new.xferzone pull --watch {ANN}", 77, "the password of ann at http://127.0.0.1:1/ is not known"),
+        (f"-R new.xferzone up --primary {ANN}", 77, "the password of ann at http://127.0.0.1:1/ is not known"),
+        (f"-R new.xferzone up --primary {NOBODY} --http 127.0.0.1:9 --dns 127.0.0.1:9", 1, "exclude each other"),
         (f"--format json -R new.xferzone pull --watch {NOBODY}", 2, "--watch prints a line for each event"),
         (f"-R new.xferzone pull --watch --accept-clobber {NOBODY}", 2, "--accept-clobber is for a single pull"),
         ("-R mirror.xferzone pull", 69, f"{NOBODY} cannot be reached: Connection refused"),
@@ -64,6 +69,23 @@ def test_a_mirror_that_is_told_other_primaries_has_the_first_one_as_its_origin(
     assert xz("pull", NOBODY, "http://127.0.0.1:2/").code == 69
     with Store.open(path) as store, store.reader() as reader:
         assert [each.url for each in remotes(reader)] == [NOBODY]
+
+
+def test_without_urls_those_that_were_asked_last_are_asked_in_their_order(xz: Run, tmp_path: Path) -> None:
+    make_mirror(tmp_path / "zones.xferzone")
+    other = "http://127.0.0.1:2/"
+    xz("pull", NOBODY, other)
+    assert xz("pull").err.startswith(f"xferzone: {other} cannot be reached")
+    xz("remote", "add", "--replace", "origin", "http://127.0.0.1:3/")
+    assert xz("pull").err.startswith("xferzone: http://127.0.0.1:3/ cannot be reached")
+
+
+def test_a_password_is_kept_when_a_primary_has_answered_and_not_before(xz: Run, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("pw\n")
+    save = ("pull", "--save-password", "--password-file", "secret")
+    make_mirror(tmp_path / "zones.xferzone")
+    assert xz(*save, ANN).code == 69
+    assert not list(tmp_path.glob("*.passwords"))
 
 
 def test_what_configurations_say_of_primaries_wrongly_starts_nothing(xz: Run, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from xferzone.env import SYSTEM, Env
 from xferzone.errors import Busy, Denied, PeerError, Refused
 from xferzone.exchange import standing, taking
 from xferzone.exchange.follower import Follower
-from xferzone.exchange.following import Following, Pulled, Ways
+from xferzone.exchange.following import Following, Pulled, Via, Ways
 from xferzone.faults import Faults
 from xferzone.hashing import ArtifactId, is_named
 from xferzone.refs import LocalRefs
@@ -31,6 +31,7 @@ from xferzone.repository import make
 from xferzone.store import Store, schema
 from xferzone.store.accounts import put_user
 from xferzone.store.check import faults
+from xferzone.store.remotes import origin
 from xferzone.sync.client.options import Account
 from xferzone.transport import InProcess, WalkInProcess
 from xferzone.transport.walk import WalkReply, WalkRequest
@@ -505,6 +506,23 @@ def test_the_first_primary_that_answers_is_used(primary: Project, mirror: Make, 
     second, first = told.primaries
     assert (second.url, second.success_ms, second.error) == (SECOND, 0, f"{SECOND} cannot be reached")
     assert first.success_ms == first.whole_ms > 0
+
+
+@pytest.mark.parametrize("via", ["walk", "xfer"])
+def test_the_origin_is_the_first_primary_whichever_answers(
+    primary: Project, mirror: Make, network: Network, via: Via
+) -> None:
+    copy = mirror(SECOND, FIRST, options=Following(account=OPS, via=via))
+    network.stores[SECOND] = Store.open(copy.store.path)  # empty: it answers nobody yet
+    assert copy.pull().primary == FIRST
+    network.stores[SECOND].close()
+    with copy.store.reader() as reader:
+        known = origin(reader)
+        assert known is not None
+        assert known.url == SECOND
+        with primary.store.reader() as theirs:
+            assert list(known.epochs) == [LocalRefs(theirs).epoch()]
+    assert not copy.pull().is_new
 
 
 def test_a_primary_that_lags_moves_no_ref_back(primary: Project, mirror: Make, network: Network) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.interop.nodes import PASSWORD, ZONE, Node, Primary, same
 from tests.live import PATIENCE_S, XFERZONE, background, dig, within
+from xferzone.repository.make import make_mirror
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(300)]
 
@@ -268,6 +269,11 @@ def test_a_reload_applies_what_the_configuration_says_of_primaries(primary: Prim
         config.write_text(f'[replicate]\nprimaries = ["http://127.0.0.1:{primary.http}/"]\n{settings}')
         mirror.process.send_signal(signal.SIGHUP)
         assert within(LATE_S, lambda: mirror.a("www") == ["192.0.2.1"]), mirror.log.read_text()
+        nobodys = settings.replace("secret", "none")
+        config.write_text(f'[replicate]\nprimaries = ["http://127.0.0.1:1/"]\n{nobodys}')
+        mirror.process.send_signal(signal.SIGHUP)
+        assert within(LATE_S, lambda: "reload outcome=refused" in mirror.log.read_text())
+        assert mirror.xferzone("remote").out.split() == ["origin", primary.url]
         config.write_text("")
         mirror.process.send_signal(signal.SIGHUP)
         assert within(LATE_S, lambda: "follower" not in mirror.processes())
@@ -309,6 +315,35 @@ def test_a_mirror_takes_no_pushes_and_names_its_primary(
                 f"this mirror takes no pushes; push to its primary, http://127.0.0.1:{primary.http}/" in told
             )
         assert mirror.refs() == primary.refs()
+
+
+def test_a_password_is_kept_once_a_primary_has_taken_it(primary: Primary, mirror: Node) -> None:
+    secret = mirror.path.with_name("secret")
+    save = ("pull", "--save-password", "--password-file", str(secret))
+    kept = mirror.path.with_name(f"{mirror.path.name}.passwords")
+    make_mirror(mirror.path)
+    with primary.up():
+        secret.write_text("wrong\n")
+        mirror.xferzone(*save, primary.url, code=77)
+        assert not kept.exists()
+        secret.write_text(f"{PASSWORD}\n")
+        mirror.xferzone(*save, primary.url)
+        assert json.loads(kept.read_text()) == {primary.url: PASSWORD}
+        kept.unlink()
+        argv = [
+            *XFERZONE,
+            "-R",
+            str(mirror.path),
+            *save,
+            "--watch",
+            "http://mirror@127.0.0.1:1/",
+            primary.url,
+        ]
+        with background(argv, mirror.env, mirror.path.with_name("watch.log")) as process:
+            assert within(LATE_S, kept.exists)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(PATIENCE_S) == 0
+    assert set(json.loads(kept.read_text())) == {"http://mirror@127.0.0.1:1/", primary.url}
 
 
 def test_pull_watch_makes_a_mirror_and_ends_well(primary: Primary, mirror: Node) -> None:

@@ -1,12 +1,11 @@
 """Mirrors as the command line begins them: the file, and whom it follows.
 
-no file                     made, of role mirror and without anything; the first URL is its origin
-a mirror                    its origin is the first URL; without URLs, its origin is followed
+no file                     made, of role mirror and without anything, once nothing speaks against it
+a mirror                    without URLs its origin is followed, and what was asked after it last
 a primary or a clone        refused: its refs have another authority
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,10 +13,10 @@ from xferzone.cli import passwords
 from xferzone.config import Replicate
 from xferzone.errors import NotFound, Refused, UsageError
 from xferzone.exchange.known import known_remote
+from xferzone.exchange.standing import standings
 from xferzone.repository.make import make_mirror
 from xferzone.serve.following import Primaries
 from xferzone.store import Store, schema
-from xferzone.store.remotes import ORIGIN, Remote, origin, put_remote
 from xferzone.sync.client.options import Account
 from xferzone.transport.url import credentials, without_password
 
@@ -36,11 +35,11 @@ def role(repository: Path) -> str | None:
         return reader.role
 
 
-def begun(repository: Path, urls: Sequence[str]) -> list[str]:
-    """Have a mirror at `repository` that knows where it comes from. Returns the URLs of its primaries, no passwords.
+def chosen(repository: Path, urls: Sequence[str]) -> list[str]:
+    """The URLs of the primaries of a mirror at `repository`, without passwords. Nothing is made or changed.
 
     Args:
-        urls: of the primaries, or names of remotes; none: its origin.
+        urls: of the primaries, or names of remotes; none: its origin, and those that were asked after it last.
 
     Raises:
         Refused: what is there is not a mirror.
@@ -58,23 +57,27 @@ def begun(repository: Path, urls: Sequence[str]) -> list[str]:
             raise UsageError(
                 f"{names[0]!r} is not a URL, and there is no repository at {repository} that knows names"
             )
-        make_mirror(repository)
-    elif found != schema.MIRROR:
+        return list(dict.fromkeys(shown))
+    if found != schema.MIRROR:
         raise Refused(f"{repository} is a {found}, and does not follow by itself: {_REMEDIES[found]}")
-    with Store.open(repository) as store:
-        with store.reader() as reader:
-            shown = [url if "://" in url else known_remote(reader, url).url for url in shown]
-            shown = shown or [known_remote(reader, None).url]
-            known = origin(reader)
-        if known is None or known.url not in shown:
-            with store.writer() as writer:
-                put_remote(writer, _moved(known, shown[0]))
-    return list(dict.fromkeys(shown))
+    with Store.open(repository) as store, store.reader() as reader:
+        shown = [url if "://" in url else known_remote(reader, url).url for url in shown]
+        return list(dict.fromkeys(shown)) or _asked_last(repository, known_remote(reader, None).url)
 
 
-def _moved(known: Remote | None, url: str) -> Remote:
-    """The origin at `url`; what is known of its epochs stays, since several primaries may tell of one."""
-    return Remote(ORIGIN, url) if known is None else replace(known, url=url)
+def _asked_last(repository: Path, first: str) -> list[str]:
+    """The primaries in the order in which they were asked last, if `first` began it; else `first` alone."""
+    stood = standings(repository)
+    asked = [] if stood is None else [each.url for each in stood.primaries]
+    return asked if asked[:1] == [first] else [first]
+
+
+def make_if_none(repository: Path) -> bool:
+    """Make a mirror if there is no file; whether it was made."""
+    if repository.exists():
+        return False
+    make_mirror(repository)
+    return True
 
 
 def account(
@@ -101,10 +104,10 @@ def primaries(repository: Path, settings: Replicate, password: str | None) -> Pr
     """Whom `up` follows. `password`: what the setting of that name refers to; None: there is none.
 
     Raises:
-        as `begun` and `account`.
+        as `chosen` and `account`.
     """
     given = [_with_login(url, settings.login) for url in settings.primaries]
-    urls = begun(repository, given)
+    urls = chosen(repository, given)
     if password is None:
         known = account(repository, given, None, asks=False)
     else:

@@ -8,7 +8,7 @@ a mirror                 the follower pulls, from the first of several primaries
 import signal
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -119,20 +119,27 @@ def _pull_mirror(settings: Settings, given: Sequence[str], asked: _Asked, manner
     if asked.watch and asked.accept_clobber:
         raise UsageError("--accept-clobber is for a single pull: leave out --watch")
     repository = settings.repository
-    urls = mirrors.begun(repository, given)
+    urls = mirrors.chosen(repository, given)
     named = [url for url in given if "://" in url] or urls
     account = mirrors.account(repository, named, manner.password_file, asks=True)
     seconds = (asked.interval or duration(DEFAULT_INTERVAL)).seconds
     primaries = Primaries(urls, seconds, asked.via or "walk", account)
-    if manner.save_password and account is not None:
+    if manner.save_password:
         passwords.check_may_save(repository)
-        for url in named:
-            passwords.save(repository, url, account.password)
+    mirrors.make_if_none(repository)
+
+    def save_password() -> None:
+        if manner.save_password and account is not None:
+            for url in named:
+                passwords.save(repository, url, account.password)
+
     with Store.open(repository) as store:
         if asked.watch:
-            _watch(store, primaries, manner)
+            _watch(store, primaries, _Watcher(manner.quiet, save_password))
         else:
-            _pull_once(settings, store, primaries, asked, manner)
+            pulled = _pulled(store, primaries, asked)
+            save_password()
+            _show(settings, pulled, manner)
 
 
 def _options(primaries: Primaries) -> Following:
@@ -141,10 +148,14 @@ def _options(primaries: Primaries) -> Following:
     )
 
 
-def _pull_once(settings: Settings, store: Store, primaries: Primaries, asked: _Asked, manner: Manner) -> None:
+def _pulled(store: Store, primaries: Primaries, asked: _Asked) -> Pulled:
     follower = Follower(store, primaries.urls, primaries.interval_s, primaries.ways(), _options(primaries))
     with ending_in_order(), closing(follower):
-        pulled = follower.pull(accept_clobber=asked.accept_clobber)
+        return follower.pull(accept_clobber=asked.accept_clobber)
+
+
+def _show(settings: Settings, pulled: Pulled, manner: Manner) -> None:
+    """Print what one pull came to. Raises as `_complain`."""
     for url, why in pulled.failed:
         click.echo(printable(f"{_bare(url)} was passed over: {why}"), err=True)
     for note in pulled.notes:
@@ -183,33 +194,37 @@ def _complain(pulled: Pulled) -> None:
 
 
 class _Watcher:
-    """Prints what each pull of a mirror came to."""
+    """Prints what each pull of a mirror came to; `answered` is called when a primary first answers."""
 
-    def __init__(self, manner: Manner) -> None:
+    def __init__(self, is_quiet: bool, answered: Callable[[], None]) -> None:
+        self.is_quiet = is_quiet
+        self._answered: Callable[[], None] | None = answered
         self._lag = Lag(time.monotonic)
-        self._is_quiet = manner.quiet
 
     def hear(self, news: Pulled | XferzoneError) -> None:
         turn = self._lag.hear(news)
         if turn is not None and turn.outcome != "ends":
             click.echo(printable(f"behind: {turn.why}; trying again"), err=True)
         if isinstance(news, Pulled):
+            if self._answered is not None:
+                self._answered()
+                self._answered = None
             for note in news.notes:
                 click.echo(printable(note), err=True)
-            if (news.received or news.followed.moved) and not self._is_quiet:
+            if (news.received or news.followed.moved) and not self.is_quiet:
                 click.echo(f"pulled from {_summary(news)}")
         if turn is not None and turn.outcome == "ends":
             click.echo(f"caught up, after {turn.seconds:.0f} s", err=True)
 
 
-def _watch(store: Store, primaries: Primaries, manner: Manner) -> None:
+def _watch(store: Store, primaries: Primaries, watcher: _Watcher) -> None:
     """Follow until INT, TERM or HUP, which end it well."""
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stopped.set())
-    options = replace(_options(primaries), heard=_Watcher(manner).hear, cancelled=stopped.is_set)
+    options = replace(_options(primaries), heard=watcher.hear, cancelled=stopped.is_set)
     follower = Follower(store, primaries.urls, primaries.interval_s, primaries.ways(), options)
-    if not manner.quiet:
+    if not watcher.is_quiet:
         click.echo(f"watching {', '.join(map(_bare, primaries.urls))}; Ctrl-C ends it", err=True)
     with closing(follower):
         follower.run()

@@ -78,9 +78,13 @@ class Servers:
             signal.signal(number, signal.SIG_IGN)  # there are no log files to reopen
         loaded = self._files.read()
         self._log_as(loaded.config)
-        self._choose_primaries(loaded)
-        self._prepare()
-        self._listen(loaded)
+        self._primaries = self._chosen_primaries(loaded)
+        with contextlib.ExitStack() as refused:
+            if self._primaries is not None and mirrors.make_if_none(self._repository):
+                refused.callback(self._repository.unlink)
+            self._prepare()
+            self._listen(loaded)
+            refused.pop_all()
         with contextlib.closing(self._listening), self._note:
             try:
                 supervise(
@@ -95,18 +99,18 @@ class Servers:
         with contextlib.suppress(OSError):  # the terminal has hung up
             self._say("stopped")
 
-    def _choose_primaries(self, loaded: Loaded[Config]) -> None:
-        """Have a mirror where primaries are to be followed, and note how.
+    def _chosen_primaries(self, loaded: Loaded[Config]) -> Primaries | None:
+        """Whom to follow, and how; None: nobody. Nothing is made or changed.
 
         Raises:
             Refused: the repository is not a mirror.
             UsageError, Denied: the login or its password.
         """
         found = loaded.config.replicate
-        self._primaries = None
-        if self._verb == "up" and found.primaries:
-            secret = None if found.password is None else found.password.reveal(os.environ)
-            self._primaries = mirrors.primaries(self._repository, found, secret)
+        if self._verb != "up" or not found.primaries:
+            return None
+        secret = None if found.password is None else found.password.reveal(os.environ)
+        return mirrors.primaries(self._repository, found, secret)
 
     def _prepare(self) -> None:
         """Refuse what is not a repository, migrate an older schema, publish, compile: once, before the servers do.
@@ -265,12 +269,13 @@ class Servers:
         """The programs of the configuration as it is now; None: it was not taken."""
         try:
             loaded = self._files.read()
-            self._choose_primaries(loaded)
+            chosen = self._chosen_primaries(loaded)
             self._listen(loaded)
         except (XferzoneError, OSError) as exc:
             for line in str(exc).split("\n"):
                 _log.error("reload outcome=%s why=%r", "refused", line)
             return None
+        self._primaries = chosen
         self._log_as(loaded.config)
         return self._programs(loaded.config)
 

@@ -4,7 +4,7 @@ An empty mirror learns its project first: from a clone card whose position is be
 comes with the reply. Then it is a sync that pulls (sync.py).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import SEEK_END
 from typing import Final
 
@@ -18,7 +18,7 @@ from xferzone.exchange.sync import sync
 from xferzone.exchange.walked import Walked
 from xferzone.replicate.client import Wire
 from xferzone.store import Store
-from xferzone.store.remotes import ORIGIN, Remote, origin
+from xferzone.store.remotes import origin
 from xferzone.sync.client.signing import Signing
 from xferzone.transport import Body, Transport
 
@@ -36,7 +36,7 @@ def pull(store: Store, primary: Primary, options: Following) -> Walked:
     way = _Counted(primary.xfer, primary.wire)
     with store.reader() as reader:
         project = reader.setting("project-code")
-        known = origin(reader) or Remote(ORIGIN, primary.url)
+        known = origin(reader)
     if project is None:
         project = _project(way, options)
         with store.writer() as writer:
@@ -47,7 +47,7 @@ def pull(store: Store, primary: Primary, options: Following) -> Walked:
         Options(
             push=False,
             account=options.account,
-            remote=replace(known, url=primary.url),
+            remote=known,
             env=options.env,
             cancelled=options.cancelled,
             compiler=options.compiler,

@@ -25,7 +25,7 @@ from xferzone.refs import LocalRefs
 from xferzone.replicate.client import Cursor, NoWalk, TooMany
 from xferzone.replicate.messages import Refs
 from xferzone.store import Store, schema
-from xferzone.store.remotes import Mark, origin
+from xferzone.store.remotes import ORIGIN, Mark, Remote, origin, put_remote
 
 MAX_WAIT_S: Final = (
     25  # seconds that a server is asked to hold a request; less than the silence that ends one
@@ -52,7 +52,8 @@ class Follower:
         """
         Args:
             store: of role mirror; repository/make.py makes one of which nothing is known yet.
-            primaries: URLs of repositories, without passwords, in the order in which they are asked.
+            primaries: URLs of repositories, without passwords, in the order in which they are asked. The first becomes
+                the repository's origin with the first pull.
             interval: seconds between two polls.
             transport: None: over HTTP.
         """
@@ -92,7 +93,7 @@ class Follower:
 
     def _pull(self, order: Sequence[Primary], *, accept_clobber: bool = False, wait_s: int = 0) -> Pulled:
         """`wait_s`: seconds for which the primary that answered last may hold the poll."""
-        self._check_role()
+        self._begin()
         failed: list[tuple[str, str]] = []
         for each in order:
             try:
@@ -109,15 +110,23 @@ class Follower:
                 return replace(pulled, failed=tuple(failed))
             finally:
                 self._record()
-        raise XferzoneError("no primary is known: give the URL of one")
+        raise AssertionError("a pull has an order")
 
-    def _check_role(self) -> None:
+    def _begin(self) -> None:
+        """Have the first of the primaries be the origin, whichever answers."""
+        if not self.primaries:
+            raise XferzoneError("no primary is known: give the URL of one")
+        url = self.primaries[0].url
         with self._store.reader() as reader:
-            role = reader.role
+            role, known = reader.role, origin(reader)
         if role != schema.MIRROR:
             raise Refused(
                 f"{self._store.path} is a {role}, and follows nobody by itself: make a mirror in a new file"
             )
+        if known is None or known.url != url:
+            with self._store.writer() as writer:
+                # What is known of epochs stays: several primaries may tell of one.
+                put_remote(writer, replace(origin(writer) or Remote(ORIGIN, url), url=url))
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

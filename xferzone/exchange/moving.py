@@ -35,7 +35,7 @@ class Moving:
     """The refs of one mirror.
 
     Fields:
-        url: of the primary, as it is remembered.
+        url: of the primary.
         accept_clobber: refs go where the primary's are, whatever leads there.
     """
 
@@ -83,7 +83,7 @@ class Moving:
         epochs = {epoch: number for epoch, number in known.epochs.items() if epoch != reached.epoch}
         epochs[reached.epoch] = reached.number
         marks = {**known.marks, reached.epoch: Mark(reached.position, reached.checkin)}
-        put_remote(writer, replace(known, url=self.url, epochs=epochs, marks=marks))
+        put_remote(writer, replace(known, epochs=epochs, marks=marks))
 
     # -- compiling
 
