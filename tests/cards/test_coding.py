@@ -130,6 +130,8 @@ def test_repeated_ids_cost_next_to_nothing() -> None:
         ("*", False),
         ("zstd;q=0", False),
         ("zstd; q=0.000", False),
+        ("zstd ;\tq=0.", False),
+        ("zstd;q=0.001", True),
         ("xzstd", False),
     ],
 )
@@ -141,3 +143,27 @@ def test_other_codings_are_refused_by_name() -> None:
     assert [coding.named(header) for header in ("", "identity", " Zstd ")] == ["", "", ZSTD]
     with pytest.raises(PeerError, match="'gzip'"):
         coding.named("gzip")
+
+
+# -- in pieces, as the walk sends them
+
+
+@given(st.lists(st.binary(max_size=2_000), max_size=5), st.integers(1, 300))
+def test_what_is_packed_expands_to_the_same(parts: list[bytes], size: int) -> None:
+    octets = b"".join(coding.packed(parts))
+    cut = [octets[start : start + size] for start in range(0, len(octets), size)]
+    assert b"".join(coding.expanded(cut, 10_000)) == b"".join(parts)
+
+
+def test_a_body_that_expands_beyond_its_bound_is_refused_before_it_is_in_memory() -> None:
+    octets = b"".join(coding.packed([bytes(1_000_000)] * 100))
+    assert len(octets) < 20_000
+    came: list[int] = []
+    with pytest.raises(PeerError, match="over 1000000 bytes"):
+        came.extend(map(len, coding.expanded([octets], 1_000_000)))
+    assert sum(came) <= 1_000_000
+
+
+def test_pieces_that_are_not_zstd_are_refused() -> None:
+    with pytest.raises(NotZstd):
+        list(coding.expanded([b"not zstd at all"], 1_000))

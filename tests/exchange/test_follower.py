@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from tests.publish.project import MAIN, MAIN_BRANCH, NOW, Project, zone_text
 from xferzone import exchange
+from xferzone.cards import coding
 from xferzone.cli.main import cli
 from xferzone.edit.appending import Author
 from xferzone.edit.commit import Edit
@@ -24,7 +25,7 @@ from xferzone.exchange.following import Following, Pulled, Via, Ways
 from xferzone.faults import Faults
 from xferzone.hashing import ArtifactId, is_named
 from xferzone.refs import LocalRefs
-from xferzone.replicate import coding, signing
+from xferzone.replicate import signing
 from xferzone.replicate.server import Terms, respond
 from xferzone.repository import check as published
 from xferzone.repository import make

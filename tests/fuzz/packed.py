@@ -12,8 +12,8 @@ import zstandard
 
 from tests.fuzz.harms import OF_OCTETS
 from tests.fuzz.kind import Harm, Kind, Shape, holds, kind_of_error
+from xferzone.cards import coding
 from xferzone.errors import PeerError
-from xferzone.replicate import coding
 
 MOST: Final = 300_000  # bytes, expanded
 

@@ -14,13 +14,15 @@ from typing import Final
 from tests.fuzz import batches
 from tests.fuzz.harms import OF_LINES
 from tests.fuzz.kind import Harm, Kind, Shape, holds, kind_of_error
+from xferzone.cards import coding
 from xferzone.env import Env
 from xferzone.errors import Denied, PeerError
 from xferzone.hashing import artifact_id
-from xferzone.replicate import batch, coding, signing
+from xferzone.replicate import batch, signing
 from xferzone.replicate.client import Client, Cursor, TooMany
 from xferzone.replicate.messages import Walk
 from xferzone.sync.client.options import Account
+from xferzone.transport.base import ZSTD
 from xferzone.transport.walk import WalkReply, WalkRequest
 
 CALLS: Final = ("refs", "page", "pulled", "batch", "one")
@@ -46,7 +48,7 @@ class Told:
         return WalkReply(self.status, stated | self.headers, self._pieces())
 
     def _expanded(self) -> bytes:
-        if self.headers.get("content-encoding") == coding.ZSTD:
+        if self.headers.get("content-encoding") == ZSTD:
             with contextlib.suppress(PeerError):
                 return b"".join(coding.expanded([self.body], 1_000_000))
         return self.body

@@ -21,14 +21,16 @@ from tests.fuzz.kind import Harm, Kind, Shape, holds
 from tests.live import PROJECT
 from tests.replicate.peer import HOST
 from xferzone import delta
+from xferzone.cards import coding
 from xferzone.cards.session import shared_secret
 from xferzone.env import Env
 from xferzone.hashing import ArtifactId, is_named
-from xferzone.replicate import coding, signing
+from xferzone.replicate import signing
 from xferzone.replicate.batch import Arriving, Unsent
 from xferzone.replicate.server import Terms, respond
 from xferzone.store import Store, accounts
 from xferzone.store.incoming import Received
+from xferzone.transport.base import ZSTD
 from xferzone.transport.walk import WalkRequest
 
 NOW_MS: Final = 1_800_000_000_000
@@ -158,7 +160,7 @@ def _asked(store: Store, request: WalkRequest) -> Answer:
     stated = reply.headers.get("content-length")
     is_whole = stated is None or len(body) == int(stated) or request.method == "HEAD" or reply.status == 304
     holds(is_whole, "a body of another length than stated")
-    if reply.headers.get("content-encoding") == coding.ZSTD and body:
+    if reply.headers.get("content-encoding") == ZSTD and body:
         body = b"".join(coding.expanded((body,), _MOST))
     return Answer(reply.status, body, reply.headers.get("content-type", ""))
 
@@ -205,7 +207,7 @@ def _check_brought(request: WalkRequest, body: bytes) -> Shape:
     if path == "/v0/objects/pull":
         came = list(Arriving((body,)).pulled())
     elif path == "/v0/objects/batch":
-        packed = request.headers.get("content-encoding", "").strip().lower() == coding.ZSTD
+        packed = request.headers.get("content-encoding", "").strip().lower() == ZSTD
         text = b"".join(coding.expanded((request.body,), _MOST)) if packed else request.body
         came = list(Arriving((body,)).records([ArtifactId(each) for each in json.loads(text)["hashes"]]))
     else:

@@ -15,10 +15,10 @@ from tests.interop.nginx import nginx
 from tests.interop.site import Site, copied, make_project
 from tests.live import PATIENCE_S, Person, Server, serving
 from tests.web.asking import Mirror
+from xferzone.cards import coding
 from xferzone.exchange.follower import Follower
 from xferzone.exchange.following import Following
 from xferzone.refs import LocalRefs
-from xferzone.replicate import coding
 from xferzone.repository import make
 from xferzone.store import Store, accounts
 from xferzone.sync.client.options import Account

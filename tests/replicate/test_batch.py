@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from xferzone.errors import PeerError
 from xferzone.hashing import ArtifactId, artifact_id
-from xferzone.replicate import batch, coding
+from xferzone.replicate import batch
 from xferzone.replicate.batch import Arriving, Unsent, Why
 from xferzone.store.incoming import Received
 
@@ -132,41 +132,3 @@ def test_a_number_reads_back(value: int) -> None:
     octets = batch.number(value)
     assert len(octets) <= 5
     assert sum((octet & 0x7F) << 7 * place for place, octet in enumerate(octets)) == value
-
-
-@given(st.lists(st.binary(max_size=2_000), max_size=5), st.integers(1, 300))
-def test_what_is_packed_expands_to_the_same(parts: list[bytes], size: int) -> None:
-    octets = b"".join(coding.packed(parts))
-    assert b"".join(coding.expanded(pieces(octets, size), 10_000)) == b"".join(parts)
-
-
-def test_a_body_that_expands_beyond_its_bound_is_refused_before_it_is_in_memory() -> None:
-    octets = b"".join(coding.packed([bytes(1_000_000)] * 100))
-    assert len(octets) < 20_000
-    came: list[int] = []
-    with pytest.raises(PeerError, match="over 1000000 bytes"):
-        came.extend(map(len, coding.expanded([octets], 1_000_000)))
-    assert sum(came) <= 1_000_000
-
-
-def test_what_is_not_zstd_is_refused() -> None:
-    with pytest.raises(PeerError):
-        list(coding.expanded([b"not zstd at all"], 1_000))
-
-
-@pytest.mark.parametrize(
-    ("header", "is_accepted"),
-    [
-        ("", False),
-        ("gzip", False),
-        ("zstd", True),
-        ("gzip, zstd", True),
-        ("ZSTD;q=0.5", True),
-        ("zstd;q=0", False),
-        ("zstd; q=0.000", False),
-        ("zstdx", False),
-        ("*", False),
-    ],
-)
-def test_zstd_is_sent_to_who_names_it(header: str, is_accepted: bool) -> None:
-    assert coding.is_accepted(header) is is_accepted

@@ -13,10 +13,11 @@ import pytest
 import zstandard
 
 from tests.live import PROJECT
+from xferzone.cards import coding
 from xferzone.env import SYSTEM, Env
 from xferzone.errors import Denied, PeerError
 from xferzone.hashing import artifact_id
-from xferzone.replicate import batch, client, coding, signing
+from xferzone.replicate import batch, client, signing
 from xferzone.replicate.client import Client, Cursor, NotThere, NoWalk, TooMany
 from xferzone.replicate.messages import Walk
 from xferzone.sync.client.options import Account

@@ -10,10 +10,10 @@ import zstandard
 from tests.replicate.conftest import may
 from tests.replicate.peer import HOST, Answer, ask, batch, post, pull, walk
 from xferzone.artifacts import Cluster
+from xferzone.cards import coding
 from xferzone.errors import PeerError
 from xferzone.faults import Faults
 from xferzone.hashing import ArtifactId, artifact_id
-from xferzone.replicate import coding
 from xferzone.replicate.batch import Arriving, Unsent, Why
 from xferzone.replicate.server import MAX_REQUEST, Terms, TooManyWait, current, respond
 from xferzone.store import Store

@@ -1,27 +1,33 @@
-"""The content coding in which peers of our own kind pack a whole body: one zstd frame around what body.py describes.
+"""The content coding in which peers of our own kind pack a whole body, on both roads: one zstd frame around it.
 
     Content-Encoding: zstd      one frame (RFC 8878); what is behind it is not read
 
-    a reply     where the request says `Accept-Encoding: zstd` and holds a pragma of ours: a proxy may add the header
-    a request   after a server has sent a pragma of ours, and a reply in zstd, in this session
+    xfer, a reply     where the request says `Accept-Encoding: zstd` (as a proxy may, too) and has a pragma of ours
+          a request   after a server has sent a pragma of ours, and a reply in zstd, in this session
+    walk, a reply     where the request says `Accept-Encoding: zstd`
+          a request   whenever the client likes
 
-Our frames state the size of their text. Of another's frame that does not, the end is where HTTP says that it is.
-Source: RFC 9110 8.4, RFC 9659.
+Our frames of xfer state the size of their text. Of a frame that does not, the end is where HTTP says that it is.
+Source: RFC 9110 8.4 and 12.4.2, RFC 9659.
 """
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
-from io import BytesIO
-from typing import IO, Final
+from io import BufferedReader, BytesIO, RawIOBase
+from typing import IO, TYPE_CHECKING, Final
 
 import zstandard
 
 from xferzone.errors import PeerError
 from xferzone.transport.base import PLAIN, ZSTD
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 MAX_WINDOW: Final = 8 * 1024 * 1024  # bytes; RFC 9659: nobody has to read more, and nobody may ask for more
 UNSTATED: Final = 2**32 - 1  # the size of a text whose frame does not state it: as large as one may be
-#: For a clone's rounds. Ids of 64 digits come again and again, far apart: a long window and large tables find them at
+#: For many artifacts. Ids of 64 digits come again and again, far apart: a long window and large tables find them at
 #: the speed of level 3, and in less space than level 9 (docs/performance.md).
 PARAMETERS: Final = zstandard.ZstdCompressionParameters(
     window_log=23, hash_log=19, chain_log=17, search_log=1, min_match=6, strategy=zstandard.STRATEGY_DFAST
@@ -29,9 +35,10 @@ PARAMETERS: Final = zstandard.ZstdCompressionParameters(
 _SHORT: Final = 256 * 1024  # bytes of a text for which level 9 saves more, and costs little
 _SHORT_LEVEL: Final = 9
 
-_STEP: Final = 65_536  # bytes expanded at a time
+_ONE_LEVEL: Final = 3  # of one artifact, or one list
+_STEP: Final = 131_072  # bytes expanded at a time
 _HEAD: Final = 18  # bytes of the longest frame header
-_NO_WEIGHT: Final = frozenset({"q=0", "q=0.0", "q=0.00", "q=0.000"})
+_REFUSED: Final = re.compile(r"q=0(\.0{0,3})?")
 
 
 class NotZstd(PeerError):
@@ -54,8 +61,8 @@ def named(header: str) -> str:
 
 def is_accepted(header: str) -> bool:
     """Whether an Accept-Encoding header names zstd."""
-    items = [item.replace(" ", "").partition(";") for item in header.lower().split(",")]
-    return any(coding == ZSTD and weight not in _NO_WEIGHT for coding, _, weight in items)
+    items = [item.split() for item in header.lower().replace(";", " ").split(",")]
+    return any(item[:1] == [ZSTD] and not any(map(_REFUSED.fullmatch, item)) for item in items)
 
 
 def expand(raw: IO[bytes], write: Callable[[bytes], object], *, limit: int) -> None:
@@ -110,11 +117,76 @@ def pack(pieces: Sequence[bytes], into: IO[bytes]) -> None:
     into.write(packer.flush())
 
 
+def packed(pieces: Iterable[bytes]) -> Generator[bytes, None, None]:
+    """The pieces as one frame; each step gives what is ready, and may give nothing."""
+    compressor = zstandard.ZstdCompressor(compression_params=PARAMETERS).compressobj()
+    for piece in pieces:
+        if octets := compressor.compress(piece):
+            yield octets
+    yield compressor.flush()
+
+
+def packed_whole(octets: bytes) -> bytes:
+    """One small body as one frame."""
+    return zstandard.ZstdCompressor(level=_ONE_LEVEL).compress(octets)
+
+
+def expanded(pieces: Iterable[bytes], most: int) -> Generator[bytes, None, None]:
+    """What one frame holds, in pieces. A cut frame gives what came; what it holds has to say where it ends.
+
+    Raises:
+        NotZstd: it is not zstd, or needs a window of over 8 MB.
+        PeerError: it holds more than `most` bytes.
+    """
+    came = 0
+    try:
+        for octets in _expanded(BufferedReader(_Source(pieces), _STEP)):
+            came += len(octets)
+            if came > most:
+                raise PeerError(f"a body of over {most} bytes once it is expanded")
+            yield octets
+    except zstandard.ZstdError as exc:
+        raise NotZstd(f"a body that is not {ZSTD}, or damaged: {exc}") from exc
+
+
 def _expand(raw: IO[bytes], write: Callable[[bytes], object], limit: int) -> int:
     """Give what a frame holds to `write`, at most `limit` bytes; how many there are, or more than `limit`."""
-    reader = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW).stream_reader(raw, closefd=False)
     length = 0
-    while length <= limit and (piece := reader.read(_STEP)):
+    for piece in _expanded(raw):
         write(piece[: max(0, limit - length)])
         length += len(piece)
+        if length > limit:
+            break
     return length
+
+
+def _expanded(raw: IO[bytes] | BufferedReader) -> Iterator[bytes]:
+    """What a frame holds, in pieces. Raises ZstdError."""
+    decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
+    with decompressor.stream_reader(raw, read_size=_STEP, closefd=False) as reader:
+        while piece := reader.read(_STEP):
+            yield piece
+
+
+class _Source(RawIOBase):
+    """Pieces, as a decompressor reads them."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        super().__init__()
+        self._pieces = iter(pieces)
+        self._left = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, room: "WriteableBuffer", /) -> int:
+        while not self._left:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._left = memoryview(piece)
+        view = memoryview(room)
+        taken = self._left[: len(view)]
+        view[: len(taken)] = taken
+        self._left = self._left[len(taken) :]
+        return len(taken)

@@ -20,16 +20,18 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from xferzone.cards import coding
 from xferzone.cards.session import shared_secret
 from xferzone.env import Env
 from xferzone.errors import Denied, PeerError
 from xferzone.hashing import ArtifactId
-from xferzone.replicate import coding, signing
+from xferzone.replicate import signing
 from xferzone.replicate.batch import Arriving, Unsent
 from xferzone.replicate.messages import Batch, Missing, Refs, Walk
 from xferzone.store.chains import MAX_ARTIFACT
 from xferzone.store.incoming import Received
 from xferzone.sync.client.options import Account
+from xferzone.transport.base import ZSTD
 from xferzone.transport.walk import WalkReply, WalkRequest, WalkTransport
 
 MAX_JSON: Final = 16 * 1024 * 1024  # bytes of a list, expanded; servers of ours cut theirs at some 4 MB
@@ -180,7 +182,7 @@ class Client:
         raise AssertionError("the last attempt returns or raises")
 
     def _headers(self, method: str, target: str, body: bytes, more: Mapping[str, str]) -> dict[str, str]:
-        headers = {"accept-encoding": coding.ZSTD, **more}
+        headers = {"accept-encoding": ZSTD, **more}
         if body:
             headers["content-type"] = "application/json"
         if self.account is None or self.project is None:
@@ -233,7 +235,7 @@ class Client:
     def octets(self, reply: WalkReply, most: int) -> Generator[bytes, None, None]:
         """The body of a reply, expanded. Raises PeerError: it is over `most` bytes, or damaged."""
         coded = reply.headers.get("content-encoding", "identity").strip().lower()
-        if coded == coding.ZSTD:
+        if coded == ZSTD:
             yield from coding.expanded(self._counted(reply.body, most), most)
         elif coded == "identity":
             yield from self._counted(reply.body, most)

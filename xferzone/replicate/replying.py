@@ -6,11 +6,14 @@ from typing import Final
 
 import msgspec
 
+from xferzone.cards import coding
 from xferzone.env import Env
-from xferzone.replicate import coding, signing
+from xferzone.replicate import signing
+from xferzone.transport.base import ZSTD
 from xferzone.transport.walk import WalkReply
 
 JSON: Final = "application/json"
+_SMALL: Final = 200  # bytes; fewer are sent as they are
 
 
 class Refusal(Exception):
@@ -43,11 +46,11 @@ def told(message: msgspec.Struct, accept_encoding: str, **headers: str) -> WalkR
 def whole(octets: bytes, accept_encoding: str, headers: dict[str, str], *, sent: bool = True) -> WalkReply:
     """A body that is there, packed if the client reads zstd and it saves something. `sent`: false for HEAD."""
     headers["vary"] = "Accept-Encoding"
-    if len(octets) > coding.SMALL and coding.is_accepted(accept_encoding):
+    if len(octets) > _SMALL and coding.is_accepted(accept_encoding):
         smaller = coding.packed_whole(octets)
         if len(smaller) < len(octets):
             octets = smaller
-            headers["content-encoding"] = coding.ZSTD
+            headers["content-encoding"] = ZSTD
     return _of(200, headers, octets, sent=sent)
 
 
@@ -55,7 +58,7 @@ def streamed(pieces: Generator[bytes, None, None], accept_encoding: str, content
     """A body that is made as it is sent."""
     headers = {"content-type": content_type, "cache-control": "no-store", "vary": "Accept-Encoding"}
     if coding.is_accepted(accept_encoding):
-        headers["content-encoding"] = coding.ZSTD
+        headers["content-encoding"] = ZSTD
         pieces = coding.packed(pieces)
     return WalkReply(200, headers, pieces)
 

@@ -22,17 +22,19 @@ import msgspec
 
 from xferzone import artifacts
 from xferzone.artifacts import CheckIn, Cluster, Control
+from xferzone.cards import coding
 from xferzone.env import SYSTEM, Env
 from xferzone.errors import Busy, CorruptArtifact, NotFound, PeerError, XferzoneError
 from xferzone.faults import Faults, fails
 from xferzone.hashing import ArtifactId, parse_artifact_id
-from xferzone.replicate import batch, coding, replying, sending, signing, told
+from xferzone.replicate import batch, replying, sending, signing, told
 from xferzone.replicate.messages import MAX_NAMED, Batch, Missing, Walk
 from xferzone.replicate.replying import Refusal
 from xferzone.replicate.rights import Asker, Unauthorized
 from xferzone.replicate.told import Since
 from xferzone.replicate.walking import Bounds, Page, UnknownRoot, Walking
 from xferzone.store import Reader, Store
+from xferzone.transport.base import ZSTD
 from xferzone.transport.walk import WalkReply, WalkRequest
 
 MAX_REQUEST: Final = 1024 * 1024  # octets of a request's body, as it travels and expanded
@@ -217,13 +219,13 @@ class _Responding:
         if content_type != replying.JSON:
             raise Refusal(415, f"the body must be JSON: send Content-Type: {replying.JSON}")
         body, encoding = self._request.body, self._header("content-encoding").strip().lower()
-        if encoding == coding.ZSTD:
+        if encoding == ZSTD:
             try:
                 body = b"".join(coding.expanded((body,), MAX_REQUEST))
             except PeerError as exc:
                 raise Refusal(400, str(exc)) from exc
         elif encoding not in ("", "identity"):
-            raise Refusal(415, "the body may be packed with zstd only", accept_encoding=coding.ZSTD)
+            raise Refusal(415, "the body may be packed with zstd only", accept_encoding=ZSTD)
         try:
             return msgspec.json.decode(body, type=kind)
         except msgspec.DecodeError as exc:
