@@ -1,17 +1,19 @@
 """When a mirror falls behind its primaries, and when it has caught up, as one pull after the other tells.
 
 is whole    no primary can be used, or a ref stays where it is       begins
-is behind   the same, for another reason                             goes-on
+is behind   the same, for a reason that was not told in this lag     goes-on
 is behind   a primary has answered, and all that it tells is here    ends
             another process pulls                                    as it was
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Final, Literal
 
 from xferzone.errors import Busy, XferzoneError
 from xferzone.exchange.following import Pulled
+
+MAX_REASONS: Final = 20  # told of one lag; ours. Peers choose the words, and primaries may fail in turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +31,23 @@ class Lag:
 
     clock: Callable[[], float]
     _since: float | None = None  # None: it is not behind
-    _why: str = ""  # empty: the same
+    _told: list[str] = field(default_factory=list)  # why, each once; empty: the same
 
     def hear(self, news: Pulled | XferzoneError) -> Turn | None:
         """What the end of one pull changes; None: nothing."""
         if isinstance(news, Busy):
             return None
         why = str(news) if isinstance(news, XferzoneError) else _kept(news)
-        was, self._why = self._why, why
         if self._since is None:
             self._since = self.clock()
         seconds = self.clock() - self._since
         if not why:
-            self._since = None
-        if why == was:
+            told, self._told, self._since = self._told, [], None
+            return Turn("ends", told[-1], seconds) if told else None
+        if why in self._told or len(self._told) == MAX_REASONS:
             return None
-        return Turn("ends" if not why else "goes-on" if was else "begins", why or was, seconds)
+        self._told.append(why)
+        return Turn("goes-on" if self._told[1:] else "begins", why, seconds)
 
 
 def _kept(pulled: Pulled) -> str:
