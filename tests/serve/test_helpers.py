@@ -11,7 +11,7 @@ from xferzone import delta
 from xferzone.hashing import artifact_id
 from xferzone.publish.noted import Noted
 from xferzone.publish.served import compile_all
-from xferzone.serve.helpers import compile_in_parallel, verifying
+from xferzone.serve.helpers import compile_in_parallel, compiling, verifying
 from xferzone.store.incoming import Received, verify_alone
 from xferzone.zone.compile import Task
 
@@ -98,7 +98,27 @@ def test_a_process_that_was_killed_is_done_without() -> None:
     assert children() == []
 
 
+def test_zones_are_compiled_as_here_while_this_process_does_other_things() -> None:
+    wanted = tasks(50)
+    with compiling() as begin:
+        assert begin is not None
+        for _ in range(2):
+            assert begin(wanted)(60.0) == list(compile_all(wanted))
+    assert children() == []
+
+
+def test_what_is_not_compiled_yet_keeps_nobody_waiting() -> None:
+    with compiling() as begin:
+        assert begin is not None
+        answer = begin(tasks(1_000))
+        assert answer(0) is None
+        assert begin(tasks(1))(0.1) is None  # it is busy
+        made = answer(60.0)
+        assert made is not None
+        assert len(made) == 1_000
+
+
 def test_with_one_processor_there_is_no_other_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("xferzone.serve.helpers._processors", lambda: 1)
-    with verifying() as helper:
-        assert helper is None
+    with verifying() as helper, compiling() as begin:
+        assert (helper, begin) == (None, None)

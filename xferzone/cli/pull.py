@@ -28,7 +28,7 @@ from xferzone.hashing import short
 from xferzone.observer import size
 from xferzone.publish.follow import BESIDE
 from xferzone.serve.following import Primaries
-from xferzone.serve.helpers import compile_in_parallel, verifying
+from xferzone.serve.helpers import compile_in_parallel, compiling, verifying
 from xferzone.serve.process import ending_in_order
 from xferzone.store import Store, schema
 from xferzone.transport.url import credentials
@@ -144,7 +144,11 @@ def _pull_mirror(settings: Settings, given: Sequence[str], asked: _Asked, manner
 
 def _options(primaries: Primaries) -> Following:
     return Following(
-        via=primaries.via, account=primaries.account, compiler=compile_in_parallel, helping=verifying
+        via=primaries.via,
+        account=primaries.account,
+        compiler=compile_in_parallel,
+        helping=verifying,
+        beginning=compiling,
     )
 
 

@@ -19,7 +19,7 @@ from xferzone.exchange.fetching import Fetching
 from xferzone.exchange.following import INTERVAL_S, Following, Pulled, Ways
 from xferzone.exchange.moving import Moving, joined
 from xferzone.exchange.primary import Primary
-from xferzone.exchange.walked import MANY_MOVES, Pull, Walked
+from xferzone.exchange.walked import MANY_MOVES, Aids, Pull, Walked
 from xferzone.publish.follow import Kept
 from xferzone.refs import LocalRefs
 from xferzone.replicate.client import Cursor, NoWalk, TooMany
@@ -202,15 +202,20 @@ class Follower:
             )
         is_wary = self._was_broken_off or (not found.is_empty and _is_far(told, cursor))
         pull = Pull(self._store, client, self._options, moving, is_wary=is_wary)
-        with self._alone(), self._options.helping() if found.is_empty else nullcontext() as helper:
+        with self._alone(), self._aids() if found.is_empty else nullcontext(Aids()) as aids:
             self._was_broken_off, self._is_compiled = True, False
             try:
-                pull.run(told, cursor, helper)
+                pull.run(told, cursor, aids)
             finally:
                 primary.cursor = pull.done.cursor or primary.cursor
                 primary.behind = pull.done.behind
             self._was_broken_off, self._is_compiled = False, True
         return pull.done
+
+    @contextmanager
+    def _aids(self) -> Iterator[Aids]:
+        with self._options.helping() as helper, self._options.beginning() as begin:
+            yield Aids(helper, begin)
 
     def _compile_rest(self, moving: Moving) -> None:
         if not self._is_compiled:

@@ -8,6 +8,7 @@ from typing import Final, Literal
 from xferzone.env import SYSTEM, Env
 from xferzone.errors import XferzoneError
 from xferzone.faults import Faults
+from xferzone.publish.beforehand import Begin
 from xferzone.publish.follow import Followed
 from xferzone.publish.served import Compiler, compile_all
 from xferzone.store.incoming import Helper
@@ -38,7 +39,7 @@ def _never() -> bool:
     return False
 
 
-def _nobody() -> AbstractContextManager[Helper | None]:
+def _nobody() -> AbstractContextManager[None]:
     return nullcontext()
 
 
@@ -61,6 +62,7 @@ class Following:
         cancelled: asked several times a second; True ends `run`, and a pull with Cancelled.
         compiler: compiles zones; serve/helpers.py has one that uses every processor.
         helping: begins a process that helps the first pull to verify; the same file has one.
+        beginning: begins a process that compiles the zones of the first pull as they come; likewise.
         faults: bad luck of a test; None: none.
     """
 
@@ -74,6 +76,7 @@ class Following:
     cancelled: Callable[[], bool] = _never
     compiler: Compiler = compile_all
     helping: Callable[[], AbstractContextManager[Helper | None]] = _nobody
+    beginning: Callable[[], AbstractContextManager[Begin | None]] = _nobody
     faults: Faults | None = None
 
 

@@ -5,7 +5,7 @@ zones that are new here are deferred in it, and compiled afterwards, outside of 
 a large zone all of whose files are new is compiled before the transaction that moves its ref
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -54,20 +54,23 @@ class Moving:
         elif ours != project:
             raise PeerError(f"{self.url} is of project {project}, and this repository of {ours}")
 
-    def follow(self, told: Refs, reached: Cursor, noted: Noted) -> Followed:
-        """Move the refs to what was told, and remember the cursor unless something is incomplete, or stays behind."""
+    def follow(self, told: Refs, reached: Cursor, noted: Noted, made: Callable[[], Made]) -> Followed:
+        """Move the refs to what was told, and remember the cursor unless something is incomplete, or stays behind.
+
+        `made`: what was compiled meanwhile; asked for when the refs have moved.
+        """
         tips = {f"{each.zone}/{each.name}": ArtifactId(each.hash) for each in told.branches}
         with self.store.reader() as reader:
             news = _news(reader, tips)
         done: list[Followed] = []
         for start in range(0, max(len(news), 1), PART):
             part = dict(list(news.items())[start : start + PART])
-            made = self._compiled_ahead(part)
+            ahead = self._compiled_ahead(part)
             is_last = start + PART >= len(news)
             with self.store.writer() as writer:
                 refs = LocalRefs(writer)
                 occasion = Occasion(self.options.env.clock_ms(), "", Door.PULL)
-                compiling = Compiling(made.compile, noted, defers=True)
+                compiling = Compiling(ahead.compile, noted, defers=True)
                 done.append(
                     follow(writer, refs, part, occasion, compiling, accept_clobber=self.accept_clobber)
                 )
@@ -75,7 +78,7 @@ class Moving:
                     self._remember(writer, reached)
                 fault(self.options.faults, "follower.before-last-commit", 0.05)
             fault(self.options.faults, "follower.after-last-commit", 0.05)
-        self.compile_rest()
+        self.compile_rest(made())
         return joined(done)
 
     def _remember(self, writer: Writer, reached: Cursor) -> None:
@@ -87,12 +90,15 @@ class Moving:
 
     # -- compiling
 
-    def compile_rest(self) -> None:
-        """Compile the zones that were deferred, of this pull or of one that was interrupted."""
+    def compile_rest(self, already: Made | None = None) -> None:
+        """Compile the zones that were deferred, of this pull or of one that was interrupted.
+
+        `already`: what is compiled.
+        """
         with self.store.reader() as reader:
             left = deferred(LocalRefs(reader))
         while left:
-            which, made = beforehand.some_made(self.store, left, self.options.compiler)
+            which, made = beforehand.some_made(self.store, left, self.options.compiler, already)
             left = left[len(which) :]
             with self.store.writer() as writer:
                 compile_deferred(writer, LocalRefs(writer), which, made.compile)

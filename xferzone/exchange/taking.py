@@ -4,7 +4,7 @@ records ─> gathered ─> Writer.put_all, as many as were stored in STEP_S last
 an artifact that is not what its name says is found by halving; all others of its transaction are stored
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from xferzone.env import Env
@@ -32,6 +32,8 @@ class Taking:
         named: all that was named, and is perhaps not here.
         damaged: what came and is not what its name says, with the reason.
         later: what the server left for another request.
+        helper: may help to verify.
+        stored: is called after each transaction.
     """
 
     def __init__(self, store: Store, env: Env, noter: Noter, faults: Faults | None) -> None:
@@ -40,6 +42,7 @@ class Taking:
         self.damaged: dict[ArtifactId, str] = {}
         self.later: set[ArtifactId] = set()
         self.helper: Helper | None = None
+        self.stored: Callable[[], None] = lambda: None
         self._store = store
         self._env = env
         self._noter = noter
@@ -91,6 +94,7 @@ class Taking:
             self._put_halves(batch, exc)
         else:
             fault(self._faults, "follower.after-batch", 0.02)
+            self.stored()
 
     def _put_halves(self, batch: Sequence[Received], exc: CorruptArtifact | MalformedDelta) -> None:
         if isinstance(exc, CorruptArtifact) and all(exc.artifact != each.artifact for each in batch):

@@ -11,17 +11,19 @@ What is stored stays, whatever ends the pull, and is not asked for again.
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
 from xferzone.errors import PeerError
 from xferzone.exchange.fetching import Fetching, Record
 from xferzone.exchange.following import Following
+from xferzone.exchange.meanwhile import Meanwhile
 from xferzone.exchange.moving import Moving
 from xferzone.exchange.taking import Taking
 from xferzone.faults import fault
 from xferzone.hashing import ArtifactId
+from xferzone.publish.beforehand import Begin
 from xferzone.publish.follow import Followed
 from xferzone.publish.noted import Noted
 from xferzone.refs import LocalRefs
@@ -57,6 +59,13 @@ class Walked:
     followed: list[Followed] = field(default_factory=list)
 
 
+class Aids(NamedTuple):
+    """Other processes that help with a first pull; None: there is none."""
+
+    helper: Helper | None = None
+    begin: Begin | None = None
+
+
 class Pull:
     """One pull."""
 
@@ -73,7 +82,7 @@ class Pull:
         self._is_wary = is_wary
         self._fetching = Fetching(options.in_thread, options.cancelled)
 
-    def run(self, told: Refs | None, cursor: Cursor | None, helper: Helper | None) -> None:
+    def run(self, told: Refs | None, cursor: Cursor | None, aids: Aids) -> None:
         """Fetch and follow what `told` says, and all that is told after it. `cursor`: what it was asked since.
 
         Raises:
@@ -88,7 +97,7 @@ class Pull:
             )
             self.done.behind = max(behind, 0)
             fault(self._options.faults, "follower.after-refs", 0.05)
-            self._take_in(told, cursor, helper)
+            self._take_in(told, cursor, aids)
             cursor = self.done.cursor = Cursor(told.epoch, told.number, told.position, told.checkin)
             self.done.behind = 0
             if not told.more:
@@ -96,20 +105,24 @@ class Pull:
             told = self._fetching.answer(partial(self._client.refs, cursor))
         raise PeerError(f"{self._client.transport.name} tells of refs without end")
 
-    def _take_in(self, told: Refs, cursor: Cursor | None, helper: Helper | None) -> None:
+    def _take_in(self, told: Refs, cursor: Cursor | None, aids: Aids) -> None:
         noted = Noted()
         taking = Taking(self._store, self._options.env, noted, self._options.faults)
-        taking.helper = helper
+        tips = [(each.zone, ArtifactId(each.hash)) for each in told.branches]
+        taking.helper = aids.helper
         self._moving.adopt(told.project)
-        for chunk in self._chunks(told, cursor):
-            self._fetch(taking, chunk)
-        with self._store.reader() as reader:
-            taking.named |= {ArtifactId(each) for each in told.controls if not reader.has(ArtifactId(each))}
-        self._ask_again(taking)
-        self.done.received += taking.new
-        fault(self._options.faults, "follower.after-content", 0.05)
-        reached = Cursor(told.epoch, told.number, told.position, told.checkin)
-        followed = self._moving.follow(told, reached, noted)
+        with Meanwhile(self._store, aids.begin, tips) as meanwhile:
+            taking.stored = meanwhile.look
+            for chunk in self._chunks(told, cursor):
+                self._fetch(taking, chunk)
+            with self._store.reader() as reader:
+                controls = {ArtifactId(each) for each in told.controls}
+                taking.named |= {each for each in controls if not reader.has(each)}
+            self._ask_again(taking)
+            self.done.received += taking.new
+            fault(self._options.faults, "follower.after-content", 0.05)
+            reached = Cursor(told.epoch, told.number, told.position, told.checkin)
+            followed = self._moving.follow(told, reached, noted, meanwhile.made)
         self.done.followed.append(followed)
         if followed.incomplete:
             lacking = followed.incomplete[0]

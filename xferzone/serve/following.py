@@ -24,7 +24,7 @@ from xferzone.errors import Refused, XferzoneError
 from xferzone.exchange.follower import Follower
 from xferzone.exchange.following import Following, Pulled, Via, Ways
 from xferzone.exchange.lag import Lag
-from xferzone.serve.helpers import compile_in_parallel, verifying
+from xferzone.serve.helpers import compile_in_parallel, compiling, verifying
 from xferzone.store import Store
 from xferzone.sync.client.options import Account
 from xferzone.transport.http import HTTP
@@ -79,6 +79,7 @@ def follow(repository: Path, primaries: Primaries) -> None:
         cancelled=stopped.is_set,
         compiler=compile_in_parallel,
         helping=verifying,
+        beginning=compiling,
     )
     while not stopped.is_set():
         try:
