@@ -105,7 +105,7 @@ def _seeds() -> list[bytes]:
         _post("pull", roots=roots),
         _post("pull", roots=roots[:1], known=[], more="+0"),
         _post("batch", hashes=served.names),
-        _post("batch", hashes=served.names[3:], older=True),
+        _post("batch", hashes=served.names[3:]),
         _signed(random.Random(1), _post("batch", hashes=served.names[:2]), ()),
         encoded(WalkRequest("GET", "/v0/auth", {"x-original-uri": "/v0/refs", "x-original-method": "GET"})),
         encoded(WalkRequest("GET", "/v0/refs", {"authorization": "Basic YW5uOnNlY3JldA=="})),

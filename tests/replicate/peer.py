@@ -61,8 +61,8 @@ def walk(store: Store, roots: Sequence[str], known: Sequence[str] = (), **fields
         assert page["missing"]
 
 
-def batch(store: Store, names: Sequence[ArtifactId], *, older: bool = False) -> list[Received | Unsent]:
-    answer = post(store, "/v0/objects/batch", hashes=names, older=older)
+def batch(store: Store, names: Sequence[ArtifactId]) -> list[Received | Unsent]:
+    answer = post(store, "/v0/objects/batch", hashes=names)
     assert answer.status == 200, answer.body
     return list(Arriving([answer.body]).records(names))
 

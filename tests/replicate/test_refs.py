@@ -99,6 +99,19 @@ def test_nothing_new_is_a_304_that_names_the_state(zones: Store) -> None:
     assert asked(zones, read(first), if_none_match=etag).status == 200
 
 
+def test_a_poll_reads_the_state_once(zones: Store) -> None:
+    found = refs(zones)
+    etag = f'"{found.epoch}.{found.number}.{found.position}"'
+    run: list[str] = []
+    with zones.reader() as reader:
+        reader.db.set_trace_callback(run.append)  # of the one connection, which is used again
+        told.tag_of(reader)
+    state = [each for each in run if each.startswith("SELECT")][-1]
+    run.clear()
+    assert asked(zones, found, if_none_match=etag, prefer="wait=25").status == 304
+    assert run.count(state) == 1
+
+
 def test_a_control_is_news(zones: Store) -> None:
     first = asked(zones)
     before = read(first)

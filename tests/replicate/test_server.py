@@ -84,7 +84,7 @@ def test_a_wrong_request_is_refused_with_one_line(
         ("walk", b"\xff\xfe", 400),
         ("pull", b'{"roots": ["%s"]}' % GONE.encode(), 404),
         ("batch", b'{"hashes": ["%s", "%s"]}' % (GONE.encode(), GONE.encode()), 400),
-        ("batch", b'{"hashes": [], "older": 1}', 400),
+        ("batch", b'{"hashes": [], "older": true}', 400),
         ("batch", b" " * (MAX_REQUEST + 1), 413),
     ],
 )

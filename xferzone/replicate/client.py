@@ -150,9 +150,9 @@ class Client:
         """The same, with content. Raises NotThere as `page`."""
         return Page(self, self._asked("POST", "/v0/objects/pull", msgspec.json.encode(walk)))
 
-    def batch(self, wanted: Sequence[ArtifactId], *, older: bool = False) -> Iterator[Received | Unsent]:
-        """What comes of these, in order. `older`: the versions before them are here, so deltas of those may come."""
-        message = msgspec.json.encode(Batch(hashes=list(wanted), older=older))
+    def batch(self, wanted: Sequence[ArtifactId]) -> Iterator[Received | Unsent]:
+        """What comes of these, in order."""
+        message = msgspec.json.encode(Batch(hashes=list(wanted)))
         with self._asked("POST", "/v0/objects/batch", message) as reply:
             yield from Arriving(self.octets(reply, MAX_BODY)).records(wanted)
 

@@ -86,12 +86,6 @@ class Missing(msgspec.Struct, frozen=True):
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is wanted, in the order in which it is sent.
-
-    Fields:
-        older: the client has the versions before these, so they may be sent as deltas of those. False: what is sent
-            needs nothing but what is sent with it.
-    """
+    """What is wanted, in the order in which it is sent."""
 
     hashes: list[Hash]
-    older: bool = False

@@ -1,13 +1,13 @@
 """The bodies of batches and pulls, made from the store in short transactions, piece by piece.
 
     kept as a delta of what is sent, too         that delta, as it lies (most versions of most files)
-    older versions may be used, one is known     a delta of the newest that is not sent
+    of a pull, an older version is known         a delta of the newest that is not sent
     else                                         whole
 
 No transaction is open while a piece waits for the network, so whoever reads slowly keeps nobody's log from being cut.
 """
 
-from collections.abc import Collection, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Final
 
 from xferzone.errors import CorruptArtifact, NotFound
@@ -29,17 +29,14 @@ _MAX_BACK: Final = 1_000  # versions followed to one that the client has
 
 
 def batched(
-    store: Store,
-    names: Sequence[ArtifactId],
-    older: Mapping[ArtifactId, ArtifactId],
-    faults: Faults | None = None,
+    store: Store, names: Sequence[ArtifactId], faults: Faults | None = None
 ) -> Generator[bytes, None, None]:
-    """The body of a batch, in pieces. `older`: of some of these, the version before, which the client has.
+    """The body of a batch, in pieces; it needs nothing but itself.
 
     Raises as Store.reader does; what is damaged or gone is said in the body.
     """
     yield batch.MAGIC
-    yield from _Body(store, is_named=False, faults=faults).records(names, older)
+    yield from _Body(store, is_named=False, faults=faults).records(names, {})
     if not fails(faults, "walk.server-cuts-batch", 0.05):
         yield batch.end()
 
@@ -84,7 +81,7 @@ class _Body:
     def records(
         self, names: Sequence[ArtifactId], older: Mapping[ArtifactId, ArtifactId]
     ) -> Generator[bytes, None, None]:
-        """The records of these, in pieces."""
+        """The records of these, in pieces. `older`: of some, the version before, which the client has or is sent."""
         self._places = {name: at for at, name in enumerate(names)}
         self._older = older
         at = 0
@@ -154,21 +151,3 @@ class _Body:
             return versions.as_delta(reader, name, source)
         except (NotFound, CorruptArtifact):
             return None  # of the artifact itself it is told when it goes whole
-
-
-def older_of(reader: Reader, names: Collection[ArtifactId]) -> dict[ArtifactId, ArtifactId]:
-    """The versions before those of `names` that are check-ins, or are named by one of these; of first parents."""
-    found: dict[ArtifactId, ArtifactId] = {}
-    for name in names:
-        if not reader.is_checkin(name):
-            continue
-        try:
-            checkin = reader.checkin(name)
-            if not checkin.parents:
-                continue
-            found[name] = checkin.parents[0]
-            was, own = reader.files(checkin.parents[0]), reader.files(name)
-        except (NotFound, CorruptArtifact):
-            continue
-        found |= {new: was[path] for path, new in own.items() if was.get(path, new) != new}
-    return found

@@ -241,21 +241,24 @@ class _Responding:
             since = Since.parse(given.get("since", ""), given.get("checkin", ""))
         except PeerError as exc:
             raise Refusal(400, str(exc)) from exc
+        seconds = self._wait_s()
         with self._store.reader() as reader:
             tag = told.tag_of(reader)
-            is_news = self._is_news(reader, tag, since)
-        if not is_news and self._terms.waiting is not None and (seconds := self._wait_s()):
-            try:
-                self._terms.waiting(tag, seconds)
-            except TooManyWait as exc:
-                raise Refusal(
-                    429, "too many wait for news here: ask again later", retry_after=str(exc.retry_after_s)
-                ) from exc
+            if self._terms.waiting is None or not seconds or self._is_news(reader, tag, since):
+                return self._refs(reader, tag, since)
+        try:
+            self._terms.waiting(tag, seconds)
+        except TooManyWait as exc:
+            raise Refusal(
+                429, "too many wait for news here: ask again later", retry_after=str(exc.retry_after_s)
+            ) from exc
         with self._store.reader() as reader:
-            tag = told.tag_of(reader)
-            if not self._is_news(reader, tag, since):
-                return replying.bare(304, etag=f'"{tag}"', cache_control="no-cache")
-            found = told.refs(reader, since)
+            return self._refs(reader, told.tag_of(reader), since)
+
+    def _refs(self, reader: Reader, tag: str, since: Since | None) -> WalkReply:
+        if not self._is_news(reader, tag, since):
+            return replying.bare(304, etag=f'"{tag}"', cache_control="no-cache")
+        found = told.refs(reader, since)
         etag = f'"{found.epoch}.{found.number}.{found.position}"'
         return replying.told(found, self._accepted, etag=etag)
 
@@ -302,11 +305,7 @@ class _Responding:
         names = [ArtifactId(each) for each in asked.hashes]
         if len(set(names)) < len(names):
             raise Refusal(400, "the batch names an artifact twice")
-        older: Mapping[ArtifactId, ArtifactId] = {}
-        if asked.older:
-            with self._store.reader(in_parts=True) as reader:
-                older = sending.older_of(reader, names)
-        pieces = sending.batched(self._store, names, older, self._terms.faults)
+        pieces = sending.batched(self._store, names, self._terms.faults)
         return replying.streamed(pieces, self._accepted, batch.CONTENT_TYPE)
 
     def object(self) -> WalkReply:
