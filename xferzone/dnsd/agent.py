@@ -1,4 +1,4 @@
-"""The agent: DNS over TCP.
+"""The agent: DNS over TCP, transfers, and whatever is signed.
 
     connection    (length 2, message) ... in both directions, any number; answers in the order of the questions
     ends          the peer closes; IDLE seconds without a whole message, or without the peer taking an answer;
@@ -32,6 +32,7 @@ from xferzone.counters import Counters, Role
 from xferzone.dnsd.following import ServedZones, open_zones
 from xferzone.dnsd.listen import BACKLOG, tcp_socket
 from xferzone.dnsd.program import arguments, run
+from xferzone.dnsd.requests import Requests
 from xferzone.dnsd.service import Service
 from xferzone.dnsd.tally import Tally
 from xferzone.dnsd.terms import PLAIN, Terms
@@ -119,6 +120,7 @@ class Agent:
             zones, lambda message, address: respond(message, zones, address, tcp=True)
         )
         self._tally = Tally(counters, Role.AGENT, "tcp")
+        self._requests = Requests(zones, self._service, self._tally)
         self._most = min(
             MAX_CONNECTIONS, max(1, descriptors.allowed(FOR_ITSELF + MAX_CONNECTIONS) - FOR_ITSELF)
         )
@@ -176,16 +178,14 @@ class Agent:
         async with asyncio.timeout(IDLE):
             size = int.from_bytes(await reader.readexactly(2))
             message = await reader.readexactly(size)
-        self._service.refresh()
-        answer = self._service.respond(message, address)
-        self._tally.count(message, answer, 1)
-        if answer is None:
-            return False
-        writer.write(len(answer).to_bytes(2) + answer)
-        async with asyncio.timeout(IDLE):
-            await writer.drain()
-        await asyncio.sleep(0)  # the turn of the others, when one has sent many at once
-        return True
+
+        async def send(answer: bytes) -> None:
+            writer.write(len(answer).to_bytes(2) + answer)
+            async with asyncio.timeout(IDLE):
+                await writer.drain()
+            await asyncio.sleep(0)  # the turn of the others, when one sends or is sent many at once
+
+        return await self._requests.answer(message, address, send)
 
     def _make_room(self, client: bytes) -> None:
         own = [writer for writer, whose in self._open.items() if whose == client]

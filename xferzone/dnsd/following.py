@@ -19,6 +19,7 @@ from xferzone.errors import CannotServe, NotFound
 from xferzone.nameserver.generations import Generations
 from xferzone.nameserver.view import View
 from xferzone.nameserver.zones import Zones
+from xferzone.refs.branch import BranchName
 from xferzone.refs.served import Served, ServedZone, State, Version
 from xferzone.zone.index import Index
 from xferzone.zonefile.names import zone_name
@@ -66,6 +67,20 @@ class ServedZones(Zones):
     def file(self) -> int:
         """Counts the files that have had the repository's name."""
         return 0 if self._version is None else self._version.file
+
+    @property
+    def terms(self) -> Terms:
+        return self._terms
+
+    @property
+    def repository(self) -> Served:
+        """What it reads: for more of a zone than its answers."""
+        return self._served
+
+    def tip(self, zone: str) -> ServedZone | None:
+        """Where the branch stands that is served of the zone of that id. None: nothing of it is."""
+        found = self._served.tip(BranchName(zone, self._terms.of(zone).branch))
+        return None if found is None or found.state is State.REMOVED else found
 
     def refresh(self, *, now: bool = False) -> None:
         """Follow what was committed; unless it must be `now`, at most every POLL seconds.

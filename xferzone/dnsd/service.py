@@ -43,7 +43,7 @@ class Service(Generic[_Client]):
         try:
             self._follow()
         except Exception as exc:  # noqa: BLE001 - a database has many ways to fail, and none may end us
-            self._complain("the repository cannot be read, the last good zones are served", exc)
+            self.complain("the repository cannot be read, the last good zones are served", exc)
 
     def respond(self, message: bytes, client: _Client) -> bytes | None:
         """The answer to a message; None: there is none."""
@@ -59,7 +59,7 @@ class Service(Generic[_Client]):
             self._follow(now=True)
             return self._respond(message, client)
         except Exception as exc:  # noqa: BLE001 - one message must not end the service for all
-            self._complain("a question was answered SERVFAIL", exc)
+            self.complain("a question was answered SERVFAIL", exc)
             return failure(message, exc)
 
     def _follow(self, *, now: bool = False) -> None:
@@ -68,7 +68,8 @@ class Service(Generic[_Client]):
             self._file = self._zones.file
             _log.warning("the repository was replaced: the zones of the new file are served")
 
-    def _complain(self, what: str, exc: Exception) -> None:
+    def complain(self, what: str, exc: Exception) -> None:
+        """Say in the log what went wrong, unless that was just said."""
         now, complaint = time.monotonic(), f"{what}: {type(exc).__name__}: {exc}"
         if now < self._said + (AGAIN if complaint == self._last else QUIET):
             self._untold += 1

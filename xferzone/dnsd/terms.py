@@ -12,16 +12,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from xferzone.config import Address, Network
+from xferzone.nameserver.tsig import Key as Key  # others take it from here
 from xferzone.refs.branch import DEFAULT_BRANCH
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A TSIG key; `name` and `algorithm` in wire form and lower case."""
-
-    name: bytes
-    algorithm: bytes
-    secret: bytes
 
 
 @dataclass(frozen=True, slots=True)

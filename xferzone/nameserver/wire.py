@@ -59,13 +59,13 @@ _POINTER: Final = struct.Struct(">H")
 _TO_QUESTION: Final = b"\xc0\x0c"
 _OPT_RECORD: Final = struct.Struct(">BHHBBHH")
 _OPT_FIELDS: Final = struct.Struct(">HHBBHH")
-_RECORD_FIELDS: Final = struct.Struct(">HHLH")
+RECORD_FIELDS: Final = struct.Struct(">HHLH")
 _TSIG_TIME: Final = 8  # bytes, with the fudge
 _TSIG_END: Final = struct.Struct(">HHH")
 _TYPE_AND_CLASS: Final = struct.Struct(">HH")
 
 #: Types whose rdata may be compressed: octets before the names, and how many names. RFC 1035 3.3.
-_COMPRESSED: Final = {
+COMPRESSED: Final = {
     **dict.fromkeys((NS, MD, MF, CNAME, MB, MG, MR, PTR), (0, 1)),
     **dict.fromkeys((SOA, MINFO), (0, 2)),
     MX: (2, 1),
@@ -178,6 +178,11 @@ def render(query: Query, answer: Answer, limit: int, options: bytes = b"") -> by
     return _message(query, flags, answer.rcode, body.counts, body.written, options)
 
 
+def of_records(query: Query, count: int, records: bytes | bytearray) -> bytes:
+    """The authoritative answer that holds these `count` records, made elsewhere."""
+    return _message(query, AA, NOERROR, (count, 0, 0), records)
+
+
 def _question_end(wire: bytes, at: int) -> int:
     start = at
     while length := wire[at]:
@@ -220,8 +225,8 @@ def _records(wire: bytes, at: int, counts: Sequence[int]) -> tuple[Edns | None, 
 
 def _bad_key(wire: bytes, begin: int, rdata: bytes) -> bytes:
     """The TSIG record that says that the key of the one at `begin`, of that rdata, is unknown."""
-    key = _expanded(wire, begin)
-    _expanded(rdata, 0)
+    key = expanded(wire, begin)
+    expanded(rdata, 0)
     at = name_end(rdata, 0)
     signed = rdata[: at + _TSIG_TIME]
     at += _TSIG_TIME + 2 + int.from_bytes(rdata[at + _TSIG_TIME : at + _TSIG_TIME + 2])
@@ -229,10 +234,10 @@ def _bad_key(wire: bytes, begin: int, rdata: bytes) -> bytes:
     if at + _TSIG_END.size + other != len(rdata):
         raise ValueError("TSIG is cut short, or something follows it")
     rdata = signed + b"\0\0" + _TSIG_END.pack(original, _BADKEY, 0)
-    return key + _RECORD_FIELDS.pack(TSIG, _CLASS_ANY, 0, len(rdata)) + rdata
+    return key + RECORD_FIELDS.pack(TSIG, _CLASS_ANY, 0, len(rdata)) + rdata
 
 
-def _expanded(wire: bytes, at: int) -> bytes:
+def expanded(wire: bytes, at: int) -> bytes:
     """The name at `at`, without pointers; those that are there lead backwards."""
     name = b""
     begin = at
@@ -299,7 +304,7 @@ class _Body:
             mark = len(written)
             if rrset.number * _SHORTEST_RECORD > self._room:
                 return False
-            rewriting = _COMPRESSED.get(rrset.rdtype)
+            rewriting = COMPRESSED.get(rrset.rdtype)
             if rewriting is not None:
                 self._put_compressed(owner, rrset.records, *rewriting)
             elif owner == self._name:

@@ -20,6 +20,7 @@ from xferzone.refs.branch import BranchName
 from xferzone.store import frames
 from xferzone.store.emptiness import emptiness
 from xferzone.store.held import HeldFile
+from xferzone.store.schema import PRIMARY
 from xferzone.store.walnote import ForeignLog
 
 MAX_INDEX = 256 * 1024 * 1024  # bytes of one compiled zone file
@@ -119,7 +120,7 @@ class Served:
         for text, raw, serial, packed, moved in rows:
             branch = BranchName.of_row(text)
             if branch.is_main:
-                zones.append(ServedZone(branch, ArtifactId(raw.hex()), serial or 0, *unpack(packed), moved))
+                zones.append(_zone(branch, raw, serial, packed, moved))
         return newest, zones
 
     def is_empty_mirror(self) -> bool:
@@ -153,16 +154,33 @@ class Served:
             )
         return numbers
 
+    def tip(self, branch: BranchName) -> ServedZone | None:
+        """Where a ref stands now, and its indexes, also those that came without a move. None: there is no such ref."""
+        row = self._db.execute(
+            """SELECT hash, serial, indexes, publication FROM ref JOIN blob ON rid = checkin WHERE branch = ?""",
+            (str(branch),),
+        ).fetchone()
+        return None if row is None else _zone(branch, *row)
+
+    def role(self) -> str:
+        """The repository's role (law 5)."""
+        row = self._db.execute("SELECT value FROM setting WHERE name = 'role'").fetchone()
+        return PRIMARY if row is None else str(row[0])
+
     def index(self, number: int) -> bytes:
         """A compiled index; the same bytes for ever under the same number.
 
         Raises:
             NotFound: no zone uses it any more.
         """
+        return expanded(self.frame(number))
+
+    def frame(self, number: int) -> bytes:
+        """A compiled index as it is kept. Raises as `index`."""
         row = self._db.execute("SELECT content FROM zone_index WHERE number = ?", (number,)).fetchone()
         if row is None:
             raise NotFound(f"index {number} is gone: its zone has moved")
-        return frames.expand(row[0], MAX_INDEX)
+        return bytes(row[0])
 
     def close(self) -> None:
         self._opened.close()
@@ -206,6 +224,15 @@ class _Opened:
     def close(self) -> None:
         self.db.close()
         self.file.release()
+
+
+def expanded(frame: bytes) -> bytes:
+    """The compiled index that is kept as `frame`."""
+    return frames.expand(frame, MAX_INDEX)
+
+
+def _zone(branch: BranchName, raw: bytes, serial: int | None, packed: bytes, moved: int) -> ServedZone:
+    return ServedZone(branch, ArtifactId(raw.hex()), serial or 0, *unpack(packed), moved)
 
 
 def pack(state: State, numbers: tuple[int, ...]) -> bytes:

@@ -1,0 +1,222 @@
+"""Zones given away whole: AXFR, and the answers to IXFR.
+
+    question ─> may it? (access.py) ─> its turn ─> the served tip ─> its frames are copied, statement by statement
+             ─> messages of 16 kB, one after the other, each a turn of the event loop
+
+What is sent is one version, whatever is committed meanwhile: a compiled index is the same bytes for ever under its
+number, and all of a version are copied before the first goes out. If one has gone, the zone has moved on twice, and the
+copy goes on for the new tip with what it has. Transfers of one version share their copies.
+
+Source: RFC 5936 2.2, RFC 1995 2 and 4.
+"""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final, NamedTuple
+from weakref import WeakValueDictionary
+
+import dns.name
+
+from xferzone.dnsd import access
+from xferzone.dnsd.access import Refusals
+from xferzone.dnsd.following import ServedZones
+from xferzone.dnsd.signing import Asked
+from xferzone.errors import NotFound, NotReady, XferzoneError
+from xferzone.nameserver import stream
+from xferzone.nameserver import wire as dns_wire
+from xferzone.nameserver.edns import extended_error
+from xferzone.nameserver.wire import Query
+from xferzone.refs.served import ServedZone, State, expanded
+from xferzone.zone import index
+from xferzone.zone.index import Index, RRset
+from xferzone.zonefile.names import zone_id
+from xferzone.zonefile.rdtypes import AXFR, IXFR, SOA
+
+MAX_TRANSFERS: Final = 8  # at once; BIND's transfers-out is 10
+MAX_PER_CLIENT: Final = 4
+PATIENCE: Final = 30.0  # seconds that one waits for its turn
+MAX_PASSES: Final = 100  # of copying, while the zone moves on
+_STEP: Final = 16  # frames copied in one turn of the event loop, some 2 ms
+_IN: Final = 1
+_NOT_READY: Final = extended_error(14)
+
+#: Sends one message of an answer; it is signed on the way.
+Send = Callable[[bytes], Awaitable[None]]
+
+_log = logging.getLogger(__name__)
+
+
+class _Frame:
+    """A compiled index as it is kept in the repository."""
+
+    __slots__ = ("__weakref__", "content")
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+
+class _Version(NamedTuple):
+    """A zone's version, copied."""
+
+    tip: ServedZone
+    frames: Sequence[_Frame]
+
+
+class Transfers:
+    """The transfers of a process."""
+
+    def __init__(self, zones: ServedZones, refusals: Refusals) -> None:
+        self._zones = zones
+        self._refusals = refusals
+        self._turn = asyncio.Semaphore(MAX_TRANSFERS)
+        self._busy: Counter[bytes] = Counter()  # transfers by client
+        self._freed = asyncio.Condition()
+        self._frames: WeakValueDictionary[int, _Frame] = WeakValueDictionary()
+
+    def concerns(self, query: Query | None) -> bool:
+        """Whether the question is one for a transfer of a zone that is served."""
+        return (
+            query is not None
+            and query.fault == dns_wire.NOERROR
+            and query.opcode == 0
+            and query.rdclass == _IN
+            and query.rdtype in (AXFR, IXFR)
+            and self._zones.has(query.name)
+        )
+
+    def may(self, asked: Asked, client: bytes) -> bool:
+        """Whether the client of that address may have what it asks for; if not, the log is told."""
+        assert asked.query is not None
+        zone = zone_of(asked.query.name)
+        rule = access.refusal(self._zones.terms.of(zone), self._zones.repository.role(), client, asked.key)
+        if rule:
+            what = "ixfr" if asked.query.rdtype == IXFR else "axfr"
+            self._refusals.tell(what, client, asked.key, zone, rule)
+        return not rule
+
+    async def answer(self, asked: Asked, client: bytes, send: Send) -> None:
+        """Send the transfer that the client asks for, and may have.
+
+        Raises:
+            OSError, TimeoutError: by `send`.
+        """
+        query = asked.query
+        assert query is not None
+        try:
+            async with self._turn_of(client[:8]):
+                await self._send(asked, query, client, send)
+        except _NoTurn:
+            rule = f"at most {MAX_PER_CLIENT} transfers of a client, {MAX_TRANSFERS} in all"
+            self._refusals.tell("transfer", client, asked.key, zone_of(query.name), rule)
+            await send(dns_wire.error(query, dns_wire.REFUSED))
+
+    async def _send(self, asked: Asked, query: Query, client: bytes, send: Send) -> None:
+        zone, began = zone_of(query.name), time.monotonic()
+        try:
+            version = await self._copied(zone)
+        except NotReady:
+            await send(dns_wire.error(query, dns_wire.SERVFAIL, _NOT_READY))
+            return
+        except NotFound:  # it was removed meanwhile
+            await send(dns_wire.error(query, dns_wire.NOTAUTH))
+            return
+        reserved = 0 if asked.signer is None else asked.signer.room
+        size = 0
+        for message in stream.messages(query, _whole(version), reserved):
+            await send(message)
+            size += len(message)
+        _log.info(
+            "dns transfer form=%s zone=%s client=%s key=%s serial=%d bytes=%d seconds=%.3f",
+            "axfr",
+            zone,
+            access.shown_client(client),
+            access.shown_name(asked.key) if asked.key else "none",
+            version.tip.serial,
+            size,
+            time.monotonic() - began,
+        )
+
+    async def _copied(self, zone: str) -> _Version:
+        """The version that is served of a zone.
+
+        Raises:
+            NotFound: nothing is. NotReady: it is not compiled.
+        """
+        kept: dict[int, _Frame] = {}
+        for _ in range(MAX_PASSES):
+            tip = self._zones.tip(zone)
+            if tip is None:
+                raise NotFound(f"zone {zone} is not served any longer")
+            if tip.state is State.DEFERRED:
+                raise NotReady(f"zone {zone} is not compiled")
+            try:
+                for at, number in enumerate(tip.numbers):
+                    kept[number] = self._frame(number)
+                    if at % _STEP == _STEP - 1:
+                        await asyncio.sleep(0)
+            except NotFound:  # it moved on
+                continue
+            return _Version(tip, [kept[number] for number in tip.numbers])
+        raise XferzoneError(f"zone {zone} has moved on whenever it was copied")
+
+    def _frame(self, number: int) -> _Frame:
+        found = self._frames.get(number)
+        if found is None:
+            found = self._frames[number] = _Frame(self._zones.repository.frame(number))
+        return found
+
+    @asynccontextmanager
+    async def _turn_of(self, client: bytes) -> AsyncIterator[None]:
+        """One of the client's turns, then one of all. Raises _NoTurn after PATIENCE seconds."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                async with self._freed:
+                    await self._freed.wait_for(lambda: self._busy[client] < MAX_PER_CLIENT)
+                    self._busy[client] += 1
+        except TimeoutError:
+            raise _NoTurn from None
+        try:
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    await self._turn.acquire()
+            except TimeoutError:
+                raise _NoTurn from None
+            try:
+                yield
+            finally:
+                self._turn.release()
+        finally:
+            self._busy[client] -= 1
+            if not self._busy[client]:
+                del self._busy[client]
+            async with self._freed:
+                self._freed.notify_all()
+
+
+class _NoTurn(Exception):
+    """There was no turn in time."""
+
+
+def zone_of(name: bytes) -> str:
+    """The id of the zone of that name, which is served."""
+    return zone_id(dns.name.from_wire(name, 0)[0])
+
+
+def _whole(version: _Version) -> Iterator[tuple[bytes, RRset]]:
+    """The zone between its SOA and its SOA."""
+    first = Index(expanded(version.frames[0].content))
+    text = index.rrset(first.find(b"") or index.EMPTY, SOA)
+    if text is None:
+        raise XferzoneError("the compiled files of a zone hold no SOA: run `xferzone rebuild`")
+    soa = stream.soa(version.tip.serial, text)
+    yield b"", soa
+    for frame in version.frames:
+        for key, node in Index(expanded(frame.content)):
+            for rrset in index.rrsets(node):
+                if rrset.rdtype != SOA:
+                    yield key, rrset
+    yield b"", soa
