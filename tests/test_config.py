@@ -13,13 +13,12 @@ from xferzone.config import (
     Dns,
     Duration,
     Http,
-    Loaded,
     Network,
-    Sources,
-    load,
+    Zone,
     parse_address,
 )
 from xferzone.errors import UsageError
+from xferzone.loading import Loaded, Sources, load
 from xferzone.secret import Secret
 
 PATH = Path("zones.xferzone.toml")
@@ -43,7 +42,7 @@ def test_an_empty_file_gives_the_defaults() -> None:
     loaded = read()
     assert loaded.config == Config()
     assert loaded.config.http == Http((Address("127.0.0.1", 8080),), 1, 64)
-    assert loaded.config.dns == Dns((Address("127.0.0.1", 5300),), None, None)
+    assert loaded.config.dns == Dns()
     assert set(origins(loaded).values()) == {"default"}
 
 
@@ -76,6 +75,15 @@ format = "json"
         "dns.listen": f"{PATH}:5",
         "dns.workers": f"{PATH}:9",
         "dns.zones": f"{PATH}:10",
+        "dns.nsid": "default",
+        "dns.version": "default",
+        "dns.identity": "default",
+        "dns.cookies": "default",
+        "dns.log_each": "default",
+        "dns.rate.enabled": "default",
+        "dns.rate.per_second": "default",
+        "dns.rate.slip": "default",
+        "dns.rate.exempt": "default",
         "replicate.listen": "default",
         "replicate.primaries": "default",
         "replicate.interval": "default",
@@ -85,6 +93,7 @@ format = "json"
         "replicate.password": "default",
         "log.level": f"{PATH}:12",
         "log.format": f"{PATH}:13",
+        "keys.files": "default",
     }
 
 
@@ -119,7 +128,10 @@ FAULTS = [
     ("[http]\nworker = 2\n", "2: unknown setting worker in [http]: did you mean workers?"),
     ("[http]\nxyz = 2\n", "2: unknown setting xyz in [http]: known are listen, workers, threads, trusted"),
     ("\n[htp]\nworkers = 2\n", "2: unknown section htp: did you mean http?"),
-    ("\nworkers = 2\n", "2: unknown setting outside a section: workers: known are http, dns, replicate, log"),
+    (
+        "\nworkers = 2\n",
+        "2: unknown setting outside a section: workers: known are http, dns, replicate, log, ",
+    ),
     ("[[http]]\nworkers = 2\n", "1: http is a section: write [http] and its settings below"),
     ("[http]\nworkers = '2'\n", "2: [http] workers: expected int, got str"),
     ("[http]\nworkers = 0\n", "2: [http] workers: expected int >= 1, got 0"),
@@ -132,11 +144,51 @@ FAULTS = [
     ("[dns]\n\nworkers = true\n", "3: [dns] workers: expected int, got bool"),
     ("[http]\nlisten = '127.0.0.1:1'\n", "2: [http] listen: expected array, got str"),
     ("[http]\nlisten = []\n", "2: [http] listen: expected array of length >= 1"),
-    ("[http]\nlisten = [\n'127.0.0.1:1',\n8080]\n", "2: [http] listen[1]: expected a string, got 8080"),
+    ("[http]\nlisten = [\n'127.0.0.1:1',\n8080]\n", "4: [http] listen[1]: expected a string, got 8080"),
     ("[http]\ntrusted = ['10.0.0.1/8']\n", "2: [http] trusted[0]: '10.0.0.1/8' is not a network: write "),
     ("[http]\nlisten = ['[::1]:1', '[0::1]:1']\n", "2: [http] listen: [::1]:1 is given twice"),
     ("[log]\nlevel = 'loud'\n", "2: [log] level: 'loud' is not one of debug, info, warning, error"),
     ("[log]\nlevel = 3\n", "2: [log] level: 3 is not one of debug, info, warning, error"),
+    ("[http]\ntrusted = [\n'10.0.0.0/8',\n'x']\n", "4: [http] trusted[1]: 'x' is not a network: write "),
+    ("[dns]\nrate = {slip = 1, slop = 2}\n", "2: unknown setting slop in [dns.rate]: did you mean slip?"),
+    ("[dns.rate]\nslip = 11\n", "2: [dns.rate] slip: expected int <= 10, got 11"),
+    ("[dns]\nrate = 3\n", "2: dns.rate is a section: write [dns.rate] and its settings below"),
+    ("[zone]\nname = 'a'\n", "1: zone is a list of tables: write [[zone]] and its settings below"),
+    ("\n[[zone]]\nbranch = 'x'\n", "2: [[zone]] name: it is missing"),
+    (
+        "[[zone]]\nname = 'a'\n[[zone]]\nname = 'b'\nbranhc = 1\n",
+        "5: unknown setting branhc in [[zone]]: did you",
+    ),
+    ("[[zone]]\nname = 3\n", "2: [[zone]] name: expected str | array, got int"),
+    ("[[zone]]\nname = 'a'\nnotify = 'on'\n", "3: [[zone]] notify: 'on' is not one of off, ns"),
+    (
+        "[[zone]]\nname = 'a'\ntransfer = ['::/0',\n'key:']\n",
+        "4: [[zone]] transfer[1]: 'key:' is not a ",
+    ),
+    (
+        "[[zone]]\nname = 'a'\nalso_notify = [{address = '::1'},\n3]\n",
+        "4: [[zone]] also_notify[1]: expected a table",
+    ),
+    (
+        "[[zone]]\nname = 'a'\nalso_notify = [\n{adress = 'x'}]\n",
+        "4: unknown setting adress in [[zone]] also_notify[0]: ",
+    ),
+    (
+        "[[zone]]\nname = 'a'\nalso_notify = ['a']\n",
+        "3: [[zone]] also_notify[0].address: 'a' is not the address of a ",
+    ),
+    ("[[zone]]\nname = 'a'\n[zone.canary]\nbranch = 'b'\n", "3: [[zone]] canary.percent: it is missing"),
+    (
+        "[[zone]]\nname = 'a'\n[zone.canary]\nbranch = 'b'\npercent = 101\n",
+        "5: [[zone]] canary.percent: expected float ",
+    ),
+    (
+        "[[zone]]\nname = 'a'\n[zone.canary]\nbranch = 'b'\npercent = 0.001\n",
+        "3: [[zone]] canary: percent: 0.001 has ",
+    ),
+    ("[keys.a]\nalgorithm = 'x'\n", "1: [keys.a] secret: it is missing"),
+    ('[keys."a.b"]\nsecret = "x"\n', '2: [keys."a.b"] secret: a secret is written as {file'),
+    ("[keys]\nfile = ['x']\n", "2: [keys] file: expected a table, got ['x']"),
     ("[http]\nworkers = \n", "2: Invalid value"),
     ("[http]\nworkers = 1\nworkers = 2\n", "3: Cannot overwrite a value"),
     ("[http]\nlisten = ['127.0.0.1:1'\n", "3: Unclosed array"),
@@ -149,9 +201,30 @@ def test_a_fault_is_told_with_path_and_line(text: str, told: str) -> None:
     assert any(fault.startswith(f"{PATH}:{told}") for fault in faults(text)), faults(text)
 
 
+def test_of_a_table_every_fault_is_told_where_it_is() -> None:
+    told = faults("[[zone]]\nname = 'a'\nat = 3\ncanary = 1\n[[zone]]\nname = 'b'\nnotify = 'x'\n")
+    assert [fault.split(" ")[0] for fault in sorted(told)] == [f"{PATH}:3:", f"{PATH}:4:", f"{PATH}:7:"]
+
+
+def test_lists_of_tables_have_no_variables() -> None:
+    assert (
+        read("", {"XFERZONE_ZONE": "example.com"}).config == Config()
+    )  # that of option -z, which servers ignore
+    (told,) = faults("", {"XFERZONE_ZONE__BRANCH": "x"})
+    assert told.startswith("XFERZONE_ZONE__BRANCH: no such setting")
+    assert read("", {"XFERZONE_DNS__RATE__ENABLED": "true"}).config.dns.rate.enabled is True
+
+
+def test_an_option_sets_its_setting_in_each_zone_and_in_the_rest() -> None:
+    options = {("zone", "branch"): ("stable", "--branch")}
+    loaded = load(Config, Sources(PATH, "[[zone]]\nname = 'a'\nbranch = 'b'\nat = 'c'\n", {}, options))
+    assert loaded.config.zone == (Zone("a", "stable", at="c"), Zone("*", "stable"))
+    assert [loaded.origin("zone", number, "branch") for number in (0, 1)] == ["--branch", "--branch"]
+
+
 def test_all_faults_are_told_at_once() -> None:
     told = faults("[http]\nworkers = 0\n[dns]\nzone = 1\n", {"XFERZONE_LOG__LEVEL": "x"})
-    assert [fault.split(" ")[0] for fault in told] == [f"{PATH}:4:", f"{PATH}:2:", "XFERZONE_LOG__LEVEL:"]
+    assert [fault.split(" ")[0] for fault in told] == [f"{PATH}:2:", f"{PATH}:4:", "XFERZONE_LOG__LEVEL:"]
 
 
 @pytest.mark.parametrize(

@@ -1,45 +1,29 @@
-"""The configuration of servers: its settings, the file they are read from, and the place each one came from.
+"""The configuration of servers: a struct for each table of its file, and the values that its settings have.
 
-    [http]                                  option  >  environment           >  file     >  default
-    listen = ["127.0.0.1:8080"]             --http     XFERZONE_HTTP__LISTEN    TOML        the structs below
-    workers = 2
+    [http]   [dns]   [dns.rate]   [replicate]   [log]      settings, each with a default
+    [[zone]]   [[acl]]                                     lists of tables; of the zones the first that matches counts
+    [keys]   [keys.NAME]                                   files of keys, and keys by name
 
-Every fault is reported, with the file's path and line or the name of the variable. Nothing here reads the
-environment or looks for the file: `xferzone.cli.configuration` does, and hands the frozen structs down.
-
-A secret is never written in the file, only where it is (secret.py).
-
-A variable's value is a TOML value if it begins with `[` or `{`, else plain text; a list is separated by commas.
-
-Source: TOML 1.0.0.
+`xferzone.loading` reads it. A secret is never written in the file, only where it is (secret.py).
 """
 
-import difflib
 import ipaddress
 import re
 import socket
-import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any, Final, Generic, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Final, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 
-from xferzone.errors import UsageError
-from xferzone.secret import Secret, SecretAt
-from xferzone.tomltext import document, lines, syntax_error
+from xferzone.secret import Secret
 
 MAX_WORKERS: Final = 256  # processes; more than any machine this was tried on has cores
 MAX_THREADS: Final = 900  # of a worker; gunicorn takes 1,000 connections a worker, and some of them only wait
 SHORTEST_S: Final = 0.1  # seconds of a setting; a mirror that polls more often loads its primary for nothing
 LONGEST_S: Final = 3600.0
-PREFIX: Final = "XFERZONE_"
+MAX_RATE: Final = 1_000_000  # answers a second; more than a process gives
+MAX_TEXT: Final = 255  # octets of a character string, RFC 1035 3.3
+DNS_PORT: Final = 53
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_OUT_OF_RANGE: Final = re.compile(r"Expected `int.*` [<>]= \d+")  # msgspec's words
-
-_Kind = TypeVar("_Kind", bound=Struct)
 
 
 class Address(tuple[str, int]):
@@ -98,6 +82,30 @@ def parse_address(text: str) -> Address:
     return Address(str(parsed), int(port))
 
 
+class Server(Address):
+    """The address of a DNS server; written without a port it is DNS_PORT."""
+
+    __slots__ = ()
+
+
+def parse_server(text: str) -> Server:
+    """The server that `text` writes: 192.0.2.1, 192.0.2.1:5300, 2001:db8::1 or [2001:db8::1]:5300.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    try:
+        host = str(ipaddress.ip_address(text))
+    except ValueError:
+        try:
+            return Server(*parse_address(text))
+        except ValueError as exc:
+            raise ValueError(
+                f"{text!r} is not the address of a server: write 192.0.2.1, 192.0.2.1:5300 or [2001:db8::1]:5300"
+            ) from exc
+    return Server(*parse_address(f"[{host}]:{DNS_PORT}" if ":" in host else f"{host}:{DNS_PORT}"))
+
+
 class Network:
     """A block of addresses, such as 127.0.0.0/8, or a single one."""
 
@@ -148,7 +156,39 @@ class Duration:
         return hash(self.seconds)
 
 
+class Grant:
+    """Who may: 192.0.2.0/24 is a network, key:NAME a TSIG key, acl:NAME what [[acl]] calls so."""
+
+    __slots__ = ("acl", "key", "network")
+
+    def __init__(self, text: str) -> None:
+        """Raises ValueError where `text` is none of these."""
+        kind, _, name = text.partition(":")
+        self.key = name if kind == "key" and name else None
+        self.acl = name if kind == "acl" and name else None
+        try:
+            self.network = None if self.key or self.acl else Network(text)
+        except ValueError as exc:
+            raise ValueError(f"{text!r} is not a network, key:NAME or acl:NAME") from exc
+
+    def __str__(self) -> str:
+        return f"key:{self.key}" if self.key else f"acl:{self.acl}" if self.acl else str(self.network)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Grant) and str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+
+class KeyFile(Secret):
+    """A file of TSIG keys, which are secrets: its path, relative to the configuration file, or where a secret is."""
+
+    __slots__ = ()
+
+
 Workers = Annotated[int, Meta(ge=1, le=MAX_WORKERS)]
+Text = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
 Listen = Annotated[tuple[Address, ...], Meta(min_length=1)]
 
 
@@ -161,12 +201,28 @@ class Http(Struct, frozen=True):
     trusted: tuple[Network, ...] = (Network("127.0.0.0/8"), Network("::1"))
 
 
+class Rate(Struct, frozen=True):
+    """[dns.rate]: `enabled` None: where an address of [dns] is not loopback."""
+
+    enabled: bool | None = None
+    per_second: Annotated[int, Meta(ge=1, le=MAX_RATE)] = 200
+    slip: Annotated[int, Meta(ge=0, le=10)] = 2  # BIND's bounds
+    exempt: tuple[Network, ...] = (Network("127.0.0.0/8"), Network("::1"))
+
+
 class Dns(Struct, frozen=True):
-    """[dns]: `workers` None: one a core; `zones` None: all that are published."""
+    """[dns]: `workers` None: one a core; `zones` None: all that are published. What answers say of this server, `nsid`,
+    `version` and `identity`: None: nothing. `cookies` None: secrets by chance, at each start."""
 
     listen: Listen = (Address("127.0.0.1", 5300),)
     workers: Workers | None = None
     zones: tuple[str, ...] | None = None
+    nsid: Text | None = None
+    version: Text | None = None
+    identity: Text | None = None
+    cookies: Secret | None = None
+    log_each: Annotated[int, Meta(ge=0)] = 0  # one of so many questions is logged; 0: none
+    rate: Rate = Rate()
 
 
 class Replicate(Struct, frozen=True):
@@ -189,6 +245,75 @@ class Log(Struct, frozen=True):
     format: Literal["text", "json"] = "text"
 
 
+class Canary(Struct, frozen=True):
+    """`canary` of a [[zone]]: `percent` of the clients get another branch."""
+
+    branch: str
+    percent: Annotated[float, Meta(ge=0, le=100)]
+    salt: str = ""
+    ecs_from: tuple[Network, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.percent * 100 != round(self.percent * 100):
+            raise ValueError(f"percent: {self.percent} has more than two decimals")
+
+    @property
+    def hundredths(self) -> int:
+        """Of a percent, 0 to 10,000."""
+        return round(self.percent * 100)
+
+
+class Notified(Struct, frozen=True):
+    """One of `also_notify`: a server, and the key that signs what it is told; None: unsigned."""
+
+    address: Server
+    key: str | None = None
+
+    def __str__(self) -> str:
+        return str(self.address) if self.key is None else f"{self.address} key:{self.key}"
+
+
+class Zone(Struct, frozen=True):
+    """[[zone]]: what holds for the zones of that name; `name`: a zone, `*.` and one for all below it, `*`, or several.
+
+    `at` None: the tip of `branch`.
+    """
+
+    name: str | tuple[str, ...]
+    branch: str = "main"
+    canary: Canary | None = None
+    at: str | None = None
+    transfer: tuple[Grant, ...] = ()
+    notify: Literal["off", "ns"] = "off"  # ns: the addresses of the zone's NS records
+    also_notify: tuple[Notified, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.name,) if isinstance(self.name, str) else self.name
+
+
+class Acl(Struct, frozen=True):
+    """[[acl]]: from one of `networks`, and signed by one of `keys`; what is empty asks for nothing."""
+
+    name: str
+    networks: tuple[Network, ...] = ()
+    keys: tuple[str, ...] = ()
+
+
+class Key(Struct, frozen=True):
+    """[keys.NAME]: of TSIG."""
+
+    secret: Secret
+    algorithm: str = "hmac-sha256"
+
+
+class Keys(Struct, frozen=True):
+    """[keys]: `files` with keys in BIND's form, and those that stand here, by name."""
+
+    files: tuple[KeyFile, ...] = ()
+    named: dict[str, Key] = {}
+
+
 class Config(Struct, frozen=True):
     """All of it."""
 
@@ -196,202 +321,6 @@ class Config(Struct, frozen=True):
     dns: Dns = Dns()
     replicate: Replicate = Replicate()
     log: Log = Log()
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """The `value` of [section] key, and `origin`: "default", FILE:LINE, a variable, or an option."""
-
-    section: str
-    key: str
-    value: object
-    origin: str
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded(Generic[_Kind]):
-    """A configuration, and where each of its settings came from, in the order of the structs."""
-
-    config: _Kind
-    settings: Sequence[Setting]
-
-    def origin(self, section: str, key: str) -> str:
-        """Where a setting came from."""
-        return next(each.origin for each in self.settings if (each.section, each.key) == (section, key))
-
-    def fault(self, section: str, key: str, why: object) -> UsageError:
-        """The error that says `why` a setting cannot be used, and where it stands."""
-        return UsageError(_told(self.origin(section, key), section, key, why))
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """What a configuration is made from; `options`: value and name of an option by (section, key)."""
-
-    path: Path | None  # None: there is no file
-    text: str
-    environ: Mapping[str, str]
-    options: Mapping[tuple[str, str], tuple[object, str]]
-
-
-def load(kind: type[_Kind], sources: Sources) -> Loaded[_Kind]:
-    """The configuration that `sources` make of the sections of `kind`, a struct of structs.
-
-    Raises:
-        UsageError: a line for each fault, with where it is.
-    """
-    shown = str(sources.path or "")
-    try:
-        tables = document(sources.text)
-    except tomllib.TOMLDecodeError as exc:
-        reason, line = syntax_error(sources.text, exc)
-        raise UsageError(f"{shown}:{line}: {reason}") from exc
-    places = {path: f"{shown}:{line}" for path, line in lines(sources.text)}
-    sections = {field.name: field.type for field in msgspec.structs.fields(kind)}
-    faults = [
-        *_strangers(tables, sections, places),
-        *_unknown_variables(sources.environ, sections),
-    ]
-    made, settings = {}, []
-    for section, struct in sections.items():
-        values = {}
-        for field in msgspec.structs.fields(struct):
-            setting, fault = _setting(section, field, tables, places, sources)
-            faults += fault
-            settings.append(setting)
-            values[field.name] = setting.value
-        made[section] = struct(**values)
-    if faults:
-        raise UsageError("\n".join(faults))
-    return Loaded(kind(**made), settings)
-
-
-def _setting(
-    section: str,
-    field: msgspec.structs.FieldInfo,
-    tables: Mapping[str, Any],
-    places: Mapping[tuple[str, ...], str],
-    sources: Sources,
-) -> tuple[Setting, list[str]]:
-    """One setting from the strongest source that has it, and what is wrong with it."""
-    key = field.name
-    variable = f"{PREFIX}{section}__{key}".upper()
-    table = tables.get(section)
-    if (section, key) in sources.options:  # click has checked its type
-        value, origin = sources.options[section, key]
-        twice = _twice(value)
-        return Setting(section, key, value, origin), [_told(origin, section, key, twice)] if twice else []
-    if variable in sources.environ:
-        value, origin, strict = sources.environ[variable], variable, False
-    elif isinstance(table, dict) and key in table:
-        value, origin, strict = table[key], places[section, key], True
-    else:
-        return Setting(section, key, field.default, "default"), []
-    try:
-        if not strict:
-            value = _plain(str(value), field.type)
-        return Setting(section, key, _converted(value, field.type, strict, sources.path), origin), []
-    except (ValueError, msgspec.ValidationError) as exc:
-        given = f", got {str(value)[:30]}" if _OUT_OF_RANGE.fullmatch(str(exc)) else ""
-        return Setting(section, key, field.default, origin), [_told(origin, section, key, f"{exc}{given}")]
-
-
-#: What makes a value of a type of our own from its text.
-_PARSERS: Final[Mapping[type, Callable[[str], object]]] = {
-    Address: parse_address,
-    Network: Network,
-    Duration: Duration,
-}
-
-
-def _converted(value: object, kind: Any, strict: bool, path: Path | None) -> object:
-    def hook(wanted: type, given: object) -> object:
-        if wanted is Secret:
-            return _secret(given, path)
-        if not isinstance(given, str):
-            raise ValueError(f"expected a string, got {given!r}")
-        return _PARSERS[wanted](given)
-
-    if get_origin(kind) is Literal and value not in get_args(kind):
-        raise ValueError(f"{value!r} is not one of {', '.join(get_args(kind))}")
-    made: object = msgspec.convert(value, kind, strict=strict, dec_hook=hook)
-    if twice := _twice(made):
-        raise ValueError(twice)
-    return made
-
-
-def _twice(value: object) -> str:
-    """The complaint about an element that a list has twice; empty: none."""
-    if type(value) is tuple:
-        for at, each in enumerate(value):
-            if each in value[:at]:
-                return f"{each} is given twice"
-    return ""
-
-
-def _secret(given: object, path: Path | None) -> Secret:
-    if isinstance(given, dict) and len(given) == 1:
-        (kind, name), *_ = given.items()
-        if kind in ("file", "env", "credential") and isinstance(name, str) and name:
-            beside = path.parent if path else Path()
-            return Secret(SecretAt(kind, str(beside / name) if kind == "file" else name))
-    # The value is not shown: it may be the secret itself.
-    raise ValueError('a secret is written as {file = "..."}, {env = "..."} or {credential = "..."}')
-
-
-def _plain(text: str, kind: Any) -> object:
-    """What the text of a variable means for a setting of that type."""
-    if text[:1] in ("[", "{"):
-        try:
-            found = document(f"value = {text}")
-        except tomllib.TOMLDecodeError as exc:
-            raise ValueError(f'not a TOML value: {exc}; an IPv6 address is written ["[::1]:8080"]') from exc
-        if found.keys() != {"value"}:
-            raise ValueError("more than one TOML value")
-        return found["value"]
-    info = msgspec.inspect.type_info(kind)
-    kinds = info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
-    if any(isinstance(each, msgspec.inspect.VarTupleType) for each in kinds):
-        return [each.strip() for each in text.split(",") if each.strip()]
-    return text
-
-
-def _strangers(
-    tables: Mapping[str, Any], sections: Mapping[str, Any], places: Mapping[tuple[str, ...], str]
-) -> Iterator[str]:
-    """What the file has that is neither a section nor a key of one."""
-    for section, table in tables.items():
-        if section not in sections:
-            what = "section" if isinstance(table, dict | list) else "setting outside a section:"
-            yield f"{places[section,]}: unknown {what} {section}{_meant(section, sections)}"
-        elif not isinstance(table, dict):
-            yield f"{places[section,]}: {section} is a section: write [{section}] and its settings below"
-        else:
-            known = [field.name for field in msgspec.structs.fields(sections[section])]
-            for key in (key for key in table if key not in known):
-                yield f"{places[section, key]}: unknown setting {key} in [{section}]{_meant(key, known)}"
-
-
-def _unknown_variables(environ: Mapping[str, str], sections: Mapping[str, Any]) -> Iterator[str]:
-    known = [
-        f"{PREFIX}{section}__{field.name}".upper()
-        for section, struct in sections.items()
-        for field in msgspec.structs.fields(struct)
-    ]
-    for name in environ:
-        begins = any(name.startswith(f"{PREFIX}{section}_".upper()) for section in sections)
-        if name not in known and (begins or (name.startswith(PREFIX) and "__" in name)):
-            yield f"{name}: no such setting{_meant(name, known)}"
-
-
-def _meant(word: str, known: Sequence[str] | Mapping[str, object]) -> str:
-    near = difflib.get_close_matches(word, known, 1)
-    return f": did you mean {near[0]}?" if near else f": known are {', '.join(known)}"
-
-
-def _told(origin: str, section: str, key: str, why: object) -> str:
-    """The line for a fault; msgspec writes "Expected `int | null`, got `str` - at `$[1]`"."""
-    text, _, at = str(why).partition(" - at `$")
-    text = text.replace(" | null", "").replace("`", "")
-    text = f"{text[0].lower()}{text[1:]}" if text.startswith(("Expected", "Invalid")) else text
-    return f"{origin}: [{section}] {key}{at.removesuffix('`')}: {text}"
+    zone: tuple[Zone, ...] = ()
+    acl: tuple[Acl, ...] = ()
+    keys: Keys = Keys()

@@ -1,21 +1,31 @@
-"""Where each table and key of a TOML document begins: tomllib tells values without their lines.
+"""Where each table, key and element of a TOML document begins: tomllib tells values without their lines.
 
 [http]             ("http",) 1
 listen = [         ("http", "listen") 2
-  "[::1]:8080",
+  "[::1]:8080",    ("http", "listen", 0) 3
 ]
-workers = 2        ("http", "workers") 5
+[[zone]]           ("zone", 0) 5; of the first one ("zone",), too
+[zone.canary]      ("zone", 0, "canary") 6
+percent = 5        ("zone", 0, "canary", "percent") 7
+
+Source: TOML 1.0.0.
 """
 
 import re
 import tomllib
-from collections.abc import Iterator
 from typing import Any, Final
 
-_TABLE: Final = re.compile(r"\s*\[")
-_ENDS: Final = ("]", '"""', "'''")  # one of these ends a statement of several lines
-_DEPTH: Final = 2  # a setting is a key of a section
+#: Keys and indexes that lead from the document to what is meant.
+Path = tuple[str | int, ...]
+
 _ERROR: Final = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", re.DOTALL)
+_BLANK: Final = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
+_NAME: Final = r"""(?:"(?:\\.|[^"\\\n])*"|'[^'\n]*'|[A-Za-z0-9_-]+)"""
+_KEY: Final = re.compile(rf"{_NAME}(?:[ \t]*\.[ \t]*{_NAME})*")
+_SCALAR: Final = re.compile(
+    r'"""(?:\\.|[^\\])*?"{3,5}(?!")|\'\'\'.*?\'{3,5}(?!\')|"(?:\\.|[^"\\])*"|\'[^\']*\'|[^,\]}#\n]+',
+    re.DOTALL,
+)
 
 
 def document(text: str) -> dict[str, Any]:
@@ -37,49 +47,95 @@ def syntax_error(text: str, exc: tomllib.TOMLDecodeError) -> tuple[str, int]:
     return (found[1], int(found[2] or last)) if found else (str(exc), last)
 
 
-def lines(text: str) -> Iterator[tuple[tuple[str, ...], int]]:
-    """The tables and keys of a TOML document that is known to be sound, each with the line where it begins.
-
-    tomllib tells no lines. But a statement, which may span several, is a document by itself: lines are added until
-    tomllib can read them, and what it makes of them is the path of a table or of a key in the table begun last.
-    """
-    table: tuple[str, ...] = ()
-    statement, begin = "", 1
-    for number, line in enumerate(text.split("\n"), 1):
-        if not statement:
-            begin = number
-        is_first, statement = not statement, f"{statement}{line}\n"
-        if not (is_first or any(mark in line for mark in _ENDS)):
-            continue  # so a list of a thousand lines is not read a thousand times
-        try:
-            found = document(statement)
-        except tomllib.TOMLDecodeError:
-            continue
-        is_table = bool(_TABLE.match(statement))
-        for path in _paths(found, _DEPTH):
-            whole = path if is_table else (*table, *path)
-            yield whole, begin
-        if is_table:
-            table = _deepest(found)
-        statement = ""
+def lines(text: str) -> dict[Path, int]:
+    """The line where each table, key and element of a TOML document begins; the document is known to be sound."""
+    return _Scanner(text).found
 
 
-def _paths(found: object, depth: int) -> Iterator[tuple[str, ...]]:
-    if isinstance(found, dict) and depth:
-        for key, value in found.items():
-            yield (key,)
-            for below in _paths(value, depth - 1):
-                yield (key, *below)
+class _Scanner:
+    """Goes through the text once. Each method begins at `_at` and ends behind what it is named for."""
 
+    def __init__(self, text: str) -> None:
+        self.found: dict[Path, int] = {}
+        self._text = text
+        self._at = 0
+        self._line, self._counted = 1, 0  # the line of the octet `_counted`
+        self._tables: dict[Path, int] = {}  # how many elements each array of tables has so far
+        table: Path = ()
+        while self._is_before():
+            if text[self._at] == "[":
+                table = self._header()
+            else:
+                self._pair(table)
 
-def _deepest(found: object) -> tuple[str, ...]:
-    """The path of a header's table, of which tomllib makes tables with one key each, the last one empty."""
-    path: list[str] = []
-    while found and isinstance(found, dict | list):
-        if isinstance(found, list):
-            found = found[-1]
-            continue
-        (key,) = found
-        path.append(key)
-        found = found[key]
-    return tuple(path)
+    def _header(self) -> Path:
+        """The path of a table that a line in brackets begins."""
+        is_array = self._text.startswith("[[", self._at)
+        self._at += 1 + is_array
+        self._is_before()
+        path: Path = ()
+        for name in (names := self._key()):
+            path = (*path, name)
+            if path in self._tables and not (is_array and len(path) >= len(names)):
+                path = (*path, self._tables[path] - 1)
+            self._mark(path)
+        if is_array:
+            self._tables[path] = self._tables.get(path, 0) + 1
+            path = (*path, self._tables[path] - 1)
+            self._mark(path)
+        self._at = self._text.index("]", self._at) + 1 + is_array
+        return path
+
+    def _pair(self, table: Path) -> None:
+        path = table
+        for name in self._key():
+            path = (*path, name)
+            self._mark(path)
+        self._at = self._text.index("=", self._at) + 1
+        self._value(path)
+
+    def _value(self, path: Path) -> None:
+        self._is_before()
+        opened = self._text[self._at]
+        if opened not in "[{":
+            self._at = self._matched(_SCALAR).end()
+            return
+        self._at += 1
+        number = 0
+        while self._is_before() and self._text[self._at] not in "]}":
+            if self._text[self._at] == ",":
+                self._at += 1
+            elif opened == "{":
+                self._pair(path)
+            else:
+                self._mark((*path, number))
+                self._value((*path, number))
+                number += 1
+        self._at += 1
+
+    def _key(self) -> tuple[str, ...]:
+        found = self._matched(_KEY)
+        self._at = found.end()
+        if found[0].replace("_", "").isalnum():
+            return (found[0],)
+        at = document(f"{found[0]} = 0")
+        names = []
+        while isinstance(at, dict):
+            ((name, at),) = at.items()
+            names.append(name)
+        return tuple(names)
+
+    def _is_before(self) -> bool:
+        """Whether there is more behind blanks and comments, which are passed."""
+        self._at = self._matched(_BLANK).end()
+        return self._at < len(self._text)
+
+    def _matched(self, pattern: re.Pattern[str]) -> re.Match[str]:
+        found = pattern.match(self._text, self._at)
+        assert found is not None, self._text[self._at : self._at + 40]
+        return found
+
+    def _mark(self, path: Path) -> None:
+        self._line += self._text.count("\n", self._counted, self._at)
+        self._counted = self._at
+        self.found.setdefault(path, self._line)

@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,21 +53,36 @@ def test_a_file_that_is_named_must_be_there(xz: Run, monkeypatch: pytest.MonkeyP
     assert xz("config", "check").err == told
 
 
-def test_what_is_shown_can_be_read_again(zone: Run, tmp_path: Path) -> None:
+def test_what_is_shown_can_be_read_again(zone: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.toml").write_text(
         "[http]\nlisten = ['[::1]:1', '127.0.0.1:2']\ntrusted = ['10.0.0.0/8']\n[dns]\nzones = ['EXAMPLE.com.']\n"
+        "nsid = '{a}'\n"
+        "[[zone]]\nname = ['a.example', '*.b.example']\ncanary = {branch = 'next', percent = 2.5}\n"
+        "transfer = ['192.0.2.0/24', 'key:t.example']\n"
+        "also_notify = ['::1', {address = '192.0.2.1:54', key = 't.example'}]\n"
+        "[[zone]]\nname = '*'\nat = 'x'\n[[acl]]\nname = 'near'\nnetworks = ['::1']\n"
+        "[keys.'t.example']\nsecret = {env = 'HOME_KEY'}\n"
     )
+    monkeypatch.setenv("HOME_KEY", "c2VjcmV0")
     shown = zone("config", "show", "-c", "a.toml").out
     assert "# a.toml is read\n" in shown
     assert "workers: one a core" in shown
     (tmp_path / "b.toml").write_text(shown)
-    assert zone("config", "show", "-c", "b.toml").out.count("# b.toml:") == 13
+    assert zone("config", "show", "-c", "b.toml").out.count("# b.toml:") == 28
     first, second = (
         json.loads(zone("config", "show", "--format", "json", "-c", f).out) for f in ("a.toml", "b.toml")
     )
-    for section, keys in first["settings"].items():
-        for key, shown_as in keys.items():
-            assert second["settings"][section][key]["value"] == shown_as["value"]
+    assert _values(first["settings"]) == _values(second["settings"])
+    assert _values(first["settings"])["zone"][0]["also_notify"][0] == {"address": "[::1]:53"}
+
+
+def _values(shown: Any) -> Any:
+    """What is shown, without the places."""
+    if isinstance(shown, list):
+        return [_values(each) for each in shown]
+    if isinstance(shown, dict) and shown.keys() != {"value", "from"}:
+        return {key: _values(each) for key, each in shown.items()}
+    return shown["value"]
 
 
 @pytest.mark.parametrize("verb", [("config", "check"), ("config", "show"), ("up",), ("serve",), ("dns",)])
@@ -82,6 +98,10 @@ def test_what_is_shown_can_be_read_again(zone: Run, tmp_path: Path) -> None:
             "zones.xferzone.toml:2: [log] level: 1 is not one of debug, info, warning, error",
         ),
         ("[dns]\nzones = ['a..b']\n", "zones.xferzone.toml:2: [dns] zones: 'a..b' is not a name: "),
+        (
+            "[[zone]]\nname = ['a', '*.b..c']\n",
+            "zones.xferzone.toml:2: [[zone]] name[1]: 'x.b..c' is not a name: ",
+        ),
     ],
 )
 def test_a_bad_file_ends_with_2_and_nothing_is_started(

@@ -1,7 +1,7 @@
 """The verbs `config check` and `config show`: what servers would run with, and where each setting came from."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,12 +10,18 @@ from xferzone.cli.output import show_json
 from xferzone.cli.settings import Settings
 
 if TYPE_CHECKING:  # msgspec behind it takes a while, and `--help` does not need it
-    from xferzone.config import Setting
+    from xferzone.config import Config
+    from xferzone.loading import Loaded, Setting
 
 #: What a setting that is absent means.
 ABSENT = {
     ("dns", "workers"): "one a core",
     ("dns", "zones"): "all zones that are published",
+    ("dns", "nsid"): "not said",
+    ("dns", "version"): "not said",
+    ("dns", "identity"): "not said",
+    ("dns", "cookies"): "secrets by chance, at each start",
+    ("dns.rate", "enabled"): "where an address of [dns] is not loopback",
     ("replicate", "login"): "the one in the URL",
     ("replicate", "password"): "XFERZONE_PASSWORD, or what `pull --save-password` kept",
 }
@@ -46,11 +52,13 @@ def check(settings: Settings, file: Path | None) -> None:
       xferzone config check -c /etc/xferzone/xferzone.toml
     """
     files = Files(settings.repository, file, {})
-    files.read()
+    doubts = files.read().doubts
     path = files.path()
     if settings.json:
-        show_json({"file": str(path) if path else None, "ok": True})
+        show_json({"file": str(path) if path else None, "ok": True, "warnings": doubts})
     else:
+        for doubt in doubts:
+            click.echo(f"warning: {doubt}", err=True)
         click.echo(f"{path}: ok" if path else "no configuration file: defaults and the environment are used")
 
 
@@ -65,14 +73,10 @@ def show(settings: Settings, file: Path | None) -> None:
       xferzone config show
     """
     files = Files(settings.repository, file, {})
-    loaded = files.read()
+    loaded = files.read().loaded
     path = files.path()
     if settings.json:
-        sections: dict[str, dict[str, object]] = {}
-        for each in loaded.settings:
-            shown = {"value": _plain(each.value), "from": each.origin}
-            sections.setdefault(each.section, {})[each.key] = shown
-        show_json({"file": str(path) if path else None, "settings": sections})
+        show_json({"file": str(path) if path else None, "settings": _as_json(loaded)})
         return
     click.echo(f"# {path} is read" if path else "# no configuration file is read")
     section = ""
@@ -80,25 +84,63 @@ def show(settings: Settings, file: Path | None) -> None:
         if each.section != section:
             section = each.section
             click.echo(f"\n[{section}]")
-        click.echo(f"{_line(each):<60} # {each.origin}")
+        click.echo(_line(each))
+    for _, given in loaded.tables:
+        click.echo(f"\n{given[0].section}")
+        for each in given:
+            click.echo(_line(each))
+
+
+def _as_json(loaded: "Loaded[Config]") -> dict[str, object]:
+    """Sections by name, [dns.rate] within [dns]; of lists of tables, and of keys, those settings that were given."""
+    found: dict[str, Any] = {}
+    for each in loaded.settings:
+        outer, _, inner = each.section.partition(".")
+        table = found.setdefault(outer, {})
+        (table.setdefault(inner, {}) if inner else table)[each.key] = _with_origin(each)
+    for (section, which), given in loaded.tables:
+        table = {each.key: _with_origin(each) for each in given}
+        if isinstance(which, int):
+            found.setdefault(str(section), []).append(table)
+        else:
+            found[str(section)][which] = table
+    return found
+
+
+def _with_origin(setting: "Setting") -> dict[str, object]:
+    return {"value": _plain(setting.value), "from": setting.origin}
 
 
 def _line(setting: "Setting") -> str:
     if setting.value is None:
-        return f"# {setting.key}: {ABSENT[setting.section, setting.key]}"
-    return f"{setting.key} = {_toml(_plain(setting.value))}"
+        text = f"# {setting.key}: {ABSENT[setting.section, setting.key]}"
+    else:
+        text = f"{setting.key} = {_toml(_plain(setting.value))}"
+    return f"{text:<60} # {setting.origin}"
 
 
 def _plain(value: object) -> object:
     """A value as TOML and JSON have it."""
+    # msgspec takes a while, and `--help` does not need it
+    from msgspec import Struct, structs
+
+    from xferzone.secret import Secret
+
+    if isinstance(value, Secret):
+        return {value.at.kind: value.at.name}
+    if isinstance(value, Struct):
+        fields = {each.name: getattr(value, each.name) for each in structs.fields(value)}
+        return {key: _plain(each) for key, each in fields.items() if each not in (None, ())}
     if isinstance(value, tuple) and type(value) is tuple:
         return [_plain(each) for each in value]
-    return value if isinstance(value, int | None) else str(value)
+    return value if isinstance(value, int | float | None) else str(value)
 
 
 def _toml(value: object) -> str:
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key} = {_toml(each)}' for key, each in value.items())}}}"
     if isinstance(value, list):
         return f"[{', '.join(map(_toml, value))}]"
-    if isinstance(value, str) and not value.startswith("{"):
+    if isinstance(value, str):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -9,7 +9,7 @@ The first one found is read, alone: files are never merged. Only up, serve, dns 
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -19,7 +19,9 @@ import click
 from xferzone.errors import UsageError
 
 if TYPE_CHECKING:
-    from xferzone.config import Config, Loaded
+    from xferzone.config import Config
+    from xferzone.dnsd.terms import Terms
+    from xferzone.loading import Loaded
 
 SYSTEM = Path("/etc/xferzone/xferzone.toml")
 VARIABLE = "XFERZONE_CONFIG"
@@ -69,20 +71,34 @@ class Files:
         except OSError as exc:
             raise UsageError(f"cannot look for the configuration file {beside}: {exc.strerror}") from exc
 
-    def read(self) -> "Loaded[Config]":
+    def read(self) -> "Chosen":
         """The configuration as it is now.
 
         Raises:
             UsageError: with every fault, and where it is.
         """
-        from xferzone.config import Config, Sources, load
+        from xferzone.config import Config
+        from xferzone.dnsd.configured import terms
+        from xferzone.loading import Sources, load
 
         path = self.path()
         loaded = load(Config, Sources(path, _text(path) if path else "", os.environ, self.options))
-        _check_zones(loaded)
         _check_primaries(loaded)
         _check_secrets(loaded)
-        return loaded
+        return Chosen(loaded, *terms(loaded, os.environ))
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A configuration, what it means for DNS, and what is odd about it, a line each."""
+
+    loaded: "Loaded[Config]"
+    terms: "Terms"
+    doubts: Sequence[str]
+
+    @property
+    def config(self) -> "Config":
+        return self.loaded.config
 
 
 def _text(path: Path) -> str:
@@ -100,16 +116,6 @@ def _text(path: Path) -> str:
         raise UsageError(f"{path}: not UTF-8 text at byte {exc.start}") from exc
 
 
-def _check_zones(loaded: "Loaded[Config]") -> None:
-    from xferzone.zonefile.names import parse_zone
-
-    for name in loaded.config.dns.zones or ():
-        try:
-            parse_zone(name)
-        except UsageError as exc:
-            raise loaded.fault("dns", "zones", exc) from exc
-
-
 def _check_primaries(loaded: "Loaded[Config]") -> None:
     from xferzone.transport.url import credentials
 
@@ -117,11 +123,11 @@ def _check_primaries(loaded: "Loaded[Config]") -> None:
         try:
             _, _, password = credentials(url)
         except UsageError as exc:
-            raise loaded.fault("replicate", "primaries", exc) from exc
+            raise loaded.fault("replicate", "primaries", why=exc) from exc
         if password is not None and not loaded.origin("replicate", "primaries").startswith("--"):
             # The URL is not shown: the password is in it.
             raise loaded.fault(
-                "replicate", "primaries", "a URL has a password in it: write password = {file = ...}"
+                "replicate", "primaries", why="a URL has a password in it: write password = {file = ...}"
             )
 
 
@@ -133,4 +139,4 @@ def _check_secrets(loaded: "Loaded[Config]") -> None:
             try:
                 setting.value.reveal(os.environ)
             except UsageError as exc:
-                raise loaded.fault(setting.section, setting.key, exc) from exc
+                raise loaded.fault(*setting.section.split("."), setting.key, why=exc) from exc

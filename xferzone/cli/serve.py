@@ -9,6 +9,7 @@
 Options win over the environment and the configuration file (configuration.py).
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -19,7 +20,7 @@ from xferzone.cli.configuration import Files, config_option
 from xferzone.cli.settings import Settings
 
 if TYPE_CHECKING:  # msgspec and dnspython behind it take a while, and `--help` does not need them
-    from xferzone.config import Address, Duration
+    from xferzone.config import Address, Canary, Duration, Grant, Notified
 
 MAX_WORKERS = 256  # config.py has the same; it is imported late
 
@@ -44,6 +45,69 @@ def duration(text: str) -> "Duration":
         return Duration(text)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
+
+
+def canary(text: str) -> "Canary":
+    """The type of `--canary`: `next:20` or `next:2.5:SALT`."""
+    from xferzone.config import Canary
+
+    found = re.fullmatch(r"(.+?):(\d{1,3}(?:\.\d{1,2})?)(?::(.*))?", text, re.ASCII | re.DOTALL)
+    if found is None or float(found[2]) > 100:
+        raise click.BadParameter(f"{text!r} is not a canary: write BRANCH:PERCENT, with 0 to 100 percent")
+    return Canary(found[1], float(found[2]), found[3] or "")
+
+
+def grant(text: str) -> "Grant":
+    """The type of `--allow-transfer`: `192.0.2.0/24`, `2001:db8::1` or `key:NAME`."""
+    from xferzone.config import Grant
+
+    try:
+        return Grant(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def notified(text: str) -> "Notified":
+    """The type of `--notify`: `192.0.2.1` or `[2001:db8::1]:5300`."""
+    from xferzone.config import Notified, parse_server
+
+    try:
+        return Notified(parse_server(text))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _zone_options(command: _Command) -> _Command:
+    """Options that set for every zone what [[zone]] sets for some, and which zones are served."""
+    options = [
+        click.option(
+            "--zone", "zones", multiple=True, metavar="ZONE", help="A zone to answer for.  [default: all]"
+        ),
+        click.option("--branch", metavar="BRANCH", help="The branch that is served.  [default: main]"),
+        click.option(
+            "--canary",
+            type=canary,
+            metavar="BRANCH:PERCENT[:SALT]",
+            help="Another branch, for so many of the clients.",
+        ),
+        click.option(
+            "--allow-transfer",
+            type=grant,
+            multiple=True,
+            metavar="NET|key:NAME",
+            help="Who may transfer zones: a network, an address, or who signs with a key of the configuration.",
+        ),
+        click.option(
+            "--notify",
+            type=notified,
+            multiple=True,
+            metavar="ADDRESS[:PORT]",
+            help="A server to tell of changes.",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 def _listen_option(option: str, default: str) -> Callable[[_Command], _Command]:
@@ -102,16 +166,30 @@ def serve(
 @click.command()
 @_listen_option("--listen", "127.0.0.1:5300")
 @_workers_option("Processes that answer UDP.  [default: one a core]")
+@_zone_options
+@click.option("--at", metavar="REV|DATE", help="A version of the past, instead of the newest.")
 @config_option
 @click.pass_obj
-def dns(settings: Settings, listen: Sequence["Address"], workers: int | None, file: Path | None) -> None:
+def dns(
+    settings: Settings,
+    /,
+    listen: Sequence["Address"],
+    workers: int | None,
+    file: Path | None,
+    **chosen: object,
+) -> None:
     """Answer DNS questions, UDP and TCP, from the published zones.
 
     \b
-    Example:
+    Examples:
       xferzone dns --listen 127.0.0.1:5300 --listen [::1]:5300
+      xferzone dns --zone example.com --at 2026-01-31T12:00Z
     """
-    options = {("dns", "listen"): (listen, "--listen"), ("dns", "workers"): (workers, "--workers")}
+    options = {
+        ("dns", "listen"): (listen, "--listen"),
+        ("dns", "workers"): (workers, "--workers"),
+        **_of_zones(chosen),
+    }
     _run("dns", {"dns": "--listen"}, settings, file, options)
 
 
@@ -134,11 +212,13 @@ def dns(settings: Settings, listen: Sequence["Address"], workers: int | None, fi
     help="The time between two looks at the primary, such as 500ms, 5s or 1m.  [default: 5s]",
 )
 @click.option("--via", type=click.Choice(["walk", "xfer"]), help="The road to the primary.  [default: walk]")
+@_zone_options
 @config_option
 @click.pass_obj
 # many: one for each option
 def up(
     settings: Settings,
+    /,
     http: Sequence["Address"],
     dns: Sequence["Address"],
     replicate: Sequence["Address"],
@@ -147,6 +227,7 @@ def up(
     interval: "Duration | None",
     via: str | None,
     file: Path | None,
+    **chosen: object,
 ) -> None:
     """Serve HTTP and DNS at once, and keep both alive until Ctrl-C.
 
@@ -167,9 +248,26 @@ def up(
         ("replicate", "primaries"): (primaries, "--primary"),
         ("replicate", "interval"): (interval, "--interval"),
         ("replicate", "via"): (via, "--via"),
+        **_of_zones(chosen),
     }
     parts = {"http": "--http", "replicate": "--replicate-listen", "dns": "--dns"}
     _run("up", parts, settings, file, options)
+
+
+def _of_zones(chosen: Mapping[str, object]) -> dict[tuple[str, str], tuple[object, str]]:
+    """What the options of `_zone_options` and --at set."""
+    return {
+        setting: (chosen[name], option)
+        for name, option, setting in (
+            ("zones", "--zone", ("dns", "zones")),
+            ("branch", "--branch", ("zone", "branch")),
+            ("canary", "--canary", ("zone", "canary")),
+            ("at", "--at", ("zone", "at")),
+            ("allow_transfer", "--allow-transfer", ("zone", "transfer")),
+            ("notify", "--notify", ("zone", "also_notify")),
+        )
+        if name in chosen
+    }
 
 
 def _run(

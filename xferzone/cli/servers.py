@@ -21,12 +21,14 @@ import click
 
 from xferzone import metrics
 from xferzone.cli import mirrors
-from xferzone.cli.configuration import Files
+from xferzone.cli.configuration import Chosen, Files
 from xferzone.cli.settings import now_ms, occasion
-from xferzone.config import Config, Loaded
+from xferzone.config import Config
 from xferzone.counters import Counters
+from xferzone.dnsd.terms import Terms
 from xferzone.errors import CannotServe, NoRoom, ReadOnly, XferzoneError
 from xferzone.exchange.publishing import publish_in_parts
+from xferzone.loading import Loaded
 from xferzone.publish import beforehand, deferred
 from xferzone.refs import Door, LocalRefs
 from xferzone.repository import clock
@@ -41,7 +43,6 @@ from xferzone.serve.publications import log_publications
 from xferzone.serve.running import announced, listeners
 from xferzone.serve.supervise import supervise
 from xferzone.store import Store
-from xferzone.zonefile.names import parse_zone
 
 _log = logging.getLogger(__name__)
 
@@ -76,19 +77,20 @@ class Servers:
         seek_cycles_often()
         for number in (signal.SIGUSR1, signal.SIGUSR2):
             signal.signal(number, signal.SIG_IGN)  # there are no log files to reopen
-        loaded = self._files.read()
-        self._log_as(loaded.config)
-        self._primaries = self._chosen_primaries(loaded)
+        chosen = self._files.read()
+        self._log_as(chosen.config)
+        self._tell_doubts(chosen)
+        self._primaries = self._chosen_primaries(chosen.loaded)
         with contextlib.ExitStack() as refused:
             if self._primaries is not None and mirrors.make_if_none(self._repository):
                 refused.callback(self._repository.unlink)
             self._prepare()
-            self._listen(loaded)
+            self._listen(chosen.loaded)
             refused.pop_all()
         with contextlib.closing(self._listening), self._note:
             try:
                 supervise(
-                    self._programs(loaded.config),
+                    self._programs(chosen),
                     self._tell,
                     self._reload,
                     self._look,
@@ -169,12 +171,12 @@ class Servers:
         is_ours = origin == "default" or origin.startswith("--")
         return f"with {self._parts[part]} HOST:PORT" if is_ours else f"in {origin}"
 
-    def _programs(self, config: Config) -> list[Program]:
+    def _programs(self, chosen: Chosen) -> list[Program]:
         programs = []
         if "http" in self._parts:
-            programs.append(self._arbiter(config))
+            programs.append(self._arbiter(chosen.config))
         if "dns" in self._parts:
-            programs += self._responder(config)
+            programs += self._responder(chosen.config, chosen.terms)
         if self._primaries is not None:
             programs.append(self._follower(self._primaries))
         return programs
@@ -197,12 +199,8 @@ class Servers:
 
         return Program("http arbiter", run)
 
-    def _responder(self, config: Config) -> list[Program]:
+    def _responder(self, config: Config, terms: Terms) -> list[Program]:
         from xferzone.dnsd import agent, answerer
-        from xferzone.dnsd.terms import Terms
-
-        names = config.dns.zones
-        terms = Terms(None if names is None else frozenset(map(parse_zone, names)))
 
         def agent_() -> None:
             if "http" not in self._parts:  # else a worker does
@@ -258,6 +256,11 @@ class Servers:
         logs.set_up(config.log)
         self._in_json = config.log.format == "json"
 
+    def _tell_doubts(self, chosen: Chosen) -> None:
+        if "dns" in self._parts:
+            for doubt in chosen.doubts:
+                _log.warning("%s", doubt)
+
     def _reload(self) -> Sequence[Program] | None:
         self._manager.reloading()
         programs = self._again()
@@ -268,16 +271,17 @@ class Servers:
     def _again(self) -> Sequence[Program] | None:
         """The programs of the configuration as it is now; None: it was not taken."""
         try:
-            loaded = self._files.read()
-            chosen = self._chosen_primaries(loaded)
-            self._listen(loaded)
+            chosen = self._files.read()
+            primaries = self._chosen_primaries(chosen.loaded)
+            self._listen(chosen.loaded)
         except (XferzoneError, OSError) as exc:
             for line in str(exc).split("\n"):
                 _log.error("reload outcome=%s why=%r", "refused", line)
             return None
-        self._primaries = chosen
-        self._log_as(loaded.config)
-        return self._programs(loaded.config)
+        self._primaries = primaries
+        self._log_as(chosen.config)
+        self._tell_doubts(chosen)
+        return self._programs(chosen)
 
 
 def _overlapping(endpoints: Sequence[Endpoint]) -> tuple[Endpoint, Endpoint] | None:

@@ -4,7 +4,7 @@
     keys       of TSIG, by name
     options    what answers say of the server itself, and what each client may ask of it
 
-It is made from the configuration once (cli/servers.py), and never changes in a process.
+It is made from the configuration once (configured.py), and never changes in a process.
 """
 
 from collections.abc import Mapping
@@ -95,6 +95,13 @@ class Terms:
     zones: tuple[tuple[str, ZoneTerms], ...] = ()
     keys: Mapping[bytes, Key] = field(default_factory=dict)
     options: Options = Options()
+    _first: Mapping[str, int] = field(init=False, repr=False, compare=False)  # place of a pattern in `zones`
+
+    def __post_init__(self) -> None:
+        first: dict[str, int] = {}
+        for place, (pattern, _) in enumerate(self.zones):
+            first.setdefault(pattern, place)
+        object.__setattr__(self, "_first", first)
 
     def serves(self, zone: str) -> bool:
         """Whether the zone of that id is to be served."""
@@ -102,10 +109,24 @@ class Terms:
 
     def of(self, zone: str) -> ZoneTerms:
         """What holds for the zone of that id. A pattern is a zone id, `*.` and one for all below it, or `*`."""
-        for pattern, terms in self.zones:
-            if pattern in (zone, "*") or (pattern.startswith("*.") and zone.endswith(pattern[1:])):
-                return terms
-        return _PLAIN
+        place = self.place(zone)
+        return _PLAIN if place is None else self.zones[place][1]
+
+    def place(self, zone: str) -> int | None:
+        """Where in `zones` the first pattern stands that matches a zone id, or all that a pattern does. None: nowhere.
+
+        It takes a look for each label, whatever the number of patterns.
+        """
+        first = self._first
+        places = [first[zone]] if zone in first else []
+        if "*" in first:
+            places.append(first["*"])
+        below = zone.partition(".")[2]
+        while below:
+            if (place := first.get(f"*.{below}")) is not None:
+                places.append(place)
+            below = below.partition(".")[2]
+        return min(places, default=None)
 
 
 #: All zones, each from its main branch; no transfers, nobody told, no bounds.
