@@ -46,3 +46,11 @@ def test_a_verb_about_records_loads_nothing_that_is_slow_to_import(
         [sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, check=True
     )
     assert SLOW.isdisjoint(ran.stderr.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    "module", ["serve.arbiter", "serve.worker", "dnsd.agent", "dnsd.answerer", "serve.following"]
+)
+def test_a_server_that_follows_nobody_does_without_a_client_of_http(module: str) -> None:
+    program = f"import sys, xferzone.cli.servers, xferzone.{module}; sys.exit('urllib3' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True)

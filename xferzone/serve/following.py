@@ -27,9 +27,7 @@ from xferzone.exchange.lag import Lag
 from xferzone.serve.helpers import compile_in_parallel, compiling, verifying
 from xferzone.store import Store
 from xferzone.sync.client.options import Account
-from xferzone.transport.http import HTTP
 from xferzone.transport.url import credentials
-from xferzone.transport.walk_http import WalkHTTP
 
 AGAIN_S: Final = 5.0  # seconds until a repository that cannot be read is tried again
 NICE: Final = 5  # of the process: answers come first
@@ -57,6 +55,10 @@ class Primaries:
 
     def ways(self) -> Ways:
         """How they are reached, over HTTP."""
+        # Imported here: a server that follows nobody starts without urllib3, 35 modules.
+        from xferzone.transport.http import HTTP
+        from xferzone.transport.walk_http import WalkHTTP
+
         has_login = self.account is not None
         return Ways(
             lambda url: WalkHTTP(credentials(url)[0]),
