@@ -85,6 +85,14 @@ def _values(shown: Any) -> Any:
     return shown["value"]
 
 
+def test_check_warns_of_a_table_that_no_zone_can_match(xz: Run, tmp_path: Path) -> None:
+    (tmp_path / "zones.xferzone.toml").write_text("[[zone]]\nname = '*'\n[[zone]]\nname = 'a.example'\n")
+    told = "zones.xferzone.toml:4: [[zone]] name: a.example is never used: * at zones.xferzone.toml:2 comes first"
+    done = xz("config", "check")
+    assert (done.code, done.err) == (0, f"warning: {told}\n")
+    assert json.loads(xz("config", "check", "--format", "json").out)["warnings"] == [told]
+
+
 @pytest.mark.parametrize("verb", [("config", "check"), ("config", "show"), ("up",), ("serve",), ("dns",)])
 @pytest.mark.parametrize(
     ("text", "told"),

@@ -152,7 +152,7 @@ LINES = [
 #: What only another end, a lost race or a damaged file brings; other tests have these.
 RARE = re.compile(
     r"error\.|tag$|fork$|unsent_branches|unpublished|forks|listeners|invalid|incomplete|absent|diverged|messages|"
-    r"damaged|repaired|faults|notices|stepped|moved\[\]|remotes|primaries"
+    r"damaged|repaired|faults|notices|warnings|stepped|moved\[\]|remotes|primaries"
 )
 
 
