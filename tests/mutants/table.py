@@ -44,9 +44,9 @@ MUTANTS: Final = (
     ),
     Mutant(
         "misorder-a-budget",
-        "xferzone/sync/server/sending.py",
-        "            position = batch.position\n",
-        "            position = batch.position and batch.position + 1\n",
+        "xferzone/replicate/told.py",
+        "    reached = stands[-1].number if is_cut else newest\n",
+        "    reached = newest\n",
     ),
     Mutant(
         "forget-a-cluster-member",

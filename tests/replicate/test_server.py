@@ -362,6 +362,10 @@ def test_each_fault_is_one_that_a_client_can_tell(zones: Store) -> None:
     assert broken(zones, "walk.server-busy", "walk", roots=tips).status == 503
     page = json.loads(broken(zones, "walk.server-short-page", "walk", roots=tips).body)
     assert (len(page["missing"]), bool(page["more"])) == (3, True)
+    told = json.loads(
+        ask(zones, "GET", "/v0/refs", b"", Terms(HOST, faults=Breaks("walk.server-short-list").faults)).body
+    )
+    assert (len(told["branches"]), told["more"]) == (1, True)
     with pytest.raises(PeerError, match="cut"):
         list(Arriving([broken(zones, "walk.server-cuts-pull", "pull", roots=tips).body]).pulled())
     with pytest.raises(PeerError, match="cut"):

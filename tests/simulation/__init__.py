@@ -5,6 +5,7 @@
     network.py      carries bodies: late, twice, cut, flipped, or not at all
     node.py         a repository, its server, its clock
     acts.py         what people and programs do: edits, pushes, pulls, deletions, tags
+    upkeep.py       what happens to the primary besides: rights change, a disk damages what it keeps, and is mended
     facts.py        what must hold after every step, at crashes and at rest
     world.py        a history: nodes, steps, then an end of all faults, after which all must be equal
     story.py        the trace, which reads like a story

@@ -5,8 +5,11 @@ from typing import TYPE_CHECKING, Final
 
 from tests.simulation.node import Node
 from tests.simulation.process import Death, Process
+from tests.simulation.upkeep import change_rights, mend, rot
 from xferzone import exchange
 from xferzone.artifacts import CheckIn, FileCard, Tag
+from xferzone.cards import File, Push
+from xferzone.cards.body import COMPRESSED, encode_body
 from xferzone.edit.appending import Author, Commit
 from xferzone.edit.commit import Edit
 from xferzone.edit.replaying import own_forks, replay
@@ -19,6 +22,9 @@ from xferzone.publish.publish import publish
 from xferzone.refs import BranchName, LocalRefs, Ref, State
 from xferzone.store import Reader, Writer, unsent
 from xferzone.store.remotes import ORIGIN
+from xferzone.sync.client.options import ANY_PEER
+from xferzone.sync.client.signing import Signing
+from xferzone.transport import Body
 from xferzone.zone.changes import parse_change
 from xferzone.zonefile import text
 from xferzone.zonefile.names import zone_name
@@ -31,6 +37,7 @@ BRANCHES: Final = ("main", "dev")
 _STOCKED: Final = 25  # records of a new zone, so that its versions are worth a delta
 _RESTARTED: Final = 0.3  # of the pulls, before which a new program begins
 _PARTITION_MS: Final = 120_000
+_PUSHED: Final = 0.6  # of what is unsent, when another program pushes
 
 
 def zone_text(zone: str, serial: int) -> bytes:
@@ -164,7 +171,6 @@ def sync(world: "World", node: Node) -> str:
 def synced(world: "World", node: Node, *, pull: bool, push: bool) -> str:
     """The node exchanges what is new with its origin."""
     assert node.origin is not None
-    before = world.facts.own(node)
     with node.process("sync") as process:
         with process.store.reader() as reader:
             remote = known_remote(reader, ORIGIN)
@@ -182,8 +188,6 @@ def synced(world: "World", node: Node, *, pull: bool, push: bool) -> str:
         verb = "sync" if pull and push else "pull" if pull else "push"
         if done.errors:
             return f"{verb} ends: {'; '.join(done.errors)[:150]}"
-        if push and not done.unsent and not done.is_denied:
-            world.facts.acknowledged(node.origin, before)
     told = [f"{moved.branch} to {short(moved.new)}" for moved in done.followed.moved]
     kept = [f"{kept.branch} kept" for kept in (*done.followed.incomplete, *done.followed.invalid)]
     traffic = f"{done.traffic.sent} sent, {done.traffic.received} received"
@@ -206,6 +210,21 @@ def part(world: "World", node: Node) -> str:
         return "looks at the weather"
     world.network.part(node.name, node.origin.name, world.story.now_ms + _PARTITION_MS)
     return "is cut off"
+
+
+def push_some(world: "World", node: Node) -> str:
+    """Some of what is unsent is pushed in any order, as other programs may; a sync pushes the rest, or all again."""
+    assert node.origin is not None
+    with node.process("other program") as process, process.store.reader() as reader:
+        own = [each for each in unsent.artifacts(reader) if world.luck.chance(_PUSHED)]
+        world.luck.shuffle(own)
+        files = [File(each, reader.content(each)) for each in own]
+        code = reader.project_code
+    if not files:
+        return "nothing to push by another program"
+    text = Signing(node.account, node.env).body([Push(ANY_PEER, code), *files], code, is_first=False)
+    with world.way(node, node.origin).exchange(Body.of(COMPRESSED, encode_body(COMPRESSED, text))):
+        return f"another program pushes {' '.join(map(short, own))}"
 
 
 # -- helpers of acts
@@ -265,6 +284,9 @@ AT_PRIMARY: Final[Sequence[tuple[Act, int]]] = (
     (close, 1),
     (merge, 2),
     (publish_rest, 3),
+    (change_rights, 1),
+    (rot, 2),
+    (mend, 1),
 )
 AT_CLONE: Final[Sequence[tuple[Act, int]]] = (
     (edit, 5),
@@ -275,6 +297,7 @@ AT_CLONE: Final[Sequence[tuple[Act, int]]] = (
     (merge, 3),
     (replay_forks, 2),
     (sync, 9),
+    (push_some, 1),
     (part, 1),
 )
 
@@ -305,7 +328,9 @@ def _begun(world: "World", node: Node) -> tuple[Process, Follower]:
     """A program that follows."""
     assert node.origin is not None
     process = Process(f"follower on {node.name}", world.luck, node.path)
-    primaries = {f"http://{each.name}/": each for each in (node.origin, *node.others)}
+    order = [node.origin, *node.others]
+    world.luck.shuffle(order)
+    primaries = {f"http://{each.name}/": each for each in order}
     ways = Ways(
         walk=lambda url: world.walk_way(node, primaries[url]),
         xfer=lambda url: world.way(node, primaries[url]),

@@ -43,5 +43,8 @@ class Luck:
     def one_of(self, values: Sequence[_Value]) -> _Value:
         return values[self._random.randrange(len(values))]
 
+    def shuffle(self, values: list[_Value]) -> None:
+        self._random.shuffle(values)
+
     def octets(self, size: int) -> bytes:
         return self._random.randbytes(size)

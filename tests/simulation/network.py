@@ -18,16 +18,19 @@ from tests.simulation.process import Death
 from tests.simulation.story import Story
 from xferzone.errors import PeerError
 from xferzone.transport import Body
+from xferzone.transport.base import PLAIN
 from xferzone.transport.walk import WalkReply, WalkRequest
 
 MEANWHILE: Final = 0.1  # how probable it is that others act while a message is on its way
 
 
 class Message(NamedTuple):
-    """What travels."""
+    """What travels; `coding` and `takes_zstd` as in transport/base.py."""
 
     content_type: str
     octets: bytes
+    coding: str = PLAIN
+    takes_zstd: bool = False
 
 
 class Network:
@@ -71,7 +74,7 @@ class Network:
         except Death as death:
             raise PeerError(f"{server} closed the connection: it died") from death
         self._wait()
-        return Message(reply.content_type, self.returned(client, server, reply.octets))
+        return reply._replace(octets=self.returned(client, server, reply.octets))
 
     def returned(self, client: str, server: str, octets: bytes) -> bytes:
         """A reply as it arrives. Raises PeerError: it does not."""
@@ -115,10 +118,10 @@ class Way:
     def exchange(self, body: Body) -> Body:
         with body:
             octets = body.octets.read()
-        kind = body.content_type
+        sent = Message(body.content_type, octets, body.coding, body.takes_zstd)
         return _Promised(
             lambda: self._network.asked(
-                self._client, self._server, lambda arrived: self._ask(Message(kind, arrived)), octets
+                self._client, self._server, lambda arrived: self._ask(sent._replace(octets=arrived)), octets
             )
         )
 
@@ -174,6 +177,7 @@ class _Promised(Body):
     def __enter__(self) -> Self:
         message = self._make()
         object.__setattr__(self, "content_type", message.content_type)
+        object.__setattr__(self, "coding", message.coding)
         object.__setattr__(self, "octets", BytesIO(message.octets))
         return self
 

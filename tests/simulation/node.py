@@ -24,6 +24,8 @@ from xferzone.transport.walk import WalkRequest
 ADMINS: Final = ("ops", "ann")
 BUDGETS: Final = (1_500, MAX_REPLY)  # bytes of a reply: some take many rounds
 EDITORS: Final = ("ann", "bob")  # who have clones
+RIGHTS: Final = {"ann": "s", "bob": "ogi"}  # as long as nobody takes them away
+READER: Final = "og"  # the rights of who may pull only
 
 
 class Node:
@@ -38,6 +40,7 @@ class Node:
         env: its clock, which is `skew_ms` ahead of the true one.
         crashed: a process died since this was last looked at.
         has_left: its server has left something to be published.
+        is_rotten: its disk has damaged an artifact that others have.
     """
 
     def __init__(self, name: str, path: Path, luck: Luck, story: Story, skew_ms: int) -> None:
@@ -50,6 +53,7 @@ class Node:
         self.follower: tuple[Process, Follower] | None = None
         self.crashed = False
         self.has_left = True
+        self.is_rotten = False
         self.skew_ms = skew_ms
         self._luck = luck
         self._story = story
@@ -92,10 +96,12 @@ class Node:
         budget = Budget(self._luck.one_of(BUDGETS))
         terms = Terms(budget, env=self.env, faults=server.faults, later=later)
         try:
-            with Body.of(message.content_type, message.octets) as body:
+            with Body.of(
+                message.content_type, message.octets, message.coding, takes_zstd=message.takes_zstd
+            ) as body:
                 reply = exchange.answer(server.store, body, terms)
             with reply.body:
-                return Message(reply.body.content_type, reply.octets())
+                return Message(reply.body.content_type, reply.octets(), reply.body.coding)
         except Death as death:
             self.note(death)
             self.end()
@@ -105,9 +111,8 @@ class Node:
         """What its server answers to a request of the walk. Raises Death as `answer`."""
         server = self.server
         try:
-            with server_walk.respond(
-                server.store, request, server_walk.Terms(self.name, env=self.env)
-            ) as reply:
+            terms = server_walk.Terms(self.name, env=self.env, faults=server.faults)
+            with server_walk.respond(server.store, request, terms) as reply:
                 return Replied(reply.status, reply.headers, b"".join(reply.body))
         except Death as death:
             self.note(death)

@@ -258,7 +258,8 @@ class _Responding:
     def _refs(self, reader: Reader, tag: str, since: Since | None) -> WalkReply:
         if not self._is_news(reader, tag, since):
             return replying.bare(304, etag=f'"{tag}"', cache_control="no-cache")
-        found = told.refs(reader, since)
+        is_short = fails(self._terms.faults, "walk.server-short-list", 0.5)
+        found = told.refs(reader, since, _SHORT_LIST if is_short else told.MAX_TOLD)
         etag = f'"{found.epoch}.{found.number}.{found.position}"'
         return replying.told(found, self._accepted, etag=etag)
 
@@ -346,6 +347,7 @@ def _kind(content: bytes) -> str:
 
 
 _SHORT: Final = Bounds(ids=3)  # of a page that a test wants short
+_SHORT_LIST: Final = 1  # branch, control, tag and closing of such a list
 _OBJECTS: Final = "/v0/objects/"
 _OBJECT: Final = _Route(("GET", "HEAD"), _Responding.object)
 _ROUTES: Final[Mapping[str, _Route]] = {
