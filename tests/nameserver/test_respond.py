@@ -269,7 +269,7 @@ def extended(answer: bytes | None) -> list[tuple[int, str | None]]:
 @pytest.mark.parametrize("tcp", [False, True])
 def test_a_name_that_is_not_served_here_gets_a_reason(tcp: bool) -> None:
     asked = respond(question("www.elsewhere.", "A"), ZONES, tcp=tcp)
-    assert (rcode(asked), extended(asked)) == ("REFUSED", [(20, None)])
+    assert (rcode(asked), extended(asked)) == ("REFUSED", [(20, "no zone here contains the name")])
     plain = respond(question("www.elsewhere.", "A", size=0), ZONES, tcp=tcp)
     assert (rcode(plain), extended(plain)) == ("REFUSED", [])
     assert extended(respond(question("example.test.", "AXFR"), ZONES, tcp=True)) == []
@@ -279,7 +279,7 @@ def test_a_name_that_is_not_served_here_gets_a_reason(tcp: bool) -> None:
 @pytest.mark.parametrize(
     ("reason", "said_"),
     [
-        (NotReady("zone example.test could not be compiled"), (14, None)),
+        (NotReady("zone example.test could not be compiled"), (14, "the zone is not compiled yet")),
         (NotFound("index 7 is gone"), (0, "the zone cannot be read")),
         (OSError("/var/lib/zones.xferzone"), (0, "the zone cannot be read")),
     ],

@@ -13,6 +13,7 @@ import ipaddress
 import itertools
 import logging
 import os
+import secrets
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ from xferzone.dnsd.terms import Terms
 from xferzone.errors import CannotServe, NoRoom, ReadOnly, XferzoneError
 from xferzone.exchange.publishing import publish_in_parts
 from xferzone.loading import Loaded
+from xferzone.nameserver.siphash import KEY_SIZE
 from xferzone.publish import beforehand, deferred
 from xferzone.refs import Door, LocalRefs
 from xferzone.repository import clock
@@ -64,6 +66,9 @@ class Servers:
         self._primaries: Primaries | None = None  # None: nobody is followed
         self._counters = Counters(metrics.SIZE)
         self._answerers = 0  # that the configuration asks for
+        self._cookie_secret = secrets.token_bytes(
+            KEY_SIZE
+        )  # of all processes of DNS, unless the configuration has others
         self._manager = ServiceManager()
 
     def run(self) -> None:
@@ -201,6 +206,8 @@ class Servers:
 
     def _responder(self, config: Config, terms: Terms) -> list[Program]:
         from xferzone.dnsd import agent, answerer
+
+        terms = terms.with_cookies(self._cookie_secret)
 
         def agent_() -> None:
             if "http" not in self._parts:  # else a worker does

@@ -22,6 +22,7 @@ import logging
 import signal
 import socket
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -116,9 +117,8 @@ class Agent:
 
     def __init__(self, zones: ServedZones, counters: Counters | None = None) -> None:
         self._zones = zones
-        self._service: Service[bytes] = Service(
-            zones, lambda message, address: respond(message, zones, address, tcp=True)
-        )
+        self._offers = zones.terms.options.offers()
+        self._service: Service[bytes] = Service(zones, self._respond)
         self._tally = Tally(counters, Role.AGENT, "tcp")
         self._requests = Requests(zones, self._service, self._tally)
         self._most = min(
@@ -170,6 +170,11 @@ class Agent:
             async with asyncio.timeout(FAREWELL):
                 while self._open:
                     await asyncio.sleep(0.01)
+
+    def _respond(self, message: bytes, address: bytes) -> bytes | None:
+        self._offers.now = int(time.time())
+        self._offers.free()
+        return respond(message, self._zones, address, tcp=True, offers=self._offers)
 
     async def _answer_one(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: bytes

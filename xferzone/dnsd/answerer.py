@@ -62,7 +62,10 @@ def main(
     Raises:
         XferzoneError: the repository cannot be read, or an address not be bound.
     """
-    with closing(open_zones(repository, terms)) as zones, Answerer(zones, listen, counters) as answerer:
+    with (
+        closing(open_zones(repository, terms)) as zones,
+        Answerer(zones, listen, counters) as answerer,
+    ):
         answerer.serve(ready.Pulse())
 
 
@@ -74,7 +77,8 @@ class Answerer:
     ) -> None:
         self._zones = zones
         self._listen = listen
-        self._responder = Responder(zones)
+        self._offers = zones.terms.options.offers()
+        self._responder = Responder(zones, offers=self._offers)
         self._service = Service(zones, self._responder.respond)
         self._tally = Tally(counters, Role.ANSWERER, "udp")
         self._counting = self._tally.counting(self._responder.respond)
@@ -149,6 +153,7 @@ class Answerer:
             if received:
                 self._service.refresh()
                 self._responder.client_of = incoming.client
+                self._offers.now = int(time.time())
                 made = self._responder.made
                 if self._tally.affords(received):
                     incoming.answer(self._counting, self._counting_failed)

@@ -7,11 +7,14 @@
 It is made from the configuration once (configured.py), and never changes in a process.
 """
 
+import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from xferzone.config import Address, Network
+from xferzone.nameserver.offers import Offers
+from xferzone.nameserver.siphash import KEY_SIZE
 from xferzone.nameserver.tsig import Key as Key  # others take it from here
 from xferzone.refs.branch import DEFAULT_BRANCH
 
@@ -86,6 +89,12 @@ class Options:
     rate: Rate | None = None
     log_each: int = 0  # one of so many questions is logged; 0: none
 
+    def offers(self) -> Offers:
+        """What the answers of a process say of this server."""
+        return Offers(
+            self.nsid, self.version, self.identity, self.cookies or (secrets.token_bytes(KEY_SIZE),)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -102,6 +111,11 @@ class Terms:
         for place, (pattern, _) in enumerate(self.zones):
             first.setdefault(pattern, place)
         object.__setattr__(self, "_first", first)
+
+    def with_cookies(self, secret: bytes) -> "Terms":
+        """These, with cookies made with that secret if none was chosen."""
+        options = replace(self.options, cookies=self.options.cookies or (secret,))
+        return replace(self, options=options)
 
     def serves(self, zone: str) -> bool:
         """Whether the zone of that id is to be served."""

@@ -11,7 +11,8 @@
 A message has a normal form if it is *plain*: QR, opcode, TC and Z are 0, one question of class IN with an
 uncompressed name, and then nothing or one OPT (version 0, no bits but DO, options that can be read).
 So neither spellings nor cookies nor sizes multiply entries, and each holds as long as its view is live. A client that
-offers between 512 and 1232 bytes gets the entry for 512. If that entry is truncated, its answer is made anew.
+offers between 512 and 1232 bytes gets the entry for 512. If that entry is truncated, its answer is made anew. An
+answer's options (offers.py) are put behind what is kept; if there is no room for them, it is made anew, too.
 
 The entries are in two parts. One has the names that the zone itself has, and those are limited by the size of the zone.
 The other has all the rest (NXDOMAIN, wildcards, below DNAME and cuts), of which clients can invent any number.
@@ -21,9 +22,10 @@ from collections.abc import Callable
 from typing import Final
 
 from xferzone.nameserver.generations import Generations
+from xferzone.nameserver.offers import SILENT, Offers
 from xferzone.nameserver.respond import NOBODY, response
 from xferzone.nameserver.view import View
-from xferzone.nameserver.wire import OUR_SIZE, SMALLEST_SIZE, parse
+from xferzone.nameserver.wire import FORMERR, OUR_SIZE, SMALLEST_SIZE, parse, with_options
 from xferzone.nameserver.zones import Zones
 from xferzone.zonefile.rdtypes import OPT
 
@@ -48,10 +50,18 @@ _NONE: Final = (b"", 0)
 class Responder:
     """Answers UDP messages; remembers answers to plain ones. The same bytes as `respond`, sooner."""
 
-    __slots__ = ("_other", "_own", "_zones", "client_of", "made")
+    __slots__ = ("_offers", "_other", "_own", "_zones", "client_of", "made")
 
-    def __init__(self, zones: Zones, own_size: int = OWN_SIZE, other_size: int = OTHER_SIZE) -> None:
+    # many: two bounds
+    def __init__(
+        self,
+        zones: Zones,
+        own_size: int = OWN_SIZE,
+        other_size: int = OTHER_SIZE,
+        offers: Offers = SILENT,
+    ) -> None:
         self._zones = zones
+        self._offers = offers
         #: The address of the client of a slot, while the batch with that slot is answered.
         self.client_of: Callable[[int], bytes] = lambda _slot: NOBODY
         self.made = 0  # messages that had no answer from before; a hit touches no counter
@@ -75,15 +85,22 @@ class Responder:
             if entry is not None:
                 kept = entry[0]
                 if not kept[0] & _TC or not _offers_more(message[end:]):
-                    return wire[:2] + kept[:10] + message[10:end] + kept[end:]
+                    answer = wire[:2] + kept[:10] + message[10:end] + kept[end:]
+                    if len(message) == len(normal):
+                        return answer
+                    told = self._offers.told(message[end + 11 :], self.client_of(slot))
+                    if not told.options and not told.fault:
+                        return answer
+                    if told.fault != FORMERR and len(answer) + len(told.options) <= _size(normal):
+                        return with_options(answer, told.options)
         self.made += 1
         query = parse(wire)
         if query is None:
             return None
-        made = response(query, self._zones, self.client_of(slot), tcp=False)
+        made = response(query, self._zones, self.client_of(slot), tcp=False, offers=self._offers)
         # A zero octet inside a label makes `end` too early: such a question is not kept.
         if normal and made.view is not None and end == 10 + len(query.question):
-            kept = made.message[2:12] + normal[10:end] + made.message[2 + end :]
+            kept = made.plain[2:12] + normal[10:end] + made.plain[2 + end :]
             self._keep(self._own if made.own else self._other, normal, (kept, made.view))
         return made.message
 
@@ -91,6 +108,7 @@ class Responder:
         """To be called between batches of up to FREED messages."""
         self._own.free()
         self._other.free()
+        self._offers.free()
 
     def _found(self, normal: bytes) -> tuple[bytes, View] | None:
         for part in (self._own, self._other):
@@ -127,6 +145,11 @@ def _normal_form(message: bytes) -> tuple[bytes, int]:
         return _NONE
     flags = b"\1\0" if message[0] & 1 else b"\0\0"
     return flags + counts + message[10 : end - 4].lower() + message[end - 4 : end] + opt, end
+
+
+def _size(normal: bytes) -> int:
+    """Bytes that an answer may have, at least, to a client whose message has that normal form with an OPT."""
+    return int.from_bytes(normal[-8:-6])
 
 
 def _offers_more(opt: bytes) -> bool:

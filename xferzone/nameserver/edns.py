@@ -22,13 +22,18 @@ class Edns(NamedTuple):
 
     def option(self, code: int) -> bytes | None:
         """The first option of that code; None: there is none."""
-        at = 0
-        while at < len(self.options):
-            found, size = _OPTION_HEAD.unpack_from(self.options, at)
-            at += 4 + size
-            if found == code:
-                return self.options[at - size : at]
-        return None
+        return found(self.options, code)
+
+
+def found(options: bytes, code: int) -> bytes | None:
+    """The first of these options, which are well formed, that has that code; None: there is none."""
+    at = 0
+    while at < len(options):
+        other, size = _OPTION_HEAD.unpack_from(options, at)
+        at += 4 + size
+        if other == code:
+            return options[at - size : at]
+    return None
 
 
 def check_options(options: bytes) -> None:

@@ -38,6 +38,7 @@ REFUSED: Final = 5
 YXDOMAIN: Final = 6
 NOTAUTH: Final = 9
 BADVERS: Final = 16
+BADCOOKIE: Final = 23
 
 OUR_SIZE: Final = 1232  # bytes of a UDP answer at most, and what our OPT offers; DNS flag day 2020
 SMALLEST_SIZE: Final = 512  # bytes of a UDP answer that everybody takes, RFC 1035 2.3.4
@@ -82,6 +83,7 @@ class Query(NamedTuple):
         edns: None: no OPT that could be read.
         tsig: the record that goes with the answer NOTAUTH; empty: it is not signed, or there is no room for that.
         fault: FORMERR, BADVERS, NOTAUTH (signed), or NOERROR if it can be answered by what it asks.
+        asks_nothing: it has no question, and else no fault.
     """
 
     id: bytes
@@ -93,6 +95,7 @@ class Query(NamedTuple):
     edns: Edns | None = None
     fault: int = NOERROR
     tsig: bytes = b""
+    asks_nothing: bool = False
 
     @property
     def opcode(self) -> int:
@@ -128,6 +131,7 @@ def parse(wire: bytes) -> Query | None:
     rdtype = rdclass = 0
     edns = tsig = None
     fault = FORMERR
+    asks_nothing = False
     try:
         at = _question_end(wire, 12) if questions else 12
         if questions == 1:
@@ -141,11 +145,12 @@ def parse(wire: bytes) -> Query | None:
             edns, version, tsig = _records(wire, at, counts)
         if questions == 1:
             fault = BADVERS if version else NOERROR if tsig is None else NOTAUTH
+        asks_nothing = not (questions or version or tsig)
     except (IndexError, struct.error, ValueError):
         pass  # FORMERR, with what was read so far
     if tsig is None or 12 + len(question) + _OPT_RECORD.size + len(tsig) > SMALLEST_SIZE:
         tsig = b""
-    return Query(wire[:2], flags, question, name, rdtype, rdclass, edns, fault, tsig)
+    return Query(wire[:2], flags, question, name, rdtype, rdclass, edns, fault, tsig, asks_nothing)
 
 
 def size_limit(query: Query) -> int:
@@ -181,6 +186,11 @@ def render(query: Query, answer: Answer, limit: int, options: bytes = b"") -> by
 def of_records(query: Query, count: int, records: bytes | bytearray) -> bytes:
     """The authoritative answer that holds these `count` records, made elsewhere."""
     return _message(query, AA, NOERROR, (count, 0, 0), records)
+
+
+def with_options(message: bytes, options: bytes) -> bytes:
+    """The message, which ends with an OPT record that has no options, with these."""
+    return message[:-2] + len(options).to_bytes(2) + options
 
 
 def _question_end(wire: bytes, at: int) -> int:

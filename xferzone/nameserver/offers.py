@@ -1,0 +1,97 @@
+"""What a server says of itself to those who ask: NSID, cookies, its version and name in class CHAOS.
+
+    option 3, NSID                     its identifier, in the same option
+    option 10, COOKIE                  cookies.py; FORMERR if malformed
+    version.bind, version.server       TXT and ANY of class CHAOS: the version
+    hostname.bind, id.server           the same: the name
+
+What is not configured is not said: options are ignored, and such questions REFUSED.
+
+Source: RFC 5001 2, RFC 7873 5.2, RFC 4892 3 (CHAOS names).
+"""
+
+import struct
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from xferzone.nameserver.cookies import CLIENT_SIZE, COOKIE, Cookies
+from xferzone.nameserver.edns import found, option
+from xferzone.nameserver.wire import BADCOOKIE, FORMERR, NOERROR
+from xferzone.zone.index import RRset
+from xferzone.zonefile.rdtypes import ANY, TXT
+
+CHAOS: Final = 3  # the class
+NSID: Final = 3  # the option code
+LONGEST_TEXT: Final = 255  # octets of a version or name: one string of a TXT record
+LONGEST_NSID: Final = 128  # octets; ours: an answer has to have room for it
+
+_TO_QUESTION: Final = 0xC00C
+_RECORD: Final = struct.Struct(">HHHLHB")  # of a TXT record, to the size of its one string
+
+
+class Told(NamedTuple):
+    """What options of a question bring about.
+
+    Fields:
+        options: for the answer.
+        has_cookie: it had a cookie, and one goes back.
+        is_proven: the client has the address that it seems to have, for it showed a valid cookie.
+        fault: FORMERR: a cookie is malformed; BADCOOKIE: a server cookie is not valid, which is no reason to refuse.
+    """
+
+    options: bytes = b""
+    has_cookie: bool = False
+    is_proven: bool = False
+    fault: int = NOERROR
+
+
+NOTHING: Final = Told()
+_MALFORMED: Final = Told(fault=FORMERR)
+
+
+class Offers:
+    """What this server says of itself; `now` is the time, in seconds since 1970, for whoever has a clock to set."""
+
+    __slots__ = ("_cookies", "_nsid", "_texts", "now")
+
+    def __init__(
+        self, nsid: bytes = b"", version: str = "", identity: str = "", secrets: Sequence[bytes] = ()
+    ) -> None:
+        """What is empty is not said; `secrets` as Cookies."""
+        self.now = 0
+        self._nsid = option(NSID, nsid) if nsid else b""
+        self._cookies = Cookies(secrets) if secrets else None
+        self._texts: dict[bytes, RRset] = {}
+        for text, names in (
+            (version, (b"\7version\4bind\0", b"\7version\6server\0")),
+            (identity, (b"\10hostname\4bind\0", b"\2id\6server\0")),
+        ):
+            octets = text.encode()
+            if octets:
+                head = _RECORD.pack(_TO_QUESTION, TXT, CHAOS, 0, 1 + len(octets), len(octets))
+                self._texts.update(dict.fromkeys(names, RRset(TXT, 1, head + octets)))
+
+    def told(self, asked: bytes, client: bytes) -> Told:
+        """What the options `asked` of the client of that address bring about."""
+        nsid = self._nsid if self._nsid and found(asked, NSID) is not None else b""
+        cookie = found(asked, COOKIE) if self._cookies is not None else None
+        if self._cookies is None or cookie is None:
+            return Told(nsid) if nsid else NOTHING
+        judged = self._cookies.judged(cookie, client, self.now)
+        if judged is None:
+            return _MALFORMED
+        fault = NOERROR if judged.is_valid or len(cookie) == CLIENT_SIZE else BADCOOKIE
+        return Told(nsid + judged.option, True, judged.is_valid, fault)
+
+    def text(self, name: bytes, rdtype: int) -> RRset | None:
+        """What is at a name of class CHAOS, in wire form and lower case; None: nothing is said."""
+        return self._texts.get(name) if rdtype in (TXT, ANY) else None
+
+    def free(self) -> None:
+        """To be called between batches."""
+        if self._cookies is not None:
+            self._cookies.free()
+
+
+#: A server that says nothing of itself.
+SILENT: Final = Offers()
