@@ -85,7 +85,7 @@ def revision(path: Path) -> str:
     laid_out = ("door" in columns, "brought" in tables, "zones" in checkins)
     assert laid_out == (found >= "0003", found >= "0005", found >= "0006")
     assert ("unchained" in tables, "asked" in tables) == (found >= "0007", found >= "0008")
-    assert ("pushing" in tables) == (found >= "0011")
+    assert ("pushing" in tables, "acknowledged" in tables) == (found >= "0011", found >= "0012")
     return str(found)
 
 
