@@ -21,6 +21,7 @@ from xferzone.nameserver.view import View
 from xferzone.nameserver.zones import Zones
 from xferzone.refs.branch import BranchName
 from xferzone.refs.served import Served, ServedZone, State, Version
+from xferzone.store import Store
 from xferzone.zone.index import Index
 from xferzone.zonefile.names import zone_name
 
@@ -56,6 +57,7 @@ class ServedZones(Zones):
         super().__init__()
         self._served = served
         self._terms = terms
+        self._store: Store | None = None
         self._indexes: Generations[Index] = Generations(INDEXES_SIZE)
         self._version: Version | None = None  # None: nothing was seen yet
         self._is_first_look = True
@@ -76,6 +78,13 @@ class ServedZones(Zones):
     def repository(self) -> Served:
         """What it reads: for more of a zone than its answers."""
         return self._served
+
+    @property
+    def store(self) -> Store:
+        """The same repository, for more than what is served: opened when it is first asked for."""
+        if self._store is None:
+            self._store = Store.open(self._served.path)
+        return self._store
 
     def tip(self, zone: str) -> ServedZone | None:
         """Where the branch stands that is served of the zone of that id. None: nothing of it is."""
@@ -110,6 +119,8 @@ class ServedZones(Zones):
 
     def close(self) -> None:
         self._served.close()
+        if self._store is not None:
+            self._store.close()
 
     def _follow(self, zone: ServedZone) -> None:
         name = _wire(zone.branch.zone)

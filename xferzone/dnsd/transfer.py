@@ -1,7 +1,12 @@
-"""Zones given away whole: AXFR, and the answers to IXFR.
+"""Zones given away: AXFR, and the answers to IXFR.
 
-    question ─> may it? (access.py) ─> its turn ─> the served tip ─> its frames are copied, statement by statement
-             ─> messages of 16 kB, one after the other, each a turn of the event loop
+    question ─> its turn ─> the served tip
+        AXFR    its frames are copied, statement by statement
+        IXFR    of its serial or ahead of it: the SOA alone
+                its version is on the line, and at most half of the zone has changed since: SOA, old SOA, what went,
+                SOA, what came, SOA (condensed.py, in a thread)
+                else as AXFR
+    ─> messages of 16 kB, one after the other, each a turn of the event loop
 
 What is sent is one version, whatever is committed meanwhile: a compiled index is the same bytes for ever under its
 number, and all of a version are copied before the first goes out. If one has gone, the zone has moved on twice, and the
@@ -12,25 +17,29 @@ Source: RFC 5936 2.2, RFC 1995 2 and 4.
 
 import asyncio
 import logging
+import struct
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, NamedTuple
 from weakref import WeakValueDictionary
 
 import dns.name
 
-from xferzone.dnsd import access
+from xferzone.dnsd import access, condensed
 from xferzone.dnsd.access import Refusals
+from xferzone.dnsd.condensed import Changes
 from xferzone.dnsd.following import ServedZones
 from xferzone.dnsd.signing import Asked
 from xferzone.errors import NotFound, NotReady, XferzoneError
 from xferzone.nameserver import stream
 from xferzone.nameserver import wire as dns_wire
 from xferzone.nameserver.edns import extended_error
+from xferzone.nameserver.generations import Generations
 from xferzone.nameserver.wire import Query
 from xferzone.refs.served import ServedZone, State, expanded
+from xferzone.store import Store
 from xferzone.zone import index
 from xferzone.zone.index import Index, RRset
 from xferzone.zonefile.names import zone_id
@@ -40,6 +49,8 @@ MAX_TRANSFERS: Final = 8  # at once; BIND's transfers-out is 10
 MAX_PER_CLIENT: Final = 4
 PATIENCE: Final = 30.0  # seconds that one waits for its turn
 MAX_PASSES: Final = 100  # of copying, while the zone moves on
+KEPT_SIZE: Final = 32 * 1024 * 1024  # bytes of differences that are kept for who asks next
+_OVERHEAD: Final = 500  # bytes of one beside its records
 _STEP: Final = 16  # frames copied in one turn of the event loop, some 2 ms
 _IN: Final = 1
 _NOT_READY: Final = extended_error(14)
@@ -75,6 +86,8 @@ class Transfers:
         self._turn = asyncio.Semaphore(MAX_TRANSFERS)
         self._busy: Counter[bytes] = Counter()  # transfers by client
         self._freed = asyncio.Condition()
+        self._kept: Generations[Changes] = Generations(KEPT_SIZE)
+        self._making: dict[bytes, asyncio.Future[Changes | None]] = {}
         self._frames: WeakValueDictionary[int, _Frame] = WeakValueDictionary()
 
     def concerns(self, query: Query | None) -> bool:
@@ -117,28 +130,82 @@ class Transfers:
     async def _send(self, asked: Asked, query: Query, client: bytes, send: Send) -> None:
         zone, began = zone_of(query.name), time.monotonic()
         try:
-            version = await self._copied(zone)
+            form, serial, rrsets = await self._wanted(asked, query, zone)
         except NotReady:
             await send(dns_wire.error(query, dns_wire.SERVFAIL, _NOT_READY))
             return
         except NotFound:  # it was removed meanwhile
             await send(dns_wire.error(query, dns_wire.NOTAUTH))
             return
+        except (ValueError, IndexError, struct.error):
+            await send(dns_wire.error(query, dns_wire.FORMERR))
+            return
         reserved = 0 if asked.signer is None else asked.signer.room
         size = 0
-        for message in stream.messages(query, _whole(version), reserved):
+        for message in stream.messages(query, rrsets, reserved):
             await send(message)
             size += len(message)
         _log.info(
             "dns transfer form=%s zone=%s client=%s key=%s serial=%d bytes=%d seconds=%.3f",
-            "axfr",
+            form,
             zone,
             access.shown_client(client),
             access.shown_name(asked.key) if asked.key else "none",
-            version.tip.serial,
+            serial,
             size,
             time.monotonic() - began,
         )
+
+    async def _wanted(
+        self, asked: Asked, query: Query, zone: str
+    ) -> tuple[str, int, Iterable[tuple[bytes, RRset]]]:
+        """The form of the answer, the served serial, and what is to be sent. Raises as `asked_serial` and `_copied`."""
+        tip = self._tip(zone)
+        if query.rdtype == IXFR:
+            before = stream.asked_serial(asked.message)
+            soa = self._soa(tip)
+            if not 0 < (tip.serial - before) % 2**32 < 2**31:
+                return "soa", tip.serial, [(b"", soa)]
+            found = await self._changes(zone, before, tip)
+            if found is not None:
+                return "ixfr", tip.serial, _condensed(soa, before, found)
+        version = await self._copied(zone)
+        return "axfr", version.tip.serial, _whole(version, self._soa(version.tip))
+
+    def _tip(self, zone: str) -> ServedZone:
+        """Raises as `_copied`."""
+        tip = self._zones.tip(zone)
+        if tip is None:
+            raise NotFound(f"zone {zone} is not served any longer")
+        if tip.state is State.DEFERRED:
+            raise NotReady(f"zone {zone} is not compiled")
+        return tip
+
+    def _soa(self, tip: ServedZone) -> RRset:
+        """The SOA of a version, as it is served."""
+        first = Index(expanded(self._frame(tip.numbers[0]).content))
+        text = index.rrset(first.find(b"") or index.EMPTY, SOA)
+        if text is None:
+            raise XferzoneError("the compiled files of a zone hold no SOA: run `xferzone rebuild`")
+        return stream.soa(tip.serial, text)
+
+    async def _changes(self, zone: str, before: int, tip: ServedZone) -> Changes | None:
+        """What came since the serial `before`, once for all who ask meanwhile. None: the whole zone is to be sent."""
+        key = struct.pack(">L", before) + bytes.fromhex(tip.checkin) + zone.encode()
+        kept = self._kept.young.get(key) or self._kept.old.get(key)
+        if kept is not None:
+            return kept
+        making = self._making.get(key)
+        if making is None:
+            store = self._zones.store
+            making = asyncio.ensure_future(asyncio.to_thread(_compared, store, zone, before, tip))
+            self._making[key] = making
+            making.add_done_callback(lambda _: self._making.pop(key))
+        found = await asyncio.shield(making)
+        if found is not None and self._kept.young.get(key) is None:
+            self._kept.put(key, found, found.size + _OVERHEAD)
+            self._kept.free()
+        return found
 
     async def _copied(self, zone: str) -> _Version:
         """The version that is served of a zone.
@@ -148,11 +215,7 @@ class Transfers:
         """
         kept: dict[int, _Frame] = {}
         for _ in range(MAX_PASSES):
-            tip = self._zones.tip(zone)
-            if tip is None:
-                raise NotFound(f"zone {zone} is not served any longer")
-            if tip.state is State.DEFERRED:
-                raise NotReady(f"zone {zone} is not compiled")
+            tip = self._tip(zone)
             try:
                 for at, number in enumerate(tip.numbers):
                     kept[number] = self._frame(number)
@@ -206,13 +269,24 @@ def zone_of(name: bytes) -> str:
     return zone_id(dns.name.from_wire(name, 0)[0])
 
 
-def _whole(version: _Version) -> Iterator[tuple[bytes, RRset]]:
+def _compared(store: Store, zone: str, before: int, tip: ServedZone) -> Changes | None:
+    with store.reader(in_parts=True) as reader:
+        found = condensed.changes(reader, zone, before, tip)
+        is_much = found is not None and 2 * found.records > condensed.records_of(reader, tip)
+        return None if is_much else found
+
+
+def _condensed(soa: RRset, before: int, found: Changes) -> Iterator[tuple[bytes, RRset]]:
+    yield b"", soa
+    yield b"", stream.soa(before, found.soa or soa)
+    yield from found.gone
+    yield b"", soa
+    yield from found.come
+    yield b"", soa
+
+
+def _whole(version: _Version, soa: RRset) -> Iterator[tuple[bytes, RRset]]:
     """The zone between its SOA and its SOA."""
-    first = Index(expanded(version.frames[0].content))
-    text = index.rrset(first.find(b"") or index.EMPTY, SOA)
-    if text is None:
-        raise XferzoneError("the compiled files of a zone hold no SOA: run `xferzone rebuild`")
-    soa = stream.soa(version.tip.serial, text)
     yield b"", soa
     for frame in version.frames:
         for key, node in Index(expanded(frame.content)):

@@ -68,7 +68,7 @@ class Served:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._opened = _Opened(path)
         self._files = 1
         self._due = time.monotonic() + LOOK_S
@@ -97,14 +97,14 @@ class Served:
     def _reopen(self) -> None:
         old = self._opened
         try:
-            fresh = _Opened(self._path)
+            fresh = _Opened(self.path)
         except ForeignLog:
             # The log is that of the old file, and is in nobody's way when all have closed that.
             old.let_go()
             raise
         if old.project not in (None, fresh.project):  # None: an empty mirror does not know it yet
             fresh.close()
-            raise XferzoneError(f"{self._path} was replaced by a repository of another project")
+            raise XferzoneError(f"{self.path} was replaced by a repository of another project")
         old.let_go()
         self._opened, self._files = fresh, self._files + 1
 

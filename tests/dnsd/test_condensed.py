@@ -1,0 +1,196 @@
+"""What an IXFR brings, applied to the version that its sender has, is the version that is served."""
+
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import dns.message
+import dns.query
+import dns.rdatatype
+import dns.rrset
+import dns.xfr
+import dns.zone
+import pytest
+
+from tests.dnsd.test_following import World
+from tests.dnsd.test_transfer import HERE, talk, terms, transferred
+from xferzone.refs import BranchName
+from xferzone.zone.changes import parse_change
+
+ZONE = "example.com"
+MAIN = BranchName(ZONE, "main")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path)
+    yield made
+    made.zones.close()
+
+
+def asked(port: int, serial: int) -> list[dns.rrset.RRset]:
+    """The records of the answer to an IXFR from that serial."""
+    query = dns.message.make_query(ZONE, "IXFR", use_edns=False)
+    query.authority.append(dns.rrset.from_text(f"{ZONE}.", 0, "IN", "SOA", f"a. b. {serial} 1 1 1 1"))
+    answer = dns.query.tcp(query, "127.0.0.1", 20, port, one_rr_per_rrset=True)
+    return list(answer.answer)
+
+
+def form(records: Sequence[dns.rrset.RRset]) -> str:
+    if len(records) == 1:
+        return "soa"
+    return "ixfr" if records[1].rdtype == dns.rdatatype.SOA else "axfr"
+
+
+def follow(port: int, zone: dns.zone.Zone) -> None:
+    """Bring the zone up to date by IXFR, as a secondary does."""
+    query, _ = dns.xfr.make_query(zone)
+    dns.query.inbound_xfr("127.0.0.1", zone, query, port=port, timeout=20)
+
+
+def copied(zone: dns.zone.Zone) -> dns.zone.Zone:
+    made = dns.zone.Zone(zone.origin)
+    with made.writer(True) as txn:
+        for name, rdataset in zone.iterate_rdatasets():
+            txn.add(name, rdataset)
+    return made
+
+
+def text(zone: dns.zone.Zone) -> str:
+    return str(zone.to_text(sorted=True))
+
+
+def hosts(number: int) -> list[str]:
+    return [f"host{each} 300 A 192.0.2.{each % 250}" for each in range(number)]
+
+
+def test_from_every_version_of_a_random_history_one_ixfr_leads_to_the_served_one(world: World) -> None:
+    chance = random.Random(11)
+    world.put(ZONE, *hosts(3_000), "mix 300 MX 5 a", "mix 300 MX 6 b", serial=4_294_967_290)
+    versions: list[dns.zone.Zone] = []
+
+    def asks(port: int) -> None:
+        for step in range(24):
+            versions.append(transferred(port))
+            change_one(world, chance, step)
+        served = transferred(port)
+        for version in versions:
+            assert version.get_soa().serial != served.get_soa().serial
+            made = copied(version)
+            follow(port, made)
+            assert text(made) == text(served)
+            assert form(asked(port, version.get_soa().serial)) == "ixfr"
+
+    talk(world, terms(HERE), asks)
+
+
+def change_one(world: World, chance: random.Random, step: int) -> None:
+    host = f"host{100 + chance.randrange(2_900)}.{ZONE}"
+    wanted = chance.choice(
+        [
+            f"set {host} 300 A 192.0.2.{step}",
+            f"set {host} {step + 400} A 192.0.2.7",
+            f"add {host} 60 TXT t{step}",
+            f"add new{step}.{host} 60 MX 5 {host}.",
+            f"delete host{step}.{ZONE}",
+            f"set mix.{ZONE} {600 + step} MX 5 a.{ZONE}.",
+            f"set {ZONE} 3600 SOA ns.invalid. h.invalid. 1 {3_601 + step} 600 86400 300",
+        ]
+    )
+    change(world, wanted)
+
+
+def change(world: World, words: str) -> None:
+    verb, *rest = words.split()
+    with world.editing(ZONE) as edit:
+        edit.change([parse_change(verb, rest)], words)
+
+
+def test_of_a_change_of_ttl_alone_the_set_goes_and_comes(world: World) -> None:
+    world.put(ZONE, *hosts(10), "mix 300 MX 5 a", "mix 300 MX 6 b", serial=7)
+    world.put(ZONE, *hosts(10), "mix 60 MX 5 a", "mix 60 MX 6 b", serial=7)
+
+    def asks(port: int) -> None:
+        records = [str(record).split(" ", 4) for record in asked(port, 7)]
+        assert [(row[1], row[3], row[4].split()[2 if row[3] == "SOA" else 0]) for row in records] == [
+            ("3600", "SOA", "8"),
+            ("3600", "SOA", "7"),
+            ("300", "MX", "5"),
+            ("300", "MX", "6"),
+            ("3600", "SOA", "8"),
+            ("60", "MX", "5"),
+            ("60", "MX", "6"),
+            ("3600", "SOA", "8"),
+        ]
+
+    talk(world, terms(HERE), asks)
+
+
+def test_which_form_an_answer_has(world: World) -> None:
+    world.put(ZONE, *hosts(20), serial=7)
+    change(world, f"set host1.{ZONE} 300 A 192.0.2.99")
+
+    def asks(port: int) -> None:
+        assert form(asked(port, 7)) == "ixfr"
+        assert form(asked(port, 8)) == "soa"
+        assert form(asked(port, 9)) == "soa"
+        assert form(asked(port, (8 + 2**31 + 5) % 2**32)) == "axfr"  # before ours by RFC 1982, and not known
+        assert form(asked(port, 6)) == "axfr"
+        world.put(ZONE, *(row.replace("192.0.2", "198.51.100") for row in hosts(20)), serial=7)
+        assert form(asked(port, 9)) == "soa"
+        assert form(asked(port, 8)) == "axfr"  # all of the zone has changed
+
+    talk(world, terms(HERE), asks)
+
+
+def test_over_a_removal_and_a_reset_the_differences_are_those_of_the_versions(world: World) -> None:
+    world.put(ZONE, *hosts(20), serial=7)
+
+    def asks(port: int) -> None:
+        first = transferred(port)
+        before, _ = world.project.served(str(MAIN))
+        change(world, f"set host1.{ZONE} 300 A 192.0.2.99")
+        second = transferred(port)
+        with world.editing(ZONE) as edit:
+            edit.reset(before, "back")
+        third = transferred(port)
+        world.remove(ZONE)
+        world.put(ZONE, *hosts(20), "host2 300 TXT again", serial=7)
+        for version in (first, second, third):
+            made = copied(version)
+            assert form(asked(port, version.get_soa().serial)) == "ixfr"
+            follow(port, made)
+            assert text(made) == text(transferred(port))
+
+    talk(world, terms(HERE), asks)
+
+
+def test_a_version_written_by_hand_is_read_whole(world: World) -> None:
+    apex = b"@ 3600 SOA ns.invalid. h.invalid. 7 3600 600 86400 300\n@ 3600 NS ns.invalid.\n"
+    world.put("b.example", "www 60 A 192.0.2.1", serial=7)
+    hand = b"$TTL 60\n" + apex + b"www A 192.0.2.1\n 300 A 192.0.2.2\nmail (\n A 192.0.2.3 )\n"
+    project = world.project
+    parent, _ = project.served("b.example/main")
+    project.push(project.manifest(None, parent, files={"b.example.zone": hand}))
+    later = hand.replace(b"192.0.2.3", b"192.0.2.4")
+    parent, serial = project.served("b.example/main")
+    assert serial == 8
+    project.push(project.manifest(None, parent, files={"b.example.zone": later}))
+
+    def asks(port: int) -> None:
+        zone = transferred(port, zone="b.example.")
+        assert zone.get_soa().serial == 9
+        for serial in (7, 8):
+            query = dns.message.make_query("b.example", "IXFR", use_edns=False)
+            query.authority.append(
+                dns.rrset.from_text("b.example.", 0, "IN", "SOA", f"a. b. {serial} 1 1 1 1")
+            )
+            rows = dns.query.tcp(query, "127.0.0.1", 20, port, one_rr_per_rrset=True).answer
+            assert form(rows) == "ixfr"
+            said = [
+                " ".join(str(row).split()[1:5:3] + str(row).split()[0:1]) for row in rows if row.rdtype == 1
+            ]
+            assert "60 192.0.2.4 mail.b.example." in said
+            assert ("60 192.0.2.3 mail.b.example." in said) == (serial == 8)
+
+    talk(world, terms(HERE), asks)

@@ -1,0 +1,159 @@
+"""What came of a zone's records from one version to another, for an IXFR: no journal is kept, the two are compared.
+
+    files that both have                        not read
+    files whose lines can be compared           lines that only one of them has, name by name
+    a version that was written by hand          all of both versions is read, if that is not much
+
+A file can be compared by its lines if each of them states owner, TTL and type, and no RRset has two TTLs: then a line
+is a record as it is served. So are all files of ours (docs/architecture.md, Canonical form).
+
+Source: RFC 1995 3 (differences, condensed).
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from xferzone.errors import NotFound, ZoneInvalid
+from xferzone.hashing import ArtifactId
+from xferzone.refs import line
+from xferzone.refs.served import ServedZone
+from xferzone.store import Reader
+from xferzone.zone import compile as compiling
+from xferzone.zone import cut
+from xferzone.zone.difference import between
+from xferzone.zone.index import RRset, made_rrset
+from xferzone.zonefile import names, text
+from xferzone.zonefile.rdtypes import SOA
+from xferzone.zonefile.record import Record
+
+MAX_READ: Final = 1_000_000  # bytes of a version written by hand that is read; some 0.3 s
+_LINES: Final = re.compile(
+    rb"(?:\$TTL [0-9]+(?: ;[^\n]*)?\n)?(?:(?:;[^\n]*|[^\s;$()\"]+ [0-9]+ [A-Z0-9]+ [^\n]*)\n)*"
+)
+_TTL: Final = re.compile(rb"^([^\s;$]+) ([0-9]+) ([A-Z0-9]+) ", re.MULTILINE)
+_SEVERAL: Final = (b"RRSIG", b"SIG")  # signatures of one owner are several RRsets
+
+#: Sort keys of owners, and records, in owner order.
+Rows = tuple[tuple[bytes, RRset], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Records that went and came, without the SOA; `soa`: that of the older version, None: of both alike.
+
+    `records`: how many; `size`: bytes of them.
+    """
+
+    gone: Rows
+    come: Rows
+    soa: RRset | None
+    records: int
+    size: int
+
+
+def changes(reader: Reader, zone: str, serial: int, tip: ServedZone) -> Changes | None:
+    """What came between the version of that serial and the one that is served. None: that is not known, or too much.
+
+    It gives way between two files (Reader.give_way).
+    """
+    for before in line.with_serial(reader, zone, tip.checkin, serial):
+        own = cut.zone_files(zone, reader.files(before))
+        if own:
+            return _between(reader, zone, own, tip)
+    return None
+
+
+def records_of(reader: Reader, tip: ServedZone) -> int:
+    """How many records the served version has."""
+    query = "SELECT records FROM zone_index WHERE number = ?"
+    rows = (reader.db.execute(query, (number,)).fetchone() for number in tip.numbers)
+    return sum(row[0] for row in rows if row is not None)
+
+
+def _between(reader: Reader, zone: str, old: Mapping[str, ArtifactId], tip: ServedZone) -> Changes | None:
+    new = cut.zone_files(zone, reader.files(tip.checkin))
+    is_ours = {compiling.number_of(zone, file) for file in new.values()} == set(tip.numbers)
+    found = _by_lines(reader, zone, old, new) if is_ours else None
+    return found or _by_records(reader, zone, old, new)
+
+
+def _by_lines(
+    reader: Reader, zone: str, old: Mapping[str, ArtifactId], new: Mapping[str, ArtifactId]
+) -> Changes | None:
+    """The changes by lines; None: they cannot be compared so."""
+    origin = names.zone_name(zone)
+    gone: dict[bytes, None] = {}
+    come: dict[bytes, None] = {}
+    shared = set(old.values()) & set(new.values())
+    for name in sorted(old.keys() | new.keys()):
+        was, now = ({file} - shared - {None} for file in (old.get(name), new.get(name)))
+        if was == now:
+            continue
+        reader.give_way()
+        before, after = ([reader.content(file) for file in files if file] for files in (was, now))
+        if not all(map(_has_plain_lines, before)):
+            return None
+        found = between(before, after, origin)
+        gone |= dict.fromkeys(found.gone)
+        come |= dict.fromkeys(found.come)
+    try:
+        # What went from one file may have come in the next.
+        sides = [_read(only, zone) for only in (gone.keys() - come.keys(), come.keys() - gone.keys())]
+    except ZoneInvalid:
+        return None
+    return _made(*sides)
+
+
+def _has_plain_lines(content: bytes) -> bool:
+    if _LINES.fullmatch(content) is None:
+        return False
+    ttls: dict[tuple[bytes, bytes], bytes] = {}
+    return all(
+        ttls.setdefault((owner, kind), ttl) == ttl or kind in _SEVERAL
+        for owner, ttl, kind in _TTL.findall(content)
+    )
+
+
+def _read(lines: Iterable[bytes], zone: str) -> list[Record]:
+    written = sorted(lines)
+    return text.read(b"\n".join(written) + b"\n", names.zone_name(zone)) if written else []
+
+
+def _by_records(
+    reader: Reader, zone: str, old: Mapping[str, ArtifactId], new: Mapping[str, ArtifactId]
+) -> Changes | None:
+    """The changes of two versions, each read whole. None: they are long, or one cannot be read."""
+    sides = []
+    for own in (old, new):
+        if sum(reader.sizes(set(own.values())).values()) > MAX_READ:
+            return None
+        try:
+            task = compiling.Task(zone, {name: (file, reader.content(file)) for name, file in own.items()})
+            sides.append(text.normalised(compiling.union(task).records, names.zone_name(zone))[0])
+        except (NotFound, ZoneInvalid):
+            return None
+        reader.give_way()
+    return _made(*sides)
+
+
+def _made(before: Iterable[Record], after: Iterable[Record]) -> Changes:
+    was, now = ({record[:4]: None for record in side} for side in (before, after))
+    gone, come = (row for row in was if row not in now), (row for row in now if row not in was)
+    soa = None
+    sides = []
+    for is_old, rows in ((True, gone), (False, come)):
+        made = []
+        for owner, ttl, rdtype, rdata in rows:
+            rrset = made_rrset(rdtype, ttl, [rdata])
+            if rdtype != SOA:
+                made.append((names.owner_key(owner), rrset))
+            elif is_old:
+                soa = rrset
+        sides.append(tuple(sorted(made)))
+    size = sum(len(key) + len(rrset.records) + _OVERHEAD for side in sides for key, rrset in side)
+    return Changes(sides[0], sides[1], soa, len(sides[0]) + len(sides[1]), size)
+
+
+_OVERHEAD: Final = 250  # bytes that CPython spends on a row beside its octets

@@ -1,0 +1,39 @@
+"""Which version of a branch a serial stands for.
+
+A secondary may have its version from another server of the group, or from an earlier life of this repository: so it is
+looked for on the first-parent line, whose serials follow from manifests alone (law 3), and not in the log of this
+repository's moves.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from xferzone.hashing import ArtifactId
+from xferzone.store import schema
+from xferzone.store.chains import id_of
+from xferzone.store.reader import Reader
+
+MAX_BACK: Final = 100_000  # check-ins from the tip on; some 0.2 s. Who is further behind gets the whole zone
+
+
+def with_serial(reader: Reader, zone: str, tip: ArtifactId, serial: int) -> Iterator[ArtifactId]:
+    """The check-ins on the first-parent line of `tip` that serve the zone at that serial, the newest first.
+
+    One that holds no files of the zone has the serial of the one before it.
+    """
+    known = "SELECT 1 FROM serial WHERE zone = ? AND serial = ? LIMIT 1"
+    if reader.db.execute(known, (zone, serial)).fetchone() is None:
+        return
+    # Without ORDER BY it comes in the order in which it is found, and the rest of the line is not walked.
+    rows = reader.db.execute(
+        """WITH RECURSIVE line(rid, depth) AS (
+               SELECT rid, 0 FROM blob WHERE hash = ?
+               UNION ALL
+               SELECT parent.parent, depth + 1 FROM line JOIN parent ON child = line.rid AND position = 0
+               WHERE depth < ?)
+           SELECT hash FROM line JOIN serial ON serial.checkin = line.rid AND zone = ? AND serial = ?
+           JOIN checkin ON checkin.rid = line.rid AND place <> ? JOIN blob ON blob.rid = line.rid""",
+        (bytes.fromhex(tip), MAX_BACK, zone, serial, schema.INVALID),
+    )
+    for (raw,) in rows:
+        yield id_of(raw)
