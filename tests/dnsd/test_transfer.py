@@ -51,7 +51,7 @@ def talk(world: World, on: Terms, asks: Callable[[int], None]) -> None:
 
 async def _served(zones: ServedZones, asks: Callable[[int], None]) -> None:
     server = await asyncio.start_server(Agent(zones).talk, "127.0.0.1", 0)
-    async with server, asyncio.timeout(60):
+    async with server, asyncio.timeout(240):
         await asyncio.to_thread(asks, server.sockets[0].getsockname()[1])
 
 
@@ -71,13 +71,13 @@ def refused(port: int, *, signed: bool = False, zone: str = "example.com.", kind
 
 
 def test_a_zone_is_given_away_whole_with_the_served_serial(world: World) -> None:
-    rows = [f"host{number} 300 A 192.0.2.1" for number in range(20_000)]
+    rows = [f"host{number} 300 A 192.0.2.1" for number in range(4_000)]
     world.put("example.com", *rows, "a.b.c 60 MX 5 host1", serial=77)
 
     def asks(port: int) -> None:
         zone = transferred(port)
         assert zone.get_soa().serial == 77
-        assert len(zone.nodes) == 20_002
+        assert len(zone.nodes) == 4_002
         assert str(zone.find_rdataset("a.b.c", "MX")) == "60 IN MX 5 host1"
 
     talk(world, terms(HERE), asks)
