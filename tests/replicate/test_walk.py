@@ -1,5 +1,6 @@
 """Walks, against a model of what leads where, over random histories: merges, baselines, controls, what is missing."""
 
+import itertools
 import random
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from xferzone.errors import PeerError
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.replicate.messages import Walk
 from xferzone.replicate.walking import Bounds, Page, UnknownRoot, Walking
-from xferzone.store import Store, closure, controls
+from xferzone.store import Store, closure, controls, turns
 
 START = 1_700_000_000_000
 NAMES = ("a.example.zone", "b.example.zone", "b.example.zone.d/1.zone", "notes.txt")
@@ -333,6 +334,32 @@ def test_what_is_no_cursor_is_refused(more: str, store: Store, world: World) -> 
 def test_a_hundred_thousand_check_ins_in_a_line_cost_no_stack() -> None:
     parents = {row: [row - 1] for row in range(2, 100_001)} | {1: []}
     assert closure.order(parents, [100_000]) == list(range(1, 100_001))
+
+
+@pytest.mark.parametrize("size", [1, 2, 7])
+def test_all_that_leads_to_the_roots_is_read_in_short_statements_to_the_same_end(
+    size: int, store: Store, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dice = random.Random(size)
+    x = line(world, 5)
+    for number in range(60):
+        parents = dict.fromkeys([x[-dice.choice([1, 1, 2, 5])], *dice.sample(x, dice.choice([0, 0, 2]))])
+        x.append(world.checkin([*parents], {"a.example.zone": world.add(b"%d\n" % number, [])}))
+    fill(store, world)
+    with store.reader() as reader:
+        rows = closure.rows(reader, x)
+        roots, known = [rows[x[-1]], rows[x[40]]], [rows[x[dice.randrange(40)]]]
+        whole = closure.closure(reader, roots, known)
+    monkeypatch.setattr(closure, "PAGE", size)
+    monkeypatch.setattr(turns, "clock", itertools.count().__next__)  # every transaction lasts long
+    run: list[str] = []
+    with store.reader(in_parts=True) as reader:
+        reader.db.set_trace_callback(run.append)
+        assert closure.closure(reader, roots, known) == whole
+        reader.db.set_trace_callback(None)
+    statements = sum("RECURSIVE" in each for each in run)
+    assert run.count("COMMIT") == statements + 1  # one more before they are put in order
+    assert statements > len(whole.reached or ()) / (size + 8)
 
 
 def test_parents_that_lead_in_a_circle_end() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from xferzone.hashing import ArtifactId
 from xferzone.store import schema
 from xferzone.store.chains import id_of
-from xferzone.store.reader import Reader
+from xferzone.store.reader import Reader, selected_in_parts
 from xferzone.store.sql import selected
 
 _CONTROLS = "FROM tag WHERE target <> source AND source NOT IN (SELECT rid FROM checkin)"
@@ -45,7 +45,7 @@ def since(reader: Reader, position: int) -> list[tuple[int, int, bool]]:
 def about(reader: Reader, rows: Collection[int]) -> set[int]:
     """The positions of all that are about an artifact in one of these rows."""
     query = f"SELECT source {_CONTROLS} AND target IN (?)"
-    return {source for (source,) in selected(reader.db, query, rows)}
+    return {source for (source,) in selected_in_parts(reader, query, rows)}
 
 
 def names(reader: Reader, positions: Collection[int]) -> list[ArtifactId]:

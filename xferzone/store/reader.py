@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from xferzone import artifacts
 from xferzone.artifacts import CheckIn, FileCard
@@ -17,7 +17,9 @@ from xferzone.store.emptiness import check_not_empty, emptiness
 from xferzone.store.sql import selected
 
 _Value = TypeVar("_Value")
+_Bound = TypeVar("_Bound", int, bytes)
 
+_PRESENT: Final = "SELECT hash FROM blob WHERE content IS NOT NULL AND hash IN (?)"
 _LOOK: Final = 5_000  # ids looked up between two looks at the time, some 20 ms
 _KEPT_CARDS = 120_000  # of manifests kept parsed, some 40 MB: each is read several times
 _SHARED = 30  # cards that two manifests share take the room of one
@@ -35,9 +37,21 @@ class Part:
         """Begin another one if this one has lasted LONG_S; whether it did."""
         if turns.clock() - self._began < turns.LONG_S:
             return False
+        self.end()
+        return True
+
+    def end(self) -> None:
+        """Begin another one."""
         self._begin_next()
         self._began = turns.clock()
-        return True
+
+
+def selected_in_parts(reader: "Reader", query: str, values: Collection[_Bound]) -> Iterator[tuple[Any, ...]]:
+    """As sql.py's `selected`, of very many: it gives way."""
+    every = list(values)
+    for start in range(0, len(every), _LOOK):
+        yield from selected(reader.db, query, every[start : start + _LOOK])
+        reader.give_way()
 
 
 class Reader:
@@ -60,6 +74,11 @@ class Reader:
         Nothing that was read before need hold after it; a writer's work so far is committed.
         """
         return self._part is not None and self._part.end_if_long()
+
+    def let_go(self) -> None:
+        """End this transaction if it may be cut: much comes that reads nothing. The next read begins another."""
+        if self._part is not None:
+            self._part.end()
 
     def fault(self, site: str, p: float) -> None:
         """A place where the process may die (faults.py)."""
@@ -107,17 +126,12 @@ class Reader:
 
     def present(self, ids: Iterable[ArtifactId]) -> set[ArtifactId]:
         """Those of `ids` whose content is here."""
-        query = "SELECT hash FROM blob WHERE content IS NOT NULL AND hash IN (?)"
-        return {id_of(raw) for (raw,) in selected(self.db, query, [bytes.fromhex(each) for each in ids])}
+        return {id_of(raw) for (raw,) in selected(self.db, _PRESENT, [bytes.fromhex(each) for each in ids])}
 
     def present_in_parts(self, ids: Collection[ArtifactId]) -> set[ArtifactId]:
         """`present`, of very many: it gives way."""
-        every = list(ids)
-        here: set[ArtifactId] = set()
-        for start in range(0, len(every), _LOOK):
-            here |= self.present(every[start : start + _LOOK])
-            self.give_way()
-        return here
+        rows = selected_in_parts(self, _PRESENT, [bytes.fromhex(each) for each in ids])
+        return {id_of(raw) for (raw,) in rows}
 
     def content(self, artifact: ArtifactId) -> bytes:
         """The artifact's bytes, verified.
