@@ -10,6 +10,7 @@
     xferzone_dns_cache_hits_total     none
     xferzone_walk_requests_total      kind, outcome
     xferzone_walk_bytes_total         direction
+    xferzone_dns_routed_total         cohort
 
 Every label has a fixed set of values, with `other` for the rest, so that no client makes series. A series with labels
 is told once it has counted something.
@@ -65,6 +66,7 @@ RCODES: Final[Mapping[int, str]] = {
     9: "NOTAUTH",
     16: "BADVERS",
 }
+COHORTS: Final = ("main", "canary")
 NO_ANSWER: Final = "none"  # a message that deserves no answer
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)  # seconds
 
@@ -128,9 +130,12 @@ WALKS: Final = Family(
     HITS.end,
 )
 WALK_BYTES: Final = Family("xferzone_walk_bytes_total", "Bytes of their bodies", _DIRECTION, WALKS.end)
-SIZE: Final = WALK_BYTES.end  # cells
+ROUTED: Final = Family(
+    "xferzone_dns_routed_total", "Answers of zones with a canary", {"cohort": COHORTS}, WALK_BYTES.end
+)
+SIZE: Final = ROUTED.end  # cells
 
-_COUNTERS: Final = (ROUNDS, BYTES, ARTIFACTS, QUESTIONS, ANSWERS, HITS, WALKS, WALK_BYTES)
+_COUNTERS: Final = (ROUNDS, BYTES, ARTIFACTS, QUESTIONS, ANSWERS, HITS, WALKS, WALK_BYTES, ROUTED)
 
 
 def observed(kind: str, seconds: float) -> dict[int, int]:

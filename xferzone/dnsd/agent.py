@@ -139,7 +139,9 @@ class Agent:
     def beat(self) -> None:
         """To be called every second."""
         self._service.refresh()  # for the count of zones, where nobody asks
+        self._service.tell_doubts()
         self._tally.beat(len(self._zones))
+        self._tally.routed(self._zones.routed)
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer what comes on one connection until it ends."""

@@ -137,6 +137,7 @@ class Answerer:
         pulse.beat()
         self._service.refresh()  # for the count of zones, where nobody asks
         self._tally.beat(len(self._zones))
+        self._tally.routed(self._zones.routed)
 
     def _leave(self) -> None:
         for bound in self._bound.values():

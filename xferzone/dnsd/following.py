@@ -5,25 +5,30 @@
                refs that moved since the last move seen ─> their views die; new ones open at the next question
                   | another file has taken the repository's name
                all views die, and the zones are those of that file
+    of a zone whose terms name them, two branches are followed: the served one and the canary's; a move of either is one
+    of the zone
     parts      compiled zone files, by number, shared by all views; what does not fit INDEXES_SIZE is read again
 
 If the repository cannot be read, the views as they are go on answering, and it is tried again after RETRY seconds.
 """
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from xferzone.dnsd.terms import PLAIN, Terms
+from xferzone.dnsd.canaries import Canaries, Comparison
+from xferzone.dnsd.terms import PLAIN, Canary, Terms
 from xferzone.errors import CannotServe, NotFound
 from xferzone.nameserver.generations import Generations
 from xferzone.nameserver.view import View
 from xferzone.nameserver.zones import Zones
-from xferzone.refs.branch import BranchName
+from xferzone.refs.branch import DEFAULT_BRANCH, BranchName
 from xferzone.refs.served import Served, ServedZone, State, Version
 from xferzone.store import Store
 from xferzone.zone.index import Index
 from xferzone.zonefile.names import zone_name
+from xferzone.zonefile.rdtypes import SOA
 
 INDEXES_SIZE: Final = 512 * 1024 * 1024  # bytes of compiled zone files kept in a process
 POLL: Final = 0.001  # seconds that an answer may lag behind the repository
@@ -58,6 +63,13 @@ class ServedZones(Zones):
         self._served = served
         self._terms = terms
         self._store: Store | None = None
+        self._canaries = Canaries(terms)
+        self.resolvers = self._canaries.resolvers
+        #: Of zones whose terms name a branch other than main or a canary: where these branches and main stand.
+        self._stands: dict[str, dict[str, ServedZone]] = {}
+        self._doubtful: set[str] = set()  # those of them that moved since `doubts` was asked
+        self._uncompiled: set[str] = set()  # those of them whose canary will be compiled without a move
+        self._told: dict[str, list[str]] = {}  # doubts by zone
         self._indexes: Generations[Index] = Generations(INDEXES_SIZE)
         self._version: Version | None = None  # None: nothing was seen yet
         self._is_first_look = True
@@ -104,13 +116,16 @@ class ServedZones(Zones):
         version = self._served.version()
         if version != self._version:
             is_another = self._version is not None and version.file != self._version.file
-            last, moved = self._served.changes(0 if is_another else self._move)
+            last, moved = self._served.changes(0 if is_another else self._move, self._wants)
             if is_another:
                 self.clear()
+                for seen in (self._stands, self._doubtful, self._uncompiled):
+                    seen.clear()
                 self._indexes = Generations(INDEXES_SIZE)
             for zone in moved:
-                if self._terms.serves(zone.branch.zone):
-                    self._follow(zone)
+                self._follow(zone)
+            for uncompiled in self._uncompiled.copy():
+                self._put(uncompiled)
             self._move, self._version = last, version
             if self._is_first_look or is_another or self.awaited:  # no mirror becomes empty again
                 self.awaited = EMPTY if self._served.is_empty_mirror() else ""
@@ -122,12 +137,79 @@ class ServedZones(Zones):
         if self._store is not None:
             self._store.close()
 
-    def _follow(self, zone: ServedZone) -> None:
-        name = _wire(zone.branch.zone)
-        if zone.state is State.REMOVED:
+    def doubts(self) -> list[str]:
+        """What is not served as it was chosen, and why: each once, and again when it changes.
+
+        Raises:
+            XferzoneError: a zone cannot be read; the next call tries again.
+        """
+        told = []
+        for zone in sorted(self._doubtful):
+            found = list(self._doubts(zone))
+            told += [doubt for doubt in found if doubt not in self._told.get(zone, ())]
+            self._told[zone] = found
+            self._doubtful.remove(zone)
+        return told
+
+    def _doubts(self, zone: str) -> Iterator[str]:
+        chosen, stands = self._terms.of(zone), self._stands[zone]
+        served = stands.get(chosen.branch)
+        if served is None:
+            if any(each.state is not State.REMOVED for each in stands.values()):
+                yield f"zone {zone}: branch {chosen.branch} does not exist: the zone is not served"
+        elif served.state is State.REMOVED:
+            yield f"zone {zone}: branch {chosen.branch} was removed: the zone is not served"
+        elif chosen.canary is not None:
+            main = self.find(_wire(zone), SOA)
+            if main is not None:
+                compared = self._compared(zone, main, chosen.canary)
+                for doubt in compared.doubts():
+                    yield f"zone {zone}: canary branch {chosen.canary.branch} {doubt}"
+
+    def _wants(self, branch: BranchName) -> bool:
+        if not self._terms.serves(branch.zone):
+            return False
+        chosen = self._terms.of(branch.zone)
+        canary = None if chosen.canary is None else chosen.canary.branch
+        return branch.branch in (DEFAULT_BRANCH, chosen.branch, canary)
+
+    def _follow(self, moved: ServedZone) -> None:
+        zone = moved.branch.zone
+        chosen = self._terms.of(zone)
+        if chosen.branch == DEFAULT_BRANCH and chosen.canary is None:
+            self._serve(zone, moved)
+            return
+        self._stands.setdefault(zone, {})[moved.branch.branch] = moved
+        self._doubtful.add(zone)
+        if moved.branch.branch == chosen.branch or chosen.canary is not None:
+            self._put(zone)
+
+    def _put(self, zone: str) -> None:
+        """Serve a zone, whose branches were seen, anew, or no longer."""
+        self._uncompiled.discard(zone)
+        self._serve(zone, self._stands[zone].get(self._terms.of(zone).branch))
+
+    def _serve(self, zone: str, served: ServedZone | None) -> None:
+        name = _wire(zone)
+        if served is None or served.state is State.REMOVED:
             self.remove(name)
         else:
-            self.put(name, lambda: View(name, zone.serial, self._served.indexes(zone), self._index))
+            self.put(name, lambda: self._view(name, served))
+
+    def _view(self, name: bytes, served: ServedZone) -> View:
+        view = View(name, served.serial, self._served.indexes(served), self._index)
+        zone = served.branch.zone
+        canary = self._terms.of(zone).canary
+        if canary is not None:
+            compared = self._compared(zone, view, canary)
+            if compared.is_uncompiled:
+                self._uncompiled.add(zone)
+            if compared.view is not None:
+                view.route, view.canary = self._canaries.route(zone, canary), compared.view
+        return view
+
+    def _compared(self, zone: str, main: View, canary: Canary) -> Comparison:
+        return Comparison(main, self._stands[zone].get(canary.branch), self._served, self._index)
 
     def _index(self, number: int) -> Index:
         indexes = self._indexes

@@ -45,6 +45,14 @@ class Service(Generic[_Client]):
         except Exception as exc:  # noqa: BLE001 - a database has many ways to fail, and none may end us
             self.complain("the repository cannot be read, the last good zones are served", exc)
 
+    def tell_doubts(self) -> None:
+        """Say in the log what is not served as it was chosen; to be called every second by one process."""
+        try:
+            for doubt in self._zones.doubts():
+                _log.warning("%s", doubt)
+        except Exception as exc:  # noqa: BLE001 - as above
+            self.complain("a zone cannot be compared with its canary", exc)
+
     def respond(self, message: bytes, client: _Client) -> bytes | None:
         """The answer to a message; None: there is none."""
         try:

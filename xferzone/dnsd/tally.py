@@ -14,7 +14,7 @@ from typing import Final
 
 from xferzone import metrics
 from xferzone.counters import Counters, Role
-from xferzone.metrics import ANSWERS, HITS, NO_ANSWER, OTHER, QUESTIONS, RCODES, TYPES
+from xferzone.metrics import ANSWERS, COHORTS, HITS, NO_ANSWER, OTHER, QUESTIONS, RCODES, ROUTED, TYPES
 
 EXACT: Final = 10_000  # messages a second of one process; looking at them takes 1 % of a processor
 
@@ -38,6 +38,7 @@ class Tally:
         self._other_rcode = ANSWERS.cell(OTHER, protocol)
         self._no_answer = ANSWERS.cell(NO_ANSWER, protocol)
         self._hits = HITS.cell()
+        self._cohorts = [ROUTED.cell(name) for name in COHORTS]
         self._left = EXACT
 
     def affords(self, messages: int) -> bool:
@@ -73,6 +74,12 @@ class Tally:
         if not rcode and answer[6:10] == b"\0\0\0\0" and answer[end + 5 : end + 8] == _OPT:
             rcode = answer[end + 10] << 4
         cells[self._rcodes.get(rcode, self._other_rcode)] += times
+
+    def routed(self, answers: list[int]) -> None:
+        """Count answers of zones with a canary, main's and the canary's, and set these numbers to 0."""
+        for at, number in enumerate(answers):
+            self._cells[self._cohorts[at]] += number
+            answers[at] = 0
 
     def hit(self, times: int) -> None:
         """Count answers that were kept from before."""

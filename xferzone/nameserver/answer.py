@@ -75,7 +75,7 @@ def _step(made: Answer, found: Found, name: bytes, rdtype: int, view: View) -> b
         if rdtype == DS and found.owner == name:
             _add_type(made, node, name, rdtype, view)
         else:
-            _refer(made, found, view)
+            _refer(made, found, view.delegating)
     elif kind is _MISSING:
         made.rcode = NXDOMAIN
         made.authority.append((view.origin, view.negative_soa))
@@ -181,6 +181,7 @@ def _hosts(owner: bytes, rrset: RRset) -> Iterator[bytes]:
 
 def _addresses(host: bytes, view: View) -> list[tuple[bytes, RRset]]:
     """The A and AAAA RRsets that the zone holds for a host, as data, a wildcard's too, or as glue."""
+    view = view.holding(host)
     key = view.key(host)
     if key is None:
         return []

@@ -14,15 +14,19 @@ So neither spellings nor cookies nor sizes multiply entries, and each holds as l
 offers between 512 and 1232 bytes gets the entry for 512. If that entry is truncated, its answer is made anew. An
 answer's options (offers.py) are put behind what is kept; if there is no room for them, it is made anew, too.
 
+Of a zone with a canary, the first look finds both answers, free of addresses; then the client is placed (route.py).
+
 The entries are in two parts. One has the names that the zone itself has, and those are limited by the size of the zone.
-The other has all the rest (NXDOMAIN, wildcards, below DNAME and cuts), of which clients can invent any number.
+The other has all the rest (NXDOMAIN, wildcards, below DNAME and cuts), of which clients can invent any number. Zones
+with a canary have a third part.
 """
 
 from collections.abc import Callable
 from typing import Final
 
+from xferzone.nameserver.edns import Edns
 from xferzone.nameserver.generations import Generations
-from xferzone.nameserver.offers import SILENT, Offers
+from xferzone.nameserver.offers import NOTHING, SILENT, Offers
 from xferzone.nameserver.respond import NOBODY, response
 from xferzone.nameserver.view import View
 from xferzone.nameserver.wire import FORMERR, OUR_SIZE, SMALLEST_SIZE, parse, with_options
@@ -31,6 +35,7 @@ from xferzone.zonefile.rdtypes import OPT
 
 OWN_SIZE: Final = 128 * 1024 * 1024  # bytes of answers for names that zones have
 OTHER_SIZE: Final = 16 * 1024 * 1024  # bytes of all other answers
+ROUTED_SIZE: Final = 32 * 1024 * 1024  # bytes of answers of zones with a canary
 
 _OVERHEAD: Final = 200  # bytes that CPython spends on an entry beside key and message
 _ONE_QUESTION: Final = b"\0\1\0\0\0\0\0\0"
@@ -50,7 +55,7 @@ _NONE: Final = (b"", 0)
 class Responder:
     """Answers UDP messages; remembers answers to plain ones. The same bytes as `respond`, sooner."""
 
-    __slots__ = ("_offers", "_other", "_own", "_zones", "client_of", "made")
+    __slots__ = ("_offers", "_other", "_own", "_routed", "_zones", "client_of", "made")
 
     # many: two bounds
     def __init__(
@@ -68,6 +73,8 @@ class Responder:
         # By normal form: a message without its id, and the view that it holds for.
         self._own: Generations[tuple[bytes, View]] = Generations(own_size)
         self._other: Generations[tuple[bytes, View]] = Generations(other_size)
+        # The view, and main's message and the canary's; empty: not made yet.
+        self._routed: Generations[tuple[View, list[bytes]]] = Generations(ROUTED_SIZE)
 
     def respond(self, wire: bytes, slot: int = 0) -> bytes | None:
         """The answer to a message in that slot, whatever it holds; None: no answer.
@@ -82,17 +89,14 @@ class Responder:
         normal, end = _normal_form(message)
         if normal:
             entry = self._found(normal)
-            if entry is not None:
+            if self._routed.young if entry is None else len(message) > len(normal):
+                answer = self._placed(wire, entry, normal, end, slot)
+                if answer is not None:
+                    return answer
+            elif entry is not None:
                 kept = entry[0]
                 if not kept[0] & _TC or not _offers_more(message[end:]):
-                    answer = wire[:2] + kept[:10] + message[10:end] + kept[end:]
-                    if len(message) == len(normal):
-                        return answer
-                    told = self._offers.told(message[end + 11 :], self.client_of(slot))
-                    if not told.options and not told.fault:
-                        return answer
-                    if told.fault != FORMERR and len(answer) + len(told.options) <= _size(normal):
-                        return with_options(answer, told.options)
+                    return wire[:2] + kept[:10] + message[10:end] + kept[end:]
         self.made += 1
         query = parse(wire)
         if query is None:
@@ -101,13 +105,17 @@ class Responder:
         # A zero octet inside a label makes `end` too early: such a question is not kept.
         if normal and made.view is not None and end == 10 + len(query.question):
             kept = made.plain[2:12] + normal[10:end] + made.plain[2 + end :]
-            self._keep(self._own if made.own else self._other, normal, (kept, made.view))
+            if made.view.route is not None:
+                self._keep_routed(normal, kept, made.view, made.is_canary)
+            else:
+                self._keep(self._own if made.own else self._other, normal, (kept, made.view))
         return made.message
 
     def free(self) -> None:
         """To be called between batches of up to FREED messages."""
         self._own.free()
         self._other.free()
+        self._routed.free()
         self._offers.free()
 
     def _found(self, normal: bytes) -> tuple[bytes, View] | None:
@@ -120,6 +128,55 @@ class Responder:
                 self._keep(part, normal, entry)
                 return entry
         return None
+
+    # many: a message as it came and cut up, what is kept for it, and who asks
+    def _placed(
+        self, wire: bytes, entry: tuple[bytes, View] | None, normal: bytes, end: int, slot: int
+    ) -> bytes | None:
+        """The answer from what is kept, where it depends on the client or its options; None: it is to be made.
+
+        `entry` is that of a zone without a canary, if there is one.
+        """
+        both = None if entry is not None else self._both(normal)
+        if entry is not None:
+            kept, view = entry
+        elif both is not None:
+            view = both[0]
+        else:
+            return None
+        client, asked = self.client_of(slot), wire[2 + end + 11 :]
+        told = self._offers.told(asked, client) if asked else NOTHING
+        options, is_canary = told.options, False
+        if both is not None or (asked and self._zones.resolvers):
+            try:
+                is_canary, subnet = self._zones.place(view, client, Edns(0, False, asked))
+            except ValueError:
+                return None
+            options += subnet
+        if both is not None:
+            kept = both[1][is_canary]
+        if told.fault == FORMERR or not kept or (kept[0] & _TC and _offers_more(wire[2 + end :])):
+            return None
+        answer = wire[:2] + kept[:10] + wire[12 : 2 + end] + kept[end:]
+        if options and len(answer) + len(options) > _size(normal):
+            return None
+        if both is not None:
+            self._zones.routed[is_canary] += 1
+        return with_options(answer, options) if options else answer
+
+    def _both(self, normal: bytes) -> tuple[View, list[bytes]] | None:
+        """Both answers of a zone with a canary; None: neither was made."""
+        both = self._routed.young.get(normal)
+        if both is None:
+            both = self._routed.old.get(normal)
+            if both is not None and both[0].live:
+                self._routed.put(normal, both, len(normal) + sum(map(len, both[1])) + 2 * _OVERHEAD)
+        return both if both is not None and both[0].live else None
+
+    def _keep_routed(self, normal: bytes, kept: bytes, view: View, is_canary: bool) -> None:
+        both = self._both(normal) or (view, [b"", b""])
+        both[1][is_canary] = kept
+        self._routed.put(normal, both, len(normal) + len(kept) + 2 * _OVERHEAD)
 
     def _keep(self, part: Generations[tuple[bytes, View]], normal: bytes, entry: tuple[bytes, View]) -> None:
         part.put(normal, entry, len(normal) + len(entry[0]) + _OVERHEAD)

@@ -15,6 +15,7 @@
         if no such zone is served             NOTAUTH
     a mirror that is empty yet                REFUSED, extended error 14 with a text
     no served zone contains the name          REFUSED, extended error 20
+    a believed resolver names no good subnet  FORMERR
     else                                      what the deepest such zone says; for DS at its apex the next above
     the zone is not compiled yet              SERVFAIL, extended error 14
     an answer cannot be made                  SERVFAIL, extended error 0 with a text
@@ -60,12 +61,14 @@ class Response(NamedTuple):
         view: it holds while this is live; None: for this once.
         own: the zone itself has the name asked for.
         plain: it without options, as an answer to the same question without any; empty: it was not made.
+        is_canary: where the view has a route, whether it is the canary's.
     """
 
     message: bytes
     view: View | None = None
     own: bool = False
     plain: bytes = b""
+    is_canary: bool = False
 
 
 # many: a client and how it asks, beside the message, where to look, and what to say of the server
@@ -110,11 +113,18 @@ def response(
     if view is None:
         why = extended_error(_NOT_READY, zones.awaited) if zones.awaited else _NOT_AUTHORITATIVE
         return Response(dns.error(query, dns.REFUSED, why + told.options))
-    return _of_view(query, view, told, tcp)
+    try:
+        is_canary, subnet = zones.place(view, client, query.edns)
+    except ValueError:
+        return Response(dns.error(query, dns.FORMERR))
+    if view.route is not None:
+        zones.routed[is_canary] += 1
+    return _of_view(query, view, told.options + subnet, tcp, is_canary=is_canary)
 
 
-def _of_view(query: Query, view: View, told: Told, tcp: bool) -> Response:
-    made = answer(query.name, query.rdtype, view)
+# many: what is asked of which view, and what its answer is to have and to hold
+def _of_view(query: Query, view: View, options: bytes, tcp: bool, *, is_canary: bool) -> Response:
+    made = answer(query.name, query.rdtype, (view.canary if is_canary else None) or view)
     offered = _offered(query, tcp)
     limit = offered if tcp else dns.size_limit(query)
     message = plain = dns.render(query, made, limit)
@@ -123,12 +133,12 @@ def _of_view(query: Query, view: View, told: Told, tcp: bool) -> Response:
     if message[2] & _TC and limit < offered:
         message = dns.render(query, made, offered)
         holds = False  # only for clients that offer this size
-    if told.options:
-        if len(message) + len(told.options) <= offered:
-            message = dns.with_options(message, told.options)
+    if options:
+        if len(message) + len(options) <= offered:
+            message = dns.with_options(message, options)
         else:
-            message = dns.render(query, made, offered, told.options)
-    return Response(message, view if holds else None, made.own, plain)
+            message = dns.render(query, made, offered, options)
+    return Response(message, view if holds else None, made.own, plain, is_canary)
 
 
 def _offered(query: Query, tcp: bool) -> int:

@@ -24,6 +24,7 @@ from enum import Enum, auto
 from typing import Final, NamedTuple
 
 from xferzone.errors import XferzoneError
+from xferzone.nameserver.route import Route
 from xferzone.zone import index
 from xferzone.zone.index import Index, RRset
 from xferzone.zonefile import names
@@ -75,12 +76,25 @@ class View:
         XferzoneError: the parts do not make a zone. Methods that open a part raise it too.
     """
 
-    __slots__ = ("_firsts", "_numbers", "_opened", "apex", "live", "negative_soa", "origin", "soa")
+    __slots__ = (
+        "_firsts",
+        "_numbers",
+        "_opened",
+        "apex",
+        "canary",
+        "live",
+        "negative_soa",
+        "origin",
+        "route",
+        "soa",
+    )
 
     def __init__(
         self, origin: bytes, serial: int, parts: Sequence[tuple[bytes, int]], opened: Callable[[int], Index]
     ) -> None:
         self.live = True
+        self.route: Route | None = None  # who gets `canary`; None: all get this view
+        self.canary: View | None = None
         self.origin = origin
         self._opened = opened
         self._firsts = [first for first, _number in parts]
@@ -138,6 +152,20 @@ class View:
         """The RRset of that type at a node of this zone, with the served serial; None: it has none."""
         found = index.rrset(node, rdtype)
         return self.soa if found is not None and rdtype == SOA else found
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """The number of each part, in owner order."""
+        return self._numbers
+
+    def holding(self, host: bytes) -> "View":
+        """The view that has the addresses of a host in wire form and lower case."""
+        return self
+
+    @property
+    def delegating(self) -> "View":
+        """The view that has the delegations, and what goes with them."""
+        return self
 
     def key(self, name: bytes) -> bytes | None:
         """The sort key of a name in wire form and lower case; None: it is not in the zone."""

@@ -14,6 +14,8 @@ Source: RFC 1034 4.3.2 step 2; RFC 4035 3.1.4.1 (DS).
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from xferzone.nameserver.edns import Edns
+from xferzone.nameserver.route import Resolvers
 from xferzone.nameserver.view import View
 from xferzone.zonefile.rdtypes import DS
 
@@ -28,6 +30,7 @@ class _Entry:
     def close(self) -> None:
         if self.view is not None:
             self.view.live = False
+            self.view.canary = None  # which knows this view: a cycle that nobody would collect
             self.view = None
 
 
@@ -36,6 +39,8 @@ class Zones:
 
     def __init__(self) -> None:
         self._entries: dict[bytes, _Entry] = {}
+        self.resolvers = Resolvers()  # believed when they name their client's subnet, by one zone or another
+        self.routed = [0, 0]  # answers of zones with a canary: main's, and the canary's
         self.awaited = ""  # why there are none yet; empty: there are all that there should be
 
     def find(self, name: bytes, rdtype: int) -> View | None:
@@ -53,6 +58,17 @@ class Zones:
         if entry.view is None:
             entry.view = entry.opened()
         return entry.view
+
+    def place(self, view: View, client: bytes, edns: Edns | None) -> tuple[bool, bytes]:
+        """Whether a client that asks with that OPT record gets the canary of a view, and the option for its answer.
+
+        Raises:
+            ValueError: it is believed and names what is not a subnet.
+        """
+        if view.route is not None:
+            return view.route.place(client, edns)
+        subnet = self.resolvers.subnet(client, edns)
+        return False, b"" if subnet is None else subnet.echoed(0)
 
     def has(self, name: bytes) -> bool:
         """Whether the zone of that name is served."""

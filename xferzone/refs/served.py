@@ -8,6 +8,7 @@ Every LOOK_S it is seen whether the name still leads to the open file; if not, w
 import sqlite3
 import struct
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -108,8 +109,10 @@ class Served:
         old.let_go()
         self._opened, self._files = fresh, self._files + 1
 
-    def changes(self, since: int) -> tuple[int, list[ServedZone]]:
-        """The number of the newest move, and where each zone whose ref moved after `since` (0: all) stands now."""
+    def changes(
+        self, since: int, wanted: Callable[[BranchName], bool] = lambda branch: branch.is_main
+    ) -> tuple[int, list[ServedZone]]:
+        """The number of the newest move, and where each wanted ref that moved after `since` (0: all) stands now."""
         rows = self._db.execute(
             """SELECT branch, hash, serial, indexes, publication FROM ref JOIN blob ON rid = checkin
                WHERE publication > ? ORDER BY publication""",
@@ -119,7 +122,7 @@ class Served:
         zones = []
         for text, raw, serial, packed, moved in rows:
             branch = BranchName.of_row(text)
-            if branch.is_main:
+            if wanted(branch):
                 zones.append(_zone(branch, raw, serial, packed, moved))
         return newest, zones
 
