@@ -299,3 +299,23 @@ def test_a_backup_of_a_served_repository_is_whole(tmp_path: Path) -> None:
     assert xferzone(copy, "zone", "list").out == xferzone(path, "zone", "list").out
     refused = xferzone(path, "backup", str(copy), code=3)
     assert refused.err == f"xferzone: {copy} exists already and was left as it is: give another name\n"
+
+
+def test_a_branch_whose_serial_is_below_what_was_served_starts_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "zones.xferzone"
+    xferzone(path, "init")
+    xferzone(path, "zone", "add", "example.com", "--from", "-", stdin=ZONE)
+    xferzone(path, "branch", "example.com", "stable")
+    for number in (1, 2):
+        xferzone(path, "set", "www.example.com", "300", "A", f"192.0.2.{number}")
+    with serving(path, "dns"):
+        pass
+    listen = f"127.0.0.1:{free_port()}"
+    done = xferzone(path, "dns", "--listen", listen, "--branch", "stable", code=7)
+    assert "example.com cannot be served from stable, which has serial 2: 3 was served, from main" in done.err
+    assert "ready" not in done.err
+    soa = "ns1 hostmaster 4 7200 3600 1209600 3600".split()
+    xferzone(path, "set", "-b", "stable", "example.com", "3600", "SOA", *soa)
+    with serving(path, "dns", "--branch", "stable"):
+        pass
+    assert "3: 4 was served, from stable" in xferzone(path, "dns", "--listen", listen, code=7).err

@@ -26,8 +26,9 @@ from xferzone.cli.configuration import Chosen, Files
 from xferzone.cli.settings import now_ms, occasion
 from xferzone.config import Config
 from xferzone.counters import Counters
+from xferzone.dnsd import onward
 from xferzone.dnsd.terms import Terms
-from xferzone.errors import CannotServe, NoRoom, ReadOnly, XferzoneError
+from xferzone.errors import Busy, CannotServe, NoRoom, ReadOnly, XferzoneError
 from xferzone.exchange.publishing import publish_in_parts
 from xferzone.loading import Loaded
 from xferzone.nameserver.siphash import KEY_SIZE
@@ -77,6 +78,7 @@ class Servers:
         Raises:
             UsageError: the configuration has faults.
             XferzoneError: as Store.open.
+            Refused: the serial of a zone would go back.
             CannotServe: an address cannot be bound, or a program does not come up.
         """
         seek_cycles_often()
@@ -90,7 +92,7 @@ class Servers:
             if self._primaries is not None and mirrors.make_if_none(self._repository):
                 refused.callback(self._repository.unlink)
             self._prepare()
-            self._listen(chosen.loaded)
+            self._bind(chosen)
             refused.pop_all()
         with contextlib.closing(self._listening), self._note:
             try:
@@ -136,6 +138,29 @@ class Servers:
                     _compile(store)
             except (NoRoom, ReadOnly) as exc:
                 _log.warning("what was published before is served: %s", exc)
+
+    def _bind(self, chosen: Chosen) -> None:
+        """Listen as was chosen, unless that would take the serial of a zone back; and remember what is served there.
+
+        Raises:
+            Refused: it would.
+            CannotServe: an address cannot be bound.
+        """
+        if "dns" not in self._parts:
+            self._listen(chosen.loaded)
+            return
+        addresses = [str(address) for address in chosen.config.dns.listen]
+        with Store.open(self._repository) as store:
+            with store.reader() as reader:
+                onward.check(reader, addresses, chosen.terms)
+                is_known = onward.is_known(reader, addresses, chosen.terms)
+            self._listen(chosen.loaded)
+            if not is_known:
+                try:
+                    with store.writer() as writer:
+                        onward.remember(writer, addresses, chosen.terms)
+                except (Busy, NoRoom, ReadOnly) as exc:
+                    _log.warning("from which branches zones are served is not remembered: %s", exc)
 
     def _listen(self, loaded: Loaded[Config]) -> None:
         addresses = {part: getattr(loaded.config, part).listen for part in self._parts}
@@ -280,7 +305,7 @@ class Servers:
         try:
             chosen = self._files.read()
             primaries = self._chosen_primaries(chosen.loaded)
-            self._listen(chosen.loaded)
+            self._bind(chosen)
         except (XferzoneError, OSError) as exc:
             for line in str(exc).split("\n"):
                 _log.error("reload outcome=%s why=%r", "refused", line)

@@ -19,6 +19,7 @@ primary    setting       project-code, server-code, role, epoch
            remote_epoch  up to which move the refs of a remote are known, in each of its epochs met; beside it, of a
                          remote that was walked: up to which position its controls are, and that move's check-in
            brought       login and door of whoever brought an artifact in a push
+           past          from which branches each address has answered DNS (refs/past.py)
            unsent        artifacts made here and not pushed yet; empty in a primary
            acknowledged  the serial of a zone that a target of NOTIFY has acknowledged last
 
@@ -45,7 +46,7 @@ place      0  complete, and not settled: publishing looks at those that are on a
 
 from typing import Final
 
-HEAD: Final = "0012"  # the newest revision in migrations/versions; a test compares
+HEAD: Final = "0013"  # the newest revision in migrations/versions; a test compares
 APPLICATION_ID: Final = 0x787A6F6E  # "xzon", in the file's header
 
 #: Values of the setting "role" (law 5).
