@@ -314,7 +314,7 @@ def test_a_branch_whose_serial_is_below_what_was_served_starts_nothing(tmp_path:
     done = xferzone(path, "dns", "--listen", listen, "--branch", "stable", code=7)
     assert "example.com cannot be served from stable, which has serial 2: 3 was served, from main" in done.err
     assert "ready" not in done.err
-    soa = "ns1 hostmaster 4 7200 3600 1209600 3600".split()
+    soa = ["ns1", "hostmaster", "4", "7200", "3600", "1209600", "3600"]
     xferzone(path, "set", "-b", "stable", "example.com", "3600", "SOA", *soa)
     with serving(path, "dns", "--branch", "stable"):
         pass
