@@ -88,6 +88,7 @@ class Store:
         """
         with new_file(path, "made", "give another name with -R") as made, cls(made) as store:
             store.path = path  # for messages
+            store.turns = Turns(rest_s=0)  # nobody else knows the file
             store._lay_out()
             yield store
             store.write_out()

@@ -20,13 +20,14 @@ from xferzone.hashing import ArtifactId
 from xferzone.store import behind, branches, chains, rechaining, zoned
 from xferzone.store.phantoms import Expecting
 from xferzone.store.sql import selected
+from xferzone.store.turning import SMALLEST
 
 #: Tags that may keep a check-in from being followed (publish/forks.py:HARM).
 UNFITTING: Final = frozenset({"date", "parent", "closed", "hidden"})
 
 
 class Arrived(NamedTuple):
-    """An artifact whose content has just arrived in row `rid`, and what it says.
+    """An artifact whose content, of `size` bytes, has just arrived in row `rid`, and what it says.
 
     `source`: of the delta that it is kept as; None: it is kept whole.
     """
@@ -35,6 +36,7 @@ class Arrived(NamedTuple):
     artifact: ArtifactId
     parsed: Parsed
     source: ArtifactId | None
+    size: int
 
 
 def link(writer: Expecting, arrived: Sequence[Arrived], waited: Collection[int] = ()) -> None:
@@ -43,7 +45,7 @@ def link(writer: Expecting, arrived: Sequence[Arrived], waited: Collection[int] 
     checkins = {each.rid: each.parsed for each in arrived if isinstance(each.parsed, CheckIn)}
     tags = [
         (rid, tag, parsed.date_ms)
-        for rid, _, parsed, _ in arrived
+        for rid, _, parsed, *_ in arrived
         if isinstance(parsed, CheckIn | Control)
         for tag in parsed.tags
     ]
@@ -73,7 +75,7 @@ def link(writer: Expecting, arrived: Sequence[Arrived], waited: Collection[int] 
     )
     complete = _complete(db, waited)
     behind.release(db, complete | changed)
-    rechaining.take_up(writer, {*checkins, *complete}, manifests.sources)
+    rechaining.take_up(writer, {*checkins, *complete}, manifests.known)
 
 
 def await_baselines(db: sqlite3.Connection, baselines: Mapping[int, int]) -> None:
@@ -115,12 +117,15 @@ class _Read(NamedTuple):
 
 
 class _Manifests:
-    """The check-ins that have just arrived, and others on demand. `sources` are those of what arrived as deltas."""
+    """The check-ins that have just arrived, and others on demand. `known`: what need not be looked up of them."""
 
     def __init__(self, writer: Expecting, arrived: Iterable[Arrived]) -> None:
         self._writer = writer
         self._arrived = {each.artifact: each.parsed for each in arrived}
-        self.sources = {each.artifact: each.source for each in arrived if each.source is not None}
+        self.known = rechaining.Known(
+            {each.artifact: each.source for each in arrived if each.source is not None},
+            {each.artifact for each in arrived if each.size < SMALLEST},
+        )
         self._held: dict[ArtifactId, zoned.Held | None] = {}  # by baselines; None: it is not here
 
     def get(self, artifact: ArtifactId) -> CheckIn | None:

@@ -37,6 +37,8 @@ class Ripe:
 
     def came(self, artifacts: Collection[ArtifactId]) -> None:
         """Note that these are here now."""
+        if not self._reader.db.execute("SELECT 1 FROM aside LIMIT 1").fetchone():
+            return
         query = """SELECT DISTINCT blob.rid FROM blob JOIN aside ON aside.source = blob.rid
                    WHERE blob.content IS NOT NULL AND blob.hash IN (?)"""
         raws = [bytes.fromhex(artifact) for artifact in artifacts]

@@ -183,6 +183,11 @@ class Reader:
         row = self.db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'blob'").fetchone()
         return 0 if row is None else int(row[0])
 
+    @property
+    def has_phantoms(self) -> bool:
+        """Whether anything that is named here has not come."""
+        return self.db.execute("SELECT 1 FROM blob WHERE content IS NULL LIMIT 1").fetchone() is not None
+
     def unclustered(self) -> list[ArtifactId]:
         """The artifacts here that no cluster names, in order of arrival."""
         query = "SELECT hash FROM unclustered JOIN blob USING (rid) WHERE content IS NOT NULL ORDER BY rid"

@@ -36,20 +36,39 @@ class _Step(NamedTuple):
     parent: ArtifactId
 
 
+class Known(NamedTuple):
+    """What is known of artifacts without a look at their rows.
+
+    Fields:
+        sources: of those that are deltas.
+        small: those that are chained to nothing (turning.py:SMALLEST).
+    """
+
+    sources: Mapping[ArtifactId, ArtifactId]
+    small: Collection[ArtifactId]
+
+    def is_done(self, older: ArtifactId, newer: ArtifactId) -> bool:
+        """Whether nothing is left to be chained there."""
+        return self.sources.get(older) == newer or older in self.small or newer in self.small
+
+
+_NOTHING: Final = Known({}, ())
+
+
 def never() -> bool:
     return False
 
 
-def take_up(writer: Expecting, checkins: Collection[int], sources: Mapping[ArtifactId, ArtifactId]) -> None:
+def take_up(writer: Expecting, checkins: Collection[int], known: Known) -> None:
     """Rechain what these check-ins, which have just come, replace, and what their children replace of them; or note it
-    for `rechain_noted`, where the writer is told to rechain later. `sources`: of artifacts that are known to be deltas.
+    for `rechain_noted`, where the writer is told to rechain later.
     """
     steps = {*checkins, *_children(writer.db, checkins)}
     if writer.rechains_later:
         writer.db.executemany("INSERT OR IGNORE INTO unchained VALUES (?)", [(rid,) for rid in steps])
         writer.fault("store.rechaining-noted", 0.05)
     else:
-        _rechain(writer, steps, sources, never)
+        _rechain(writer, steps, known, never)
 
 
 def noted(reader: Reader, most: int) -> int:
@@ -69,7 +88,7 @@ def rechain_noted(writer: Expecting, is_over: Callable[[], bool] = never) -> boo
                ORDER BY branch, date_ms, rid"""
     rids = iter([rid for (rid,) in db.execute(query, (_SOUGHT,))])
     while group := list(islice(rids, AT_ONCE)):
-        left = _rechain(writer, group, {}, is_over)
+        left = _rechain(writer, group, _NOTHING, is_over)
         writer.fault("store.rechained", 0.1)
         db.executemany("DELETE FROM unchained WHERE rid = ?", [(rid,) for rid in group if rid not in left])
         db.executemany("INSERT OR IGNORE INTO unchained VALUES (?)", [(rid,) for rid in left])
@@ -81,7 +100,7 @@ def rechain_noted(writer: Expecting, is_over: Callable[[], bool] = never) -> boo
 def _rechain(
     writer: Expecting,
     steps: Collection[int],
-    sources: Mapping[ArtifactId, ArtifactId],
+    known: Known,
     is_over: Callable[[], bool],
 ) -> set[int]:
     """Store what these check-ins replace as deltas of what they replace it with. Returns those that are left.
@@ -95,7 +114,7 @@ def _rechain(
     while steps:
         turned: list[int] = []
         found = _steps(writer.db, steps)
-        for number, (step, pairs) in enumerate(_unchained(writer, turning, found, sources)):
+        for number, (step, pairs) in enumerate(_unchained(writer, turning, found, known)):
             if order and is_over():
                 turning.write()
                 return {each.rid for each in found[number:]} | set(_children(writer.db, turned))
@@ -116,12 +135,12 @@ def _rechain(
 
 
 def _unchained(
-    writer: Expecting, turning: Turning, steps: Sequence[_Step], sources: Mapping[ArtifactId, ArtifactId]
+    writer: Expecting, turning: Turning, steps: Sequence[_Step], known: Known
 ) -> Iterator[tuple[_Step, list[tuple[ArtifactId, ArtifactId]]]]:
     """Each step with the pairs of it that are not known to be chained, looked up some at a time."""
     for start in range(0, len(steps), LOOKED_UP):
         some = [
-            (step, [(old, new) for old, new in _pairs(writer, step) if sources.get(old) != new])
+            (step, [(old, new) for old, new in _pairs(writer, step) if not known.is_done(old, new)])
             for step in steps[start : start + LOOKED_UP]
         ]
         turning.look_up([artifact for _, pairs in some for pair in pairs for artifact in pair])

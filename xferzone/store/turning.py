@@ -23,7 +23,7 @@ from xferzone.store.sql import selected
 _LARGEST: Final = (
     16 * 1024 * 1024
 )  # bytes; a larger artifact stays as it is: making a delta holds both in memory
-_SMALLEST: Final = 600  # bytes; below this, zstd with the dictionary does as well as a delta
+SMALLEST: Final = 600  # bytes; below this, zstd with the dictionary does as well as a delta
 _HELD: Final = 32 * 1024 * 1024  # bytes of contents and frames that wait to be written
 _CLEARLY: Final = 16  # times smaller than the content: so much smaller a delta has the smaller frame, too
 #: Times its size that a delta may have once it is turned round; else a search finds a better one.
@@ -99,7 +99,7 @@ class Turning:
             return
         self._known |= dict.fromkeys(new)
         query = f"""SELECT rid, hash, size, source, stack FROM blob
-                    WHERE content IS NOT NULL AND size BETWEEN {_SMALLEST} AND {_LARGEST} AND hash IN (?)"""  # noqa: S608 our own numbers
+                    WHERE content IS NOT NULL AND size BETWEEN {SMALLEST} AND {_LARGEST} AND hash IN (?)"""  # noqa: S608 our own numbers
         for rid, raw, *rest in selected(self._db, query, [bytes.fromhex(artifact) for artifact in new]):
             row = self._rows.setdefault(rid, _Row(rid, id_of(raw), *rest))
             self._known[row.artifact] = row

@@ -172,7 +172,7 @@ class Writer(Expecting):
         raws = [bytes.fromhex(each.artifact) for each in came]
         rids = {each.artifact: rid for each, rid in zip(came, self.next_rids(), strict=False)}
         was: dict[bytes, int] = {}  # phantoms
-        if db.execute("SELECT 1 FROM blob WHERE content IS NULL LIMIT 1").fetchone():
+        if self.has_phantoms:
             was = dict(selected(db, "SELECT hash, rid FROM blob WHERE hash IN (?)", raws))
         waited = self._leave_phantoms({old: rids[chains.id_of(raw)] for raw, old in was.items()})
         self.fault("store.phantoms-left", 0.05)
@@ -197,7 +197,10 @@ class Writer(Expecting):
         db.executemany("INSERT INTO unclustered VALUES (?)", new)
         link(
             self,
-            [Arrived(rids[each.artifact], each.artifact, each.parsed, each.source) for each in came],
+            [
+                Arrived(rids[each.artifact], each.artifact, each.parsed, each.source, each.size)
+                for each in came
+            ],
             waited,
         )
 

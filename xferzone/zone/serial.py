@@ -17,6 +17,7 @@ Source: RFC 1035 5.1, RFC 1982 3 (serial arithmetic), RFC 3597 5.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 import dns.name
 
@@ -185,6 +186,11 @@ def _long_entry(content: bytes, at: int) -> tuple[list[bytes], int]:
 
 def _absolute(text: bytes, origin: _Labels) -> _Labels:
     """The labels that a name means, in lower case; if it is not a name, labels that no zone has."""
+    return _NO_NAME if len(text) > _MAX_TEXT else _read_name(text, origin)
+
+
+@lru_cache(maxsize=4096)  # the versions of a zone begin with the same names
+def _read_name(text: bytes, origin: _Labels) -> _Labels:
     if text == b"@":
         return origin
     if text == b".":
@@ -192,7 +198,7 @@ def _absolute(text: bytes, origin: _Labels) -> _Labels:
     labels: list[bytes] = []
     at = 0
     is_absolute = False
-    while len(text) <= _MAX_TEXT and (at < len(text) or not labels):
+    while at < len(text) or not labels:
         label = _LABEL.match(text, at)
         if label is None:
             return _NO_NAME

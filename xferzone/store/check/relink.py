@@ -37,12 +37,13 @@ def relink(writer: Writer) -> int:
     for start in range(0, len(rows), _BATCH):
         batch = []
         for rid, raw in rows[start : start + _BATCH]:
-            parsed = artifacts.parse(chains.content(writer.db, writer.cache, rid))
+            content = chains.content(writer.db, writer.cache, rid)
+            parsed = artifacts.parse(content)
             if isinstance(parsed, artifacts.CheckIn):
                 writer.remember(chains.id_of(raw), parsed)
                 if parsed.baseline in known:
                     baselines[rid] = known[parsed.baseline]
-            batch.append(Arrived(rid, chains.id_of(raw), parsed, None))
+            batch.append(Arrived(rid, chains.id_of(raw), parsed, None, len(content)))
         link(writer, batch)
     await_baselines(writer.db, baselines)  # which may have come later than what is made of them
     behind.hold(writer.db, baselines)
