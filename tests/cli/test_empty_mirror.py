@@ -9,7 +9,7 @@ import pytest
 from tests.cli.conftest import Run
 from tests.nameserver.made import question
 from xferzone.dnsd.following import open_zones
-from xferzone.exchange.answer import EMPTY
+from xferzone.exchange.said import EMPTY
 from xferzone.nameserver.respond import respond
 from xferzone.repository.make import make_mirror
 from xferzone.store import Store

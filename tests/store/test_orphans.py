@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -146,8 +147,8 @@ def test_a_few_bytes_that_would_fill_the_memory_are_taken_in_one_by_one(
     together: list[int] = []
     verify = incoming.Intake.verify
 
-    def seen(intake: incoming.Intake, helper: incoming.Helper | None = None) -> None:
-        verify(intake, helper)
+    def seen(intake: incoming.Intake, *how: Any) -> None:
+        verify(intake, *how)
         together.append(sum(each.size for each in intake.verified))
 
     monkeypatch.setattr(incoming.Intake, "verify", seen)

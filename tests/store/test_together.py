@@ -17,7 +17,7 @@ from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.store import Reader, Store, chains, incoming, orphans, rechaining
 from xferzone.store.check import faults
 from xferzone.store.check.relink import relink
-from xferzone.store.incoming import Help, Note, Received, verify_alone
+from xferzone.store.incoming import Help, Note, Received, verify_alone, verify_early
 
 MANY = 25  # random orders; a thousand by hand
 
@@ -291,6 +291,49 @@ def test_what_a_helper_verifies_leaves_the_same(
             left.append((derived(together), contents, list(faults.faults(together))))
     assert left[0] == left[1]
     assert asked
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_was_verified_early_leaves_the_same(
+    every: dict[ArtifactId, bytes], tmp_path: Path, seed: int
+) -> None:
+    sent = [*as_sent(every, random.Random(seed)), Received(artifact_id(b"plain"), None, b"plain")]
+    early = verify_early(sent[: len(sent) // 2], Notes.note)
+    assert early
+    left: list[object] = []
+    for before in ({}, early):
+        notes = Notes()
+        with Store.create(tmp_path / f"{len(left)}") as store, store.writer() as together:
+            together.put_all(sent, notes, early=before)
+            left.append((derived(together), list(faults.faults(together)), notes.kept))
+    assert left[0] == left[1]
+
+
+class Notes:
+    """Keeps how long each artifact is."""
+
+    def __init__(self) -> None:
+        self.kept: dict[ArtifactId, object] = {}
+
+    @staticmethod
+    def note(content: bytes, _parsed: object) -> object:
+        return len(content)
+
+    def keep(self, artifact: ArtifactId, note: object) -> None:
+        self.kept[artifact] = note
+
+
+def test_what_was_verified_early_vouches_for_nothing_else_of_its_name(
+    every: dict[ArtifactId, bytes], tmp_path: Path
+) -> None:
+    manifest = next(each for each, content in every.items() if content.startswith(b"C "))
+    good, bad = Received(manifest, None, every[manifest]), Received(manifest, None, b"C bad\n")
+    early = verify_early([good], None)
+    with Store.create(tmp_path / "z") as store, store.writer() as writer:
+        with pytest.raises(CorruptArtifact):
+            writer.put_all([good, bad], early=early)
+        with pytest.raises(CorruptArtifact):
+            verify_early([bad, Received(artifact_id(b"C"), None, b"C"), bad], None)
 
 
 def test_what_is_wrong_is_told_though_the_helper_failed(

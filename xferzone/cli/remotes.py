@@ -7,14 +7,13 @@ from typing import NamedTuple, TypeVar
 import click
 
 from xferzone import exchange
-from xferzone.cli import passwords, replays, synced
+from xferzone.cli import passwords, synced
 from xferzone.cli.conditions import if_exists, if_missing, is_given, tell_nothing
 from xferzone.cli.moved import tell_move
 from xferzone.cli.output import show_json
 from xferzone.cli.progress import watching
 from xferzone.cli.settings import Settings, changing, own_login, reading
 from xferzone.cli.terminal import show_table
-from xferzone.edit.replaying import Replayed
 from xferzone.errors import Exists, LostRace, UsageError
 from xferzone.exchange import Options
 from xferzone.exchange.known import known_remote
@@ -248,6 +247,10 @@ def remove(settings: Settings, name: str) -> None:
 
 
 def exchanged_with(settings: Settings, named: str | None, direction: _Way, manner: Manner) -> None:
+    # Imported here: a clone needs nothing that edits.
+    from xferzone.cli import replays
+    from xferzone.edit.replaying import Replayed
+
     exchanges: list[exchange.Outcome] = []
     again: list[Replayed] = []
     is_shown = settings.json or not manner.quiet

@@ -13,21 +13,52 @@ standings(path)                                how a mirror stands to its primar
 docs/embedding.md has examples.
 """
 
-from xferzone.env import Env
-from xferzone.exchange.answer import Reply, Terms, answer
-from xferzone.exchange.clone import clone
-from xferzone.exchange.follower import Follower
-from xferzone.exchange.following import Following, Pulled, Ways
-from xferzone.exchange.known import known_remote
-from xferzone.exchange.options import Options, Outcome
-from xferzone.exchange.repair import Repaired, repair
-from xferzone.exchange.room import Room
-from xferzone.exchange.standing import standings
-from xferzone.exchange.sync import sync
-from xferzone.repository.make import make_mirror
-from xferzone.store.remotes import Remote
-from xferzone.sync.client.options import Account
-from xferzone.sync.server.budget import Budget
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from xferzone.env import Env
+    from xferzone.exchange.answer import Reply, Terms, answer
+    from xferzone.exchange.clone import clone
+    from xferzone.exchange.follower import Follower
+    from xferzone.exchange.following import Following, Pulled, Ways
+    from xferzone.exchange.known import known_remote
+    from xferzone.exchange.options import Options, Outcome
+    from xferzone.exchange.repair import Repaired, repair
+    from xferzone.exchange.room import Room
+    from xferzone.exchange.standing import standings
+    from xferzone.exchange.sync import sync
+    from xferzone.repository.make import make_mirror
+    from xferzone.store.remotes import Remote
+    from xferzone.sync.client.options import Account
+    from xferzone.sync.server.budget import Budget
+
+#: Where each name comes from. It is imported when it is asked for: a clone needs no server, which takes 0.1 s.
+_HOMES: Final = {
+    "Account": "xferzone.sync.client.options",
+    "Budget": "xferzone.sync.server.budget",
+    "Env": "xferzone.env",
+    "Follower": "xferzone.exchange.follower",
+    "Following": "xferzone.exchange.following",
+    "Options": "xferzone.exchange.options",
+    "Outcome": "xferzone.exchange.options",
+    "Pulled": "xferzone.exchange.following",
+    "Remote": "xferzone.store.remotes",
+    "Repaired": "xferzone.exchange.repair",
+    "Reply": "xferzone.exchange.answer",
+    "Room": "xferzone.exchange.room",
+    "Terms": "xferzone.exchange.answer",
+    "Ways": "xferzone.exchange.following",
+    "answer": "xferzone.exchange.answer",
+    "clone": "xferzone.exchange.clone",
+    "known_remote": "xferzone.exchange.known",
+    "make_mirror": "xferzone.repository.make",
+    "repair": "xferzone.exchange.repair",
+    "standings": "xferzone.exchange.standing",
+    "sync": "xferzone.exchange.sync",
+}
 
 __all__ = [
     "Account",
@@ -52,3 +83,20 @@ __all__ = [
     "standings",
     "sync",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+class _Package(ModuleType):
+    """Some functions have the names of their modules, which must not take their places here when they are imported."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

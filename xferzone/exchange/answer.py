@@ -24,6 +24,7 @@ from xferzone.exchange import entrance
 from xferzone.exchange.entrance import MAX_ASKING, MAX_STRANGER_WIRE, Opening
 from xferzone.exchange.publishing import FIRST_S, REQUEST_S, Later, published_part, rechained
 from xferzone.exchange.room import SMALL, Room
+from xferzone.exchange.said import BUSY, EMPTY, FAILED, NO_ROOM, REPLACED
 from xferzone.exchange.slots import Guest
 from xferzone.faults import Faults, fails, fault
 from xferzone.observer import Answered, Asked, Observer, Silent
@@ -44,14 +45,6 @@ from xferzone.transport import Body
 from xferzone.transport.base import PLAIN, ZSTD
 
 MAX_WIRE: Final = 64 * 1024 * 1024  # bytes of a request as it travels; ours
-
-#: How an error begins after which the same request may succeed later.
-BUSY: Final = "the repository is busy"
-REPLACED: Final = "the repository was replaced"
-EMPTY: Final = "this mirror has not caught up with its primary for the first time yet"
-NO_ROOM: Final = "the disk of this server is full"
-#: And one after which its administrator has to act.
-FAILED: Final = "this server cannot"
 MAX_BODY: Final = 2 * MAX_WIRE  # bytes of it when expanded: an artifact and all names fit
 
 #: The outcome and the error of a request that met these; the first that fits.

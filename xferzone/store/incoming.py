@@ -9,7 +9,7 @@ version is the newer one; where they arrive later, linking turns round what was 
 blobs need no repository until they are stored: when many arrive, another process may help to verify them.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
@@ -23,7 +23,7 @@ from xferzone.store.reader import Reader
 
 MAX_HELD = 32 * 2**20  # bytes of expanded contents at a time; what hangs on others is taken in the next turn
 MAX_CARDS = 1_000_000  # files that check-ins of one turn name, behind the first: 8 bytes each that are shared, else 200
-HELPER_SHARE: Final = 0.33  # of all artifacts: zone files take longer than manifests, and go there and back
+HELPER_SHARE: Final = 0.28  # of all artifacts: zone files take longer than manifests, and go there and back
 WORTH_HELPING: Final = 500  # artifacts, some 40 ms of verifying
 
 
@@ -79,6 +79,30 @@ class Help(NamedTuple):
 Helper: TypeAlias = Callable[[Sequence[Received], Note | None], Callable[[], Help | None]]
 
 
+class Early(NamedTuple):
+    """What was verified before all had come: `received`, that and nothing else of its name, and the note of it."""
+
+    received: Received
+    verified: Verified
+    note: object
+
+
+def verify_early(received: Iterable[Received], note: Note | None) -> dict[ArtifactId, Early]:
+    """Verify of these what may be a manifest and came whole, which says nothing of what is to come.
+
+    Raises as Intake.verify does.
+    """
+    whole = [each for each in received if each.source is None and artifacts.may_be_structural(each.payload)]
+    trees = _Trees(whole, frozenset(), note)
+    came = trees.left.copy()
+    for each in came.values():
+        trees.take_whole(each)
+    notes = dict(trees.notes)
+    return {
+        each.artifact: Early(came[each.artifact], each, notes.get(each.artifact)) for each in trees.verified
+    }
+
+
 def verify_alone(received: Sequence[Received], note: Note | None) -> Help:
     """Verify without a repository what is whole, and what hangs on that; anything else is left out.
 
@@ -128,13 +152,14 @@ class Intake:
         """Those whose source is not here, or that had to be left for the next turn."""
         return list(self._trees.left.values())
 
-    def verify(self, helper: Helper | None = None) -> None:
-        """Verify all that can be; `helper` takes a share where that is much.
+    def verify(self, helper: Helper | None = None, early: Mapping[ArtifactId, Early] | None = None) -> None:
+        """Verify all that can be; `helper` takes a share where that is much; `early`: what was verified before.
 
         Raises:
             CorruptArtifact, MalformedDelta: an artifact is not what its name says.
             PeerError: an artifact is too large.
         """
+        self._trees.early = early or {}
         given = self._trees.give_away() if helper is not None else []
         finished = helper(given, self._note) if helper is not None and given else None
         self._verify()
@@ -194,6 +219,7 @@ class _Trees:
         hanging: the deltas among them, by source.
         checkins: the check-ins verified.
         replaced: older and newer versions of files, as far as known.
+        early: what of them was verified before.
     """
 
     def __init__(
@@ -218,6 +244,7 @@ class _Trees:
         self._note = note
         self._were_aside = were_aside
         self._refuse = refuse
+        self.early: Mapping[ArtifactId, Early] = {}
 
     def give_away(self) -> list[Received]:
         """A helper's share: plain blobs and all that hangs on them; empty if it would be small.
@@ -253,6 +280,11 @@ class _Trees:
 
     def take_whole(self, each: Received) -> Verified | None:
         """Verify an artifact that arrived whole; None: it is refused."""
+        early = self.early.get(each.artifact)
+        if early is not None and early.received is each:
+            if early.note is not None:
+                self.notes.append((each.artifact, early.note))
+            return self._take(early.verified)
         parsed = self._parsed(each.artifact, each.payload)
         if self._is_refused(each, each.payload, parsed):
             return None

@@ -15,7 +15,7 @@ from xferzone.artifacts import Cluster
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.store import chains, orphans
 from xferzone.store.cache import ContentCache
-from xferzone.store.incoming import Helper, Intake, Noter, Received, Refuse
+from xferzone.store.incoming import Early, Helper, Intake, Noter, Received, Refuse
 from xferzone.store.link import Arrived, link
 from xferzone.store.phantoms import Expecting
 from xferzone.store.reader import Part
@@ -39,6 +39,7 @@ class _Shared:
     helper: Helper | None = None
     refuse: Refuse | None = None
     settle: Callable[[], None] | None = None
+    early: Mapping[ArtifactId, Early] | None = None
     were_aside: set[ArtifactId] = field(default_factory=set)
     refused: int = 0
 
@@ -73,6 +74,7 @@ class Writer(Expecting):
         self.put_all([Received(name, None, content)])
         return name
 
+    # many: how what comes is verified, refused and settled
     def put_all(
         self,
         received: Sequence[Received],
@@ -80,6 +82,7 @@ class Writer(Expecting):
         helper: Helper | None = None,
         refuse: Refuse | None = None,
         settle: Callable[[], None] | None = None,
+        early: Mapping[ArtifactId, Early] | None = None,
     ) -> int:
         """Store artifacts, whole or as deltas of others; returns how many were new here, those kept aside included.
 
@@ -89,6 +92,7 @@ class Writer(Expecting):
             noter: is shown what is stored.
             helper: takes a share of the verifying; never together with `refuse`, which needs this process.
             refuse: is asked about each artifact once it is verified; what it gives a reason for is not stored.
+            early: what of them was verified already; never together with `refuse`.
             settle: is called when they are stored, in the same transaction, where `give_way` may end it here.
 
         Raises:
@@ -98,7 +102,7 @@ class Writer(Expecting):
         # In a new file nothing is here.
         here = self.present({each.artifact for each in received}) if self.last_row() else set[ArtifactId]()
         left = {each.artifact: each for each in received if each.artifact not in here}
-        shared = _Shared(orphans.Ripe(self), noter, helper, refuse, settle)
+        shared = _Shared(orphans.Ripe(self), noter, helper, refuse, settle, early)
         self._take_all(left, shared)
         return len(left) - shared.refused
 
@@ -141,7 +145,7 @@ class Writer(Expecting):
             # What was kept aside counts as that in every step: its sender is not present to be blamed, or asked for a
             # right.
             intake = Intake(self, list(left.values()), shared.were_aside, shared.noter, shared.refuse)
-            intake.verify(shared.helper)
+            intake.verify(shared.helper, shared.early)
             orphans.drop(self, intake.dropped)
             shared.refused += len(intake.refused)
             if intake.verified:

@@ -4,16 +4,18 @@ All of a large reply may not fit into memory: what is gathered is stored wheneve
 reply is gathered, since what comes before an artifact that it names is written twice.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence, Set
+from contextlib import contextmanager
 from typing import Final
 
 from xferzone import artifacts
 from xferzone.cards import CFile, File
 from xferzone.cards.body import unpack
 from xferzone.errors import CorruptArtifact, MalformedDelta, PeerError
+from xferzone.hashing import ArtifactId
 from xferzone.store import Writer
 from xferzone.store.chains import MAX_ARTIFACT
-from xferzone.store.incoming import Helper, Noter, Received
+from xferzone.store.incoming import Early, Helper, Noter, Received, verify_early
 
 MAX_EXPANDED: Final = (
     1024 * 1024 * 1024
@@ -32,9 +34,12 @@ class Arriving:
         self._helper = helper
         self._gathered: list[Received] = []
         self._size = 0
+        self._early: dict[ArtifactId, Early] = {}
 
-    def take(self, writer: Writer, cards: Iterable[File | CFile]) -> None:
+    def take(self, writer: Writer, cards: Iterable[File | CFile], *, has_time: bool = False) -> None:
         """Open what the cards of a reply carry, and store it as soon as it is much.
+
+        `has_time`: the next reply is on its way; what can be verified before it comes is.
 
         Raises:
             PeerError: an artifact is not what its name says, or all of them are too much.
@@ -49,12 +54,28 @@ class Arriving:
                 raise PeerError(f"the server sends over {MAX_EXPANDED} bytes of artifacts in one reply")
             if self._size >= _AT_ONCE or len(self._gathered) >= _TOGETHER:
                 self.store(writer)
+        if has_time:
+            with self._blaming(self._gathered):
+                left = [each for each in self._gathered if each.artifact not in self._early]
+                self._early |= verify_early(left, None if self._noter is None else self._noter.note)
+
+    def here(self, writer: Writer, came: Set[ArtifactId], *, is_all: bool) -> Set[ArtifactId]:
+        """Those of `came` that are here. `is_all`: the file was new, and nothing else has come to it."""
+        if is_all and writer.last_row() == len(came) and not writer.has_phantoms:
+            return came
+        return writer.present(came)
 
     def store(self, writer: Writer) -> None:
         """Store what was taken and is not stored yet. Raises PeerError as `take` does."""
         batch, self._gathered, self._size = self._gathered, [], 0
+        early, self._early = self._early, {}
+        with self._blaming(batch):
+            writer.put_all(batch, self._noter, self._helper, early=early)
+
+    @contextmanager
+    def _blaming(self, batch: Sequence[Received]) -> Iterator[None]:
         try:
-            writer.put_all(batch, self._noter, self._helper)
+            yield
         except MalformedDelta as exc:
             raise PeerError(f"the server sends a malformed delta: {exc}") from exc
         except CorruptArtifact as exc:

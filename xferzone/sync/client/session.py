@@ -353,7 +353,7 @@ class ClientSession:
             if names and not new:
                 raise PeerError("the server sends the same artifacts again for another part of the clone")
             self._names |= new
-            self._arriving.take(writer, [card for card in came if card.artifact in new])
+            self._arriving.take(writer, [card for card in came if card.artifact in new], has_time=True)
             return
         here = writer.present(names)
         before, self._names = self._names, set()
@@ -361,12 +361,9 @@ class ClientSession:
         self._arriving.take(writer, came)
         self._arriving.store(writer)
         writer.fault("client.stored", 0.1)
-        every = names | before
-        # A clone's file has nothing else: with as many rows as artifacts came, all are here.
-        is_whole = before and writer.last_row() == len(every) and not writer.has_phantoms
-        stored = every if is_whole else writer.present(every)
+        stored = self._arriving.here(writer, names | before, is_all=bool(before))
         self.traffic.linked += len(stored - (here - before))
-        self._asking.note_stored(every, stored, is_news=is_news)
+        self._asking.note_stored(names | before, stored, is_news=is_news)
         self._sending.note_at_server(stored)
         announced, self._announced = self._announced, []
         self._sending.note_at_server(

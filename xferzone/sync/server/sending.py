@@ -57,8 +57,8 @@ class Sender:
         Raises:
             TooLarge: the first is over the budget's `artifact`.
         """
-        # A client has nothing to do until the first reply comes: that is a short one.
-        reserve = self._draft.most - self._draft.budget.bytes // 4 if position <= _FIRST else 0
+        # A client has nothing to do until the first reply comes: that is not the longest.
+        reserve = self._draft.most - self._draft.budget.bytes if position <= _FIRST else 0
         position = max(position, _FIRST)
         before = self.sent
         while position and ((left := max(self._draft.left() - reserve, 0)) or self.sent == before):
