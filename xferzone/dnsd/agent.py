@@ -32,6 +32,7 @@ from xferzone.config import Address
 from xferzone.counters import Counters, Role
 from xferzone.dnsd.following import ServedZones, open_zones
 from xferzone.dnsd.listen import BACKLOG, tcp_socket
+from xferzone.dnsd.notify import Notifier
 from xferzone.dnsd.program import arguments, run
 from xferzone.dnsd.requests import Requests
 from xferzone.dnsd.service import Service
@@ -90,6 +91,7 @@ async def _serve(agent: "Agent", sockets: Sequence[socket.socket]) -> None:
     loop.add_signal_handler(signal.SIGWINCH, retire.set)
     # asyncio calls listen() again, with a backlog of its own unless it is given one.
     servers = [await asyncio.start_server(agent.talk, sock=each, backlog=BACKLOG) for each in sockets]
+    telling = asyncio.create_task(agent.tell(sockets))
     pulse = ready.Pulse()
     while not retire.is_set():
         pulse.beat()
@@ -97,6 +99,7 @@ async def _serve(agent: "Agent", sockets: Sequence[socket.socket]) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ready.BEAT_S):
                 await retire.wait()
+    telling.cancel()  # another agent goes on, or the next start does
     # asyncio drops a connection that was accepted just before its server is closed: accept nothing more, let the
     # event loop hand over what was accepted, and close at the end.
     for each in sockets:
@@ -110,6 +113,7 @@ async def _serve(agent: "Agent", sockets: Sequence[socket.socket]) -> None:
     for server in servers:
         server.close()
     await agent.end()
+    await asyncio.wait([telling], timeout=FAREWELL)
 
 
 class Agent:
@@ -142,6 +146,11 @@ class Agent:
         self._service.tell_doubts()
         self._tally.beat(len(self._zones))
         self._tally.routed(self._zones.routed)
+
+    async def tell(self, sockets: Sequence[socket.socket]) -> None:
+        """Tell targets of changes until it is cancelled. `sockets` listen on what they know us by."""
+        if Notifier.is_wanted(self._zones):
+            await Notifier(self._zones, [Address(*each.getsockname()[:2]) for each in sockets]).run()
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer what comes on one connection until it ends."""

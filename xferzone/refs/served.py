@@ -126,6 +126,13 @@ class Served:
                 zones.append(_zone(branch, raw, serial, packed, moved))
         return newest, zones
 
+    def moved(self, since: int) -> tuple[int, list[BranchName]]:
+        """The number of the newest move, and the branches that moved after `since` (0: all)."""
+        rows = self._db.execute(
+            "SELECT branch, publication FROM ref WHERE publication > ?", (since,)
+        ).fetchall()
+        return max([since, *(row[1] for row in rows)]), [BranchName.of_row(row[0]) for row in rows]
+
     def is_empty_mirror(self) -> bool:
         """Whether it is a mirror whose first pull has not ended."""
         return bool(emptiness(self._db))

@@ -1,0 +1,176 @@
+"""Targets are told of changes: once, newest first, again if they do not answer, and signed where they want that."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+
+import dns.message
+import dns.opcode
+import pytest
+
+from tests.dnsd.test_following import World
+from tests.dnsd.test_transfer import KEY, KEYRING
+from xferzone.config import Address
+from xferzone.dnsd.following import open_zones
+from xferzone.dnsd.notify import Notifier
+from xferzone.dnsd.terms import Target, Terms, ZoneTerms
+from xferzone.store import schema
+
+
+class Secondary(asyncio.DatagramProtocol):
+    """What a target hears; it answers unless it is `silent`."""
+
+    def __init__(self, *, silent: bool = False, signs: bool = False) -> None:
+        self.heard: list[tuple[str, int]] = []
+        self.silent = silent
+        self._signs = signs
+        self.way: asyncio.DatagramTransport | None = None
+
+    @property
+    def port(self) -> int:
+        assert self.way is not None
+        return int(self.way.get_extra_info("sockname")[1])
+
+    def datagram_received(self, data: bytes, addr: tuple[object, ...]) -> None:
+        asked = dns.message.from_wire(data, keyring=KEYRING if self._signs else None)
+        assert asked.opcode() == dns.opcode.NOTIFY
+        assert asked.had_tsig == self._signs
+        (soa,) = asked.answer
+        self.heard.append((str(asked.question[0].name), soa[0].serial))
+        if not self.silent:
+            assert self.way is not None
+            self.way.sendto(dns.message.make_response(asked).to_wire(), addr)
+
+
+@asynccontextmanager
+async def listening(secondary: Secondary) -> AsyncIterator[Secondary]:
+    loop = asyncio.get_running_loop()
+    secondary.way, _ = await loop.create_datagram_endpoint(lambda: secondary, ("127.0.0.1", 0))
+    with closing(secondary.way):
+        yield secondary
+
+
+@asynccontextmanager
+async def told(world: World, pattern: str, other: Secondary) -> AsyncIterator[Secondary]:
+    """A target that is told of zones of that pattern."""
+    async with listening(other), notifying(world, (pattern, ZoneTerms(also_tells=(to(other),)))):
+        yield other
+
+
+@asynccontextmanager
+async def notifying(world: World, *terms: tuple[str, ZoneTerms]) -> AsyncIterator[None]:
+    with closing(open_zones(world.project.path, Terms(zones=terms))) as zones:
+        task = asyncio.create_task(Notifier(zones, []).run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+def to(secondary: Secondary, **more: object) -> Target:
+    return Target(Address("127.0.0.1", secondary.port), KEY if more else None)
+
+
+async def until(fact: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not fact():
+            await asyncio.sleep(0.01)
+
+
+def hold(conversation: Callable[[], Awaitable[None]]) -> None:
+    async def run() -> None:
+        await conversation()
+
+    asyncio.run(run())
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path)
+    yield made
+    made.zones.close()
+
+
+def test_each_move_is_told_and_no_start_tells_what_was_acknowledged(world: World) -> None:
+    async def conversation() -> None:
+        async with listening(Secondary()) as other:
+            terms = "example.com", ZoneTerms(also_tells=(to(other),))
+            async with notifying(world, terms):
+                await until(lambda: other.heard == [("example.com.", 1)])
+                world.put("example.com", "www 300 A 192.0.2.9", serial=5)
+                await until(lambda: other.heard[1:] == [("example.com.", 5)])
+                world.put("example.net", "www 300 A 192.0.2.9", serial=5)
+            other.heard.clear()
+            async with notifying(world, terms):
+                await asyncio.sleep(0.3)
+                assert other.heard == []
+                world.put("example.com", "www 300 A 192.0.2.7", serial=6)
+                await until(lambda: other.heard == [("example.com.", 6)])
+
+    hold(conversation)
+
+
+def test_a_zone_that_is_added_is_told_and_ones_without_targets_are_not(world: World) -> None:
+    async def conversation() -> None:
+        async with told(world, "*.test", Secondary()) as other:
+            world.put("a.test", "www 300 A 192.0.2.1", serial=3)
+            world.put("b.test", "www 300 A 192.0.2.1", serial=4)
+            await until(lambda: sorted(other.heard) == [("a.test.", 3), ("b.test.", 4)])
+
+    hold(conversation)
+
+
+def test_of_a_burst_the_newest_is_told_at_the_end_and_one_is_in_flight_at_a_time(world: World) -> None:
+    async def conversation() -> None:
+        async with told(world, "*", Secondary(silent=True)) as other:
+            await until(lambda: len(other.heard) == 2)
+            for serial in range(2, 12):
+                world.put("example.com", f"www 300 A 192.0.2.{serial}", serial=serial)
+            await asyncio.sleep(0.2)
+            assert len(other.heard) == 2  # the first is not answered yet
+            other.silent = False
+            await until(lambda: ("example.com.", 11) in other.heard)
+            assert {serial for _, serial in other.heard} == {1, 11}
+
+    hold(conversation)
+
+
+def test_who_does_not_answer_is_told_again(world: World) -> None:
+    async def conversation() -> None:
+        async with told(world, "example.net", Secondary(silent=True)) as other:
+            await until(lambda: other.heard == [("example.net.", 1)] * 2)
+
+    hold(conversation)
+
+
+def test_a_key_signs_what_is_sent_and_the_answer_must_be_signed(world: World) -> None:
+    async def conversation() -> None:
+        async with listening(Secondary(signs=True)) as other:
+            terms = "example.com", ZoneTerms(also_tells=(to(other, signed=True),))
+            async with notifying(world, terms):
+                await until(lambda: other.heard == [("example.com.", 1)])
+                await asyncio.sleep(0.2)
+            other.heard.clear()
+            async with notifying(world, terms):
+                await asyncio.sleep(0.3)
+                assert other.heard == []
+
+    hold(conversation)
+
+
+@pytest.mark.parametrize("role", [schema.CLONE, schema.PRIMARY])
+def test_neither_a_clone_nor_a_pinned_zone_tells_anybody(world: World, role: str) -> None:
+    async def conversation() -> None:
+        with world.project.store.writer() as writer:
+            writer.set_setting("role", role)
+        async with listening(Secondary()) as other:
+            at = None if role == schema.CLONE else "v1"
+            async with notifying(world, ("*", ZoneTerms(at=at, also_tells=(to(other),)))):
+                await asyncio.sleep(0.3)
+                assert other.heard == []
+
+    hold(conversation)
