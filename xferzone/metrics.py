@@ -11,6 +11,7 @@
     xferzone_walk_requests_total      kind, outcome
     xferzone_walk_bytes_total         direction
     xferzone_dns_routed_total         cohort
+    xferzone_dns_limited_total        action
 
 Every label has a fixed set of values, with `other` for the rest, so that no client makes series. A series with labels
 is told once it has counted something.
@@ -31,6 +32,7 @@ OUTCOMES: Final = ("ok", "error", "refused", "busy", "failed")
 DIRECTIONS: Final = ("in", "out")
 WALK_KINDS: Final = ("refs", "walk", "pull", "batch", "object", "auth")
 WALK_OUTCOMES: Final = ("ok", "refused", "busy", "failed", "cut")
+ACTIONS: Final = ("dropped", "truncated", "badcookie")
 PROTOCOLS: Final = ("udp", "tcp")
 #: By number; RFC 1035 and the registry "DNS Resource Record (RR) TYPEs".
 TYPES: Final[Mapping[int, str]] = {
@@ -133,9 +135,12 @@ WALK_BYTES: Final = Family("xferzone_walk_bytes_total", "Bytes of their bodies",
 ROUTED: Final = Family(
     "xferzone_dns_routed_total", "Answers of zones with a canary", {"cohort": COHORTS}, WALK_BYTES.end
 )
-SIZE: Final = ROUTED.end  # cells
+LIMITED: Final = Family(
+    "xferzone_dns_limited_total", "Answers that rate limiting held back", {"action": ACTIONS}, ROUTED.end
+)
+SIZE: Final = LIMITED.end  # cells
 
-_COUNTERS: Final = (ROUNDS, BYTES, ARTIFACTS, QUESTIONS, ANSWERS, HITS, WALKS, WALK_BYTES, ROUTED)
+_COUNTERS: Final = (ROUNDS, BYTES, ARTIFACTS, QUESTIONS, ANSWERS, HITS, WALKS, WALK_BYTES, ROUTED, LIMITED)
 
 
 def observed(kind: str, seconds: float) -> dict[int, int]:

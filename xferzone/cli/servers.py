@@ -232,7 +232,8 @@ class Servers:
     def _responder(self, config: Config, terms: Terms) -> list[Program]:
         from xferzone.dnsd import agent, answerer
 
-        terms = terms.with_cookies(self._cookie_secret)
+        workers = config.dns.workers or len(os.sched_getaffinity(0))
+        terms = terms.for_answerers(workers, self._cookie_secret)
 
         def agent_() -> None:
             if "http" not in self._parts:  # else a worker does
@@ -243,7 +244,6 @@ class Servers:
             self._listening.take()
             answerer.main(self._repository, config.dns.listen, terms, self._counters)
 
-        workers = config.dns.workers or len(os.sched_getaffinity(0))
         # Until all are up, no more than there are now.
         self._counters.expected = min(workers, self._answerers or workers)
         self._answerers = workers

@@ -33,6 +33,7 @@ from xferzone.config import Address
 from xferzone.counters import Counters, Role
 from xferzone.dnsd.datagrams import SLOTS, Datagrams, Respond, datagrams
 from xferzone.dnsd.following import ServedZones, open_zones
+from xferzone.dnsd.limiting import Limiting
 from xferzone.dnsd.listen import leave, places, udp_socket
 from xferzone.dnsd.program import arguments, run
 from xferzone.dnsd.service import Service
@@ -83,6 +84,10 @@ class Answerer:
         self._tally = Tally(counters, Role.ANSWERER, "udp")
         self._counting = self._tally.counting(self._responder.respond)
         self._counting_failed = self._tally.counting(self._service.failed)
+        rate = zones.terms.options.rate
+        self._limiting = (
+            None if rate is None else Limiting(rate, self._responder, self._offers, zones, self._tally)
+        )
         self._selector = selectors.DefaultSelector()
         self._bound: dict[Address, socket.socket] = {}
         self._refused: set[Address] = set()  # already reported in the log
@@ -138,6 +143,8 @@ class Answerer:
         self._service.refresh()  # for the count of zones, where nobody asks
         self._tally.beat(len(self._zones))
         self._tally.routed(self._zones.routed)
+        if self._limiting is not None:
+            self._limiting.tick()
 
     def _leave(self) -> None:
         for bound in self._bound.values():
@@ -156,10 +163,13 @@ class Answerer:
                 self._responder.client_of = incoming.client
                 self._offers.now = int(time.time())
                 made = self._responder.made
-                if self._tally.affords(received):
-                    incoming.answer(self._counting, self._counting_failed)
-                else:
-                    incoming.answer(self._sampled(incoming, received), self._service.failed)
+                respond, failed = self._counting, self._counting_failed
+                if not self._tally.affords(received):
+                    respond, failed = self._sampled(incoming, received), self._service.failed
+                limiting = self._limiting
+                if limiting is not None and limiting.exceeds(incoming):
+                    respond, failed = limiting.limited(respond), limiting.limited(failed)
+                incoming.answer(respond, failed)
                 self._tally.hit(max(0, received - (self._responder.made - made)))
                 self._responder.free()
             if received < SLOTS:

@@ -22,6 +22,8 @@ import sys
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from xferzone.nameserver.rate import PREFIXES
+
 SLOTS: Final = 64  # datagrams in a batch
 ROOM: Final = (
     4096  # bytes of a message; the rest of a longer one is lost; FORMERR if its counts announced that
@@ -46,6 +48,9 @@ class Datagrams(Protocol):
 
     def client(self, number: int) -> bytes:
         """The address of whoever sent that message, 4 or 16 octets."""
+
+    def networks(self) -> list[bytes]:
+        """Of each message received, the first octets of that address, as many as rate limiting looks at."""
 
     def answer(self, respond: Respond, failed: Respond) -> None:
         """Send what `respond` makes of each message received; what `failed` makes of it if that raises."""
@@ -119,6 +124,11 @@ class Batches:
         at = number * _NAME_ROOM + self._address_at
         return ctypes.string_at(self._names_at + at, self._address_size)
 
+    def networks(self) -> list[bytes]:
+        names = ctypes.string_at(self._names_at, self._received * _NAME_ROOM)
+        first, size = self._address_at, PREFIXES[self._address_size]
+        return [names[at : at + size] for at in range(first, len(names), _NAME_ROOM)]
+
     def answer(self, respond: Respond, failed: Respond) -> None:
         area, came, sizes = self._area, self._came, self._sizes
         begin = 0  # of the run of answered slots
@@ -179,6 +189,10 @@ class Singles:
     def client(self, number: int) -> bytes:
         host = str(self._received[number][1][0]).partition("%")[0]
         return socket.inet_pton(self._socket.family, host)
+
+    def networks(self) -> list[bytes]:
+        addresses = map(self.client, range(len(self._received)))
+        return [address[: PREFIXES[len(address)]] for address in addresses]
 
     def answer(self, respond: Respond, failed: Respond) -> None:
         for number, (message, name) in enumerate(self._received):

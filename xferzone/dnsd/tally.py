@@ -14,7 +14,19 @@ from typing import Final
 
 from xferzone import metrics
 from xferzone.counters import Counters, Role
-from xferzone.metrics import ANSWERS, COHORTS, HITS, NO_ANSWER, OTHER, QUESTIONS, RCODES, ROUTED, TYPES
+from xferzone.metrics import (
+    ACTIONS,
+    ANSWERS,
+    COHORTS,
+    HITS,
+    LIMITED,
+    NO_ANSWER,
+    OTHER,
+    QUESTIONS,
+    RCODES,
+    ROUTED,
+    TYPES,
+)
 
 EXACT: Final = 10_000  # messages a second of one process; looking at them takes 1 % of a processor
 
@@ -39,6 +51,7 @@ class Tally:
         self._no_answer = ANSWERS.cell(NO_ANSWER, protocol)
         self._hits = HITS.cell()
         self._cohorts = [ROUTED.cell(name) for name in COHORTS]
+        self._limited = {action: LIMITED.cell(action) for action in ACTIONS}
         self._left = EXACT
 
     def affords(self, messages: int) -> bool:
@@ -84,3 +97,7 @@ class Tally:
     def hit(self, times: int) -> None:
         """Count answers that were kept from before."""
         self._cells[self._hits] += times
+
+    def limited(self, action: str) -> None:
+        """Count an answer that rate limiting held back; one of ACTIONS."""
+        self._cells[self._limited[action]] += 1

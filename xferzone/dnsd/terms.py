@@ -66,6 +66,8 @@ class ZoneTerms:
 
 _PLAIN: Final = ZoneTerms()
 
+LEAST_RATE: Final = 50  # answers a second of one answerer; a resolver's questions may all come to the same
+
 
 @dataclass(frozen=True, slots=True)
 class Rate:
@@ -112,10 +114,15 @@ class Terms:
             first.setdefault(pattern, place)
         object.__setattr__(self, "_first", first)
 
-    def with_cookies(self, secret: bytes) -> "Terms":
-        """These, with cookies made with that secret if none was chosen."""
-        options = replace(self.options, cookies=self.options.cookies or (secret,))
-        return replace(self, options=options)
+    def for_answerers(self, number: int, secret: bytes) -> "Terms":
+        """These for each of so many: of the rate its share; cookies are made with that secret if none was chosen."""
+        rate = self.options.rate
+        if rate is not None:
+            rate = replace(
+                rate, per_second=max(min(LEAST_RATE, rate.per_second), -(-rate.per_second // number))
+            )
+        cookies = self.options.cookies or (secret,)
+        return replace(self, options=replace(self.options, rate=rate, cookies=cookies))
 
     def serves(self, zone: str) -> bool:
         """Whether the zone of that id is to be served."""

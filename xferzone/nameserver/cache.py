@@ -27,7 +27,7 @@ from typing import Final
 from xferzone.nameserver.edns import Edns
 from xferzone.nameserver.generations import Generations
 from xferzone.nameserver.offers import NOTHING, SILENT, Offers
-from xferzone.nameserver.respond import NOBODY, response
+from xferzone.nameserver.respond import NOBODY, Response, response
 from xferzone.nameserver.view import View
 from xferzone.nameserver.wire import FORMERR, OUR_SIZE, SMALLEST_SIZE, parse, with_options
 from xferzone.nameserver.zones import Zones
@@ -55,7 +55,7 @@ _NONE: Final = (b"", 0)
 class Responder:
     """Answers UDP messages; remembers answers to plain ones. The same bytes as `respond`, sooner."""
 
-    __slots__ = ("_offers", "_other", "_own", "_routed", "_zones", "client_of", "made")
+    __slots__ = ("_offers", "_other", "_own", "_routed", "_zones", "client_of", "is_own", "made")
 
     # many: two bounds
     def __init__(
@@ -69,12 +69,14 @@ class Responder:
         self._offers = offers
         #: The address of the client of a slot, while the batch with that slot is answered.
         self.client_of: Callable[[int], bytes] = lambda _slot: NOBODY
+        #: Whether zones themselves have all names that were asked for since this was last set to True, as far as known.
+        self.is_own = True
         self.made = 0  # messages that had no answer from before; a hit touches no counter
         # By normal form: a message without its id, and the view that it holds for.
         self._own: Generations[tuple[bytes, View]] = Generations(own_size)
         self._other: Generations[tuple[bytes, View]] = Generations(other_size)
-        # The view, and main's message and the canary's; empty: not made yet.
-        self._routed: Generations[tuple[View, list[bytes]]] = Generations(ROUTED_SIZE)
+        # The view, main's message and the canary's; empty: not made yet; whether the zone has the name.
+        self._routed: Generations[tuple[View, list[bytes], bool]] = Generations(ROUTED_SIZE)
 
     def respond(self, wire: bytes, slot: int = 0) -> bytes | None:
         """The answer to a message in that slot, whatever it holds; None: no answer.
@@ -102,11 +104,12 @@ class Responder:
         if query is None:
             return None
         made = response(query, self._zones, self.client_of(slot), tcp=False, offers=self._offers)
+        self.is_own &= made.own
         # A zero octet inside a label makes `end` too early: such a question is not kept.
         if normal and made.view is not None and end == 10 + len(query.question):
             kept = made.plain[2:12] + normal[10:end] + made.plain[2 + end :]
             if made.view.route is not None:
-                self._keep_routed(normal, kept, made.view, made.is_canary)
+                self._keep_routed(normal, kept, made.view, made)
             else:
                 self._keep(self._own if made.own else self._other, normal, (kept, made.view))
         return made.message
@@ -122,12 +125,15 @@ class Responder:
         for part in (self._own, self._other):
             entry = part.young.get(normal)
             if entry is not None and entry[1].live:
-                return entry
+                break
             entry = part.old.get(normal)
             if entry is not None and entry[1].live:
                 self._keep(part, normal, entry)
-                return entry
-        return None
+                break
+        else:
+            return None
+        self.is_own &= part is self._own
+        return entry
 
     # many: a message as it came and cut up, what is kept for it, and who asks
     def _placed(
@@ -141,7 +147,7 @@ class Responder:
         if entry is not None:
             kept, view = entry
         elif both is not None:
-            view = both[0]
+            view, self.is_own = both[0], self.is_own and both[2]
         else:
             return None
         client, asked = self.client_of(slot), wire[2 + end + 11 :]
@@ -164,7 +170,7 @@ class Responder:
             self._zones.routed[is_canary] += 1
         return with_options(answer, options) if options else answer
 
-    def _both(self, normal: bytes) -> tuple[View, list[bytes]] | None:
+    def _both(self, normal: bytes) -> tuple[View, list[bytes], bool] | None:
         """Both answers of a zone with a canary; None: neither was made."""
         both = self._routed.young.get(normal)
         if both is None:
@@ -173,9 +179,9 @@ class Responder:
                 self._routed.put(normal, both, len(normal) + sum(map(len, both[1])) + 2 * _OVERHEAD)
         return both if both is not None and both[0].live else None
 
-    def _keep_routed(self, normal: bytes, kept: bytes, view: View, is_canary: bool) -> None:
-        both = self._both(normal) or (view, [b"", b""])
-        both[1][is_canary] = kept
+    def _keep_routed(self, normal: bytes, kept: bytes, view: View, made: Response) -> None:
+        both = self._both(normal) or (view, [b"", b""], made.own)
+        both[1][made.is_canary] = kept
         self._routed.put(normal, both, len(normal) + len(kept) + 2 * _OVERHEAD)
 
     def _keep(self, part: Generations[tuple[bytes, View]], normal: bytes, entry: tuple[bytes, View]) -> None:

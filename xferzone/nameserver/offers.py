@@ -35,13 +35,11 @@ class Told(NamedTuple):
     Fields:
         options: for the answer.
         has_cookie: it had a cookie, and one goes back.
-        is_proven: the client has the address that it seems to have, for it showed a valid cookie.
         fault: FORMERR: a cookie is malformed; BADCOOKIE: a server cookie is not valid, which is no reason to refuse.
     """
 
     options: bytes = b""
     has_cookie: bool = False
-    is_proven: bool = False
     fault: int = NOERROR
 
 
@@ -50,15 +48,21 @@ _MALFORMED: Final = Told(fault=FORMERR)
 
 
 class Offers:
-    """What this server says of itself; `now` is the time, in seconds since 1970, for whoever has a clock to set."""
+    """What this server says of itself, in answers of one process, one after the other.
 
-    __slots__ = ("_cookies", "_nsid", "_texts", "now")
+    Fields:
+        now: the time, in seconds since 1970, for whoever has a clock to set.
+        is_proven: `told` was asked about a valid cookie since this was last set to False.
+    """
+
+    __slots__ = ("_cookies", "_nsid", "_texts", "is_proven", "now")
 
     def __init__(
         self, nsid: bytes = b"", version: str = "", identity: str = "", secrets: Sequence[bytes] = ()
     ) -> None:
         """What is empty is not said; `secrets` as Cookies."""
         self.now = 0
+        self.is_proven = False
         self._nsid = option(NSID, nsid) if nsid else b""
         self._cookies = Cookies(secrets) if secrets else None
         self._texts: dict[bytes, RRset] = {}
@@ -80,8 +84,9 @@ class Offers:
         judged = self._cookies.judged(cookie, client, self.now)
         if judged is None:
             return _MALFORMED
+        self.is_proven |= judged.is_valid
         fault = NOERROR if judged.is_valid or len(cookie) == CLIENT_SIZE else BADCOOKIE
-        return Told(nsid + judged.option, True, judged.is_valid, fault)
+        return Told(nsid + judged.option, True, fault)
 
     def text(self, name: bytes, rdtype: int) -> RRset | None:
         """What is at a name of class CHAOS, in wire form and lower case; None: nothing is said."""

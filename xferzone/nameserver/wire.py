@@ -168,6 +168,11 @@ def error(query: Query, rcode: int, options: bytes = b"") -> bytes:
     return _message(query, 0, rcode, (0, 0, 0), b"", options)
 
 
+def truncated(query: Query, rcode: int, flags: int, options: bytes = b"") -> bytes:
+    """The answer without records that has those `flags`, and tells the client to ask again by TCP."""
+    return _message(query, flags | TC, rcode, (0, 0, 0), b"", options)
+
+
 def render(query: Query, answer: Answer, limit: int, options: bytes = b"") -> bytes:
     """The message that says `answer` in at most `limit` bytes, with `options` if it was asked with an OPT record.
 

@@ -1,0 +1,169 @@
+"""Response rate limiting: how many answers of one kind one network of clients gets in a second.
+
+    network    IPv4 /24, IPv6 /56 of the datagram's source, which anybody can forge: it is the victim whom this protects
+    kind       a     an answer of a name and type that a zone has          by name and type
+               w     one that a wildcard or DNAME makes                    by zone
+               n     NXDOMAIN and NODATA                                   by zone
+               r     a referral                                            by the delegated name
+               e     any other error                                       all alike
+
+    each second an account of (network, kind) earns `per_second`, and each answer, sent or not, costs 1. It never has
+    more than `per_second`, and owes at most WINDOW times that. While it owes, every `slip`th answer goes out truncated,
+    without records, the others not at all; of errors none. By TCP or with a valid cookie everybody is answered.
+
+Few networks ever need an account. So one is opened late:
+
+    datagrams of the network in this second         up to `per_second`: nothing more is looked at
+      | more, or so in one of the last seconds
+    those of the network and kind in this second    in one of CELLS, which others may share
+      | more than `per_second`
+    account                                         exact, until it owes nothing and has all that it may have
+
+So a flood is noticed after `per_second` datagrams in its first second, and `per_second` answers more of each kind may
+pass in that one; from the next on it is exact. Memory is bounded by NETWORKS, CELLS and ACCOUNTS, whatever sources are
+forged.
+
+Source: BIND 9 Administrator Reference Manual, "rate-limit": categories, credits, window, slip; its errors are never
+truncated either. The /56 and the window of 15 s are its defaults, 200 a second and slip 2 those of NSD.
+"""
+
+import ipaddress
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from enum import IntEnum
+from typing import Final
+
+from xferzone.nameserver.wire import AA, NOERROR, NXDOMAIN, expanded
+from xferzone.nameserver.zones import Zones
+
+WINDOW: Final = 15  # seconds; BIND's default
+NETWORKS: Final = 65_536  # counted in a second; then the count begins anew
+CELLS: Final = 65_536
+ACCOUNTS: Final = 10_000  # half of BIND's max-table-size; an account takes a flood of its own, a second long
+LOOKED_AT: Final = 10_000  # networks
+
+#: Octets of a network, by those of an address.
+PREFIXES: Final = {4: 3, 16: 7}
+_BLOCKS: Final = {octets: (8 * octets, whole) for whole, octets in PREFIXES.items()}
+_NO_CELLS: Final = bytes(CELLS * array("l").itemsize)
+_SHARED: Final = (
+    1 << 30
+)  # in a cell: an account has used it before, so whatever else does begins with a full one
+_EXEMPT: Final = -(1 << 60)  # as a number of datagrams
+_ERROR: Final = b"e"
+_QUESTION: Final = 12  # where it begins
+_NONE: Final = b"\0\0"  # records
+
+
+class Verdict(IntEnum):
+    """What becomes of an answer."""
+
+    SEND = 0
+    TRUNCATE = 1
+    DROP = 2
+
+
+class Limiter:
+    """The accounts of one process. `exempt`: networks that have none."""
+
+    def __init__(self, per_second: int, slip: int, exempt: Iterable[str] = ()) -> None:
+        self._per_second = per_second
+        self._slip = slip
+        self._exempt = [ipaddress.ip_network(each) for each in exempt]
+        self._datagrams: Counter[bytes] = Counter()  # by network, in this second
+        self._looked_at: dict[bytes, int] = {}  # networks, and for how many seconds more
+        self._partly: set[bytes] = set()  # of those: they hold addresses that are exempt
+        self._cells = array("l", _NO_CELLS)
+        self._are_used = False  # cells, in this second
+        self._accounts: dict[bytes, list[int]] = {}  # what each has, and how many answers were limited
+
+    def exceeds(self, networks: Sequence[bytes]) -> bool:
+        """Whether `concerns` and `verdict` are to be asked about these datagrams, one of each network given."""
+        if len(self._datagrams) > NETWORKS:
+            self._datagrams = Counter()
+        datagrams, most, looked_at = self._datagrams, self._per_second, self._looked_at
+        datagrams.update(networks)
+        found = False
+        for network in set(networks):
+            if datagrams[network] > most:
+                found = self._look_at(network) or found
+            elif network in looked_at:
+                found = True
+        return found
+
+    def concerns(self, network: bytes, client: bytes) -> bool:
+        """Whether answers to the client at that address, of that network, cost anything now."""
+        if network not in self._partly:
+            return network in self._looked_at
+        address = ipaddress.ip_address(client)
+        return not any(address in each for each in self._exempt)
+
+    def verdict(self, network: bytes, kind: bytes) -> Verdict:
+        """What becomes of an answer of that kind."""
+        key = network + kind
+        cell = hash(key) % CELLS
+        used = self._cells[cell] + 1
+        self._cells[cell] = used
+        self._are_used = True
+        if used <= self._per_second:
+            return Verdict.SEND
+        account = self._accounts.get(key)
+        if account is None:
+            if len(self._accounts) >= ACCOUNTS:
+                return Verdict.SEND
+            account = self._accounts[key] = [self._per_second if used > _SHARED else 0, 0]
+        account[0] = max(account[0] - 1, -WINDOW * self._per_second)
+        if account[0] >= 0:
+            return Verdict.SEND
+        account[1] += 1
+        is_truncated = self._slip and account[1] % self._slip == 0 and kind != _ERROR
+        return Verdict.TRUNCATE if is_truncated else Verdict.DROP
+
+    def tick(self) -> None:
+        """A second has passed."""
+        self._datagrams = Counter()
+        self._looked_at = {network: left - 1 for network, left in self._looked_at.items() if left}
+        self._partly &= self._looked_at.keys()
+        if not self._are_used:
+            return
+        self._cells = array("l", _NO_CELLS)
+        self._are_used = False
+        for key, account in list(self._accounts.items()):
+            account[0] += self._per_second
+            if account[0] >= self._per_second:
+                del self._accounts[key]
+            else:
+                self._cells[hash(key) % CELLS] = _SHARED
+                self._are_used = True
+
+    def _look_at(self, network: bytes) -> bool:
+        """Whether a network that asks a lot is looked at from now on."""
+        bits, octets = _BLOCKS[len(network)]
+        block = ipaddress.ip_network((network + bytes(octets - len(network)), bits))
+        touching = [each for each in self._exempt if each.overlaps(block)]
+        if any(each.prefixlen <= bits for each in touching):
+            self._datagrams[network] = _EXEMPT
+            return False
+        if len(self._looked_at) < LOOKED_AT:
+            self._looked_at[network] = WINDOW + 1
+            if touching:
+                self._partly.add(network)
+        return True
+
+
+def kind(message: bytes, answer: bytes, zones: Zones, *, is_own: bool) -> bytes:
+    """Of what kind the answer to a message is; `is_own`: a zone has the name, no wildcard or DNAME made it."""
+    rcode, is_authoritative = answer[3] & 15, answer[2] & AA >> 8
+    answers, authorities = answer[6:8] != _NONE, answer[8:10] != _NONE
+    end = message.find(b"\0", _QUESTION) + 5
+    if rcode not in (NOERROR, NXDOMAIN) or not (is_authoritative or authorities):
+        return _ERROR
+    if not is_authoritative:
+        return b"r" + expanded(answer, end)
+    question = message[_QUESTION:end].lower()
+    if is_own and rcode == NOERROR and (answers or not authorities):
+        return b"a" + question
+    view = zones.find(question[:-4], int.from_bytes(question[-4:-2]))
+    origin = b"" if view is None else view.origin
+    return (b"w" if answers and rcode == NOERROR else b"n") + origin
