@@ -84,6 +84,18 @@ def test_a_clone_stands_where_its_origin_does(primary: Project, tmp_path: Path) 
     assert done.traffic.bytes_in > 0 < done.traffic.bytes_out
 
 
+def test_a_clone_has_every_index_although_some_are_made_last(primary: Project, tmp_path: Path) -> None:
+    exchange.clone(tmp_path / "c.xferzone", to(primary.store), Options(account=OPS, remote=FROM))
+    with (
+        Store.open(tmp_path / "c.xferzone") as clone,
+        clone.reader() as ours,
+        primary.store.reader() as theirs,
+    ):
+        query = "SELECT name, sql FROM sqlite_schema WHERE type = 'index'"
+        assert set(ours.db.execute(query)) == set(theirs.db.execute(query))
+        assert ours.db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
 def test_a_clone_that_is_refused_tells_why_and_leaves_no_file(primary: Project, tmp_path: Path) -> None:
     before = left_over(tmp_path)
     done = exchange.clone(tmp_path / "c.xferzone", to(primary.store), Options(account=Account("ops", "no")))

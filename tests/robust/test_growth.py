@@ -77,7 +77,10 @@ def push(store: Store, cards: list[File]) -> None:
 
 
 def done(pushes: Pushes, directory: Path, work: Work) -> list[int]:
-    """The work of the push, and of a pull by a clone that has what was there before: instructions and calls of each."""
+    """The work of the push, of a pull by a clone that has what was there before, and of a clone of all.
+
+    Instructions and calls of each.
+    """
     directory.mkdir()
     found = []
     with Store.open(made(directory / "server.xferzone")) as server:
@@ -93,7 +96,11 @@ def done(pushes: Pushes, directory: Path, work: Work) -> list[int]:
                 push(server, list(cards))
 
         with Store.open(directory / "clone.xferzone") as clone:
-            acts: list[Callable[[], object]] = [all_pushed, lambda: exchange.sync(clone, to, options)]
+            acts: list[Callable[[], object]] = [
+                all_pushed,
+                lambda: exchange.sync(clone, to, options),
+                lambda: exchange.clone(directory / "all.xferzone", to, options),
+            ]
             for act in acts:
                 before = work.instructions, work.calls
                 with work.counted():
@@ -106,4 +113,4 @@ def done(pushes: Pushes, directory: Path, work: Work) -> list[int]:
 def test_twice_as_many_take_about_twice_the_work(name: str, work: Work, tmp_path: Path) -> None:
     once, twice = (done(KINDS[name](size), tmp_path / str(size), work) for size in (SIZE, 2 * SIZE))
     ratios = [after / before for before, after in zip(once, twice, strict=True)]
-    assert max(ratios) <= MOST, f"instructions and calls of the push, then of the pull: {once}, {twice}"
+    assert max(ratios) <= MOST, f"instructions and calls of the push, the pull and the clone: {once}, {twice}"

@@ -46,7 +46,7 @@ def clone(path: Path, transport: Transport, options: Options | None = None) -> O
             session = ClientSession(None, wishes, noter=noted, helper=helper)
             running = Running(store, transport, session, options)
             followed = Followed()
-            with running.observed("clone"):
+            with running.observed("clone"), store.placed_at_last():
                 running.drive()
                 fault(options.faults, "clone.driven", 0.2)
                 if not session.errors:

@@ -253,6 +253,22 @@ class Store:
             db.execute(f"PRAGMA application_id={schema.APPLICATION_ID}")
             set_mark(db)
 
+    @contextmanager
+    def placed_at_last(self) -> Iterator[None]:
+        """Of a new file: check-ins are indexed by their places when the block has ended well.
+
+        Nearly all are unplaced at first and published then: their entries would come and go, and leave empty pages.
+        """
+        with self._name.opened.writing.transaction() as db:
+            query = "SELECT name, sql FROM sqlite_schema WHERE tbl_name = 'checkin' AND sql LIKE '% WHERE place %'"
+            indexes = db.execute(query).fetchall()
+            for name, _ in indexes:
+                db.execute(f"DROP INDEX {name}")
+        yield
+        with self._name.opened.writing.transaction() as db:
+            for _, statement in indexes:
+                db.execute(statement)
+
     def write_out(self) -> None:
         """Move everything from the WAL into the file: only that is linked, and closing would not report a full disk."""
         with self._name.opened.writing.connection() as db:
