@@ -254,7 +254,7 @@ class Canary(Struct, frozen=True):
     ecs_from: tuple[Network, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.percent * 100 != round(self.percent * 100):
+        if self.hundredths / 100 != self.percent:
             raise ValueError(f"percent: {self.percent} has more than two decimals")
 
     @property

@@ -8,6 +8,7 @@ Addresses are bound before anything starts, so that a taken one is named with th
 """
 
 import contextlib
+import dataclasses
 import errno
 import ipaddress
 import itertools
@@ -26,7 +27,7 @@ from xferzone.cli.configuration import Chosen, Files
 from xferzone.cli.settings import now_ms, occasion
 from xferzone.config import Config
 from xferzone.counters import Counters
-from xferzone.dnsd import onward
+from xferzone.dnsd import onward, pinned
 from xferzone.dnsd.terms import Terms
 from xferzone.errors import Busy, CannotServe, NoRoom, ReadOnly, XferzoneError
 from xferzone.exchange.publishing import publish_in_parts
@@ -92,6 +93,7 @@ class Servers:
             if self._primaries is not None and mirrors.make_if_none(self._repository):
                 refused.callback(self._repository.unlink)
             self._prepare()
+            chosen = self._pinned(chosen)
             self._bind(chosen)
             refused.pop_all()
         with contextlib.closing(self._listening), self._note:
@@ -138,6 +140,23 @@ class Servers:
                     _compile(store)
             except (NoRoom, ReadOnly) as exc:
                 _log.warning("what was published before is served: %s", exc)
+
+    def _pinned(self, chosen: Chosen) -> Chosen:
+        """The same, with the zones that are served as they were looked up and compiled.
+
+        Raises:
+            UsageError: an `at` is neither a revision nor a date.
+            NotFound: no zone has it.
+        """
+        if "dns" not in self._parts or all(each.at is None for _name, each in chosen.terms.zones):
+            return chosen
+        with Store.open(self._repository) as store:
+            pins = pinned.pin(store, chosen.terms, now_ms(), compile_in_parallel)
+        for line in pins.pinned:
+            _log.info("%s", line)
+        for line in pins.refused:
+            _log.warning("%s", line)
+        return dataclasses.replace(chosen, terms=pins.terms)
 
     def _bind(self, chosen: Chosen) -> None:
         """Listen as was chosen, unless that would take the serial of a zone back; and remember what is served there.
@@ -303,7 +322,7 @@ class Servers:
     def _again(self) -> Sequence[Program] | None:
         """The programs of the configuration as it is now; None: it was not taken."""
         try:
-            chosen = self._files.read()
+            chosen = self._pinned(self._files.read())
             primaries = self._chosen_primaries(chosen.loaded)
             self._bind(chosen)
         except (XferzoneError, OSError) as exc:

@@ -7,6 +7,7 @@
                all views die, and the zones are those of that file
     of a zone whose terms name them, two branches are followed: the served one and the canary's; a move of either is one
     of the zone
+    pinned     zones that do not move (pinned.py)
     parts      compiled zone files, by number, shared by all views; what does not fit INDEXES_SIZE is read again
 
 If the repository cannot be read, the views as they are go on answering, and it is tried again after RETRY seconds.
@@ -14,11 +15,12 @@ If the repository cannot be read, the views as they are go on answering, and it 
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from xferzone.dnsd.canaries import Canaries, Comparison
-from xferzone.dnsd.terms import PLAIN, Canary, Terms
+from xferzone.dnsd.terms import PLAIN, Canary, Pin, Terms
 from xferzone.errors import CannotServe, NotFound
 from xferzone.nameserver.generations import Generations
 from xferzone.nameserver.view import View
@@ -75,6 +77,7 @@ class ServedZones(Zones):
         self._is_first_look = True
         self._move = 0  # number of the last move of a ref that was seen
         self._due = 0.0  # monotonic seconds
+        self._put_pinned()
         self.refresh()
 
     @property
@@ -122,6 +125,7 @@ class ServedZones(Zones):
                 for seen in (self._stands, self._doubtful, self._uncompiled):
                     seen.clear()
                 self._indexes = Generations(INDEXES_SIZE)
+                self._put_pinned()
             for zone in moved:
                 self._follow(zone)
             for uncompiled in self._uncompiled.copy():
@@ -167,9 +171,9 @@ class ServedZones(Zones):
                     yield f"zone {zone}: canary branch {chosen.canary.branch} {doubt}"
 
     def _wants(self, branch: BranchName) -> bool:
-        if not self._terms.serves(branch.zone):
-            return False
         chosen = self._terms.of(branch.zone)
+        if chosen.at is not None or not self._terms.serves(branch.zone):
+            return False
         canary = None if chosen.canary is None else chosen.canary.branch
         return branch.branch in (DEFAULT_BRANCH, chosen.branch, canary)
 
@@ -183,6 +187,10 @@ class ServedZones(Zones):
         self._doubtful.add(zone)
         if moved.branch.branch == chosen.branch or chosen.canary is not None:
             self._put(zone)
+
+    def _put_pinned(self) -> None:
+        for zone, pin in self._terms.pins.items():
+            self.put(_wire(zone), partial(_pinned_view, _wire(zone), pin))
 
     def _put(self, zone: str) -> None:
         """Serve a zone, whose branches were seen, anew, or no longer."""
@@ -219,6 +227,11 @@ class ServedZones(Zones):
             indexes.put(number, index, index.size)
             indexes.free()
         return index
+
+
+def _pinned_view(name: bytes, pin: Pin) -> View:
+    parts = [(first, number) for number, (first, _index) in enumerate(pin.parts)]
+    return View(name, pin.serial, parts, lambda number: pin.parts[number][1])
 
 
 def _wire(zone: str) -> bytes:

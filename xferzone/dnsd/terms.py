@@ -8,15 +8,17 @@ It is made from the configuration once (configured.py), and never changes in a p
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from xferzone.config import Address, Network
+from xferzone.hashing import ArtifactId
 from xferzone.nameserver.offers import Offers
 from xferzone.nameserver.siphash import KEY_SIZE
 from xferzone.nameserver.tsig import Key as Key  # others take it from here
 from xferzone.refs.branch import DEFAULT_BRANCH
+from xferzone.zone.index import Index
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,15 @@ class ZoneTerms:
     also_tells: tuple[Target, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A version of a zone, served instead of its branch's tip; `parts`: first key and index, in owner order."""
+
+    checkin: ArtifactId
+    serial: int
+    parts: Sequence[tuple[bytes, Index]]
+
+
 _PLAIN: Final = ZoneTerms()
 
 LEAST_RATE: Final = 50  # answers a second of one answerer; a resolver's questions may all come to the same
@@ -100,12 +111,16 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """All of it. `only`: zone ids to serve, None: all. `zones`: pattern of zone ids, terms; the first match wins."""
+    """All of it. `only`: zone ids to serve, None: all. `zones`: pattern of zone ids, terms; the first match wins.
+
+    `pins` (pinned.py): by zone id; a zone whose terms have `at` and that is not there is not served.
+    """
 
     only: frozenset[str] | None = None
     zones: tuple[tuple[str, ZoneTerms], ...] = ()
     keys: Mapping[bytes, Key] = field(default_factory=dict)
     options: Options = Options()
+    pins: Mapping[str, Pin] = field(default_factory=dict)
     _first: Mapping[str, int] = field(init=False, repr=False, compare=False)  # place of a pattern in `zones`
 
     def __post_init__(self) -> None:

@@ -47,7 +47,7 @@ def resolve(
         return _back_from_ref(reader, ref, back, revision)
     at = _base(reader, refs, zone, match["base"] or branch) if ref is None else ref.checkin
     if match["date"] is not None:
-        at = _at_date(reader, at, _parse_date(match["date"], now_ms), revision)
+        at = at_date(reader, at, _parse_date(match["date"], now_ms), revision)
     found = _back(reader, at, back)
     if found is None:
         raise NotFound(f"{revision}: {zone} does not go back that far")
@@ -64,6 +64,19 @@ def line(reader: Reader, tip: ArtifactId) -> Iterator[ArtifactId]:
         seen.add(at)
         yield at
         at = placed.parents[0] if placed.parents else None
+
+
+def at_date(reader: Reader, tip: ArtifactId, date_ms: int, revision: str) -> ArtifactId:
+    """The last check-in on a line, dated `date_ms` or before. `revision` is what was asked for.
+
+    Raises:
+        NotFound: none is.
+    """
+    for at in line(reader, tip):
+        placed = places.placed(reader, at)
+        if placed is not None and placed.date_ms <= date_ms:
+            return at
+    raise NotFound(f"{revision}: nothing existed yet at {instant(date_ms)}")
 
 
 def _back(reader: Reader, at: ArtifactId, count: int) -> ArtifactId | None:
@@ -135,14 +148,6 @@ def _only(kind: str, word: str, candidates: list[ArtifactId]) -> ArtifactId | No
 
 def _one(artifact: ArtifactId | None) -> list[ArtifactId]:
     return [] if artifact is None else [artifact]
-
-
-def _at_date(reader: Reader, tip: ArtifactId, date_ms: int, revision: str) -> ArtifactId:
-    for at in line(reader, tip):
-        placed = places.placed(reader, at)
-        if placed is not None and placed.date_ms <= date_ms:
-            return at
-    raise NotFound(f"{revision}: nothing existed yet at {instant(date_ms)}")
 
 
 def _parse_date(text: str, now_ms: int) -> int:

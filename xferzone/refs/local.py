@@ -88,6 +88,18 @@ class LocalRefs:
         for row in self._reader.db.execute(query, (str(branch),)):
             yield _publication(*row)
 
+    def last_before(self, branch: BranchName, time_ms: int) -> Publication | None:
+        """The last move of `branch` at that time or before. None: it had not moved."""
+        query = """SELECT number, branch, hash, serial, time_ms, login, door FROM publication
+                   JOIN blob ON rid = checkin WHERE branch = ? AND time_ms <= ? ORDER BY number DESC LIMIT 1"""
+        row = self._reader.db.execute(query, (str(branch), time_ms)).fetchone()
+        return None if row is None else _publication(*row)
+
+    def begins(self) -> int | None:
+        """When the log begins, in milliseconds since 1970. None: it is empty."""
+        row = self._reader.db.execute("SELECT time_ms FROM publication ORDER BY number LIMIT 1").fetchone()
+        return None if row is None else int(row[0])
+
     def counts(self) -> tuple[int, int]:
         """How many refs there are, and how many of them are branches that DNS answers from."""
         (refs,) = self._reader.db.execute("SELECT count(*) FROM ref").fetchone()
