@@ -123,6 +123,7 @@ class Intake:
         verified: those that can be stored.
         refused: those that `refuse` gave a reason for.
         dropped: of those kept aside before, the ones that must come again, whole.
+        steps: of check-ins whose first parent is known: what they replace, that parent included, and by what.
     """
 
     def __init__(
@@ -140,6 +141,7 @@ class Intake:
         self._trees = _Trees(received, were_aside, self._note, refuse)
         self._positions = {artifact: position for position, artifact in enumerate(self._trees.left)}
         self.verified = self._trees.verified
+        self.steps: dict[ArtifactId, Sequence[tuple[ArtifactId, ArtifactId]]] = {}
         self.refused = self._trees.refused
         self.dropped = self._trees.dropped
 
@@ -199,10 +201,12 @@ class Intake:
             self._trees.follow(source, self._reader.content(source), depth(self._reader.db, rid))
 
     def _find_replaced(self) -> None:
-        for checkin in self._trees.checkins.values():
+        for artifact, checkin in self._trees.checkins.items():
             older = self._checkin(checkin.parents[0]) if checkin.parents else None
             if older is not None:
-                self._trees.replaced.update(replaced(older, checkin))
+                pairs = replaced(older, checkin)
+                self._trees.replaced.update(pairs)
+                self.steps[artifact] = [*pairs, (checkin.parents[0], artifact)]
 
     def _checkin(self, artifact: ArtifactId) -> CheckIn | None:
         found = self._trees.checkins.get(artifact)

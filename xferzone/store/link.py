@@ -29,7 +29,8 @@ UNFITTING: Final = frozenset({"date", "parent", "closed", "hidden"})
 class Arrived(NamedTuple):
     """An artifact whose content, of `size` bytes, has just arrived in row `rid`, and what it says.
 
-    `source`: of the delta that it is kept as; None: it is kept whole.
+    `source`: of the delta that it is kept as; None: it is kept whole. `pairs`: what it replaces, and by what; None:
+    that is not known.
     """
 
     rid: int
@@ -37,6 +38,7 @@ class Arrived(NamedTuple):
     parsed: Parsed
     source: ArtifactId | None
     size: int
+    pairs: Sequence[tuple[ArtifactId, ArtifactId]] | None = None
 
 
 def link(writer: Expecting, arrived: Sequence[Arrived], waited: Collection[int] = ()) -> None:
@@ -125,6 +127,7 @@ class _Manifests:
         self.known = rechaining.Known(
             {each.artifact: each.source for each in arrived if each.source is not None},
             {each.artifact for each in arrived if each.size < SMALLEST},
+            {each.rid: each.pairs for each in arrived if each.pairs is not None},
         )
         self._held: dict[ArtifactId, zoned.Held | None] = {}  # by baselines; None: it is not here
 

@@ -42,17 +42,19 @@ class Known(NamedTuple):
     Fields:
         sources: of those that are deltas.
         small: those that are chained to nothing (turning.py:SMALLEST).
+        pairs: by row of a check-in, what it replaces, and by what.
     """
 
     sources: Mapping[ArtifactId, ArtifactId]
     small: Collection[ArtifactId]
+    pairs: Mapping[int, Sequence[tuple[ArtifactId, ArtifactId]]]
 
     def is_done(self, older: ArtifactId, newer: ArtifactId) -> bool:
         """Whether nothing is left to be chained there."""
         return self.sources.get(older) == newer or older in self.small or newer in self.small
 
 
-_NOTHING: Final = Known({}, ())
+_NOTHING: Final = Known({}, (), {})
 
 
 def never() -> bool:
@@ -64,6 +66,7 @@ def take_up(writer: Expecting, checkins: Collection[int], known: Known) -> None:
     for `rechain_noted`, where the writer is told to rechain later.
     """
     steps = {*checkins, *_children(writer.db, checkins)}
+    steps -= {rid for rid, pairs in known.pairs.items() if all(known.is_done(*pair) for pair in pairs)}
     if writer.rechains_later:
         writer.db.executemany("INSERT OR IGNORE INTO unchained VALUES (?)", [(rid,) for rid in steps])
         writer.fault("store.rechaining-noted", 0.05)

@@ -15,7 +15,7 @@ from xferzone.artifacts import Cluster
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.store import chains, orphans
 from xferzone.store.cache import ContentCache
-from xferzone.store.incoming import Early, Helper, Intake, Noter, Received, Refuse
+from xferzone.store.incoming import Early, Helper, Intake, Noter, Received, Refuse, Verified
 from xferzone.store.link import Arrived, link
 from xferzone.store.phantoms import Expecting
 from xferzone.store.reader import Part
@@ -199,14 +199,7 @@ class Writer(Expecting):
             chains.raise_stacks(db, sources[artifact], heights[sources[artifact]])
         new = [(rid,) for raw, rid in zip(raws, rids.values(), strict=True) if raw not in was]
         db.executemany("INSERT INTO unclustered VALUES (?)", new)
-        link(
-            self,
-            [
-                Arrived(rids[each.artifact], each.artifact, each.parsed, each.source, each.size)
-                for each in came
-            ],
-            waited,
-        )
+        link(self, [_arrived(each, rids[each.artifact], intake) for each in came], waited)
 
     def _leave_phantoms(self, moved: Mapping[int, int]) -> set[int]:
         """Phantoms give way, old row -> new; the check-ins that awaited them.
@@ -223,3 +216,7 @@ class Writer(Expecting):
         db.executemany("DELETE FROM aside WHERE rid = ?", gone)
         db.executemany("DELETE FROM blob WHERE rid = ?", gone)
         return waited
+
+
+def _arrived(each: Verified, rid: int, intake: Intake) -> Arrived:
+    return Arrived(rid, each.artifact, each.parsed, each.source, each.size, intake.steps.get(each.artifact))
