@@ -7,6 +7,7 @@ import shlex
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,13 @@ from tests.test_packaging import tracked
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(900)]
 
 DEPLOY = PROJECT / "deploy"
-UNITS = ("xferzone.service", "xferzone-mirror.service", "xferzone-backup.service", "xferzone-backup.timer")
+UNITS = (
+    "xferzone.service",
+    "xferzone.socket",
+    "xferzone-mirror.service",
+    "xferzone-backup.service",
+    "xferzone-backup.timer",
+)
 USER = "65532"
 ZONE = "@ 3600 SOA ns1 hostmaster 1 7200 3600 1209600 300\n@ 3600 NS ns1\nns1 300 A 192.0.2.1\n"
 
@@ -240,6 +247,54 @@ def test_the_service_starts_reloads_and_ends_as_its_unit_says(installed: Machine
         assert server.wait(float(settings["TimeoutStopSec"][0].removesuffix("s"))) == 0, log.read_text()
     manager.close()
     assert "ERROR" not in log.read_text(), log.read_text()
+
+
+#: Give descriptors the numbers that systemd gives, and become a program.
+BEQUEATH = """\
+import os, sys
+for at, descriptor in enumerate(sys.argv[1:3]):
+    os.dup2(int(descriptor), 3 + at)
+os.execvp(sys.argv[3], sys.argv[3:])
+"""
+
+
+def test_sockets_of_systemd_serve_port_53_without_any_capability(installed: Machine, tmp_path: Path) -> None:
+    host, log, at = "127.0.53.54", tmp_path / "log", "/var/lib/xferzone-bare"
+    installed.run("install", "-d", "-o", "xferzone", "-g", "xferzone", at)
+    installed.run("sh", "-c", f"printf '[dns]\\nlisten = [\"{host}:53\"]\\nworkers = 2\\n' > {at}/dns.toml")
+    user = ["setpriv", "--reuid=xferzone", "--regid=xferzone", "--init-groups", "--bounding-set=-all"]
+    xz = ["/opt/xferzone/bin/xferzone", "-R", f"{at}/zones.xferzone"]
+    installed.run(*user, *xz, "init")
+    installed.run(*user, *xz, "zone", "add", "example.com", "--from", "-", stdin=ZONE)
+    words = [*xz, "dns", "-c", f"{at}/dns.toml"]
+    with pytest.raises(AssertionError, match="ports below 1024 need root or CAP_NET_BIND_SERVICE"):
+        installed.run(*user, *words)
+    started = installed.argv(*user, "sh", "-c", 'LISTEN_FDS=2 LISTEN_PID=$$ exec "$@"', "sh", *words)
+    with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+        for each in (tcp, udp):
+            each.bind((host, 53))
+            each.set_inheritable(True)
+        tcp.listen()
+        argv = [sys.executable, "-c", BEQUEATH, str(tcp.fileno()), str(udp.fileno()), *started]
+        with (
+            log.open("wb") as output,
+            subprocess.Popen(
+                argv, env=installed.env, stdout=output, stderr=output, close_fds=False
+            ) as server,
+        ):
+            try:
+                assert within(
+                    10 * PATIENCE_S, lambda: server.poll() is not None or "dns: ready" in log.read_text()
+                )
+                assert server.poll() is None, log.read_text()
+                for option in ("+notcp", "+tcp"):
+                    asked = ["dig", "+short", option, f"@{host}", "ns1.example.com"]
+                    assert subprocess.check_output(asked, text=True) == "192.0.2.1\n"
+                status = Path(f"/proc/{server.pid}/status").read_text()
+                assert re.search(r"^CapEff:\t0+$", status, re.MULTILINE)
+            finally:
+                server.terminate()
+    assert server.returncode == 0, log.read_text()
 
 
 def test_the_backup_keeps_the_last_fourteen(installed: Machine) -> None:

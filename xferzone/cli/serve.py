@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from xferzone.cli.configuration import Files, config_option
+from xferzone.cli.configuration import Files, Options, config_option
 from xferzone.cli.settings import Settings
 
 if TYPE_CHECKING:  # msgspec and dnspython behind it take a while, and `--help` does not need them
@@ -104,6 +104,7 @@ def _zone_options(command: _Command) -> _Command:
             metavar="ADDRESS[:PORT]",
             help="A server to tell of changes.",
         ),
+        click.option("--allow-root", is_flag=True, help="Let root answer on DNS ports below 1024."),
     ]
     for option in reversed(options):
         command = option(command)
@@ -160,7 +161,8 @@ def serve(
         ("http", "workers"): (workers, "--workers"),
         ("replicate", "listen"): (replicate, "--replicate-listen"),
     }
-    _run("serve", {"http": "--listen", "replicate": "--replicate-listen"}, settings, file, options)
+    parts = {"http": "--listen", "replicate": "--replicate-listen"}
+    _run("serve", parts, Files(settings.repository, file, _given(options)))
 
 
 @click.command()
@@ -190,7 +192,12 @@ def dns(
         ("dns", "workers"): (workers, "--workers"),
         **_of_zones(chosen),
     }
-    _run("dns", {"dns": "--listen"}, settings, file, options)
+    _run(
+        "dns",
+        {"dns": "--listen"},
+        Files(settings.repository, file, _given(options)),
+        bool(chosen["allow_root"]),
+    )
 
 
 @click.command()
@@ -251,7 +258,7 @@ def up(
         **_of_zones(chosen),
     }
     parts = {"http": "--http", "replicate": "--replicate-listen", "dns": "--dns"}
-    _run("up", parts, settings, file, options)
+    _run("up", parts, Files(settings.repository, file, _given(options)), bool(chosen["allow_root"]))
 
 
 def _of_zones(chosen: Mapping[str, object]) -> dict[tuple[str, str], tuple[object, str]]:
@@ -270,14 +277,12 @@ def _of_zones(chosen: Mapping[str, object]) -> dict[tuple[str, str], tuple[objec
     }
 
 
-def _run(
-    verb: str,
-    parts: Mapping[str, str],
-    settings: Settings,
-    file: Path | None,
-    options: Mapping[tuple[str, str], tuple[object, str]],
-) -> None:
+def _given(options: Options) -> Options:
+    """Those that the command line has."""
+    return {setting: option for setting, option in options.items() if option[0]}
+
+
+def _run(verb: str, parts: Mapping[str, str], files: Files, may_be_root: bool = False) -> None:
     from xferzone.cli.servers import Servers
 
-    given = {setting: option for setting, option in options.items() if option[0]}
-    Servers(verb, parts, Files(settings.repository, file, given)).run()
+    Servers(verb, parts, files, may_be_root=may_be_root).run()

@@ -10,7 +10,7 @@ Addresses are bound before anything starts, so that a taken one is named with th
 import contextlib
 import dataclasses
 import errno
-import ipaddress
+import functools
 import itertools
 import logging
 import os
@@ -18,6 +18,7 @@ import secrets
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -25,11 +26,11 @@ from xferzone import metrics
 from xferzone.cli import mirrors
 from xferzone.cli.configuration import Chosen, Files
 from xferzone.cli.settings import now_ms, occasion
-from xferzone.config import Config
+from xferzone.config import Address, Config
 from xferzone.counters import Counters
 from xferzone.dnsd import onward, pinned
 from xferzone.dnsd.terms import Terms
-from xferzone.errors import Busy, CannotServe, NoRoom, ReadOnly, XferzoneError
+from xferzone.errors import Busy, CannotServe, NoRoom, ReadOnly, Refused, XferzoneError
 from xferzone.exchange.publishing import publish_in_parts
 from xferzone.loading import Loaded
 from xferzone.nameserver.siphash import KEY_SIZE
@@ -37,6 +38,7 @@ from xferzone.publish import beforehand, deferred
 from xferzone.refs import Door, LocalRefs
 from xferzone.repository import clock
 from xferzone.serve import following, logs
+from xferzone.serve.activation import Activated
 from xferzone.serve.children import Program
 from xferzone.serve.following import Primaries
 from xferzone.serve.helpers import compile_in_parallel
@@ -48,16 +50,22 @@ from xferzone.serve.running import announced, listeners
 from xferzone.serve.supervise import supervise
 from xferzone.store import Store
 
+PRIVILEGED: Final = 1024  # ports below need a right that root has
+
 _log = logging.getLogger(__name__)
 
 
 class Servers:
     """HTTP, DNS or both: `parts` has "http" and "replicate", "dns" or all, each with the option for its addresses."""
 
-    def __init__(self, verb: str, parts: Mapping[str, str], files: Files) -> None:
+    def __init__(
+        self, verb: str, parts: Mapping[str, str], files: Files, *, may_be_root: bool = False
+    ) -> None:
+        """`may_be_root`: uid 0 may answer DNS on ports below 1024."""
         self._verb = verb
         self._parts = parts
         self._files = files
+        self._may_be_root = may_be_root
         self._repository = files.repository
         self._listening = Listening()
         self._endpoints: Sequence[Endpoint] = ()
@@ -85,6 +93,7 @@ class Servers:
         seek_cycles_often()
         for number in (signal.SIGUSR1, signal.SIGUSR2):
             signal.signal(number, signal.SIG_IGN)  # there are no log files to reopen
+        self._listening.activated = Activated.of(os.environ, os.getpid())
         chosen = self._files.read()
         self._log_as(chosen.config)
         self._tell_doubts(chosen)
@@ -189,17 +198,27 @@ class Servers:
             raise CannotServe(
                 f"{first} and {second} exclude each other: choose another port {self._remedy(second.what, loaded)}"
             )
+        if strangers := list(self._listening.activated.strangers(*_tcp_and_udp(endpoints))):
+            raise CannotServe(
+                f"systemd listens on {', '.join(strangers)}, which no `listen` of the configuration has"
+            )
+        if os.geteuid() == 0:
+            self._as_root(endpoints)
         try:
             self._listening.change(endpoints)
         except CannotListen as exc:
             raise CannotServe(self._explained(exc, loaded)) from exc
-        if os.geteuid() == 0:
-            for endpoint in endpoints:
-                if endpoint not in self._endpoints and not _is_loopback(endpoint):
-                    _log.warning(
-                        "running as root and listening on %s: use a user of its own", endpoint.address
-                    )
         self._endpoints = endpoints
+
+    def _as_root(self, endpoints: Sequence[Endpoint]) -> None:
+        for endpoint in endpoints:
+            if endpoint.what == "dns" and endpoint.address.port < PRIVILEGED and not self._may_be_root:
+                raise Refused(
+                    f"{endpoint} is not answered as root: use a user of its own with the capability "
+                    "CAP_NET_BIND_SERVICE or with sockets of systemd (docs/operations.md, Port 53), or --allow-root"
+                )
+        if not self._endpoints:
+            _log.warning("running as root: use a user of its own")
 
     def _explained(self, exc: CannotListen, loaded: Loaded[Config]) -> str:
         """The message with what holds the address, and how to choose another."""
@@ -259,14 +278,17 @@ class Servers:
                 log_publications(self._repository, self._counters)
             agent.main(self._repository, self._listening.take("dns"), terms, self._counters)
 
-        def answerer_() -> None:
-            self._listening.take()
-            answerer.main(self._repository, config.dns.listen, terms, self._counters)
+        def answerer_(number: int) -> None:
+            given = self._listening.take_udp(number, workers)
+            answerer.main(self._repository, config.dns.listen, terms, self._counters, given)
 
         # Until all are up, no more than there are now.
         self._counters.expected = min(workers, self._answerers or workers)
         self._answerers = workers
-        answerers = [Program(f"dns answerer {number}", answerer_) for number in range(1, workers + 1)]
+        answerers = [
+            Program(f"dns answerer {number + 1}", functools.partial(answerer_, number))
+            for number in range(workers)
+        ]
         return [Program("dns agent", agent_), *answerers]
 
     def _tell(self) -> None:
@@ -341,8 +363,9 @@ def _overlapping(endpoints: Sequence[Endpoint]) -> tuple[Endpoint, Endpoint] | N
     return next(((first, second) for first, second in pairs if first.overlaps(second)), None)
 
 
-def _is_loopback(endpoint: Endpoint) -> bool:
-    return ipaddress.ip_address(endpoint.address.host).is_loopback
+def _tcp_and_udp(endpoints: Sequence[Endpoint]) -> tuple[list[Address], list[Address]]:
+    """The addresses that are listened on by TCP, and by UDP."""
+    return [each.address for each in endpoints], [each.address for each in endpoints if each.what == "dns"]
 
 
 def _compile(store: Store) -> None:

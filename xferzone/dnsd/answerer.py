@@ -17,13 +17,14 @@ hot path makes cycles. The young generation is looked at every second, then froz
 """
 
 import gc
+import itertools
 import logging
 import selectors
 import signal
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -34,7 +35,7 @@ from xferzone.counters import Counters, Role
 from xferzone.dnsd.datagrams import SLOTS, Datagrams, Respond, datagrams
 from xferzone.dnsd.following import ServedZones, open_zones
 from xferzone.dnsd.limiting import Limiting
-from xferzone.dnsd.listen import leave, places, udp_socket
+from xferzone.dnsd.listen import enlarge, leave, places, udp_socket
 from xferzone.dnsd.program import arguments, run
 from xferzone.dnsd.service import Service
 from xferzone.dnsd.tally import Tally
@@ -47,6 +48,10 @@ RESCAN: Final = 10.0  # seconds
 LEAVING: Final = 0.02  # seconds; a question that was on its way to a socket we left has come by then
 _TURNS: Final = 16  # batches of one socket before the others have their turn
 
+#: Sockets that are bound already, by address.
+Given = Mapping[Address, Sequence[socket.socket]]
+_NONE: Final[Given] = {}
+
 _log = logging.getLogger(__name__)
 
 
@@ -55,17 +60,19 @@ def main(
     listen: Sequence[Address],
     terms: Terms = PLAIN,
     counters: Counters | None = None,
+    given: Given = _NONE,
 ) -> None:
     """Answer on `terms` until SIGTERM, SIGINT or SIGWINCH.
 
-    What is asked and answered is counted in `counters`.
+    What is asked and answered is counted in `counters`. Addresses that have sockets in `given`, bound already and
+    perhaps shared with other answerers, are not bound.
 
     Raises:
         XferzoneError: the repository cannot be read, or an address not be bound.
     """
     with (
         closing(open_zones(repository, terms)) as zones,
-        Answerer(zones, listen, counters) as answerer,
+        Answerer(zones, listen, counters, given) as answerer,
     ):
         answerer.serve(ready.Pulse())
 
@@ -74,7 +81,11 @@ class Answerer:
     """Bound sockets and what answers on them."""
 
     def __init__(
-        self, zones: ServedZones, listen: Sequence[Address], counters: Counters | None = None
+        self,
+        zones: ServedZones,
+        listen: Sequence[Address],
+        counters: Counters | None = None,
+        given: Given = _NONE,
     ) -> None:
         self._zones = zones
         self._listen = listen
@@ -94,6 +105,10 @@ class Answerer:
         self._stopping = False
         self._turn = 0
         self._woken, self._wake = socket.socketpair()
+        self._given = given
+        for each in self._given_sockets():
+            enlarge(each)
+            self._selector.register(each, selectors.EVENT_READ, datagrams(each))
         self._bind()
 
     def __enter__(self) -> "Answerer":
@@ -112,7 +127,7 @@ class Answerer:
             signal.signal(number, handler)
         signal.set_wakeup_fd(self._wakeup)
         self._selector.close()
-        for each in (self._woken, self._wake, *self._bound.values()):
+        for each in (self._woken, self._wake, *self._bound.values(), *self._given_sockets()):
             each.close()
 
     def serve(self, pulse: ready.Pulse) -> None:
@@ -187,7 +202,7 @@ class Answerer:
 
     def _bind(self) -> None:
         """Bind the addresses that are not bound yet, and let go of those that have gone."""
-        wanted = places(self._listen)
+        wanted = places(self._listen) - self._given.keys()
         for address in self._bound.keys() - wanted:
             gone = self._bound.pop(address)
             self._selector.unregister(gone)
@@ -205,8 +220,12 @@ class Answerer:
                 continue
             self._bound[address] = bound
             self._selector.register(bound, selectors.EVENT_READ, datagrams(bound))
-        if not self._bound:
+        if not (self._bound or self._given):
             raise CannotServe(f"cannot bind any address of {', '.join(map(str, self._listen))}")
+
+    def _given_sockets(self) -> Iterator[socket.socket]:
+        # `leave` would take the sockets from those who share them: what comes after we have gone is theirs to read.
+        return itertools.chain.from_iterable(self._given.values())
 
     def _rebind(self) -> None:
         if any(address.is_wildcard for address in self._listen):

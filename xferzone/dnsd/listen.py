@@ -47,9 +47,14 @@ def udp_socket(address: Address) -> socket.socket:
     """
     unbound = socket.socket(address.family, socket.SOCK_DGRAM)
     unbound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-        unbound.setsockopt(socket.SOL_SOCKET, option, BUFFER)
+    enlarge(unbound)
     return _bound(unbound, address, "UDP")
+
+
+def enlarge(datagrams: socket.socket) -> None:
+    """Let BUFFER wait on the socket, in both directions."""
+    for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+        datagrams.setsockopt(socket.SOL_SOCKET, option, BUFFER)
 
 
 def leave(bound: socket.socket) -> None:

@@ -5,16 +5,19 @@
 As the supervisor keeps a socket open for as long as it is wanted, a connection that comes while processes change
 waits in its queue. UDP is different: each answerer binds sockets of its own (dnsd/listen.py), so that the kernel
 gives the questions of one that died to the others.
+
+What systemd has bound (activation.py) is not bound again, and never closed here.
 """
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from xferzone.config import Address
 from xferzone.dnsd.listen import BACKLOG, probe_udp, tcp_socket
 from xferzone.errors import CannotServe
+from xferzone.serve.activation import Activated
 
 HTTP_BACKLOG: Final = 2048  # connections that may wait to be accepted; gunicorn's default
 
@@ -53,6 +56,7 @@ class Listening:
 
     def __init__(self) -> None:
         self._bound: dict[Endpoint, socket.socket] = {}
+        self.activated = Activated()  # what systemd has bound
 
     def change(self, endpoints: Sequence[Endpoint]) -> None:
         """Listen on `endpoints`, and no longer on others; those that stay keep their sockets.
@@ -65,14 +69,11 @@ class Listening:
         for endpoint in endpoints:
             if endpoint not in bound:
                 try:
-                    fresh[endpoint] = _listening(endpoint)
+                    fresh[endpoint] = self._listening(endpoint)
                 except CannotServe as exc:
-                    for each in fresh.values():
-                        each.close()
+                    self._close(fresh)
                     raise CannotListen(endpoint, exc) from exc
-        for endpoint, old in self._bound.items():
-            if endpoint not in bound:
-                old.close()
+        self._close({endpoint: old for endpoint, old in self._bound.items() if endpoint not in bound})
         self._bound = bound | fresh
 
     def take(self, *what: str) -> list[socket.socket]:
@@ -80,15 +81,29 @@ class Listening:
         for endpoint, each in self._bound.items():
             if endpoint.what not in what:
                 each.close()
+        self.activated.close_udp()
         return [each for endpoint, each in self._bound.items() if endpoint.what in what]
 
     def close(self) -> None:
         """Listen on nothing."""
         self.change([])
 
+    def take_udp(self, number: int, answerers: int) -> dict[Address, list[socket.socket]]:
+        """Called in a new process, answerer `number` from 0 of so many: the UDP sockets of systemd that it reads."""
+        share = self.activated.share(number, answerers)
+        for each in self._bound.values():
+            each.close()
+        return share
 
-def _listening(endpoint: Endpoint) -> socket.socket:
-    if endpoint.what != "dns":
-        return tcp_socket(endpoint.address, HTTP_BACKLOG)
-    probe_udp(endpoint.address)
-    return tcp_socket(endpoint.address, BACKLOG)
+    def _listening(self, endpoint: Endpoint) -> socket.socket:
+        if endpoint.what == "dns" and endpoint.address not in self.activated.udp:
+            probe_udp(endpoint.address)
+        if (given := self.activated.tcp.get(endpoint.address)) is not None:
+            given.setblocking(False)
+            return given
+        return tcp_socket(endpoint.address, BACKLOG if endpoint.what == "dns" else HTTP_BACKLOG)
+
+    def _close(self, sockets: Mapping[Endpoint, socket.socket]) -> None:
+        for endpoint, each in sockets.items():
+            if each is not self.activated.tcp.get(endpoint.address):
+                each.close()
