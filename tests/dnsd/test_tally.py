@@ -110,8 +110,8 @@ def test_every_question_and_answer_is_counted(asked: Asked, counters: Counters) 
         asked.batch([FOUND, MISSING, STRANGE, FOUND, b"\0" * 5], 4)
     assert sums(counters, QUESTIONS) == {"A": 20, "AAAA": 10, "MX": 10, metrics.OTHER: 10}
     assert sums(counters, ANSWERS) == {"NOERROR": 20, "NXDOMAIN": 10, "REFUSED": 10, metrics.NO_ANSWER: 10}
-    # All but the first of each name that a zone here answers for.
-    assert counters.sums()[HITS.cell()] == 28
+    # All but the first of those for a name that is here.
+    assert counters.sums()[HITS.cell()] == 19
 
 
 def test_of_too_many_one_of_each_batch_stands_for_all(
@@ -129,7 +129,7 @@ def test_of_too_many_one_of_each_batch_stands_for_all(
     assert sum(found.values()) == sum(sums(counters, QUESTIONS).values()) == len(left)
     for rcode, number in sent.items():
         assert abs(found[rcode] - number) < 0.1 * len(left)
-    assert counters.sums()[HITS.cell()] >= 0.85 * len(left)
+    assert counters.sums()[HITS.cell()] >= 0.55 * len(left)
 
 
 def test_what_cannot_be_answered_is_counted_as_servfail(

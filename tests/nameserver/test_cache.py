@@ -7,15 +7,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.nameserver import differential
 from tests.nameserver.made import question, serve, view_of, view_of_records, zones_of
 from tests.nameserver.test_answer import DIGEST, many, random_records
 from tests.nameserver.test_respond import ZONE, damaged, sound
-from tests.nameserver.test_wire import A_IN, ONE_OPT, READ, UNREADABLE, WWW, message, opt
+from tests.nameserver.test_wire import ONE_OPT, READ, UNREADABLE, WWW, opt
+from tests.nameserver.test_wire import message as message_of
 from xferzone.nameserver.cache import Responder
 from xferzone.nameserver.generations import FREED, Generations
 from xferzone.nameserver.respond import respond
 from xferzone.nameserver.view import View
 from xferzone.nameserver.zones import Zones
+
+ANY_IN = b"\0\xff\0\1"  # the direct way leaves it to the slow path
+
+
+def message(
+    question: bytes = WWW + ANY_IN,
+    more: bytes = b"",
+    *,
+    flags: int = 0x0100,
+    counts: tuple[int, int, int, int] = (1, 0, 0, 0),
+) -> bytes:
+    return message_of(question, more, flags=flags, counts=counts)
 
 
 def view() -> View:
@@ -42,7 +56,7 @@ def counted() -> tuple[Counted, Responder]:
 
 SAME = {
     "id": message().replace(b"\x47\x11", b"\x08\x15", 1),
-    "case": message(b"\3wWw\7ExamplE\4tESt\0" + A_IN),
+    "case": message(b"\3wWw\7ExamplE\4tESt\0" + ANY_IN),
     "AD and CD": message(flags=0x0130),
     "RA and AA": message(flags=0x0580),
 }
@@ -55,8 +69,8 @@ SAME_OPT = {
 }
 OTHER = {
     "RD": message(flags=0),
-    "type": message(WWW + b"\0\x1c\0\1"),
-    "name": message(b"\2ns\7example\4test\0" + A_IN),
+    "type": message(WWW + b"\0\x2b\0\1"),
+    "name": message(b"\2ns\7example\4test\0" + ANY_IN),
     "OPT": message(more=opt(), counts=ONE_OPT),
     "small OPT": message(more=opt(512), counts=ONE_OPT),
     "DO": message(more=opt(flags=0x8000), counts=ONE_OPT),
@@ -69,8 +83,8 @@ NEVER = {
     "version": message(more=opt(version=1), counts=ONE_OPT),
     "bits": message(more=opt(flags=0x4000), counts=ONE_OPT),
     "low bits": message(more=opt(flags=0x8001), counts=ONE_OPT),
-    "zero in a label": message(b"\3a\0b\7example\4test\0" + A_IN),
-    "no such zone": message(b"\1x\0" + A_IN),
+    "zero in a label": message(b"\3a\0b\7example\4test\0" + ANY_IN),
+    "no such zone": message(b"\1x\0" + ANY_IN),
     "ds at an apex without a parent": message(b"\7example\4test\0\0\x2b\0\1"),
 }
 
@@ -152,7 +166,7 @@ def test_two_names_that_end_at_a_zero_octet_alike_are_not_taken_for_each_other()
         option = code + rest.to_bytes(2)
         hidden = b"ab\0\0\1\0\1" + b"\0\0\x29\x04\xd0\0\0\0\0" + (rest + 4).to_bytes(2) + option
         name = bytes((len(hidden),)) + hidden + b"\7example\4test\0"
-        asked = message(name + A_IN, opt(), counts=ONE_OPT)
+        asked = message(name + ANY_IN, opt(), counts=ONE_OPT)
         for _ in range(2):
             assert responder.respond(asked) == respond(asked, zones, tcp=False)
 
@@ -167,6 +181,46 @@ def test_an_answer_that_fits_one_size_is_not_given_for_another() -> None:
         assert answer == respond(asked, zones, tcp=False)
         assert answer is not None
         assert bool(answer[2] & 2) == (size < 800)
+
+
+def test_the_direct_way_says_what_the_slow_one_says() -> None:
+    counts = differential.compare(random.Random("test"), 5_000)
+    assert min(counts[kind] for kind in ("positive", "NODATA", "NXDOMAIN", "referral")) > 50
+
+
+@pytest.mark.parametrize(
+    ("name", "rdtype"),
+    [
+        ("www.example.test.", "A"),
+        ("example.test.", "NS"),
+        ("nope.example.test.", "A"),
+        ("www.example.test.", "LOC"),
+        ("a.sub.example.test.", "A"),
+        ("alias.example.test.", "A"),
+    ],
+)
+def test_what_is_asked_most_goes_the_direct_way(name: str, rdtype: str) -> None:
+    zones, responder = counted()
+    responder.respond(question("example.test.", "SOA"))
+    for size in (0, 512, 1232, 4096):
+        responder.respond(question(name, rdtype, size=size))
+    assert zones.looks == 1
+
+
+def test_a_direct_answer_is_kept_when_it_is_asked_for_again() -> None:
+    zones, responder = counted()
+    asked = question("www.example.test.", "A")
+    responder.respond(question("example.test.", "SOA"))  # the slow path opens the view
+    made = []
+    for _ in range(5):
+        responder.respond(asked)
+        made.append(responder.made)
+    assert made == [2, 3, 3, 3, 3]
+    serve(zones, view_of(ZONE.replace("192.0.2.80", "192.0.2.99"), "example.test."))
+    assert responder.respond(asked) == respond(asked, zones, tcp=False)
+    for _ in range(3):
+        responder.respond(question("nope.example.test.", "A"))
+    assert responder.made == 7
 
 
 @settings(max_examples=300)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from xferzone.errors import XferzoneError
 from xferzone.zone import index
-from xferzone.zone.index import EMPTY, HAS_CNAME, HAS_DNAME, HAS_NS, Index, RRset, compile_index
-from xferzone.zonefile.names import labels_key, owner_key, owner_text
+from xferzone.zone.index import BELOW, EMPTY, HAS_CNAME, HAS_DNAME, HAS_NS, Index, RRset, compile_index
+from xferzone.zonefile.names import key_labels, labels_key, owner_key, owner_text
 from xferzone.zonefile.record import Record
 
 ORIGIN = dns.name.from_text("Example.test.")
@@ -22,8 +22,12 @@ def opened(*records: Record) -> Index:
     return Index(compile_index(records, ORIGIN))
 
 
+def wire(*labels: bytes) -> bytes:
+    return b"".join(bytes((len(label),)) + label for label in labels)
+
+
 def found(compiled: Index, *labels: bytes) -> list[RRset] | None:
-    node = compiled.find(labels_key(labels))
+    node = compiled.find(wire(*labels))
     return None if node is None else index.rrsets(node)
 
 
@@ -60,7 +64,7 @@ def test_signatures_have_the_lowest_ttl_of_those_that_cover_the_same_type() -> N
 
 
 def test_one_type_is_found_among_many() -> None:
-    node = opened(*(Record(b"www", 5, rdtype, b"\0\0\0\0") for rdtype in (99, 1, 16, 65535))).find(b"www\0")
+    node = opened(*(Record(b"www", 5, rdtype, b"\0\0\0\0") for rdtype in (99, 1, 16, 65535))).find(b"\3www")
     assert node is not None
     assert [rdtype for rdtype in (1, 2, 16, 99, 65280, 65535) if index.rrset(node, rdtype)] == [
         1,
@@ -72,15 +76,15 @@ def test_one_type_is_found_among_many() -> None:
 
 def test_names_between_owners_exist_without_records() -> None:
     compiled = opened(*APEX, Record(b"a.b.c", 5, 1, b"abcd"))
-    assert compiled.find(labels_key((b"b", b"c"))) == EMPTY
-    assert compiled.find(labels_key((b"c",))) == EMPTY
-    assert compiled.find(labels_key((b"b",))) is None
-    assert compiled.find(labels_key((b"x", b"c"))) is None
+    assert compiled.find(wire(b"b", b"c")) == EMPTY
+    assert compiled.find(wire(b"c")) == EMPTY
+    assert compiled.find(wire(b"b")) is None
+    assert compiled.find(wire(b"x", b"c")) is None
 
 
 def test_a_name_before_the_first_owner_is_not_in_the_file() -> None:
     compiled = opened(Record(b"a.b.c", 5, 1, b"abcd"), Record(b"z.b.c", 5, 1, b"abcd"))
-    assert compiled.find(labels_key((b"b", b"c"))) is None
+    assert compiled.find(wire(b"b", b"c")) is None
     assert compiled.first.startswith(labels_key((b"b", b"c")))
 
 
@@ -93,7 +97,7 @@ def test_an_owner_is_not_made_empty_by_one_below_it() -> None:
 
 @pytest.mark.parametrize(("rdtype", "flag"), [(2, HAS_NS), (5, HAS_CNAME), (39, HAS_DNAME), (1, 0)])
 def test_a_node_is_marked_by_what_a_search_must_know(rdtype: int, flag: int) -> None:
-    node = opened(Record(b"www", 5, rdtype, b"\0\0\0\0")).find(b"www\0")
+    node = opened(Record(b"www", 5, rdtype, b"\0\0\0\0")).find(b"\3www")
     assert node is not None
     assert node[0] == flag
 
@@ -128,7 +132,7 @@ records = st.builds(
     owners,
     st.integers(0, 2**31 - 1),
     st.sampled_from([1, 2, 5, 16, 39, 65280]),
-    st.binary(max_size=8),
+    st.sampled_from([b"\0", b"\1a\0", b"\1b\7example\4test\0", b"\7example\4test\0"]),
 )
 
 
@@ -144,11 +148,15 @@ def test_all_that_went_in_is_found_and_nothing_else(given_: list[Record], other:
     assert listed == expected
     assert [key for key, _node in compiled] == sorted(expected)
     for key in expected:
-        assert compiled.find(key) is not None
+        node = compiled.find(wire(*key_labels(key)))
+        assert node is not None
+        covers = [above for above, types in expected.items() if above and types.keys() & {2, 39}]
+        assert bool(node[0] & BELOW) == any(key != above and key.startswith(above) for above in covers)
     key = labels_key(other)
     if key not in expected:
-        below = any(each.startswith(key) for each in expected) and key > min(expected)
-        assert compiled.find(key) == (EMPTY if below else None)
+        node = compiled.find(wire(*other))
+        assert (node is not None) == (any(each.startswith(key) for each in expected) and key > min(expected))
+        assert node is None or node[0] in (0, BELOW)
 
 
 @given(st.lists(records, min_size=1, max_size=10), st.randoms())

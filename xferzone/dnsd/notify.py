@@ -33,10 +33,10 @@ from xferzone.dnsd.terms import Target
 from xferzone.errors import XferzoneError
 from xferzone.nameserver.tsig import Signer
 from xferzone.nameserver.view import Kind, View
-from xferzone.nameserver.wire import name_end
 from xferzone.refs.served import State
 from xferzone.store import acknowledged, schema
 from xferzone.zone import index
+from xferzone.zone.compression import name_end, relative
 from xferzone.zonefile.names import zone_name
 from xferzone.zonefile.rdtypes import AAAA, NS, SOA, A
 
@@ -343,8 +343,8 @@ def _addresses(host: bytes, view: View) -> list[str] | None:
     found = view.search(host)
     if found.kind is Kind.OUTSIDE:
         return None
-    key = view.key(host)
-    node = None if key is None else view.node(key)  # glue below a cut, too
+    labels = relative(host, view.origin)
+    node = None if labels is None else view.node(labels)  # glue below a cut, too
     made = []
     for rdtype, family in ((A, socket.AF_INET), (AAAA, socket.AF_INET6)):
         rrset = None if node is None else index.rrset(node, rdtype)

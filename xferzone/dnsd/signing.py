@@ -14,6 +14,7 @@ from xferzone.nameserver import tsig
 from xferzone.nameserver import wire as dns
 from xferzone.nameserver.tsig import BadSignature, Key, Signer
 from xferzone.nameserver.wire import Query
+from xferzone.zone.compression import name_end
 
 _TC: Final = dns.TC >> 8  # in the third byte of a message
 
@@ -59,6 +60,6 @@ def signed(message: bytes, signer: Signer | None, limit: int = dns.LARGEST_SIZE)
     if signer is None:
         return message
     if len(message) + signer.room > limit:
-        end = dns.name_end(message, 12) + 4
+        end = name_end(message, 12) + 4
         message = bytes((*message[:2], message[2] | _TC, message[3])) + b"\0\1\0\0\0\0\0\0" + message[12:end]
     return signer.sign(message, int(time.time()))

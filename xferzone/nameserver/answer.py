@@ -22,8 +22,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from xferzone.nameserver.view import Found, Kind, View
-from xferzone.nameserver.wire import NXDOMAIN, YXDOMAIN, Answer, name_end
+from xferzone.nameserver.wire import NXDOMAIN, YXDOMAIN, Answer
 from xferzone.zone import index
+from xferzone.zone.compression import name_end, relative
 from xferzone.zone.index import RRset
 from xferzone.zonefile.rdtypes import AAAA, ANY, CNAME, DNAME, DS, HTTPS, MX, NS, NSEC, RRSIG, SRV, SVCB, A
 
@@ -182,10 +183,10 @@ def _hosts(owner: bytes, rrset: RRset) -> Iterator[bytes]:
 def _addresses(host: bytes, view: View) -> list[tuple[bytes, RRset]]:
     """The A and AAAA RRsets that the zone holds for a host, as data, a wildcard's too, or as glue."""
     view = view.holding(host)
-    key = view.key(host)
-    if key is None:
+    labels = relative(host, view.origin)
+    if labels is None:
         return []
-    node = view.node(key)
+    node = view.node(labels)
     if node is None:
         found = view.search(host)
         if found.kind is not _WILDCARD:

@@ -3,6 +3,9 @@
     as it came     all but the id
         |  found: that answer
         v
+    the direct way, direct.py; names that the zone itself has are kept as they came if their question has left a mark
+        |
+        v
     normal form    flags: RD or nothing; name in lower case; OPT: size 512 or 1232, DO or not, no options
         |  found: that answer, with the question put back as it was asked
         v
@@ -24,6 +27,7 @@ with a canary have a third part.
 from collections.abc import Callable
 from typing import Final
 
+from xferzone.nameserver.direct import Direct
 from xferzone.nameserver.edns import Edns
 from xferzone.nameserver.generations import Generations
 from xferzone.nameserver.offers import NOTHING, SILENT, Offers
@@ -37,6 +41,7 @@ OWN_SIZE: Final = 128 * 1024 * 1024  # bytes of answers for names that zones hav
 OTHER_SIZE: Final = 16 * 1024 * 1024  # bytes of all other answers
 ROUTED_SIZE: Final = 32 * 1024 * 1024  # bytes of answers of zones with a canary
 
+_MARKS: Final = 1 << 20  # of questions that came once
 _OVERHEAD: Final = 200  # bytes that CPython spends on an entry beside key and message
 _ONE_QUESTION: Final = b"\0\1\0\0\0\0\0\0"
 _AND_OPT: Final = b"\0\1\0\0\0\0\0\1"
@@ -47,6 +52,7 @@ _Z: Final = 0x40  # in the second
 _IN: Final = b"\0\1"
 _OPT: Final = b"\0" + OPT.to_bytes(2)  # the root, type OPT
 _NO_OPTIONS: Final = b"\0\0"
+_BARE_OPT: Final = 11  # bytes of an OPT record without options
 _LARGE: Final = OUR_SIZE.to_bytes(2)
 _SMALL: Final = SMALLEST_SIZE.to_bytes(2)
 _NONE: Final = (b"", 0)
@@ -55,7 +61,18 @@ _NONE: Final = (b"", 0)
 class Responder:
     """Answers UDP messages; remembers answers to plain ones. The same bytes as `respond`, sooner."""
 
-    __slots__ = ("_offers", "_other", "_own", "_routed", "_zones", "client_of", "is_own", "made")
+    __slots__ = (
+        "_direct",
+        "_marks",
+        "_offers",
+        "_other",
+        "_own",
+        "_routed",
+        "_zones",
+        "client_of",
+        "is_own",
+        "made",
+    )
 
     # many: two bounds
     def __init__(
@@ -71,6 +88,8 @@ class Responder:
         self.client_of: Callable[[int], bytes] = lambda _slot: NOBODY
         #: Whether zones themselves have all names that were asked for since this was last set to True, as far as known.
         self.is_own = True
+        self._direct = Direct(zones)
+        self._marks = bytearray(_MARKS)
         self.made = 0  # messages that had no answer from before; a hit touches no counter
         # By normal form: a message without its id, and the view that it holds for.
         self._own: Generations[tuple[bytes, View]] = Generations(own_size)
@@ -88,6 +107,13 @@ class Responder:
         entry = self._own.young.get(message)
         if entry is not None and entry[1].live:
             return wire[:2] + entry[0]
+        entry = self._own.old.get(message)
+        if entry is not None and entry[1].live:
+            self._keep(self._own, message, entry)
+            return wire[:2] + entry[0]
+        whole = self._made_directly(wire, message, slot)
+        if whole is not None:
+            return whole
         normal, end = _normal_form(message)
         if normal:
             entry = self._found(normal)
@@ -99,6 +125,37 @@ class Responder:
                 kept = entry[0]
                 if not kept[0] & _TC or not _offers_more(message[end:]):
                     return wire[:2] + kept[:10] + message[10:end] + kept[end:]
+        return self._made(wire, normal, end, slot)
+
+    def free(self) -> None:
+        """To be called between batches of up to FREED messages."""
+        self._own.free()
+        self._other.free()
+        self._routed.free()
+        self._offers.free()
+
+    def _made_directly(self, wire: bytes, message: bytes, slot: int) -> bytes | None:
+        answered = self._direct.answer(wire)
+        if answered is None:
+            return None
+        answer, view = answered
+        opt = wire[wire.find(0, 12) + 5 :] if wire[11] else b""
+        if len(opt) > _BARE_OPT:
+            if self._zones.resolvers:
+                return None
+            told = self._offers.told(opt[_BARE_OPT:], self.client_of(slot))
+            size = OUR_SIZE if opt[3:5] >= _LARGE else SMALLEST_SIZE
+            if told.fault == FORMERR or len(answer) + len(told.options) > size:
+                return None
+            if told.options:
+                answer = with_options(answer, told.options)
+        elif view is not None and self._came_before(message):
+            self._keep(self._own, message, (answer[2:], view))
+        self.made += 1
+        self.is_own &= view is not None
+        return answer
+
+    def _made(self, wire: bytes, normal: bytes, end: int, slot: int) -> bytes | None:
         self.made += 1
         query = parse(wire)
         if query is None:
@@ -114,12 +171,13 @@ class Responder:
                 self._keep(self._own if made.own else self._other, normal, (kept, made.view))
         return made.message
 
-    def free(self) -> None:
-        """To be called between batches of up to FREED messages."""
-        self._own.free()
-        self._other.free()
-        self._routed.free()
-        self._offers.free()
+    def _came_before(self, message: bytes) -> bool:
+        """Whether a message came a while ago, as far as its mark is there still; this one leaves a mark."""
+        number = hash(message)
+        at, mark = number % _MARKS, number >> 40 & 0xFF
+        came = self._marks[at] == mark
+        self._marks[at] = mark
+        return came
 
     def _found(self, normal: bytes) -> tuple[bytes, View] | None:
         for part in (self._own, self._other):

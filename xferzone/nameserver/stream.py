@@ -13,7 +13,8 @@ Source: RFC 5936 2.2 (a transfer's messages), 3.4 (compression); RFC 1035 4.1.4;
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from xferzone.nameserver.wire import COMPRESSED, RECORD_FIELDS, Query, name_end, of_records
+from xferzone.nameserver.wire import RECORD_FIELDS, Query, of_records
+from xferzone.zone.compression import COMPRESSED, name_end
 from xferzone.zone.index import RRset
 from xferzone.zonefile.names import key_labels
 from xferzone.zonefile.rdtypes import SOA

@@ -24,7 +24,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from xferzone.nameserver.wire import expanded, name_end
+from xferzone.nameserver.wire import expanded
+from xferzone.zone.compression import name_end
 from xferzone.zonefile.rdtypes import TSIG
 
 FUDGE: Final = 300  # seconds that two clocks may differ; RFC 8945 10

@@ -19,17 +19,24 @@ Source: RFC 1034 4.3.2, RFC 4592 2.2 and 3.3.1, RFC 6672 3.2; RFC 2308 3 (TTL of
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
 from xferzone.errors import XferzoneError
 from xferzone.nameserver.route import Route
-from xferzone.zone import index
+from xferzone.zone import index, ready
+from xferzone.zone.compression import Body, name_end, relative
 from xferzone.zone.index import Index, RRset
 from xferzone.zonefile import names
 from xferzone.zonefile.rdata import soa
 from xferzone.zonefile.rdtypes import SOA
+
+_MAX_STARS: Final = 100  # remembered; each is of an encloser that exists
+
+
+#: The node of an empty non-terminal that lies between parts; no flag says whether it is below a cut.
+_IN_NO_PART: Final = bytes((index.BELOW,))
 
 
 class Kind(Enum):
@@ -77,16 +84,23 @@ class View:
     """
 
     __slots__ = (
-        "_firsts",
+        "_negative",
+        "_negatives",
         "_numbers",
         "_opened",
+        "_stars",
         "apex",
         "canary",
+        "covers",
+        "firsts",
+        "is_plain",
         "live",
         "negative_soa",
         "origin",
+        "parts",
         "route",
         "soa",
+        "soa_labels",
     )
 
     def __init__(
@@ -97,13 +111,17 @@ class View:
         self.canary: View | None = None
         self.origin = origin
         self._opened = opened
-        self._firsts = [first for first, _number in parts]
+        self.firsts = [first for first, _number in parts]
         self._numbers = [number for _first, number in parts]
-        if self._firsts[:1] != [b""] or any(
-            a >= b for a, b in zip(self._firsts, self._firsts[1:], strict=False)
+        if self.firsts[:1] != [b""] or any(
+            a >= b for a, b in zip(self.firsts, self.firsts[1:], strict=False)
         ):
             raise XferzoneError("the compiled files of a zone do not fit together: run `xferzone rebuild`")
-        self.apex = self._part(0).find(b"") or index.EMPTY
+        # By position: the part once it is open, and the key of the name in parts before it that its first names lie
+        # below and that has NS or DNAME.
+        self.parts: list[Index | None] = [None] * len(parts)
+        self.covers: list[bytes | None] = [None] * len(parts)
+        self.apex = self.part(0).find(b"") or index.EMPTY
         text = index.rrset(self.apex, SOA)
         if text is None:
             raise XferzoneError("the compiled files of a zone hold no SOA: run `xferzone rebuild`")
@@ -111,6 +129,14 @@ class View:
         rdata = soa.with_serial(rdata, serial)
         self.soa = index.made_rrset(SOA, text.ttl, [rdata])
         self.negative_soa = index.made_rrset(SOA, min(text.ttl, soa.minimum(rdata)), [rdata])
+        #: Whether nameserver/direct.py may answer from it.
+        self.is_plain = origin != b"\0" and not self.apex[0] & index.HAS_DNAME
+        self._negative = Body(origin)
+        self._negative.put(origin, SOA, self.negative_soa.records)
+        self._negatives: dict[int, bytes] = {}  # by how much longer a name is: at most 255
+        self._stars: dict[bytes, bytes | None] = {}
+        #: Of names in the SOA that are below the zone's, the highest labels there; a length before each.
+        self.soa_labels = frozenset(_highest_labels(rdata, origin))
 
     def search(self, name: bytes) -> Found:
         """Look for a name in wire form and lower case."""
@@ -122,30 +148,29 @@ class View:
             at += name[at] + 1
         if at != end or name[at:] != self.origin:
             return Found(_OUTSIDE, name, index.EMPTY)
-        key = b""
         node = self.apex
         for offset in reversed(offsets):
             if node[0] & index.HAS_DNAME:
                 return Found(_DNAME, name[at:], node)
-            label = name[offset + 1 : at]
-            # As labels_key() would have it; this is hot.
-            escaped = 0 in label or 1 in label  # of an octet, half as dear as of bytes
-            below = key + (names.labels_key((label,)) if escaped else label + b"\0")
-            child = self.node(below)
+            child = self.node(name[offset:end])
             if child is None:
-                return self._synthesised(name, key)
-            key, node, at = below, child, offset
+                return self._synthesised(name, name[at:end])
+            node, at = child, offset
             if node[0] & index.HAS_NS:
                 return Found(_CUT, name[at:], node)
         return Found(_EXACT, name, node)
 
-    def node(self, key: bytes) -> bytes | None:
-        """The node of the name of that sort key, whatever lies above it; None: it does not exist."""
-        at = bisect_right(self._firsts, key) - 1
-        node = self._part(at).find(key)
+    def node(self, labels: bytes) -> bytes | None:
+        """The node of the name of those labels, whatever lies above it; None: it does not exist.
+
+        The labels are in wire form and lower case, without those of the zone.
+        """
+        key = key_of(labels)
+        at = bisect_right(self.firsts, key) - 1
+        node = (self.parts[at] or self.part(at)).find(labels)
         # An empty non-terminal before the first owner of the next part is in no part.
-        if node is None and at + 1 < len(self._firsts) and self._firsts[at + 1].startswith(key):
-            return index.EMPTY
+        if node is None and at + 1 < len(self.firsts) and self.firsts[at + 1].startswith(key):
+            return _IN_NO_PART
         return node
 
     def rrset(self, node: bytes, rdtype: int) -> RRset | None:
@@ -167,22 +192,91 @@ class View:
         """The view that has the delegations, and what goes with them."""
         return self
 
-    def key(self, name: bytes) -> bytes | None:
-        """The sort key of a name in wire form and lower case; None: it is not in the zone."""
-        labels = []
-        at = 0
-        end = len(name) - len(self.origin)
-        while at < end:
-            labels.append(name[at + 1 : at + 1 + name[at]])
-            at += name[at] + 1
-        return names.labels_key(labels) if at == end and name[at:] == self.origin else None
+    def plain_node(self, labels: bytes) -> bytes | None:
+        """The node of a name that has no CNAME, NS or DNAME and is below none; None: it is another, or missing."""
+        key = key_of(labels)
+        at = bisect_right(self.firsts, key) - 1
+        node = (self.parts[at] or self.part(at)).find(labels)
+        cover = self.covers[at]
+        is_plain = node is not None and not node[0] and (cover is None or not key.startswith(cover))
+        return node if is_plain else None
 
-    def _synthesised(self, name: bytes, encloser: bytes) -> Found:
-        node = self.node(encloser + b"*\0")
-        return Found(Kind.MISSING, name, index.EMPTY) if node is None else Found(Kind.WILDCARD, name, node)
+    def star(self, above: bytes) -> bytes | None:
+        """The node of the wildcard below the name of those labels; None: there is none."""
+        try:
+            return self._stars[above]
+        except KeyError:
+            if len(self._stars) == _MAX_STARS:
+                self._stars.clear()
+            node = self._stars[above] = self.node(b"\1*" + above)
+            return node
 
-    def _part(self, at: int) -> Index:
+    def negative(self, beyond: int) -> bytes:
+        """The SOA of negative answers behind a question for a name that is `beyond` octets longer than the zone's.
+
+        It shares only the zone's labels with the question.
+        """
+        made = self._negatives.get(beyond)
+        if made is None:
+            made = ready.moved(bytes(self._negative.written), self._negative.pointers, beyond)
+            self._negatives[beyond] = made
+        return made
+
+    def part(self, at: int) -> Index:
+        """The part at a position, opened."""
         part = self._opened(self._numbers[at])
         if part.origin != self.origin:
             raise XferzoneError("a compiled file belongs to another zone: run `xferzone rebuild`")
+        self.covers[at] = self._cover(at)
+        self.parts[at] = part
         return part
+
+    def forget(self) -> None:
+        """Let go of all parts; each is opened again when it is needed."""
+        self.parts = [None] * len(self.parts)
+
+    def _cover(self, at: int) -> bytes | None:
+        first = self.firsts[at]
+        end = first.find(0) + 1
+        while 0 < end < len(first):
+            labels = index.wire_labels(first[:end])
+            if bisect_right(self.firsts, first[:end]) - 1 == at:
+                return None  # from here on its own names show it
+            node = self.node(labels)
+            if node is not None and node[0] & (index.HAS_NS | index.HAS_DNAME):
+                return first[:end]
+            end = first.find(0, end) + 1
+        return None
+
+    def _synthesised(self, name: bytes, encloser: bytes) -> Found:
+        node = self.node(b"\1*" + encloser)
+        return Found(Kind.MISSING, name, index.EMPTY) if node is None else Found(Kind.WILDCARD, name, node)
+
+
+def key_of(labels: bytes) -> bytes:
+    """The sort key of labels in wire form and lower case."""
+    if not labels:
+        return b""
+    size = labels[0]
+    if size == len(labels) - 1 and not (
+        0 in labels or 1 in labels
+    ):  # the most are such; a length of 1 shows as well
+        return labels[1:] + b"\0"
+    split = []
+    at = 0
+    while at < len(labels):
+        split.append(labels[at + 1 : at + 1 + labels[at]])
+        at += labels[at] + 1
+    return names.labels_key(split)
+
+
+def _highest_labels(rdata: bytes, origin: bytes) -> Iterator[bytes]:
+    at = 0
+    for _ in range(2):
+        end = name_end(rdata, at)
+        labels = relative(rdata[at:end], origin)
+        while labels:
+            highest, labels = labels, labels[labels[0] + 1 :]
+            if not labels:
+                yield highest
+        at = end

@@ -26,8 +26,9 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from xferzone.nameserver.edns import Edns, check_options
+from xferzone.zone.compression import Body, name_end
 from xferzone.zone.index import RRset
-from xferzone.zonefile.rdtypes import CNAME, MB, MD, MF, MG, MINFO, MR, MX, NS, OPT, PTR, SOA, TSIG
+from xferzone.zonefile.rdtypes import OPT, TSIG
 
 NOERROR: Final = 0
 FORMERR: Final = 1
@@ -56,21 +57,12 @@ _BADKEY: Final = 17
 _MAX_NAME: Final = 255
 _HEADER: Final = struct.Struct(">HHHHH")
 _SHORTEST_RECORD: Final = 11  # bytes
-_POINTER: Final = struct.Struct(">H")
-_TO_QUESTION: Final = b"\xc0\x0c"
 _OPT_RECORD: Final = struct.Struct(">BHHBBHH")
 _OPT_FIELDS: Final = struct.Struct(">HHBBHH")
 RECORD_FIELDS: Final = struct.Struct(">HHLH")
 _TSIG_TIME: Final = 8  # bytes, with the fudge
 _TSIG_END: Final = struct.Struct(">HHH")
 _TYPE_AND_CLASS: Final = struct.Struct(">HH")
-
-#: Types whose rdata may be compressed: octets before the names, and how many names. RFC 1035 3.3.
-COMPRESSED: Final = {
-    **dict.fromkeys((NS, MD, MF, CNAME, MB, MG, MR, PTR), (0, 1)),
-    **dict.fromkeys((SOA, MINFO), (0, 2)),
-    MX: (2, 1),
-}
 
 
 class Query(NamedTuple):
@@ -178,13 +170,13 @@ def render(query: Query, answer: Answer, limit: int, options: bytes = b"") -> by
 
     RRsets are whole or left out; TC means that a needed one was left out, and that nothing follows.
     """
-    body = _Body(query, limit - len(options))
+    body = _Fitted(query, limit - len(options))
     flags = AA if answer.authoritative else 0
     for section, rrsets in enumerate((answer.answer, answer.authority, answer.glue)):
-        if rrsets and not body.put(section, rrsets):
+        if rrsets and not body.put_all(section, rrsets):
             return _message(query, flags | TC, answer.rcode, body.counts, body.written, options)
     if answer.additional:
-        body.put(2, answer.additional)
+        body.put_all(2, answer.additional)
     return _message(query, flags, answer.rcode, body.counts, body.written, options)
 
 
@@ -270,17 +262,6 @@ def expanded(wire: bytes, at: int) -> bytes:
     return name + b"\0"
 
 
-def name_end(wire: bytes, at: int) -> int:
-    """Where the name at `at` ends."""
-    while length := wire[at]:
-        if length >= 0xC0:
-            return at + 2
-        if length > 63:
-            raise ValueError("an unknown kind of label")
-        at += length + 1
-    return at + 1
-
-
 # many: what a header says, and its message
 def _message(
     query: Query, flags: int, rcode: int, counts: Sequence[int], body: bytes | bytearray, options: bytes = b""
@@ -299,91 +280,26 @@ def _message(
     return b"".join((query.id, header, query.question, body, opt))
 
 
-class _Body:
-    """The records of a message, written one RRset after the other until one does not fit."""
+class _Fitted(Body):
+    """Records, written one RRset after the other until one does not fit."""
 
-    __slots__ = ("_name", "_offsets", "_room", "_start", "counts", "written")
+    __slots__ = ("_room", "counts")
 
     def __init__(self, query: Query, limit: int) -> None:
+        super().__init__(query.name)
         self.counts = [0, 0, 0]
-        self.written = bytearray()
-        self._name = query.name
-        self._start = 12 + len(query.question)
-        self._room = limit - self._start - (0 if query.edns is None else _OPT_RECORD.size)
-        self._offsets: dict[bytes, int] = {}  # what has been written where, by wire form
+        self._room = limit - 12 - len(query.question) - (0 if query.edns is None else _OPT_RECORD.size)
 
-    def put(self, section: int, rrsets: Sequence[tuple[bytes, RRset]]) -> bool:
+    def put_all(self, section: int, rrsets: Sequence[tuple[bytes, RRset]]) -> bool:
         """Write RRsets into a section; whether all of them fitted. Nothing may be put after one that did not fit."""
         written = self.written
         for owner, rrset in rrsets:
             mark = len(written)
             if rrset.number * _SHORTEST_RECORD > self._room:
                 return False
-            rewriting = COMPRESSED.get(rrset.rdtype)
-            if rewriting is not None:
-                self._put_compressed(owner, rrset.records, *rewriting)
-            elif owner == self._name:
-                written += rrset.records
-            else:
-                self._put_owned(owner, rrset.records)
+            self.put(owner, rrset.rdtype, rrset.records)
             if len(written) > self._room:
                 del written[mark:]
                 return False
             self.counts[section] += rrset.number
         return True
-
-    def _put_owned(self, owner: bytes, records: bytes) -> None:
-        at = 0
-        while at < len(records):
-            end = at + 12 + int.from_bytes(records[at + 10 : at + 12])
-            self._put_name(owner)
-            self.written += records[at + 2 : end]
-            at = end
-
-    def _put_compressed(self, owner: bytes, records: bytes, before: int, names: int) -> None:
-        written = self.written
-        at = 0
-        while at < len(records):
-            end = at + 12 + int.from_bytes(records[at + 10 : at + 12])
-            self._put_name(owner)
-            written += records[at + 2 : at + 12 + before]
-            begin = len(written) - before
-            at += 12 + before
-            for _ in range(names):
-                end_of_name = name_end(records, at)
-                self._put_name(records[at:end_of_name])
-                at = end_of_name
-            written += records[at:end]
-            written[begin - 2 : begin] = (len(written) - begin).to_bytes(2)
-            at = end
-
-    def _put_name(self, name: bytes) -> None:
-        if name == self._name:
-            self.written += _TO_QUESTION
-            return
-        offsets = self._offsets
-        if not offsets:
-            _note(offsets, self._name, 12)
-        offset = offsets.get(name)
-        if offset is not None:
-            self.written += _POINTER.pack(0xC000 | offset)
-            return
-        here = self._start + len(self.written)
-        at = 0
-        while name[at]:
-            offset = offsets.get(name[at:])
-            if offset is not None:
-                self.written += name[:at] + _POINTER.pack(0xC000 | offset)
-                return
-            if here + at < 0x4000:
-                offsets[name[at:]] = here + at
-            at += name[at] + 1
-        self.written += name
-
-
-def _note(offsets: dict[bytes, int], name: bytes, offset: int) -> None:
-    """Remember that `name` is written at `offset`, and so its ends are."""
-    at = 0
-    while name[at]:
-        offsets[name[at:]] = offset + at
-        at += name[at] + 1

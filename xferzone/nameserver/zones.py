@@ -21,7 +21,7 @@ from xferzone.zonefile.rdtypes import DS
 
 
 @dataclass(slots=True)
-class _Entry:
+class Entry:
     """A zone: how to open its view, and the view once it is open."""
 
     opened: Callable[[], View]
@@ -38,7 +38,7 @@ class Zones:
     """Served zones by name (wire form, lower case)."""
 
     def __init__(self) -> None:
-        self._entries: dict[bytes, _Entry] = {}
+        self.entries: dict[bytes, Entry] = {}  # the same dict for ever
         self.resolvers = Resolvers()  # believed when they name their client's subnet, by one zone or another
         self.routed = [0, 0]  # answers of zones with a canary: main's, and the canary's
         self.awaited = ""  # why there are none yet; empty: there are all that there should be
@@ -51,7 +51,7 @@ class Zones:
         Raises:
             XferzoneError: the view cannot be opened.
         """
-        own = self._entries.get(name)
+        own = self.entries.get(name)
         entry = (self._above(name) or own) if own is None or rdtype == DS else own
         if entry is None:
             return None
@@ -72,35 +72,35 @@ class Zones:
 
     def has(self, name: bytes) -> bool:
         """Whether the zone of that name is served."""
-        return name in self._entries
+        return name in self.entries
 
     def put(self, name: bytes, opened: Callable[[], View]) -> None:
         """Serve a zone, or serve it anew; `opened` makes its view at the first question."""
-        entry = self._entries.get(name)
+        entry = self.entries.get(name)
         if entry is None:
             self._close_above(name)
         else:
             entry.close()
-        self._entries[name] = _Entry(opened)
+        self.entries[name] = Entry(opened)
 
     def remove(self, name: bytes) -> None:
         """Serve a zone no longer, if it is served."""
-        entry = self._entries.pop(name, None)
+        entry = self.entries.pop(name, None)
         if entry is not None:
             entry.close()
             self._close_above(name)
 
     def clear(self) -> None:
         """Serve no zone any longer."""
-        for entry in self._entries.values():
+        for entry in self.entries.values():
             entry.close()
-        self._entries.clear()
+        self.entries.clear()
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self.entries)
 
-    def _above(self, name: bytes) -> _Entry | None:
-        entries = self._entries
+    def _above(self, name: bytes) -> Entry | None:
+        entries = self.entries
         while length := name[0]:
             name = name[length + 1 :]
             if name in entries:

@@ -1,15 +1,16 @@
-"""The compiled indexes of zone files, by the file that they were made from.
+"""The compiled indexes of zone files, by the file that they were made from; one of a former layout is read as today's.
 
 A number depends on the zone and the file alone (zone/compile.py), so a rebuild gives the same numbers.
 An index is kept while a ref uses it, and one move longer for responders that open it late.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from xferzone.errors import XferzoneError
 from xferzone.hashing import ArtifactId
-from xferzone.refs.served import MAX_INDEX
+from xferzone.refs.served import expanded
 from xferzone.store import frames
 from xferzone.store.chains import id_of
 from xferzone.store.reader import Reader
@@ -35,19 +36,19 @@ def _by_file(rows: Iterable[tuple[Any, ...]]) -> dict[ArtifactId, IndexRow]:
     return {row.file: row for row in (IndexRow(row[0], id_of(row[1]), *row[2:]) for row in rows)}
 
 
-def everything(reader: Reader) -> Iterator[tuple[str, IndexRow, bytes]]:
-    """Zone, row and frame of every index."""
+def everything(reader: Reader) -> Iterator[tuple[str, IndexRow, Callable[[], bytes]]]:
+    """Zone and row of every index, and what reads it; that raises as `content` does."""
     query = (
         "SELECT zone, number, file, first, last, soa, records, content FROM zone_index ORDER BY zone, first"
     )
     for zone, number, file, *values, frame in reader.db.execute(query):
-        yield zone, IndexRow(number, id_of(file), *values), frame
+        yield zone, IndexRow(number, id_of(file), *values), partial(expanded, frame)
 
 
 def content(reader: Reader, number: int) -> bytes:
-    """A compiled index; empty if there is no such number. Raises ValueError where its frame is damaged."""
+    """A compiled index; empty if there is no such number. Raises ValueError or XferzoneError where it is damaged."""
     row = reader.db.execute("SELECT content FROM zone_index WHERE number = ?", (number,)).fetchone()
-    return b"" if row is None else frames.expand(row[0], MAX_INDEX)
+    return b"" if row is None else expanded(row[0])
 
 
 def frame(content: bytes) -> bytes:

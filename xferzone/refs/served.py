@@ -23,6 +23,7 @@ from xferzone.store.emptiness import emptiness
 from xferzone.store.held import HeldFile
 from xferzone.store.schema import PRIMARY
 from xferzone.store.walnote import ForeignLog
+from xferzone.zone.former import current
 
 MAX_INDEX = 256 * 1024 * 1024  # bytes of one compiled zone file
 LOOK_S: Final = 0.5  # seconds between two looks at whether the file was replaced
@@ -237,8 +238,8 @@ class _Opened:
 
 
 def expanded(frame: bytes) -> bytes:
-    """The compiled index that is kept as `frame`."""
-    return frames.expand(frame, MAX_INDEX)
+    """The compiled index that is kept as `frame`, in today's layout."""
+    return current(frames.expand(frame, MAX_INDEX))
 
 
 def _zone(branch: BranchName, raw: bytes, serial: int | None, packed: bytes, moved: int) -> ServedZone:

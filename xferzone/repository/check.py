@@ -16,8 +16,7 @@ from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.publish import served
 from xferzone.refs import LocalRefs, Ref, State, indexes, sound
 from xferzone.refs.serials import steps
-from xferzone.refs.served import MAX_INDEX
-from xferzone.store import Reader, frames
+from xferzone.store import Reader
 from xferzone.store.check import faults as inspect
 from xferzone.store.check.faults import told
 from xferzone.store.check.layout import REBUILD
@@ -49,9 +48,9 @@ def rows(reader: Reader) -> Iterator[str]:
 
 
 def _compiled(reader: Reader) -> Iterator[str]:
-    for zone, row, frame in indexes.everything(reader):
+    for zone, row, read in indexes.everything(reader):
         try:
-            index = Index(frames.expand(frame, MAX_INDEX))
+            index = Index(read())
             sound = index.origin == names.zone_name(zone).to_wire()
         except (TypeError, ValueError, XferzoneError):
             sound = False
@@ -105,7 +104,7 @@ def _made_again(
 def _is(reader: Reader, number: int, content: bytes) -> bool:
     try:
         return indexes.content(reader, number) == content
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, XferzoneError):
         return False
 
 

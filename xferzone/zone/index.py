@@ -1,59 +1,64 @@
-r"""The served form of one zone file: one bytes value, searched in place, without an object for each record.
+r"""The served form of one zone file: one run of bytes, searched in place, without an object for each record.
 
-    0    1          version, 2
+    0    1          version, 3
     1    3          zero
     4    4          CRC-32 of all that follows
     8    1 + ...    length and wire form of the zone's name, lower case
          4          n, the number of names (here and below little endian)
-         4 (n+1)    where each name's sort key begins, ascending; the last: where the last key ends
-         4 (n+1)    where each name's node begins, likewise; both counted from the first byte of all
-         4 n        CRC-32 of each key, ascending
-         4 n        the position in the order of keys that each of these belongs to
-                    the sort keys (names.py)
-                    their nodes
+         4          m, the number of buckets: the least power of two that is not below n
+         4          where the last name begins; counted, as all places, from the first byte of all
+         4 m        where the first name of each bucket begins; 0: it has no name
+                    the names, in the order of their sort keys (names.py)
 
+    name            where the next name of its bucket begins 4 (0: none does), size in bytes of the rest 4, labels, 00,
+                    node. The labels are in wire form and lower case, relative to the zone; their CRC-32 modulo m is the
+                    bucket
     node            flags, then its RRsets by ascending type
-    RRset           type 2, number of records 4, size in bytes of the records 4 (big endian), the records
+    RRset           type 2, number of records 4, sizes in bytes of the records 4 and of their ready form 4 (big endian),
+                    the records, their ready form (ready.py)
     record          C0 0C, type, class IN, TTL, RDLENGTH, RDATA: as in a message that asks for the owner
 
-The names are the owners, and the empty non-terminals between the first owner and the last; these have the node
-EMPTY. One that lies before the first owner shows by that owner's key, which begins with its own.
+The names are the owners, and the empty non-terminals between the first owner and the last; these have a node of flags
+alone. One that lies before the first owner shows by that owner's key, which begins with its own.
 The TTL of an RRset is the lowest given, and of RRSIG records the lowest of those that cover the same type; equal
 records count once; their order is that of their rdata.
 
 Source: RFC 2181 5 (RRsets), RFC 4034 6.3 (order of records); the layout is ours.
 """
 
+import mmap
 import struct
-import sys
 import zlib
-from array import array
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import dns.name
 
 from xferzone.errors import XferzoneError
-from xferzone.zonefile.names import owner_key
+from xferzone.zone import ready
+from xferzone.zonefile.names import key_labels, labels_key, owner_key
 from xferzone.zonefile.rdtypes import CNAME, DNAME, NS, rrset_of
 from xferzone.zonefile.record import Record
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 #: Flags of a node: what a search must know before it looks for a type.
 HAS_NS: Final = 1
 HAS_CNAME: Final = 2
 HAS_DNAME: Final = 4
+BELOW: Final = 8  # a name above it in this file, not the apex, has NS or DNAME
 
 EMPTY: Final = b"\0"  # the node of an empty non-terminal
 
 _FLAGS: Final = {NS: HAS_NS, CNAME: HAS_CNAME, DNAME: HAS_DNAME}
 _HEADER: Final = struct.Struct("<B3xL")
-_COUNT: Final = struct.Struct("<L")
+_COUNTS: Final = struct.Struct("<LLL")
+_PLACE: Final = struct.Struct("<L")
+_NAME: Final = struct.Struct("<LL")  # the head of a name
 _RECORD: Final = struct.Struct(">HHHLH")
-RRSET: Final = struct.Struct(">HLL")  # the head of an RRset in a node: type, number of records, bytes of them
+RRSET: Final = struct.Struct(
+    ">HLLL"
+)  # the head of an RRset in a node: type, number of records, the two sizes
 _TO_QUESTION: Final = 0xC00C  # a compression pointer to the name of the question
 
 
@@ -85,82 +90,110 @@ class Index:
         XferzoneError: it was made by another release, or its bytes have changed since.
     """
 
-    __slots__ = ("_content", "_count", "_hashes", "_keys", "_nodes", "_positions", "origin", "size")
+    __slots__ = ("_content", "_last", "_mask", "_names", "_table", "origin", "size")
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes | mmap.mmap) -> None:
         if content[:1] != bytes((VERSION,)):
             raise XferzoneError("a compiled zone file is of another release: run `xferzone rebuild`")
-        if len(content) < _HEADER.size or _HEADER.unpack_from(content)[1] != zlib.crc32(
-            content[_HEADER.size :]
-        ):
-            raise XferzoneError(
-                "a compiled zone file is damaged: run `xferzone check`, then `xferzone rebuild`"
-            )
+        with memoryview(content) as whole:
+            if len(whole) < _HEADER.size or _HEADER.unpack_from(whole)[1] != zlib.crc32(
+                whole[_HEADER.size :]
+            ):
+                raise XferzoneError(
+                    "a compiled zone file is damaged: run `xferzone check`, then `xferzone rebuild`"
+                )
         at = _HEADER.size + 1 + content[_HEADER.size]
         self.origin = content[_HEADER.size + 1 : at]
-        (self._count,) = _COUNT.unpack_from(content, at)
-        at += 4
-        self._keys = _table(content, at, self._count + 1)
-        at += 4 * (self._count + 1)
-        self._nodes = _table(content, at, self._count + 1)
-        at += 4 * (self._count + 1)
-        self._hashes = _table(content, at, self._count)
-        self._positions = _table(content, at + 4 * self._count, self._count)
+        _number, buckets, self._last = _COUNTS.unpack_from(content, at)
+        self._table = at + _COUNTS.size
+        self._mask = buckets - 1
+        self._names = self._table + 4 * buckets
         self._content = content
         self.size = len(content)  # bytes
 
-    def find(self, key: bytes) -> bytes | None:
-        """The node of the name of that key; None: no such name is here."""
-        hashes = self._hashes
-        sought = zlib.crc32(key)
-        at = bisect_left(hashes, sought)
-        while at < self._count and hashes[at] == sought:
-            position = self._positions[at]
-            if self.key(position) == key:
-                return self._content[self._nodes[position] : self._nodes[position + 1]]
-            at += 1
+    def find(self, name: bytes) -> bytes | None:
+        """The node of a name: labels in wire form and lower case, relative to the zone; None: it is not here."""
+        content = self._content
+        (at,) = _PLACE.unpack_from(content, self._table + 4 * (zlib.crc32(name) & self._mask))
+        sought = name + b"\0"
+        size = len(sought)
+        while at:
+            begin = at + 8
+            # Not `startswith`: a mapped file has none.
+            if content[begin : begin + size] == sought:
+                return content[begin + size : begin + _PLACE.unpack_from(content, at + 4)[0]]
+            (at,) = _PLACE.unpack_from(content, at)
         return None
 
-    def key(self, position: int) -> bytes:
-        """The key of the name at `position`, from 0, in the order of keys."""
-        return self._content[self._keys[position] : self._keys[position + 1]]
-
     def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
-        """Key and node of each owner, in order."""
-        for position in range(self._count):
-            node = self._content[self._nodes[position] : self._nodes[position + 1]]
-            if node != EMPTY:
-                yield self.key(position), node
+        """Key and node of each owner, in order; what it is below does not show."""
+        content, at = self._content, self._names
+        while at < self.size:
+            begin = at + _NAME.size
+            at = begin + _NAME.unpack_from(content, at)[1]
+            end = begin + content[begin] + 1
+            key = content[begin + 1 : end] + b"\0"  # of one label: the most are
+            if content[end] or 1 in key or key.count(0) > 1 or end == begin + 1:
+                labels, end = _labels(content, begin)
+                key = labels_key(labels)
+            else:
+                end += 1
+            if at - end > 1:
+                node = content[end:at]
+                yield key, bytes((node[0] & ~BELOW,)) + node[1:] if node[0] & BELOW else node
 
     @property
     def first(self) -> bytes:
         """The first owner's key."""
-        return self.key(0)
+        return self._key(self._names)
 
     @property
     def last(self) -> bytes:
         """The last owner's key."""
-        return self.key(self._count - 1)
+        return self._key(self._last)
+
+    def _key(self, at: int) -> bytes:
+        return labels_key(_labels(self._content, at + _NAME.size)[0])
 
 
 def compile_index(records: Iterable[Record], origin: dns.name.Name) -> bytes:
     """The served form of at least one of the zone's records, which are valid and come in any order."""
-    nodes = {owner_key(owner): _node(types) for owner, types in _by_owner(records).items()}
-    owners = sorted(nodes)
-    for owner in owners:
-        _add_ancestors(nodes, owner, owners[0])
-    keys = owners if len(owners) == len(nodes) else sorted(nodes)
-    values = [nodes[key] for key in keys]
-    hashes = [zlib.crc32(key) for key in keys]
-    positions = sorted(range(len(keys)), key=hashes.__getitem__)
+    owners = {owner_key(owner): _rrsets(types) for owner, types in _by_owner(records).items()}
     name = origin.canonicalize().to_wire()
     assert name is not None
-    head = bytes((len(name),)) + name + _COUNT.pack(len(keys))
-    key_offsets = _offsets(_HEADER.size + len(head) + 16 * len(keys) + 8, keys)
-    node_offsets = _offsets(key_offsets[-1], values)
-    tables = map(_packed, (key_offsets, node_offsets, sorted(hashes), positions))
-    body = b"".join([head, *tables, *keys, *values])
+    return laid_out(owners, name)
+
+
+def laid_out(owners: Mapping[bytes, Sequence[RRset]], origin: bytes) -> bytes:
+    """The index of owners, by key, with their RRsets by ascending type; `origin` in wire form and lower case."""
+    keys = _with_ancestors(owners)
+    buckets = 1 << (len(keys) - 1).bit_length()
+    table = [0] * buckets
+    at = _HEADER.size + 1 + len(origin) + _COUNTS.size + 4 * buckets
+    cover = None  # the key of the cut or DNAME that the next keys may lie below
+    last = 0
+    names = []
+    for key in keys:
+        labels = wire_labels(key)
+        is_below = cover is not None and key.startswith(cover)
+        node = _node(owners.get(key, ()), labels, origin, BELOW if is_below else 0)
+        if key and not is_below and node[0] & (HAS_NS | HAS_DNAME):
+            cover = key
+        bucket = zlib.crc32(labels) & (buckets - 1)
+        name = b"".join((_NAME.pack(table[bucket], len(labels) + 1 + len(node)), labels, b"\0", node))
+        names.append(name)
+        table[bucket] = last = at
+        at += len(name)
+    head = bytes((len(origin),)) + origin + _COUNTS.pack(len(keys), buckets, last)
+    body = b"".join((head, struct.pack(f"<{buckets}L", *table), *names))
     return _HEADER.pack(VERSION, zlib.crc32(body)) + body
+
+
+def wire_labels(key: bytes) -> bytes:
+    """The labels, in wire form and relative to the zone, of which `key` is the sort key."""
+    if 1 not in key and key.count(0) == 1:
+        return bytes((len(key) - 1,)) + key[:-1]
+    return b"".join([bytes((len(label),)) + label for label in key_labels(key)])
 
 
 def rrset(node: bytes, rdtype: int) -> RRset | None:
@@ -168,13 +201,13 @@ def rrset(node: bytes, rdtype: int) -> RRset | None:
     at = 1
     end = len(node)
     while at < end:
-        found, number, size = RRSET.unpack_from(node, at)
+        found, number, size, more = RRSET.unpack_from(node, at)
         at += RRSET.size
         if found == rdtype:
             return RRset(found, number, node[at : at + size])
         if found > rdtype:
             return None
-        at += size
+        at += size + more
     return None
 
 
@@ -183,10 +216,10 @@ def rrsets(node: bytes) -> list[RRset]:
     found = []
     at = 1
     while at < len(node):
-        rdtype, number, size = RRSET.unpack_from(node, at)
+        rdtype, number, size, more = RRSET.unpack_from(node, at)
         at += RRSET.size
         found.append(RRset(rdtype, number, node[at : at + size]))
-        at += size
+        at += size + more
     return found
 
 
@@ -204,21 +237,24 @@ def _by_owner(records: Iterable[Record]) -> dict[bytes, dict[int, list[tuple[int
     return owners
 
 
-def _node(types: dict[int, list[tuple[int, bytes]]]) -> bytes:
-    flags = 0
-    parts = []
+def _rrsets(types: dict[int, list[tuple[int, bytes]]]) -> list[RRset]:
+    made = []
     for rdtype, pairs in sorted(types.items()):
-        flags |= _FLAGS.get(rdtype, 0)
         if len(pairs) == 1:
-            ((ttl, rdata),) = pairs
-            size = 12 + len(rdata)
-            parts.append(
-                RRSET.pack(rdtype, 1, size) + _RECORD.pack(_TO_QUESTION, rdtype, 1, ttl, len(rdata)) + rdata
-            )
+            made.append(made_rrset(rdtype, pairs[0][0], [pairs[0][1]]))
         else:
-            made = _with_lowest_ttl(rdtype, pairs)
-            parts.append(RRSET.pack(rdtype, made.number, len(made.records)) + made.records)
-    return bytes((flags,)) + b"".join(parts)
+            made.append(_with_lowest_ttl(rdtype, pairs))
+    return made
+
+
+def _node(rrsets: Sequence[RRset], labels: bytes, origin: bytes, flags: int) -> bytes:
+    parts = [b""]
+    for rdtype, number, records in rrsets:
+        flags |= _FLAGS.get(rdtype, 0)
+        form = ready.form(labels, origin, rdtype, records) if rdtype in ready.TYPES else b""
+        parts += RRSET.pack(rdtype, number, len(records), len(form)), records, form
+    parts[0] = bytes((flags,))
+    return b"".join(parts)
 
 
 def _with_lowest_ttl(rdtype: int, pairs: Iterable[tuple[int, bytes]]) -> RRset:
@@ -233,26 +269,22 @@ def _with_lowest_ttl(rdtype: int, pairs: Iterable[tuple[int, bytes]]) -> RRset:
     return RRset(rdtype, sum(each.number for each in made), b"".join([each.records for each in made]))
 
 
-def _add_ancestors(nodes: dict[bytes, bytes], owner: bytes, first: bytes) -> None:
-    """Give an EMPTY node to each name above `owner` that has none and is not before `first`."""
-    end = owner.rfind(b"\0", 0, -1) + 1
-    while end and owner[:end] not in nodes and owner[:end] > first:
-        nodes[owner[:end]] = EMPTY
-        end = owner.rfind(b"\0", 0, end - 1) + 1
+def _with_ancestors(owners: Iterable[bytes]) -> list[bytes]:
+    """The keys of owners and of all names above them that are not before the first, in order."""
+    found = set(owners)
+    ordered = sorted(found)
+    for owner in ordered:
+        end = owner.rfind(0, 0, -1) + 1
+        while end and owner[:end] not in found and owner[:end] > ordered[0]:
+            found.add(owner[:end])
+            end = owner.rfind(0, 0, end - 1) + 1
+    return ordered if len(ordered) == len(found) else sorted(found)
 
 
-def _offsets(start: int, values: Sequence[bytes]) -> list[int]:
-    return list(accumulate(map(len, values), initial=start))
-
-
-def _packed(numbers: Sequence[int]) -> bytes:
-    return struct.pack(f"<{len(numbers)}L", *numbers)
-
-
-def _table(content: bytes, at: int, size: int) -> Sequence[int]:
-    table = memoryview(content)[at : at + 4 * size].cast("I")
-    if sys.byteorder == "little":
-        return table
-    swapped = array("I", table)
-    swapped.byteswap()
-    return swapped
+def _labels(content: bytes | mmap.mmap, at: int) -> tuple[list[bytes], int]:
+    """The labels at `at`, and where they end."""
+    labels = []
+    while size := content[at]:
+        labels.append(content[at + 1 : at + 1 + size])
+        at += 1 + size
+    return labels, at + 1

@@ -111,7 +111,7 @@ def _owners(lines: Iterable[bytes]) -> Iterator[bytes]:
 def _counted(node: bytes) -> int:
     number, at = 0, 1  # as rrsets() does; a loss may be of hundreds of thousands of nodes
     while at < len(node):
-        rdtype, records, size = RRSET.unpack_from(node, at)
+        rdtype, records, size, more = RRSET.unpack_from(node, at)
         number += 0 if rdtype in _UNCOUNTED else records
-        at += _HEAD + size
+        at += _HEAD + size + more
     return number
