@@ -253,7 +253,6 @@ PLACED = {
     "a longer one": (RESOLVER, "0001 20 00 c6120007", True, "0001 20 18 c6120007"),
     "a shorter one": (RESOLVER, "0001 17 00 c61200", False, "0001 17 17 c61200"),
     "privacy": (RESOLVER, "0001 00 00", False, "0001 00 00"),
-    "privacy without a family": (RESOLVER, "0000 00 00", False, "0000 00 00"),
     "one of IPv6": (RESOLVER, "0002 38 00 20010db8000900", False, "0002 38 30 20010db8000900"),
     "a shorter one of IPv6": (RESOLVER, "0002 20 00 20010db8", False, "0002 20 20 20010db8"),
 }
@@ -300,7 +299,7 @@ def test_a_zone_without_a_canary_tells_a_listed_resolver_that_its_answer_is_for_
 
 
 @pytest.mark.parametrize(
-    "subnet", ["0001 18 18 c61200", "0001 14 00 c6121f", "0003 00 00", "0001 18 00 c612", "00"]
+    "subnet", ["0001 18 18 c61200", "0001 14 00 c6121f", "0003 00 00", "0000 00 00", "0001 18 00 c612", "00"]
 )
 def test_a_listed_resolver_that_names_no_subnet_is_told_so(subnet: str) -> None:
     assert rcode(respond(asked(subnet), served(), RESOLVER, tcp=False)) == "FORMERR"

@@ -12,13 +12,13 @@ GOOD = {
     "20 bits": ("0001 14 00 c00010", Subnet(1, 20, b"\xc0\0\x10")),
     "no bits": ("0001 00 00", Subnet(1, 0, b"")),
     "56 bits of IPv6": ("0002 38 00 20010db8000100", Subnet(2, 56, bytes.fromhex("20010db8000100"))),
-    "no family, no bits": ("0000 00 00", Subnet(0, 0, b"")),
 }
 BAD = {
     "empty": "",
     "cut short": "0001 18",
     "a scope": "0001 18 18 c00002",
     "family 3": "0003 00 00",
+    "no family": "0000 00 00",
     "no family, but bits": "0000 08 00 0a",
     "33 bits": "0001 21 00 c000020180",
     "129 bits of IPv6": "0002 81 00" + "20" * 17,

@@ -120,8 +120,8 @@ class Route:
         subnet = self._resolvers.subnet(client, edns)
         if subnet is None:
             return bool(client) and self._cohorts.gets_canary(prefix_of(client)), b""
-        bits = _BITS.get(subnet.family, 0)
-        if subnet.source < bits or not bits:
+        bits = _BITS[subnet.family]
+        if subnet.source < bits:
             return False, subnet.echoed(subnet.source)
         return self._cohorts.gets_canary(subnet.address[: bits // 8]), subnet.echoed(bits)
 

@@ -3,8 +3,6 @@
     option      code 0008: FAMILY 2 (1: IPv4, 2: IPv6), SOURCE 1, SCOPE 1 (0 in a question), ADDRESS
     ADDRESS     the first SOURCE bits, in as few octets as hold them, and zero bits
 
-FAMILY 0 goes with SOURCE 0 alone: dig +subnet=0 asks so, and named takes it.
-
 Source: RFC 7871 6 (option), 7.1.2 and 7.2.1 (FORMERR, SCOPE in answers).
 """
 
@@ -15,7 +13,7 @@ from xferzone.nameserver.edns import option
 CODE: Final = 8
 
 #: Bits of an address by FAMILY.
-_WIDTHS: Final = {0: 0, 1: 32, 2: 128}
+_WIDTHS: Final = {1: 32, 2: 128}
 
 
 class Subnet(NamedTuple):
