@@ -27,10 +27,12 @@ demo: $(VENV)/installed ## A tour in twenty steps, each shown, run and checked; 
 check: static unit ## What every commit must pass: style, types, layers, unit tests
 
 test: peers static oldest unit ## Everything; installs the Debian packages it lacks (fossil, dig, kdig, ...)
-	$(BIN)/python -m pytest -m "interop or scale"  # one process: many of these tests look at the clock
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "(interop or scale) and not alone"
+	$(BIN)/python -m pytest -m "(interop or scale) and alone"  # these look at the clock
 
 interop: peers $(VENV)/developed ## The tests that drive the real programs, alone
-	$(BIN)/python -m pytest -m interop
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "interop and not alone"
+	$(BIN)/python -m pytest -m "interop and alone"
 
 soak: peers $(VENV)/developed ## An hour of mutated requests, writers, kills and full disks at once (SECONDS=... SEED=...)
 	$(BIN)/python -m tests.fuzz --seconds 20
@@ -57,8 +59,9 @@ unit: $(VENV)/developed
 	$(BIN)/python -m pytest -n auto -m "not interop and not scale"
 
 # What setup.cfg allows is true, and canonical text is the same bytes under the oldest dnspython as under the newest.
+# tests/oldest.py says which tests these are.
 oldest: $(OLDEST)/developed
-	$(OLDEST)/bin/python -m pytest -n auto -m "not interop and not scale"
+	$(OLDEST)/bin/python -m pytest -n auto --oldest -m "not interop and not scale"
 
 peers:
 	@tests/peers.sh

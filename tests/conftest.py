@@ -1,11 +1,14 @@
-"""What every test run shares: examples that repeat from run to run, and nothing of the user's settings."""
+"""What every test run shares: examples that repeat from run to run, files in memory, nothing of the user's settings."""
 
 import gc
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests import oldest
 
 # How long it takes to make an example says something of the machine, not of us.
 settings.register_profile(
@@ -13,8 +16,39 @@ settings.register_profile(
 )
 settings.load_profile("xferzone")
 
+_MEMORY = Path("/dev/shm")
+_ROOM = 3 * 2**30  # bytes; a whole run has left under 1 GB at once
+
+
+def _has_room() -> bool:
+    """Whether files may lie in memory: there is room, and programs that tests write may be run there."""
+    if not os.access(_MEMORY, os.W_OK):
+        return False
+    found = os.statvfs(_MEMORY)
+    meminfo = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+    free = int(meminfo["MemAvailable"].split()[0]) * 1024
+    return not found.f_flag & os.ST_NOEXEC and found.f_bavail * found.f_frsize > _ROOM and free > _ROOM
+
+
+# Each commit waits for the disk, and tests make some hundred thousand.
+if _has_room():
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
+
 for _name in [name for name in os.environ if name.startswith(("XFERZONE_", "FOSSIL_"))]:
     del os.environ[_name]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--oldest", action="store_true", help="leave out what no installed package can break")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    is_directory = collection_path.is_dir() and collection_path.parent == oldest.PROJECT / "tests"
+    return (
+        True
+        if is_directory and config.getoption("--oldest") and oldest.is_left_out(collection_path)
+        else None
+    )
 
 
 @pytest.fixture(scope="module", autouse=True)

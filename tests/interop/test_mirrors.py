@@ -56,6 +56,7 @@ def test_an_empty_secondary_refuses_until_it_has_caught_up_and_then_answers(
     mirror.check()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("interval", "via", "changes", "bound_s"),
     [("5s", "walk", CHANGES, SOON_S), ("1s", "xfer", CHANGES // 3, 1 + SOON_S)],

@@ -1,4 +1,4 @@
-"""A server under everything at once: `make soak`, for an hour; a minute of it is a test.
+"""A server under everything at once: `make soak`, for an hour; half a minute of it is a test.
 
     writers     clones of ours and of stock's that change records, each a zone of its own and all of them one together
     mutated     requests of every kind that chance has changed (mutations.py), signed or not

@@ -30,7 +30,7 @@ from xferzone.serve.supervise import HUNG_S
 from xferzone.store import Store
 from xferzone.zonefile import names, text
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.alone]
 
 KILLS = 3  # of each kind; docs/dns-answers.md has the figures for 25
 SILENCE = 1.0  # seconds

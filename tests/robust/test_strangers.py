@@ -22,7 +22,7 @@ from xferzone.exchange.entrance import CUT
 from xferzone.hashing import artifact_id
 from xferzone.web.limits import FOR_SMALL, MAX_HELD
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.alone]
 
 LASTS_S = 2.0  # of each attack
 FALSE = f"login {LOGIN} {'0' * 40} {'0' * 40}\n".encode()

@@ -11,6 +11,7 @@ from xferzone.store import Store, accounts
 
 
 @pytest.mark.interop
+@pytest.mark.alone
 @pytest.mark.parametrize("behind", ["", "nginx"])
 def test_beside_nothing_nobody_waits(tmp_path: Path, behind: str) -> None:
     with besieged(made(tmp_path / "z.xferzone"), behind=behind) as site:
@@ -20,6 +21,7 @@ def test_beside_nothing_nobody_waits(tmp_path: Path, behind: str) -> None:
 
 
 @pytest.mark.interop
+@pytest.mark.alone
 def test_who_waits_or_is_refused_is_seen(tmp_path: Path) -> None:
     repository = made(tmp_path / "z.xferzone")
     with besieged(repository) as site, watched(site) as watch:
