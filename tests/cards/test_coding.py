@@ -1,6 +1,7 @@
 """The zstd frames around bodies: what goes in comes out, and no peer can make them grow."""
 
 import tracemalloc
+from contextlib import suppress
 from io import BytesIO
 
 import pytest
@@ -16,6 +17,7 @@ from xferzone.transport import Body
 from xferzone.transport.base import ZSTD
 
 LIMIT = 3_000_000
+CHECKSUM = 4  # bytes at the end of a frame, behind all of its text
 TEXT = b"".join(b"igot %064x\n" % number for number in range(10_000))
 
 
@@ -56,11 +58,20 @@ def test_any_damage_leaves_bounded_text_or_is_named(content: bytes, data: st.Dat
         return
 
 
+@given(st.binary(max_size=300), st.data())
+def test_a_flipped_bit_changes_no_text(content: bytes, data: st.DataObject) -> None:
+    for octets in map(bytearray, (packed(content), coding.packed_whole(content))):
+        bit = data.draw(st.integers(0, 8 * len(octets) - 1))
+        octets[bit // 8] ^= 1 << bit % 8
+        with suppress(PeerError):
+            assert text(bytes(octets), 500) == content
+
+
 @given(st.binary(min_size=1, max_size=300), st.data())
 def test_what_is_cut_off_is_named(content: bytes, data: st.DataObject) -> None:
     octets = packed(content)
     with pytest.raises(NotZstd):
-        text(octets[: data.draw(st.integers(0, len(octets) - 1))])
+        text(octets[: data.draw(st.integers(0, len(octets) - 1 - CHECKSUM))])
 
 
 @pytest.mark.parametrize(

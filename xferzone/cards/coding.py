@@ -7,7 +7,9 @@
     walk, a reply     where the request says `Accept-Encoding: zstd`
           a request   whenever the client likes
 
-Our frames of xfer state the size of their text. Of a frame that does not, the end is where HTTP says that it is.
+Our frames have a checksum, as stock's bodies in zlib do: an artifact's name tells whether its content came well, but
+nothing else does so of a name. Our frames of xfer state the size of their text. Of a frame that does not, the end is
+where HTTP says that it is.
 Source: RFC 9110 8.4 and 12.4.2, RFC 9659.
 """
 
@@ -30,7 +32,13 @@ UNSTATED: Final = 2**32 - 1  # the size of a text whose frame does not state it:
 #: For many artifacts. Ids of 64 digits come again and again, far apart: a long window and large tables find them at
 #: the speed of level 3, and in less space than level 9 (docs/performance.md).
 PARAMETERS: Final = zstandard.ZstdCompressionParameters(
-    window_log=23, hash_log=19, chain_log=17, search_log=1, min_match=6, strategy=zstandard.STRATEGY_DFAST
+    window_log=23,
+    hash_log=19,
+    chain_log=17,
+    search_log=1,
+    min_match=6,
+    strategy=zstandard.STRATEGY_DFAST,
+    write_checksum=True,
 )
 _SHORT: Final = 256 * 1024  # bytes of a text for which level 9 saves more, and costs little
 _SHORT_LEVEL: Final = 9
@@ -109,7 +117,7 @@ def pack(pieces: Sequence[bytes], into: IO[bytes]) -> None:
     """Write one frame that holds `pieces`."""
     size = sum(map(len, pieces))
     if size <= _SHORT:
-        packer = zstandard.ZstdCompressor(level=_SHORT_LEVEL).compressobj(size=size)
+        packer = zstandard.ZstdCompressor(level=_SHORT_LEVEL, write_checksum=True).compressobj(size=size)
     else:
         packer = zstandard.ZstdCompressor(compression_params=PARAMETERS).compressobj(size=size)
     for piece in pieces:
@@ -128,7 +136,7 @@ def packed(pieces: Iterable[bytes]) -> Generator[bytes, None, None]:
 
 def packed_whole(octets: bytes) -> bytes:
     """One small body as one frame."""
-    return zstandard.ZstdCompressor(level=_ONE_LEVEL).compress(octets)
+    return zstandard.ZstdCompressor(level=_ONE_LEVEL, write_checksum=True).compress(octets)
 
 
 def expanded(pieces: Iterable[bytes], most: int) -> Generator[bytes, None, None]:

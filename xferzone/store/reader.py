@@ -178,6 +178,12 @@ class Reader:
                    ORDER BY rid LIMIT ?"""
         return [id_of(raw) for (raw,) in self.db.execute(query, (behind, limit))]
 
+    def aside(self, sources: Iterable[ArtifactId]) -> list[ArtifactId]:
+        """The artifacts of deltas that are kept aside for one of `sources`, in order of arrival."""
+        query = """SELECT own.hash FROM aside JOIN blob AS own USING (rid) JOIN blob AS source
+                   ON source.rid = aside.source WHERE source.hash IN (?)"""
+        return [id_of(raw) for (raw,) in selected(self.db, query, [bytes.fromhex(each) for each in sources])]
+
     def last_row(self) -> int:
         """The row that was used last: what comes, or is named for the first time, gets a higher one."""
         row = self.db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'blob'").fetchone()

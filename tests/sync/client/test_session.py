@@ -348,6 +348,20 @@ def test_a_delta_counts_as_linked_when_its_source_has_come(store: Store) -> None
     assert session.absent == []
 
 
+def test_a_delta_of_what_nobody_has_is_asked_for_again_by_the_next_session(store: Store) -> None:
+    made = delta.create(HERE, HERE + ONE)
+    assert made is not None
+    wrong, right = (
+        body(File(artifact_id(HERE + ONE), made, source)) for source in (ABSENT, artifact_id(HERE))
+    )
+    walk(store, Walked(CODE, Options(PULL)), [wrong, b""])
+    session = walk(store, Walked(CODE, Options(PULL)), [b"", right, b""])
+    gimmes = [[card for card in asked(session, number) if isinstance(card, Gimme)] for number in range(2)]
+    assert gimmes == [[Gimme(ABSENT)], [Gimme(artifact_id(HERE + ONE))]]
+    with store.reader() as reader:
+        assert reader.content(artifact_id(HERE + ONE)) == HERE + ONE
+
+
 def test_a_private_artifact_is_left_out_with_its_mark_alone(store: Store) -> None:
     session = walk(
         store,

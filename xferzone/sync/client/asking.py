@@ -5,7 +5,8 @@
     announced instead of sent       the reply had no room for it: its count starts again, if anything new came
     nothing new in MAX_VAIN replies nothing is asked for any more
 
-A delta whose source is missing is kept aside by the store: it came, but it is not here.
+A delta whose source is missing is kept aside by the store: it came, but it is not here. Its source is asked for; if an
+earlier session gave up on that, then it is itself.
 Source: Fossil 2.21, src/xfer.c request_phantoms(), which never gives up.
 """
 
@@ -69,11 +70,19 @@ class Asking:
         for behind in (self._begun_at, 0):
             missing = reader.phantoms(budget + given_up, behind) if len(wanted) < budget else []
             wanted |= {artifact: None for artifact in missing if not self._is_given_up(artifact)}
+        if not wanted:
+            wanted = self._waiting_in_vain(reader)
         wanted = dict.fromkeys(islice(wanted, budget))
         for artifact in wanted:
             self._asked[artifact] = self._asked.get(artifact, 0) + 1
         self._vain += bool(wanted)
         return list(wanted)
+
+    def _waiting_in_vain(self, reader: Reader) -> dict[ArtifactId, None]:
+        """What waits as a delta for a source that does not come. It may come again as a delta of something else."""
+        waiting = reader.aside(filter(self._is_given_up, self._asked))
+        self._missing_before.update(artifact for artifact in waiting if artifact not in self._came_before)
+        return {artifact: None for artifact in waiting if not self._is_given_up(artifact)}
 
     def _is_given_up(self, artifact: ArtifactId) -> bool:
         times = self._asked.get(artifact, 0)
