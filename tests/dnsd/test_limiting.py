@@ -13,7 +13,7 @@ from tests.nameserver.test_offers import FIRST, ZONES, asked, offers, option_of
 from xferzone import metrics
 from xferzone.config import Network
 from xferzone.counters import Counters, Role
-from xferzone.dnsd.datagrams import Datagrams, Respond, Singles, datagrams
+from xferzone.dnsd.datagrams import Datagrams, Singles, datagrams
 from xferzone.dnsd.limiting import Limiting
 from xferzone.dnsd.tally import Tally
 from xferzone.dnsd.terms import Options, Rate, Terms
@@ -44,9 +44,7 @@ class Loop:
         for message in messages:
             self.client.send(message)
             assert self.incoming.receive() == 1
-            respond: Respond = self.responder.respond
-            if self.limiting.exceeds(self.incoming):
-                respond = self.limiting.limited(respond)
+            (respond,) = self.limiting.limited(self.incoming, self.responder.respond)
             self.incoming.answer(respond, respond)
             try:
                 answers.append(self.client.recv(4096))

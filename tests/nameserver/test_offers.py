@@ -16,8 +16,9 @@ from tests.nameserver.test_answer import many
 from tests.nameserver.test_respond import ZONE
 from tests.nameserver.test_wire import A_IN, ONE_OPT, message, opt
 from xferzone.nameserver.cache import Responder
+from xferzone.nameserver.cookies import Cookies
 from xferzone.nameserver.edns import option
-from xferzone.nameserver.offers import Offers
+from xferzone.nameserver.offers import MEMORY, Offers
 from xferzone.nameserver.respond import respond
 
 SECRET = bytes(range(16))
@@ -182,3 +183,32 @@ def test_the_fast_path_equals_the_slow_one(
         expected = respond(wire, ZONES, bytes((192, 0, 2, slot)), tcp=False, offers=offers())
         assert responder.respond(wire, slot) == expected
         responder.free()
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 4_000)), max_size=60))
+def test_what_is_remembered_of_a_cookie_is_still_true(come: Sequence[tuple[int, int]]) -> None:
+    """Clients that come again at any time get what a server without a memory says, or what it said a moment ago."""
+    ours, now, shown = offers(), 1_700_000_000, dict[int, bytes]()
+    for number, later in come:
+        now += later
+        client, showing = bytes((10, 0, 0, number)), shown.get(number, FIRST)
+        ours.now, ours.is_proven = now, False
+        told = ours.told(showing, client)
+        fresh = Cookies([SECRET]).judged(showing[4:], client, now)
+        assert fresh is not None
+        assert ours.is_proven == fresh.is_valid
+        if told.options != fresh.option:
+            again = Cookies([SECRET]).judged(told.options[4:], client, now)
+            assert again is not None
+            assert (again.is_valid, again.option) == (True, told.options)
+        shown[number] = told.options
+        ours.free()
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    ours = offers()
+    for number in range(30_000):
+        client = number.to_bytes(4)
+        ours.told(ours.told(FIRST, client).options, client)
+        ours.free()
+    assert len(ours._remembered) * 400 < MEMORY

@@ -181,9 +181,8 @@ class Answerer:
                 respond, failed = self._counting, self._counting_failed
                 if not self._tally.affords(received):
                     respond, failed = self._sampled(incoming, received), self._service.failed
-                limiting = self._limiting
-                if limiting is not None and limiting.exceeds(incoming):
-                    respond, failed = limiting.limited(respond), limiting.limited(failed)
+                if self._limiting is not None:
+                    respond, failed = self._limiting.limited(incoming, respond, failed)
                 incoming.answer(respond, failed)
                 self._tally.hit(max(0, received - (self._responder.made - made)))
                 self._responder.free()

@@ -94,8 +94,7 @@ class Batches:
     def __init__(self, bound: socket.socket, libc: ctypes.CDLL) -> None:
         self._fd = bound.fileno()
         self._area = mmap.mmap(-1, SLOTS * ROOM)
-        self._names = ctypes.create_string_buffer(SLOTS * _NAME_ROOM)
-        self._names_at = ctypes.addressof(self._names)
+        self._names = mmap.mmap(-1, SLOTS * _NAME_ROOM)
         area = ctypes.addressof(ctypes.c_char.from_buffer(self._area))
         self._in_vectors = (_IoVec * SLOTS)(*(_IoVec(area + slot * ROOM, ROOM) for slot in range(SLOTS)))
         self._out_vectors = (_IoVec * SLOTS)(*(_IoVec(area + slot * ROOM, 0) for slot in range(SLOTS)))
@@ -122,12 +121,12 @@ class Batches:
 
     def client(self, number: int) -> bytes:
         at = number * _NAME_ROOM + self._address_at
-        return ctypes.string_at(self._names_at + at, self._address_size)
+        return self._names[at : at + self._address_size]
 
     def networks(self) -> list[bytes]:
-        names = ctypes.string_at(self._names_at, self._received * _NAME_ROOM)
-        first, size = self._address_at, PREFIXES[self._address_size]
-        return [names[at : at + size] for at in range(first, len(names), _NAME_ROOM)]
+        names, size = self._names, PREFIXES[self._address_size]
+        end = self._address_at + self._received * _NAME_ROOM
+        return [names[at : at + size] for at in range(self._address_at, end, _NAME_ROOM)]
 
     def answer(self, respond: Respond, failed: Respond) -> None:
         area, came, sizes = self._area, self._came, self._sizes
@@ -158,7 +157,8 @@ class Batches:
             begin += max(1, sent)  # the first could not be sent: go on after it
 
     def _messages(self, vectors: "ctypes.Array[_IoVec]", name_size: int) -> "ctypes.Array[_Message]":
-        names, vector = ctypes.addressof(self._names), ctypes.addressof(vectors)
+        names = ctypes.addressof(ctypes.c_char.from_buffer(self._names))
+        vector = ctypes.addressof(vectors)
         made = (_Message * SLOTS)()
         for slot, message in enumerate(made):
             message.header.name, message.header.name_size = names + slot * _NAME_ROOM, name_size

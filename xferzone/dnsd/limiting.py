@@ -9,13 +9,15 @@
 Source: BIND 9 Administrator Reference Manual, "rate-limit"; BIND's answer to clients with cookies is the same.
 """
 
+from collections.abc import Container, Sequence
+
 from xferzone.dnsd.datagrams import Datagrams, Respond
 from xferzone.dnsd.tally import Tally
 from xferzone.dnsd.terms import Rate
 from xferzone.nameserver import wire as dns
 from xferzone.nameserver.cache import Responder
 from xferzone.nameserver.offers import NOTHING, Offers
-from xferzone.nameserver.rate import Limiter, Verdict, kind
+from xferzone.nameserver.rate import DROP, SEND, Limiter, kind
 from xferzone.nameserver.zones import Zones
 
 
@@ -29,29 +31,30 @@ class Limiting:
         self._offers = offers
         self._zones = zones
         self._tally = tally
-        self._networks: list[bytes] = []  # of the batch that is answered
         self.tick = self._limiter.tick  # to be called every second
 
-    def exceeds(self, batch: Datagrams) -> bool:
-        """Whether answers to this batch are to go through `limited`."""
-        self._networks = batch.networks()
-        return self._limiter.exceeds(self._networks)
+    def limited(self, batch: Datagrams, *ways: Respond) -> Sequence[Respond]:
+        """Each of `ways` to answer the messages of this batch, within the limits."""
+        networks = batch.networks()
+        exceeding = self._limiter.exceeding(networks)
+        return [self._limited(way, networks, exceeding) for way in ways] if exceeding else ways
 
-    def limited(self, respond: Respond) -> Respond:
-        """`respond`, within the limits."""
-        responder, offers, concerns = self._responder, self._offers, self._limiter.concerns
+    def _limited(self, respond: Respond, networks: Sequence[bytes], exceeding: Container[bytes]) -> Respond:
+        responder, offers, zones = self._responder, self._offers, self._zones
+        verdict, partly = self._limiter.verdict, self._limiter.partly
 
         def answered(message: bytes, slot: int) -> bytes | None:
             responder.is_own, offers.is_proven = True, False
             answer = respond(message, slot)
-            network = self._networks[slot]
-            if answer is None or offers.is_proven or not concerns(network, responder.client_of(slot)):
+            network = networks[slot]
+            if answer is None or network not in exceeding or offers.is_proven:
                 return answer
-            of_kind = kind(message, answer, self._zones, is_own=responder.is_own)
-            verdict = self._limiter.verdict(network, of_kind)
-            if verdict is Verdict.SEND:
+            if network in partly and self._limiter.spares(responder.client_of(slot)):
                 return answer
-            if verdict is Verdict.DROP:
+            found = verdict(network, kind(message, answer, zones, is_own=responder.is_own))
+            if found is SEND:
+                return answer
+            if found is DROP:
                 self._tally.limited("dropped")
                 return None
             return self._without_records(message, answer, responder.client_of(slot))

@@ -12,6 +12,7 @@ from typing import Final, Generic, TypeVar
 
 FREED: Final = 64  # entries
 
+_Key = bytes | int | tuple[bytes, bytes]
 _Value = TypeVar("_Value")
 
 
@@ -21,13 +22,13 @@ class Generations(Generic[_Value]):
     __slots__ = ("_limit", "_retired", "_used", "old", "young")
 
     def __init__(self, limit: int) -> None:
-        self.young: dict[bytes | int, _Value] = {}
-        self.old: dict[bytes | int, _Value] = {}
-        self._retired: dict[bytes | int, _Value] = {}
+        self.young: dict[_Key, _Value] = {}
+        self.old: dict[_Key, _Value] = {}
+        self._retired: dict[_Key, _Value] = {}
         self._limit = limit // 2
         self._used = 0  # bytes in `young`
 
-    def put(self, key: bytes | int, value: _Value, size: int) -> None:
+    def put(self, key: _Key, value: _Value, size: int) -> None:
         """Keep a value of `size` bytes, key and overhead included."""
         self.young[key] = value
         self._used += size

@@ -7,6 +7,8 @@
 
 What is not configured is not said: options are ignored, and such questions REFUSED.
 
+A cookie costs some 8 microseconds. What is said of one that is valid is remembered, MEMORY bytes of it.
+
 Source: RFC 5001 2, RFC 7873 5.2, RFC 4892 3 (CHAOS names).
 """
 
@@ -16,6 +18,7 @@ from typing import Final, NamedTuple
 
 from xferzone.nameserver.cookies import CLIENT_SIZE, COOKIE, Cookies
 from xferzone.nameserver.edns import found, option
+from xferzone.nameserver.generations import Generations
 from xferzone.nameserver.wire import BADCOOKIE, FORMERR, NOERROR
 from xferzone.zone.index import RRset
 from xferzone.zonefile.rdtypes import ANY, TXT
@@ -24,7 +27,9 @@ CHAOS: Final = 3  # the class
 NSID: Final = 3  # the option code
 LONGEST_TEXT: Final = 255  # octets of a version or name: one string of a TXT record
 LONGEST_NSID: Final = 128  # octets; ours: an answer has to have room for it
+MEMORY: Final = 4 * 1024 * 1024  # bytes; some 10,000 clients
 
+_OVERHEAD: Final = 400  # bytes that CPython spends on what is remembered
 _TO_QUESTION: Final = 0xC00C
 _RECORD: Final = struct.Struct(">HHHLHB")  # of a TXT record, to the size of its one string
 
@@ -55,7 +60,7 @@ class Offers:
         is_proven: `told` was asked about a valid cookie since this was last set to False.
     """
 
-    __slots__ = ("_cookies", "_nsid", "_texts", "is_proven", "now")
+    __slots__ = ("_cookies", "_nsid", "_remembered", "_texts", "is_proven", "now")
 
     def __init__(
         self, nsid: bytes = b"", version: str = "", identity: str = "", secrets: Sequence[bytes] = ()
@@ -63,6 +68,8 @@ class Offers:
         """What is empty is not said; `secrets` as Cookies."""
         self.now = 0
         self.is_proven = False
+        # By options and address: what is said, and the last second in which the same may be said again.
+        self._remembered: Generations[tuple[Told, int]] = Generations(MEMORY)
         self._nsid = option(NSID, nsid) if nsid else b""
         self._cookies = Cookies(secrets) if secrets else None
         self._texts: dict[bytes, RRset] = {}
@@ -77,6 +84,13 @@ class Offers:
 
     def told(self, asked: bytes, client: bytes) -> Told:
         """What the options `asked` of the client of that address bring about."""
+        key = asked, client
+        known = self._remembered.young.get(key) or self._remembered.old.get(key)
+        if known is not None and self.now <= known[1]:
+            if key not in self._remembered.young:
+                self._remember(key, *known)
+            self.is_proven = True
+            return known[0]
         nsid = self._nsid if self._nsid and found(asked, NSID) is not None else b""
         cookie = found(asked, COOKIE) if self._cookies is not None else None
         if self._cookies is None or cookie is None:
@@ -84,9 +98,12 @@ class Offers:
         judged = self._cookies.judged(cookie, client, self.now)
         if judged is None:
             return _MALFORMED
-        self.is_proven |= judged.is_valid
-        fault = NOERROR if judged.is_valid or len(cookie) == CLIENT_SIZE else BADCOOKIE
-        return Told(nsid + judged.option, True, fault)
+        if judged.is_valid:
+            self.is_proven = True
+            told = Told(nsid + judged.option, has_cookie=True)
+            self._remember(key, told, judged.until)
+            return told
+        return Told(nsid + judged.option, True, NOERROR if len(cookie) == CLIENT_SIZE else BADCOOKIE)
 
     def text(self, name: bytes, rdtype: int) -> RRset | None:
         """What is at a name of class CHAOS, in wire form and lower case; None: nothing is said."""
@@ -94,8 +111,10 @@ class Offers:
 
     def free(self) -> None:
         """To be called between batches."""
-        if self._cookies is not None:
-            self._cookies.free()
+        self._remembered.free()
+
+    def _remember(self, key: tuple[bytes, bytes], told: Told, until: int) -> None:
+        self._remembered.put(key, (told, until), len(key[0]) + len(told.options) + _OVERHEAD)
 
 
 #: A server that says nothing of itself.

@@ -64,6 +64,9 @@ class Verdict(IntEnum):
     DROP = 2
 
 
+SEND, TRUNCATE, DROP = Verdict
+
+
 class Limiter:
     """The accounts of one process. `exempt`: networks that have none."""
 
@@ -73,72 +76,66 @@ class Limiter:
         self._exempt = [ipaddress.ip_network(each) for each in exempt]
         self._datagrams: Counter[bytes] = Counter()  # by network, in this second
         self._looked_at: dict[bytes, int] = {}  # networks, and for how many seconds more
-        self._partly: set[bytes] = set()  # of those: they hold addresses that are exempt
+        self.partly: set[bytes] = set()  # of those: they hold addresses that are exempt
         self._cells = array("l", _NO_CELLS)
-        self._are_used = False  # cells, in this second
         self._accounts: dict[bytes, list[int]] = {}  # what each has, and how many answers were limited
 
-    def exceeds(self, networks: Sequence[bytes]) -> bool:
-        """Whether `concerns` and `verdict` are to be asked about these datagrams, one of each network given."""
+    def exceeding(self, networks: Sequence[bytes]) -> set[bytes]:
+        """Of the networks of these datagrams, one for each, those that `verdict` is to be asked about."""
         if len(self._datagrams) > NETWORKS:
             self._datagrams = Counter()
         datagrams, most, looked_at = self._datagrams, self._per_second, self._looked_at
         datagrams.update(networks)
-        found = False
-        for network in set(networks):
-            if datagrams[network] > most:
-                found = self._look_at(network) or found
-            elif network in looked_at:
-                found = True
+        found = set(networks)
+        for network in list(found):
+            if not (self._look_at(network) if datagrams[network] > most else network in looked_at):
+                found.remove(network)
         return found
 
-    def concerns(self, network: bytes, client: bytes) -> bool:
-        """Whether answers to the client at that address, of that network, cost anything now."""
-        if network not in self._partly:
-            return network in self._looked_at
+    def spares(self, client: bytes) -> bool:
+        """Whether the client at that address, of one of the networks `partly`, is exempt."""
         address = ipaddress.ip_address(client)
-        return not any(address in each for each in self._exempt)
+        return any(address in each for each in self._exempt)
 
     def verdict(self, network: bytes, kind: bytes) -> Verdict:
         """What becomes of an answer of that kind."""
         key = network + kind
-        cell = hash(key) % CELLS
-        used = self._cells[cell] + 1
-        self._cells[cell] = used
-        self._are_used = True
+        cells, cell = self._cells, hash(key) % CELLS
+        used = cells[cell] + 1
+        cells[cell] = used
         if used <= self._per_second:
-            return Verdict.SEND
+            return SEND
         account = self._accounts.get(key)
         if account is None:
             if len(self._accounts) >= ACCOUNTS:
-                return Verdict.SEND
+                return SEND
             account = self._accounts[key] = [self._per_second if used > _SHARED else 0, 0]
         account[0] = max(account[0] - 1, -WINDOW * self._per_second)
         if account[0] >= 0:
-            return Verdict.SEND
+            return SEND
         account[1] += 1
         is_truncated = self._slip and account[1] % self._slip == 0 and kind != _ERROR
-        return Verdict.TRUNCATE if is_truncated else Verdict.DROP
+        return TRUNCATE if is_truncated else DROP
 
     def tick(self) -> None:
         """A second has passed."""
         self._datagrams = Counter()
-        self._looked_at = {network: left - 1 for network, left in self._looked_at.items() if left}
-        self._partly &= self._looked_at.keys()
-        if not self._are_used:
+        if not self._looked_at:
             return
+        self._looked_at = {network: left - 1 for network, left in self._looked_at.items() if left}
+        self.partly &= self._looked_at.keys()
         self._cells = array("l", _NO_CELLS)
-        self._are_used = False
         for key, account in list(self._accounts.items()):
             account[0] += self._per_second
             if account[0] >= self._per_second:
                 del self._accounts[key]
             else:
                 self._cells[hash(key) % CELLS] = _SHARED
-                self._are_used = True
 
     def _look_at(self, network: bytes) -> bool:
         """Whether a network that asks a lot is looked at from now on."""
+        if self._looked_at.get(network) == WINDOW + 1:
+            return True
         bits, octets = _BLOCKS[len(network)]
         block = ipaddress.ip_network((network + bytes(octets - len(network)), bits))
         touching = [each for each in self._exempt if each.overlaps(block)]
@@ -148,21 +145,23 @@ class Limiter:
         if len(self._looked_at) < LOOKED_AT:
             self._looked_at[network] = WINDOW + 1
             if touching:
-                self._partly.add(network)
+                self.partly.add(network)
         return True
 
 
 def kind(message: bytes, answer: bytes, zones: Zones, *, is_own: bool) -> bytes:
     """Of what kind the answer to a message is; `is_own`: a zone has the name, no wildcard or DNAME made it."""
-    rcode, is_authoritative = answer[3] & 15, answer[2] & AA >> 8
-    answers, authorities = answer[6:8] != _NONE, answer[8:10] != _NONE
-    end = message.find(b"\0", _QUESTION) + 5
+    end = message.find(0, _QUESTION) + 5
+    rcode, answers = answer[3] & 15, answer[6:8] != _NONE
+    if rcode == NOERROR and answers and is_own:
+        return b"a" + message[_QUESTION:end].lower()
+    is_authoritative, authorities = answer[2] & AA >> 8, answer[8:10] != _NONE
     if rcode not in (NOERROR, NXDOMAIN) or not (is_authoritative or authorities):
         return _ERROR
     if not is_authoritative:
         return b"r" + expanded(answer, end)
     question = message[_QUESTION:end].lower()
-    if is_own and rcode == NOERROR and (answers or not authorities):
+    if rcode == NOERROR and is_own and not authorities:  # truncated
         return b"a" + question
     view = zones.find(question[:-4], int.from_bytes(question[-4:-2]))
     origin = b"" if view is None else view.origin
