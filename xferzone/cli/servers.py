@@ -29,6 +29,7 @@ from xferzone.cli.settings import now_ms, occasion
 from xferzone.config import Address, Config
 from xferzone.counters import Counters
 from xferzone.dnsd import onward, pinned
+from xferzone.dnsd.parts import shared_directory
 from xferzone.dnsd.terms import Terms
 from xferzone.errors import Busy, CannotServe, NoRoom, ReadOnly, Refused, XferzoneError
 from xferzone.exchange.publishing import publish_in_parts
@@ -79,6 +80,7 @@ class Servers:
         self._cookie_secret = secrets.token_bytes(
             KEY_SIZE
         )  # of all processes of DNS, unless the configuration has others
+        self._directory: Path | None = None  # where processes of DNS share compiled zone files
         self._manager = ServiceManager()
 
     def run(self) -> None:
@@ -105,7 +107,7 @@ class Servers:
             chosen = self._pinned(chosen)
             self._bind(chosen)
             refused.pop_all()
-        with contextlib.closing(self._listening), self._note:
+        with contextlib.closing(self._listening), self._note, self._shared() as self._directory:
             try:
                 supervise(
                     self._programs(chosen),
@@ -118,6 +120,9 @@ class Servers:
                 _tidy(self._repository)
         with contextlib.suppress(OSError):  # the terminal has hung up
             self._say("stopped")
+
+    def _shared(self) -> contextlib.AbstractContextManager[Path | None]:
+        return shared_directory() if "dns" in self._parts else contextlib.nullcontext()
 
     def _chosen_primaries(self, loaded: Loaded[Config]) -> Primaries | None:
         """Whom to follow, and how; None: nobody. Nothing is made or changed.
@@ -271,7 +276,7 @@ class Servers:
         from xferzone.dnsd import agent, answerer
 
         workers = config.dns.workers or len(os.sched_getaffinity(0))
-        terms = terms.for_answerers(workers, self._cookie_secret)
+        terms = dataclasses.replace(terms.for_answerers(workers, self._cookie_secret), parts=self._directory)
 
         def agent_() -> None:
             if "http" not in self._parts:  # else a worker does

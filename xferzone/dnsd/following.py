@@ -8,7 +8,7 @@
     of a zone whose terms name them, two branches are followed: the served one and the canary's; a move of either is one
     of the zone
     pinned     zones that do not move (pinned.py)
-    parts      compiled zone files, by number, shared by all views; what does not fit INDEXES_SIZE is read again
+    parts      compiled zone files, by number, shared by all views and, with parts.py, by processes
 
 If the repository cannot be read, the views as they are go on answering, and it is tried again after RETRY seconds.
 """
@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Final
 
 from xferzone.dnsd.canaries import Canaries, Comparison
+from xferzone.dnsd.parts import SIZE, Parts
 from xferzone.dnsd.terms import PLAIN, Canary, Pin, Terms
 from xferzone.errors import CannotServe, NotFound
-from xferzone.nameserver.generations import Generations
 from xferzone.nameserver.view import View
 from xferzone.nameserver.zones import Zones
 from xferzone.refs.branch import DEFAULT_BRANCH, BranchName
@@ -32,7 +32,6 @@ from xferzone.zone.index import Index
 from xferzone.zonefile.names import zone_name
 from xferzone.zonefile.rdtypes import SOA
 
-INDEXES_SIZE: Final = 512 * 1024 * 1024  # bytes of compiled zone files kept in a process
 POLL: Final = 0.001  # seconds that an answer may lag behind the repository
 EMPTY: Final = "this mirror has not caught up with its primary for the first time yet"
 RETRY: Final = 0.1  # seconds between two tries to read a repository that cannot be read
@@ -72,7 +71,8 @@ class ServedZones(Zones):
         self._doubtful: set[str] = set()  # those of them that moved since `doubts` was asked
         self._uncompiled: set[str] = set()  # those of them whose canary will be compiled without a move
         self._told: dict[str, list[str]] = {}  # doubts by zone
-        self._indexes: Generations[Index] = Generations(INDEXES_SIZE)
+        self._parts = Parts(terms.parts)
+        self._numbers: dict[bytes, tuple[int, ...]] = {}  # by name of a zone: of the parts it had last
         self._version: Version | None = None  # None: nothing was seen yet
         self._is_first_look = True
         self._move = 0  # number of the last move of a ref that was seen
@@ -124,7 +124,8 @@ class ServedZones(Zones):
                 self.clear()
                 for seen in (self._stands, self._doubtful, self._uncompiled):
                     seen.clear()
-                self._indexes = Generations(INDEXES_SIZE)
+                self._parts.clear()
+                self._numbers.clear()
                 self._put_pinned()
             for zone in moved:
                 self._follow(zone)
@@ -199,6 +200,9 @@ class ServedZones(Zones):
 
     def _serve(self, zone: str, served: ServedZone | None) -> None:
         name = _wire(zone)
+        numbers = () if served is None else served.numbers
+        self._parts.drop(set(self._numbers.get(name, ())).difference(numbers))
+        self._numbers[name] = numbers
         if served is None or served.state is State.REMOVED:
             self.remove(name)
         else:
@@ -220,13 +224,13 @@ class ServedZones(Zones):
         return Comparison(main, self._stands[zone].get(canary.branch), self._served, self._index)
 
     def _index(self, number: int) -> Index:
-        indexes = self._indexes
-        index = indexes.young.get(number)
-        if index is None:
-            index = indexes.old.get(number) or Index(self._served.index(number))
-            indexes.put(number, index, index.size)
-            indexes.free()
-        return index
+        parts = self._parts
+        if parts.size > SIZE:
+            parts.clear()
+            for entry in self.entries.values():
+                if entry.view is not None:
+                    entry.view.forget()
+        return parts.get(number, self._served.index)
 
 
 def _pinned_view(name: bytes, pin: Pin) -> View:

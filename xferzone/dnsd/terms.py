@@ -10,6 +10,7 @@ It is made from the configuration once (configured.py), and never changes in a p
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Final
 
 from xferzone.config import Address, Network
@@ -114,6 +115,7 @@ class Terms:
     """All of it. `only`: zone ids to serve, None: all. `zones`: pattern of zone ids, terms; the first match wins.
 
     `pins` (pinned.py): by zone id; a zone whose terms have `at` and that is not there is not served.
+    `parts` (parts.py): where processes share compiled zone files; None: each has its own.
     """
 
     only: frozenset[str] | None = None
@@ -121,6 +123,7 @@ class Terms:
     keys: Mapping[bytes, Key] = field(default_factory=dict)
     options: Options = Options()
     pins: Mapping[str, Pin] = field(default_factory=dict)
+    parts: Path | None = None
     _first: Mapping[str, int] = field(init=False, repr=False, compare=False)  # place of a pattern in `zones`
 
     def __post_init__(self) -> None:

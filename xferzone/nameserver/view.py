@@ -232,8 +232,10 @@ class View:
         return part
 
     def forget(self) -> None:
-        """Let go of all parts; each is opened again when it is needed."""
+        """Let go of all parts, the canary's too; each is opened again when it is needed."""
         self.parts = [None] * len(self.parts)
+        if self.canary is not None:
+            self.canary.forget()
 
     def _cover(self, at: int) -> bytes | None:
         first = self.firsts[at]

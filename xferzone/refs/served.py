@@ -27,6 +27,7 @@ from xferzone.zone.former import current
 
 MAX_INDEX = 256 * 1024 * 1024  # bytes of one compiled zone file
 LOOK_S: Final = 0.5  # seconds between two looks at whether the file was replaced
+_MAX_FIRSTS: Final = 20_000  # first keys of indexes that are remembered; some 3 MB
 _BUSY_TIMEOUT = 0.05  # seconds; a responder prefers to answer from what it has
 _TO_COMPILE: Final = struct.pack(">q", -1)  # in place of index numbers; no index has that number
 
@@ -72,6 +73,7 @@ class Served:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._opened = _Opened(path)
+        self._firsts: dict[int, bytes] = {}  # by number; a number's never changes
         self._files = 1
         self._due = time.monotonic() + LOOK_S
 
@@ -146,11 +148,16 @@ class Served:
             NotReady: it is not compiled.
         """
         found = []
+        if len(self._firsts) > _MAX_FIRSTS:
+            self._firsts.clear()
         for number in self._compiled(zone) if zone.state is State.DEFERRED else zone.numbers:
-            row = self._db.execute("SELECT first FROM zone_index WHERE number = ?", (number,)).fetchone()
-            if row is None:
-                raise NotFound(f"index {number} of zone {zone.branch.zone} is gone: the zone has moved")
-            found.append((bytes(row[0]), number))
+            first = self._firsts.get(number)
+            if first is None:  # one of a large zone's, after a commit to it
+                row = self._db.execute("SELECT first FROM zone_index WHERE number = ?", (number,)).fetchone()
+                if row is None:
+                    raise NotFound(f"index {number} of zone {zone.branch.zone} is gone: the zone has moved")
+                first = self._firsts[number] = bytes(row[0])
+            found.append((first, number))
         return found
 
     def _compiled(self, zone: ServedZone) -> tuple[int, ...]:
