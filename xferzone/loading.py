@@ -13,6 +13,7 @@ Source: TOML 1.0.0.
 """
 
 import difflib
+import functools
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -103,7 +104,7 @@ def load(kind: type[_Kind], sources: Sources) -> Loaded[_Kind]:
     reading = _Reading(sources, places)
     reading.strangers(tables, (), kind)
     reading.unknown_variables(kind)
-    made = {each.name: reading.section((each.name,), each, tables) for each in msgspec.structs.fields(kind)}
+    made = {each.name: reading.section((each.name,), each, tables) for each in _fields(kind)}
     if reading.faults:
         raise UsageError("\n".join(reading.faults))
     return Loaded(kind(**made), reading.settings, reading.tables, reading.origins)
@@ -132,7 +133,7 @@ class _Reading:
         table = given if isinstance(given, dict) else {}
         self.strangers(table, at, struct)
         values: dict[str, object] = {}
-        for each in msgspec.structs.fields(struct):
+        for each in _fields(struct):
             below, of = _shape(each.type)
             if below == "one":
                 values[each.name] = self.section((*at, each.name), each, table)
@@ -210,7 +211,7 @@ class _Reading:
         before = len(self.faults)
         self.strangers(given, at, struct)
         values = {}
-        for each in msgspec.structs.fields(struct):
+        for each in _fields(struct):
             if each.name in given:
                 values[each.name] = self._in_table((*at, each.name), each, given[each.name])
             elif each.required:
@@ -244,8 +245,7 @@ class _Reading:
     def strangers(self, table: Mapping[str, Any], at: At, struct: type[Struct]) -> None:
         """Take note of what a table has that is not in its struct."""
         known = struct.__struct_fields__
-        fields = msgspec.structs.fields(struct)
-        if any(_shape(each.type)[0] == "named" for each in fields):
+        if any(_shape(each.type)[0] == "named" for each in _fields(struct)):
             return
         for key, value in table.items():
             if key not in known:
@@ -265,6 +265,12 @@ class _Reading:
                 self.faults.append(f"{name}: no such setting{_meant(name, known)}")
 
 
+@functools.cache
+def _fields(struct: type[Struct]) -> Sequence[msgspec.structs.FieldInfo]:
+    return msgspec.structs.fields(struct)
+
+
+@functools.cache
 def _shape(kind: Any) -> tuple[str, type[Struct]]:
     """How a field holds structs, and which: "one", a "list" of them, some "named"; "" and any other: it does not."""
     if get_origin(kind) in (Union, UnionType):
@@ -278,7 +284,7 @@ def _shape(kind: Any) -> tuple[str, type[Struct]]:
 
 def _variables(at: At, struct: type[Struct]) -> Iterator[At]:
     """The settings that have a variable."""
-    for each in msgspec.structs.fields(struct):
+    for each in _fields(struct):
         shape, below = _shape(each.type)
         if shape == "one":
             yield from _variables((*at, each.name), below)

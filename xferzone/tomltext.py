@@ -73,17 +73,24 @@ class _Scanner:
         is_array = self._text.startswith("[[", self._at)
         self._at += 1 + is_array
         self._is_before()
+        *outer, last = self._key()
         path: Path = ()
-        for name in (names := self._key()):
-            path = (*path, name)
-            if path in self._tables and not (is_array and len(path) >= len(names)):
-                path = (*path, self._tables[path] - 1)
-            self._mark(path)
+        for name in outer:
+            path = self._newest((*path, name))
+        path = (*path, last)
         if is_array:
+            self._mark(path)
             self._tables[path] = self._tables.get(path, 0) + 1
+        path = self._newest(path)
+        self._at = self._text.index("]", self._at) + 1 + is_array
+        return path
+
+    def _newest(self, path: Path) -> Path:
+        """The table that `path` means in a header: of an array of tables the last one."""
+        self._mark(path)
+        if path in self._tables:
             path = (*path, self._tables[path] - 1)
             self._mark(path)
-        self._at = self._text.index("]", self._at) + 1 + is_array
         return path
 
     def _pair(self, table: Path) -> None:

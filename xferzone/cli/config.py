@@ -129,8 +129,8 @@ def _plain(value: object) -> object:
     if isinstance(value, Secret):
         return {value.at.kind: value.at.name}
     if isinstance(value, Struct):
-        fields = {each.name: getattr(value, each.name) for each in structs.fields(value)}
-        return {key: _plain(each) for key, each in fields.items() if each not in (None, ())}
+        given = {each.name: (getattr(value, each.name), each.default) for each in structs.fields(value)}
+        return {key: _plain(each) for key, (each, default) in given.items() if each != default}
     if isinstance(value, tuple) and type(value) is tuple:
         return [_plain(each) for each in value]
     return value if isinstance(value, int | float | None) else str(value)
