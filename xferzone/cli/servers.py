@@ -274,18 +274,20 @@ class Servers:
 
     def _responder(self, config: Config, terms: Terms) -> list[Program]:
         from xferzone.dnsd import agent, answerer
+        from xferzone.dnsd.handover import Handover
 
+        handover = Handover()
         workers = config.dns.workers or len(os.sched_getaffinity(0))
         terms = dataclasses.replace(terms.for_answerers(workers, self._cookie_secret), parts=self._directory)
 
         def agent_() -> None:
             if "http" not in self._parts:  # else a worker does
                 log_publications(self._repository, self._counters)
-            agent.main(self._repository, self._listening.take("dns"), terms, self._counters)
+            agent.main(self._repository, self._listening.take("dns"), terms, self._counters, handover)
 
         def answerer_(number: int) -> None:
             given = self._listening.take_udp(number, workers)
-            answerer.main(self._repository, config.dns.listen, terms, self._counters, given)
+            answerer.main(self._repository, config.dns.listen, terms, self._counters, given, handover)
 
         # Until all are up, no more than there are now.
         self._counters.expected = min(workers, self._answerers or workers)

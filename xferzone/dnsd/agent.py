@@ -31,6 +31,7 @@ from xferzone import descriptors, ready
 from xferzone.config import Address
 from xferzone.counters import Counters, Role
 from xferzone.dnsd.following import ServedZones, open_zones
+from xferzone.dnsd.handover import Handover
 from xferzone.dnsd.listen import BACKLOG, tcp_socket
 from xferzone.dnsd.notify import Notifier
 from xferzone.dnsd.program import arguments, run
@@ -46,6 +47,7 @@ RETIRE: Final = 60.0  # seconds; a client that is always busy on one connection 
 HANDOVER: Final = 10  # turns of the event loop; from accept(2) to Agent.talk takes four
 MAX_CONNECTIONS: Final = 512  # at once; half of the descriptors that a process commonly may have
 MAX_PER_CLIENT: Final = 128
+TAKEN: Final = 16  # datagrams that answerers left to us, between two turns of others
 FOR_ITSELF: Final = 32  # descriptors of the process beside connections; 16 were seen
 TOLD_EACH_S: Final = 60.0  # seconds until the log says again that there is no descriptor left
 _NO_DESCRIPTOR: Final = (
@@ -60,16 +62,17 @@ def main(
     sockets: Sequence[socket.socket],
     terms: Terms = PLAIN,
     counters: Counters | None = None,
+    handover: Handover | None = None,
 ) -> None:
     """Answer on listening sockets and on `terms` until SIGTERM, SIGINT or SIGWINCH.
 
-    What is asked and answered is counted in `counters`.
+    What is asked and answered is counted in `counters`; `handover` has what answerers leave to the agent.
 
     Raises:
         XferzoneError: the repository cannot be read.
     """
     with contextlib.closing(open_zones(repository, terms)) as zones:
-        asyncio.run(_serve(Agent(zones, counters), sockets))
+        asyncio.run(_serve(Agent(zones, counters), sockets, handover))
 
 
 def _alone(repository: Path, listen: Sequence[Address]) -> None:
@@ -77,8 +80,10 @@ def _alone(repository: Path, listen: Sequence[Address]) -> None:
         asyncio.run(_serve(Agent(zones), [tcp_socket(address) for address in listen]))
 
 
-async def _serve(agent: "Agent", sockets: Sequence[socket.socket]) -> None:
+async def _serve(agent: "Agent", sockets: Sequence[socket.socket], handover: Handover | None = None) -> None:
     loop = asyncio.get_running_loop()
+    if handover is not None:
+        loop.add_reader(handover.agent, agent.take, handover)
     loop.set_exception_handler(_Complaints())
     stop, retire = asyncio.Event(), asyncio.Event()
 
@@ -151,6 +156,17 @@ class Agent:
         """Tell targets of changes until it is cancelled. `sockets` listen on what they know us by."""
         if Notifier.is_wanted(self._zones):
             await Notifier(self._zones, [Address(*each.getsockname()[:2]) for each in sockets]).run()
+
+    def take(self, handover: Handover) -> None:
+        """Answer what answerers have handed over, a few at a time: the event loop comes back for more."""
+        for _ in range(TAKEN):
+            handed = handover.take()
+            if handed is None:
+                return
+            with handed.bound, contextlib.suppress(OSError):
+                answer = self._requests.datagram(handed.message, handed.client)
+                if answer is not None:
+                    handed.bound.sendto(answer, handed.peer)
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer what comes on one connection until it ends."""

@@ -34,6 +34,7 @@ from xferzone.config import Address
 from xferzone.counters import Counters, Role
 from xferzone.dnsd.datagrams import SLOTS, Datagrams, Respond, datagrams
 from xferzone.dnsd.following import ServedZones, open_zones
+from xferzone.dnsd.handover import Giving, Handover
 from xferzone.dnsd.limiting import Limiting
 from xferzone.dnsd.listen import enlarge, leave, places, udp_socket
 from xferzone.dnsd.program import arguments, run
@@ -55,24 +56,27 @@ _NONE: Final[Given] = {}
 _log = logging.getLogger(__name__)
 
 
+# many: what runs, where and on what terms, and its ways to others
 def main(
     repository: Path,
     listen: Sequence[Address],
     terms: Terms = PLAIN,
     counters: Counters | None = None,
     given: Given = _NONE,
+    handover: Handover | None = None,
 ) -> None:
     """Answer on `terms` until SIGTERM, SIGINT or SIGWINCH.
 
     What is asked and answered is counted in `counters`. Addresses that have sockets in `given`, bound already and
-    perhaps shared with other answerers, are not bound.
+    perhaps shared with other answerers, are not bound. What the agent must answer goes by `handover`; None: there is no
+    way, and it is answered as where there are no keys.
 
     Raises:
         XferzoneError: the repository cannot be read, or an address not be bound.
     """
     with (
         closing(open_zones(repository, terms)) as zones,
-        Answerer(zones, listen, counters, given) as answerer,
+        Answerer(zones, listen, counters, given, handover) as answerer,
     ):
         answerer.serve(ready.Pulse())
 
@@ -86,11 +90,15 @@ class Answerer:
         listen: Sequence[Address],
         counters: Counters | None = None,
         given: Given = _NONE,
+        handover: Handover | None = None,
     ) -> None:
         self._zones = zones
         self._listen = listen
         self._offers = zones.terms.options.offers()
         self._responder = Responder(zones, offers=self._offers)
+        self._giving = None if handover is None else Giving(handover, zones, zones.terms.keys)
+        if self._giving is not None:
+            self._responder.takes = self._giving.takes
         self._service = Service(zones, self._responder.respond)
         self._tally = Tally(counters, Role.ANSWERER, "udp")
         self._counting = self._tally.counting(self._responder.respond)
@@ -176,6 +184,8 @@ class Answerer:
             if received:
                 self._service.refresh()
                 self._responder.client_of = incoming.client
+                if self._giving is not None:
+                    self._giving.incoming = incoming
                 self._offers.now = int(time.time())
                 made = self._responder.made
                 respond, failed = self._counting, self._counting_failed

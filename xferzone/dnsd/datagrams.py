@@ -49,6 +49,12 @@ class Datagrams(Protocol):
     def client(self, number: int) -> bytes:
         """The address of whoever sent that message, 4 or 16 octets."""
 
+    def port(self, number: int) -> tuple[int, int]:
+        """Its port, and the scope of a link-local address; 0: none."""
+
+    def fileno(self) -> int:
+        """The socket's descriptor."""
+
     def networks(self) -> list[bytes]:
         """Of each message received, the first octets of that address, as many as rate limiting looks at."""
 
@@ -123,6 +129,14 @@ class Batches:
         at = number * _NAME_ROOM + self._address_at
         return self._names[at : at + self._address_size]
 
+    def port(self, number: int) -> tuple[int, int]:
+        at = self._names_at + number * _NAME_ROOM
+        scope = ctypes.string_at(at + 24, 4) if self._address_size == 16 else b""
+        return int.from_bytes(ctypes.string_at(at + 2, 2)), int.from_bytes(scope, sys.byteorder)
+
+    def fileno(self) -> int:
+        return self._fd
+
     def networks(self) -> list[bytes]:
         names, size = self._names, PREFIXES[self._address_size]
         end = self._address_at + self._received * _NAME_ROOM
@@ -189,6 +203,14 @@ class Singles:
     def client(self, number: int) -> bytes:
         host = str(self._received[number][1][0]).partition("%")[0]
         return socket.inet_pton(self._socket.family, host)
+
+    def port(self, number: int) -> tuple[int, int]:
+        _, port, *more = self._received[number][1]
+        assert isinstance(port, int)
+        return port, more[1] if more and isinstance(more[1], int) else 0
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
 
     def networks(self) -> list[bytes]:
         addresses = map(self.client, range(len(self._received)))

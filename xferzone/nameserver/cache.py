@@ -33,9 +33,9 @@ from xferzone.nameserver.generations import Generations
 from xferzone.nameserver.offers import NOTHING, SILENT, Offers
 from xferzone.nameserver.respond import NOBODY, Response, response
 from xferzone.nameserver.view import View
-from xferzone.nameserver.wire import FORMERR, OUR_SIZE, SMALLEST_SIZE, parse, with_options
+from xferzone.nameserver.wire import FORMERR, OUR_SIZE, SMALLEST_SIZE, Query, parse, with_options
 from xferzone.nameserver.zones import Zones
-from xferzone.zonefile.rdtypes import OPT
+from xferzone.zonefile.rdtypes import IXFR, OPT
 
 OWN_SIZE: Final = 128 * 1024 * 1024  # bytes of answers for names that zones have
 OTHER_SIZE: Final = 16 * 1024 * 1024  # bytes of all other answers
@@ -72,6 +72,7 @@ class Responder:
         "client_of",
         "is_own",
         "made",
+        "takes",
     )
 
     # many: two bounds
@@ -86,6 +87,8 @@ class Responder:
         self._offers = offers
         #: The address of the client of a slot, while the batch with that slot is answered.
         self.client_of: Callable[[int], bytes] = lambda _slot: NOBODY
+        #: Whether somebody else answers a message, which has it then.
+        self.takes: Callable[[Query, int, bytes], bool] = lambda _query, _slot, _wire: False
         #: Whether zones themselves have all names that were asked for since this was last set to True, as far as known.
         self.is_own = True
         self._direct = Direct(zones)
@@ -158,7 +161,7 @@ class Responder:
     def _made(self, wire: bytes, normal: bytes, end: int, slot: int) -> bytes | None:
         self.made += 1
         query = parse(wire)
-        if query is None:
+        if query is None or ((query.tsig or query.rdtype == IXFR) and self.takes(query, slot, wire)):
             return None
         made = response(query, self._zones, self.client_of(slot), tcp=False, offers=self._offers)
         self.is_own &= made.own

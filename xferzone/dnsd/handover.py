@@ -1,0 +1,101 @@
+"""What answerers hand to the agent, since they sign nothing: messages signed by a key of ours, and IXFR.
+
+    answerer    message ─> port 2, scope 4, address, message; and the socket that it came to  ─> pair
+    agent       pair ─> the answer, sent from that very socket to whoever asked
+
+The answerer is done when it has written: the answer goes out by the descriptor that travels along (SCM_RIGHTS), so that
+it comes from where it is expected. What the pair has no room for is lost, as any datagram may be; and an answerer hands
+over at most PACE messages a second, so that a flood that names a key costs the agent a bounded share.
+
+Source: unix(7).
+"""
+
+import contextlib
+import socket
+import struct
+import time
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from xferzone.dnsd.datagrams import ROOM, Datagrams
+from xferzone.nameserver.wire import NOERROR, NOTAUTH, Query, name_end
+from xferzone.nameserver.zones import Zones
+from xferzone.zonefile.rdtypes import IXFR
+
+PACE: Final = 500  # messages a second of one answerer; ours: 500 MACs take some 10 ms
+_HEAD: Final = struct.Struct(">HIB")  # port, scope, octets of the address
+
+
+class Handed(NamedTuple):
+    """A message, where it came from, and the socket that it came to, which the receiver closes."""
+
+    message: bytes
+    client: bytes
+    peer: tuple[str, int] | tuple[str, int, int, int]
+    bound: socket.socket
+
+
+class Handover:
+    """The pair, made before the processes that share it."""
+
+    def __init__(self) -> None:
+        self._answerers, self.agent = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._answerers.setblocking(False)
+        self.agent.setblocking(False)
+
+    def __del__(self) -> None:
+        self._answerers.close()
+        self.agent.close()
+
+    def give(self, incoming: Datagrams, slot: int, message: bytes) -> None:
+        """Hand over the message of that slot."""
+        client = incoming.client(slot)
+        port, scope = incoming.port(slot)
+        head = _HEAD.pack(port, scope, len(client)) + client
+        with contextlib.suppress(OSError):  # no room, or no agent: the client asks again
+            socket.send_fds(self._answerers, [head + message], [incoming.fileno()])
+
+    def take(self) -> Handed | None:
+        """A message that waits. None: none does."""
+        try:
+            came, fds, _, _ = socket.recv_fds(self.agent, ROOM + 64, 1)
+        except BlockingIOError:
+            return None
+        bound = socket.socket(fileno=fds[0])
+        port, scope, size = _HEAD.unpack_from(came)
+        client = came[_HEAD.size : _HEAD.size + size]
+        host = socket.inet_ntop(bound.family, client)
+        peer = (host, port) if bound.family == socket.AF_INET else (host, port, 0, scope)
+        return Handed(came[_HEAD.size + size :], client, peer, bound)
+
+
+class Giving:
+    """Which messages an answerer hands over."""
+
+    def __init__(self, pair: Handover, zones: Zones, keys: Mapping[bytes, object]) -> None:
+        self._pair, self._zones, self._keys = pair, zones, keys
+        self._second, self._left = 0, PACE
+        #: What came with the batch that is being answered.
+        self.incoming: Datagrams | None = None
+
+    def takes(self, query: Query, slot: int, message: bytes) -> bool:
+        """Whether the agent answers the message in that slot; it has it then, unless there were too many."""
+        if not self._concerns(query) or self.incoming is None:
+            return False
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, self._left = second, PACE
+        self._left -= 1
+        if self._left >= 0:
+            self._pair.give(self.incoming, slot, message)
+        return True
+
+    def _concerns(self, query: Query) -> bool:
+        if query.fault == NOTAUTH:  # that is: signed
+            return bool(query.tsig) and query.tsig[: name_end(query.tsig, 0)].lower() in self._keys
+        return (
+            query.rdtype == IXFR
+            and query.fault == NOERROR
+            and not query.opcode
+            and self._zones.has(query.name)
+        )
