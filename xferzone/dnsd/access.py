@@ -15,7 +15,7 @@ from typing import Final
 
 import dns.name
 
-from xferzone.dnsd.terms import Allowed, ZoneTerms
+from xferzone.dnsd.terms import Allowed, Terms
 from xferzone.store import schema
 
 AGAIN: Final = 60.0  # seconds
@@ -24,20 +24,26 @@ MOST: Final = 100  # lines in that time; ours
 _log = logging.getLogger(__name__)
 
 
-def refusal(terms: ZoneTerms, role: str, client: bytes, key: bytes) -> str:
-    """The rule by which that client must not transfer a zone of those terms; empty: it may.
+def refusal(terms: Terms, zone: str, role: str, client: bytes, key: bytes) -> str:
+    """The rule by which that client must not transfer the zone of that id; empty: it may.
 
     `client`: its address, 4 or 16 octets; `key`: the name of the key that signed, in wire form; empty: none did.
     """
-    if terms.at is not None:
-        return f"at = {terms.at}: a pinned zone is not transferred"
+    if is_pinned(terms, zone):
+        return "at: a pinned zone is not transferred"
     if role == schema.CLONE:
         return "a clone is not transferred from, its refs may go back: transfer from its origin"
-    if not terms.transfer:
+    rules = terms.of(zone).transfer
+    if not rules:
         return "none: no transfer is allowed"
-    if any(_lets_in(each, client, key) for each in terms.transfer):
+    if any(_lets_in(each, client, key) for each in rules):
         return ""
-    return "; ".join(dict.fromkeys(each.rule for each in terms.transfer))
+    return "; ".join(dict.fromkeys(each.rule for each in rules))
+
+
+def is_pinned(terms: Terms, zone: str) -> bool:
+    """Whether the zone of that id is served as it was once."""
+    return zone in terms.pins or terms.of(zone).at is not None
 
 
 def _lets_in(allowed: Allowed, client: bytes, key: bytes) -> bool:

@@ -130,9 +130,10 @@ class Batches:
         return self._names[at : at + self._address_size]
 
     def port(self, number: int) -> tuple[int, int]:
-        at = self._names_at + number * _NAME_ROOM
-        scope = ctypes.string_at(at + 24, 4) if self._address_size == 16 else b""
-        return int.from_bytes(ctypes.string_at(at + 2, 2)), int.from_bytes(scope, sys.byteorder)
+        name = self._names[number * _NAME_ROOM : (number + 1) * _NAME_ROOM]
+        return int.from_bytes(name[2:4]), int.from_bytes(
+            name[24:], sys.byteorder
+        ) if self._address_size == 16 else 0
 
     def fileno(self) -> int:
         return self._fd

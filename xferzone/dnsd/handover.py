@@ -18,8 +18,9 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from xferzone.dnsd.datagrams import ROOM, Datagrams
-from xferzone.nameserver.wire import NOERROR, NOTAUTH, Query, name_end
+from xferzone.nameserver.wire import NOERROR, NOTAUTH, Query
 from xferzone.nameserver.zones import Zones
+from xferzone.zone.compression import name_end
 from xferzone.zonefile.rdtypes import IXFR
 
 PACE: Final = 500  # messages a second of one answerer; ours: 500 MACs take some 10 ms

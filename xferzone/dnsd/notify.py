@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from xferzone.config import Address
+from xferzone.dnsd.access import is_pinned
 from xferzone.dnsd.following import ServedZones
 from xferzone.dnsd.listen import places
 from xferzone.dnsd.terms import Target
@@ -152,7 +153,7 @@ class Notifier(asyncio.DatagramProtocol):
         terms = self._zones.terms.of(zone)
         tip = self._zones.tip(zone)
         self._uncompiled.discard(zone)
-        if tip is None or terms.at is not None or not self._zones.terms.serves(zone):
+        if tip is None or is_pinned(self._zones.terms, zone) or not self._zones.terms.serves(zone):
             for key in [key for key in self._duties if key[0] == zone]:
                 self._landed(self._duties.pop(key))
             return

@@ -105,7 +105,7 @@ class Transfers:
         """Whether the client of that address may have what it asks for; if not, the log is told."""
         assert asked.query is not None
         zone = zone_of(asked.query.name)
-        rule = access.refusal(self._zones.terms.of(zone), self._zones.repository.role(), client, asked.key)
+        rule = access.refusal(self._zones.terms, zone, self._zones.repository.role(), client, asked.key)
         if rule:
             what = "ixfr" if asked.query.rdtype == IXFR else "axfr"
             self._refusals.tell(what, client, asked.key, zone, rule)
