@@ -24,6 +24,7 @@ from xferzone.dnsd import access
 from xferzone.dnsd.agent import Agent
 from xferzone.dnsd.following import ServedZones, open_zones
 from xferzone.dnsd.terms import Allowed, Key, Pin, Terms, ZoneTerms
+from xferzone.hashing import ArtifactId
 from xferzone.store import schema
 
 SECRET = b"0123456789abcdef0123456789abcdef"
@@ -125,7 +126,7 @@ def test_a_refusal_names_client_key_zone_and_rule_once(
 def test_a_pinned_zone_is_not_transferred() -> None:
     on, client = terms(HERE), b"\x7f\0\0\1"
     assert access.refusal(on, "example.com", schema.PRIMARY, client, b"") == ""
-    pinned = dataclasses.replace(on, pins={"example.com": Pin(7, ())})
+    pinned = dataclasses.replace(on, pins={"example.com": Pin(ArtifactId("0" * 64), 7, ())})
     said = "at: a pinned zone is not transferred"
     assert access.refusal(pinned, "example.com", schema.PRIMARY, client, b"") == said
     assert access.refusal(pinned, "example.net", schema.PRIMARY, client, b"") == ""
