@@ -7,7 +7,9 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
@@ -15,10 +17,22 @@ from xferzone.errors import Denied, Refused, UsageError, XferzoneError
 from xferzone.sync.client.options import Account
 from xferzone.transport.url import credentials, without_password
 
+_Command = TypeVar("_Command", bound=Callable[..., object])
+
 VARIABLE = "XFERZONE_PASSWORD"
 #: What lies at the top of a check-out of Fossil, git, Mercurial or Subversion.
 _CHECK_OUTS = (".fslckout", "_FOSSIL_", ".fos", ".git", ".hg", ".svn")
 MAX_PASSWORD = 10_000  # bytes; ours; a longer first line of a password file is cut
+
+
+def password_options(command: _Command) -> _Command:
+    save = click.option(
+        "--save-password", is_flag=True, help="Keep the password in FILE.passwords, for you alone to read."
+    )
+    given = click.option(
+        "--password-file", metavar="FILE", help="The password is its first line; - is stdin."
+    )
+    return given(save(command))
 
 
 def account(repository: Path, url: str, password_file: str | None, *, asks: bool = True) -> Account | None:

@@ -17,7 +17,7 @@ import click
 
 from xferzone.cli import mirrors, passwords
 from xferzone.cli.output import MAX_SHOWN, printable, show_json, show_list
-from xferzone.cli.remotes import PULL, Manner, exchanged_with, password_options, quiet_option
+from xferzone.cli.remotes import PULL, Manner, exchanged_with, quiet_option
 from xferzone.cli.serve import duration
 from xferzone.cli.settings import Settings
 from xferzone.errors import Refused, UsageError, XferzoneError
@@ -76,7 +76,7 @@ class _Asked(NamedTuple):
     "--accept-clobber", is_flag=True, help="Follow a primary that was restored from a backup, also back."
 )
 @quiet_option
-@password_options
+@passwords.password_options
 @click.pass_obj
 # many: click gives each option as an argument
 def pull(

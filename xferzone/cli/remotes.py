@@ -1,7 +1,6 @@
-"""xferzone clone, sync, pull, push, remote: other repositories."""
+"""xferzone sync, push, remote: other repositories."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import click
@@ -17,11 +16,10 @@ from xferzone.cli.terminal import show_table
 from xferzone.errors import Exists, LostRace, UsageError
 from xferzone.exchange import Options
 from xferzone.exchange.known import known_remote
-from xferzone.serve.helpers import compile_in_parallel, verifying
+from xferzone.serve.helpers import compile_in_parallel
 from xferzone.serve.process import ending_in_order
 from xferzone.store import Store, schema
 from xferzone.store.remotes import ORIGIN, Remote, put_remote, remotes, remove_remote
-from xferzone.sync.client.options import Account
 from xferzone.transport.http import HTTP
 from xferzone.transport.url import credentials, without_password
 
@@ -50,67 +48,13 @@ class Manner(NamedTuple):
     replay: bool = False
 
 
-def password_options(command: _Command) -> _Command:
-    save = click.option(
-        "--save-password", is_flag=True, help="Keep the password in FILE.passwords, for you alone to read."
-    )
-    given = click.option(
-        "--password-file", metavar="FILE", help="The password is its first line; - is stdin."
-    )
-    return given(save(command))
-
-
-@click.command()
-@click.argument("url")
-@click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
-@password_options
-@click.pass_obj
-def clone(
-    settings: Settings, url: str, file: Path | None, password_file: str | None, save_password: bool
-) -> None:
-    """Copy a repository from URL into a new FILE.
-
-    Without FILE it is the one that -R names. `sync` then knows where it came from. A password in the URL is not
-    remembered. XFERZONE_PASSWORD may hold it, too.
-
-    \b
-    Examples:
-      xferzone clone https://ops@dns.example.net/ zones.xferzone
-      xferzone clone --save-password --password-file secret https://ops@dns.example.net/
-    """
-    path = file or settings.repository
-    if path.exists():
-        raise Exists(f"{path} exists already and was left as it is: give another FILE")
-    if save_password:
-        passwords.check_may_save(path)
-    account = passwords.account(path, url, password_file)
-    address, _, _ = credentials(url)
-    options = Options(
-        account=account,
-        remote=Remote(ORIGIN, without_password(url)),
-        observer=watching(address, tells_races=False),
-        login=own_login(),
-        compiler=compile_in_parallel,
-        helping=verifying,
-    )
-    with ending_in_order(), HTTP(address, with_login=account is not None) as way:
-        done = exchange.clone(path, way, options)
-    if done.errors:
-        raise synced.refusal(done, "is it the password?", remedy=_remedy_of(account, address))
-    tell_move(path, Remote(ORIGIN, without_password(url)), way)
-    if save_password and account is not None:
-        passwords.save(path, url, account.password)
-    synced.show(settings, [done], "cloned")
-    synced.complain(done)
-
-
 @click.command()
 @click.argument("remote", metavar="[URL|NAME]", required=False)
 @click.option("--pull", "way", flag_value=PULL, type=click.UNPROCESSED, help="Take only, send nothing.")
 @click.option("--push", "way", flag_value=_PUSH, type=click.UNPROCESSED, help="Send only, take nothing.")
 @click.option("--replay", is_flag=True, help="Make work of yours that lost a race again on what won it.")
 @quiet_option
-@password_options
+@passwords.password_options
 @click.pass_obj
 # many: click gives each option as an argument
 def sync(
@@ -144,7 +88,7 @@ def sync(
 @click.command()
 @click.argument("remote", metavar="[URL|NAME]", required=False)
 @quiet_option
-@password_options
+@passwords.password_options
 @click.pass_obj
 def push(
     settings: Settings, remote: str | None, quiet: bool, password_file: str | None, save_password: bool
@@ -306,15 +250,8 @@ def _exchanged(
         done = exchange.sync(store, way, options)
     if done.errors:
         doubt = "is it the password, or is another project there?"
-        raise synced.refusal(done, doubt, remedy=_remedy_of(account, known.url), pushed=direction.push)
+        raise synced.refusal(done, doubt, remedy=synced.remedy_of(account, known.url), pushed=direction.push)
     tell_move(store.path, known, way)
     if manner.save_password and account is not None:
         passwords.save(store.path, url, account.password)
     return done, bool(done.unsent) or not direction.pull or is_primary
-
-
-def _remedy_of(account: Account | None, url: str) -> str:
-    """What may help where a right is missing."""
-    if account is not None:
-        return ""
-    return f"no login was sent: give one in the URL, {url.replace('://', '://LOGIN@', 1)}"

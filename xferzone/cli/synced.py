@@ -13,6 +13,7 @@ from xferzone.hashing import short
 from xferzone.observer import size
 from xferzone.publish.follow import Diverged
 from xferzone.sync.client import refusals
+from xferzone.sync.client.options import Account
 from xferzone.wording import counted
 
 #: How stock and we refuse a push; a foreign server's own words are shown instead.
@@ -185,3 +186,10 @@ def _takes_none(peer: str, words: str, left: int) -> Denied:
 
 def _unsent(count: int) -> str:
     return f"{counted(count, 'artifact')} {'stays' if count == 1 else 'stay'} here unsent"
+
+
+def remedy_of(account: Account | None, url: str) -> str:
+    """What may help where a right is missing."""
+    if account is not None:
+        return ""
+    return f"no login was sent: give one in the URL, {url.replace('://', '://LOGIN@', 1)}"

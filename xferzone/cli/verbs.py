@@ -34,7 +34,7 @@ VERBS = {
     "diff": "history:diff",
     "blame": "history:blame",
     "show": "show:show",
-    "clone": "remotes:clone",
+    "clone": "cloning:clone",
     "sync": "remotes:sync",
     "pull": "pull:pull",
     "push": "remotes:push",

@@ -37,7 +37,6 @@ from typing import IO, Any, Final
 from xferzone.cards import (
     Card,
     CFile,
-    Clone,
     CloneSeqno,
     Config,
     Cookie,
@@ -52,14 +51,13 @@ from xferzone.cards import (
     UVFile,
     UVIGot,
 )
-from xferzone.cards.extension import introduced
 from xferzone.errors import PeerError, XferzoneError
 from xferzone.hashing import ArtifactId
 from xferzone.observer import Traffic
 from xferzone.store import Reader, Writer
 from xferzone.store.incoming import Helper, Noter
 from xferzone.sync.arriving import Arriving
-from xferzone.sync.client import refusals
+from xferzone.sync.client import opening, refusals
 from xferzone.sync.client.asking import Asking
 from xferzone.sync.client.options import Known, Options
 from xferzone.sync.client.reading import Reading
@@ -77,10 +75,6 @@ MAX_NAMED: Final = 1_000_000  # phantoms that one session makes, beside those wh
 MAX_MESSAGES: Final = 100  # of one session, kept for people; ours
 MAX_TEXT: Final = 2_000  # characters of each; ours
 
-#: The release whose protocol this is.
-_VERSION: Final = Pragma("client-version", ("22100", "20230226", "192424"))
-_CLONE: Final = 3  # the version of clone from which artifacts come compressed
-_FIRST: Final = 1  # the position where a clone begins
 _SHOWN: Final = 100  # bytes of a bad card in a message
 
 
@@ -166,7 +160,7 @@ class ClientSession:
         self._asking = Asking(options.gimmes)
         self._sending = Sending(options.request_bytes, is_origin=known.is_origin)
         self._arriving = Arriving(noter, helper)
-        self._position = _FIRST  # of the part of a clone to ask for
+        self._position = opening.FIRST  # of the part of a clone to ask for
         # What the last reply brought, until it is kept.
         self._came: list[File | CFile] = []
         self._announced: list[ArtifactId] = []
@@ -218,7 +212,7 @@ class ClientSession:
         if self.state is State.DONE:
             return None
         if self.state is State.CLONING:
-            return self._signed([_VERSION, introduced(), Clone(_CLONE, self._position)])
+            return self._signed(opening.part(self._position))
         assert reader is not None, "only a clone goes on without the store"
         if not self.traffic.rounds:
             self._asking.begin(reader)
@@ -239,7 +233,7 @@ class ClientSession:
 
     def _opening(self) -> Iterator[Card]:
         assert self.project_code is not None
-        yield _VERSION
+        yield opening.VERSION
         if self.pulls:
             yield Pull(self._options.peer_id, self.project_code)
         if self._pushes:
