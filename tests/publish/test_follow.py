@@ -16,6 +16,7 @@ from xferzone.errors import Refused, XferzoneError
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.publish.follow import Followed, Moved, follow
 from xferzone.refs import BranchName, Door, LocalRefs, State, indexes
+from xferzone.repository import check as published
 from xferzone.repository.rebuild import rebuild
 from xferzone.store import places, schema, symbols, timeline, unsent
 from xferzone.zone import changes
@@ -192,6 +193,39 @@ def test_what_the_remote_moved_to_a_fork_while_it_stood_still_is_left_behind(
     followed = clone.pull()
     assert followed.moved == (Moved(MAIN_BRANCH, mine, first, 1),)
     assert followed.diverged[0].now_on == f"{MAIN}-fork-{mine[:16]}"
+
+
+def test_a_branch_begun_here_that_the_remote_moved_to_a_fork_as_a_whole_is_removed(
+    primary: Project, clone: Copy
+) -> None:
+    first = begun(primary)
+    clone.pull()
+    clone.now += 10 * 60_000
+    dev = "example.com/dev"
+    begins = clone.edit(lambda edit: edit.fork_off(first, "dev"), dev).checkin
+    assert begins is not None
+    mine = [begins, clone.set_www("192.0.2.9", dev)]
+    with clone.store.writer() as here:
+        sent = unsent.artifacts(here)
+        contents = [here.content(artifact) for artifact in sent]
+        unsent.forget(here, sent)
+    assert "5 minutes ahead" in primary.push(*contents)[0]
+    assert not primary.has_ref(dev)
+    followed = clone.pull()
+    (left,) = followed.diverged
+    assert (left.checkins, left.now_on) == (tuple(mine), f"{dev}-fork-{begins[:16]}")
+    assert refs_of(clone)[dev] == (mine[1], 3, False)
+    assert clone.pull() == Followed()
+    with clone.writing() as (writer, refs):
+        before = refs.get(BranchName.of_row(dev))
+        rebuild(writer, refs, clone.occasion(Door.CLI))
+        assert refs.get(BranchName.of_row(dev)) == before
+        assert list(published.rows(writer)) == []
+    primary.now += 20 * 60_000
+    again = clone.edit(lambda edit: edit.reset(begins, "again"), dev).checkin
+    clone.send()
+    clone.pull()
+    assert refs_of(clone)[dev] == refs_of(primary)[dev] == (again, 4, True)
 
 
 def test_work_that_the_remote_merged_is_not_lost(primary: Project, clone: Copy) -> None:

@@ -11,14 +11,14 @@
 The remote's tip is what it says (`pragma xferzone-ref`). A stock remote says nothing: its tip is the latest check-in
 that carries the branch's symbol and was not made here since the last push. A tip without any files removes the zone, as
 `zone remove` does. What a remote moved to a fork branch while its ref stood still was ours: the ref goes back to where
-the line leaves the branch.
+the line leaves the branch. If all of the branch was moved, the remote has none: it is removed here, where it stands.
 
 A primary is its own authority: what it pulled is published like a push. Only a primary's publishing makes artifacts
 here.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from xferzone.errors import ZoneInvalid
@@ -119,6 +119,7 @@ def follow(
     run = _Run(writer, refs, occasion, before, compiling, is_stock, accept_clobber)
     if writer.role != schema.PRIMARY:
         run.go(run.stock_tips() if told is None else run.wanted(told))
+        run.remove_what_is_on_forks(told)
         notices = advance(writer, refs, occasion)
     else:
         notices = publish(writer, refs, occasion)
@@ -206,6 +207,23 @@ class _Run:
         self.writer.fault("follow.let-go", 0.1)
         places.settle(self.writer, [move.to.checkin for move in moves])
         self.diverged += left
+
+    def remove_what_is_on_forks(self, told: Mapping[str, ArtifactId | None] | None) -> None:
+        """Remove the branches that a clone began, of which the remote has moved all to fork branches."""
+        if told is None or self.writer.role != schema.CLONE:
+            return
+        for text, at in ancestry.off_their_branch(self.writer):
+            branch = BranchName.of_row(text)
+            ref = self.refs.get(branch)
+            if ref is None or ref.state is State.REMOVED or text in told or not self._is_on_fork(branch, at):
+                continue
+            line = [each for each in ancestry.beyond(self.writer, at, None) if self._is_on_fork(branch, each)]
+            placed = places.placed(self.writer, line[0])
+            # A move to where the ref stands removes the zone; no other move goes there (repository/rebuild.py).
+            self.refs.compare_and_set(
+                [Move(at, replace(ref, state=State.REMOVED, numbers=()), self.occasion)]
+            )
+            self.diverged.append(Diverged(branch, tuple(line), (placed and placed.branch) or str(branch)))
 
     def _is_news(self, branch: BranchName, tip: ArtifactId) -> bool:
         ref = self.before.get(branch)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, zip_longest
 
 from xferzone.errors import NotFound
 from xferzone.hashing import ArtifactId
@@ -26,8 +26,13 @@ def rebuild(writer: Writer, refs: LocalRefs, occasion: Occasion) -> int:
         serial_of(writer, ref.branch.zone, ref.checkin)
         if ref.state is State.DEFERRED:
             continue
-        moves = [move.checkin for move in islice(refs.publications(ref.branch), 2)]
-        latest, *previous = [_numbers(writer, ref.branch.zone, checkin) for checkin in moves or [ref.checkin]]
+        moves = [move.checkin for move in islice(refs.publications(ref.branch), 3)] or [ref.checkin]
+        # A move to where the ref stood removed the zone (publish/follow.py).
+        latest, *previous = [
+            () if to == before else _numbers(writer, ref.branch.zone, to)
+            for to, before in zip_longest(moves[:2], moves[1:])
+            if to is not None
+        ]
         state = State.SERVED if latest else State.REMOVED
         refs.repack(replace(ref, state=state, numbers=latest), previous[0] if previous else ())
     publish(writer, refs, occasion)
