@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from xferzone import counters
-from xferzone.counters import FRESH_S, Counters, Role
+from xferzone.counters import FRESH_S, NAMES, Counters, Role
 
 
 def forked(work: Callable[[], object]) -> None:
@@ -137,3 +137,16 @@ def test_what_others_hold_counts_while_they_live() -> None:
     assert shared.held_elsewhere() == 0
     forked(lambda: shared.add({0: 1}))  # takes the same slot
     assert shared.held_elsewhere() == 0
+
+
+def test_names_have_the_same_place_in_every_process_and_are_bounded() -> None:
+    shared = Counters(1)
+    assert shared.names() == []
+    forked(lambda: shared.place("a.example"))
+    assert shared.place("b.example") == 1
+    assert shared.place("a.example") == 0
+    assert shared.names() == ["a.example", "b.example"]
+    for number in range(NAMES):
+        shared.place("x" * 250 + str(number))
+    assert shared.place("c.example") is None
+    assert (len(shared.names()), shared.place("b.example")) == (NAMES, 1)

@@ -20,7 +20,7 @@ def test_no_two_counters_share_a_cell() -> None:
         cell + at
         for family in (
             *(ROUNDS, BYTES, metrics.ARTIFACTS, SECONDS, QUESTIONS, ANSWERS, HITS),
-            *(metrics.WALKS, metrics.WALK_BYTES, metrics.ROUTED, metrics.LIMITED),
+            *(metrics.WALKS, metrics.WALK_BYTES, metrics.ROUTED, metrics.LIMITED, metrics.ZONES),
         )
         for cell, _ in family.combinations()
         for at in range(family.width)

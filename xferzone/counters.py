@@ -5,6 +5,7 @@
     slot 0    pid, beat, role, zones, held   of the process that holds it; held: bytes, as web/limits.py counts them
               a cell for each counter
     slot 1    ...                      SLOTS of them
+    names     size 1, octets 255       of zones, in the order in which somebody first counted one; NAMES of them
 
 The memory is made before any fork. A process takes the first free slot when it first writes, and holds a record lock
 on it for as long as it lives. It counts on from what is there, so that sums do not fall when processes come and go.
@@ -30,8 +31,11 @@ from typing import Final
 SLOTS: Final = (
     1_100  # 256 HTTP workers, 256 answerers and an agent (config.py), twice during a reload, and some more
 )
+NAMES: Final = 100  # zones that are counted by name; ours: as many series
 FRESH_S: Final = 3.0  # seconds that the last beat of a process that works may be ago
 _WIDTH: Final = 8  # bytes of a cell
+
+_NAME_ROOM: Final = 256  # bytes
 
 _TOLD, _EXPECTED, _HEADER = range(3)
 _PID, _BEAT, _ROLE, _ZONES, _BYTES, _OWN = range(6)
@@ -53,8 +57,10 @@ class Counters:
         octets = _WIDTH * (_HEADER + SLOTS * self._row)
         self._file = _unnamed()
         weakref.finalize(self, os.close, self._file)
-        os.ftruncate(self._file, octets)
-        self._cells = memoryview(mmap.mmap(self._file, octets)).cast("Q")
+        os.ftruncate(self._file, octets + NAMES * _NAME_ROOM)
+        memory = memoryview(mmap.mmap(self._file, octets + NAMES * _NAME_ROOM))
+        self._cells = memory[:octets].cast("Q")
+        self._names = memory[octets:]
         self._pid = 0  # of the process that holds `_slot`
         self._slot = self._cells[:0]
         self._lock = threading.Lock()
@@ -78,6 +84,32 @@ class Counters:
                 if number:
                     totals[at] += number
         return totals
+
+    def names(self) -> list[str]:
+        """The names that `place` has been asked for, in order of their places."""
+        found = []
+        for start in range(0, len(self._names), _NAME_ROOM):
+            size = self._names[start]
+            if not size:
+                break
+            found.append(str(self._names[start + 1 : start + 1 + size], "ascii"))
+        return found
+
+    def place(self, name: str) -> int | None:
+        """The place of a name of at most 255 octets, the same in every process; None: NAMES others have theirs."""
+        fcntl.lockf(self._file, fcntl.LOCK_EX, 1, SLOTS + 1)
+        try:
+            names = self.names()
+            if name in names:
+                return names.index(name)
+            if len(names) == NAMES:
+                return None
+            start, octets = len(names) * _NAME_ROOM, name.encode("ascii")
+            self._names[start + 1 : start + 1 + len(octets)] = octets
+            self._names[start] = len(octets)
+            return len(names)
+        finally:
+            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, SLOTS + 1)
 
     def beat(self, role: Role, zones: int) -> None:
         """Let others know that this process works, and how many zones it answers for."""

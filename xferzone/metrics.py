@@ -12,6 +12,7 @@
     xferzone_walk_bytes_total         direction
     xferzone_dns_routed_total         cohort
     xferzone_dns_limited_total        action
+    xferzone_dns_zone_questions_total zone: the places of names (counters.py), and `other`
 
 Every label has a fixed set of values, with `other` for the rest, so that no client makes series. A series with labels
 is told once it has counted something.
@@ -69,6 +70,7 @@ RCODES: Final[Mapping[int, str]] = {
     16: "BADVERS",
 }
 COHORTS: Final = ("main", "canary")
+PLACES: Final = 100  # of zones that are counted by name, as counters.py has
 NO_ANSWER: Final = "none"  # a message that deserves no answer
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)  # seconds
 
@@ -138,7 +140,13 @@ ROUTED: Final = Family(
 LIMITED: Final = Family(
     "xferzone_dns_limited_total", "Answers that rate limiting held back", {"action": ACTIONS}, ROUTED.end
 )
-SIZE: Final = LIMITED.end  # cells
+ZONES: Final = Family(
+    "xferzone_dns_zone_questions_total",
+    "Messages that a zone answered",
+    {"zone": (*map(str, range(PLACES)), OTHER)},
+    LIMITED.end,
+)
+SIZE: Final = ZONES.end  # cells
 
 _COUNTERS: Final = (ROUNDS, BYTES, ARTIFACTS, QUESTIONS, ANSWERS, HITS, WALKS, WALK_BYTES, ROUTED, LIMITED)
 
@@ -165,6 +173,16 @@ def exposition(sums: Sequence[int]) -> Iterator[str]:
                 yield f'{SECONDS.name}_bucket{{{labels},le="{bound}"}} {float(count)}'
             yield f"{SECONDS.name}_count{{{labels}}} {float(counts[-1])}"
             yield f"{SECONDS.name}_sum{{{labels}}} {sums[first + len(BUCKETS) + 1] / 1e6}"
+
+
+def of_zones(sums: Sequence[int], names: Sequence[str]) -> Iterator[str]:
+    """The lines for ZONES, of the sums of its cells and the names at their places."""
+    counts = sums[ZONES.start : ZONES.end]
+    samples = [
+        (f'zone="{name}"', float(count))
+        for name, count in zip((*names, OTHER), (*counts[: len(names)], counts[-1]), strict=True)
+    ]
+    yield from told(ZONES.name, ZONES.help, "counter", (each for each in samples if each[1]))
 
 
 def told(name: str, help_: str, kind: str, samples: Iterable[tuple[str, float]]) -> Iterator[str]:

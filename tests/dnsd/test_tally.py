@@ -11,15 +11,16 @@ import pytest
 
 from tests.dnsd.test_following import World
 from tests.live import free_port
-from tests.nameserver.made import question
+from tests.nameserver.made import question, view_of
 from tests.nameserver.test_wire import ONE_OPT, WWW, message, opt
 from xferzone import metrics
 from xferzone.config import Address
-from xferzone.counters import Counters, Role
+from xferzone.counters import NAMES, Counters, Role
 from xferzone.dnsd import tally
 from xferzone.dnsd.answerer import Answerer
 from xferzone.dnsd.tally import Tally
 from xferzone.metrics import ANSWERS, HITS, QUESTIONS
+from xferzone.nameserver.zones import Zones
 
 
 def sums(counters: Counters, family: metrics.Family) -> dict[str, int]:
@@ -142,3 +143,20 @@ def test_what_cannot_be_answered_is_counted_as_servfail(
     asked.batch([FOUND, MISSING], 2)
     assert sums(counters, ANSWERS) == {"SERVFAIL": 2}
     assert counters.sums()[HITS.cell()] == 0
+
+
+def test_questions_are_counted_by_zone_and_of_many_zones_together(counters: Counters) -> None:
+    zones = Zones()
+    for number in range(150):
+        zones.put(b"\x04" + b"%04d" % number + b"\7example\0", lambda: view_of("@ 9 SOA n h 1 2 3 4 5", "x."))
+    count = Tally(counters, Role.AGENT, "tcp", zones).count
+    for number in range(150):
+        count(message(b"\3WWW\x04" + b"%04d" % number + b"\7Example\0\0\1\0\1"), None, 2)
+    count(message(b"\3www\5other\0\0\1\0\1"), None, 1)
+    count(b"\1" * 40, None, 1)
+    lines = list(metrics.of_zones(counters.sums(), counters.names()))
+    assert 'xferzone_dns_zone_questions_total{zone="0000.example"} 2.0' in lines
+    assert 'xferzone_dns_zone_questions_total{zone="0099.example"} 2.0' in lines
+    assert lines[-1] == 'xferzone_dns_zone_questions_total{zone="other"} 100.0'
+    assert len(lines) == 2 + metrics.PLACES + 1
+    assert metrics.PLACES == NAMES

@@ -35,6 +35,7 @@ from xferzone.dnsd.handover import Handover
 from xferzone.dnsd.listen import BACKLOG, tcp_socket
 from xferzone.dnsd.notify import Notifier
 from xferzone.dnsd.program import arguments, run
+from xferzone.dnsd.querylog import QueryLog
 from xferzone.dnsd.requests import Requests
 from xferzone.dnsd.service import Service
 from xferzone.dnsd.tally import Tally
@@ -128,7 +129,8 @@ class Agent:
         self._zones = zones
         self._offers = zones.terms.options.offers()
         self._service: Service[bytes] = Service(zones, self._respond)
-        self._tally = Tally(counters, Role.AGENT, "tcp")
+        self._tally = Tally(counters, Role.AGENT, "tcp", zones)
+        self._query_log = QueryLog(zones.terms.options.log_each, "tcp", zones)
         self._requests = Requests(zones, self._service, self._tally)
         self._most = min(
             MAX_CONNECTIONS, max(1, descriptors.allowed(FOR_ITSELF + MAX_CONNECTIONS) - FOR_ITSELF)
@@ -150,6 +152,7 @@ class Agent:
         self._service.refresh()  # for the count of zones, where nobody asks
         self._service.tell_doubts()
         self._tally.beat(len(self._zones))
+        self._query_log.tick()
         self._tally.routed(self._zones.routed)
 
     async def tell(self, sockets: Sequence[socket.socket]) -> None:
@@ -201,6 +204,11 @@ class Agent:
     def _respond(self, message: bytes, address: bytes) -> bytes | None:
         self._offers.now = int(time.time())
         self._offers.free()
+        if self._query_log.skips(1):
+            return self._answer(message, address)
+        return self._query_log.logged(self._answer, lambda own: own)(message, address)
+
+    def _answer(self, message: bytes, address: bytes) -> bytes | None:
         return respond(message, self._zones, address, tcp=True, offers=self._offers)
 
     async def _answer_one(

@@ -38,6 +38,7 @@ from xferzone.dnsd.handover import Giving, Handover
 from xferzone.dnsd.limiting import Limiting
 from xferzone.dnsd.listen import enlarge, leave, places, udp_socket
 from xferzone.dnsd.program import arguments, run
+from xferzone.dnsd.querylog import QueryLog
 from xferzone.dnsd.service import Service
 from xferzone.dnsd.tally import Tally
 from xferzone.dnsd.terms import PLAIN, Terms
@@ -100,9 +101,10 @@ class Answerer:
         if self._giving is not None:
             self._responder.takes = self._giving.takes
         self._service = Service(zones, self._responder.respond)
-        self._tally = Tally(counters, Role.ANSWERER, "udp")
+        self._tally = Tally(counters, Role.ANSWERER, "udp", zones)
         self._counting = self._tally.counting(self._responder.respond)
         self._counting_failed = self._tally.counting(self._service.failed)
+        self._query_log = QueryLog(zones.terms.options.log_each, "udp", zones)
         rate = zones.terms.options.rate
         self._limiting = (
             None if rate is None else Limiting(rate, self._responder, self._offers, zones, self._tally)
@@ -166,6 +168,7 @@ class Answerer:
         self._service.refresh()  # for the count of zones, where nobody asks
         self._tally.beat(len(self._zones))
         self._tally.routed(self._zones.routed)
+        self._query_log.tick()
         if self._limiting is not None:
             self._limiting.tick()
 
@@ -193,6 +196,8 @@ class Answerer:
                     respond, failed = self._sampled(incoming, received), self._service.failed
                 if self._limiting is not None:
                     respond, failed = self._limiting.limited(incoming, respond, failed)
+                if not self._query_log.skips(received):
+                    respond = self._query_log.logged(respond, incoming.client)
                 incoming.answer(respond, failed)
                 self._tally.hit(max(0, received - (self._responder.made - made)))
                 self._responder.free()

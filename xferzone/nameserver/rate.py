@@ -163,6 +163,5 @@ def kind(message: bytes, answer: bytes, zones: Zones, *, is_own: bool) -> bytes:
     question = message[_QUESTION:end].lower()
     if rcode == NOERROR and is_own and not authorities:  # truncated
         return b"a" + question
-    view = zones.find(question[:-4], int.from_bytes(question[-4:-2]))
-    origin = b"" if view is None else view.origin
+    origin = zones.origin(question[:-4], int.from_bytes(question[-4:-2])) or b""
     return (b"w" if answers and rcode == NOERROR else b"n") + origin

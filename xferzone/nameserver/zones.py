@@ -59,6 +59,17 @@ class Zones:
             entry.view = entry.opened()
         return entry.view
 
+    def origin(self, name: bytes, rdtype: int) -> bytes | None:
+        """The name of the zone whose view `find` has; None: no zone contains `name`."""
+        own, at = name if name in self.entries else None, 0
+        if own is not None and rdtype != DS:
+            return own
+        while length := name[at]:
+            at += length + 1
+            if name[at:] in self.entries:
+                return name[at:]
+        return own
+
     def place(self, view: View, client: bytes, edns: Edns | None) -> tuple[bool, bytes]:
         """Whether a client that asks with that OPT record gets the canary of a view, and the option for its answer.
 

@@ -37,7 +37,9 @@ class MetricsPage:
         self._counters = counters
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
-        lines = chain(metrics.exposition(self._counters.sums()), self._dns(), self._refs(), self._lag())
+        sums = self._counters.sums()
+        zones = metrics.of_zones(sums, self._counters.names())
+        lines = chain(metrics.exposition(sums), zones, self._dns(), self._refs(), self._lag())
         resp.content_type = metrics.CONTENT_TYPE
         resp.data = "".join(f"{line}\n" for line in lines).encode()
 
