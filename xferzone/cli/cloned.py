@@ -8,7 +8,7 @@ from xferzone.cli import passwords, synced
 from xferzone.cli.moved import tell_move
 from xferzone.cli.progress import watching
 from xferzone.cli.settings import Settings, own_login
-from xferzone.serve.helpers import verifying
+from xferzone.serve.helpers import compile_in_parallel, verifying
 from xferzone.store.remotes import ORIGIN, Remote
 from xferzone.sync.client.options import Account
 from xferzone.transport.http import HTTP
@@ -37,6 +37,7 @@ def take(settings: Settings, wish: Wish, way: HTTP, asked: Sooner) -> None:
         remote=origin,
         observer=watching(address, tells_races=False),
         login=own_login(),
+        compiler=compile_in_parallel,  # of a stock remote the zones are checked at once
         helping=verifying,
     )
     done = exchange.clone(path, asked.waited(_PATIENCE_S), options)
