@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from xferzone.nameserver import stream
 from xferzone.nameserver.wire import Query, parse
-from xferzone.zone import index
 from xferzone.zone.index import Index, compile_index
 from xferzone.zonefile import text
 
@@ -27,8 +26,7 @@ def asked(message: dns.message.Message | None = None) -> Query:
 
 def sent(zone: str, limit: int = stream.SIZE, reserved: int = 0) -> list[bytes]:
     compiled = Index(compile_index(text.read(zone.encode(), ORIGIN), ORIGIN))
-    every = ((key, rrset) for key, node in compiled for rrset in index.rrsets(node))
-    return list(stream.messages(asked(), every, reserved, limit))
+    return list(stream.messages(asked(), compiled.rows(), reserved, limit))
 
 
 def records(messages: list[bytes]) -> list[str]:
@@ -83,8 +81,7 @@ def test_names_are_shortened_and_messages_are_filled() -> None:
 
 def test_an_option_record_goes_back_where_one_came() -> None:
     zone = Index(compile_index(text.read(APEX.encode(), ORIGIN), ORIGIN))
-    every = ((key, rrset) for key, node in zone for rrset in index.rrsets(node))
-    (made,) = stream.messages(asked(dns.message.make_query("example.com.", "AXFR", use_edns=0)), every)
+    (made,) = stream.messages(asked(dns.message.make_query("example.com.", "AXFR", use_edns=0)), zone.rows())
     assert dns.message.from_wire(made).edns == 0
 
 

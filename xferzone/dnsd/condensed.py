@@ -23,7 +23,7 @@ from xferzone.store import Reader
 from xferzone.zone import compile as compiling
 from xferzone.zone import cut
 from xferzone.zone.difference import between
-from xferzone.zone.index import RRset, made_rrset
+from xferzone.zone.index import Row, RRset, made_rrset
 from xferzone.zonefile import names, text
 from xferzone.zonefile.rdtypes import SOA
 from xferzone.zonefile.record import Record
@@ -35,8 +35,8 @@ _LINES: Final = re.compile(
 _TTL: Final = re.compile(rb"^([^\s;$]+) ([0-9]+) ([A-Z0-9]+) ", re.MULTILINE)
 _SEVERAL: Final = (b"RRSIG", b"SIG")  # signatures of one owner are several RRsets
 
-#: Sort keys of owners, and records, in owner order.
-Rows = tuple[tuple[bytes, RRset], ...]
+#: Records, each as if it were an RRset, in owner order.
+Rows = tuple[Row, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +148,12 @@ def _made(before: Iterable[Record], after: Iterable[Record]) -> Changes:
         for owner, ttl, rdtype, rdata in rows:
             rrset = made_rrset(rdtype, ttl, [rdata])
             if rdtype != SOA:
-                made.append((names.owner_key(owner), rrset))
+                labels = b"".join(bytes((len(label),)) + label for label in names.owner_labels(owner))
+                made.append((names.owner_key(owner), (labels, *rrset)))
             elif is_old:
                 soa = rrset
-        sides.append(tuple(sorted(made)))
-    size = sum(len(key) + len(rrset.records) + _OVERHEAD for side in sides for key, rrset in side)
+        sides.append(tuple(row for _, row in sorted(made)))
+    size = sum(len(owner) + len(records) + _OVERHEAD for side in sides for owner, _, _, records in side)
     return Changes(sides[0], sides[1], soa, len(sides[0]) + len(sides[1]), size)
 
 

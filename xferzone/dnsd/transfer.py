@@ -41,7 +41,7 @@ from xferzone.nameserver.wire import Query
 from xferzone.refs.served import ServedZone, State, expanded
 from xferzone.store import Store
 from xferzone.zone import index
-from xferzone.zone.index import Index, RRset
+from xferzone.zone.index import Index, Row, RRset
 from xferzone.zonefile.names import zone_id
 from xferzone.zonefile.rdtypes import AXFR, IXFR, SOA
 
@@ -130,7 +130,7 @@ class Transfers:
     async def _send(self, asked: Asked, query: Query, client: bytes, send: Send) -> None:
         zone, began = zone_of(query.name), time.monotonic()
         try:
-            form, serial, rrsets = await self._wanted(asked, query, zone)
+            form, serial, rows = await self._wanted(asked, query, zone)
         except NotReady:
             await send(dns_wire.error(query, dns_wire.SERVFAIL, _NOT_READY))
             return
@@ -142,7 +142,7 @@ class Transfers:
             return
         reserved = 0 if asked.signer is None else asked.signer.room
         size = 0
-        for message in stream.messages(query, rrsets, reserved):
+        for message in stream.messages(query, rows, reserved):
             await send(message)
             size += len(message)
         _log.info(
@@ -156,16 +156,14 @@ class Transfers:
             time.monotonic() - began,
         )
 
-    async def _wanted(
-        self, asked: Asked, query: Query, zone: str
-    ) -> tuple[str, int, Iterable[tuple[bytes, RRset]]]:
+    async def _wanted(self, asked: Asked, query: Query, zone: str) -> tuple[str, int, Iterable[Row]]:
         """The form of the answer, the served serial, and what is to be sent. Raises as `asked_serial` and `_copied`."""
         tip = self._tip(zone)
         if query.rdtype == IXFR:
             before = stream.asked_serial(asked.message)
             soa = self._soa(tip)
             if not 0 < (tip.serial - before) % 2**32 < 2**31:
-                return "soa", tip.serial, [(b"", soa)]
+                return "soa", tip.serial, [(b"", *soa)]
             found = await self._changes(zone, before, tip)
             if found is not None:
                 return "ixfr", tip.serial, _condensed(soa, before, found)
@@ -276,21 +274,20 @@ def _compared(store: Store, zone: str, before: int, tip: ServedZone) -> Changes 
         return None if is_much else found
 
 
-def _condensed(soa: RRset, before: int, found: Changes) -> Iterator[tuple[bytes, RRset]]:
-    yield b"", soa
-    yield b"", stream.soa(before, found.soa or soa)
+def _condensed(soa: RRset, before: int, found: Changes) -> Iterator[Row]:
+    yield b"", *soa
+    yield b"", *stream.soa(before, found.soa or soa)
     yield from found.gone
-    yield b"", soa
+    yield b"", *soa
     yield from found.come
-    yield b"", soa
+    yield b"", *soa
 
 
-def _whole(version: _Version, soa: RRset) -> Iterator[tuple[bytes, RRset]]:
+def _whole(version: _Version, soa: RRset) -> Iterator[Row]:
     """The zone between its SOA and its SOA."""
-    yield b"", soa
+    yield b"", *soa
     for frame in version.frames:
-        for key, node in Index(expanded(frame.content)):
-            for rrset in index.rrsets(node):
-                if rrset.rdtype != SOA:
-                    yield key, rrset
-    yield b"", soa
+        for row in Index(expanded(frame.content)).rows():
+            if row[1] != SOA:
+                yield row
+    yield b"", *soa

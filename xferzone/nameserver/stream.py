@@ -10,36 +10,33 @@ A pointer reaches 16,384 bytes far, so that is the size of a message: in a large
 Source: RFC 5936 2.2 (a transfer's messages), 3.4 (compression); RFC 1035 4.1.4; RFC 1995 3 (an IXFR's question).
 """
 
+import struct
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 from xferzone.nameserver.wire import RECORD_FIELDS, Query, of_records
 from xferzone.zone.compression import COMPRESSED, name_end
-from xferzone.zone.index import RRset
-from xferzone.zonefile.names import key_labels
+from xferzone.zone.index import Row, RRset
 from xferzone.zonefile.rdtypes import SOA
 
 SIZE: Final = 16_384  # bytes of a message; knotd's are as long, BIND's 20 kB
-_ORIGIN: Final = 0xC00C  # a pointer to the question's name
-_TO_ORIGIN: Final = _ORIGIN.to_bytes(2)
+_TO_ORIGIN: Final = b"\xc0\x0c"  # a pointer to the question's name
 _POINTER: Final = 0xC000
+_POINTERS: Final = struct.Struct(">H")
 
 
-def messages(
-    query: Query, rrsets: Iterable[tuple[bytes, RRset]], reserved: int = 0, limit: int = SIZE
-) -> Iterator[bytes]:
+def messages(query: Query, rows: Iterable[Row], reserved: int = 0, limit: int = SIZE) -> Iterator[bytes]:
     """The messages that answer `query`, the name of whose question is the zone's, with these RRsets in their order.
 
-    Each RRset comes with the sort key of its owner. At most `limit` bytes each, less `reserved` for a signature, unless
-    a single record is longer.
+    At most `limit` bytes each, less `reserved` for a signature, unless a single record is longer.
     """
     message = _Message(query, limit - reserved)
-    for key, (rdtype, number, records) in rrsets:
+    for owner, rdtype, number, records in rows:
         for record in (records,) if number == 1 else _each(records):
-            if not message.put(key, record, rdtype):
+            if not message.put(owner, record, rdtype):
                 yield message.whole()
                 message = _Message(query, limit - reserved)
-                message.put(key, record, rdtype)
+                message.put(owner, record, rdtype)
     if message.count:
         yield message.whole()
 
@@ -54,29 +51,23 @@ class _Message:
         self._start = 12 + len(query.question)
         self._room = limit - self._start - (0 if query.edns is None else 11)
         self._written = bytearray()
-        self._above = {b"": _ORIGIN}  # by sort key, pointers to names written here
+        self._above = {b"": _TO_ORIGIN}  # by their labels, pointers to owners written here
         self._names: dict[bytes, int] = {}  # by wire form, pointers to names in rdata
         self.count = 0
 
-    def put(self, key: bytes, record: bytes, rdtype: int = 0) -> bool:
+    def put(self, owner: bytes, record: bytes, rdtype: int) -> bool:
         """Write a record, given as an index has it; False: it does not fit. A message takes at least one."""
         written, above = self._written, self._above
         mark = len(written)
-        pointer = above.get(key)
-        if pointer is not None:
-            written += pointer.to_bytes(2)
-        elif key.find(0) == len(key) - 1 and 1 not in key:  # one label below the zone's name
-            above[key] = _POINTER | self._start + mark
-            written.append(len(key) - 1)
-            written += key
-            written[-1:] = _TO_ORIGIN
+        pointer = above.get(owner)
+        if pointer is None:
+            self._put_owner(owner)
         else:
-            self._put_owner(key)
-        rewriting = COMPRESSED.get(rdtype)
-        if rewriting is None:
+            written += pointer
+        if rdtype in COMPRESSED:
+            self._put_compressed(record, *COMPRESSED[rdtype])
+        else:
             written += record[2:]
-        else:
-            self._put_compressed(record, *rewriting)
         if len(written) > self._room and self.count:
             del written[mark:]
             return False
@@ -86,19 +77,19 @@ class _Message:
     def whole(self) -> bytes:
         return of_records(self._query, self.count, self._written)
 
-    def _put_owner(self, key: bytes) -> None:
+    def _put_owner(self, owner: bytes) -> None:
         """Write a name by its labels, and a pointer to the rest; from here on it can be pointed to."""
         written, above = self._written, self._above
-        while (pointer := above.get(key)) is None:
+        pointer = None
+        while pointer is None:
             place = self._start + len(written)
             if place < 0x4000:
-                above[key] = _POINTER | place
-            cut = key.rfind(b"\0", 0, -1) + 1
-            (label,) = key_labels(key[cut:])
-            written.append(len(label))
-            written += label
-            key = key[:cut]
-        written += pointer.to_bytes(2)
+                above[owner] = _POINTERS.pack(_POINTER | place)
+            end = owner[0] + 1
+            written += owner[:end]
+            owner = owner[end:]
+            pointer = above.get(owner)
+        written += pointer
 
     def _put_compressed(self, record: bytes, before: int, names: int) -> None:
         """Write a record, without its owner, whose rdata has so many octets before so many names."""
