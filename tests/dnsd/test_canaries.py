@@ -13,7 +13,6 @@ from xferzone.dnsd.following import ServedZones, open_zones
 from xferzone.dnsd.terms import Canary, Terms, ZoneTerms
 from xferzone.edit.appending import Author
 from xferzone.edit.commit import Edit
-from xferzone.metrics import COHORTS, ROUTED
 from xferzone.nameserver.cache import Responder
 from xferzone.nameserver.respond import respond
 from xferzone.refs import BranchName
@@ -216,7 +215,3 @@ def test_a_signed_zone_is_routed_only_with_the_same_names_and_types(world: World
 def test_resolvers_of_any_canary_are_known_to_all_zones(world: World) -> None:
     zones = world.serve(canary=CANARY)
     assert zones.resolvers
-
-
-def test_each_cohort_has_a_counter() -> None:
-    assert len({ROUTED.cell(name) for name in COHORTS}) == 2

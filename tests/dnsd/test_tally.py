@@ -19,7 +19,7 @@ from xferzone.counters import NAMES, Counters, Role
 from xferzone.dnsd import tally
 from xferzone.dnsd.answerer import Answerer
 from xferzone.dnsd.tally import Tally
-from xferzone.metrics import ANSWERS, HITS, QUESTIONS
+from xferzone.metrics import ANSWERS, HITS, QUESTIONS, ROUTED
 from xferzone.nameserver.zones import Zones
 
 
@@ -51,6 +51,14 @@ def test_a_message_is_counted_under_its_type(counters: Counters, name: str) -> N
     Tally(counters, Role.AGENT, "tcp").count(QUERIES[name], QUERIES[name], 1)
     assert sums(counters, QUESTIONS) == {name: 1}
     assert counters.sums()[QUESTIONS.cell(name, "tcp")] == 1
+
+
+def test_answers_of_routed_zones_are_counted_by_cohort_and_once(counters: Counters) -> None:
+    counting, answers = Tally(counters, Role.ANSWERER, "udp"), [3, 2]
+    counting.routed(answers)
+    counting.routed(answers)
+    assert sums(counters, ROUTED) == {"main": 3, "canary": 2}
+    assert answers == [0, 0]
 
 
 @pytest.mark.parametrize("junk", [b"", b"\0" * 11, b"\1" * 12, b"\7" * 40, bytes(12), bytes(300)])

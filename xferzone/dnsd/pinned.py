@@ -122,7 +122,7 @@ class _Search:
     def check(self) -> None:
         """Raises NotFound where no zone has it."""
         if not self.found:
-            why = next(iter(self.refused.values()), "no zone is to be served as of it")
+            why = next(iter(self.refused.values()), "no zone here is to be served so")
             raise NotFound(f"no zone can be served as of {self._at}: {why}")
 
     def _look(self, zone: str, chosen: ZoneTerms) -> None:
