@@ -24,14 +24,15 @@ The other has all the rest (NXDOMAIN, wildcards, below DNAME and cuts), of which
 with a canary have a third part.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from xferzone.nameserver.direct import Direct
-from xferzone.nameserver.edns import Edns
+from xferzone.nameserver.edns import Edns, found
 from xferzone.nameserver.generations import Generations
 from xferzone.nameserver.offers import NOTHING, SILENT, Offers
 from xferzone.nameserver.respond import NOBODY, Response, response
+from xferzone.nameserver.subnet import CODE
 from xferzone.nameserver.view import View
 from xferzone.nameserver.wire import FORMERR, OUR_SIZE, SMALLEST_SIZE, Query, parse, with_options
 from xferzone.nameserver.zones import Zones
@@ -114,17 +115,24 @@ class Responder:
         if entry is not None and entry[1].live:
             self._keep(self._own, message, entry)
             return wire[:2] + entry[0]
-        whole = self._made_directly(wire, message, slot)
-        if whole is not None:
-            return whole
+        answer = None
+        if self._routed.young:
+            answer = self._routed_answer(wire, message, message.find(b"\0", 10) + 5, slot)
+        if answer is None:
+            answer = self._made_directly(wire, message, slot)
+        if answer is not None:
+            return answer
         normal, end = _normal_form(message)
         if normal:
             entry = self._found(normal)
-            if self._routed.young if entry is None else len(message) > len(normal):
-                answer = self._placed(wire, entry, normal, end, slot)
+            if entry is None or len(message) > len(normal):
+                if entry is None:
+                    answer = self._routed_answer(wire, normal, end, slot)
+                else:
+                    answer = self._placed(wire, entry[1], entry[:1], end, slot)
                 if answer is not None:
                     return answer
-            elif entry is not None:
+            else:
                 kept = entry[0]
                 if not kept[0] & _TC or not _offers_more(message[end:]):
                     return wire[:2] + kept[:10] + message[10:end] + kept[end:]
@@ -144,11 +152,10 @@ class Responder:
         answer, view = answered
         opt = wire[wire.find(0, 12) + 5 :] if wire[11] else b""
         if len(opt) > _BARE_OPT:
-            if self._zones.resolvers:
+            if self._zones.resolvers and found(opt[_BARE_OPT:], CODE) is not None:
                 return None
             told = self._offers.told(opt[_BARE_OPT:], self.client_of(slot))
-            size = OUR_SIZE if opt[3:5] >= _LARGE else SMALLEST_SIZE
-            if told.fault == FORMERR or len(answer) + len(told.options) > size:
+            if told.fault == FORMERR or len(answer) + len(told.options) > _size(opt):
                 return None
             if told.options:
                 answer = with_options(answer, told.options)
@@ -196,38 +203,34 @@ class Responder:
         self.is_own &= part is self._own
         return entry
 
-    # many: a message as it came and cut up, what is kept for it, and who asks
-    def _placed(
-        self, wire: bytes, entry: tuple[bytes, View] | None, normal: bytes, end: int, slot: int
-    ) -> bytes | None:
-        """The answer from what is kept, where it depends on the client or its options; None: it is to be made.
-
-        `entry` is that of a zone without a canary, if there is one.
-        """
-        both = None if entry is not None else self._both(normal)
-        if entry is not None:
-            kept, view = entry
-        elif both is not None:
-            view, self.is_own = both[0], self.is_own and both[2]
-        else:
+    def _routed_answer(self, wire: bytes, normal: bytes, end: int, slot: int) -> bytes | None:
+        both = self._both(normal)
+        if both is None:
             return None
-        client, asked = self.client_of(slot), wire[2 + end + 11 :]
+        view, kept, own = both
+        self.is_own &= own
+        return self._placed(wire, view, kept, end, slot)
+
+    # many: a message and where its question ends, what is kept of which view, and who asks
+    def _placed(self, wire: bytes, view: View, kept: Sequence[bytes], end: int, slot: int) -> bytes | None:
+        """The answer from what is kept, main's and the canary's, to whoever asks; None: it is to be made."""
+        client, opt = self.client_of(slot), wire[2 + end :]
+        asked = opt[_BARE_OPT:]
         told = self._offers.told(asked, client) if asked else NOTHING
         options, is_canary = told.options, False
-        if both is not None or (asked and self._zones.resolvers):
+        if view.route is not None or (asked and self._zones.resolvers):
             try:
                 is_canary, subnet = self._zones.place(view, client, Edns(0, False, asked))
             except ValueError:
                 return None
             options += subnet
-        if both is not None:
-            kept = both[1][is_canary]
-        if told.fault == FORMERR or not kept or (kept[0] & _TC and _offers_more(wire[2 + end :])):
+        message = kept[is_canary]
+        if told.fault == FORMERR or not message or (message[0] & _TC and _offers_more(opt)):
             return None
-        answer = wire[:2] + kept[:10] + wire[12 : 2 + end] + kept[end:]
-        if options and len(answer) + len(options) > _size(normal):
+        answer = wire[:2] + message[:10] + wire[12 : 2 + end] + message[end:]
+        if options and len(answer) + len(options) > _size(opt):
             return None
-        if both is not None:
+        if view.route is not None:
             self._zones.routed[is_canary] += 1
         return with_options(answer, options) if options else answer
 
@@ -271,9 +274,9 @@ def _normal_form(message: bytes) -> tuple[bytes, int]:
     return flags + counts + message[10 : end - 4].lower() + message[end - 4 : end] + opt, end
 
 
-def _size(normal: bytes) -> int:
-    """Bytes that an answer may have, at least, to a client whose message has that normal form with an OPT."""
-    return int.from_bytes(normal[-8:-6])
+def _size(opt: bytes) -> int:
+    """Bytes that an answer may have, at least, to a client with that OPT record."""
+    return OUR_SIZE if opt[3:5] >= _LARGE else SMALLEST_SIZE
 
 
 def _offers_more(opt: bytes) -> bool:
