@@ -1,4 +1,10 @@
-"""The faults, each a patch of one place. A patch whose place has changed no longer applies, and then its test fails."""
+"""The faults, each a patch of one place. A patch whose place has changed no longer applies, and then its test fails.
+
+A fault that something else makes good is none, and has no row:
+
+    a clone passes over a position of the server's    the sync that follows is told of what is missing, and asks for it
+    a page of a walk is taken for the last            refs stay where something is missing, and the next pull goes on
+"""
 
 from pathlib import Path
 from typing import Final, NamedTuple

@@ -2,6 +2,7 @@
 
     before the request arrives    others may act; it is lost, flipped, or brought twice
     before the reply arrives      others may act; it is lost after all was committed, cut, or flipped
+                                  an artifact in it is not what its name says, and the whole is sound
     a partition                   nothing goes between two nodes for a while
 
 A client's driver sends from a thread of its own. Here the reply is made when it is first looked at, in the one thread
@@ -16,7 +17,10 @@ from typing import Final, NamedTuple, Self
 from tests.simulation.luck import Luck
 from tests.simulation.process import Death
 from tests.simulation.story import Story
+from xferzone.cards import File, encode_cards, parse_cards
+from xferzone.cards.body import UNCOMPRESSED, decode_body
 from xferzone.errors import PeerError
+from xferzone.sync.client.driver import MAX_TEXT
 from xferzone.transport import Body
 from xferzone.transport.base import PLAIN
 from xferzone.transport.walk import WalkReply, WalkRequest
@@ -74,6 +78,8 @@ class Network:
         except Death as death:
             raise PeerError(f"{server} closed the connection: it died") from death
         self._wait()
+        if self._luck.strikes("network.artifact-damaged", 0.1):
+            reply = self._damaged(client, server, reply)
         return reply._replace(octets=self.returned(client, server, reply.octets))
 
     def returned(self, client: str, server: str, octets: bytes) -> bytes:
@@ -88,6 +94,22 @@ class Network:
             self._tell(client, f"a bit of the reply of {server} is flipped")
             return self.flipped(octets)
         return octets
+
+    def _damaged(self, client: str, server: str, reply: Message) -> Message:
+        """A reply of xfer in which one artifact is not what its name says, as no checksum of the whole tells."""
+        if not reply.content_type:
+            return reply
+        text = decode_body(reply.content_type, reply.octets, limit=MAX_TEXT, coded=reply.coding)
+        cards = list(parse_cards(text))
+        at = [number for number, card in enumerate(cards) if isinstance(card, File)]
+        if not at:
+            return reply
+        self._tell(client, f"{server} sends it an artifact that is damaged")
+        number = self._luck.one_of(at)
+        card = cards[number]
+        assert isinstance(card, File)
+        cards[number] = replace(card, payload=self.flipped(card.payload))
+        return Message(UNCOMPRESSED, encode_cards(cards))
 
     def flipped(self, octets: bytes) -> bytes:
         """The same with one bit changed."""
