@@ -11,9 +11,13 @@ from typing import Final, NamedTuple
 
 
 class Mutant(NamedTuple):
-    """A fault: in `file` the text `right`, which is there once, becomes `wrong`."""
+    """A fault: in `file` the text `right`, which is there once, becomes `wrong`.
+
+    `seed`: the first that found it when that was last looked for, at running.LEVEL; it changes with the package.
+    """
 
     name: str
+    seed: int
     file: str
     right: str
     wrong: str
@@ -32,66 +36,77 @@ class Mutant(NamedTuple):
 MUTANTS: Final = (
     Mutant(
         "drop-a-phantom",
+        9,
         "xferzone/store/link.py",
         'db.executemany("INSERT OR IGNORE INTO awaited VALUES (?, ?)", missing)',
         'db.executemany("INSERT OR IGNORE INTO awaited VALUES (?, ?)", missing[1:])',
     ),
     Mutant(
         "skip-a-verify",
+        14,
         "xferzone/store/incoming.py",
         "        if not is_named(artifact, content):\n",
         "        if False:\n",
     ),
     Mutant(
         "lose-a-gimme",
+        1,
         "xferzone/sync/client/asking.py",
         "        return list(wanted)\n",
         "        return list(wanted)[1:]\n",
     ),
     Mutant(
         "misorder-a-budget",
+        0,
         "xferzone/replicate/told.py",
         "    reached = stands[-1].number if is_cut else newest\n",
         "    reached = newest\n",
     ),
     Mutant(
         "forget-a-cluster-member",
+        2,
         "xferzone/store/link.py",
         '"DELETE FROM unclustered WHERE rid = ?", [(rids[each],) for each in members]',
         '"DELETE FROM unclustered WHERE rid = ?", [(rids[each],) for each in members[1:]]',
     ),
     Mutant(
         "publish-what-is-not-complete",
+        0,
         "xferzone/store/link.py",
         "    behind.hold(db, changed)\n",
         "    behind.hold(db, ())\n",
     ),
     Mutant(
         "move-a-ref-before-its-artifacts",
+        0,
         "xferzone/publish/follow.py",
         "        broken = ancestry.broken(self.writer, tips.values())\n",
         "        broken = set[ArtifactId]()\n",
     ),
     Mutant(
         "forget-the-deletion",
+        2,
         "xferzone/publish/follow.py",
         "            return State.REMOVED\n",
         "            return State.SERVED\n",
     ),
     Mutant(
         "forget-the-controls-of-the-cursor",
+        0,
         "xferzone/replicate/told.py",
         "        controls=marks.controls,\n",
         "        controls=[],\n",
     ),
     Mutant(
         "move-a-mirror-back",
+        27,
         "xferzone/publish/follow.py",
         "        if self.writer.role == schema.MIRROR and not self.accepts_clobber:\n",
         "        if False:\n",
     ),
     Mutant(
         "remember-before-the-refs-followed",
+        0,
         "xferzone/exchange/walked.py",
         "            self.done.is_new = True\n",
         "            self.done.is_new = True\n"
@@ -99,18 +114,21 @@ MUTANTS: Final = (
     ),
     Mutant(
         "drop-the-source-of-a-delta",
+        1,
         "xferzone/store/writer.py",
         "sources[each.source] if each.source else None, heights[rid]",
         "None, heights[rid]",
     ),
     Mutant(
         "take-a-refusal-for-a-push",
+        1,
         "xferzone/sync/client/session.py",
         "is_taken=not (self.errors or self.is_denied)",
         "is_taken=True",
     ),
     Mutant(
         "lose-the-loser-of-a-race",
+        1,
         "xferzone/publish/settle.py",
         "        _fork(pending, some)\n",
         "        _fork(pending, some[1:])\n",
