@@ -234,7 +234,7 @@ def test_an_edit_that_saves_what_it_found_prints_it_too(zone: Run, monkeypatch: 
         (["zone", "check", "bad", "--zone", "example.com"], 6),
         (["sync", "http://127.0.0.1:1/"], 69),
         (["-R", "nosuch/new", "init"], 5),
-        (["dns", "--listen", "192.0.2.1:53"], 1),
+        (["dns", "--listen", "192.0.2.1:5300"], 1),
         (["help", "nosuch"], 2),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else str(value),
