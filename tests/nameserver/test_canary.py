@@ -151,6 +151,13 @@ def test_glue_that_goes_with_the_canarys_answer_is_mains() -> None:
     assert not any("198.51.100.53" in record for record in answer.additional)
 
 
+def test_glue_of_a_delegation_that_the_canary_alone_has_goes_with_nothing() -> None:
+    zones = served(canary=CANARY + "post 300 MX 5 ns.mine\n")
+    answer = ask(zones, "post", "MX")
+    assert answer.answer == {"post.example.test. 300 in mx 5 ns.mine.example.test."}
+    assert not answer.additional
+
+
 @pytest.mark.parametrize("bound", [50_000, 3])
 def test_a_name_above_mains_delegation_exists(bound: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(canary_module, "COMPARED", bound)

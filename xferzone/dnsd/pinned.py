@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from xferzone.dnsd.terms import Pin, Terms, ZoneTerms
+from xferzone.dnsd.terms import Pin, Terms
 from xferzone.errors import Ambiguous, NotFound, UsageError, ZoneInvalid
 from xferzone.hashing import ArtifactId, short
 from xferzone.history import revision
@@ -66,8 +66,7 @@ def pin(
     refused: dict[str, str] = {}
     found: list[_Found] = []
     for at in dict.fromkeys(each.at for _pattern, each in terms.zones if each.at is not None):
-        with store.reader() as reader:
-            search = _Search(reader, terms, at, now_ms)
+        search = _Search(store, terms, at, now_ms)
         terms = search.terms
         refused |= search.refused
         found += search.found
@@ -95,16 +94,18 @@ def pin(
 class _Search:
     """The zones that have the same `at`. `terms` get rid of it where it names another zone."""
 
-    def __init__(self, reader: Reader, terms: Terms, at: str, now_ms: int) -> None:
+    def __init__(self, store: Store, terms: Terms, at: str, now_ms: int) -> None:
         self.found: list[_Found] = []
         self.refused: dict[str, str] = {}
-        self._reader, self._refs, self._at, self._now_ms = reader, LocalRefs(reader), at, now_ms
+        self._at, self._now_ms = at, now_ms
         self._date_ms = _date(at, now_ms)
         self._named: dict[str, _Found] = {}
-        zones = dict.fromkeys(ref.branch.zone for ref in self._refs.list())
+        with store.reader() as reader:
+            zones = dict.fromkeys(ref.branch.zone for ref in LocalRefs(reader).list())
         own = [zone for zone in zones if terms.serves(zone) and terms.of(zone).at == at]
         for zone in own:
-            self._look(zone, terms.of(zone))
+            with store.reader() as reader:  # one for each: of ten thousand zones one would last too long
+                self._look(reader, zone, terms.of(zone).branch)
         strangers = self._named.keys() - own
         if strangers:
             raise NotFound(f"{at} is of {', '.join(sorted(strangers))}, which is not to be served as of it")
@@ -125,42 +126,40 @@ class _Search:
             why = next(iter(self.refused.values()), "no zone here is to be served so")
             raise NotFound(f"no zone can be served as of {self._at}: {why}")
 
-    def _look(self, zone: str, chosen: ZoneTerms) -> None:
+    def _look(self, reader: Reader, zone: str, branch: str) -> None:
+        look_up = self._by_revision if self._date_ms is None else self._by_date
         try:
-            found = (
-                self._by_revision(zone, chosen.branch)
-                if self._date_ms is None
-                else self._by_date(zone, chosen.branch)
-            )
-            placed = places.placed(self._reader, found.checkin)
-            branch = None if placed is None else BranchName.parse(placed.branch)
-            if branch is not None and branch.zone != zone:
-                self._named[branch.zone] = replace(found, zone=branch.zone)
+            found = look_up(reader, zone, branch)
+            placed = places.placed(reader, found.checkin)
+            on = None if placed is None else BranchName.parse(placed.branch)
+            if on is not None and on.zone != zone:
+                self._named[on.zone] = replace(found, zone=on.zone)
                 return
-            if not cut.zone_files(zone, self._reader.files(found.checkin)):
+            if not cut.zone_files(zone, reader.files(found.checkin)):
                 raise NotFound(f"{found.how}: the zone was removed")
         except (NotFound, Ambiguous) as exc:
             self.refused[zone] = str(exc)
         else:
             self.found.append(found)
 
-    def _by_revision(self, zone: str, branch: str) -> _Found:
-        checkin = revision.resolve(self._reader, self._refs, zone, self._at, self._now_ms, branch)
+    def _by_revision(self, reader: Reader, zone: str, branch: str) -> _Found:
+        checkin = revision.resolve(reader, LocalRefs(reader), zone, self._at, self._now_ms, branch)
         return _Found(zone, checkin, f"revision {self._at}")
 
-    def _by_date(self, zone: str, branch: str) -> _Found:
+    def _by_date(self, reader: Reader, zone: str, branch: str) -> _Found:
         assert self._date_ms is not None
         date_ms, shown = self._date_ms, instant(self._date_ms)
-        begins = self._refs.begins()
+        refs = LocalRefs(reader)
+        begins = refs.begins()
         if begins is not None and begins <= date_ms:
-            move = self._refs.last_before(BranchName(zone, branch), date_ms)
+            move = refs.last_before(BranchName(zone, branch), date_ms)
             if move is None:
                 raise NotFound(f"{zone}/{branch} had not been published at {shown}")
             return _Found(zone, move.checkin, f"served at {shown}")
-        ref = self._refs.get(BranchName(zone, branch))
+        ref = refs.get(BranchName(zone, branch))
         if ref is None:
             raise NotFound(f"there is no branch {zone}/{branch}")
-        checkin = revision.at_date(self._reader, ref.checkin, date_ms, self._at)
+        checkin = revision.at_date(reader, ref.checkin, date_ms, self._at)
         return _Found(
             zone, checkin, f"the last check-in dated before {shown}, when the publication log had not begun"
         )

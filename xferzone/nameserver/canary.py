@@ -90,7 +90,8 @@ class CanaryView(View):
         return super().rrset(node, rdtype)
 
     def holding(self, host: bytes) -> View:
-        return self.main if self.main.search(host).kind is Kind.CUT else self
+        kinds = self.main.search(host).kind, super().search(host).kind
+        return self.main if Kind.CUT in kinds else self
 
     @property
     def delegating(self) -> View:
