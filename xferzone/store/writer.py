@@ -197,7 +197,9 @@ class Writer(Expecting):
         self.fault("store.inserted", 0.05)
         for artifact in outside:
             chains.raise_stacks(db, sources[artifact], heights[sources[artifact]])
-        new = [(rid,) for raw, rid in zip(raws, rids.values(), strict=True) if raw not in was]
+        clustered = (each.parsed.members for each in came if isinstance(each.parsed, Cluster))
+        known = set(map(chains.id_of, was)).union(*clustered)  # phantoms are in the table already
+        new = [(rid,) for artifact, rid in rids.items() if artifact not in known]
         db.executemany("INSERT INTO unclustered VALUES (?)", new)
         link(self, [_arrived(each, rids[each.artifact], intake) for each in came], waited)
 
