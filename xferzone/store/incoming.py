@@ -23,7 +23,7 @@ from xferzone.store.reader import Reader
 
 MAX_HELD = 32 * 2**20  # bytes of expanded contents at a time; what hangs on others is taken in the next turn
 MAX_CARDS = 1_000_000  # files that check-ins of one turn name, behind the first: 8 bytes each that are shared, else 200
-HELPER_SHARE: Final = 0.28  # of all artifacts: zone files take longer than manifests, and go there and back
+HELPER_SHARE: Final = 0.33  # of all artifacts: zone files take longer than manifests, and go there and back
 WORTH_HELPING: Final = 500  # artifacts, some 40 ms of verifying
 
 
