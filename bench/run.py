@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import clones, foreign, growth, mirrors, pushes, questions, zones
+from bench import clones, foreign, growth, mirrors, pushes, questions, transfers, zones
 from bench.measure import children_seconds, row, timed
 from tests.live import Person, serving, stock_server
 from xferzone.edit.appending import Author
@@ -191,6 +191,7 @@ SECTIONS: dict[str, Callable[[Path], None]] = {
     "foreign": foreign.foreign,
     "mirrors": mirrors.mirrors,
     "dns": questions.dns,
+    "transfers": transfers.transfers,
 }
 
 if __name__ == "__main__":
