@@ -16,8 +16,8 @@ from tests.interop.site import Site, copied, make_project
 from tests.live import PATIENCE_S, Person, Server, serving
 from tests.web.asking import Mirror
 from xferzone.cards import coding
-from xferzone.exchange.follower import Follower
-from xferzone.exchange.following import Following
+from xferzone.exchange.mirror.follower import Follower
+from xferzone.exchange.mirror.following import Following
 from xferzone.refs import LocalRefs
 from xferzone.repository import make
 from xferzone.store import Store, accounts

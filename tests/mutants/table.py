@@ -107,7 +107,7 @@ MUTANTS: Final = (
     Mutant(
         "remember-before-the-refs-followed",
         0,
-        "xferzone/exchange/walked.py",
+        "xferzone/exchange/mirror/walked.py",
         "            self.done.is_new = True\n",
         "            self.done.is_new = True\n"
         "            self.done.cursor = Cursor(told.epoch, told.number, told.position, told.checkin)\n",

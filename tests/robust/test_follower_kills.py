@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.exchange.test_follower import commit, many, sound, standing_whole, tips
+from tests.exchange.mirror.test_follower import commit, many, sound, standing_whole, tips
 from tests.live import PROJECT
 from tests.publish.project import Project, zone_text
 from xferzone.repository import make
@@ -20,7 +20,7 @@ SUICIDE = """
 import os, signal, sys
 from pathlib import Path
 from xferzone.exchange import Follower, Following, Ways
-from xferzone.exchange import taking
+from xferzone.exchange.mirror import taking
 from xferzone.faults import Faults
 from xferzone.replicate.server import Terms, respond
 from xferzone.store import Store

@@ -14,8 +14,8 @@ from xferzone.edit.appending import Author, Commit
 from xferzone.edit.commit import Edit
 from xferzone.edit.replaying import own_forks, replay
 from xferzone.exchange import Options, known_remote
-from xferzone.exchange.follower import Follower
-from xferzone.exchange.following import Following, Ways
+from xferzone.exchange.mirror.follower import Follower
+from xferzone.exchange.mirror.following import Following, Ways
 from xferzone.exchange.publishing import publish_left
 from xferzone.hashing import ArtifactId, short
 from xferzone.publish.publish import publish

@@ -12,8 +12,8 @@ from tests.simulation.story import Story
 from xferzone import exchange
 from xferzone.env import Env
 from xferzone.exchange import Terms
-from xferzone.exchange.follower import Follower
-from xferzone.exchange.following import Via
+from xferzone.exchange.mirror.follower import Follower
+from xferzone.exchange.mirror.following import Via
 from xferzone.exchange.publishing import Later
 from xferzone.replicate import server as server_walk
 from xferzone.sync.client.options import Account

@@ -1,9 +1,9 @@
-"""How a mirror stands to its primaries, as `status` shows it: what the follower has recorded (exchange/standing.py)."""
+"""How a mirror stands to its primaries, as `status` shows it: what exchange/mirror/standing.py recorded."""
 
 from collections.abc import Iterator
 
 from xferzone.cli.output import iso
-from xferzone.exchange.standing import Standing, Standings
+from xferzone.exchange.mirror.standing import Standing, Standings
 from xferzone.transport.url import credentials
 from xferzone.wording import counted
 

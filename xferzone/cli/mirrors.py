@@ -13,7 +13,7 @@ from xferzone.cli import passwords
 from xferzone.config import Replicate
 from xferzone.errors import NotFound, Refused, UsageError
 from xferzone.exchange.known import known_remote
-from xferzone.exchange.standing import standings
+from xferzone.exchange.mirror.standing import standings
 from xferzone.repository.make import make_mirror
 from xferzone.serve.following import Primaries
 from xferzone.store import Store, schema

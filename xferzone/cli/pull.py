@@ -21,9 +21,9 @@ from xferzone.cli.remotes import PULL, Manner, exchanged_with, quiet_option
 from xferzone.cli.serve import duration
 from xferzone.cli.settings import Settings
 from xferzone.errors import Refused, UsageError, XferzoneError
-from xferzone.exchange.follower import Follower
-from xferzone.exchange.following import Following, Pulled, Via
-from xferzone.exchange.lag import Lag
+from xferzone.exchange.mirror.follower import Follower
+from xferzone.exchange.mirror.following import Following, Pulled, Via
+from xferzone.exchange.mirror.lag import Lag
 from xferzone.hashing import short
 from xferzone.observer import size
 from xferzone.publish.follow import BESIDE

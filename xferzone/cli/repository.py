@@ -72,7 +72,7 @@ def status(settings: Settings) -> None:
         found = state.status(reader, refs, now_ms())
     serving = listeners(settings.repository)
     from xferzone.cli import lagging  # what exchanges with peers is behind it, which other verbs do not need
-    from xferzone.exchange.standing import of_role
+    from xferzone.exchange.mirror.standing import of_role
 
     standing = of_role(settings.repository, found.role)
     if settings.json:

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from xferzone.env import Env
     from xferzone.exchange.answer import Reply, Terms, answer
     from xferzone.exchange.clone import clone
-    from xferzone.exchange.follower import Follower
-    from xferzone.exchange.following import Following, Pulled, Ways
     from xferzone.exchange.known import known_remote
+    from xferzone.exchange.mirror.follower import Follower
+    from xferzone.exchange.mirror.following import Following, Pulled, Ways
+    from xferzone.exchange.mirror.standing import standings
     from xferzone.exchange.options import Options, Outcome
     from xferzone.exchange.repair import Repaired, repair
     from xferzone.exchange.room import Room
-    from xferzone.exchange.standing import standings
     from xferzone.exchange.sync import sync
     from xferzone.repository.make import make_mirror
     from xferzone.store.remotes import Remote
@@ -40,23 +40,23 @@ _HOMES: Final = {
     "Account": "xferzone.sync.client.options",
     "Budget": "xferzone.sync.server.budget",
     "Env": "xferzone.env",
-    "Follower": "xferzone.exchange.follower",
-    "Following": "xferzone.exchange.following",
+    "Follower": "xferzone.exchange.mirror.follower",
+    "Following": "xferzone.exchange.mirror.following",
     "Options": "xferzone.exchange.options",
     "Outcome": "xferzone.exchange.options",
-    "Pulled": "xferzone.exchange.following",
+    "Pulled": "xferzone.exchange.mirror.following",
     "Remote": "xferzone.store.remotes",
     "Repaired": "xferzone.exchange.repair",
     "Reply": "xferzone.exchange.answer",
     "Room": "xferzone.exchange.room",
     "Terms": "xferzone.exchange.answer",
-    "Ways": "xferzone.exchange.following",
+    "Ways": "xferzone.exchange.mirror.following",
     "answer": "xferzone.exchange.answer",
     "clone": "xferzone.exchange.clone",
     "known_remote": "xferzone.exchange.known",
     "make_mirror": "xferzone.repository.make",
     "repair": "xferzone.exchange.repair",
-    "standings": "xferzone.exchange.standing",
+    "standings": "xferzone.exchange.mirror.standing",
     "sync": "xferzone.exchange.sync",
 }
 

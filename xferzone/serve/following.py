@@ -1,6 +1,6 @@
 """The process that follows the primaries of a mirror, beside those that answer: run by `up`, restarted by it.
 
-    until TERM, INT or WINCH (another one takes its place)     pull, wait, pull (exchange/follower.py)
+    until TERM, INT or WINCH (another one takes its place)     pull, wait, pull (exchange/mirror/follower.py)
     the repository is no mirror any more (`promote`)           says so, follows nobody, waits for the end
     the repository cannot be read                              says so, and tries again after AGAIN_S
 
@@ -21,9 +21,9 @@ from typing import Final
 
 from xferzone import ready
 from xferzone.errors import Refused, XferzoneError
-from xferzone.exchange.follower import Follower
-from xferzone.exchange.following import Following, Pulled, Via, Ways
-from xferzone.exchange.lag import Lag
+from xferzone.exchange.mirror.follower import Follower
+from xferzone.exchange.mirror.following import Following, Pulled, Via, Ways
+from xferzone.exchange.mirror.lag import Lag
 from xferzone.serve.helpers import compile_in_parallel, compiling, verifying
 from xferzone.store import Store
 from xferzone.sync.client.options import Account

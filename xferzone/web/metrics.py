@@ -21,7 +21,7 @@ import falcon
 from xferzone import metrics
 from xferzone.counters import Counters
 from xferzone.errors import XferzoneError
-from xferzone.exchange.standing import of_role
+from xferzone.exchange.mirror.standing import of_role
 from xferzone.refs import LocalRefs
 from xferzone.transport.url import credentials
 from xferzone.web.repository import Repository

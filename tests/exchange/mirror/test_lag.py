@@ -3,8 +3,8 @@
 import itertools
 
 from xferzone.errors import Busy, PeerError
-from xferzone.exchange.following import Pulled
-from xferzone.exchange.lag import MAX_REASONS, Lag, Turn
+from xferzone.exchange.mirror.following import Pulled
+from xferzone.exchange.mirror.lag import MAX_REASONS, Lag, Turn
 
 WHOLE = Pulled("http://a/", "walk", False, 1, 0, 0, 0, 0.0)
 

@@ -6,8 +6,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from xferzone.errors import Denied, PeerError
-from xferzone.exchange.following import MAX_BACK_OFF_S, Following, Via, Ways
-from xferzone.exchange.standing import Standing
+from xferzone.exchange.mirror.following import MAX_BACK_OFF_S, Following, Via, Ways
+from xferzone.exchange.mirror.standing import Standing
 from xferzone.publish.follow import Kept
 from xferzone.replicate.client import Client, Cursor, Wire
 from xferzone.transport import Transport

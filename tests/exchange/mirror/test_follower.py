@@ -19,9 +19,9 @@ from xferzone.edit.appending import Author
 from xferzone.edit.commit import Edit
 from xferzone.env import SYSTEM, Env
 from xferzone.errors import Busy, Denied, PeerError, Refused
-from xferzone.exchange import standing, taking
-from xferzone.exchange.follower import Follower
-from xferzone.exchange.following import Following, Pulled, Via, Ways
+from xferzone.exchange.mirror import standing, taking
+from xferzone.exchange.mirror.follower import Follower
+from xferzone.exchange.mirror.following import Following, Pulled, Via, Ways
 from xferzone.faults import Faults
 from xferzone.hashing import ArtifactId, is_named
 from xferzone.refs import LocalRefs

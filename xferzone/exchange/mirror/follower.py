@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from xferzone.errors import Busy, Cancelled, Denied, PeerError, Refused, UsageError, XferzoneError
-from xferzone.exchange import by_xfer, standing
-from xferzone.exchange.fetching import Fetching
-from xferzone.exchange.following import INTERVAL_S, Following, Pulled, Ways
-from xferzone.exchange.moving import Moving, joined
-from xferzone.exchange.primary import Primary
-from xferzone.exchange.walked import MANY_MOVES, Aids, Pull, Walked
+from xferzone.exchange.mirror import by_xfer, standing
+from xferzone.exchange.mirror.fetching import Fetching
+from xferzone.exchange.mirror.following import INTERVAL_S, Following, Pulled, Ways
+from xferzone.exchange.mirror.moving import Moving, joined
+from xferzone.exchange.mirror.primary import Primary
+from xferzone.exchange.mirror.walked import MANY_MOVES, Aids, Pull, Walked
 from xferzone.publish.follow import Kept
 from xferzone.refs import LocalRefs
 from xferzone.replicate.client import Cursor, NoWalk, TooMany

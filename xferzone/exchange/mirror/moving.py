@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from xferzone.errors import CorruptArtifact, NotFound, PeerError
-from xferzone.exchange.following import Following
+from xferzone.exchange.mirror.following import Following
 from xferzone.faults import fault
 from xferzone.hashing import ArtifactId
 from xferzone.publish import beforehand

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from xferzone.errors import Busy, XferzoneError
-from xferzone.exchange.following import Pulled
+from xferzone.exchange.mirror.following import Pulled
 
 MAX_REASONS: Final = 20  # told of one lag; ours. Peers choose the words, and primaries may fail in turns
 

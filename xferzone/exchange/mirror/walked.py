@@ -16,11 +16,11 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from xferzone.errors import PeerError
-from xferzone.exchange.fetching import Fetching, Record
-from xferzone.exchange.following import Following
-from xferzone.exchange.meanwhile import Meanwhile
-from xferzone.exchange.moving import Moving
-from xferzone.exchange.taking import Taking
+from xferzone.exchange.mirror.fetching import Fetching, Record
+from xferzone.exchange.mirror.following import Following
+from xferzone.exchange.mirror.meanwhile import Meanwhile
+from xferzone.exchange.mirror.moving import Moving
+from xferzone.exchange.mirror.taking import Taking
 from xferzone.faults import fault
 from xferzone.hashing import ArtifactId
 from xferzone.publish.beforehand import Begin

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.exchange.test_follower import FIRST, OPS, Make, mirror, network, primary, serials
+from tests.exchange.mirror.test_follower import FIRST, OPS, Make, mirror, network, primary, serials
 from tests.publish.project import ZONE, Project, zone_text
-from xferzone.exchange import meanwhile
-from xferzone.exchange.following import Following
-from xferzone.exchange.meanwhile import Meanwhile
+from xferzone.exchange.mirror import meanwhile
+from xferzone.exchange.mirror.following import Following
+from xferzone.exchange.mirror.meanwhile import Meanwhile
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.publish.served import compile_all
 from xferzone.refs import LocalRefs, State

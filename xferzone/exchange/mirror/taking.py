@@ -9,7 +9,7 @@ from typing import Final
 
 from xferzone.env import Env
 from xferzone.errors import CorruptArtifact, MalformedDelta, PeerError
-from xferzone.exchange.fetching import Record
+from xferzone.exchange.mirror.fetching import Record
 from xferzone.faults import Faults, fault
 from xferzone.hashing import ArtifactId
 from xferzone.replicate.batch import Unsent

@@ -11,11 +11,11 @@ from typing import Final
 from xferzone.cards import Clone, Push, parse_cards
 from xferzone.cards.body import COMPRESSED, decode_body, encode_body
 from xferzone.errors import PeerError
-from xferzone.exchange.following import Following
+from xferzone.exchange.mirror.following import Following
+from xferzone.exchange.mirror.primary import Primary
+from xferzone.exchange.mirror.walked import Walked
 from xferzone.exchange.options import Options
-from xferzone.exchange.primary import Primary
 from xferzone.exchange.sync import sync
-from xferzone.exchange.walked import Walked
 from xferzone.replicate.client import Wire
 from xferzone.store import Store
 from xferzone.store.remotes import origin

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from xferzone.exchange import standing
-from xferzone.exchange.standing import MAX_ERROR, Standing
+from xferzone.exchange.mirror import standing
+from xferzone.exchange.mirror.standing import MAX_ERROR, Standing
 
 
 def told(path: Path, error: str) -> str:
