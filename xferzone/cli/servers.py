@@ -47,6 +47,7 @@ from xferzone.serve.listening import CannotListen, Endpoint, Listening
 from xferzone.serve.notify import ServiceManager
 from xferzone.serve.process import seek_cycles_often
 from xferzone.serve.publications import log_publications
+from xferzone.serve.renewing import renew_indexes
 from xferzone.serve.running import announced, listeners
 from xferzone.serve.supervise import supervise
 from xferzone.store import Store
@@ -283,6 +284,7 @@ class Servers:
         def agent_() -> None:
             if "http" not in self._parts:  # else a worker does
                 log_publications(self._repository, self._counters)
+            renew_indexes(self._repository)
             agent.main(self._repository, self._listening.take("dns"), terms, self._counters, handover)
 
         def answerer_(number: int) -> None:

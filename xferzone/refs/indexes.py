@@ -4,19 +4,20 @@ A number depends on the zone and the file alone (zone/compile.py), so a rebuild 
 An index is kept while a ref uses it, and one move longer for responders that open it late.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
 from xferzone.errors import XferzoneError
 from xferzone.hashing import ArtifactId
-from xferzone.refs.served import expanded
+from xferzone.refs.served import MAX_INDEX, expanded
 from xferzone.store import frames
 from xferzone.store.chains import id_of
 from xferzone.store.reader import Reader
 from xferzone.store.sql import selected
 from xferzone.store.writer import Writer
 from xferzone.zone.compile import IndexRow
+from xferzone.zone.former import current
 
 _OF_ZONE = "SELECT number, file, first, last, soa, records FROM zone_index WHERE zone = ?"
 
@@ -49,6 +50,28 @@ def content(reader: Reader, number: int) -> bytes:
     """A compiled index; empty if there is no such number. Raises ValueError or XferzoneError where it is damaged."""
     row = reader.db.execute("SELECT content FROM zone_index WHERE number = ?", (number,)).fetchone()
     return b"" if row is None else expanded(row[0])
+
+
+def numbers(reader: Reader) -> list[int]:
+    """The numbers of all indexes."""
+    return [number for (number,) in reader.db.execute("SELECT number FROM zone_index")]
+
+
+def renewed(reader: Reader, number: int) -> bytes | None:
+    """The frame that an index of a former layout has in today's; None: it needs no other, or cannot be read."""
+    row = reader.db.execute("SELECT content FROM zone_index WHERE number = ?", (number,)).fetchone()
+    try:
+        kept = b"" if row is None else frames.expand(row[0], MAX_INDEX)
+        made = current(kept)
+    except (ValueError, XferzoneError):
+        return None
+    return None if made is kept else frame(made)
+
+
+def renew(writer: Writer, frames_: Mapping[int, bytes]) -> None:
+    """Keep indexes, by number, as those frames, as far as they are still there."""
+    rows = [(kept_as, number) for number, kept_as in frames_.items()]
+    writer.db.executemany("UPDATE zone_index SET content = ? WHERE number = ?", rows)
 
 
 def frame(content: bytes) -> bytes:
