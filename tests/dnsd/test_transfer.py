@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import dataclasses
 import logging
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ import pytest
 
 from tests.dnsd.test_following import World
 from xferzone.config import Network
-from xferzone.dnsd import access
+from xferzone.dnsd import access, agent, transfer
 from xferzone.dnsd.agent import Agent
 from xferzone.dnsd.following import ServedZones, open_zones
 from xferzone.dnsd.terms import Allowed, Key, Pin, Terms, ZoneTerms
@@ -185,5 +186,55 @@ def test_a_transfer_is_of_one_version_and_others_are_answered_meanwhile(world: W
         writer.close()
         last = dns.message.from_wire(messages[-1])
         assert last.answer[-1][0].serial == 5
+
+    talk(world, terms(HERE), lambda port: asyncio.run(conversation(port)))
+
+
+def test_of_many_transfers_at_once_some_wait_and_are_refused_in_the_end_while_others_are_answered(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = f"TXT {'a' * 250} {'b' * 250}"
+    world.put("example.com", *(f"host{number} 300 {said}" for number in range(12_000)))
+    monkeypatch.setattr(transfer, "PATIENCE", 0.5)  # seconds
+    question = dns.message.make_query("example.com.", "AXFR", use_edns=False).to_wire()
+
+    async def conversation(port: int) -> None:
+        taken = []
+        for _ in range(transfer.MAX_PER_CLIENT + 3):  # which take nothing beyond what their sockets hold
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=4096)
+            writer.write(len(question).to_bytes(2) + question)
+            taken.append((reader, writer))
+        answer = await asyncio.to_thread(
+            dns.query.tcp, dns.message.make_query("host1.example.com.", "TXT"), "127.0.0.1", 20, port
+        )
+        assert answer.answer
+        rcodes = []
+        for reader, _ in taken:
+            await reader.readexactly(2)
+            rcodes.append((await reader.readexactly(12))[3] & 15)
+        assert rcodes.count(dns.rcode.REFUSED) == 3
+        for _, writer in taken:
+            writer.close()
+
+    talk(world, terms(HERE), lambda port: asyncio.run(conversation(port)))
+    assert "rule='at most 4 transfers of a client, 8 in all'" in caplog.text
+
+
+def test_who_takes_nothing_loses_its_transfer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = f"TXT {'a' * 250} {'b' * 250}"
+    world.put("example.com", *(f"host{number} 300 {said}" for number in range(12_000)))
+    monkeypatch.setattr(agent, "IDLE", 0.3)  # seconds
+    question = dns.message.make_query("example.com.", "AXFR", use_edns=False).to_wire()
+
+    async def conversation(port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=4096)
+        writer.write(len(question).to_bytes(2) + question)
+        await asyncio.sleep(3)
+        size = 0
+        with contextlib.suppress(ConnectionResetError):
+            while came := await reader.read(65_536):
+                size += len(came)
+        assert 0 < size < 6_000_000  # the zone has more
+        writer.close()
 
     talk(world, terms(HERE), lambda port: asyncio.run(conversation(port)))
