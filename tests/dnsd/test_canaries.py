@@ -155,6 +155,15 @@ def test_answers_that_were_kept_die_with_either_branch(world: World) -> None:
     assert responder.made == 4
 
 
+def test_a_process_has_open_what_both_branches_are_served_from_and_no_more(world: World) -> None:
+    world.put("next", "www 300 A 192.0.2.2")
+    zones = world.serve(canary=CANARY)
+    for last in range(3, 9):
+        world.put("next" if last % 2 else "main", f"www 300 A 192.0.2.{last}")
+        ask(zones, IN_CANARY)
+    assert len(zones._parts._open) == 2
+
+
 def test_the_same_client_gets_the_same_in_every_process(world: World) -> None:
     world.put("next", "www 300 A 192.0.2.2")
     subnets = [bytes((198, 18 + number // 256, number % 256, 1)) for number in range(1000)]

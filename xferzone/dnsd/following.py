@@ -196,11 +196,13 @@ class ServedZones(Zones):
     def _put(self, zone: str) -> None:
         """Serve a zone, whose branches were seen, anew, or no longer."""
         self._uncompiled.discard(zone)
-        self._serve(zone, self._stands[zone].get(self._terms.of(zone).branch))
+        chosen, stands = self._terms.of(zone), self._stands[zone]
+        canary = None if chosen.canary is None else stands.get(chosen.canary.branch)
+        self._serve(zone, stands.get(chosen.branch), canary)
 
-    def _serve(self, zone: str, served: ServedZone | None) -> None:
+    def _serve(self, zone: str, served: ServedZone | None, canary: ServedZone | None = None) -> None:
         name = _wire(zone)
-        numbers = () if served is None else served.numbers
+        numbers = tuple(number for each in (served, canary) if each is not None for number in each.numbers)
         self._parts.drop(set(self._numbers.get(name, ())).difference(numbers))
         self._numbers[name] = numbers
         if served is None or served.state is State.REMOVED:
