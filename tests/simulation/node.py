@@ -40,7 +40,7 @@ class Node:
         env: its clock, which is `skew_ms` ahead of the true one.
         crashed: a process died since this was last looked at.
         has_left: its server has left something to be published.
-        is_rotten: its disk has damaged an artifact that others have.
+        is_rotten: its disk has damaged an artifact, and there is a backup.
     """
 
     def __init__(self, name: str, path: Path, luck: Luck, story: Story, skew_ms: int) -> None:

@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tests.simulation.node import EDITORS, READER, RIGHTS, Node
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 #: Of files, the older versions that came last; artifacts that are read to publish are newer, or check-ins.
 _OLDER: Final = """SELECT rid, hash, content FROM blob WHERE source IS NOT NULL AND length(content) > 0
-                   AND rid NOT IN (SELECT rid FROM checkin) ORDER BY rid DESC LIMIT 6"""
+                   AND rid NOT IN (SELECT rid FROM checkin) ORDER BY rid DESC LIMIT 3"""
 
 
 def change_rights(world: "World", node: Node) -> str:
@@ -41,33 +42,30 @@ def restore_rights(_world: "World", node: Node) -> str:
 
 
 def rot(world: "World", node: Node) -> str:
-    """A bit flips on the disk, in a file's older version that others have, too."""
+    """A bit flips on the disk, in a file's older version. There is a backup."""
     if node.is_rotten or not world.luck.strikes("disk.rot", 2.5):
         return "looks at the disk"
     with closing(sqlite3.connect(node.path)) as db, db:
         rows = db.execute(_OLDER).fetchall()
-        held = [row for row in rows if any(_has(world.nodes[name], row[1]) for name in EDITORS)]
-        if not held:
+        if not rows:
             return "the disk is well"
-        rid, name, frame = world.luck.one_of(held)
+        _backup(node).unlink(missing_ok=True)
+        with Store.open(node.path) as store:
+            store.back_up(_backup(node))
+        rid, name, frame = world.luck.one_of(rows)
         db.execute("UPDATE blob SET content = ? WHERE rid = ?", (world.network.flipped(frame), rid))
     node.is_rotten = True
     return f"ROT: {short(id_of(name))} is damaged on the disk"
 
 
-def mend(world: "World", node: Node) -> str:
-    """What is damaged on the disk is replaced by what others have."""
+def mend(_world: "World", node: Node) -> str:
+    """What is damaged on the disk is replaced by what the backup has."""
     if not node.is_rotten:
         return "nothing to mend"
-    with node.process("repair") as process:
-        for name in EDITORS:
-            with Store.open(world.nodes[name].path) as other:
-                damaged = find_damaged(process.store)
-                repair_from(process.store, other, damaged)
-        node.is_rotten = bool(find_damaged(process.store))
+    with node.process("repair") as process, Store.open(_backup(node)) as backup:
+        node.is_rotten = bool(repair_from(process.store, backup, find_damaged(process.store)).damaged)
     return "is damaged still" if node.is_rotten else "is mended"
 
 
-def _has(node: Node, name: bytes) -> bool:
-    with Store.open(node.path) as store, store.reader() as reader:
-        return reader.has(id_of(name))
+def _backup(node: Node) -> Path:
+    return node.path.with_suffix(".backup")

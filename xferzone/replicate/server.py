@@ -258,7 +258,7 @@ class _Responding:
     def _refs(self, reader: Reader, tag: str, since: Since | None) -> WalkReply:
         if not self._is_news(reader, tag, since):
             return replying.bare(304, etag=f'"{tag}"', cache_control="no-cache")
-        is_short = fails(self._terms.faults, "walk.server-short-list", 0.5)
+        is_short = fails(self._terms.faults, "walk.server-short-list", 1.0)
         found = told.refs(reader, since, _SHORT_LIST if is_short else told.MAX_TOLD)
         etag = f'"{found.epoch}.{found.number}.{found.position}"'
         return replying.told(found, self._accepted, etag=etag)
