@@ -12,6 +12,7 @@ from xferzone.config import (
     Config,
     Dns,
     Duration,
+    Grant,
     Http,
     Network,
     Zone,
@@ -220,6 +221,16 @@ def test_an_option_sets_its_setting_in_each_zone_and_in_the_rest() -> None:
     loaded = load(Config, Sources(PATH, "[[zone]]\nname = 'a'\nbranch = 'b'\nat = 'c'\n", {}, options))
     assert loaded.config.zone == (Zone("a", "stable", at="c"), Zone("*", "stable"))
     assert [loaded.origin("zone", number, "branch") for number in (0, 1)] == ["--branch", "--branch"]
+
+
+def test_an_element_of_what_an_option_or_a_variable_replaced_came_from_there() -> None:
+    text = "[dns]\nlisten = ['127.0.0.1:1']\nzones = ['a']\n[[zone]]\nname = 'a'\ntransfer = ['::1']\n"
+    options = {("zone", "transfer"): ((Grant("::2"),), "--allow-transfer")}
+    loaded = load(Config, Sources(PATH, text, {"XFERZONE_DNS__LISTEN": "127.0.0.1:2"}, options))
+    assert loaded.origin("dns", "listen", 0) == "XFERZONE_DNS__LISTEN"
+    assert loaded.origin("dns", "zones", 0) == f"{PATH}:3"
+    assert [loaded.origin("zone", number, "transfer", 0) for number in (0, 1)] == ["--allow-transfer"] * 2
+    assert loaded.origin("zone", 0, "name") == f"{PATH}:5"
 
 
 def test_all_faults_are_told_at_once() -> None:

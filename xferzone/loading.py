@@ -160,9 +160,16 @@ class _Reading:
         elif key in table:
             origin, path = self.origins[at], self.sources.path
             value = self._converted(at, None, field_, lambda: converted(table[key], field_.type, True, path))
+        if key in table and origin != self.origins.get(at):
+            self._pass_over(lambda each: each[: len(at)] == at)
         self.origins[at] = origin
         self.settings.append(Setting(section, key, value, origin))
         return value
+
+    def _pass_over(self, is_overridden: Callable[[At], bool]) -> None:
+        """Forget where in the file those stand whose value comes from elsewhere."""
+        for at in [each for each in self.origins if is_overridden(each)]:
+            del self.origins[at]
 
     def _converted(
         self, at: At, origin: str | None, field_: msgspec.structs.FieldInfo, made: Callable[[], object]
@@ -191,6 +198,7 @@ class _Reading:
             )
             return ()
         options = {key: option for (section, key), option in self.sources.options.items() if section == name}
+        self._pass_over(lambda each: each[0] == name and len(each) > 2 and each[2] in options)
         tables = [*(given or ()), *([{"name": "*"}] if options else [])]
         made = []
         for number, table in enumerate(tables):
