@@ -39,6 +39,7 @@ soak: peers $(VENV)/developed ## An hour of mutated requests, writers, kills and
 	$(BIN)/python -m tests.robust.damaged 300  # ten minutes: of each road half
 	$(BIN)/python -m tests.mutants
 	$(BIN)/python -m tests.nameserver.differential 100000
+	$(BIN)/python -m tests.nameserver.peers.chance 20000
 	$(BIN)/python -m tests.robust.soak $(SECONDS) $(SEED)
 
 fuzz: $(VENV)/developed ## Octets that chance made for every parser, MINUTES of each; what breaks one goes to build/fuzz

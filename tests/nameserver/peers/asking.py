@@ -3,6 +3,7 @@
 with Udp(port) as way:
     way.ask(message)
 by_udp([port, port], message, message)      where silence may be the answer
+by_windows(port, messages)                  where they are many
 by_tcp(port, message, message)
 """
 
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 from typing import Final
 
 PATIENCE: Final = 5.0  # seconds for an answer
+WINDOW: Final = 50  # messages
 _PACE: Final = 0.002  # seconds between two messages that nobody waits for
 
 
@@ -57,6 +59,26 @@ def by_udp(ports: Sequence[int], *messages: bytes) -> list[list[bytes | None]]:
         deadline = time.monotonic() + PATIENCE
         while (left := deadline - time.monotonic()) > 0:
             _take(clients, found, left)
+    return found
+
+
+def by_windows(port: int, messages: Sequence[bytes]) -> list[bytes | None]:
+    """The answers to many messages, WINDOW at a time, each sent again if it had none; None: not then either."""
+    found: list[bytes | None] = [None] * len(messages)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.connect(("127.0.0.1", port))
+        for seconds, size in ((0.3, WINDOW), (1.0, 8 * WINDOW)):
+            left = [number for number, answer in enumerate(found) if answer is None]
+            for start in range(0, len(left), size):
+                window = left[start : start + size]
+                for number in window:
+                    client.send(number.to_bytes(2) + messages[number][2:])
+                while (
+                    any(found[number] is None for number in window)
+                    and select.select([client], [], [], seconds)[0]
+                ):
+                    answer = client.recv(65535)
+                    found[int.from_bytes(answer[:2])] = answer
     return found
 
 

@@ -62,7 +62,7 @@ def _serves_all(port: int) -> bool:
 
 def _nsd(scratch: Path, port: int, every_option: bool) -> list[str]:
     zones = "".join(f'zone:\n  name: "{zone}"\n  zonefile: "{_file(zone)}"\n' for zone in ZONES)
-    more = f'  nsid: "ascii_{NAME}"\n  identity: "{NAME}"\n  version: "{VERSION}"\n'
+    more = f'  rrl-ratelimit: 0\n  nsid: "ascii_{NAME}"\n  identity: "{NAME}"\n  version: "{VERSION}"\n'
     more += f'  answer-cookie: yes\n  cookie-secret: "{SECRET.hex()}"\n'
     config = scratch / "nsd.conf"
     config.write_text(
