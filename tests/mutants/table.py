@@ -36,14 +36,14 @@ class Mutant(NamedTuple):
 MUTANTS: Final = (
     Mutant(
         "drop-a-phantom",
-        9,
+        6,
         "xferzone/store/link.py",
         'db.executemany("INSERT OR IGNORE INTO awaited VALUES (?, ?)", missing)',
         'db.executemany("INSERT OR IGNORE INTO awaited VALUES (?, ?)", missing[1:])',
     ),
     Mutant(
         "skip-a-verify",
-        14,
+        6,
         "xferzone/store/incoming.py",
         "        if not is_named(artifact, content):\n",
         "        if False:\n",
@@ -57,7 +57,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "misorder-a-budget",
-        0,
+        39,
         "xferzone/replicate/told.py",
         "    reached = stands[-1].number if is_cut else newest\n",
         "    reached = newest\n",
@@ -71,42 +71,42 @@ MUTANTS: Final = (
     ),
     Mutant(
         "publish-what-is-not-complete",
-        0,
+        48,
         "xferzone/store/link.py",
         "    behind.hold(db, changed)\n",
         "    behind.hold(db, ())\n",
     ),
     Mutant(
         "move-a-ref-before-its-artifacts",
-        0,
+        7,
         "xferzone/publish/follow.py",
         "        broken = ancestry.broken(self.writer, tips.values())\n",
         "        broken = set[ArtifactId]()\n",
     ),
     Mutant(
         "forget-the-deletion",
-        2,
+        5,
         "xferzone/publish/follow.py",
         "            return State.REMOVED\n",
         "            return State.SERVED\n",
     ),
     Mutant(
         "forget-the-controls-of-the-cursor",
-        0,
+        3,
         "xferzone/replicate/told.py",
         "        controls=marks.controls,\n",
         "        controls=[],\n",
     ),
     Mutant(
         "move-a-mirror-back",
-        27,
+        13,
         "xferzone/publish/follow.py",
         "        if self.writer.role == schema.MIRROR and not self.accepts_clobber:\n",
         "        if False:\n",
     ),
     Mutant(
         "remember-before-the-refs-followed",
-        0,
+        14,
         "xferzone/exchange/mirror/walked.py",
         "            self.done.is_new = True\n",
         "            self.done.is_new = True\n"
@@ -121,7 +121,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "take-a-refusal-for-a-push",
-        1,
+        4,
         "xferzone/sync/client/session.py",
         "is_taken=not (self.errors or self.is_denied)",
         "is_taken=True",
