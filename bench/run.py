@@ -1,7 +1,7 @@
 """Measure the figures of docs/performance.md and print them as a table: `make bench`, some ten minutes.
 
     run.py [SECTION...]     latency large bulk many commits growth pushes clones foreign mirrors
-                            dns uncached; all of them
+                            dns uncached transfers; all of them
 
 Each figure is a median with its range. If a peer does the same work, both take turns in the same run, and the ratio is
 what counts. The other figures have bounds of their own.

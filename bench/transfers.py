@@ -123,14 +123,15 @@ def _transfer(port: int, rdtype: int, serial: int | None = None) -> int:
     if serial is not None:
         soa = b"\0\0" + struct.pack(">5L", serial, 1, 1, 1, 1)
         asked += b"\xc0\x0c" + struct.pack(">2HLH", _SOA, 1, 0, len(soa)) + soa
-    size, ends = 0, 2 if serial is None else 4
+    size, count, is_whole = 0, 0, False
     with socket.create_connection(("127.0.0.1", port)) as client, client.makefile("rb", 1 << 20) as read:
         client.sendall(len(asked).to_bytes(2) + asked)
-        while ends > 0:
+        while not is_whole:
             message = read.read(int.from_bytes(read.read(2)))
-            size += len(message)
-            # Of a whole zone only the first and the last message have SOA records of the apex.
-            ends -= message.count(b"\xc0\x0c\0\6\0\1")
+            assert message, "the connection has ended early"
+            size, count = size + len(message), count + int.from_bytes(message[6:8])
+            # The last record is an SOA: its type stands before a TTL, a length, two names and five numbers.
+            is_whole = count > 1 and b"\0\6\0\1" in message[-90:]
     return size
 
 

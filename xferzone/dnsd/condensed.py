@@ -109,11 +109,11 @@ def _by_lines(
 def _has_plain_lines(content: bytes) -> bool:
     if _LINES.fullmatch(content) is None:
         return False
-    ttls: dict[tuple[bytes, bytes], bytes] = {}
-    return all(
-        ttls.setdefault((owner, kind), ttl) == ttl or kind in _SEVERAL
-        for owner, ttl, kind in _TTL.findall(content)
-    )
+    rows = set(_TTL.findall(content))
+    if len(rows) == len({(owner, kind) for owner, _, kind in rows}):
+        return True
+    plain = [row for row in rows if row[2] not in _SEVERAL]
+    return len(plain) == len({(owner, kind) for owner, _, kind in plain})
 
 
 def _read(lines: Iterable[bytes], zone: str) -> list[Record]:
