@@ -274,10 +274,9 @@ class Servers:
         return Program("http arbiter", run)
 
     def _responder(self, config: Config, terms: Terms) -> list[Program]:
-        from xferzone.dnsd import agent, answerer
-        from xferzone.dnsd.handover import Handover
+        from xferzone.dnsd import agent, answerer, handover
 
-        handover = Handover()
+        pair = handover.Handover()
         workers = config.dns.workers or len(os.sched_getaffinity(0))
         terms = dataclasses.replace(terms.for_answerers(workers, self._cookie_secret), parts=self._directory)
 
@@ -285,19 +284,17 @@ class Servers:
             if "http" not in self._parts:  # else a worker does
                 log_publications(self._repository, self._counters)
             renew_indexes(self._repository)
-            agent.main(self._repository, self._listening.take("dns"), terms, self._counters, handover)
+            agent.main(self._repository, self._listening.take("dns"), terms, self._counters, pair)
 
         def answerer_(number: int) -> None:
             given = self._listening.take_udp(number, workers)
-            answerer.main(self._repository, config.dns.listen, terms, self._counters, given, handover)
+            answerer.main(self._repository, config.dns.listen, terms, self._counters, given, pair)
 
         # Until all are up, no more than there are now.
         self._counters.expected = min(workers, self._answerers or workers)
         self._answerers = workers
-        answerers = [
-            Program(f"dns answerer {number + 1}", functools.partial(answerer_, number))
-            for number in range(workers)
-        ]
+        runs = [functools.partial(answerer_, number) for number in range(workers)]
+        answerers = [Program(f"dns answerer {number}", run) for number, run in enumerate(runs, 1)]
         return [Program("dns agent", agent_), *answerers]
 
     def _tell(self) -> None:
