@@ -40,6 +40,7 @@ soak: peers $(VENV)/developed ## An hour of mutated requests, writers, kills and
 	$(BIN)/python -m tests.mutants
 	$(BIN)/python -m tests.nameserver.differential 100000
 	$(BIN)/python -m tests.nameserver.peers.chance 20000
+	XFERZONE_FLOOD_S=600 $(BIN)/python -m pytest --timeout 900 tests/robust/test_dns_floods.py
 	$(BIN)/python -m tests.robust.soak $(SECONDS) $(SEED)
 
 fuzz: $(VENV)/developed ## Octets that chance made for every parser, MINUTES of each; what breaks one goes to build/fuzz
