@@ -11,7 +11,6 @@ import contextlib
 import dataclasses
 import errno
 import functools
-import itertools
 import logging
 import os
 import secrets
@@ -26,7 +25,7 @@ from xferzone import metrics
 from xferzone.cli import mirrors
 from xferzone.cli.configuration import Chosen, Files
 from xferzone.cli.settings import now_ms, occasion
-from xferzone.config import Address, Config
+from xferzone.config import Config
 from xferzone.counters import Counters
 from xferzone.dnsd import onward, pinned
 from xferzone.dnsd.parts import shared_directory
@@ -43,7 +42,7 @@ from xferzone.serve.activation import Activated
 from xferzone.serve.children import Program
 from xferzone.serve.following import Primaries
 from xferzone.serve.helpers import compile_in_parallel
-from xferzone.serve.listening import CannotListen, Endpoint, Listening
+from xferzone.serve.listening import CannotListen, Endpoint, Listening, overlapping
 from xferzone.serve.notify import ServiceManager
 from xferzone.serve.process import seek_cycles_often
 from xferzone.serve.publications import log_publications
@@ -199,12 +198,12 @@ class Servers:
     def _listen(self, loaded: Loaded[Config]) -> None:
         addresses = {part: getattr(loaded.config, part).listen for part in self._parts}
         endpoints = [Endpoint(part, address) for part in self._parts for address in addresses[part]]
-        if (twice := _overlapping(endpoints)) is not None:
+        if (twice := overlapping(endpoints)) is not None:
             first, second = twice
             raise CannotServe(
                 f"{first} and {second} exclude each other: choose another port {self._remedy(second.what, loaded)}"
             )
-        if strangers := list(self._listening.activated.strangers(*_tcp_and_udp(endpoints))):
+        if strangers := self._listening.strangers(endpoints):
             raise CannotServe(
                 f"systemd listens on {', '.join(strangers)}, which no `listen` of the configuration has"
             )
@@ -361,17 +360,6 @@ class Servers:
         self._log_as(chosen.config)
         self._tell_doubts(chosen)
         return self._programs(chosen)
-
-
-def _overlapping(endpoints: Sequence[Endpoint]) -> tuple[Endpoint, Endpoint] | None:
-    """The first two of them that cannot be bound together."""
-    pairs = itertools.combinations(endpoints, 2)
-    return next(((first, second) for first, second in pairs if first.overlaps(second)), None)
-
-
-def _tcp_and_udp(endpoints: Sequence[Endpoint]) -> tuple[list[Address], list[Address]]:
-    """The addresses that are listened on by TCP, and by UDP."""
-    return [each.address for each in endpoints], [each.address for each in endpoints if each.what == "dns"]
 
 
 def _compile(store: Store) -> None:

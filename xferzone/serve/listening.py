@@ -9,6 +9,7 @@ gives the questions of one that died to the others.
 What systemd has bound (activation.py) is not bound again, and never closed here.
 """
 
+import itertools
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -51,6 +52,12 @@ class CannotListen(CannotServe):
         self.errno = cause.__cause__.errno if isinstance(cause.__cause__, OSError) else None
 
 
+def overlapping(endpoints: Sequence[Endpoint]) -> tuple[Endpoint, Endpoint] | None:
+    """The first two of them that cannot be bound together."""
+    pairs = itertools.combinations(endpoints, 2)
+    return next(((first, second) for first, second in pairs if first.overlaps(second)), None)
+
+
 class Listening:
     """The sockets, by endpoint."""
 
@@ -83,6 +90,11 @@ class Listening:
                 each.close()
         self.activated.close_udp()
         return [each for endpoint, each in self._bound.items() if endpoint.what in what]
+
+    def strangers(self, endpoints: Sequence[Endpoint]) -> list[str]:
+        """The sockets of systemd for addresses that are not among `endpoints`."""
+        udp = [each.address for each in endpoints if each.what == "dns"]
+        return list(self.activated.strangers([each.address for each in endpoints], udp))
 
     def close(self) -> None:
         """Listen on nothing."""
