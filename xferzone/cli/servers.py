@@ -77,9 +77,7 @@ class Servers:
         self._primaries: Primaries | None = None  # None: nobody is followed
         self._counters = Counters(metrics.SIZE)
         self._answerers = 0  # that the configuration asks for
-        self._cookie_secret = secrets.token_bytes(
-            KEY_SIZE
-        )  # of all processes of DNS, unless the configuration has others
+        self._cookie_secret = secrets.token_bytes(KEY_SIZE)  # unless the configuration has others
         self._directory: Path | None = None  # where processes of DNS share compiled zone files
         self._manager = ServiceManager()
 
@@ -107,7 +105,8 @@ class Servers:
             chosen = self._pinned(chosen)
             self._bind(chosen)
             refused.pop_all()
-        with contextlib.closing(self._listening), self._note, self._shared() as self._directory:
+        shared = shared_directory("dns" in self._parts)
+        with contextlib.closing(self._listening), self._note, shared as self._directory:
             try:
                 supervise(
                     self._programs(chosen),
@@ -120,9 +119,6 @@ class Servers:
                 _tidy(self._repository)
         with contextlib.suppress(OSError):  # the terminal has hung up
             self._say("stopped")
-
-    def _shared(self) -> contextlib.AbstractContextManager[Path | None]:
-        return shared_directory() if "dns" in self._parts else contextlib.nullcontext()
 
     def _chosen_primaries(self, loaded: Loaded[Config]) -> Primaries | None:
         """Whom to follow, and how; None: nobody. Nothing is made or changed.

@@ -96,7 +96,7 @@ class Answerer:
         self._zones = zones
         self._listen = listen
         self._offers = zones.terms.options.offers()
-        self._responder = Responder(zones, offers=self._offers)
+        self._responder = Responder(zones, zones.terms.kept, offers=self._offers)
         self._giving = None if handover is None else Giving(handover, zones, zones.terms.keys)
         if self._giving is not None:
             self._responder.takes = self._giving.takes

@@ -94,8 +94,11 @@ class Parts:
 
 
 @contextlib.contextmanager
-def shared_directory() -> Iterator[Path | None]:
-    """A directory for a server and all that it forks. None: it cannot be made."""
+def shared_directory(answers: bool = True) -> Iterator[Path | None]:
+    """A directory for a server that `answers` DNS, and all that it forks. None: it cannot be made, or it does not."""
+    if not answers:
+        yield None
+        return
     with contextlib.ExitStack() as stack:
         _remove_abandoned()
         try:

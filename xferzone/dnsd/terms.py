@@ -15,6 +15,7 @@ from typing import Final
 
 from xferzone.config import Address, Network
 from xferzone.hashing import ArtifactId
+from xferzone.nameserver.cache import OWN_SIZE
 from xferzone.nameserver.offers import Offers
 from xferzone.nameserver.siphash import KEY_SIZE
 from xferzone.nameserver.tsig import Key as Key  # others take it from here
@@ -78,6 +79,7 @@ class Pin:
 
 _PLAIN: Final = ZoneTerms()
 
+ALL_KEPT: Final = 192 * 1024 * 1024  # bytes of answers that all answerers keep for names that zones have
 LEAST_RATE: Final = 50  # answers a second of one answerer; a resolver's questions may all come to the same
 
 
@@ -115,7 +117,8 @@ class Terms:
     """All of it. `only`: zone ids to serve, None: all. `zones`: pattern of zone ids, terms; the first match wins.
 
     `pins` (pinned.py): by zone id; a zone whose terms have `at` and that is not there is not served.
-    `parts` (parts.py): where processes share compiled zone files; None: each has its own.
+    `parts` (parts.py): where processes share compiled zone files; None: each has its own. `kept`: bytes of
+    answers that each keeps for names that zones have.
     """
 
     only: frozenset[str] | None = None
@@ -124,6 +127,7 @@ class Terms:
     options: Options = Options()
     pins: Mapping[str, Pin] = field(default_factory=dict)
     parts: Path | None = None
+    kept: int = OWN_SIZE
     _first: Mapping[str, int] = field(init=False, repr=False, compare=False)  # place of a pattern in `zones`
 
     def __post_init__(self) -> None:
@@ -133,14 +137,18 @@ class Terms:
         object.__setattr__(self, "_first", first)
 
     def for_answerers(self, number: int, secret: bytes) -> "Terms":
-        """These for each of so many: of the rate its share; cookies are made with that secret if none was chosen."""
+        """These for each of so many: its share of the rate and of the memory for answers.
+
+        Cookies are made with that secret if none was chosen.
+        """
         rate = self.options.rate
         if rate is not None:
             rate = replace(
                 rate, per_second=max(min(LEAST_RATE, rate.per_second), -(-rate.per_second // number))
             )
         cookies = self.options.cookies or (secret,)
-        return replace(self, options=replace(self.options, rate=rate, cookies=cookies))
+        options = replace(self.options, rate=rate, cookies=cookies)
+        return replace(self, options=options, kept=min(OWN_SIZE, ALL_KEPT // number))
 
     def serves(self, zone: str) -> bool:
         """Whether the zone of that id is to be served."""
