@@ -4,10 +4,10 @@ Each transfer is read over a connection of its own by this program, so that what
 has two cores in all: the reader, the agent and the answerer share them.
 """
 
+import multiprocessing
 import os
 import socket
 import struct
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -79,20 +79,14 @@ def _beside(directory: Path) -> None:
     with serving(repository, "dns", "--workers", "1", "--allow-transfer", "127.0.0.0/8") as server:
         _waits(server.dns)
         alone = _waits(server.dns)
-        took: list[float] = []
-
-        def transfer() -> None:
-            began = time.perf_counter()
-            _transfer(server.dns, _AXFR)
-            took.append(time.perf_counter() - began)
-
-        thread = threading.Thread(target=transfer)
-        thread.start()
+        # A process: threads of this one would wait for each other.
+        reader = multiprocessing.get_context("fork").Process(target=_transfer, args=(server.dns, _AXFR))
+        began = time.perf_counter()
+        reader.start()
         beside = []
-        while thread.is_alive():
-            beside += _waits(server.dns, 500)
-        thread.join()
-        row("AXFR of 1,000,000 records", took, "s")
+        while reader.is_alive():
+            beside += _waits(server.dns, 100)
+        row("AXFR of 1,000,000 records, at most", [time.perf_counter() - began], "s")
         row("an answer by UDP, nothing else asked", alone, "ms", 1e3)
         row("an answer by UDP during that AXFR", beside, "ms", 1e3, bound="p99 < 1 ms more")
 
