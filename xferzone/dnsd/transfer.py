@@ -87,6 +87,7 @@ class Transfers:
         self._busy: Counter[bytes] = Counter()  # transfers by client
         self._freed = asyncio.Condition()
         self._kept: Generations[Changes] = Generations(KEPT_SIZE)
+        self._soas: dict[str, tuple[ServedZone, RRset]] = {}  # of each zone asked for, the last
         self._making: dict[bytes, asyncio.Future[Changes | None]] = {}
         self._frames: WeakValueDictionary[int, _Frame] = WeakValueDictionary()
 
@@ -181,11 +182,16 @@ class Transfers:
 
     def _soa(self, tip: ServedZone) -> RRset:
         """The SOA of a version, as it is served."""
+        kept = self._soas.get(tip.branch.zone)
+        if kept is not None and kept[0] == tip:
+            return kept[1]
         first = Index(expanded(self._frame(tip.numbers[0]).content))
         text = index.rrset(first.find(b"") or index.EMPTY, SOA)
         if text is None:
             raise XferzoneError("the compiled files of a zone hold no SOA: run `xferzone rebuild`")
-        return stream.soa(tip.serial, text)
+        soa = stream.soa(tip.serial, text)
+        self._soas[tip.branch.zone] = tip, soa
+        return soa
 
     async def _changes(self, zone: str, before: int, tip: ServedZone) -> Changes | None:
         """What came since the serial `before`, once for all who ask meanwhile. None: the whole zone is to be sent."""
