@@ -5,6 +5,7 @@ zones = zones_of(view, ...)
 said(respond(question("www.example.test.", "A"), zones, tcp=False)) == Said("NOERROR", True, {...}, ...)
 """
 
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -84,9 +85,14 @@ def serve(zones: Zones, view: View) -> None:
 
 
 def question(name: str, rdtype: str, *, size: int = 1232, dnssec_ok: bool = False) -> bytes:
-    """A question by UDP; `size` 0: without EDNS."""
+    """A question by UDP, with the same id in each run; `size` 0: without EDNS."""
     query = dns.message.make_query(
-        name, rdtype, use_edns=0 if size else -1, payload=size, want_dnssec=dnssec_ok
+        name,
+        rdtype,
+        use_edns=0 if size else -1,
+        payload=size,
+        want_dnssec=dnssec_ok,
+        id=zlib.crc32(f"{name} {rdtype} {size} {dnssec_ok}".encode()) & 0xFFFF,
     )
     return query.to_wire()
 
