@@ -18,7 +18,7 @@ from tests.nameserver.test_wire import A_IN, ONE_OPT, message, opt
 from xferzone.nameserver.cache import Responder
 from xferzone.nameserver.cookies import Cookies
 from xferzone.nameserver.edns import option
-from xferzone.nameserver.offers import MEMORY, Offers
+from xferzone.nameserver.offers import MEMORY, NEW_MEMORY, RENEWED, Offers
 from xferzone.nameserver.respond import respond
 
 SECRET = bytes(range(16))
@@ -212,3 +212,16 @@ def test_what_is_remembered_is_bounded() -> None:
         ours.told(ours.told(FIRST, client).options, client)
         ours.free()
     assert len(ours._remembered) * 400 < MEMORY
+    assert len(ours._new) * 400 < NEW_MEMORY
+
+
+def test_clients_without_a_cookie_of_ours_get_the_same_for_a_while_and_prove_nothing() -> None:
+    ours = offers()
+    ours.now = 1_700_000_000
+    first = ours.told(FIRST, b"\x0a\0\0\1")
+    ours.now += RENEWED
+    assert ours.told(FIRST, b"\x0a\0\0\1") == first
+    assert ours.told(FIRST, b"\x0a\0\0\2") != first
+    assert not ours.is_proven
+    ours.now += 1
+    assert ours.told(FIRST, b"\x0a\0\0\1") != first

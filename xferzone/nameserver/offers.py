@@ -7,7 +7,8 @@
 
 What is not configured is not said: options are ignored, and such questions REFUSED.
 
-A cookie costs some 8 microseconds. What is said of one that is valid is remembered, MEMORY bytes of it.
+A cookie costs some 8 microseconds. What is said of one that is valid is remembered, MEMORY bytes of it; so is, apart
+from it, what is said to clients that have none of ours yet: they may be any number, and push out only each other.
 
 Source: RFC 5001 2, RFC 7873 5.2, RFC 4892 3 (CHAOS names).
 """
@@ -25,9 +26,11 @@ from xferzone.zonefile.rdtypes import ANY, TXT
 
 CHAOS: Final = 3  # the class
 NSID: Final = 3  # the option code
+RENEWED: Final = 60  # seconds; a client that brings none of ours back gets the same for so long
 LONGEST_TEXT: Final = 255  # octets of a version or name: one string of a TXT record
 LONGEST_NSID: Final = 128  # octets; ours: an answer has to have room for it
 MEMORY: Final = 4 * 1024 * 1024  # bytes; some 10,000 clients
+NEW_MEMORY: Final = 1024 * 1024  # bytes
 
 _OVERHEAD: Final = 400  # bytes that CPython spends on what is remembered
 _TO_QUESTION: Final = 0xC00C
@@ -60,7 +63,7 @@ class Offers:
         is_proven: `told` was asked about a valid cookie since this was last set to False.
     """
 
-    __slots__ = ("_cookies", "_nsid", "_remembered", "_texts", "is_proven", "now")
+    __slots__ = ("_cookies", "_new", "_nsid", "_remembered", "_texts", "is_proven", "now")
 
     def __init__(
         self, nsid: bytes = b"", version: str = "", identity: str = "", secrets: Sequence[bytes] = ()
@@ -70,6 +73,7 @@ class Offers:
         self.is_proven = False
         # By options and address: what is said, and the last second in which the same may be said again.
         self._remembered: Generations[tuple[Told, int]] = Generations(MEMORY)
+        self._new: Generations[tuple[Told, int]] = Generations(NEW_MEMORY)
         self._nsid = option(NSID, nsid) if nsid else b""
         self._cookies = Cookies(secrets) if secrets else None
         self._texts: dict[bytes, RRset] = {}
@@ -88,8 +92,11 @@ class Offers:
         known = self._remembered.young.get(key) or self._remembered.old.get(key)
         if known is not None and self.now <= known[1]:
             if key not in self._remembered.young:
-                self._remember(key, *known)
+                _remember(self._remembered, key, *known)
             self.is_proven = True
+            return known[0]
+        known = self._new.young.get(key) or self._new.old.get(key)
+        if known is not None and self.now <= known[1]:
             return known[0]
         nsid = self._nsid if self._nsid and found(asked, NSID) is not None else b""
         cookie = found(asked, COOKIE) if self._cookies is not None else None
@@ -101,9 +108,13 @@ class Offers:
         if judged.is_valid:
             self.is_proven = True
             told = Told(nsid + judged.option, has_cookie=True)
-            self._remember(key, told, judged.until)
+            _remember(self._remembered, key, told, judged.until)
             return told
-        return Told(nsid + judged.option, True, NOERROR if len(cookie) == CLIENT_SIZE else BADCOOKIE)
+        if len(cookie) > CLIENT_SIZE:
+            return Told(nsid + judged.option, True, BADCOOKIE)
+        told = Told(nsid + judged.option, has_cookie=True)
+        _remember(self._new, key, told, self.now + RENEWED)
+        return told
 
     def text(self, name: bytes, rdtype: int) -> RRset | None:
         """What is at a name of class CHAOS, in wire form and lower case; None: nothing is said."""
@@ -112,9 +123,11 @@ class Offers:
     def free(self) -> None:
         """To be called between batches."""
         self._remembered.free()
+        self._new.free()
 
-    def _remember(self, key: tuple[bytes, bytes], told: Told, until: int) -> None:
-        self._remembered.put(key, (told, until), len(key[0]) + len(told.options) + _OVERHEAD)
+
+def _remember(kept: Generations[tuple[Told, int]], key: tuple[bytes, bytes], told: Told, until: int) -> None:
+    kept.put(key, (told, until), len(key[0]) + len(told.options) + _OVERHEAD)
 
 
 #: A server that says nothing of itself.
