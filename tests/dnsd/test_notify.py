@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
@@ -13,10 +13,12 @@ import pytest
 from tests.dnsd.test_following import World
 from tests.dnsd.test_transfer import KEY, KEYRING
 from xferzone.config import Address
+from xferzone.dnsd import notify
 from xferzone.dnsd.following import open_zones
 from xferzone.dnsd.notify import Notifier
 from xferzone.dnsd.terms import Target, Terms, ZoneTerms
 from xferzone.store import schema
+from xferzone.zonefile import names, text
 
 
 class Secondary(asyncio.DatagramProtocol):
@@ -45,9 +47,9 @@ class Secondary(asyncio.DatagramProtocol):
 
 
 @asynccontextmanager
-async def listening(secondary: Secondary) -> AsyncIterator[Secondary]:
+async def listening(secondary: Secondary, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Secondary]:
     loop = asyncio.get_running_loop()
-    secondary.way, _ = await loop.create_datagram_endpoint(lambda: secondary, ("127.0.0.1", 0))
+    secondary.way, _ = await loop.create_datagram_endpoint(lambda: secondary, (host, port))
     with closing(secondary.way):
         yield secondary
 
@@ -60,9 +62,11 @@ async def told(world: World, pattern: str, other: Secondary) -> AsyncIterator[Se
 
 
 @asynccontextmanager
-async def notifying(world: World, *terms: tuple[str, ZoneTerms]) -> AsyncIterator[None]:
+async def notifying(
+    world: World, *terms: tuple[str, ZoneTerms], own: Sequence[Address] = ()
+) -> AsyncIterator[None]:
     with closing(open_zones(world.project.path, Terms(zones=terms))) as zones:
-        task = asyncio.create_task(Notifier(zones, []).run())
+        task = asyncio.create_task(Notifier(zones, own).run())
         try:
             yield
         finally:
@@ -120,6 +124,34 @@ def test_a_zone_that_is_added_is_told_and_ones_without_targets_are_not(world: Wo
             world.put("a.test", "www 300 A 192.0.2.1", serial=3)
             world.put("b.test", "www 300 A 192.0.2.1", serial=4)
             await until(lambda: sorted(other.heard) == [("a.test.", 3), ("b.test.", 4)])
+
+    hold(conversation)
+
+
+def test_hosts_of_ns_records_are_told_by_their_addresses_but_our_own(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those in the zone by what it says, glue too; others as the system resolves them."""
+    soa = "@ 300 SOA ns h 1 3600 600 86400 300\n"
+    hosts = {
+        "inside.test": "@ 300 NS ns\n@ 300 NS own\nns 300 A 127.0.0.1\nown 300 A 127.0.0.2\n",
+        "glue.test": "@ 300 NS ns.sub\nsub 300 NS ns.sub\nns.sub 300 A 127.0.0.1\n",
+        "outside.test": "@ 300 NS localhost.\n",
+    }
+
+    async def conversation() -> None:
+        async with (
+            listening(Secondary()) as other,
+            listening(Secondary(), "127.0.0.2", other.port) as ourselves,
+        ):
+            monkeypatch.setattr(notify, "PORT", other.port)
+            own = [Address("127.0.0.2", other.port)]
+            async with notifying(world, ("*.test", ZoneTerms(tells_ns=True)), own=own):
+                for zone, lines in hosts.items():
+                    with world.editing(zone) as edit:
+                        edit.replace(text.read_zone((soa + lines).encode(), names.zone_name(zone)), "put")
+                await until(lambda: {zone for zone, _ in other.heard} == {f"{zone}." for zone in hosts})
+            assert ourselves.heard == []
 
     hold(conversation)
 
