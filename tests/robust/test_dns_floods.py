@@ -44,9 +44,10 @@ def repository(tmp_path: Path) -> Path:
 
 def test_ten_thousand_connections_that_only_begin(repository: Path) -> None:
     """Half say nothing, half a part of a message."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, CONNECTIONS + 500)), hard))
     with serving(repository, "dns", "--workers", "1") as server, contextlib.ExitStack() as stack:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, CONNECTIONS + 500)), hard))
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
         before = rss(server.process.pid)
         for number in range(CONNECTIONS):
             lone = stack.enter_context(socket.socket())
