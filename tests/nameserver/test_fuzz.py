@@ -77,7 +77,8 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
         stop(answerer)
         stop(agent)
     for part in ("answerer", "agent"):
-        assert log_of(part, path).read_text() == ""
+        said = log_of(part, path).read_text().splitlines()
+        assert not [line for line in said if "WARNING dns outcome=refused" not in line]
 
 
 def messages(chance: random.Random, number: int) -> Iterator[bytes]:

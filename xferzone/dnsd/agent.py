@@ -100,8 +100,8 @@ async def _serve(agent: "Agent", sockets: Sequence[socket.socket], handover: Han
     telling = asyncio.create_task(agent.tell(sockets))
     pulse = ready.Pulse()
     while not retire.is_set():
-        pulse.beat()
         agent.beat()
+        pulse.beat()  # the process before this one goes now: this one has been counted
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ready.BEAT_S):
                 await retire.wait()

@@ -164,13 +164,13 @@ class Answerer:
         self._leave()
 
     def _beat(self, pulse: ready.Pulse) -> None:
-        pulse.beat()
         self._service.refresh()  # for the count of zones, where nobody asks
         self._tally.beat(len(self._zones))
         self._tally.routed(self._zones.routed)
         self._query_log.tick()
         if self._limiting is not None:
             self._limiting.tick()
+        pulse.beat()  # the process before this one goes now: this one has been counted
 
     def _leave(self) -> None:
         for bound in self._bound.values():
