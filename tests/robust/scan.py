@@ -26,7 +26,9 @@ from xferzone import delta
 from xferzone.artifacts import CheckIn, Cluster, Control, FileCard, Tag
 from xferzone.cli.main import main
 from xferzone.hashing import ArtifactId, artifact_id
-from xferzone.store import brought, remotes
+from xferzone.refs import past
+from xferzone.refs.past import Past
+from xferzone.store import acknowledged, brought, remotes
 from xferzone.store.brought import Bringer
 from xferzone.store.incoming import Received
 from xferzone.store.remotes import Mark, Remote
@@ -95,6 +97,8 @@ def primary(directory: Path) -> Path:
         writer.db.execute("INSERT OR IGNORE INTO unchained SELECT checkin FROM ref")
         writer.db.execute("INSERT INTO asked VALUES ('ann', 3, 9, 5, 1), ('bob', 2, 6, 2, 0)")
         writer.db.execute("INSERT INTO pushing VALUES ('ann', 5)")
+        acknowledged.put(writer, {("example.com", "192.0.2.1:53"): 3, ("other.example", "192.0.2.2:53"): 1})
+        past.put(writer, {f"127.0.0.{number}:5300": Past((("*", "main", False),), {}) for number in (1, 2)})
     project.store.close()
     return project.path
 

@@ -23,6 +23,10 @@ EACH = 3  # verbs that meet a damage besides `check`; all of them were run
 
 #: What may stand there just as well, and why.
 LAWFUL = {
+    **{("acknowledged", "zone", kind): "somebody is told once more, or not, of a change of another zone"
+       for kind in ("text", "huge", "negative", "other")},
+    **{("acknowledged", column, "other"): "the same" for column in ("target", "serial")},
+    ("past", "state", "other"): "it is a past, though another address's",
     ("aside", "source", "other"): "a delta that waits is looked at when its source has come",
     ("aside", "delta", "other"): "the same",
     ("invalid", "reason", "text"): "a reason is any text",

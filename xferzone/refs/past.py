@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from xferzone.errors import XferzoneError
 from xferzone.store.reader import Reader
 from xferzone.store.writer import Writer
 
@@ -27,10 +28,17 @@ class Past(Struct, frozen=True):
 
 
 def pasts(reader: Reader, addresses: Sequence[str]) -> dict[str, Past]:
-    """The pasts of those addresses; where none has one, the newest, as of a server that moved. Empty: there is none."""
+    """The pasts of those addresses; where none has one, the newest, as of a server that moved. Empty: there is none.
+
+    Raises:
+        XferzoneError: one is damaged.
+    """
     rows = reader.db.execute("SELECT address, state FROM past ORDER BY rowid").fetchall()
     own = [row for row in rows if row[0] in addresses] or rows[-1:]
-    return {address: msgspec.json.decode(state, type=Past) for address, state in own}
+    try:
+        return {address: msgspec.json.decode(state, type=Past) for address, state in own}
+    except (msgspec.MsgspecError, TypeError) as exc:
+        raise XferzoneError(f"table past is damaged: {exc}: run `xferzone check`") from exc
 
 
 def newest(reader: Reader, number: int) -> list[str]:

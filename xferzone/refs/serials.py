@@ -19,25 +19,32 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A remembered serial, that of the first parent, and that of a move to the check-in. None: not known."""
+    """A remembered serial, that of the first parent, and that of a move to the check-in. None: not known.
+
+    `is_strange`: there is a serial, though neither the check-in nor its first parent can have one for the zone.
+    """
 
     zone: str
     checkin: ArtifactId
     serial: int | None
     before: int | None
     published: int | None
+    is_strange: bool
 
 
 def steps(reader: Reader) -> Iterator[Step]:
     """All of them."""
-    query = """SELECT DISTINCT own.zone, hash, own.serial, older.serial, publication.serial
-               FROM serial AS own JOIN blob ON rid = own.checkin
+    query = """SELECT DISTINCT own.zone, hash, own.serial, older.serial, publication.serial, older.checkin IS NULL,
+                   coalesce(checkin.zones, -1)
+               FROM serial AS own JOIN blob ON blob.rid = own.checkin
+               LEFT JOIN checkin ON checkin.rid = own.checkin
                LEFT JOIN parent ON child = own.checkin AND position = 0
                LEFT JOIN serial AS older ON older.checkin = parent AND older.zone = own.zone
                LEFT JOIN publication ON publication.checkin = own.checkin
-                 AND branch >= own.zone || '/' AND branch < own.zone || '0'"""
-    for zone, raw, *numbers in reader.db.execute(query):
-        yield Step(zone, id_of(raw), *numbers)
+                 AND publication.branch >= own.zone || '/' AND publication.branch < own.zone || '0'"""
+    for zone, raw, serial, before, published, is_first, bits in reader.db.execute(query):
+        is_strange = serial is not None and is_first and not bits & zoned.bit(zone)
+        yield Step(zone, id_of(raw), serial, before, published, bool(is_strange))
 
 
 def get(reader: Reader, zone: str, checkin: ArtifactId) -> Remembered | None:

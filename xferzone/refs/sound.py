@@ -43,8 +43,9 @@ def serials(reader: Reader) -> Iterator[str]:
     for (zone,) in reader.db.execute(strange):
         yield f"table serial: {str(zone)[:80]!r} is not a zone that was ever served: {REBUILD}"
     standing = f"""SELECT branch FROM ref LEFT JOIN serial ON serial.checkin = ref.checkin AND zone = {_ZONE}
-                   WHERE serial.checkin IS NULL AND EXISTS (SELECT 1 FROM parent JOIN serial AS older
-                   ON older.checkin = parent WHERE child = ref.checkin AND older.zone = {_ZONE})"""  # noqa: S608 as above
+                   WHERE serial.checkin IS NULL AND (ref.serial IS NOT NULL OR EXISTS (SELECT 1 FROM parent
+                   JOIN serial AS older ON older.checkin = parent
+                   WHERE child = ref.checkin AND older.zone = {_ZONE}))"""  # noqa: S608 as above
     for (branch,) in reader.db.execute(standing):
         yield f"table serial: that of the check-in on which {branch} stands is missing: {REBUILD}"
     # Before a zone begins its line has no serials, so a row is missing only between two others.

@@ -34,6 +34,8 @@ _RANGES: Final = {
     ("blob", "hash"): "length(hash) NOT IN (20, 32)",
     ("blob", "size"): "content IS NULL AND size <> -1 OR content IS NOT NULL AND size < 0",
     ("blob", "stack"): f"stack NOT BETWEEN 0 AND {MAX_STACK}",
+    ("acknowledged", "target"): "target NOT GLOB '*?:[0-9]*'",
+    ("acknowledged", "serial"): "serial NOT BETWEEN 0 AND 4294967295",
     ("aside", "number"): f"number NOT BETWEEN 1 AND {2**53}",
     ("aside", "source"): "source = rid",
     ("aside", "stored"): "stored <> length(delta)",
@@ -49,6 +51,11 @@ _RANGES: Final = {
     ("pushing", "row"): "row < 0 OR row > (SELECT seq FROM sqlite_sequence WHERE name = 'blob')",
     ("brought", "rid"): "NOT EXISTS (SELECT 1 FROM blob WHERE blob.rid = brought.rid)",
     ("brought", "door"): "door NOT IN ('push', 'cli', 'pull', 'start', '')",
+    ("past", "address"): "address IS NULL OR address NOT GLOB '*?:[0-9]*'",
+    (
+        "past",
+        "state",
+    ): "CASE json_valid(state) WHEN 1 THEN json_type(state, '$.rules') IS NOT 'array' ELSE 1 END",
     (
         "publication",
         "number",
