@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.live import within
 from tests.publish.project import MAIN_BRANCH, NOW, Project, zone_text
 from xferzone import exchange
 from xferzone.cards.body import DEBUG
@@ -109,15 +110,20 @@ class Waits:
 
     def __init__(self, inner: Transport, answers: int) -> None:
         self.name = inner.name
-        self.waits, self.go_on = threading.Event(), threading.Event()
-        self._inner, self._left = inner, answers
+        self.waits, self._go_on = threading.Event(), threading.Event()
+        self._inner, self._left, self._threads = inner, answers, threading.active_count()
 
     def exchange(self, body: Body) -> Body:
         self._left -= 1
         if self._left < 0:
             self.waits.set()
-            assert self.go_on.wait(30)
+            assert self._go_on.wait(30)
         return self._inner.exchange(body)
+
+    def go_on(self) -> None:
+        """Answer, and wait until whoever asked has taken it."""
+        self._go_on.set()
+        assert within(30, lambda: threading.active_count() == self._threads)
 
 
 @pytest.mark.parametrize("answers", [0, 1, 2])
@@ -127,7 +133,7 @@ def test_a_cancelled_clone_leaves_no_file(primary: Project, tmp_path: Path, answ
     options = Options(account=OPS, cancelled=way.waits.is_set)
     with pytest.raises(Cancelled, match="was cancelled"):
         exchange.clone(tmp_path / "c.xferzone", way, options)
-    way.go_on.set()
+    way.go_on()
     assert left_over(tmp_path) == before
 
 
@@ -143,7 +149,7 @@ def test_a_cancelled_sync_keeps_what_earlier_rounds_brought(primary: Project, tm
         options = Options(account=OPS, remote=known, cancelled=way.waits.is_set)
         with pytest.raises(Cancelled):
             exchange.sync(store, way, options)
-        way.go_on.set()
+        way.go_on()
         assert tip(store) == old
         assert exchange.sync(store, to(primary.store), Options(account=OPS, remote=known)).errors == ()
         assert tip(store) == tip(primary.store)

@@ -253,10 +253,10 @@ class _Answering:
                         round_.go_on(reader)
                     reply = round_.finish(notices)
                 made = self._written(reply)
-        fault(self._terms.faults, "server.replied", 0.1)
         try:
+            fault(self._terms.faults, "server.replied", 0.1)
             store.check_in_place()
-        except Replaced:
+        except BaseException:
             made.reply.body.octets.close()
             raise
         return made
