@@ -197,3 +197,27 @@ def test_a_version_written_by_hand_is_read_whole(world: World) -> None:
             assert ("60 192.0.2.3 mail.b.example." in said) == (serial == 8)
 
     talk(world, terms(HERE), asks)
+
+
+def test_a_record_that_two_files_had_goes_only_with_the_last(world: World) -> None:
+    world.put("b.example", "www 300 A 192.0.2.1", "a 300 MX 5 www", "b 300 MX 5 www", serial=7)
+    project = world.project
+    parent, _ = project.served("b.example/main")
+    with project.store.reader() as reader:
+        (whole,) = (reader.content(file) for file in reader.files(parent).values())
+    files = {
+        "b.example.zone": whole,
+        "b.example.zone.d/x.zone": b"www 300 A 192.0.2.1\nmail 300 A 192.0.2.2\n",
+    }
+    assert project.push(project.manifest(None, parent, files=files)) == []
+    parent, _ = project.served("b.example/main")
+    assert project.push(project.manifest(None, parent, files={"b.example.zone": whole})) == []
+
+    def asks(port: int) -> None:
+        query = dns.message.make_query("b.example", "IXFR", use_edns=False)
+        query.authority.append(dns.rrset.from_text("b.example.", 0, "IN", "SOA", "a. b. 8 1 1 1 1"))
+        rows = dns.query.tcp(query, "127.0.0.1", 20, port, one_rr_per_rrset=True).answer
+        assert form(rows) == "ixfr"
+        assert [str(row) for row in rows if row.rdtype == 1] == ["mail.b.example. 300 IN A 192.0.2.2"]
+
+    talk(world, terms(HERE), asks)

@@ -131,6 +131,25 @@ def test_a_shortened_mac_is_refused_by_name() -> None:
     assert refusal.error == tsig.BADTRUNC
 
 
+@pytest.mark.parametrize("size", [0, 1, 9, 15, 16, 31, 32, 33, 64])
+def test_nothing_is_signed_for_who_does_not_know_the_secret(size: int) -> None:
+    """An answer's MAC is over what the question has for one: it would be a signature of anybody's words."""
+    found = signature(question(theirs()).to_wire())
+    assert found is not None
+    for made in (bytes(size), found.mac[:-1] + b"?" if size == len(found.mac) else bytes(size)):
+        refusal = verified(found._replace(mac=made), {wire(NAME): key()}, NOW)
+        assert isinstance(refusal, BadSignature)
+        assert (refusal.error, refusal.signer) == (tsig.BADSIG, None)
+
+
+def test_a_question_that_tells_of_an_error_is_none() -> None:
+    found = signature(question(theirs()).to_wire())
+    assert found is not None
+    refusal = verified(found._replace(error=tsig.BADTRUNC), {wire(NAME): key()}, NOW)
+    assert isinstance(refusal, BadSignature)
+    assert refusal.signer is None
+
+
 def test_what_we_sign_is_believed_and_its_answer_by_us() -> None:
     signer = Signer(key())
     bare = dns.message.make_query("example.com.", "SOA").to_wire()

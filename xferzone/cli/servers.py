@@ -17,7 +17,7 @@ import secrets
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -53,6 +53,9 @@ from xferzone.store import Store
 
 PRIVILEGED: Final = 1024  # ports below need a right that root has
 
+if TYPE_CHECKING:  # a server of HTTP alone does not need it
+    from xferzone.dnsd.handover import Handover
+
 _log = logging.getLogger(__name__)
 
 
@@ -76,6 +79,7 @@ class Servers:
         self._in_json = False
         self._primaries: Primaries | None = None  # None: nobody is followed
         self._counters = Counters(metrics.SIZE)
+        self._pair: Handover | None = None  # None: there was no DNS yet
         self._answerers = 0  # that the configuration asks for
         self._cookie_secret = secrets.token_bytes(KEY_SIZE)  # unless the configuration has others
         self._directory: Path | None = None  # where processes of DNS share compiled zone files
@@ -271,7 +275,8 @@ class Servers:
     def _responder(self, config: Config, terms: Terms) -> list[Program]:
         from xferzone.dnsd import agent, answerer, handover
 
-        pair = handover.Handover()
+        # One for all reloads: answerers of before hand over to the agent that is there now.
+        self._pair = pair = self._pair or handover.Handover()
         workers = config.dns.workers or len(os.sched_getaffinity(0))
         terms = dataclasses.replace(terms.for_answerers(workers, self._cookie_secret), parts=self._directory)
 

@@ -11,19 +11,21 @@ Source: RFC 1995 3 (differences, condensed).
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 from xferzone.errors import NotFound, ZoneInvalid
 from xferzone.hashing import ArtifactId
-from xferzone.refs import line
+from xferzone.nameserver.view import key_of
+from xferzone.refs import indexes, line
 from xferzone.refs.served import ServedZone
 from xferzone.store import Reader
 from xferzone.zone import compile as compiling
-from xferzone.zone import cut
+from xferzone.zone import cut, index
 from xferzone.zone.difference import between
-from xferzone.zone.index import Row, RRset, made_rrset
+from xferzone.zone.index import Index, Row, RRset, made_rrset
 from xferzone.zonefile import names, text
 from xferzone.zonefile.rdtypes import SOA
 from xferzone.zonefile.record import Record
@@ -76,7 +78,30 @@ def _between(reader: Reader, zone: str, old: Mapping[str, ArtifactId], tip: Serv
     new = cut.zone_files(zone, reader.files(tip.checkin))
     is_ours = {compiling.number_of(zone, file) for file in new.values()} == set(tip.numbers)
     found = _by_lines(reader, zone, old, new) if is_ours else None
+    if (
+        found is not None and len(old) > 1
+    ):  # by hand a record can be in several files, and one of them still be here
+        found = replace(found, gone=tuple(_no_longer_served(reader, tip, found)))
     return found or _by_records(reader, zone, old, new)
+
+
+def _no_longer_served(reader: Reader, tip: ServedZone, found: Changes) -> Iterator[Row]:
+    """Of the rows that went those that the served version does not have, or has anew, with another TTL."""
+    anew = {(owner, rdtype, records[10:]) for owner, rdtype, _, records in found.come}
+    query = "SELECT first FROM zone_index WHERE number = ?"
+    firsts = [bytes(first) for number in tip.numbers for (first,) in reader.db.execute(query, (number,))]
+    opened: tuple[int, Index] | None = None
+    for row in found.gone:
+        owner, rdtype, number, records = row
+        at = max(0, bisect_right(firsts, key_of(owner)) - 1)
+        if opened is None or opened[0] != at:
+            reader.give_way()
+            opened = at, Index(indexes.content(reader, tip.numbers[at]))
+        node = opened[1].find(owner)
+        there = None if node is None else index.rrset(node, rdtype)
+        is_there = there is not None and {*RRset(rdtype, number, records).rdatas()} <= {*there.rdatas()}
+        if not is_there or (owner, rdtype, records[10:]) in anew:
+            yield row
 
 
 def _by_lines(

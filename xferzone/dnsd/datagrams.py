@@ -16,6 +16,7 @@ Source: recvmmsg(2), sendmmsg(2), struct mmsghdr of Linux.
 import contextlib
 import ctypes
 import errno
+import logging
 import mmap
 import socket
 import sys
@@ -32,6 +33,8 @@ ROOM: Final = (
 _NAME_ROOM: Final = 28  # bytes of a sockaddr_in6, the longest we meet
 _NAME_SIZES: Final = {socket.AF_INET: 16, socket.AF_INET6: 28}
 _ADDRESSES: Final = {socket.AF_INET: (4, 4), socket.AF_INET6: (8, 16)}  # in it: where they begin, and bytes
+
+_log = logging.getLogger(__name__)
 
 #: What answers a message in a slot; `Datagrams.client` has the address of whoever sent it.
 Respond = Callable[[bytes, int], bytes | None]
@@ -68,6 +71,15 @@ def datagrams(bound: socket.socket) -> Datagrams:
     if sys.platform == "linux" and hasattr(libc, "recvmmsg") and hasattr(libc, "sendmmsg"):
         return Batches(bound, libc)
     return Singles(bound)
+
+
+def _saved(failed: Respond, message: bytes, slot: int) -> bytes | None:
+    """What `failed` makes of a message; None if it raises, too: one message must not end the service for all."""
+    try:
+        return failed(message, slot)
+    except Exception as exc:  # noqa: BLE001 - as above
+        _log.debug("a message is not answered: %s: %s", type(exc).__name__, exc)
+        return None
 
 
 class _IoVec(ctypes.Structure):
@@ -152,7 +164,7 @@ class Batches:
             try:
                 answer = respond(message, slot)
             except Exception:  # noqa: BLE001 - whatever it is, the loop goes on; `failed` reports it
-                answer = failed(message, slot)
+                answer = _saved(failed, message, slot)
             if answer is None:
                 self._send(begin, slot)
                 begin = slot + 1
@@ -222,7 +234,7 @@ class Singles:
             try:
                 answer = respond(message, number)
             except Exception:  # noqa: BLE001 - whatever it is, the loop goes on; `failed` reports it
-                answer = failed(message, number)
+                answer = _saved(failed, message, number)
             if answer is not None:
                 with contextlib.suppress(OSError):
                     self._socket.sendto(answer, name)

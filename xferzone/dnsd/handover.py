@@ -62,6 +62,8 @@ class Handover:
             came, fds, _, _ = socket.recv_fds(self.agent, ROOM + 64, 1)
         except BlockingIOError:
             return None
+        if not fds:  # no descriptor is left here: the client asks again
+            return None
         bound = socket.socket(fileno=fds[0])
         port, scope, size = _HEAD.unpack_from(came)
         client = came[_HEAD.size : _HEAD.size + size]

@@ -47,6 +47,7 @@ TRIES: Final = 8  # some two minutes in all; a secondary's refresh does the rest
 FIRST_S: Final = 1.0  # seconds that the first answer is waited for; each time twice as long
 SAVE_S: Final = 5.0  # seconds between two writes of what was acknowledged
 RESOLVED_S: Final = 300.0  # seconds that the addresses of another zone's host are believed
+MAX_FLYING: Final = 30_000  # messages that are not answered yet: ids have 16 bits
 MAX_HOSTS: Final = 10_000  # whose addresses are kept
 PORT: Final = 53
 _FLAGS: Final = 0x2400  # NOTIFY, AA
@@ -101,7 +102,7 @@ class Notifier(asyncio.DatagramProtocol):
         self._uncompiled: set[str] = set()
         self._hosts: dict[str, tuple[float, tuple[str, ...]]] = {}
         self._save_at = 0.0
-        self._resolving: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @staticmethod
     def is_wanted(zones: ServedZones) -> bool:
@@ -176,8 +177,8 @@ class Notifier(asyncio.DatagramProtocol):
             addresses = _addresses(host, view)
             if addresses is None:
                 task = self._loop.create_task(self._resolve(zone, host, serial))
-                self._resolving.add(task)
-                task.add_done_callback(self._resolving.discard)
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
             for address in addresses or ():
                 self._want(zone, Target(Address(address, PORT)), serial)
 
@@ -189,7 +190,7 @@ class Notifier(asyncio.DatagramProtocol):
             try:
                 found = await self._loop.getaddrinfo(name, PORT, type=socket.SOCK_DGRAM)
                 addresses = tuple(dict.fromkeys(str(each[4][0]) for each in found))
-            except OSError as exc:
+            except (OSError, UnicodeError) as exc:
                 _log.warning("dns notify outcome=unresolved zone=%s host=%s why='%s'", zone, name, exc)
             if len(self._hosts) >= MAX_HOSTS:
                 self._hosts.clear()
@@ -224,10 +225,15 @@ class Notifier(asyncio.DatagramProtocol):
     def _next(self, lane: _Lane) -> None:
         """Tell the next that is still due, and the one after it in 1/RATE seconds."""
         lane.timer = None
+        if len(self._flying) >= MAX_FLYING:
+            lane.timer = self._loop.call_later(FIRST_S, self._next, lane)
+            return
         while lane.new or lane.again:
             duty = (lane.new or lane.again).popleft()
             if not duty.told and self._duties.get((duty.zone, str(duty.target.address))) is duty:
-                self._loop.create_task(self._tell(duty))
+                task = self._loop.create_task(self._tell(duty))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
                 lane.timer = self._loop.call_later(1 / RATE, self._next, lane)
                 return
 

@@ -4,6 +4,7 @@
         stable 400 or 500    refused
         stable 600           taken; then back to main 500: refused
     main 500 was served, then `at`, then main 500               taken: `at` is exempt, and what was before it counts
+    main 500 was served, then a branch that is not there yet    taken; if it comes with 400, the next start is refused
 
 What was served before is what the address had when a server last started or reloaded there (refs/past.py). An address
 without a past has that of the server that was started last: it may have moved.
@@ -81,7 +82,7 @@ class _Refs:
         return dict.fromkeys(branch.zone for branch in self.now)
 
     def refusals(self, past: Past, terms: Terms) -> Iterator[str]:
-        if past.rules == _rules(terms):
+        if past.rules == _rules(terms) and not past.above:
             return
         before = _terms(past)
         for zone in self.zones:
@@ -96,19 +97,29 @@ class _Refs:
                 yield _told(zone, stands, *had)
 
     def kept(self, past: Past, terms: Terms) -> Mapping[str, tuple[str, int]]:
-        """What was served of the zones that are served from the past from now on."""
+        """What was served of the zones that are served from now on otherwise than by the branch that served it."""
         before = _terms(past)
-        pinned = [zone for zone in self.zones if terms.of(zone).at is not None]
-        served = ((zone, self._served(zone, past, before.of(zone))) for zone in pinned)
-        return {zone: had for zone, had in served if had is not None}
+        found = {}
+        for zone in self.zones:
+            chosen = terms.of(zone)
+            stands = self.now.get(BranchName(zone, chosen.branch))
+            is_hidden = not terms.serves(zone) or stands is None or stands.serial is None
+            if chosen.at is not None or is_hidden:
+                had = self._served(zone, past, before.of(zone))
+                if had is not None and (chosen.at is not None or had[0] != chosen.branch):
+                    found[zone] = had
+        return found
 
     def _served(self, zone: str, past: Past, before: ZoneTerms) -> tuple[str, int] | None:
         """The branch and the highest serial of a zone that were served. None: none was."""
+        above = past.above.get(zone)
         if before.at is not None:
-            return past.above.get(zone)
+            return above
         branch = BranchName(zone, before.branch)
         ref = self.now.get(branch) or next(iter(self._refs.publications(branch)), None)
-        return None if ref is None or ref.serial is None else (before.branch, ref.serial)
+        if ref is None or ref.serial is None or (above is not None and not _is_above(ref.serial, above[1])):
+            return above
+        return before.branch, ref.serial
 
 
 def _terms(past: Past) -> Terms:

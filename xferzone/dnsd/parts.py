@@ -115,6 +115,12 @@ def shared_directory(answers: bool = True) -> Iterator[Path | None]:
 
 def _remove_abandoned() -> None:
     for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/held"):
-        with contextlib.suppress(OSError), left.open("rb") as held:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(left.parent, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            if left.parent.lstat().st_uid != os.geteuid():  # anybody may make one of that name
+                continue
+            held = os.open(left, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(left.parent, ignore_errors=True)
+            finally:
+                os.close(held)

@@ -92,11 +92,11 @@ class QueryLog:
         """The name, the type, and the zone that has the name; empty if there are none."""
         try:
             name, size = dns.name.from_wire(message, _QUESTION)
-        except dns.exception.DNSException:
+            end = _QUESTION + size
+            rdtype = int.from_bytes(message[end : end + 2])
+            origin = self._zones.origin(message[_QUESTION:end].lower(), rdtype)
+        except (dns.exception.DNSException, IndexError):  # cut short, or compressed, which a question is not
             return "", "", ""
-        end = _QUESTION + size
-        rdtype = int.from_bytes(message[end : end + 2])
-        origin = self._zones.origin(message[_QUESTION:end].lower(), rdtype)
         zone = "" if origin is None else dns.name.from_wire(origin, 0)[0].to_text()
         return name.to_text(), dns.rdatatype.to_text(dns.rdatatype.RdataType(rdtype)), zone
 

@@ -17,9 +17,9 @@ from xferzone.dnsd.service import Service
 from xferzone.dnsd.signing import Asked, asked, signed
 from xferzone.dnsd.tally import Tally
 from xferzone.dnsd.transfer import Transfers
-from xferzone.errors import XferzoneError
 from xferzone.nameserver import tsig
 from xferzone.nameserver import wire as dns
+from xferzone.nameserver.respond import failure
 from xferzone.nameserver.wire import Answer
 
 #: Sends one message to whoever asked.
@@ -61,13 +61,22 @@ class Requests:
 
         try:
             await self._transfers.answer(question, client, send_one)
-        except XferzoneError as exc:
+        except OSError:
+            raise
+        except Exception as exc:  # noqa: BLE001 - as below
             self._service.complain("a transfer has ended early", exc)
             return False
         return True
 
     def datagram(self, wire: bytes, client: bytes) -> bytes | None:
         """The answer to a message that came over UDP; None: it gets none."""
+        try:
+            return self._datagram(wire, client)
+        except Exception as exc:  # noqa: BLE001 - one message must not end the service for all
+            self._service.complain("a question was answered SERVFAIL", exc)
+            return failure(wire, exc)
+
+    def _datagram(self, wire: bytes, client: bytes) -> bytes | None:
         self._service.refresh()
         question = asked(wire, self._zones.terms.keys)
         query = question.query

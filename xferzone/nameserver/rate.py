@@ -36,6 +36,7 @@ from typing import Final
 
 from xferzone.nameserver.wire import AA, NOERROR, NXDOMAIN, expanded
 from xferzone.nameserver.zones import Zones
+from xferzone.zone.compression import name_end
 
 WINDOW: Final = 15  # seconds; BIND's default
 NETWORKS: Final = 65_536  # counted in a second; then the count begins anew
@@ -151,13 +152,13 @@ class Limiter:
 
 def kind(message: bytes, answer: bytes, zones: Zones, *, is_own: bool) -> bytes:
     """Of what kind the answer to a message is; `is_own`: a zone has the name, no wildcard or DNAME made it."""
-    end = message.find(0, _QUESTION) + 5
     rcode, answers = answer[3] & 15, answer[6:8] != _NONE
     if rcode == NOERROR and answers and is_own:
-        return b"a" + message[_QUESTION:end].lower()
+        return b"a" + message[_QUESTION : message.find(0, _QUESTION) + 5].lower()
     is_authoritative, authorities = answer[2] & AA >> 8, answer[8:10] != _NONE
     if rcode not in (NOERROR, NXDOMAIN) or not (is_authoritative or authorities):
         return _ERROR
+    end = name_end(message, _QUESTION) + 4
     if not is_authoritative:
         return b"r" + expanded(answer, end)
     question = message[_QUESTION:end].lower()

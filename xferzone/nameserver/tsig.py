@@ -8,8 +8,8 @@
     further one
 
     key unknown, or of another algorithm    BADKEY, unsigned
-    MAC too short for the algorithm         BADTRUNC, signed
-    MAC wrong                               BADSIG, unsigned
+    MAC wrong, or under half as long        BADSIG, unsigned
+    the beginning of a right MAC            BADTRUNC, signed
     time outside of the fudge               BADTIME, signed at the client's time, with ours as other data
 
 Keys and times are handed in. A MAC shorter than its algorithm's is not taken: whoever wants one names an algorithm
@@ -29,6 +29,9 @@ from xferzone.zone.compression import name_end
 from xferzone.zonefile.rdtypes import TSIG
 
 FUDGE: Final = 300  # seconds that two clocks may differ; RFC 8945 10
+SHORTEST: Final = (
+    10  # octets of a MAC that says anything; and at least half of its algorithm's. RFC 8945 5.2.2.1
+)
 BADSIG: Final = 16
 BADKEY: Final = 17
 BADTIME: Final = 18
@@ -134,10 +137,12 @@ def verified(found: Signature, keys: Mapping[bytes, Key], now: int) -> "Signer |
         return _unsigned(found, BADKEY)
     signer = Signer(key, found.mac)
     expected = signer.mac(found.message + _variables(key, found.time, found.fudge, found.error, found.other))
+    # What is signed in an answer begins with this MAC: it must be the key's, or anybody could have us sign his words.
+    is_long = len(found.mac) >= max(SHORTEST, len(expected) // 2)
+    if found.error or not is_long or not hmac.compare_digest(expected[: len(found.mac)], found.mac):
+        return _unsigned(found, BADSIG)
     if len(found.mac) < len(expected):
         return BadSignature(BADTRUNC, found.name, Signer(key, found.mac, BADTRUNC))
-    if not hmac.compare_digest(expected, found.mac):
-        return _unsigned(found, BADSIG)
     if abs(now - found.time) > found.fudge:
         other = _time(now, 0)[:6]
         return BadSignature(BADTIME, found.name, Signer(key, found.mac, BADTIME, other, at=found.time))
