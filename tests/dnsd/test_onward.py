@@ -181,3 +181,16 @@ def test_of_many_zones_the_first_are_named(world: World) -> None:
     told = world.start(Terms(zones=(("*", ZoneTerms("stable")),))).split("\n")
     assert len(told) == MAX_TOLD + 1
     assert told[-1] == "and 2 zones more"
+
+
+@pytest.mark.parametrize("meanwhile", [STABLE, Terms(frozenset(), STABLE.zones)])
+def test_what_was_served_counts_when_a_branch_comes_later_or_a_zone_comes_back(
+    world: World, meanwhile: Terms
+) -> None:
+    assert world.start(PLAIN) == ""
+    assert world.start(meanwhile) == ""
+    world.put("stable", 400)
+    assert "serial 400: 500 was served, from main" in world.start(STABLE)
+    assert world.start(PLAIN) == ""
+    world.put("stable", 501)
+    assert world.start(STABLE) == ""

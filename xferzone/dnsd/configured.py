@@ -32,7 +32,16 @@ ALGORITHMS: Final = {
     "hmac-md5": b"\x08hmac-md5\x07sig-alg\x03reg\x03int\0",
     **{
         name: bytes((len(name),)) + name.encode() + b"\0"
-        for name in ("hmac-sha1", "hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512")
+        for name in (
+            "hmac-sha1",
+            "hmac-sha224",
+            "hmac-sha256",
+            "hmac-sha256-128",
+            "hmac-sha384",
+            "hmac-sha384-192",
+            "hmac-sha512",
+            "hmac-sha512-256",
+        )
     },
 }
 COOKIE_SECRET: Final = 16  # octets; RFC 9018 4

@@ -6,12 +6,12 @@
     a malformed cookie                        FORMERR
     no question, but a cookie                 NOERROR, or BADCOOKIE if ours is not valid; with a cookie
     cannot be read, or not just one question  FORMERR
-    signed by TSIG                            NOTAUTH: no key is known
+    signed by TSIG                            NOTAUTH; who knows keys verifies it before
     UPDATE whose zone section is not an SOA   FORMERR
     class CHAOS, of QUERY                     what offers.py says of the server
     class not IN, of QUERY, and the rest      REFUSED
     AXFR by UDP                               NOTIMP
-    AXFR, IXFR, NOTIFY, UPDATE                REFUSED, until such rights can be given
+    AXFR, IXFR, NOTIFY, UPDATE                REFUSED; who may transfer is answered elsewhere
         if no such zone is served             NOTAUTH
     a mirror that is empty yet                REFUSED, extended error 14 with a text
     no served zone contains the name          REFUSED, extended error 20

@@ -11,8 +11,8 @@
 
 Parsing is strict where a sloppy reading would be a guess: what the counts announce must be there, and a question's
 name holds no pointers (nothing stands before it). Records other than OPT and TSIG are walked over, and so is what
-stands behind the last. What cannot be read is answered FORMERR, with the question if that was readable. We have no
-keys, so a signed message is answered that its key is unknown: a TSIG without MAC, its error BADKEY.
+stands behind the last. What cannot be read is answered FORMERR, with the question if that was readable. A
+signed message that nobody has verified before is told that its key is unknown: a TSIG without MAC, its error BADKEY.
 
 Names compare and compress without regard to case. Since names in a zone are kept in lower case, the bytes after
 the question are the same for every spelling of it; the question itself goes back as it came.
