@@ -10,7 +10,7 @@ from tests.live import serving
 from xferzone.artifacts import CheckIn, FileCard
 from xferzone.publish import beforehand, deferred
 from xferzone.publish.served import compile_all
-from xferzone.refs import BranchName, Door, LocalRefs, Move, Occasion, Ref, State
+from xferzone.refs import BranchName, Door, LocalRefs, Move, Occasion, Ref, State, serials
 from xferzone.repository import check as zone_inspect
 from xferzone.store import Store, chains
 from xferzone.zone.compile import Compiled, Task
@@ -111,6 +111,7 @@ def test_what_cannot_be_served_stays_and_is_told(tmp_path: Path) -> None:
         at = writer.put(CheckIn("bad", 1_700_000_000_000, "ops", (card,)).encode())
         refs = LocalRefs(writer)
         bad = Ref(BranchName("example.com", "main"), at, 1, State.DEFERRED)
+        serials.put(writer, "example.com", [(writer.rid(at) or 0, 1)])
         refs.compare_and_set([Move(None, bad, Occasion(1_700_000_000_000, "ann", Door.CLI))])
         ((found, invalid),) = deferred.compile_deferred(writer, refs, [bad], compile_all)
         assert found == bad
