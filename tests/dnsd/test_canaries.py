@@ -32,8 +32,8 @@ class World:
         self._now = NOW - 500_000
         self.put("main", "www 300 A 192.0.2.1")
 
-    def serve(self, **terms: object) -> ServedZones:
-        zones = open_zones(self.project.path, Terms(zones=(("example.com", ZoneTerms(**terms)),)))  # type: ignore[arg-type]  # a test's keywords
+    def serve(self, terms: ZoneTerms) -> ServedZones:
+        zones = open_zones(self.project.path, Terms(zones=(("example.com", terms),)))
         self._opened.append(zones)
         return zones
 
@@ -85,7 +85,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 def test_another_branch_is_served_with_its_own_serial(world: World) -> None:
     world.put("next", "www 300 A 192.0.2.2")
     world.put("next", "www 300 A 192.0.2.3")
-    zones = world.serve(branch="next")
+    zones = world.serve(ZoneTerms(branch="next"))
     assert ask(zones) == {"a 192.0.2.3"}
     (soa,) = ask(zones, rdtype="SOA", name="example.com.")
     assert soa.split()[3] == "4"
@@ -97,7 +97,7 @@ def test_another_branch_is_served_with_its_own_serial(world: World) -> None:
 
 
 def test_a_branch_that_does_not_exist_is_not_served_and_that_is_said_once(world: World) -> None:
-    zones = world.serve(branch="next")
+    zones = world.serve(ZoneTerms(branch="next"))
     assert ask(zones) == {"REFUSED"}
     assert zones.doubts() == ["zone example.com: branch next does not exist: the zone is not served"]
     world.put("main", "www 300 A 192.0.2.9")
@@ -115,7 +115,7 @@ def test_a_branch_that_does_not_exist_is_not_served_and_that_is_said_once(world:
 
 def test_some_clients_get_the_canary_and_each_move_of_either_branch_is_seen(world: World) -> None:
     world.put("next", "www 300 A 192.0.2.2")
-    zones = world.serve(canary=CANARY)
+    zones = world.serve(ZoneTerms(canary=CANARY))
     assert (ask(zones, IN_CANARY), ask(zones, IN_MAIN)) == ({"a 192.0.2.2"}, {"a 192.0.2.1"})
     world.put("next", "www 300 A 192.0.2.3")
     assert (ask(zones, IN_CANARY), ask(zones, IN_MAIN)) == ({"a 192.0.2.3"}, {"a 192.0.2.1"})
@@ -127,7 +127,7 @@ def test_some_clients_get_the_canary_and_each_move_of_either_branch_is_seen(worl
 def test_both_get_the_same_soa(world: World) -> None:
     for number in range(4):
         world.put("next", f"www 300 A 192.0.2.{number}")
-    zones = world.serve(canary=CANARY)
+    zones = world.serve(ZoneTerms(canary=CANARY))
     for name in ("example.com.", "nothing.example.com."):
         assert ask(zones, IN_CANARY, name, "SOA") == ask(zones, IN_MAIN, name, "SOA")
     (soa,) = ask(zones, IN_CANARY, "example.com.", "SOA")
@@ -136,7 +136,7 @@ def test_both_get_the_same_soa(world: World) -> None:
 
 def test_answers_that_were_kept_die_with_either_branch(world: World) -> None:
     world.put("next", "www 300 A 192.0.2.2")
-    zones = world.serve(canary=CANARY)
+    zones = world.serve(ZoneTerms(canary=CANARY))
     responder = Responder(zones)
 
     def answered(client: bytes) -> set[str]:
@@ -157,7 +157,7 @@ def test_answers_that_were_kept_die_with_either_branch(world: World) -> None:
 
 def test_a_process_has_open_what_both_branches_are_served_from_and_no_more(world: World) -> None:
     world.put("next", "www 300 A 192.0.2.2")
-    zones = world.serve(canary=CANARY)
+    zones = world.serve(ZoneTerms(canary=CANARY))
     for last in range(3, 9):
         world.put("next" if last % 2 else "main", f"www 300 A 192.0.2.{last}")
         ask(zones, IN_CANARY)
@@ -167,14 +167,14 @@ def test_a_process_has_open_what_both_branches_are_served_from_and_no_more(world
 def test_the_same_client_gets_the_same_in_every_process(world: World) -> None:
     world.put("next", "www 300 A 192.0.2.2")
     subnets = [bytes((198, 18 + number // 256, number % 256, 1)) for number in range(1000)]
-    processes = [world.serve(canary=CANARY) for _ in range(2)]
+    processes = [world.serve(ZoneTerms(canary=CANARY)) for _ in range(2)]
     answers = [[ask(zones, client) for client in subnets] for zones in processes]
     assert answers[0] == answers[1]
     assert answers[0].count({"a 192.0.2.2"}) == 202
 
 
 def test_without_its_branch_all_get_main_and_that_is_said_once(world: World) -> None:
-    zones = world.serve(canary=CANARY)
+    zones = world.serve(ZoneTerms(canary=CANARY))
     assert ask(zones, IN_CANARY) == {"a 192.0.2.1"}
     assert zones.doubts() == ["zone example.com: canary branch next does not exist: all clients get main"]
     world.put("main", "www 300 A 192.0.2.9")
@@ -189,7 +189,7 @@ def test_without_its_branch_all_get_main_and_that_is_said_once(world: World) -> 
 
 def test_a_removed_zone_has_no_canary(world: World) -> None:
     world.put("next", "www 300 A 192.0.2.2")
-    zones = world.serve(canary=CANARY)
+    zones = world.serve(ZoneTerms(canary=CANARY))
     world.remove("main")
     assert ask(zones, IN_CANARY) == {"REFUSED"}
 
@@ -198,7 +198,7 @@ def test_what_stays_mains_is_said_when_the_branch_changes_it(world: World) -> No
     world.put("main", "www 300 A 192.0.2.1", "sub 300 NS ns.invalid.")
     delegations = [f"s{number} 300 NS ns.invalid." for number in range(7)]
     world.put("next", "www 300 A 192.0.2.2", *delegations, apex="@ 3600 NS ns2.invalid.")
-    zones = world.serve(canary=CANARY)
+    zones = world.serve(ZoneTerms(canary=CANARY))
     assert ask(zones, IN_CANARY, "example.com.", "NS") == {"ns ns.invalid."}
     assert zones.doubts() == [
         "zone example.com: canary branch next changes NS of the apex: main's are sent to all",
@@ -211,7 +211,7 @@ def test_a_signed_zone_is_routed_only_with_the_same_names_and_types(world: World
     signed = ("@ 300 NSEC www.example.com. NS SOA NSEC", "www 300 NSEC example.com. A NSEC")
     world.put("main", *signed, "www 300 A 192.0.2.1")
     world.put("next", *signed, "www 300 A 192.0.2.2")
-    zones = world.serve(canary=CANARY)
+    zones = world.serve(ZoneTerms(canary=CANARY))
     assert ask(zones, IN_CANARY) == {"a 192.0.2.2"}
     assert zones.doubts() == []
     world.put("next", *signed, "www 300 A 192.0.2.3", "new 300 A 192.0.2.4")
@@ -222,5 +222,5 @@ def test_a_signed_zone_is_routed_only_with_the_same_names_and_types(world: World
 
 
 def test_resolvers_of_any_canary_are_known_to_all_zones(world: World) -> None:
-    zones = world.serve(canary=CANARY)
+    zones = world.serve(ZoneTerms(canary=CANARY))
     assert zones.resolvers

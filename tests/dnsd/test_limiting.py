@@ -83,7 +83,6 @@ def test_the_networks_of_a_batch_are_those_of_its_clients(loop: Loop) -> None:
     assert loop.incoming.networks() == [b"\x7f\0\0"] * 3
 
 
-@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6")
 @pytest.mark.parametrize("make", [datagrams, Singles])
 def test_networks_of_ipv6(make: Callable[[socket.socket], Datagrams]) -> None:
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as bound:

@@ -179,6 +179,22 @@ def test_who_does_not_answer_is_told_again(world: World) -> None:
     hold(conversation)
 
 
+def test_who_does_not_answer_keeps_no_other_waiting_for_ever(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only so many messages are in flight: here one, which nobody answers."""
+    monkeypatch.setattr(notify, "MAX_FLYING", 1)
+    monkeypatch.setattr(notify, "FIRST_S", 0.05)
+
+    async def conversation() -> None:
+        async with listening(Secondary()) as other, listening(Secondary(silent=True)) as silent:
+            async with notifying(world, ("*", ZoneTerms(also_tells=(to(silent), to(other))))):
+                await until(lambda: {zone for zone, _ in other.heard} == {"example.com.", "example.net."})
+            assert silent.heard
+
+    hold(conversation)
+
+
 def test_a_key_signs_what_is_sent_and_the_answer_must_be_signed(world: World) -> None:
     async def conversation() -> None:
         async with listening(Secondary(signs=True)) as other:

@@ -97,3 +97,25 @@ def test_the_directory_goes_with_the_server_and_what_killed_ones_left_with_the_n
     monkeypatch.setattr(tempfile, "tempdir", os.fspath(tmp_path / "missing"))
     with shared_directory() as none:
         assert none is None
+
+
+def test_what_others_left_there_keeps_no_server_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pipe would be waited at for ever; a directory of somebody else's is his."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    pipe, link = tmp_path / "xferzone-parts-pipe", tmp_path / "xferzone-parts-link"
+    for each in (pipe, link):
+        each.mkdir()
+    os.mkfifo(pipe / "held")
+    (link / "held").symlink_to("/etc/passwd")
+    with shared_directory() as made:
+        assert made is not None
+    assert link.exists()
+    theirs = tmp_path / "xferzone-parts-theirs"
+    theirs.mkdir()
+    (theirs / "held").touch()
+    own = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: own + 1)
+    with shared_directory():
+        assert theirs.exists()

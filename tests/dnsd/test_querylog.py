@@ -62,6 +62,12 @@ def test_one_of_so_many_is_logged(
             " zone=example.test. canary=False left_out=0",
         ),
         (
+            bytes.fromhex("0001 0000 0001 0000 0000 0000 c004 0001 0001"),  # the name is a pointer
+            CLIENTS[0],
+            "query client=192.0.2.0/24 protocol=udp name= type= rcode=FORMERR size=12 us=",
+            "zone= canary=False left_out=0",
+        ),
+        (
             b"short",
             CLIENTS[0],
             "query client=192.0.2.0/24 protocol=udp name= type= rcode=none size=0 us=",

@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPMessage
 from pathlib import Path
 
 import pytest
@@ -32,7 +32,7 @@ TARGET = "/v0/objects/"
 @dataclass(frozen=True, slots=True)
 class Reply:
     status: int
-    headers: Mapping[str, str]
+    headers: HTTPMessage
     body: bytes
 
     @property
@@ -65,7 +65,7 @@ class Served:
                 connection.putheader(name, value)
             connection.endheaders(body or None)
             reply = connection.getresponse()
-            return Reply(reply.status, reply.headers, reply.read())  # type: ignore[arg-type]  # a mapping, in fact
+            return Reply(reply.status, reply.headers, reply.read())
 
     def has_answered(self, kind: str, number: int) -> bool:
         """Whether the server has answered so many requests of that kind: it counts one once its answer has gone."""

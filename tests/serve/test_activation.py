@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_up import ZONE, xferzone
+from tests.cli.test_up import xferzone
 from tests.live import PATIENCE_S, PROJECT, XFERZONE, background, bound, dig, free_port, within
 from xferzone.config import Address
 from xferzone.errors import CannotServe
@@ -86,14 +86,6 @@ def test_sockets_for_another_process_are_left_alone() -> None:
     assert environ == {"OTHER": "y"}
     with pytest.raises(CannotServe, match="LISTEN_FDS is 'x'"):
         Activated.of({"LISTEN_PID": "2", "LISTEN_FDS": "x"}, 2)
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    path = tmp_path / "zones.xferzone"
-    xferzone(path, "init")
-    xferzone(path, "zone", "add", "example.com", "--from", "-", stdin=ZONE)
-    return path
 
 
 _BIND = """\

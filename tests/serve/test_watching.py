@@ -21,14 +21,6 @@ pytestmark = pytest.mark.interop
 READY_S = 30.0  # a hung process is killed after 5 s, and another one starts
 
 
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    path = tmp_path / "zones.xferzone"
-    xferzone(path, "init")
-    xferzone(path, "zone", "add", "example.com", "--from", "-", stdin=ZONE)
-    return path
-
-
 def page(server: Server, path: str) -> tuple[int, str]:
     try:
         with urllib.request.urlopen(server.url(path=path), timeout=PATIENCE_S) as reply:

@@ -92,6 +92,7 @@ class Notifier(asyncio.DatagramProtocol):
         self._from = {each.family: each.host for each in reversed(list(named))}
         self._loop = asyncio.get_running_loop()
         self._ways: dict[socket.AddressFamily, asyncio.DatagramTransport] = {}
+        self._opening = asyncio.Lock()  # of a way: two would open two, and one be lost
         self._lanes: dict[Address, _Lane] = {}
         self._duties: dict[tuple[str, str], _Duty] = {}
         self._flying: dict[int, _Duty] = {}  # by message id
@@ -231,19 +232,23 @@ class Notifier(asyncio.DatagramProtocol):
         while lane.new or lane.again:
             duty = (lane.new or lane.again).popleft()
             if not duty.told and self._duties.get((duty.zone, str(duty.target.address))) is duty:
+                self._depart(duty)
                 task = self._loop.create_task(self._tell(duty))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
                 lane.timer = self._loop.call_later(1 / RATE, self._next, lane)
                 return
 
-    async def _tell(self, duty: _Duty) -> None:
+    def _depart(self, duty: _Duty) -> None:
+        """Count it among those in flight."""
         duty.told, duty.tries = duty.serial, duty.tries + 1
         duty.id = secrets.randbelow(65536)
         while duty.id in self._flying:
             duty.id = (duty.id + 1) % 65536
         self._flying[duty.id] = duty
         duty.timer = self._loop.call_later(FIRST_S * 2 ** (duty.tries - 1), self._missed, duty, "no answer")
+
+    async def _tell(self, duty: _Duty) -> None:
         try:
             message = self._message(duty)
             way = await self._way(duty.target.address.family)
@@ -265,13 +270,14 @@ class Notifier(asyncio.DatagramProtocol):
         return self._zones.find(name, SOA) if self._zones.has(name) else None
 
     async def _way(self, family: socket.AddressFamily) -> asyncio.DatagramTransport:
-        if family not in self._ways:
-            host = self._from.get(family)
-            way, _ = await self._loop.create_datagram_endpoint(
-                lambda: self, None if host is None else (host, 0), family=family
-            )
-            self._ways[family] = way
-        return self._ways[family]
+        async with self._opening:
+            if family not in self._ways:
+                host = self._from.get(family)
+                way, _ = await self._loop.create_datagram_endpoint(
+                    lambda: self, None if host is None else (host, 0), family=family
+                )
+                self._ways[family] = way
+            return self._ways[family]
 
     def datagram_received(self, data: bytes, addr: tuple[object, ...]) -> None:
         """An answer, or anything else that came to where we send from."""
