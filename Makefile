@@ -5,6 +5,8 @@ DNS    ?= 127.0.0.1:5300
 SECONDS ?= 3600
 SEEDS   ?= 1000
 MINUTES ?= 10
+# Tests wait much of the time: for programs to start, and for what happens in time.
+WORKERS ?= $(shell expr 2 \* $$(nproc))
 
 BIN     := $(VENV)/bin
 PIP     := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
@@ -21,32 +23,39 @@ help: ## Show this list
 run: $(VENV)/installed ## A demo in ./demo: Fossil clones and commits, DNS answers (HTTP=... DNS=... choose ports)
 	@exec deploy/demo.sh $(BIN)/xferzone $(HTTP) $(DNS)
 
-demo: $(VENV)/installed ## A tour in twenty steps, each shown, run and checked; needs fossil and dig, leaves nothing behind
+demo: $(VENV)/installed ## A tour in 31 steps, each shown, run and checked; needs fossil, dig and etcd, leaves nothing behind
 	@$(BIN)/python deploy/tour.py
 
 check: static unit ## What every commit must pass: style, types, layers, unit tests
 
 test: peers static oldest unit ## Everything; installs the Debian packages it lacks (fossil, dig, kdig, ...)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "(interop or scale) and not alone"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "(interop or scale) and not alone"
 	$(BIN)/python -m pytest -m "(interop or scale) and alone"  # these look at the clock
 
 interop: peers $(VENV)/developed ## The tests that drive the real programs, alone
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "interop and not alone"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "interop and not alone"
 	$(BIN)/python -m pytest -m "interop and alone"
 
 soak: peers $(VENV)/developed ## An hour of mutated requests, writers, kills and full disks at once (SECONDS=... SEED=...)
 	$(BIN)/python -m tests.fuzz --seconds 20
 	$(BIN)/python -m tests.robust.damaged 300  # ten minutes: of each road half
 	$(BIN)/python -m tests.mutants
+	$(BIN)/python -m tests.simulation 1000 --kind group
+	$(BIN)/python -m tests.simulation 300 --kind joint
 	$(BIN)/python -m tests.nameserver.differential 100000
 	$(BIN)/python -m tests.nameserver.peers.chance 20000
-	XFERZONE_FLOOD_S=600 $(BIN)/python -m pytest --timeout 900 tests/robust/test_dns_floods.py
+	$(BIN)/python -m tests.scale.secondaries
+	$(BIN)/python -m tests.robust.test_care_kills 25
+	$(BIN)/python -m tests.scale.groups
+	$(BIN)/python -m tests.scale.test_at_once 500 20
+	KILLS=25 $(BIN)/python -m pytest --timeout 3600 tests/robust/test_mirror_kills.py
+	FLOOD_S=600 $(BIN)/python -m pytest --timeout 900 tests/robust/test_dns_floods.py
 	$(BIN)/python -m tests.robust.soak $(SECONDS) $(SEED)
 
 fuzz: $(VENV)/developed ## Octets that chance made for every parser, MINUTES of each; what breaks one goes to build/fuzz
 	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
 
-simulate: $(VENV)/developed ## Histories of repositories under faults, SEEDS a level; the same seed, the same history
+simulate: $(VENV)/developed ## Histories of repositories and of groups under faults, SEEDS a level; the same seed, the same history
 	$(BIN)/python -m tests.simulation $(SEEDS)
 
 bench: peers $(VENV)/developed ## Measure; prints ratios to what the real programs reach in the same run
@@ -59,12 +68,12 @@ static: $(VENV)/developed
 	$(BIN)/lint-imports --no-logo
 
 unit: $(VENV)/developed
-	$(BIN)/python -m pytest -n auto -m "not interop and not scale"
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not interop and not scale"
 
 # What setup.cfg allows is true, and canonical text is the same bytes under the oldest dnspython as under the newest.
 # tests/oldest.py says which tests these are.
 oldest: $(OLDEST)/developed
-	$(OLDEST)/bin/python -m pytest -n auto --oldest -m "not interop and not scale"
+	$(OLDEST)/bin/python -m pytest -n $(WORKERS) --oldest -m "not interop and not scale"
 
 peers:
 	@tests/peers.sh
@@ -85,10 +94,10 @@ $(VENV)/developed: $(VENV)/installed
 	@$(PIP) --no-build-isolation --editable '.[dev]'
 	@touch $@
 
-# Run-time packages at the floors of setup.cfg, those of the extra otel and its peers in the tests too; zstandard and what
+# Run-time packages at the floors of setup.cfg, those of the extras and their peers in the tests too; zstandard and what
 # else only tests need as pinned, for old releases of those have no wheels for new Pythons.
 FLOORS = sed -n -e '/^install_requires/,/^$$/s/^ *\([a-z0-9-]*\)>=/\1==/p' \
-  -e 's/^ *\(opentelemetry-[a-z-]*\)>=/\1==/p' setup.cfg | grep -v '^zstandard='
+  -e 's/^ *\(opentelemetry-[a-z-]*\)>=/\1==/p' -e 's/^ *\(nats-py\)>=/\1==/p' setup.cfg | grep -v '^zstandard='
 TOOLS  = grep -E '^(hypothesis|pytest|pytest-timeout|pytest-xdist|setuptools|zstandard)==' constraints.txt
 
 $(OLDEST)/developed: $(PROJECT)

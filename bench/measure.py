@@ -1,6 +1,7 @@
 """Taking and showing figures: medians with their range, and ratios to a peer that worked in the same run."""
 
 import os
+import re
 import resource
 import statistics
 import time
@@ -67,6 +68,13 @@ def children_seconds() -> float:
 
 
 def pin(pid: int, core: int) -> None:
-    """Keep a process and all that it started on one core."""
+    """Keep a process and all that it started, with their threads, on one core."""
     for each in family(pid):
-        os.sched_setaffinity(each, {core})
+        for thread in Path(f"/proc/{each}/task").iterdir():
+            os.sched_setaffinity(int(thread.name), {core})
+
+
+def shared_kilobytes(pid: int) -> list[int]:
+    """Of a process and all that it started: memory, in kB, with an equal share of what it shares (PSS)."""
+    rolled = [Path(f"/proc/{each}/smaps_rollup").read_text() for each in family(pid)]
+    return [int(re.findall(r"^Pss: +([0-9]+)", each, re.MULTILINE)[0]) for each in rolled]

@@ -1,7 +1,7 @@
 """Measure the figures of docs/performance.md and print them as a table: `make bench`, some ten minutes.
 
     run.py [SECTION...]     latency large bulk many commits growth pushes clones foreign mirrors
-                            dns uncached transfers; all of them
+                            dns uncached memory sizes transfers keys groups costs; all of them
 
 Each figure is a median with its range. If a peer does the same work, both take turns in the same run, and the ratio is
 what counts. The other figures have bounds of their own.
@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import clones, foreign, growth, mirrors, pushes, questions, transfers, zones
+from bench import clones, costs, foreign, groups, growth, keys, mirrors, pushes, questions, transfers, zones
 from bench.measure import children_seconds, row, timed
 from tests.live import Person, serving, stock_server
 from xferzone.edit.appending import Author
@@ -193,6 +193,11 @@ SECTIONS: dict[str, Callable[[Path], None]] = {
     "dns": questions.dns,
     "transfers": transfers.transfers,
     "uncached": questions.uncached,
+    "memory": questions.memory,
+    "sizes": questions.sizes,
+    "keys": keys.keys,
+    "groups": groups.groups,
+    "costs": costs.costs,
 }
 
 if __name__ == "__main__":

@@ -21,9 +21,11 @@ ROUNDS = 7
 RECORDS = 100_000
 MANY = 1_000_000
 QUESTIONS = 3_000
+LOADING_S = 120.0  # of a million records, on a busy machine
 ZONE = "big.example"
 _NAME = b"\3big\7example\0"
 _SOA, _AXFR, _IXFR = 6, 252, 251
+_QUESTION = struct.pack(">6H", 0, 0, 1, 0, 0, 0) + _NAME + struct.pack(">2H", _SOA, 1)
 
 
 def transfers(directory: Path) -> None:
@@ -73,22 +75,41 @@ def _compared(
 
 
 def _beside(directory: Path) -> None:
-    """Questions by UDP while a zone of a million records is sent."""
-    repository = directory / "many.xferzone"
+    """Questions by UDP while a zone of a million records is sent, and while it is not, in turn."""
+    place = directory / "many"
+    place.mkdir()
+    repository, text = place / "many.xferzone", place / "zone"
     zones.one_zone(repository, MANY, ZONE)
-    with serving(repository, "dns", "--workers", "1", "--allow-transfer", "127.0.0.0/8") as server:
-        _waits(server.dns)
-        alone = _waits(server.dns)
-        # A process: threads of this one would wait for each other.
-        reader = multiprocessing.get_context("fork").Process(target=_transfer, args=(server.dns, _AXFR))
-        began = time.perf_counter()
-        reader.start()
-        beside = []
-        while reader.is_alive():
-            beside += _waits(server.dns, 100)
-        row("AXFR of 1,000,000 records, at most", [time.perf_counter() - began], "s")
-        row("an answer by UDP, nothing else asked", alone, "ms", 1e3)
-        row("an answer by UDP during that AXFR", beside, "ms", 1e3, bound="p99 < 1 ms more")
+    text.write_text(Person(place / "ops").xferzone("-R", repository, "zone", "export", ZONE).out)
+    with (
+        serving(repository, "dns", "--workers", "1", "--allow-transfer", "127.0.0.0/8") as server,
+        _named(place, text) as (_, named),
+        _nsd(place, text) as (_, nsd),
+    ):
+        ports = {"us": server.dns, "BIND": named, "NSD": nsd}
+        alone: dict[str, list[float]] = {name: [] for name in ports}
+        beside: dict[str, list[float]] = {name: [] for name in ports}
+        took: dict[str, list[float]] = {name: [] for name in ports}
+        for _ in range(ROUNDS):
+            for name, port in ports.items():
+                alone[name] += _waits(port)
+                # A process: threads of this one would wait for each other.
+                reader = multiprocessing.get_context("fork").Process(target=_transfer, args=(port, _AXFR))
+                began = time.perf_counter()
+                reader.start()
+                while reader.is_alive():
+                    beside[name] += _waits(port, 100)
+                took[name].append(time.perf_counter() - began)
+        for name in ports:
+            row(f"AXFR of 1,000,000 records from {name}, at most", took[name], "s")
+            row("  an answer by UDP before and after", alone[name], "ms", 1e3)
+            row("  an answer by UDP meanwhile", beside[name], "ms", 1e3)
+            more = [_p99(beside[name]) - _p99(alone[name])]
+            row("  p99, more by", more, "ms", 1e3, bound="< 1" if name == "us" else "")
+
+
+def _p99(values: list[float]) -> float:
+    return sorted(values)[len(values) * 99 // 100]
 
 
 def _serial(port: int) -> int:
@@ -100,8 +121,9 @@ def _waits(port: int, questions: int = QUESTIONS) -> list[float]:
     waits = []
     with socket.socket(type=socket.SOCK_DGRAM) as client:
         client.connect(("127.0.0.1", port))
+        client.settimeout(PATIENCE_S)
         for number in range(questions):
-            asked = struct.pack(">6H", number, 0, 1, 0, 0, 0) + _NAME + struct.pack(">2H", _SOA, 1)
+            asked = struct.pack(">H", number) + _QUESTION[2:]
             began = time.perf_counter()
             client.send(asked)
             client.recv(512)
@@ -149,7 +171,8 @@ def _nsd(directory: Path, text: Path) -> Iterator[tuple[int, int]]:
     port = free_port()
     configuration = directory / "nsd-transfers.conf"
     configuration.write_text(
-        f'server:\n  ip-address: 127.0.0.1@{port}\n  server-count: 1\n  username: ""\n  zonesdir: "{directory}"\n'
+        f'server:\n  ip-address: 127.0.0.1@{port}\n  server-count: 1\n  rrl-ratelimit: 0\n  username: ""\n'
+        f'  zonesdir: "{directory}"\n'
         f'  database: ""\n  pidfile: ""\n  xfrdfile: "{directory}/xfrd-t"\n  xfrdir: "{directory}"\n'
         f'  zonelistfile: "{directory}/list-t"\nremote-control:\n  control-enable: no\n'
         f'zone:\n  name: "{ZONE}"\n  zonefile: "{text}"\n  provide-xfr: 127.0.0.1 NOKEY\n'
@@ -164,12 +187,20 @@ def _is_open(port: int) -> bool:
     return False
 
 
+def _is_served(port: int) -> bool:
+    with socket.socket(type=socket.SOCK_DGRAM) as client:
+        client.settimeout(1.0)
+        client.connect(("127.0.0.1", port))
+        with suppress(OSError):
+            client.send(_QUESTION)
+            return client.recv(512)[6:8] != b"\0\0"
+    return False
+
+
 def _running(directory: Path, name: str, argv: list[str], port: int) -> Iterator[tuple[int, int]]:
     log = directory / f"{name}-transfers.log"
     with background(argv, dict(os.environ), log) as process:
         assert within(PATIENCE_S, lambda: process.poll() is not None or _is_open(port))
-        assert within(
-            PATIENCE_S, lambda: process.poll() is not None or bool(dig(port, ZONE, "SOA", "+short"))
-        )
+        assert within(LOADING_S, lambda: process.poll() is not None or _is_served(port))
         assert process.poll() is None, log.read_text()
         yield process.pid, port

@@ -1,9 +1,10 @@
-"""`make demo`: a tour in some twenty steps. Each is announced, run and checked.
+"""`make demo`: a tour in 31 steps. Each is announced, run and checked.
 
     python deploy/tour.py [--patience SECONDS]
 
 It works on free ports of 127.0.0.1 in a temporary directory, with a HOME of its own, and leaves nothing behind. It ends
-with 1 at the first step that does not go as announced. It needs fossil and dig. Every command is one that you can type.
+with 1 at the first step that does not go as announced. It needs fossil, dig and etcd. Every command is one that you can
+type.
 """
 
 import argparse
@@ -52,9 +53,10 @@ class Tour:
     def __init__(self, home: Path, patience_s: float) -> None:
         self.home = home
         self._patience_s = patience_s
-        self.http, self.dns, self.mirror_http, self.mirror_dns = free_ports(4)
+        self.http, self.dns, self.mirror_http, self.mirror_dns, *rest = free_ports(8)
+        self.other_http, self.other_dns, self.etcd, self.etcd_peers = rest
         self.servers = ExitStack()
-        self.primary = 0  # the pid of its server
+        self.primary = self.other = 0  # the pids of their servers
         self.password = ""
         self._said = ""
         self.env = {
@@ -137,8 +139,21 @@ class Tour:
         print(f"    $ {command} &", flush=True)
         return self.servers.enter_context(self._background(command, self.home / f"{file}.log"))
 
+    def decide(self) -> None:
+        """`etcd` in the background, ready now, ended with the tour."""
+        here, peers = (f"http://127.0.0.1:{port}" for port in (self.etcd, self.etcd_peers))
+        command = (
+            f"etcd --data-dir etcd --listen-client-urls {here} --advertise-client-urls {here} "
+            f"--listen-peer-urls {peers} --initial-advertise-peer-urls {peers} --initial-cluster default={peers} "
+            "--logger zap"
+        )
+        print(f"    $ {command} &", flush=True)
+        self.servers.enter_context(
+            self._background(command, self.home / "etcd.log", "serving client traffic")
+        )
+
     @contextmanager
-    def _background(self, command: str, log: Path) -> Iterator[int]:
+    def _background(self, command: str, log: Path, ready: str = "up: ready") -> Iterator[int]:
         parent = os.getpid()
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -153,7 +168,7 @@ class Tour:
             )
         try:
             end = time.monotonic() + START_S
-            while "up: ready" not in log.read_text():
+            while ready not in log.read_text():
                 if process.poll() is not None or time.monotonic() > end:
                     raise Failed(f"the server did not start\n{log.read_text()}")
                 time.sleep(0.05)
@@ -315,6 +330,42 @@ def race(tour: Tour) -> None:
     tour.answers("192.0.2.84")
 
 
+def noted(tour: Tour) -> None:
+    """Keep a file without a history beside the zones; fossil fetches it."""
+    tour.write("runbook.txt", "When ns1 is down, call Carol.\n")
+    tour.run("xferzone uv put runbook.txt")
+    tour.run("fossil uv sync && fossil uv cat runbook.txt", at="work")
+    tour.says("call Carol")
+
+
+def shared(tour: Tour) -> None:
+    """Define a table whose rows travel with every sync between xferzones."""
+    tour.run("xferzone table define owners --column zone:text --column who:text --key zone")
+    tour.run("xferzone table put owners zone=example.com who=carol")
+    tour.run("xferzone -R laptop.xferzone sync")
+    tour.run("xferzone -R laptop.xferzone table rows owners")
+    tour.says("carol")
+
+
+def invited(tour: Tour) -> None:
+    """Invite somebody to one zone: the token makes one account, whose password nobody else knows."""
+    token = tour.run("xferzone invite add --write --zone example.com").partition("token: ")[2].split()[0]
+    url = f"http://carol@127.0.0.1:{tour.http}/"
+    tour.run(f"XFERZONE_PASSWORD=her-own-words xferzone clone --invite {token} {url} carol.xferzone")
+    tour.run("xferzone user list")
+    tour.says("carol")
+
+
+def shunned(tour: Tour) -> None:
+    """Push a secret by mistake, and have the server drop it for good."""
+    tour.write("work/notes.txt", "the password of the router is swordfish\n")
+    tour.run("fossil add notes.txt && fossil commit --branch notes -m notes", at="work")
+    tour.run("xferzone shun add -m 'a password' $(fossil sha3sum work/notes.txt | cut -d ' ' -f 1)")
+    tour.says("1 artifact shunned, 1 dropped")
+    tour.run("xferzone check")
+    tour.says("0 faults")
+
+
 def backup(tour: Tour) -> None:
     """Copy the repository while it is served, and read every artifact of the copy."""
     tour.run("xferzone backup monday.xferzone")
@@ -358,6 +409,68 @@ def survived(tour: Tour) -> None:
     tour.says("0 faults")
 
 
+def grouped(tour: Tour) -> None:
+    """The primary comes back, and becomes the first member of a group: etcd decides where its branches stand."""
+    tour.decide()
+    tour.primary = tour.up("zones.xferzone", tour.http, tour.dns)
+    tour.run(
+        f"xferzone group join --etcd http://127.0.0.1:{tour.etcd} --name a --url http://127.0.0.1:{tour.http}/"
+    )
+    tour.says("group of 1 member begun by a")
+
+
+def joined(tour: Tour) -> None:
+    """A second member begins with no file at all. It takes changes as the first one does."""
+    tour.run(
+        f"xferzone -R b.xferzone group join --etcd http://127.0.0.1:{tour.etcd} --name b "
+        f"--url http://127.0.0.1:{tour.other_http}/"
+    )
+    tour.says("group of 2 members joined as b")
+    tour.other = tour.up("b.xferzone", tour.other_http, tour.other_dns)
+    tour.run("xferzone -R b.xferzone set www.example.com. 300 A 192.0.2.86")
+    tour.answers("192.0.2.86", port=tour.dns)
+
+
+def raced(tour: Tour) -> None:
+    """Two people push to the two members: one is served by both, the other is told, and does it again on top."""
+    tour.env["XFERZONE_PASSWORD"] = tour.password
+    print(f"    $ export XFERZONE_PASSWORD={tour.password}")
+    tour.run("xferzone -R laptop.xferzone sync")
+    tour.run(f"xferzone clone http://ops@127.0.0.1:{tour.other_http}/ other.xferzone")
+    tour.run("xferzone -R laptop.xferzone set www.example.com. 300 A 192.0.2.87")
+    tour.run("xferzone -R other.xferzone set news.example.com. 300 A 192.0.2.127")
+    tour.run("xferzone -R laptop.xferzone sync")
+    tour.run("xferzone -R other.xferzone sync", code=4)
+    tour.run("xferzone -R other.xferzone sync --replay")
+    tour.answers("192.0.2.127", "news.example.com", port=tour.dns)
+    tour.answers("192.0.2.87", port=tour.other_dns)
+
+
+def moved_on(tour: Tour) -> None:
+    """Kill the member that has just accepted a change: the other one answers it, and takes the next one."""
+    tour.run("xferzone -R laptop.xferzone sync --pull")
+    tour.run("xferzone -R laptop.xferzone set www.example.com. 300 A 192.0.2.88")
+    tour.run("xferzone -R laptop.xferzone sync")
+    tour.run(f"kill -9 {tour.primary}")
+    tour.answers("192.0.2.88", port=tour.other_dns)
+    tour.run("xferzone -R laptop.xferzone set www.example.com. 300 A 192.0.2.89")
+    tour.run(f"xferzone -R laptop.xferzone sync http://ops@127.0.0.1:{tour.other_http}/")
+    tour.answers("192.0.2.89", port=tour.other_dns)
+
+
+def clobbered(tour: Tour) -> None:
+    """The last member comes back from a backup, so what it accepted since is lost. Let the zone go on without that."""
+    tour.run("xferzone -R b.xferzone backup b.backup")
+    tour.run("xferzone -R b.xferzone set www.example.com. 300 A 192.0.2.90")
+    tour.run(f"kill -9 {tour.other}")
+    tour.run("rm b.xferzone* && mv b.backup b.xferzone")
+    tour.up("b.xferzone", tour.other_http, tour.other_dns)
+    tour.run("xferzone -R b.xferzone set www.example.com. 300 A 192.0.2.91", code=75)
+    tour.run("xferzone -R b.xferzone group clobber example.com/main --yes")
+    tour.run("xferzone -R b.xferzone set www.example.com. 300 A 192.0.2.91")
+    tour.answers("192.0.2.91", port=tour.other_dns)
+
+
 STEPS: tuple[Callable[[Tour], None], ...] = (
     account,
     zone,
@@ -376,11 +489,20 @@ STEPS: tuple[Callable[[Tour], None], ...] = (
     time_travel,
     laptop,
     race,
+    noted,
+    shared,
+    invited,
+    shunned,
     backup,
     restored,
     secondary,
     followed,
     survived,
+    grouped,
+    joined,
+    raced,
+    moved_on,
+    clobbered,
 )
 
 

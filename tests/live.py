@@ -12,13 +12,14 @@ Every process has a bound in seconds, no stdin, and ends with the test, even if 
 """
 
 import contextlib
+import fcntl
 import os
-import random
 import shlex
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -135,6 +136,10 @@ class Server:
         """Everything that dig prints."""
         return dig(self.dns, name, rdtype, *options, host=self.host)
 
+    def told(self, text: str, times: int = 1) -> bool:
+        """Whether its log has `text` that often, soon: of an exchange a server may tell after its answer."""
+        return within(PATIENCE_S, lambda: self.log.read_text().count(text) >= times)
+
     def children(self) -> list[int]:
         """Its direct children's pids."""
         pid = self.process.pid
@@ -152,13 +157,19 @@ def dig(port: int, name: str, rdtype: str = "A", *options: str, host: str = "127
 
 @contextlib.contextmanager
 def serving(
-    repository: Path, verb: str = "up", *options: str, host: str = "127.0.0.1", files: int = 0
+    repository: Path,
+    verb: str = "up",
+    *options: str,
+    host: str = "127.0.0.1",
+    files: int = 0,
+    http: int = 0,
 ) -> Iterator[Server]:
     """`xferzone VERB` (up, serve or dns) on free ports of `host`; ended by TERM, which it must take well.
 
     `files`: how many files each of its processes may have open, as `ulimit -n` sets it; 0: as many as this process.
+    `http`: the port for HTTP; 0: a free one.
     """
-    http = free_port() if verb in ("up", "serve") else 0
+    http = http or (free_port() if verb in ("up", "serve") else 0)
     dns = free_port() if verb in ("up", "dns") else 0
     flags = {
         "up": ("--http", _place(host, http), "--dns", _place(host, dns)),
@@ -216,15 +227,10 @@ def background(argv: Sequence[str], env: dict[str, str], log: Path) -> Iterator[
 def free_port() -> int:
     """A port of 127.0.0.1 that nobody has, TCP and UDP; below the range that the kernel gives to clients.
 
-    This process gets each but once: who asks for two has not bound the first one yet.
+    All processes of a user take turns, so that what one got is not bound by another before it is bound by that one.
     """
-    chance = (
-        random.SystemRandom()
-    )  # Hypothesis seeds the other one: all workers of a run would look at one port
     while True:
-        port = chance.randint(20000, 32000)
-        if port in _given:
-            continue
+        port = _PORTS[_turn() % len(_PORTS)]
         with (
             socket.socket() as tcp,
             socket.socket(type=socket.SOCK_DGRAM) as udp,
@@ -232,11 +238,23 @@ def free_port() -> int:
         ):
             tcp.bind(("127.0.0.1", port))
             udp.bind(("127.0.0.1", port))
-            _given.add(port)
             return port
 
 
-_given: set[int] = set()
+_PORTS = range(20000, 32000)
+
+
+def _turn() -> int:
+    """A number that no process of this user has had."""
+    place = Path(tempfile.gettempdir()) / f"xferzone-tests-{os.getuid()}"
+    file = os.open(place, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        turn = int(os.pread(file, 20, 0) or b"0")
+        os.pwrite(file, b"%020d" % (turn + 1), 0)
+    finally:
+        os.close(file)
+    return turn
 
 
 def bound(port: int) -> tuple[int, int]:

@@ -24,6 +24,9 @@ curl     curl
 openssl  openssl
 systemd-analyze systemd
 setpriv  util-linux
+etcd     etcd-server
+etcdctl  etcd-client
+nats-server nats-server
 '
 POLICY=/usr/sbin/policy-rc.d
 PATH=$PATH:/usr/sbin # where servers are

@@ -89,13 +89,22 @@ def test_the_defaults_of_options_and_terms_are_those_of_the_page() -> None:
 
 def test_the_table_of_observers_has_every_call_with_its_parameters_and_what_it_tells() -> None:
     calls = {name: call for name, call in vars(Observer).items() if inspect.getdoc(call) and name[0] != "_"}
-    assert len(calls) == 8
+    assert len(calls) == 10
     for name, call in calls.items():
         _, *parameters = inspect.signature(call).parameters
         assert f"| `{name}({', '.join(parameters)})` |" in PAGE
     for told in (Session, Asked, Answered, Traffic):
         for each in fields(told):
             assert f"`{each.name}`" in PAGE, each.name
+
+
+def test_what_is_named_for_users_of_go_libfossil_is_there() -> None:
+    table = PAGE.partition("## For users of go-libfossil")[2]
+    kinds = {"Options": exchange.Options, "Outcome": exchange.Outcome, "Terms": exchange.Terms}
+    named = re.findall(r"`(Options|Outcome|Terms|Traffic|Observer)\.(\w+)`", table)
+    assert len(named) > 40
+    for kind, name in named:
+        assert hasattr({**kinds, "Traffic": Traffic, "Observer": Observer}[kind], name), f"{kind}.{name}"
 
 
 def test_a_program_without_a_server_loads_no_web_framework_and_no_command_line(tmp_path: Path) -> None:

@@ -20,7 +20,15 @@ def test_no_two_counters_share_a_cell() -> None:
         cell + at
         for family in (
             *(ROUNDS, BYTES, metrics.ARTIFACTS, SECONDS, QUESTIONS, ANSWERS, HITS),
-            *(metrics.WALKS, metrics.WALK_BYTES, metrics.ROUTED, metrics.LIMITED, metrics.ZONES),
+            *(
+                metrics.WALKS,
+                metrics.WALK_BYTES,
+                metrics.ROUTED,
+                metrics.LIMITED,
+                metrics.ZONES,
+                metrics.CACHE,
+                metrics.FILES,
+            ),
         )
         for cell, _ in family.combinations()
         for at in range(family.width)

@@ -23,6 +23,9 @@ SERVERS = (
     "ldns-signzone",
     "systemd-analyze",
     "setpriv",
+    "etcd",
+    "etcdctl",
+    "nats-server",
 )  # looked for in /usr/sbin, too, where this machine may have them
 LINE = "sudo apt-get install -y --no-install-recommends"
 

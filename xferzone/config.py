@@ -1,6 +1,6 @@
 """The configuration of servers: a struct for each table of its file, and the values that its settings have.
 
-    [http]   [dns]   [dns.rate]   [replicate]   [log]      settings, each with a default
+    [http]   [hosting]   [dns]   [dns.rate]   [replicate]   [group]   [nats]   [log]      settings, each with a default
     [[zone]]   [[acl]]                                     lists of tables; of the zones the first that matches counts
     [keys]   [keys.NAME]                                   files of keys, and keys by name
 
@@ -18,9 +18,12 @@ from xferzone.secret import Secret
 
 MAX_WORKERS: Final = 256  # processes; more than any machine this was tried on has cores
 MAX_THREADS: Final = 900  # of a worker; gunicorn takes 1,000 connections a worker, and some of them only wait
+MAX_CACHE_MIB: Final = 65_536
+MAX_OPEN: Final = 10_000  # repositories of a worker
 SHORTEST_S: Final = 0.1  # seconds of a setting; a mirror that polls more often loads its primary for nothing
 LONGEST_S: Final = 3600.0
 MAX_RATE: Final = 1_000_000  # answers a second; more than a process gives
+MAX_ENDPOINTS: Final = 16  # of etcd, as refs/gateway.py has it
 MAX_TEXT: Final = 255  # octets of a character string, RFC 1035 3.3
 DNS_PORT: Final = 53
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -182,7 +185,13 @@ class Grant:
 
 
 class KeyFile(Secret):
-    """A file of TSIG keys, which are secrets: its path, relative to the configuration file, or where a secret is."""
+    """A file of keys, or of certificates: its path, relative to the configuration file, or where a secret is."""
+
+    __slots__ = ()
+
+
+class Directory(str):
+    """The path of a directory, relative to the configuration file where it stands in that."""
 
     __slots__ = ()
 
@@ -199,6 +208,18 @@ class Http(Struct, frozen=True):
     workers: Workers = 1
     threads: Annotated[int, Meta(ge=1, le=MAX_THREADS)] = 64  # of a worker
     trusted: tuple[Network, ...] = (Network("127.0.0.0/8"), Network("::1"))
+    cache_mib: Annotated[int, Meta(ge=1, le=MAX_CACHE_MIB)] = (
+        32  # MiB of expanded contents that a worker keeps
+    )
+
+
+class Hosting(Struct, frozen=True):
+    """[hosting]: `repository_root` None: one repository is served, else all in that directory. `listen`: the only
+    addresses that tell how such a server stands; none: nothing does. `open`: repositories that a worker keeps open."""
+
+    repository_root: Directory | None = None
+    listen: tuple[Address, ...] = ()
+    open: Annotated[int, Meta(ge=1, le=MAX_OPEN)] = 64
 
 
 class Rate(Struct, frozen=True):
@@ -236,6 +257,35 @@ class Replicate(Struct, frozen=True):
     through_cache: bool = False  # artifacts are asked for one by one
     login: str | None = None
     password: Secret | None = None
+
+
+class Group(Struct, frozen=True):
+    """[group]: a member's share in its group; what is given wins over what `group join` has kept. `etcd`: URLs of its
+    endpoints; `copies` is the group's, and taken by `group join` alone."""
+
+    etcd: Annotated[tuple[str, ...], Meta(max_length=MAX_ENDPOINTS)] = ()
+    prefix: str | None = None
+    name: str | None = None
+    url: str | None = None
+    copies: Annotated[int, Meta(ge=1, le=16)] | None = None
+    user: str | None = None
+    password: Secret | None = None
+    ca: KeyFile | None = None
+    certificate: KeyFile | None = None
+    key: KeyFile | None = None
+
+
+class Nats(Struct, frozen=True):
+    """[nats]: `url` None: no requests are taken by NATS. The account there, or `token`, and files for TLS are for
+    clients, too."""
+
+    url: str | None = None
+    user: str | None = None
+    password: Secret | None = None
+    token: Secret | None = None
+    ca: KeyFile | None = None
+    certificate: KeyFile | None = None
+    key: KeyFile | None = None
 
 
 class Log(Struct, frozen=True):
@@ -318,8 +368,11 @@ class Config(Struct, frozen=True):
     """All of it."""
 
     http: Http = Http()
+    hosting: Hosting = Hosting()
     dns: Dns = Dns()
     replicate: Replicate = Replicate()
+    group: Group = Group()
+    nats: Nats = Nats()
     log: Log = Log()
     zone: tuple[Zone, ...] = ()
     acl: tuple[Acl, ...] = ()

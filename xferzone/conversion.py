@@ -13,6 +13,7 @@ import msgspec
 
 from xferzone.config import (
     Address,
+    Directory,
     Duration,
     Grant,
     KeyFile,
@@ -51,6 +52,10 @@ def converted(value: object, kind: Any, strict: bool, path: Path | None) -> obje
             return Secret(_place(given, path))
         if not isinstance(given, str):
             raise ValueError(f"expected a string, got {given!r}")
+        if wanted is Directory:
+            if not given:
+                raise ValueError("it names no directory")
+            return Directory(path.parent / given if path else given)
         return _PARSERS[wanted](given)
 
     if get_origin(kind) is Literal and value not in get_args(kind):

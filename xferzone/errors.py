@@ -21,7 +21,10 @@
     |   +-- DatedAhead        what a commit would follow is dated ahead of the clock
     +-- Denied             77 the other side refuses us
     +-- Busy               75 the repository stayed locked too long; try again
+    |   +-- Locked            somebody else is about to commit on the same check-in
     |   +-- Replaced          its name leads to another file by now
+    +-- Away               75 what decides for a group cannot be reached, or does not answer as it should
+    |   +-- OnHold            it answers, and what it says is older than what was seen of it
     +-- NoRoom             75 a disk is full, here or at the other side: try again when there is room
     +-- Cancelled           1 the caller has cancelled the sync
 
@@ -183,8 +186,40 @@ class Busy(XferzoneError):
     exit_code = 75
 
 
+class Locked(Busy):
+    """`login` is about to commit on `branch`, since `since_s`, in seconds since 1970; nothing was stored."""
+
+    def __init__(self, message: str, branch: str, login: str, since_s: int) -> None:
+        super().__init__(message)
+        self.branch = branch
+        self.login = login
+        self.since_s = since_s
+
+
 class Replaced(Busy):
     """The repository's name no longer leads to the file that was open; the message says what became of the work."""
+
+
+class Away(XferzoneError):
+    """What decides for a group of members cannot be reached, or does not answer as it should.
+
+    What was asked of it may have happened, or happen yet.
+
+    Fields:
+        what: the message without the remedy.
+        remedy: what an operator can do; empty: the message says it, or whoever shows it does.
+    """
+
+    exit_code = 75
+
+    def __init__(self, what: str, remedy: str = "") -> None:
+        super().__init__(f"{what}: {remedy}" if remedy else what)
+        self.what = what
+        self.remedy = remedy
+
+
+class OnHold(Away):
+    """What decides for a group answers, and has been set back: nothing is decided until an operator has looked."""
 
 
 class NoRoom(XferzoneError):

@@ -4,6 +4,8 @@
     xferzone_xfer_rounds_total        kind, outcome
     xferzone_xfer_bytes_total         direction
     xferzone_xfer_artifacts_total     direction
+    xferzone_xfer_unversioned_total   direction
+    xferzone_content_cache_total      result
     xferzone_xfer_seconds             kind: a cell for each bucket, one for the sum in microseconds
     xferzone_dns_questions_total      type, protocol
     xferzone_dns_answers_total        rcode, protocol
@@ -31,7 +33,8 @@ OTHER: Final = "other"
 KINDS: Final = ("clone", "pull", "push", "sync", OTHER)
 OUTCOMES: Final = ("ok", "error", "refused", "busy", "failed")
 DIRECTIONS: Final = ("in", "out")
-WALK_KINDS: Final = ("refs", "walk", "pull", "batch", "object", "auth")
+RESULTS: Final = ("hit", "miss")
+WALK_KINDS: Final = ("refs", "walk", "pull", "batch", "object", "auth", "copies", "unversioned")
 WALK_OUTCOMES: Final = ("ok", "refused", "busy", "failed", "cut")
 ACTIONS: Final = ("dropped", "truncated", "badcookie")
 PROTOCOLS: Final = ("udp", "tcp")
@@ -146,9 +149,31 @@ ZONES: Final = Family(
     {"zone": (*map(str, range(PLACES)), OTHER)},
     LIMITED.end,
 )
-SIZE: Final = ZONES.end  # cells
+CACHE: Final = Family(
+    "xferzone_content_cache_total",
+    "Contents that workers looked for in memory",
+    {"result": RESULTS},
+    ZONES.end,
+)
+FILES: Final = Family(
+    "xferzone_xfer_unversioned_total", "Unversioned files, deletions included", _DIRECTION, CACHE.end
+)
+SIZE: Final = FILES.end  # cells
 
-_COUNTERS: Final = (ROUNDS, BYTES, ARTIFACTS, QUESTIONS, ANSWERS, HITS, WALKS, WALK_BYTES, ROUTED, LIMITED)
+_COUNTERS: Final = (
+    ROUNDS,
+    BYTES,
+    ARTIFACTS,
+    FILES,
+    CACHE,
+    QUESTIONS,
+    ANSWERS,
+    HITS,
+    WALKS,
+    WALK_BYTES,
+    ROUTED,
+    LIMITED,
+)
 
 
 def observed(kind: str, seconds: float) -> dict[int, int]:

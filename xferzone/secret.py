@@ -7,13 +7,17 @@
 Source: systemd.exec(5), "Credentials".
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from xferzone.errors import UsageError
+
+_WRITTEN: Final = re.compile(r'\{(file|env|credential) = (".+")\}', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +62,16 @@ class Secret:
         except (OSError, UnicodeDecodeError) as exc:
             why = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8 text"
             raise UsageError(f"cannot read the secret in {path}: {why}") from exc
+
+
+def parse_secret(text: str) -> Secret:
+    """The reference that `str` of it gave, as it is kept elsewhere. Raises UsageError: it is not one."""
+    found = _WRITTEN.fullmatch(text)
+    try:
+        name = msgspec.json.decode(found[2], type=str) if found is not None else ""
+    except msgspec.DecodeError:
+        name = ""
+    if found is None or not name:
+        # The text is not shown: it may be the secret itself.
+        raise UsageError('a secret is written as {file = "..."}, {env = "..."} or {credential = "..."}')
+    return Secret(SecretAt(found[1], name))

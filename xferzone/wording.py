@@ -19,8 +19,11 @@ def instant(date_ms: int) -> str:
 
 
 def civil(date_ms: int) -> str:
-    """The same without a time zone. Artifacts may be dated before the year 1: as SQLite writes it, `-4712-01-02`."""
-    cycles = max(0, -((date_ms - _YEAR_1) // _CYCLE))
+    """The same without a time zone. Artifacts may be dated before the year 1: as SQLite writes it, `-4712-01-02`.
+
+    A damaged row may be dated far beyond the year 9999.
+    """
+    cycles = -((date_ms - _YEAR_1) // _CYCLE)
     moment = datetime.fromtimestamp((date_ms + cycles * _CYCLE) // 1000, UTC)
     year = moment.year - 400 * cycles
     return f"{'-' * (year < 0)}{abs(year):04}-{moment:%m-%d %H:%M:%S}"

@@ -3,13 +3,15 @@
 import io
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 import pytest
 
+from tests.etcds import Running, running
+from tests.live import Person
 from xferzone.cli.main import cli, main
 
 ZONE = """\
@@ -80,3 +82,14 @@ def zone(xz: Run, tmp_path: Path) -> Run:
     assert xz("init").code == 0
     assert xz("zone", "add", "example.com", "--from", "example.com.zone").code == 0
     return xz
+
+
+@pytest.fixture
+def etcd(tmp_path: Path) -> Iterator[Running]:
+    with running(tmp_path / "etcd") as found:
+        yield found
+
+
+@pytest.fixture
+def ann(tmp_path: Path) -> Person:
+    return Person(tmp_path / "ann", "ann")

@@ -68,7 +68,7 @@ def test_what_is_shown_can_be_read_again(zone: Run, tmp_path: Path, monkeypatch:
     assert "# a.toml is read\n" in shown
     assert "workers: one a core" in shown
     (tmp_path / "b.toml").write_text(shown)
-    assert zone("config", "show", "-c", "b.toml").out.count("# b.toml:") == 28
+    assert zone("config", "show", "-c", "b.toml").out.count("# b.toml:") == 32
     first, second = (
         json.loads(zone("config", "show", "--format", "json", "-c", f).out) for f in ("a.toml", "b.toml")
     )

@@ -104,7 +104,7 @@ def test_what_is_there_already_is_only_closed(zone: Run, server: Server) -> None
 
 
 def test_it_is_for_clones_that_take_and_send(zone: Run, server: Server) -> None:
-    assert "this is a primary" in zone("sync", "--replay", server.url()).err
+    assert "two primaries of one project met" in zone("sync", "--replay", server.url()).err
     for way in ("--pull", "--push"):
         assert at_clone(zone)("sync", "--replay", way).code == 2
 

@@ -179,6 +179,18 @@ def test_nothing_that_somebody_else_wrote_steers_a_terminal(nasty: Path, words: 
     assert shown.strip() or words[0] in ("remote",)
 
 
+@pytest.mark.parametrize("words", [("log", "-p"), ("zone", "export", "example.com")], ids=" ".join)
+def test_only_our_own_colours_reach_a_terminal(tmp_path: Path, words: tuple[str, ...]) -> None:
+    path = tmp_path / "zones.xferzone"
+    xferzone(path, "init")
+    xferzone(path, "zone", "add", "example.com", "--from", "-", stdin=f"{ZONE}; \x1b[37mhidden\x1b[0m\n")
+    xferzone(path, "set", "mail.example.com", "A", "192.0.2.7", "-m", "\x1b[37mwhite on white")
+    shown = on_terminal(path, *words)
+    assert "\ufffd[37m" in shown
+    assert "\x1b[37m" not in shown
+    assert ("\x1b[32m+mail" in shown) == (words[0] == "log")
+
+
 def test_a_zone_is_exported_as_it_is_through_a_pipe(nasty: Path) -> None:
     piped = subprocess.run(
         [*XFERZONE, "-R", nasty, "zone", "export", "nasty.example"],

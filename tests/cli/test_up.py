@@ -319,3 +319,13 @@ def test_a_branch_whose_serial_is_below_what_was_served_starts_nothing(tmp_path:
     with serving(path, "dns", "--branch", "stable"):
         pass
     assert "3: 4 was served, from stable" in xferzone(path, "dns", "--listen", listen, code=7).err
+
+
+def test_a_zone_that_is_to_be_served_and_is_not_here_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "zones.xferzone"
+    xferzone(path, "init")
+    xferzone(path, "zone", "add", "example.com", "--from", "-", stdin=ZONE)
+    with serving(path, "dns", "--zone", "exmaple.com", "--zone", "example.com") as server:
+        told = server.log.read_text()
+    assert "exmaple.com is to be served, and there is no such zone here" in told
+    assert "example.com is to be served" not in told.replace("exmaple.com is", "")

@@ -305,7 +305,7 @@ def test_accounts(zone: Run) -> None:
     assert zone("user", "caps", "nobody", "--read").code == 0
     assert zone("user", "passwd", "alice", "--password-stdin", stdin="secret\n").code == 0
     listed = dict(line.split() for line in zone("user", "list").out.splitlines())
-    assert listed == {"alice": "go", "anonymous": "-", "nobody": "go", "ops": "s"}
+    assert listed == {"alice": "gop", "anonymous": "-", "nobody": "go", "ops": "s"}
     assert zone("user", "remove", "alice").code == 0
     assert zone("user", "remove", "alice").code == 5
 

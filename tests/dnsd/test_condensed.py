@@ -199,6 +199,54 @@ def test_a_version_written_by_hand_is_read_whole(world: World) -> None:
     talk(world, terms(HERE), asks)
 
 
+#: Of each, as a file of one zone: what stands in it before, beside the apex, after, and what an IXFR says of A records.
+BY_HAND = {
+    "another RRset has two TTLs": (
+        b"www 300 A 192.0.2.1\nwww 60 A 192.0.2.2\nx 300 A 192.0.2.3\n",
+        b"www 300 A 192.0.2.1\nwww 60 A 192.0.2.2\nx 300 A 192.0.2.4\n",
+        ["x 300 192.0.2.3", "x 300 192.0.2.4"],
+    ),
+    "the changed RRset has two TTLs": (
+        b"www 300 A 192.0.2.1\nwww 60 A 192.0.2.2\n",
+        b"www 300 A 192.0.2.1\nwww 60 A 192.0.2.2\nwww 60 A 192.0.2.3\n",
+        ["www 60 192.0.2.3"],
+    ),
+    "it has them under two names that are one": (
+        b"www 60 A 192.0.2.1\nwww.b.example. 300 A 192.0.2.2\n",
+        b"www 60 A 192.0.2.1\nwww.b.example. 300 A 192.0.2.2\nWWW 60 A 192.0.2.3\n",
+        ["www 60 192.0.2.3"],
+    ),
+    "it no longer has them": (
+        b"www 60 A 192.0.2.1\nwww.b.example. 300 A 192.0.2.2\n",
+        b"www 300 A 192.0.2.1\n",
+        ["www 300 192.0.2.1", "www 60 192.0.2.1", "www 60 192.0.2.2"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("before", "after", "wanted"), BY_HAND.values(), ids=BY_HAND)
+def test_what_is_sent_of_rrsets_with_two_ttls_is_what_was_served(
+    world: World, before: bytes, after: bytes, wanted: list[str]
+) -> None:
+    world.put("b.example", "old 60 A 192.0.2.1", serial=7)
+    project = world.project
+    apex = b"@ 3600 SOA ns.invalid. h.invalid. 8 3600 600 86400 300\n@ 3600 NS ns.invalid.\n"
+    apex += b"".join(b"h%d 300 MX 5 x\n" % number for number in range(30))
+    for content in (before, after):
+        parent, _ = project.served("b.example/main")
+        project.push(project.manifest(None, parent, files={"b.example.zone": apex + content}))
+
+    def asks(port: int) -> None:
+        query = dns.message.make_query("b.example", "IXFR", use_edns=False)
+        query.authority.append(dns.rrset.from_text("b.example.", 0, "IN", "SOA", "a. b. 8 1 1 1 1"))
+        rows = dns.query.tcp(query, "127.0.0.1", 20, port, one_rr_per_rrset=True).answer
+        assert form(rows) == "ixfr"
+        said = [f"{str(row.name).split('.')[0]} {row.ttl} {row[0]}" for row in rows if row.rdtype == 1]
+        assert sorted(said) == sorted(wanted)
+
+    talk(world, terms(HERE), asks)
+
+
 def test_a_record_that_two_files_had_goes_only_with_the_last(world: World) -> None:
     world.put("b.example", "www 300 A 192.0.2.1", "a 300 MX 5 www", "b 300 MX 5 www", serial=7)
     project = world.project
@@ -219,5 +267,33 @@ def test_a_record_that_two_files_had_goes_only_with_the_last(world: World) -> No
         rows = dns.query.tcp(query, "127.0.0.1", 20, port, one_rr_per_rrset=True).answer
         assert form(rows) == "ixfr"
         assert [str(row) for row in rows if row.rdtype == 1] == ["mail.b.example. 300 IN A 192.0.2.2"]
+
+    talk(world, terms(HERE), asks)
+
+
+@pytest.mark.parametrize("changed", ["none", "first", "other"])
+def test_a_set_with_two_ttls_is_followed_as_it_is_served(world: World, changed: str) -> None:
+    """All records have the lowest. Whether one of the set changes, comes into having two, or another owner changes."""
+    apex = b"@ 3600 SOA ns.invalid. h.invalid. 7 3600 600 86400 300\n@ 3600 NS ns.invalid.\n"
+    plain = apex + b"mail 300 A 192.0.2.3\nwww 300 A 192.0.2.1\nwww 300 A 192.0.2.2\n"
+    mixed = plain.replace(b"www 300 A 192.0.2.1", b"www 60 A 192.0.2.1")
+    later = {
+        "none": plain,
+        "first": mixed.replace(b"192.0.2.1", b"192.0.2.9"),
+        "other": mixed.replace(b"192.0.2.3", b"192.0.2.4"),
+    }
+    world.put("b.example", "www 60 A 192.0.2.1", serial=7)
+    versions: list[dns.zone.Zone] = []
+
+    def asks(port: int) -> None:
+        for hand in (plain, mixed, later[changed]):
+            versions.append(transferred(port, zone="b.example."))
+            parent, _ = world.project.served("b.example/main")
+            world.project.push(world.project.manifest(None, parent, files={"b.example.zone": hand}))
+        served = transferred(port, zone="b.example.")
+        for version in versions:
+            assert version.get_soa().serial != served.get_soa().serial
+            follow(port, version)
+            assert text(version) == text(served)
 
     talk(world, terms(HERE), asks)

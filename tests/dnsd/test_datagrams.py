@@ -129,3 +129,24 @@ def test_an_asker_who_has_gone_does_not_keep_the_others(server: socket.socket, m
             assert incoming.receive() in (2, 3)
             incoming.answer(shout, failed)
             assert (asking[0].recv(100), asking[2].recv(100)) == (b"A", b"C")
+
+
+def test_a_batch_is_answered_without_ids(server: socket.socket, made: Made) -> None:
+    incoming = made(server)
+    asked = [b"idquestion", b"IDother", b"", b"i", b"xxsilence", b"idlast"]
+    with clients(server, len(asked)) as asking:
+        for _ in range(2):
+            for client, message in zip(asking, asked, strict=True):
+                client.send(message)
+            assert incoming.receive() == len(asked)
+            messages = incoming.messages()
+            assert messages == [message[2:] for message in asked]
+            incoming.send([None if each in (b"", b"silence") else each.upper() * 150 for each in messages])
+            for client, message in zip(asking, asked, strict=True):
+                if message[2:] in (b"", b"silence"):
+                    client.setblocking(False)
+                    with pytest.raises(BlockingIOError):
+                        client.recv(100)
+                    client.settimeout(2)
+                else:
+                    assert client.recv(4096) == message[:2] + message[2:].upper() * 150

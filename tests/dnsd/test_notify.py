@@ -2,6 +2,9 @@
 
 import asyncio
 import contextlib
+import dataclasses
+import logging
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -14,9 +17,10 @@ from tests.dnsd.test_following import World
 from tests.dnsd.test_transfer import KEY, KEYRING
 from xferzone.config import Address
 from xferzone.dnsd import notify
-from xferzone.dnsd.following import open_zones
+from xferzone.dnsd.following import ServedZones, open_zones
 from xferzone.dnsd.notify import Notifier
 from xferzone.dnsd.terms import Target, Terms, ZoneTerms
+from xferzone.refs.served import Served, ServedZone, State
 from xferzone.store import schema
 from xferzone.zonefile import names, text
 
@@ -220,5 +224,91 @@ def test_neither_a_clone_nor_a_pinned_zone_tells_anybody(world: World, role: str
             async with notifying(world, ("*", ZoneTerms(at=at, also_tells=(to(other),)))):
                 await asyncio.sleep(0.3)
                 assert other.heard == []
+
+    hold(conversation)
+
+
+def test_a_fault_is_told_once_and_looked_at_less_often_and_the_next_move_is_told_when_it_has_passed(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(notify, "POLL_S", 0.001)
+    monkeypatch.setattr(notify, "LONGEST_POLL_S", 0.25)
+    looks = []
+
+    def broken(*_: object) -> object:
+        looks.append(1)
+        raise sqlite3.OperationalError("disk I/O error")
+
+    async def conversation() -> None:
+        async with told(world, "example.com", Secondary()) as other:
+            await until(lambda: other.heard == [("example.com.", 1)])
+            with monkeypatch.context() as patched:
+                patched.setattr(Served, "version", broken)
+                await asyncio.sleep(1)
+            world.put("example.com", "www 300 A 192.0.2.9", serial=2)
+            await until(lambda: other.heard[1:] == [("example.com.", 2)])
+
+    hold(conversation)
+    assert 3 <= len(looks) <= 15  # at once it would be hundreds
+    (line,) = (each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING)
+    assert line == "dns notify outcome=waits why='disk I/O error'"
+
+
+def test_one_zone_that_cannot_be_read_keeps_no_other_from_being_told(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(notify, "AGAIN_S", 0.05)
+    whole = ServedZones.tip
+    is_broken = True
+
+    def tip(self: ServedZones, zone: str) -> ServedZone | None:
+        if is_broken and zone == "example.com":
+            raise sqlite3.OperationalError("disk I/O error")
+        return whole(self, zone)
+
+    monkeypatch.setattr(ServedZones, "tip", tip)
+
+    async def conversation() -> None:
+        nonlocal is_broken
+        async with told(world, "*", Secondary()) as other:
+            await until(lambda: other.heard == [("example.net.", 1)])
+            await asyncio.sleep(0.3)
+            is_broken = False
+            await until(lambda: ("example.com.", 1) in other.heard)
+
+    hold(conversation)
+    (line,) = (each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING)
+    assert line == "dns notify outcome=waits zone=example.com why='disk I/O error'"
+
+
+def test_a_zone_that_is_not_compiled_is_told_when_it_is_and_looked_at_only_after_commits(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would be looked at 20 times a second for as long as nobody compiles it."""
+    monkeypatch.setattr(notify, "AGAIN_S", 0.2)
+    whole = ServedZones.tip
+    looks: list[str] = []
+    is_compiled = False
+
+    def tip(self: ServedZones, zone: str) -> ServedZone | None:
+        looks.append(zone)
+        found = whole(self, zone)
+        assert found is not None
+        if zone == "example.com" and not is_compiled:
+            return dataclasses.replace(found, state=State.DEFERRED, numbers=())
+        return found
+
+    monkeypatch.setattr(ServedZones, "tip", tip)
+
+    async def conversation() -> None:
+        nonlocal is_compiled
+        async with told(world, "*", Secondary()) as other:
+            await until(lambda: other.heard == [("example.net.", 1)])
+            await asyncio.sleep(1)
+            assert looks.count("example.com") <= 4  # at the start, and after what is written down at first
+            is_compiled = True
+            with world.project.store.writer() as writer:  # whoever has compiled it commits, too
+                writer.set_setting("any", "thing")
+            await until(lambda: ("example.com.", 1) in other.heard)
 
     hold(conversation)

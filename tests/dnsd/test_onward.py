@@ -1,12 +1,15 @@
 """No serial goes back because the configuration changed, whatever an address served before."""
 
+import dataclasses
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.publish.project import MAIN_BRANCH, ZONE, Project, zone_text
-from xferzone.dnsd.onward import MAX_TOLD, check, is_known, remember
+from xferzone.dnsd.following import open_zones
+from xferzone.dnsd.onward import MAX_TOLD, above, check, is_known, remember
 from xferzone.dnsd.terms import PLAIN, Terms, ZoneTerms
 from xferzone.edit.appending import Author
 from xferzone.edit.commit import Edit
@@ -194,3 +197,34 @@ def test_what_was_served_counts_when_a_branch_comes_later_or_a_zone_comes_back(
     assert world.start(PLAIN) == ""
     world.put("stable", 501)
     assert world.start(STABLE) == ""
+
+
+def test_a_branch_that_comes_while_it_is_served_is_served_when_its_serial_is_above(world: World) -> None:
+    """Not before: a secondary that has 500 would never take 400, and nobody would be told."""
+    assert world.start(PLAIN) == ""
+    assert world.start(STABLE) == ""
+    with world.project.store.reader() as reader:
+        before = above(reader, HERE, STABLE)
+        assert above(reader, HERE, PLAIN) == {}
+    assert before == {ZONE: ("main", 500)}
+    with closing(open_zones(world.project.path, dataclasses.replace(STABLE, above=before))) as zones:
+
+        def look() -> tuple[int, bool, list[str]]:
+            zones.refresh(now=True)
+            return len(zones), zones.tip(ZONE) is not None, zones.doubts()
+
+        assert look() == (
+            0,
+            False,
+            ["zone example.com: branch stable does not exist: the zone is not served"],
+        )
+        for serial in (400, 500):
+            world.put("stable", serial)
+            served, has_tip, (doubt,) = look()
+            assert (served, has_tip) == (0, False)
+            assert doubt.startswith(
+                f"zone example.com: branch stable has serial {serial}, 500 was served, from main: the zone is not "
+                "served. Merge stable into main"
+            )
+        world.put("stable", 501)
+        assert look() == (1, True, [])

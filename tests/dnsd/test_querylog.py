@@ -47,31 +47,31 @@ def test_one_of_so_many_is_logged(
             question("wWw.example.test.", "AAAA"),
             CLIENTS[0],
             "query client=192.0.2.0/24 protocol=udp name=wWw.example.test. type=AAAA rcode=NOERROR size=",
-            " zone=example.test. canary=False left_out=0",
+            " zone=example.test. key=none canary=False left_out=0",
         ),
         (
             question("no.other.", "A", size=0),
             CLIENTS[1],
             "query client=2001:db8:0:100::/56 protocol=udp name=no.other. type=A rcode=REFUSED size=26 us=",
-            " zone= canary=False left_out=0",
+            " zone= key=none canary=False left_out=0",
         ),
         (
             question("a\\032b\\010.example.test.", "TYPE1234", size=0),
             b"",
             r"query client= protocol=udp name=a\032b\010.example.test. type=TYPE1234 rcode=NXDOMAIN size=",
-            " zone=example.test. canary=False left_out=0",
+            " zone=example.test. key=none canary=False left_out=0",
         ),
         (
             bytes.fromhex("0001 0000 0001 0000 0000 0000 c004 0001 0001"),  # the name is a pointer
             CLIENTS[0],
             "query client=192.0.2.0/24 protocol=udp name= type= rcode=FORMERR size=12 us=",
-            "zone= canary=False left_out=0",
+            "zone= key=none canary=False left_out=0",
         ),
         (
             b"short",
             CLIENTS[0],
             "query client=192.0.2.0/24 protocol=udp name= type= rcode=none size=0 us=",
-            "zone= canary=False left_out=0",
+            "zone= key=none canary=False left_out=0",
         ),
     ],
 )

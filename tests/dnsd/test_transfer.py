@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from types import ModuleType
 
 import dns.message
 import dns.name
@@ -161,7 +162,11 @@ def test_what_is_not_a_zone_here_is_notauth_and_a_bad_signature_too(
     assert "what=signature client=127.0.0.1 key=mirrors zone=example.com rule='BADSIG'" in caplog.text
 
 
-def test_a_transfer_is_of_one_version_and_others_are_answered_meanwhile(world: World) -> None:
+def test_a_transfer_is_of_one_version_and_others_are_answered_meanwhile(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent, "IDLE", 200.0)  # seconds; the commits take some of a busy machine's
+
     def put(letter: str, serial: int) -> None:
         said = f"TXT {letter * 250} {letter * 250}"
         world.put("example.com", *(f"host{number} 300 {said}" for number in range(8_000)), serial=serial)
@@ -220,17 +225,31 @@ def test_of_many_transfers_at_once_some_wait_and_are_refused_in_the_end_while_ot
     assert "rule='at most 4 transfers of a client, 8 in all'" in caplog.text
 
 
-def test_who_takes_nothing_loses_its_transfer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("bound", "of"), [("IDLE", agent), ("LONGEST_S", transfer)], ids=["idle", "slow"])
+def test_who_takes_nothing_or_too_long_loses_its_transfer(
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    bound: str,
+    of: ModuleType,
+) -> None:
+    """And its turn, which others wait for."""
     said = f"TXT {'a' * 250} {'b' * 250}"
     world.put("example.com", *(f"host{number} 300 {said}" for number in range(12_000)))
-    monkeypatch.setattr(agent, "IDLE", 0.3)  # seconds
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(of, bound, 0.3)  # seconds
     question = dns.message.make_query("example.com.", "AXFR", use_edns=False).to_wire()
 
     async def conversation(port: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=4096)
         writer.write(len(question).to_bytes(2) + question)
-        await asyncio.sleep(3)
         size = 0
+        if bound == "LONGEST_S":  # it takes some every now and then
+            for _ in range(30):
+                size += len(await reader.read(4096))
+                await asyncio.sleep(0.1)
+        else:
+            await asyncio.sleep(3)
         with contextlib.suppress(ConnectionResetError):
             while came := await reader.read(65_536):
                 size += len(came)
@@ -238,3 +257,4 @@ def test_who_takes_nothing_loses_its_transfer(world: World, monkeypatch: pytest.
         writer.close()
 
     talk(world, terms(HERE), lambda port: asyncio.run(conversation(port)))
+    assert "dns transfer outcome=ended form=axfr zone=example.com client=127.0.0.1 key=none" in caplog.text

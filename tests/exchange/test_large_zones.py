@@ -178,6 +178,38 @@ def test_what_another_process_publishes_meanwhile_stands(
     assert moves(store) == [("example.com", "ann", Door.PUSH)]
 
 
+def test_what_another_process_finds_invalid_meanwhile_is_told_to_its_sender(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others: list[str] = []
+
+    def publish_all(other: Store) -> None:
+        others.extend(publish_in_parts(other, Occasion(NOW, "bob", Door.PUSH), ENV))
+
+    looked: list[bool] = []
+
+    def once() -> None:
+        if not looked:
+            looked.append(True)
+            looked.append(in_a_thread(publish_all, store))
+
+    watched(monkeypatch, once)
+    large = zone_text(*WRONG, *PADDING)
+    (notice,) = told(store, large, checkin(large))
+    assert looked == [True, True]
+    assert "is kept but not served" in others[0]
+    name = artifact_id(checkin(large))[:16]
+    assert notice.startswith(f"example.com/main: check-in {name} is not served: example.com.zone line ")
+
+
+def test_versions_that_were_not_looked_at_are_told_in_one_line(store: Store) -> None:
+    texts = [zone_text(*WRONG, serial=number) for number in range(1, 31)]
+    line = [checkin(texts[0])]
+    for number, text in enumerate(texts[1:], 1):
+        line.append(version(number, line[-1], {"example.com.zone": text}))
+    assert sum("not looked at" in notice for notice in told(store, *texts, *line)) == 1
+
+
 def test_a_process_that_dies_before_the_next_part_leaves_it_to_another(store: Store) -> None:
     put(store, HAND_WRITTEN, checkin(HAND_WRITTEN))
     for number in range(3):

@@ -215,6 +215,15 @@ def test_many_chains_are_turned_round_by_the_thread_few_by_the_request(
     assert whole(store) == 1
 
 
+def test_a_worker_that_ends_tries_once_what_cannot_be_done(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    later = Later(tmp_path / "nothing.xferzone", ENV)
+    later.soon()
+    later.close()
+    assert len(caplog.records) == 1
+
+
 def test_a_worker_that_is_killed_leaves_what_waits_to_the_next(tmp_path: Path) -> None:
     repository = made(tmp_path / "z.xferzone")
     with serving(repository, "serve") as server, Store.open(repository) as store:

@@ -16,3 +16,4 @@ xferzone branch example.com test
 xferzone set -b test www.example.com A 300 192.0.2.8
 xferzone user add ann
 xferzone remote add other http://192.0.2.9:8080/zones
+printf 'a note\n' | xferzone uv put - --as note.txt

@@ -1,5 +1,7 @@
 """Zones of a running server: its configuration changes without a lost question, and new zones are there at once."""
 
+import base64
+import contextlib
 import os
 import signal
 import socket
@@ -12,6 +14,10 @@ from typing import Self
 
 import dns.message
 import dns.opcode
+import dns.query
+import dns.rcode
+import dns.tsig
+import dns.tsigkeyring
 import pytest
 
 from tests.live import PATIENCE_S, PROJECT, XFERZONE, Done, Server, run, serving, within
@@ -143,6 +149,66 @@ def test_branches_and_canaries_change_without_a_lost_question_and_never_back(tmp
         assert answer() == MAIN
     assert asking.lost == []
     assert set(asking.answers) == {MAIN, NEXT, STABLE}
+
+
+def test_a_branch_that_comes_later_brings_no_lower_serial(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    with serving(world.path, "dns", "-c", str(world.config)) as server:
+        assert server.dig("www.example.com") == [MAIN]
+        world.config.write_text('[[zone]]\nname = "example.com"\nbranch = "later"\n')
+        reload(server, "done")
+        world.run("branch", "example.com", "later", "stable")
+        told = "zone example.com: branch later has serial 402, 501 was served, from main: the zone is not served."
+        assert server.told(told), server.log.read_text()
+        assert server.dig("www.example.com") == []
+        world.set_serial("later", 502)
+        assert within(PATIENCE_S, lambda: server.dig("www.example.com") == [STABLE])
+
+
+KEYS = {name: base64.b64encode(name.encode() * 8).decode() for name in ("first", "second")}
+
+
+def keyed(name: str) -> str:
+    """The configuration in which whoever has that key may transfer, and there is no other."""
+    key = f'[keys.{name}]\nsecret = {{file = "{name}"}}\n'
+    return f'[dns]\nworkers = 2\n[[zone]]\nname = "*"\ntransfer = ["key:{name}"]\n{key}'
+
+
+def signed(name: str, kind: str) -> dns.message.Message:
+    made = dns.message.make_query("example.com.", kind)
+    made.use_tsig(dns.tsigkeyring.from_text({f"{name}.": KEYS[name]}))
+    return made
+
+
+def test_a_right_that_is_revoked_is_gone_when_the_reload_is_done(tmp_path: Path) -> None:
+    """For what is handed over by UDP, on new connections, and on those that were open before."""
+    world = World(tmp_path)
+    for name, secret in KEYS.items():
+        (tmp_path / name).write_text(f"{secret}\n")
+        (tmp_path / name).chmod(0o600)
+    world.config.write_text(keyed("first"))
+    transfer = signed("first", "AXFR").to_wire()
+    with serving(world.path, "dns", "-c", str(world.config)) as server:
+        with (
+            socket.create_connection(("127.0.0.1", server.dns), PATIENCE_S) as before,
+            before.makefile("rb") as answers,
+        ):
+            before.sendall(len(transfer).to_bytes(2) + transfer)
+            assert answers.read(int.from_bytes(answers.read(2)))[3] & 15 == dns.rcode.NOERROR
+            world.config.write_text(keyed("second"))
+            reload(server, "done")
+            with contextlib.suppress(OSError):
+                before.sendall(len(transfer).to_bytes(2) + transfer)
+            with contextlib.suppress(ConnectionResetError):
+                assert answers.read() == b""
+        for _ in range(20):
+            for road in (dns.query.udp, dns.query.tcp):
+                assert road(signed("second", "SOA"), "127.0.0.1", PATIENCE_S, server.dns).had_tsig
+                with pytest.raises(dns.tsig.PeerBadKey):
+                    road(signed("first", "SOA"), "127.0.0.1", PATIENCE_S, server.dns)
+        with pytest.raises(dns.tsig.PeerBadKey):
+            dns.query.tcp(signed("first", "AXFR"), "127.0.0.1", PATIENCE_S, server.dns)
+        assert dns.query.tcp(signed("second", "AXFR"), "127.0.0.1", PATIENCE_S, server.dns).answer
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 import os
 import re
+import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -11,16 +13,27 @@ from pathlib import Path
 from typing import Final
 
 from tests.live import PROJECT
-from tests.mutants.table import Mutant
+from tests.mutants.mutant import Mutant
 
 LEVEL: Final = 20
+_LATEST_S: Final = (
+    20  # times the patience, by the clock on the wall, after which a machine is taken to stand still
+)
 _AGAIN: Final = re.compile(r"^again: .*--seed (\d+) ", re.MULTILINE)
 
 
-def found_by(mutant: Mutant, seeds: Sequence[int], patience_s: float) -> int | None:
+class TookTooLong(Exception):
+    """The histories did not end within the patience: whether they find the mutant is not known."""
+
+
+def found_by(mutant: Mutant, seeds: Sequence[int], patience_s: int) -> int | None:
     """The first of these consecutive seeds that finds it. None: none does.
 
-    A history that does not end within the patience has found it, too: the last seed is returned then.
+    Args:
+        patience_s: seconds of CPU that all histories together may take.
+
+    Raises:
+        TookTooLong: as it says. It is for people to see whether a history does not end because of the mutant.
     """
     with tempfile.TemporaryDirectory(prefix="mutant-") as directory:
         root = Path(directory)
@@ -28,15 +41,32 @@ def found_by(mutant: Mutant, seeds: Sequence[int], patience_s: float) -> int | N
         for each in ("tests", "pyproject.toml", "setup.cfg"):
             (root / each).symlink_to(PROJECT / each)
         mutant.apply(root)
-        argv = [str(len(seeds)), "--first", str(seeds[0]), "--level", str(LEVEL), "--stop"]
-        env = os.environ | {"PYTHONHASHSEED": "0", "PYTHONPATH": str(root)}
-        command = [sys.executable, "-m", "tests.simulation", *argv]
-        try:
-            done = subprocess.run(
-                command, cwd=root, env=env, timeout=patience_s, capture_output=True, text=True, check=False
-            )
-        except subprocess.TimeoutExpired:
-            return seeds[-1]
-    again = _AGAIN.search(done.stdout)
-    assert (again is None) == (done.returncode == 0), done.stdout + done.stderr
+        code, told = _lived(root, mutant.kind, seeds, patience_s)
+    if code in (-signal.SIGXCPU, -signal.SIGKILL):
+        raise TookTooLong(
+            f"{mutant.name}: {len(seeds)} histories from seed {seeds[0]} on, {patience_s} s of CPU"
+        )
+    again = _AGAIN.search(told)
+    assert (again is None) == (code == 0), told
     return None if again is None else int(again[1])
+
+
+def _lived(root: Path, kind: str, seeds: Sequence[int], patience_s: int) -> tuple[int, str]:
+    """Live through the histories with the package under `root`; the exit code, and what was told."""
+    options = f"--first {seeds[0]} --level {LEVEL} --stop --kind {kind}"
+    command = [sys.executable, "-m", "tests.simulation", str(len(seeds)), *options.split()]
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_CPU, (patience_s, patience_s + 5))
+
+    done = subprocess.run(
+        command,
+        cwd=root,
+        env=os.environ | {"PYTHONHASHSEED": "0", "PYTHONPATH": str(root)},
+        timeout=_LATEST_S * patience_s,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=limit,
+    )
+    return done.returncode, done.stdout + done.stderr

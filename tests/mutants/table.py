@@ -6,34 +6,12 @@ A fault that something else makes good is none, and has no row:
     a page of a walk is taken for the last            refs stay where something is missing, and the next pull goes on
 """
 
-from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
+from tests.mutants.groups import GROUP_MUTANTS
+from tests.mutants.mutant import Mutant
 
-class Mutant(NamedTuple):
-    """A fault: in `file` the text `right`, which is there once, becomes `wrong`.
-
-    `seed`: the first that found it when that was last looked for, at running.LEVEL; it changes with the package.
-    """
-
-    name: str
-    seed: int
-    file: str
-    right: str
-    wrong: str
-
-    def apply(self, root: Path) -> None:
-        """Put it into the copy of the package under `root`. Raises ValueError: it does not apply."""
-        path = root / self.file
-        text = path.read_text()
-        if text.count(self.right) != 1:
-            raise ValueError(
-                f"{self.name} does not apply: {self.file} has its place {text.count(self.right)} times"
-            )
-        path.write_text(text.replace(self.right, self.wrong))
-
-
-MUTANTS: Final = (
+_PRIMARY_MUTANTS: Final = (
     Mutant(
         "drop-a-phantom",
         6,
@@ -135,4 +113,5 @@ MUTANTS: Final = (
     ),
 )
 
+MUTANTS: Final = (*_PRIMARY_MUTANTS, *GROUP_MUTANTS)
 BY_NAME: Final = {mutant.name: mutant for mutant in MUTANTS}

@@ -24,6 +24,7 @@ from xferzone.nameserver.zones import Zones
 
 ASKED: Final = 250  # of one world
 ZONES: Final = ("test.", "example.test.", "a.example.test.", "b.a.example.test.")
+CLIENTS: Final = (b"\xc0\0\2\1", b"\xc0\0\2\2", bytes(15) + b"\1")
 LABELS: Final = ("a", "b", "c", "ns", "www", "a", "b", "*", r"\000x", r"z\001", "0")
 TYPES: Final = (
     *(1, 28, 16, 15, 2, 33) * 4,
@@ -57,7 +58,8 @@ def compare(chance: random.Random, number: int) -> Counter[str]:
         for origin in origins:
             serve(zones, _view(chance, origin, owners))
         offers = chance.choice((SILENT, Offers(b"nsid", secrets=[b"secret of cookies"[:16]])))
-        direct, responder = Direct(zones), Responder(zones, 20_000, 10_000, offers)
+        direct = Direct(zones)
+        batched, responder = (Responder(zones, 20_000, 10_000, offers) for _ in range(2))
         before: list[bytes] = []
         for _ in range(ASKED):
             if chance.random() < 0.01:
@@ -68,11 +70,25 @@ def compare(chance: random.Random, number: int) -> Counter[str]:
             expected = respond(wire, zones, tcp=False)  # it opens the views
             said = direct.answer(wire)
             assert said is None or said[0] == expected, (wire, said, expected)
-            expected = respond(wire, zones, tcp=False, offers=offers)
+            client = chance.choice(CLIENTS)
+            for each in (batched, responder):
+                each.client_of = lambda _slot, client=client: client  # type: ignore[misc]  # as a batch has it
+            expected = respond(wire, zones, client, tcp=False, offers=offers)
+            assert _of_batch(batched, wire) == expected, wire
             assert responder.respond(wire) == expected, wire
-            responder.free()
+            for each in (batched, responder):
+                each.free()
             counts["slow" if said is None else _kind(said[0])] += 1
     return counts
+
+
+def _of_batch(responder: Responder, wire: bytes) -> bytes | None:
+    (answer,) = responder.answers([wire[2:]], lambda _slot: _without_id(responder.respond(wire)))
+    return None if answer is None else wire[:2] + answer
+
+
+def _without_id(answer: bytes | None) -> bytes | None:
+    return None if answer is None else answer[2:]
 
 
 def _kind(answer: bytes) -> str:

@@ -16,6 +16,7 @@ from xferzone.config import Network
 from xferzone.nameserver import canary as canary_module
 from xferzone.nameserver.cache import Responder
 from xferzone.nameserver.canary import CanaryView, Differences, is_signed
+from xferzone.nameserver.direct import Direct
 from xferzone.nameserver.edns import option
 from xferzone.nameserver.respond import respond
 from xferzone.nameserver.route import Cohorts, Resolvers, Route
@@ -354,7 +355,7 @@ def test_each_cohort_has_its_answer_made_once_and_both_die_with_the_view() -> No
     responder = Responder(zones)
     answers = set()
     for client in [IN_CANARY, IN_MAIN] * 3:
-        responder.client_of = lambda _slot, client=client: client  # type: ignore[misc]
+        responder.client_of = lambda _slot, client=client: client  # type: ignore[misc]  # as a batch has it
         answers.add(responder.respond(message()))
     assert len(answers) == 2
     assert responder.made == 2
@@ -385,3 +386,15 @@ def test_an_answer_to_a_message_that_is_itself_an_answer_is_never_given() -> Non
     wire = message(more=opt(), counts=ONE_OPT)
     responder.respond(wire)
     assert responder.respond(wire[:2] + bytes((wire[2] | 0x80,)) + wire[3:]) is None
+
+
+def test_main_answers_its_clients_by_the_direct_way() -> None:
+    zones = served(percent=20)
+    wire = message()
+    expected = respond(wire, zones, IN_MAIN, tcp=False)
+    direct = Direct(zones)
+    assert direct.answer(wire) is None
+    answered = direct.answer(wire, 0, lambda _view, _slot: True)
+    assert answered is not None
+    assert answered[0] == expected
+    assert direct.answer(asked("0001 18 00 c61200"), 0, lambda _view, _slot: True) is None

@@ -11,13 +11,9 @@ from tests.nameserver.made import question, said
 from tests.nameserver.peers.asking import Udp, by_tcp, by_udp
 from tests.nameserver.peers.cases import NAMES, TYPES
 from tests.nameserver.peers.messages import MESSAGES
-from tests.nameserver.peers.programs import HERE, ZONES, running
+from tests.nameserver.peers.ours import repository
+from tests.nameserver.peers.programs import running
 from tests.nameserver.peers.rules import wrong, wrong_shape
-from tests.publish.project import NOW, Project
-from xferzone.edit.appending import Author
-from xferzone.edit.commit import Edit
-from xferzone.refs import BranchName
-from xferzone.zonefile import names, text
 
 pytestmark = pytest.mark.interop
 
@@ -33,15 +29,10 @@ def peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, int
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """An answerer and an agent of ours, with the same zones."""
-    project = Project(tmp_path_factory.mktemp("ours"))
-    for number, zone in enumerate(ZONES):
-        content = (HERE / "zones" / f"{zone}.zone").read_bytes()
-        with project.writing() as (writer, refs):
-            edit = Edit(writer, refs, BranchName(zone, "main"), Author("ops", NOW - 500_000 + number))
-            edit.replace(text.read_zone(content, names.zone_name(zone)), "as the peers have it")
+    path = repository(tmp_path_factory.mktemp("ours"))
     found = free_port()
     listen = f"127.0.0.1:{found}"
-    with start("answerer", project.path, listen) as answerer, start("agent", project.path, listen) as agent:
+    with start("answerer", path, listen) as answerer, start("agent", path, listen) as agent:
         assert within(PATIENCE_S, lambda: _answers(found))
         yield found
         stop(answerer)

@@ -100,6 +100,15 @@ class Written:
     def round_ended(self, context: object, round_: Traffic, so_far: Traffic) -> None:
         self._write("round_ended", context, round_, so_far)
 
+    def table_started(self, context: object, name: str, rows: int) -> object:
+        assert isinstance(context, Context)
+        made = Context("table", context)
+        self._write("table_started", made, name, rows)
+        return made
+
+    def table_ended(self, context: object, sent: int, received: int) -> None:
+        self._write("table_ended", context, sent, received)
+
     def said(self, context: object, message: str) -> None:
         self._write("said", context, message)
 

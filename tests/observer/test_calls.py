@@ -17,7 +17,7 @@ from xferzone.errors import Cancelled, PeerError
 from xferzone.exchange import Account, Budget, Options, Outcome, Terms
 from xferzone.observer import Answered, Asked, Session, Several, Silent, Traffic
 from xferzone.store import Store
-from xferzone.sync.server.round import MAX_UNKNOWN
+from xferzone.sync.server.strays import MAX_UNKNOWN
 from xferzone.transport import Body, Canned, InProcess
 from xferzone.web.app import create_app
 

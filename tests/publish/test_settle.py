@@ -475,9 +475,13 @@ def test_tags_of_a_pusher_never_move_a_ref(project: Project) -> None:
             weapon = Control(date_ms=NOW, tags=(Tag("*", name, first, "x"),), user="eve").encode()
             assert Policy(writer, refs).refusal(parse(weapon)), name
             writer.put(weapon)
-        for name in ("sig-1", "approve-ann", "policy-two", "sym-example.com/sig-1"):
+        for name in ("sig-1", "approve-ann", "policy-two", "xferzone-clobbers", "sym-example.com/sig-1"):
             reserved = Control(date_ms=NOW, tags=(Tag("+", name, first, "x"),), user="eve").encode()
             assert "reserved" in (Policy(writer, refs).refusal(parse(reserved)) or ""), name
+        own = CheckIn(
+            "c", NOW, "eve", parents=(first,), tags=(Tag("+", "xferzone-clobbers", None, first),)
+        ).encode()
+        assert "only an administrator" in (Policy(writer, refs).refusal(parse(own)) or "")
         fair = Control(date_ms=NOW, tags=(Tag("+", "sym-example.com/v1", first, None),), user="eve").encode()
         assert Policy(writer, refs).refusal(parse(fair)) is None
     child = project.manifest(B, first)

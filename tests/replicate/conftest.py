@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.exchange.group.members import Group, Member
 from xferzone.store import Store, accounts
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "schema-0010.xferzone"
@@ -23,3 +24,15 @@ def may(store: Store, login: str, caps: str, password: str | None = None) -> Non
     """Let an account have these capabilities, and this password."""
     with store.writer() as writer:
         accounts.put_user(writer, login, password, caps)
+
+
+@pytest.fixture
+def group(tmp_path: Path) -> Group:
+    return Group(tmp_path)
+
+
+@pytest.fixture
+def member(group: Group) -> Iterator[Member]:
+    found = group.member("b")
+    with found.store:
+        yield found

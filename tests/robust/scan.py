@@ -24,14 +24,29 @@ from tests.publish.project import APEX, Project, zone_text
 from tests.publish.test_follow import Copy
 from xferzone import delta
 from xferzone.artifacts import CheckIn, Cluster, Control, FileCard, Tag
+from xferzone.cards.rows import Row
 from xferzone.cli.main import main
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.refs import past
 from xferzone.refs.past import Past
-from xferzone.store import acknowledged, brought, remotes
+from xferzone.store import (
+    accounts,
+    acknowledged,
+    brought,
+    configuration,
+    locks,
+    private,
+    remotes,
+    shunned,
+    tables,
+    unversioned,
+)
+from xferzone.store.accounts import User
 from xferzone.store.brought import Bringer
 from xferzone.store.incoming import Received
 from xferzone.store.remotes import Mark, Remote
+from xferzone.store.unversioned import Unversioned
+from xferzone.tables.definition import made
 
 CPU_S: Final = 30  # seconds of processor time for the verbs of one child; they take half a second
 KINDS: Final = ("null", "text", "huge", "negative", "odd", "other")
@@ -98,6 +113,27 @@ def primary(directory: Path) -> Path:
         writer.db.execute("INSERT INTO asked VALUES ('ann', 3, 9, 5, 1), ('bob', 2, 6, 2, 0)")
         writer.db.execute("INSERT INTO pushing VALUES ('ann', 5)")
         acknowledged.put(writer, {("example.com", "192.0.2.1:53"): 3, ("other.example", "192.0.2.2:53"): 1})
+        for number, content in enumerate((b"a note\n", b"a longer note\n")):
+            state = Unversioned(f"note{number}", 1_790_000_000 + number, artifact_id(content), len(content))
+            unversioned.put(writer, state, content)
+        for number, type_ in enumerate(("text", "blob")):
+            table = made(f"hosts{number}", (("host", "text"), (type_, type_)), ("host",), "mtime-wins")
+            tables.define(writer, table, 1_790_000_000_000 + number)
+            for each, value in enumerate(("AAE=", "AAI=")):
+                given = {"host": f"ns{each}", type_: value}
+                content, owner = table.content(given), f"ann{each}"
+                row = tables.Row(table.key_hash(given), 1_790_000_000_000 + each, owner, content)
+                tables.put(writer, table.name, row)
+        for number, name in enumerate((b"secret\n", b"another secret\n")):
+            private.put(writer, artifact_id(name), name)
+            shunned.add(writer, [artifact_id(name * 2)], project.now + number, f"reason {number}")
+            assert (
+                locks.lock(writer, line[-1 - number], f"{number}" * 40, f"c{number}", project.now + number)
+                is None
+            )
+            configuration.put(writer, Row("config", f"walias:/{number}", 8, {"value": b"'/wiki'"}))
+            zones, expires = (f"zone{number}.example",), project.now + number
+            accounts.put_stored(writer, User(f"held{number}", "f" * 40, "gio", zones, expires))
         past.put(writer, {f"127.0.0.{number}:5300": Past((("*", "main", False),), {}) for number in (1, 2)})
     project.store.close()
     return project.path

@@ -1,9 +1,7 @@
 """Processes of a mirror and of its primary are killed (-9) while changes go on and questions stream in.
 
-    throughout    every answer is an address that was committed, and none is older than the one before
-    at the end    the mirror stands where the primary does, and `xferzone check` is clean on both
-
-KILLS of each are in `make test`.
+throughout    every answer is an address that was committed, and none is older than the one before
+at the end    the mirror stands where the primary does, and `xferzone check` is clean on both
 """
 
 import contextlib
@@ -19,10 +17,11 @@ import pytest
 
 from tests.interop.nodes import Node, Primary, same
 from tests.live import PATIENCE_S, within
+from tests.robust.kills import kills
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(600)]
 
-KILLS = int(os.environ.get("XFERZONE_MIRROR_KILLS", "20"))
+KILLS = kills(6)
 SEED = 7
 CONVERGED_S = 120.0  # seconds; a back-off may be 60
 

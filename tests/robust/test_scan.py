@@ -17,7 +17,7 @@ from xferzone.store.database import newest_schema
 VERBS = [
     "status", "log", "log -p example.com", "show www.example.com", "zone list", "zone export example.com",
     "diff example.com", "blame example.com", "reflog example.com", "branch example.com", "tag example.com", "stats",
-    "user list", "remote list", "set www.example.com A 300 192.0.2.77", "rebuild",
+    "user list", "remote list", "uv ls", "table list", "set www.example.com A 300 192.0.2.77", "rebuild",
 ]  # fmt: skip
 EACH = 3  # verbs that meet a damage besides `check`; all of them were run
 
@@ -29,13 +29,26 @@ LAWFUL = {
     ("past", "state", "other"): "it is a past, though another address's",
     ("aside", "source", "other"): "a delta that waits is looked at when its source has come",
     ("aside", "delta", "other"): "the same",
+    **{("unversioned", "name", kind): "a name is any text" for kind in ("text", "huge", "negative")},
+    ("unversioned", "mtime", "other"): "it is a date, though another's",
+    ("synced_table", "mtime", "other"): "the same",
+    **{("synced_row", "owner", kind): "a login is any text" for kind in ("text", "huge", "negative", "other")},
     ("invalid", "reason", "text"): "a reason is any text",
     ("invalid", "reason", "huge"): "the same: SQLite makes text of it",
     ("invalid", "reason", "negative"): "the same",
     **{(table, "login", kind): "a login is any text, and its account may be gone"
-       for table in ("asked", "brought", "publication", "pushing", "user")
+       for table in ("asked", "brought", "checkin_lock", "publication", "pushing", "user")
        for kind in ("text", "huge", "negative", "other")},
     ("user", "secret", "other"): "it is a secret, though another's",
+    **{("user", "zones", kind): "it is the id of a zone, or it is held to none"
+       for kind in ("text", "huge", "negative", "other")},
+    **{("user", "expires", kind): "it never expires, or when another does" for kind in ("null", "other")},
+    **{("checkin_lock", column, "other"): "a lock warns, for a minute" for column in ("rid", "client", "at")},
+    **{("private", "rid", kind): "the number of a row is any" for kind in ("huge", "negative", "other")},
+    **{("shun", column, "other"): "they are for people" for column in ("time_ms", "comment")},
+    **{("shun", "comment", kind): "a comment is any text" for kind in ("text", "huge", "negative")},
+    **{("configuration", "key", kind): "a path of an alias, or a report's title, is any text"
+       for kind in ("text", "huge", "negative")},
     ("user", "caps", "text"): "they are letters, and those without a meaning are passed over",
     ("user", "caps", "huge"): "the same, of digits",
     ("user", "caps", "other"): "they are rights",

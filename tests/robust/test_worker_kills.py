@@ -36,6 +36,7 @@ MORTAL = """
 import os, runpy, signal, sys
 from pathlib import Path
 from xferzone.exchange.answer import _Answering as Answering
+from xferzone.exchange.pushed import Push
 from xferzone.web import xfer
 
 flags = Path(sys.argv.pop(1))
@@ -53,8 +54,8 @@ def pieces(req, visitor, was=xfer.pieces):
         if came >= req.content_length // 2:
             die("body")
 
-def published(answering, *args, was=Answering._published, **named):
-    part = was(answering, *args, **named)
+def published(push, *args, was=Push._published, **named):
+    part = was(push, *args, **named)
     die("transaction")
     return part
 
@@ -63,7 +64,7 @@ def written(answering, reply, error=None, was=Answering._written):
         die("reply")
     return was(answering, reply, error)
 
-xfer.pieces, Answering._published, Answering._written = pieces, published, written
+xfer.pieces, Push._published, Answering._written = pieces, published, written
 runpy.run_module("xferzone", run_name="__main__")
 """
 

@@ -11,7 +11,7 @@ from xferzone.store import Store
 from xferzone.store.check import faults
 from xferzone.store.reader import Reader
 
-pytestmark = [pytest.mark.interop, pytest.mark.scale, pytest.mark.alone]
+pytestmark = [pytest.mark.interop, pytest.mark.scale]
 
 ZONES = 10_000
 

@@ -219,7 +219,7 @@ def test_a_bad_configuration_is_kept_out_with_path_and_line(repository: Path, ve
         configure(repository, "[http]\nworkers = 2\n\nworker = 3\n")
         server.process.send_signal(signal.SIGHUP)
         told = f"ERROR reload outcome=refused why='{repository}.toml:4: unknown setting worker in [http]: did"
-        assert within(PATIENCE_S, lambda: told in server.log.read_text())
+        assert server.told(told)
         assert descendants(server.process.pid) == everybody
         configure(repository, "[http]\nworkers = 2\n")
         server.process.send_signal(signal.SIGHUP)

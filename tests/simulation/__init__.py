@@ -9,6 +9,8 @@
     facts.py        what must hold after every step, at crashes and at rest
     world.py        a history: nodes, steps, then an end of all faults, after which all must be equal
     story.py        the trace, which reads like a story
+    group/          the same of a group of primaries, which decide together
 
-`python -m tests.simulation 100` runs 100 seeds at each of three levels of faults; docs/architecture.md tells more.
+`python -m tests.simulation 100` runs 100 seeds of each kind at each of three levels of faults; docs/architecture.md
+tells more.
 """

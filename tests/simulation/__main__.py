@@ -1,37 +1,56 @@
-"""`python -m tests.simulation [COUNT]`: seeds 1 to COUNT at each level; `--seed N --level L --trace FILE`: one."""
+"""`python -m tests.simulation [COUNT]`: seeds 1 to COUNT of each kind and level; `--kind K --seed N --level L`: one."""
 
 import argparse
+import logging
 import os
 import sys
 import tempfile
 import time
 import traceback
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Final
 
+from tests.simulation.files import FilesWorld
+from tests.simulation.group.directed import DIRECTED
+from tests.simulation.group.joint import JointWorld
+from tests.simulation.group.world import GroupWorld
 from tests.simulation.luck import LEVELS
+from tests.simulation.tables import TablesWorld
 from tests.simulation.world import World
 
 _FAST: Final = Path("/dev/shm")
+KINDS: Final[dict[str, type[World]]] = {
+    "primary": World,
+    "group": GroupWorld,
+    "joint": JointWorld,
+    "files": FilesWorld,
+    "tables": TablesWorld,
+}
+_EVERY: Final[dict[str, Callable[[int, int, Path], World]]] = {**KINDS, **DIRECTED}
 
 
 def main() -> int:
     if os.environ.get("PYTHONHASHSEED") != "0":  # the order of sets is part of a history
         os.environ["PYTHONHASHSEED"] = "0"
         os.execv(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]])
+    logging.disable()  # the story tells it
     given = _arguments()
     levels = LEVELS if given.level is None else (given.level,)
     seeds = range(given.first, given.first + given.count) if given.seed is None else (given.seed,)
-    tally = _Tally()
-    for level in levels:
-        for seed in seeds:
-            tally.run(seed, level, given.trace)
-            if tally.failed and given.stop:
-                break
-    print(tally)
-    return 1 if tally.failed else 0
+    failed = False
+    for kind in KINDS if given.kind is None else (given.kind,):
+        tally = _Tally(kind)
+        for level in levels:
+            for seed in seeds:
+                tally.run(seed, level, given.trace)
+                if tally.failed and given.stop:
+                    break
+        print(tally)
+        failed |= bool(tally.failed)
+    return 1 if failed else 0
 
 
 def _arguments() -> argparse.Namespace:
@@ -40,6 +59,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=1, help="the first of them")
     parser.add_argument("--seed", type=int, help="this one alone")
     parser.add_argument("--level", type=int, choices=LEVELS, help="this level alone")
+    parser.add_argument("--kind", choices=_EVERY, help="these histories alone")
     parser.add_argument("--trace", type=Path, help="write the last history here")
     parser.add_argument("--stop", action="store_true", help="at the first that fails")
     return parser.parse_args()
@@ -48,7 +68,8 @@ def _arguments() -> argparse.Namespace:
 class _Tally:
     """What came of all histories."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
         self.failed: list[str] = []
         self._fired: Counter[str] = Counter()
         self._seconds: list[float] = []
@@ -61,11 +82,11 @@ class _Tally:
         with tempfile.TemporaryDirectory(
             dir=_FAST if _FAST.is_dir() else None, prefix="simulation-"
         ) as directory:
-            world = World(seed, level, Path(directory))
+            world = _EVERY[self._kind](seed, level, Path(directory))
             try:
                 world.run()
             except Exception as exc:  # noqa: BLE001 whatever it is, it is the result
-                self._fail(world, exc, f"--seed {seed} --level {level}")
+                self._fail(world, exc, f"--kind {self._kind} --seed {seed} --level {level}")
             self._seconds.append(time.process_time() - began)
             self._fired += world.luck.fired
             self._rounds.append(world.rounds)
@@ -87,7 +108,7 @@ class _Tally:
         sites = ", ".join(f"{site} {count}" for site, count in sorted(self._fired.items()))
         by_kind = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
         return (
-            f"{sites}\n{len(self._seconds)} histories, {len(self.failed)} broken, {self._steps} steps, "
+            f"{sites}\n{self._kind}: {len(self._seconds)} histories, {len(self.failed)} broken, {self._steps} steps, "
             f"{sum(kinds.values())} faults ({by_kind or 'none'}) at {len(self._fired)} places, "
             f"{self._crashes} crashes, "
             f"equal after {max(self._rounds)} rounds at most, {median(self._seconds):.2f} s CPU a seed (median)"

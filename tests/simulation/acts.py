@@ -52,7 +52,7 @@ def zone_text(zone: str, serial: int) -> bytes:
 def edit(world: "World", node: Node) -> str:
     """A record is set or deleted."""
     luck = world.luck
-    with node.process("edit") as process, process.store.writer() as writer:
+    with node.writing("edit") as writer:
         ref = _served(world, writer)
         if ref is None:
             return "no zone to edit"
@@ -69,14 +69,14 @@ def add_zone(world: "World", node: Node) -> str:
     """A zone is added, or replaced by other text."""
     branch = BranchName(world.luck.one_of(ZONES), "main")
     read = text.read_zone(zone_text(branch.zone, 1 + world.luck.below(50)), zone_name(branch.zone))
-    with node.process("zone add") as process, process.store.writer() as writer:
+    with node.writing("zone add") as writer:
         done = _edit(node, writer, branch).replace(read, f"zone {branch.zone}")
     return _made(world, node, done, f"zone add {branch.zone}")
 
 
 def remove_zone(world: "World", node: Node) -> str:
     """A zone is removed, at the primary."""
-    with node.process("zone remove") as process, process.store.writer() as writer:
+    with node.writing("zone remove") as writer:
         ref = _served(world, writer)
         if ref is None:
             return "no zone to remove"
@@ -86,7 +86,7 @@ def remove_zone(world: "World", node: Node) -> str:
 
 def branch_off(world: "World", node: Node) -> str:
     """A branch is begun."""
-    with node.process("branch") as process, process.store.writer() as writer:
+    with node.writing("branch") as writer:
         ref = _served(world, writer)
         if ref is None:
             return "no zone to branch"
@@ -97,7 +97,7 @@ def branch_off(world: "World", node: Node) -> str:
 
 def tag(world: "World", node: Node) -> str:
     """A check-in is named."""
-    with node.process("tag") as process, process.store.writer() as writer:
+    with node.writing("tag") as writer:
         ref = _served(world, writer)
         if ref is None:
             return "nothing to tag"
@@ -111,7 +111,7 @@ def close(world: "World", node: Node) -> str:
     branch = BranchName(world.luck.one_of(ZONES), "dev")
     if not node.is_admin:
         return "may not close branches"
-    with node.process("close") as process, process.store.writer() as writer:
+    with node.writing("close") as writer:
         _edit(node, writer, branch).close()
     return f"close {branch}"
 
@@ -119,7 +119,7 @@ def close(world: "World", node: Node) -> str:
 def merge(world: "World", node: Node) -> str:
     """A branch is merged into another by hand, as stock does it, either way round; or a commit on what is old."""
     luck = world.luck
-    with node.process("plain commit") as process, process.store.writer() as writer:
+    with node.writing("plain commit") as writer:
         ref = _served(world, writer)
         if ref is None:
             return "nothing to commit to"
@@ -185,6 +185,7 @@ def synced(world: "World", node: Node, *, pull: bool, push: bool) -> str:
             gimmes=world.luck.one_of((3, 200)),
         )
         done = exchange.sync(process.store, world.way(node, node.origin), options)
+        world.facts.exchanged(node, done)
         verb = "sync" if pull and push else "pull" if pull else "push"
         if done.errors:
             return f"{verb} ends: {'; '.join(done.errors)[:150]}"
@@ -214,10 +215,16 @@ def part(world: "World", node: Node) -> str:
 
 def push_some(world: "World", node: Node) -> str:
     """Some of what is unsent is pushed in any order, as other programs may; a sync pushes the rest, or all again."""
+    with node.process("looking") as process, process.store.reader() as reader:
+        own = [each for each in unsent.artifacts(reader) if world.luck.chance(_PUSHED)]
+    world.luck.shuffle(own)
+    return push_these(world, node, own)
+
+
+def push_these(world: "World", node: Node, own: Sequence[ArtifactId]) -> str:
+    """Another program pushes these."""
     assert node.origin is not None
     with node.process("other program") as process, process.store.reader() as reader:
-        own = [each for each in unsent.artifacts(reader) if world.luck.chance(_PUSHED)]
-        world.luck.shuffle(own)
         files = [File(each, reader.content(each)) for each in own]
         code = reader.project_code
     if not files:
@@ -246,7 +253,7 @@ def _made(world: "World", node: Node, done: Commit, what: str) -> str:
         return f"{what}: nothing changed"
     world.facts.made(node, done.checkin)
     if node.origin is None:
-        world.facts.acknowledged(node, [done.checkin])
+        world.facts.committed(node, done)
     where = done.fork or str(done.branch)
     return f"{what}: {short(done.checkin)} on {where}, serial {done.serial}"
 

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tests.simulation.node import Node
+from xferzone.edit.appending import Commit
 from xferzone.errors import CorruptArtifact
+from xferzone.exchange import Outcome
 from xferzone.hashing import ArtifactId, artifact_id, is_named, short
 from xferzone.refs import BranchName, LocalRefs
 from xferzone.repository import check
@@ -67,32 +69,46 @@ class Facts:
         """The node has said that it has these."""
         self._acknowledged.setdefault(node.name, set()).update(checkins)
 
+    def committed(self, node: Node, done: Commit) -> None:
+        """The node that decides has said that it has this."""
+        if done.checkin is not None:
+            self.acknowledged(node, [done.checkin])
+
+    def exchanged(self, node: Node, done: Outcome) -> None:
+        """A clone has exchanged with its origin."""
+
     def has_moved(self, node: Node) -> bool:
         """Whether a ref has moved there."""
         return self._seen[node.name].move > 0
+
+    def eye(self, node: Node) -> Store:
+        """The file of a node, for whoever only looks: it is opened once."""
+        seen = self._seen.get(node.name)
+        if seen is None:
+            seen = self._seen[node.name] = _Seen(Store.open(node.path).with_cache(None))
+        return seen.eye
 
     # -- after a step
 
     def look(self, node: Node) -> None:
         """See that what is new at the node is lawful."""
         self.looks += 1
-        seen = self._seen.get(node.name)
-        if seen is None:
-            seen = self._seen[node.name] = _Seen(Store.open(node.path).with_cache(None))
-        with seen.eye.reader() as reader:
+        eye = self.eye(node)
+        seen = self._seen[node.name]
+        with eye.reader() as reader:
             (version,) = reader.db.execute("PRAGMA data_version").fetchone()
             if version != seen.version:
                 self._contents(node, reader, seen)
                 self._moves(node, reader, seen)
                 if node.origin is not None and node.origin.name in self._seen:
-                    self._pushed(node.origin, reader, self._made.get(node.name, ()))
+                    self._pushed(node, node.origin, reader)
                 seen.version = version
             for checkin in self._acknowledged.get(node.name, ()):
                 _must(reader.has(checkin), node, f"{short(checkin)} was acknowledged and is not here")
 
-    def _pushed(self, origin: Node, reader: Reader, made: Iterable[ArtifactId]) -> None:
-        """See that the origin has what was made here and does not count as unsent any more."""
-        gone = set(made).difference(unsent.artifacts(reader))
+    def _pushed(self, node: Node, origin: Node, reader: Reader) -> None:
+        """See that the origin has what was made at the node and does not count as unsent any more."""
+        gone = set(self._made.get(node.name, ())).difference(unsent.artifacts(reader))
         self.acknowledged(origin, gone)
         with self._seen[origin.name].eye.reader() as there:
             for checkin in gone - there.present(gone):
@@ -130,7 +146,7 @@ class Facts:
 
     def _moves(self, node: Node, reader: Reader, seen: _Seen) -> None:
         refs = LocalRefs(reader)
-        is_clone = reader.role == schema.CLONE
+        is_clone = self._is_led(node, reader)
         for move in refs.after(seen.move, 1_000_000):
             what = f"{move.branch} at {short(move.checkin)}"
             _must(not _lacks(reader, move.checkin), node, f"{what} is not complete")
@@ -155,6 +171,10 @@ class Facts:
             seen.move = move.number
         stand = {ref.branch: (ref.checkin, ref.serial) for ref in refs.list()}
         _must(stand == seen.refs, node, "the refs are not where their last moves went")
+
+    def _is_led(self, node: Node, reader: Reader) -> bool:
+        """Whether what its refs do is decided elsewhere in the end, so that they may go back."""
+        return reader.role == schema.CLONE
 
     def _one_content(
         self, node: Node, reader: Reader, branch: BranchName, checkin: ArtifactId, serial: int | None

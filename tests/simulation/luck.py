@@ -1,7 +1,8 @@
 """Luck: every choice of a history comes from one seed, and so does every fault."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from random import Random
 from typing import Final, TypeVar
 
@@ -25,6 +26,13 @@ class Luck:
     def end(self) -> None:
         """From here on nothing goes wrong."""
         self._share = 0.0
+
+    @contextmanager
+    def spared(self) -> Iterator[None]:
+        """Nothing goes wrong during the block."""
+        share, self._share = self._share, 0.0
+        yield
+        self._share = share
 
     def strikes(self, site: str, p: float) -> bool:
         """Whether the fault of probability `p` happens at `site` now."""

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple, Self
 from tests.simulation.luck import Luck
 from tests.simulation.process import Death
 from tests.simulation.story import Story
-from xferzone.cards import File, encode_cards, parse_cards
+from xferzone.cards import File, UVFile, encode_cards, parse_cards
 from xferzone.cards.body import UNCOMPRESSED, decode_body
 from xferzone.errors import PeerError
 from xferzone.sync.client.driver import MAX_TEXT
@@ -45,6 +45,8 @@ class Network:
         self._story = story
         self._meanwhile = meanwhile
         self._parted: dict[frozenset[str], int] = {}  # until when, ms
+        self.repeated: set[str] = set()  # clients whose requests have arrived twice
+        self.garbled: set[str] = set()  # clients of whose requests a bit was flipped
 
     def part(self, one: str, other: str, until_ms: int) -> None:
         """Let nothing through between two nodes until then."""
@@ -57,8 +59,8 @@ class Network:
 
     def check(self, client: str, server: str) -> None:
         """A message sets out. Raises PeerError: it does not arrive."""
-        self._wait()
-        if self._parted.get(frozenset((client, server)), 0) > self._story.now_ms:
+        self.wait()
+        if not self.reaches(client, server):
             raise PeerError(f"{server} cannot be reached")
         if self._luck.strikes("network.request-lost", 0.15):
             self._tell(client, f"its request to {server} is lost")
@@ -69,15 +71,17 @@ class Network:
         self.check(client, server)
         if self._luck.strikes("network.request-flipped", 0.1):
             self._tell(client, f"a bit of its request to {server} is flipped")
+            self.garbled.add(client)
             octets = self.flipped(octets)
         try:
             reply = ask(octets)
             if self._luck.strikes("network.request-repeated", 0.15):
                 self._tell(client, f"its request arrives at {server} twice")
+                self.repeated.add(client)
                 reply = ask(octets)
         except Death as death:
             raise PeerError(f"{server} closed the connection: it died") from death
-        self._wait()
+        self.wait()
         if self._luck.strikes("network.artifact-damaged", 0.1):
             reply = self._damaged(client, server, reply)
         return reply._replace(octets=self.returned(client, server, reply.octets))
@@ -101,13 +105,13 @@ class Network:
             return reply
         text = decode_body(reply.content_type, reply.octets, limit=MAX_TEXT, coded=reply.coding)
         cards = list(parse_cards(text))
-        at = [number for number, card in enumerate(cards) if isinstance(card, File)]
+        at = [number for number, card in enumerate(cards) if isinstance(card, File | UVFile)]
         if not at:
             return reply
-        self._tell(client, f"{server} sends it an artifact that is damaged")
+        self._tell(client, f"{server} sends it an artifact or file that is damaged")
         number = self._luck.one_of(at)
         card = cards[number]
-        assert isinstance(card, File)
+        assert isinstance(card, File | UVFile)
         cards[number] = replace(card, payload=self.flipped(card.payload))
         return Message(UNCOMPRESSED, encode_cards(cards))
 
@@ -118,7 +122,12 @@ class Network:
         at = self._luck.below(len(octets))
         return octets[:at] + bytes([octets[at] ^ 1 << self._luck.below(8)]) + octets[at + 1 :]
 
-    def _wait(self) -> None:
+    def reaches(self, one: str, other: str) -> bool:
+        """Whether anything goes between two nodes."""
+        return self._parted.get(frozenset((one, other)), 0) <= self._story.now_ms
+
+    def wait(self) -> None:
+        """Time passes, and others may act."""
         self._story.now_ms += 5 + self._luck.below(200)
         if self._luck.chance(MEANWHILE):
             self._meanwhile()

@@ -12,10 +12,12 @@ from tests.simulation.story import Story
 from xferzone import exchange
 from xferzone.env import Env
 from xferzone.exchange import Terms
+from xferzone.exchange.group.deciding import Groups
 from xferzone.exchange.mirror.follower import Follower
 from xferzone.exchange.mirror.following import Via
 from xferzone.exchange.publishing import Later
 from xferzone.replicate import server as server_walk
+from xferzone.store import Writer
 from xferzone.sync.client.options import Account
 from xferzone.sync.server.budget import MAX_REPLY, Budget
 from xferzone.transport import Body
@@ -89,12 +91,18 @@ class Node:
         finally:
             process.end()
 
+    @contextmanager
+    def writing(self, name: str) -> Iterator[Writer]:
+        """The write transaction of a verb that changes zones here."""
+        with self.process(name) as process, process.store.writer() as writer:
+            yield writer
+
     def answer(self, message: Message) -> Message:
         """What its server answers. Raises Death: the server died; the next request finds a new one."""
         server = self.server
         later = _Left(self)
         budget = Budget(self._luck.one_of(BUDGETS))
-        terms = Terms(budget, env=self.env, faults=server.faults, later=later)
+        terms = Terms(budget, env=self.env, faults=server.faults, later=later, groups=self.groups(server))
         try:
             with Body.of(
                 message.content_type, message.octets, message.coding, takes_zstd=message.takes_zstd
@@ -106,6 +114,10 @@ class Node:
             self.note(death)
             self.end()
             raise
+
+    def groups(self, _process: Process) -> Groups | None:
+        """What a program of this node knows the group by that it is a member of. None: it is not a member."""
+        return None
 
     def respond(self, request: WalkRequest) -> Replied:
         """What its server answers to a request of the walk. Raises Death as `answer`."""

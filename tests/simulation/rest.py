@@ -1,6 +1,7 @@
 """At rest: nothing goes wrong any more, everybody exchanges what is new, and all nodes must become equal."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import dns.message
@@ -11,7 +12,7 @@ from xferzone.dnsd.following import open_zones
 from xferzone.nameserver.respond import respond
 from xferzone.publish.deferred import compile_deferred, deferred
 from xferzone.publish.served import compile_all
-from xferzone.refs import LocalRefs, State
+from xferzone.refs import BranchName, LocalRefs, State
 from xferzone.store import Store
 from xferzone.zonefile.names import zone_name
 
@@ -50,13 +51,16 @@ class _State(NamedTuple):
     reached: frozenset[bytes]
 
 
-def differences(nodes: Sequence[Node]) -> list[str]:
-    """In what the others are unlike the first node; a mirror, as far as refs reach."""
-    first = _state(nodes[0])
+def differences(nodes: Sequence[Node], besides: Collection[BranchName] = ()) -> list[str]:
+    """In what the others are unlike the first node; a mirror, as far as refs reach.
+
+    `besides`: branches of which it does not count where they stand.
+    """
+    first = _state(nodes[0], besides)
     reached = _as_mirrored(first, first)
     found: list[str] = []
     for node in nodes[1:]:
-        state = _state(node)
+        state = _state(node, besides)
         if node.is_mirror:
             found += _differences(reached, node.name, _as_mirrored(first, state))
         else:
@@ -81,9 +85,9 @@ def _shown(some: frozenset[object]) -> str:
     return min(map(repr, some))[:100]
 
 
-def _state(node: Node) -> _State:
+def _state(node: Node, besides: Collection[BranchName]) -> _State:
     with Store.open(node.path) as store, store.reader() as reader:
-        refs = LocalRefs(reader).list()
+        refs = [ref for ref in LocalRefs(reader).list() if ref.branch not in besides]
         tags = reader.db.execute(
             """SELECT target.hash, name, prefix, value FROM tag JOIN blob AS target ON target.rid = tag.target
                JOIN blob AS source ON source.rid = tag.source WHERE source.content IS NOT NULL"""
@@ -91,8 +95,10 @@ def _state(node: Node) -> _State:
         here = reader.db.execute("SELECT hash FROM blob WHERE content IS NOT NULL")
         reached = reader.db.execute(
             """WITH RECURSIVE up(rid) AS (
-                   SELECT checkin FROM ref UNION SELECT parent FROM up JOIN parent ON child = up.rid)
-               SELECT hash FROM up JOIN blob USING (rid)"""
+                   SELECT value FROM json_each(?)
+                   UNION SELECT parent FROM up JOIN parent ON child = up.rid)
+               SELECT hash FROM up JOIN blob USING (rid)""",
+            (json.dumps([reader.rid(ref.checkin) for ref in refs]),),
         )
         return _State(
             frozenset((str(ref.branch), ref.checkin, ref.serial, ref.state) for ref in refs),

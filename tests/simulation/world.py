@@ -68,13 +68,17 @@ class World:
                 self._is_quiet = True
                 self._begin()
                 self._is_quiet = False
-                for _ in range(STEPS):
-                    self.step()
+                self.live()
                 self._come_to_rest()
             finally:
                 self.facts.close()
                 for node in self.nodes.values():
                     node.end()
+
+    def live(self) -> None:
+        """All that happens before the end of faults."""
+        for _ in range(STEPS):
+            self.step()
 
     def clock(self) -> float:
         """Seconds of the machines' clocks; a slow machine takes long between two looks at it."""
@@ -86,7 +90,13 @@ class World:
         """Somebody does something."""
         self.story.now_ms += self.luck.below(_PAUSE_MS)
         node = self.luck.one_of(list(self.nodes.values()))
-        self.act(_chosen(self.luck, _acts_of(node)), node)
+        self.act(_chosen(self.luck, self.acts_of(node)), node)
+
+    def acts_of(self, node: Node) -> Sequence[tuple[Act, int]]:
+        """What a node may do, and how often."""
+        if node.origin is None:
+            return acts.AT_PRIMARY
+        return acts.AT_CLONE if node.name in EDITORS else acts.AT_MIRROR
 
     def meanwhile(self) -> None:
         """Somebody does something while a message is on its way."""
@@ -159,16 +169,16 @@ class World:
             self.nodes[name] = node
         return node
 
-    def _cloned(self, name: str) -> None:
-        """A clone of the primary; what goes wrong on the way is tried again."""
-        node = self._node(name, "primary")
+    def _cloned(self, name: str, origin: str = "primary") -> None:
+        """A clone; what goes wrong on the way is tried again."""
+        node = self._node(name, origin)
         for _ in range(TRIES):
             if node.path.exists():
                 break
             self.act(acts.clone, node)
         else:
             raise rest.Unequal(f"{name} has not begun after {TRIES} clones")
-        self.story.tell(name, "is a clone of primary")
+        self.story.tell(name, f"is a clone of {origin}")
         self.nodes[name] = node
         self.look()
 
@@ -228,12 +238,6 @@ class World:
                 self.story.tell(
                     "", f"{ref.branch} stands at {ref.checkin[:10]}, serial {ref.serial}, {ref.state.name}"
                 )
-
-
-def _acts_of(node: Node) -> Sequence[tuple[Act, int]]:
-    if node.origin is None:
-        return acts.AT_PRIMARY
-    return acts.AT_CLONE if node.name in EDITORS else acts.AT_MIRROR
 
 
 def _chosen(luck: Luck, weighed: Sequence[tuple[Act, int]]) -> Act:

@@ -1,8 +1,10 @@
 """What killed processes leave of new files is swept by the next one, and nothing else is."""
 
+import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -82,3 +84,22 @@ def test_nothing_of_others_is_swept(tmp_path: Path) -> None:
     kept = {*strange, other.name, ".c-unfinished-0123abcd", ".d-unfinished-0123abcd"}
     assert {each.name for each in tmp_path.iterdir()} == kept
     leftovers.sweep(tmp_path / "nowhere")
+
+
+def test_who_is_swept_before_there_is_a_lock_begins_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, swept = tempfile.mkdtemp, list[str]()
+
+    def made_and_swept(prefix: str, dir: Path) -> str:
+        made = make(prefix=prefix, dir=dir)
+        if not swept:
+            swept.append(made)
+            leftovers.sweep(dir)
+        return made
+
+    monkeypatch.setattr(tempfile, "mkdtemp", made_and_swept)
+    directory, lock = leftovers.made(tmp_path / "z.xferzone")
+    os.close(lock)
+    assert swept != [str(directory)]
+    assert directory.is_dir()

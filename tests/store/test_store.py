@@ -15,7 +15,7 @@ from xferzone import delta
 from xferzone.artifacts import CheckIn, Cluster, Control, FileCard, Tag
 from xferzone.errors import Busy, CorruptArtifact, Exists, MalformedDelta, NotFound, UsageError, XferzoneError
 from xferzone.hashing import ArtifactId, artifact_id
-from xferzone.store import Store, Writer, outgoing, places, pool, schema
+from xferzone.store import Store, Writer, chains, outgoing, places, pool, schema
 from xferzone.store.check import faults
 from xferzone.store.check.relink import relink
 from xferzone.store.incoming import Received
@@ -328,7 +328,8 @@ def test_a_rebuild_derives_the_same_rows(store: Store) -> None:
         ("UPDATE blob SET hash = zeroblob(32) WHERE rid = 3", "does not hash"),
     ],
 )
-def test_damage_is_named_and_never_served(store: Store, damage: str, where: str) -> None:
+@pytest.mark.parametrize("alone", [False, True])
+def test_damage_is_named_and_never_served(store: Store, damage: str, where: str, *, alone: bool) -> None:
     texts = versions(3)
     with store.writer() as writer:
         history(writer, texts)
@@ -337,9 +338,30 @@ def test_damage_is_named_and_never_served(store: Store, damage: str, where: str)
     with Store.open(store.path) as again, again.reader() as reader:
         raw = reader.db.execute("SELECT hash FROM blob WHERE rid = 3").fetchone()[0]
         with pytest.raises(CorruptArtifact, match=where):
-            reader.content(ArtifactId(raw.hex()))
+            reader.content(ArtifactId(raw.hex()), alone=alone)
         assert any(raw.hex() in fault for fault in faults.faults(reader))
         assert raw.hex() not in [sent.id for sent in outgoing.clone_batch(reader, 1, 10**9).sendables]
+
+
+def test_what_is_read_alone_is_verified_once_and_nothing_on_the_way_to_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = versions(30)
+    with store.writer() as writer:
+        history(writer, texts)
+    hashed: list[ArtifactId] = []
+
+    def is_named(artifact: ArtifactId, made: bytes) -> bool:
+        hashed.append(artifact)
+        return artifact_id(made) == artifact
+
+    monkeypatch.setattr(chains, "is_named", is_named)
+    first = artifact_id(texts[0])
+    with Store.open(store.path) as again, again.reader() as reader:
+        assert reader.content(first, alone=True) == texts[0]
+        assert hashed == [first]
+        assert reader.content(first) == texts[0]
+        assert len(hashed) == 1 + len(texts)
 
 
 def test_a_sound_repository_has_no_faults(store: Store) -> None:

@@ -34,7 +34,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each transaction that can be cut is."""
     monkeypatch.setattr(turns, "LONG_S", 0.0)
-    monkeypatch.setattr(turns, "REST_S", 0.0)
+    monkeypatch.setattr(turns, "rest", lambda _seconds: None)
 
 
 def parts(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -226,7 +226,7 @@ def test_a_reply_is_made_while_others_may_write(store: Store, monkeypatch: pytes
 def test_transactions_are_measured(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(turns, "clock", lambda: now[0])
-    monkeypatch.setattr(turns, "REST_S", 0.0)
+    monkeypatch.setattr(turns, "rest", lambda _seconds: None)
     store.turns.longest = 0.0
 
     def work(on: Reader, seconds: float) -> None:

@@ -26,6 +26,7 @@ from xferzone.cards import (
     parse_cards,
 )
 from xferzone.cards.body import unpack
+from xferzone.cards.rows import parse as parse_row
 from xferzone.cards.session import login_card
 from xferzone.hashing import ArtifactId
 
@@ -83,7 +84,8 @@ def public_history() -> dict[ArtifactId, bytes]:
 def said(body: bytes, known: dict[ArtifactId, bytes]) -> Counter[tuple[object, ...]]:
     """What a reply says, as a multiset.
 
-    Left out: server codes, versions, comments and the configuration, which we do not keep. An artifact counts as its
+    Left out: server codes, versions, comments, and of the configuration accounts, whose passwords we keep to ourselves,
+    the policy of hashes, whose date is ours, and what no receiver takes. An artifact counts as its
     content and the card it came in, whole or as a delta; a position only as whether it is the end.
     """
     cards = list(parse_cards(body))
@@ -93,8 +95,12 @@ def said(body: bytes, known: dict[ArtifactId, bytes]) -> Counter[tuple[object, .
 
 def _word(card: Card, arrived: dict[ArtifactId, bytes]) -> tuple[object, ...] | None:
     match card:
-        case Pragma(name="server-version") | Config():
+        case Pragma(name="server-version"):
             return None
+        case Config():
+            row = parse_row(card)
+            is_told = row is not None and row.table != "user" and row.key != "hash-policy"
+            return ("Config", card) if is_told else None
         case File() | CFile():
             return type(card).__name__, card.artifact, arrived[card.artifact]
         case IGot() | Gimme():
@@ -114,11 +120,6 @@ def with_position(request: bytes, position: int) -> bytes:
     return resigned(
         [Clone(card.version, position) if isinstance(card, Clone) else card for card in parse_cards(request)]
     )
-
-
-def without_private(request: bytes) -> bytes:
-    """The request without the wish for private artifacts, signed again."""
-    return resigned([card for card in parse_cards(request) if card != Pragma("send-private")])
 
 
 def resigned(cards: list[Card]) -> bytes:

@@ -22,7 +22,7 @@ def ask(store: Store, body: bytes, budget: Budget | None = None, notices: Sequen
     """The reply to card text `body`, whose login card, if any, holds; what a writer did is committed."""
     with store.reader() as reader:
         request = Request(body)
-        claim = claimed(reader, request.login)
+        claim = claimed(reader, request.login, lambda: 0)
     assert claim.is_true_of(request)
     rights = claim.rights
     with store.writer() if may_write(request, rights) else store.reader() as transaction:

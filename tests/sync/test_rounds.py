@@ -1,9 +1,10 @@
 """The recorded rounds, replayed to our server: it says what stock said, and delivers the same artifacts.
 
-Left out by `recorded.said`, since this server does not keep them: configuration. Of the rounds with private
-artifacts, unversioned files and locks tests/web/test_stock.py shows with a real client that they end well.
+Of the rounds with locks tests/web/test_stock.py shows with a real client that they end well; those with unversioned
+files are replayed in test_unversioned.py.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +13,10 @@ import pytest
 from tests.sync import recorded
 from tests.sync.rounds import ask
 from xferzone.artifacts import parse
-from xferzone.cards import CFile, CloneSeqno, File, parse_cards
+from xferzone.cards import CFile, CloneSeqno, Config, File, Gimme, IGot, parse_cards
 from xferzone.hashing import ArtifactId
-from xferzone.store import Store, accounts
+from xferzone.store import Store, accounts, private
+from xferzone.sync.configuration import ALL, Taking
 from xferzone.sync.server.budget import Budget
 from xferzone.sync.server.login import claimed
 from xferzone.sync.server.request import Request
@@ -32,6 +34,11 @@ def store(tmp_path: Path) -> Iterator[Store]:
                 accounts.put_user(writer, login, None, caps)
             accounts.put_user(writer, "dev", "devpw", "vuxy")
             accounts.put_user(writer, "ro", "ropw", "go")
+            taking = Taking(writer, ALL, with_accounts=False)
+            for request, reply in recorded.scenario("clone-v3"):
+                for card in (*parse_cards(request), *parse_cards(reply)):
+                    if isinstance(card, Config):
+                        taking.take(card)
         yield store
 
 
@@ -40,6 +47,25 @@ def hold(store: Store, artifacts: dict[ArtifactId, bytes]) -> None:
         for artifact, content in artifacts.items():
             writer.put(content, artifact)
         writer.make_clusters()
+
+
+def seclude(store: Store, artifacts: dict[ArtifactId, bytes]) -> None:
+    with store.writer() as writer:
+        for artifact, content in artifacts.items():
+            private.put(writer, artifact, content)
+
+
+def announced(request: bytes) -> dict[ArtifactId, bytes]:
+    """What a client announces publicly, with contents."""
+    public = (card for card in parse_cards(request) if isinstance(card, IGot) and not card.private)
+    return {card.artifact: HISTORY[card.artifact] for card in public}
+
+
+def private_history() -> dict[ArtifactId, bytes]:
+    """What was recorded as private, with contents."""
+    bodies = [body for round_ in recorded.scenario("private-sync") for body in round_]
+    cards = [card for body in bodies for card, is_private in recorded.carried(body) if is_private]
+    return recorded.contents(cards, HISTORY)
 
 
 def delivered(*names: str) -> dict[ArtifactId, bytes]:
@@ -68,6 +94,12 @@ def test_a_recorded_session_is_answered_as_stock_did(store: Store, name: str) ->
         assert recorded.said(ours.text, HISTORY) == recorded.said(reply, HISTORY)
 
 
+def test_a_recorded_pull_of_configuration_is_answered_as_stock_did(store: Store) -> None:
+    ((request, reply),) = recorded.scenario("config-pull")
+    assert recorded.said(reply, {})
+    assert recorded.said(ask(store, request).text, {}) == recorded.said(reply, {})
+
+
 def test_what_was_pushed_is_kept(store: Store) -> None:
     hold(store, {artifact: HISTORY[artifact] for artifact in BEFORE["push-checkin"]})
     ((request, _),) = recorded.scenario("push-checkin")
@@ -81,7 +113,7 @@ def test_a_wrong_password_is_refused_as_stock_did(store: Store) -> None:
     ((request, _),) = recorded.scenario("auth-failure")
     with store.reader() as reader:
         opened = Request(request)
-        assert not claimed(reader, opened.login).is_true_of(opened)
+        assert not claimed(reader, opened.login, lambda: 0).is_true_of(opened)
 
 
 def test_a_pull_brings_the_cluster_first_and_then_its_members(store: Store) -> None:
@@ -126,20 +158,44 @@ def test_a_clone_that_needs_a_login(store: Store) -> None:
         accounts.put_user(writer, "nobody", None, "")
         accounts.put_user(writer, "anonymous", None, "")
         accounts.put_user(writer, "dev", "devpw", "vuxyg")
-    rounds = [
-        (recorded.without_private(request), reply)
-        for request, reply in recorded.scenario("clone-login-required")
-    ]
+    rounds = recorded.scenario("clone-login-required")
     ((_, brought),) = [(request, reply) for request, reply in rounds if recorded.carried(reply)]
-    secret = {card.artifact for card, private in recorded.carried(brought) if private}
-    public = {artifact: content for artifact, content in HISTORY.items() if artifact not in secret}
-    hold(store, public)
+    secret = {card.artifact for card, is_private in recorded.carried(brought) if is_private}
+    assert secret == private_history().keys()
+    hold(store, {artifact: content for artifact, content in HISTORY.items() if artifact not in secret})
+    seclude(store, private_history())
     for request, reply in rounds:
-        words = recorded.said(reply, HISTORY)
-        expected = {
-            word: count for word, count in words.items() if word[0] != "other" and word[1] not in secret
-        }
-        assert recorded.said(ask(store, request).text, public) == expected
+        assert recorded.said(ask(store, request).text, HISTORY) == recorded.said(reply, HISTORY)
+
+
+def test_a_clone_without_a_login_gets_nothing_private_and_is_told(store: Store) -> None:
+    (request, reply), *_ = recorded.scenario("clone-private-uv")
+    secret = private_history()
+    hold(store, {card.artifact: HISTORY[card.artifact] for card, _ in recorded.carried(reply)})
+    seclude(store, secret)
+    assert recorded.said(ask(store, request).text, HISTORY) == recorded.said(reply, HISTORY)
+
+
+def test_a_sync_without_private_artifacts_says_nothing_of_them(store: Store) -> None:
+    ((request, reply),) = recorded.scenario("private-not-synced")
+    hold(store, announced(request))
+    seclude(store, private_history())
+    assert recorded.said(ask(store, request).text, HISTORY) == recorded.said(reply, HISTORY)
+
+
+def test_private_artifacts_are_taken_as_by_stock(store: Store) -> None:
+    (first, asked), (second, told) = recorded.scenario("private-sync")
+    hold(store, announced(first))
+    # Stock counts what it has just asked for among what it has, and announces it, too.
+    gimmes = {card.artifact for card in parse_cards(asked) if isinstance(card, Gimme)}
+    too_much: Counter[tuple[object, ...]] = Counter(
+        ("IGot", IGot(artifact, private=True)) for artifact in gimmes
+    )
+    assert recorded.said(ask(store, first).text, HISTORY) == recorded.said(asked, HISTORY) - too_much
+    assert recorded.said(ask(store, second).text, HISTORY) == recorded.said(told, HISTORY)
+    with store.reader() as reader:
+        assert {each: private.content(reader, each) for each in private.ids(reader)} == private_history()
+        assert gimmes == set(private.ids(reader))
 
 
 def test_the_history_is_what_stock_calls_structural() -> None:

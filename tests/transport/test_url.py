@@ -3,7 +3,7 @@
 import pytest
 
 from xferzone.errors import UsageError
-from xferzone.transport.url import credentials, parse_url, shown_url, without_password
+from xferzone.transport.url import credentials, parse_subject, parse_url, shown_url, without_password
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,7 @@ from xferzone.transport.url import credentials, parse_url, shown_url, without_pa
         ("http://a@b:p@w@[::1]:8/", "http://[::1]:8/", "a@b", "p@w"),
         ("http://ann:%ff@h/", "http://h/", "ann", "\udcff"),
         ("http://ann:a+b@h/", "http://h/", "ann", "a+b"),
+        ("nats://ann:pw@h:4222/dns.zones.a", "nats://h:4222/dns.zones.a", "ann", "pw"),
     ],
 )
 def test_logins_and_passwords_in_urls(url: str, bare: str, login: str | None, password: str | None) -> None:
@@ -56,3 +57,25 @@ def test_no_error_shows_a_password(url: str) -> None:
 )
 def test_what_is_remembered_of_a_url(url: str, remembered: str) -> None:
     assert without_password(url) == remembered
+
+
+@pytest.mark.parametrize(
+    ("url", "server", "requests", "news"),
+    [
+        ("nats://h/dns.a", "nats://h:4222", "dns.a", "dns.news"),
+        ("nats://ann:pw@h:81/dns.zones.a-1", "nats://h:81", "dns.zones.a-1", "dns.zones.news"),
+        ("nats://[::1]:81/dns.a", "nats://[::1]:81", "dns.a", "dns.news"),
+    ],
+)
+def test_what_a_nats_url_names(url: str, server: str, requests: str, news: str) -> None:
+    assert parse_subject(url) == (server, requests, news)
+
+
+@pytest.mark.parametrize(
+    "subject",
+    ["", "a", "a.", ".a", "a..b", "a.*", "a.>", "a b.c", "a.news", "$SYS.a", "a.b/c", "a." + "b" * 200],
+)
+def test_what_is_no_subject(subject: str) -> None:
+    with pytest.raises(UsageError, match="is not a nats URL with a subject") as caught:
+        parse_subject(f"nats://ann:s3cret@h/{subject}")
+    assert "s3c" not in str(caught.value)

@@ -2,12 +2,13 @@
 
 Compared is what a client takes: every error and message, and where there is no error all cards as a multiset. What
 lies behind an error no client reads, so that ours may say more of it. Left out of replies: versions, comments,
-server codes, configuration; a position counts only as whether it is the end.
+server codes, accounts; a position counts only as whether it is the end.
 
     stock runs as `fossil server`, ours under gunicorn; both hold one project, one artifact and the same users.
 """
 
 import hashlib
+import re
 import sqlite3
 import urllib.request
 from collections import Counter
@@ -35,6 +36,8 @@ from xferzone.cards import (
     Pull,
     Push,
     ReqConfig,
+    UVFile,
+    UVGimme,
     encode_cards,
     parse_cards,
 )
@@ -63,6 +66,35 @@ USERS = {
     "developer": "i",
 }
 ADMINS = ("admin", "owner")
+#: Rows of stock's tables, of every area.
+CONFIGURED = """
+    REPLACE INTO config (name, value, mtime) VALUES
+        ('project-name', 'a project', 8), ('project-description', 'it''s\ntwo lines', 8), ('css', 'body', 8),
+        ('logo-image', x'89504e470aff', 8), ('ticket-common', 'set x 1', 8), ('walias:/b', '/wiki?name=b', 8),
+        ('walias:/a', '/wiki?name=a', 8), ('interwiki:w', '{"base":"https://w.example/"}', 8),
+        ('timeline-utc', 1, 8), ('xfer-push-script', 'set x 1', 8), ('user-color-map', 'a red', 8),
+        ('ssl-ca-location', 'x', 8), ('max-upload', '9', 8), ('last-sync-url', 'https://x:y@z.example/', 8),
+        ('th1-uri-regexp', 'a', 8);
+    REPLACE INTO reportfmt (owner, title, mtime, cols, sqlcode) VALUES ('ann', 'Late', 8, 'x', 'SELECT ''x''');
+    REPLACE INTO concealed VALUES ('0123456789012345678901234567890123456789', 8, 'a@b.example');
+    REPLACE INTO shun (uuid, mtime) VALUES (lower(hex(zeroblob(32))), 8);
+"""
+AREAS = [
+    "/all",
+    "/a",
+    "/al",
+    "/p",
+    "/project",
+    "/s",
+    "/skin",
+    "/css",
+    "/shun",
+    "/ticket",
+    "/x",
+    "/alias",
+    "/e",
+]
+AREAS += ["/interwiki", "/subscriber", "/user-", "/nosuch", "/", "project"]
 SENDERS = ["", *USERS, "nobody", "anonymous", "missing"]
 #: What nobody and anonymous may, in each of the worlds that are compared.
 WORLDS = {"closed": ("", ""), "open": ("gjorz", "hz"), "half": ("g", "o")}
@@ -123,12 +155,23 @@ class World:
             "clone beyond the end": [Clone(3, 10**6)],
             "other project": [Pull("x", "a" * 40)],
             "other project, push": [Push("x", "a" * 40), file],
-            "configuration": [ReqConfig("/all")],
-            "configuration pushed": [Config("/config", b"1 'project-name' value 'x'")]
-            if mark not in ADMINS
-            else [],
+            **{f"configuration {area}": [ReqConfig(area)] for area in AREAS},
+            "configuration pushed": [Config("/config", b"1 'project-name' value 'x'")],
+            "configuration pushed, then asked for": [
+                Config("/config", b"3 'walias:/%s' value 'x'" % mark.encode()),
+                Config("/nosuch", b"3 'a' value 'x'"),
+                Config("/config", b"3 'main-branch' value 'x'"),
+                ReqConfig("/alias"),
+            ],
             "cookie": [Cookie("crumb"), pull],
             "unversioned": [Pragma("uv-hash", (hashlib.sha1().hexdigest(),))],
+            "unversioned, other": [Pragma("uv-hash", ("0" * 40,))],
+            "unversioned twice": [Pragma("uv-hash", ("0" * 40,))] * 2,
+            "unversioned file": [UVFile(f"{mark}.txt", 5, file.artifact, len(new), payload=new)],
+            "unversioned file deleted": [UVFile(f"{mark}.txt", 6, None, 0, 1)],
+            "unversioned file again": [UVFile(f"{mark}.txt", 4, file.artifact, len(new), payload=new)],
+            "unversioned file asked for": [UVGimme(f"{mark}.txt")],
+            "unversioned, once more": [pull, Pragma("uv-hash", ("0" * 40,))],
             "unlock": [Pragma("ci-unlock", ("b" * 40,))],
             "unknown pragma": [Pragma("xyzzy", ("1", "2")), pull],
             "unknown card": [pull, b"xyzzy a b\n"],
@@ -145,6 +188,7 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     person = Person(place / "home", "adm")
     theirs, own = place / "stock.fossil", place / "own.xferzone"
     person.fossil("new", "--date-override", "2026-01-01", theirs)
+    person.fossil("uv", "ls", "-R", theirs)  # which makes its table; else it answers with an error
     nobody, anonymous = WORLDS[request.param]
     everybody = USERS | {"nobody": nobody, "anonymous": anonymous}
     for login in USERS.keys() - {"reader", "developer"}:
@@ -154,13 +198,18 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             db.execute("UPDATE user SET cap = ? WHERE login = ?", (caps, login))
         (project,) = db.execute("SELECT value FROM config WHERE name = 'project-code'").fetchone()
         (root,) = db.execute("SELECT uuid FROM blob").fetchone()
+        db.executescript(CONFIGURED)
     content = person.fossil("artifact", root, "-R", theirs).out.encode()
     with Store.create(own, project) as store, store.writer() as writer:
         for login, caps in everybody.items():
             accounts.put_user(writer, login, PASSWORD if login not in ("nobody", "anonymous") else None, caps)
+        for user in accounts.users(writer):
+            accounts.put_stored(writer, user, 1)  # older than theirs
         held = {writer.put(content, ArtifactId(root)): content}
     assert parse(content) is not None
     with stock_server(person, theirs) as stock, serving(own, "serve") as server:
+        # Everything that is compared came in by stock's own cards.
+        person.fossil("config", "push", "all", server.url("owner", PASSWORD), "-R", theirs)
         yield World(stock, server.url(), project, held)
 
 
@@ -216,9 +265,23 @@ def test_where_we_say_more_than_stock(world: World) -> None:
     assert IGot(artifact_id(hidden)) not in world.ask(world.ours, listed)
     lock = world.sent_by("writer1", [pull, Pragma("ci-lock", (X, "b" * 40))])
     assert Pragma("avoid-delta-manifests") in world.ask(world.ours, lock)
-    configured = world.sent_by("admin", [Config("/config", b"1 'project-name' value 'x'")])
-    assert taken(world.ask(world.stock, configured), {}) == Counter()
-    assert [type(card) for card in world.ask(world.ours, configured)] == [Message]
+    asked = world.sent_by("owner", [ReqConfig("/user")])
+    theirs, ours = (
+        {card.payload for card in world.ask(url, asked) if isinstance(card, Config)}
+        for url in (world.stock, world.ours)
+    )
+    without = {re.sub(rb" pw '[^']*'", b"", row) for row in theirs}
+    assert without < ours, "no password leaves"
+    # Stock does not know since when these have their rights, and leaves them out.
+    of_all = ("'anonymous' cap", "'nobody' cap", "'developer' cap", "'reader' cap")
+    assert all(any(each in row.decode() for each in of_all) for row in ours - without)
+    by_admin = world.sent_by("admin", [ReqConfig("/user")])
+    told = [card.payload for card in world.ask(world.ours, by_admin) if isinstance(card, Config)]
+    assert told == [b"8 'user-color-map' value 'a red'"], "accounts are told to setup alone"
+    for table, row in (("/user", b"99 'bob' cap 's'"), ("/shun", b"99 '%s' scom 'x'" % (b"8" * 64))):
+        brought = world.sent_by("admin", [Config(table, row), ReqConfig("/shun")])
+        assert any(isinstance(card, Message) for card in world.ask(world.ours, brought))
+        assert b"8" * 64 not in encode_cards(world.ask(world.ours, brought))
     malformed = world.sent_by("writer1", [push, b"file zz 3\nabc"])
     assert Error("malformed+file+line") in world.ask(world.stock, malformed)
     (error,) = (card for card in world.ask(world.ours, malformed) if isinstance(card, Error))

@@ -3,6 +3,7 @@
 import importlib
 import json
 import logging
+import random
 import re
 import sqlite3
 import zlib
@@ -37,6 +38,7 @@ from xferzone.store import Store, accounts
 from xferzone.web import metrics as web_metrics
 from xferzone.web import xfer
 from xferzone.web.app import create_app
+from xferzone.web.repository import Repository
 
 #: The module, whose name in the package is the function's.
 answer = importlib.import_module("xferzone.exchange.answer")
@@ -439,6 +441,35 @@ def test_metrics_count_what_was_done(client: falcon.testing.TestClient) -> None:
     assert float(found['xferzone_xfer_bytes_total{direction="in"}']) == sum(map(len, sent))
     assert found['xferzone_xfer_seconds_count{kind="push"}'] == "2.0"
     assert found["xferzone_refs_published"] == "0"
+    assert found["xferzone_unversioned_files"] == "0"
+
+
+def test_unversioned_files_are_counted(client: falcon.testing.TestClient, store: Store) -> None:
+    with store.writer() as writer:
+        accounts.put_user(writer, "ops", "secret", "oy")
+    files = b"".join(
+        b"uvfile %s 1700000000 %s 3 0\none" % (name, artifact_id(b"one").encode()) for name in (b"a", b"b")
+    )
+    post(client, by_ops(PULL, files, b"uvfile b 1700000001 - 0 1\n", b"uvgimme a\n"), DEBUG)
+    text = client.simulate_get("/metrics").text
+    assert 'xferzone_xfer_unversioned_total{direction="in"} 3.0' in text
+    assert 'xferzone_xfer_unversioned_total{direction="out"} 1.0' in text
+    assert "xferzone_unversioned_files 1\n" in text
+    assert "xferzone_unversioned_bytes 3\n" in text
+
+
+def test_contents_are_kept_within_the_bound_and_counted(tmp_path: Path) -> None:
+    size = 50_000
+    with Store.create(tmp_path / "z.xferzone") as made, made.writer() as writer:
+        names = [writer.put(random.Random(number).randbytes(size)) for number in range(10)]
+    for kept, (hits, misses) in ((2**20, (10, 10)), (2 * size, (0, 20))):
+        shared = Repository(tmp_path / "z.xferzone", kept)
+        store = shared.store()
+        for name in names * 2:
+            with store.reader() as reader:
+                reader.content(name)
+        assert shared.looked() == (hits, misses)
+        store.close()
 
 
 def _zone(project: Project, name: str) -> bytes:

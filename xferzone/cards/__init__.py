@@ -8,12 +8,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import IO
 
-from xferzone.cards import artifact, configuration, notice, session, unversioned
+from xferzone.cards import artifact, configuration, notice, session, table, unversioned
 from xferzone.cards.artifact import CFile, File, Gimme, IGot, Private
 from xferzone.cards.base import MAX_TOKENS, Card, Comment, Cursor, Parser, Unknown
 from xferzone.cards.configuration import Config, ReqConfig
 from xferzone.cards.notice import Error, Message
 from xferzone.cards.session import Clone, CloneSeqno, Cookie, Login, Pragma, Pull, Push
+from xferzone.cards.table import XDelete, XHave, XList, XRow, XTable, XWant
 from xferzone.cards.unversioned import UVFile, UVGimme, UVIGot
 from xferzone.errors import MalformedCard, PeerError
 
@@ -41,6 +42,12 @@ __all__ = [
     "UVGimme",
     "UVIGot",
     "Unknown",
+    "XDelete",
+    "XHave",
+    "XList",
+    "XRow",
+    "XTable",
+    "XWant",
     "encode_cards",
     "parse_cards",
 ]
@@ -51,9 +58,10 @@ _PARSERS: Mapping[bytes, Parser] = {
     **unversioned.PARSERS,
     **configuration.PARSERS,
     **notice.PARSERS,
+    **table.PARSERS,
 }
 #: After a bad line of one of these, nobody knows where the next card begins.
-_WITH_PAYLOAD = frozenset({b"file", b"cfile", b"uvfile", b"config"})
+_WITH_PAYLOAD = frozenset({b"file", b"cfile", b"uvfile", b"config", b"xtable", b"xrow", b"xdelete"})
 
 #: Lines of one message, comments and blank lines included; ours, a second of work. A few hundred kilobytes on the wire
 #: can expand to a hundred million lines, which would keep a worker busy for minutes.

@@ -24,7 +24,7 @@ DELETED = 1
 NO_CONTENT = 4
 
 _FORBIDDEN = re.compile(
-    r"(?:\A|/)\.{0,2}(?:/|\Z)|[\0\\\ue000-\uf8ff\ufdd0-\ufdef\ufffe\uffff\U00010000-\U0010ffff]"
+    r"(?:\A|/)\.{0,2}(?:/|\Z)|[\0 \t\n\v\f\r\\\ue000-\uf8ff\ufdd0-\ufdef\ufffe\uffff\U00010000-\U0010ffff]"
 )
 
 
@@ -100,10 +100,16 @@ class UVFile(Card):
 PARSERS: Mapping[bytes, Parser] = {card.operator: card.parse for card in (UVIGot, UVGimme, UVFile)}
 
 
-def _parse_name(token: bytes) -> str:
-    name = token.decode("utf-8")  # UnicodeDecodeError is a ValueError
+def check_name(name: str) -> None:
+    """Raise ValueError where a card cannot carry `name`, or stock would not take it."""
+    name.encode("utf-8")  # UnicodeEncodeError is a ValueError
     if _FORBIDDEN.search(name):
         raise ValueError(f"{name[:80]!r} is not the name of an unversioned file")
+
+
+def _parse_name(token: bytes) -> str:
+    name = token.decode("utf-8")  # UnicodeDecodeError is a ValueError
+    check_name(name)
     return name
 
 

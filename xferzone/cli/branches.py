@@ -70,7 +70,7 @@ def branch(settings: Settings, name: str | None, new: str | None, revision: str,
 @writing_on("Where REV is looked for if it names no branch; main unless given.")
 @click.pass_obj
 def tag(settings: Settings, name: str | None, tag_name: str | None, revision: str) -> None:
-    """List all tags or a zone's, or give a check-in a name that stays.
+    """List tags, or give a check-in a name that stays.
 
     \b
     REV: a check-in's id or its beginning, a branch, a tag, any of these with ~N, @DATE or @-2h (UTC);

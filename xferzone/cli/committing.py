@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import click
 
+from xferzone.cli import locking
 from xferzone.cli.output import (
     MAX_SHOWN,
     as_faults,
@@ -19,7 +20,7 @@ from xferzone.cli.output import (
     show_json,
     show_warnings,
 )
-from xferzone.cli.settings import Settings, changing, now_ms, own_login
+from xferzone.cli.settings import Settings, committing, now_ms, own_login
 from xferzone.edit.appending import Author, Commit
 from xferzone.edit.commit import Edit
 from xferzone.edit.naming import check_utf8, zone_branch
@@ -27,7 +28,7 @@ from xferzone.errors import DatedAhead, RecordsLost, RefConflict, Refused
 from xferzone.hashing import short
 from xferzone.refs import DEFAULT_BRANCH, BranchName, LocalRefs
 from xferzone.repository import clock
-from xferzone.store import Writer, schema
+from xferzone.store import Store, Writer, schema
 from xferzone.zone.difference import Difference
 from xferzone.zone.loss import MAX_LOST
 from xferzone.zonefile import names
@@ -51,6 +52,7 @@ class Writing:
     strict: bool
     allow_older: bool
     allow_loss: bool = False
+    override_lock: bool = False
 
     @classmethod
     def given(cls) -> "Writing":
@@ -88,6 +90,9 @@ def _with_options(command: _Command, branch: str, *, may_lose: bool) -> _Command
         _option("--strict", text=strict),
         *([_option("--allow-loss", text=lost)] if may_lose else ()),
         _option("--allow-older", text=older),
+        _option(
+            "--override-lock", text="In a clone: commit though somebody else is about to, and ask no remote."
+        ),
         _option("--as", "login", metavar="LOGIN", text="The author; else XFERZONE_USER, else you."),
     ]
     for option in reversed(options):
@@ -128,6 +133,7 @@ def commit(
 
     Raises:
         RefConflict: it lost a race against another check-in; the work is kept on a fork branch.
+        Locked: in a clone, somebody else is about to commit there.
         RecordsLost, DatedAhead: the message has the command that does it all the same.
     """
     ((done, is_unsent),) = _committed(settings, lambda refs: [(target(refs), act)], again)
@@ -184,11 +190,18 @@ def _committed(
     """Carry out the plan in one transaction, or see what it would do. Returns each commit, and whether it waits for a
     sync."""
     options, all_done = Writing.given(), list[Commit]()
+    is_free = options.dry_run or options.override_lock
+
+    def ask(store: Store) -> None:
+        locking.ask(store, lambda refs: [branch for branch, _ in plan(refs)])
+
     try:
-        with changing(settings) as (writer, refs):
-            author = Author(own_login(options.login), now_ms(), options.allow_older)
+        with committing(settings, options.login, None if is_free else ask) as (writer, refs):
+            acts = plan(refs)
+            is_joint = len({branch for branch, _ in acts}) > 1
+            author = Author(own_login(options.login), now_ms(), options.allow_older, is_joint)
             late = clock.doubts(writer, author.now_ms)
-            for branch, act in plan(refs):
+            for branch, act in acts:
                 edit = Edit(writer, refs, branch, author, allow_loss=options.allow_loss)
                 all_done.append(act(edit, writer, refs))
             doubts = [warning for done in all_done for warning in done.warnings]

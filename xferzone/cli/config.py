@@ -1,12 +1,17 @@
-"""The verbs `config check` and `config show`: what servers would run with, and where each setting came from."""
+"""The verbs `config check` and `config show`: what servers would run with, and where each setting came from.
+
+Those of the project's configuration stand in project.py.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from xferzone.cli import grouped
 from xferzone.cli.configuration import Files, config_option
 from xferzone.cli.output import show_json
+from xferzone.cli.project import list_, pull, push
 from xferzone.cli.settings import Settings
 
 if TYPE_CHECKING:  # msgspec behind it takes a while, and `--help` does not need it
@@ -15,6 +20,7 @@ if TYPE_CHECKING:  # msgspec behind it takes a while, and `--help` does not need
 
 #: What a setting that is absent means.
 ABSENT = {
+    ("hosting", "repository_root"): "one repository is served",
     ("dns", "workers"): "one a core",
     ("dns", "zones"): "all zones that are published",
     ("dns", "nsid"): "not said",
@@ -24,21 +30,45 @@ ABSENT = {
     ("dns.rate", "enabled"): "where an address of [dns] is not loopback",
     ("replicate", "login"): "the one in the URL",
     ("replicate", "password"): "XFERZONE_PASSWORD, or what `pull --save-password` kept",
+    ("nats", "url"): "no requests are taken by NATS",
+    ("nats", "user"): "none",
+    ("nats", "password"): "none",
+    ("nats", "token"): "none",
+    ("nats", "ca"): "the system's",
+    ("nats", "certificate"): "none",
+    ("nats", "key"): "that of the certificate",
+    ("group", "prefix"): "xferzone, or as it joined",
+    ("group", "name"): "as it joined, else the host's",
+    ("group", "url"): "as it joined",
+    ("group", "copies"): "as the group has it, else 1",
+    ("group", "user"): "as it joined, else none",
+    ("group", "password"): "as it joined, else none",
+    ("group", "ca"): "as it joined, else the system's",
+    ("group", "certificate"): "as it joined, else none",
+    ("group", "key"): "as it joined, else that of the certificate",
 }
 
 
 @click.group()
 def config() -> None:
-    """Check or show the servers' settings.
+    """The servers' settings, and the project's configuration.
 
-    One file is read: the one that -c names, else XFERZONE_CONFIG, else FILE.toml beside the repository
+    For the servers one file is read: the one that -c names, else XFERZONE_CONFIG, else FILE.toml beside the repository
     (zones.xferzone.toml), else /etc/xferzone/xferzone.toml. A variable such as XFERZONE_HTTP__WORKERS wins over the
     file, an option of `up`, `serve` or `dns` over both.
 
+    The project's is what Fossil keeps beside artifacts: the skin, ticket reports, the name. It means nothing to the
+    servers; stock clones get it.
+
     \b
-    Example:
+    Examples:
       xferzone config show
+      xferzone config pull skin
     """
+
+
+for _command in (pull, push, list_):
+    config.add_command(_command)
 
 
 @config.command()
@@ -52,8 +82,9 @@ def check(settings: Settings, file: Path | None) -> None:
       xferzone config check -c /etc/xferzone/xferzone.toml
     """
     files = Files(settings.repository, file, {})
-    doubts = files.read().doubts
-    path = files.path()
+    chosen = files.read()
+    grouped.check_fits(settings.repository, chosen.loaded)
+    doubts, path = chosen.doubts, files.path()
     if settings.json:
         show_json({"file": str(path) if path else None, "ok": True, "warnings": doubts})
     else:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from xferzone.cli import group_settings
 from xferzone.errors import UsageError
 
 if TYPE_CHECKING:
@@ -84,7 +85,9 @@ class Files:
         path = self.path()
         loaded = load(Config, Sources(path, _text(path) if path else "", os.environ, self.options))
         _check_primaries(loaded)
+        _check_hosting(loaded)
         _check_secrets(loaded)
+        group_settings.check(loaded)
         return Chosen(loaded, *terms(loaded, os.environ))
 
 
@@ -131,11 +134,39 @@ def _check_primaries(loaded: "Loaded[Config]") -> None:
             )
 
 
+def _check_hosting(loaded: "Loaded[Config]") -> None:
+    config = loaded.config
+    if config.hosting.repository_root is None:
+        if config.hosting.listen:
+            raise loaded.fault(
+                "hosting", "listen", why="it is of a server of many: give repository_root, too"
+            )
+        return
+    for section, key, given in (
+        ("replicate", "primaries", config.replicate.primaries),
+        ("nats", "url", config.nats.url),
+        ("group", "etcd", config.group.etcd),
+    ):
+        if given:
+            why = "a repository that has this needs a server of its own: it is not served from a repository_root"
+            raise loaded.fault(section, key, why=why)
+    for number, zone in enumerate(config.zone):
+        for key, is_chosen in (
+            ("branch", zone.branch != "main"),
+            ("canary", zone.canary is not None),
+            ("at", zone.at is not None),
+        ):
+            if is_chosen:
+                why = "the zones of a repository_root are served from main, as they are now"
+                raise loaded.fault("zone", number, key, why=why)
+
+
 def _check_secrets(loaded: "Loaded[Config]") -> None:
+    from xferzone.config import KeyFile
     from xferzone.secret import Secret
 
     for setting in loaded.settings:
-        if isinstance(setting.value, Secret):
+        if isinstance(setting.value, Secret) and not isinstance(setting.value, KeyFile):
             try:
                 setting.value.reveal(os.environ)
             except UsageError as exc:

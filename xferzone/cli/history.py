@@ -152,7 +152,7 @@ def _not_logged(refs: LocalRefs, name: str) -> str:
 )
 @click.pass_context
 def reflog(context: click.Context, name: str, branch: str, limit: int) -> None:
-    """List the moves of a branch in this repository, newest first.
+    """List the moves of a branch here, newest first.
 
     Each line has the number of the move, branch, check-in, serial, time (UTC), login and door. The door is the way by
     which the move came in: push, cli (a verb), pull (a sync) or start (a server that starts, or rebuild). Moves that an

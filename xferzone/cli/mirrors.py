@@ -2,7 +2,7 @@
 
 no file                     made, of role mirror and without anything, once nothing speaks against it
 a mirror                    without URLs its origin is followed, and what was asked after it last
-a primary or a clone        refused: its refs have another authority
+any other role              refused: its refs have another authority
 """
 
 from collections.abc import Sequence
@@ -23,6 +23,7 @@ from xferzone.transport.url import credentials, without_password
 _NEW_FILE = "name a new file with -R, which becomes a mirror"
 _REMEDIES = {
     schema.PRIMARY: f"to follow another, {_NEW_FILE}",
+    schema.MEMBER: f"its group brings what is new; to follow another, {_NEW_FILE}",
     schema.CLONE: f"`xferzone pull` takes what is new, once; to follow for ever, {_NEW_FILE}",
 }
 

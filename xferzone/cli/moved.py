@@ -8,13 +8,14 @@ import click
 from xferzone.cli.output import printable
 from xferzone.cli.settings import DEFAULT_REPOSITORY
 from xferzone.store.remotes import Remote
+from xferzone.transport import Transport
 from xferzone.transport.http import HTTP
 from xferzone.transport.url import credentials, with_login
 
 
-def tell_move(repository: Path, remote: Remote, way: HTTP) -> None:
+def tell_move(repository: Path, remote: Remote, way: Transport) -> None:
     """Tell of permanent redirects on the `way` to `remote`, a remote of `repository`, after a sync that ended well."""
-    if way.moved_to is not None:
+    if isinstance(way, HTTP) and way.moved_to is not None:
         click.echo(_moved(repository, remote, way.moved_to), err=True)
 
 

@@ -10,7 +10,7 @@ import click
 from xferzone.cli.settings import Settings
 from xferzone.cli.steadied import STEERING
 from xferzone.cli.terminal import signed
-from xferzone.errors import Fault, XferzoneError, ZoneInvalid
+from xferzone.errors import Fault, Locked, XferzoneError, ZoneInvalid
 from xferzone.wording import and_more, civil
 
 if TYPE_CHECKING:  # what is behind it takes time, and errors are printed without it
@@ -41,6 +41,8 @@ def print_json(answer: Mapping[str, object]) -> None:
 def error_object(exc: XferzoneError) -> Mapping[str, object]:
     """An error as JSON has it."""
     told: dict[str, object] = {"code": exc.exit_code, "message": str(exc)}
+    if isinstance(exc, Locked):
+        told["locked"] = {"branch": exc.branch, "login": exc.login, "since": iso(exc.since_s * 1000)}
     if isinstance(exc, ZoneInvalid):
         told["faults"] = [
             {"file": fault.file or None, "line": fault.line or None, "reason": fault.reason}

@@ -62,6 +62,45 @@ def account(repository: Path, url: str, password_file: str | None, *, asks: bool
     return Account(login, password)
 
 
+def invited(url: str, password_file: str | None) -> Account:
+    """The login in `url` and the password, both of which somebody who is invited chooses.
+
+    Raises:
+        UsageError: `url` has no login, or there is no password.
+        XferzoneError: the password file cannot be read.
+    """
+    bare, login, password = credentials(url)
+    if not login:
+        raise UsageError(
+            f"which login? put the one that you choose into the URL, {bare.replace('://', '://LOGIN@', 1)}"
+        )
+    chosen = password if password_file is None else None
+    chosen = chosen or (os.environ.get(VARIABLE) if password_file is None else None)
+    return Account(login, chosen or new(f"password for {login} at {bare}", password_file, "--password-file"))
+
+
+def new(question: str, file: str | None, option: str) -> str:
+    """A password that is chosen now: the first line of `file`, or asked for on the terminal, twice.
+
+    Raises:
+        UsageError: there is neither; the message names `option`.
+        XferzoneError: the file cannot be read.
+    """
+    if file is not None:
+        return _first_line(file)
+    if not sys.stdin.isatty():
+        raise UsageError(f"{question}: give a file that holds it, with {option}")
+    chosen: str = click.prompt(question, hide_input=True, confirmation_prompt=True, err=True)
+    return chosen
+
+
+def saved(repository: Path, url: str) -> Account | None:
+    """The login in `url`, where --save-password kept its password; None: it has not."""
+    _, login, _ = credentials(url)
+    password = _saved(repository).get(without_password(url))
+    return Account(login, password) if login and password else None
+
+
 def check_may_save(repository: Path) -> None:
     """Raise Refused if `repository` lies in a check-out, where the passwords beside it could be committed."""
     file = _file(repository)

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from xferzone.cli import mirrors, passwords
+from xferzone.cli import mirrors, nats, passwords
 from xferzone.cli.output import MAX_SHOWN, printable, show_json, show_list
-from xferzone.cli.remotes import PULL, Manner, exchanged_with, quiet_option
+from xferzone.cli.remotes import PULL, Manner, exchanged_with, private_option, quiet_option, tables_option
 from xferzone.cli.serve import duration
 from xferzone.cli.settings import Settings
 from xferzone.errors import Refused, UsageError, XferzoneError
@@ -31,7 +31,7 @@ from xferzone.serve.following import Primaries
 from xferzone.serve.helpers import compile_in_parallel, compiling, verifying
 from xferzone.serve.process import ending_in_order
 from xferzone.store import Store, schema
-from xferzone.transport.url import credentials
+from xferzone.transport.url import credentials, is_nats
 from xferzone.wording import counted
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ class _Asked(NamedTuple):
 @click.option(
     "--accept-clobber", is_flag=True, help="Follow a primary that was restored from a backup, also back."
 )
+@private_option
+@tables_option
 @quiet_option
 @passwords.password_options
 @click.pass_obj
@@ -86,6 +88,8 @@ def pull(
     interval: "Duration | None",
     via: Via | None,
     accept_clobber: bool,
+    private: bool,
+    no_tables: bool,
     quiet: bool,
     password_file: str | None,
     save_password: bool,
@@ -101,9 +105,14 @@ def pull(
       xferzone pull
       xferzone pull --watch https://mirror@dns.example.net/ https://mirror@dns2.example.net/
     """
-    asked, manner = _Asked(watch, interval, via, accept_clobber), Manner(password_file, save_password, quiet)
+    asked, manner = (
+        _Asked(watch, interval, via, accept_clobber),
+        Manner(password_file, save_password, quiet, private=private, tables=not no_tables),
+    )
     found = mirrors.role(settings.repository)
     if watch or found == schema.MIRROR:
+        if private:
+            raise UsageError("a mirror follows what is published: leave out --private")
         _pull_mirror(settings, remotes, asked, manner)
         return
     if found is not None:
@@ -123,7 +132,8 @@ def _pull_mirror(settings: Settings, given: Sequence[str], asked: _Asked, manner
     named = [url for url in given if "://" in url] or urls
     account = mirrors.account(repository, named, manner.password_file, asks=True)
     seconds = (asked.interval or duration(DEFAULT_INTERVAL)).seconds
-    primaries = Primaries(urls, seconds, asked.via or "walk", account)
+    account_there = nats.account(repository) if any(map(is_nats, urls)) else None
+    primaries = Primaries(urls, seconds, asked.via or "walk", account, nats=account_there)
     if manner.save_password:
         passwords.check_may_save(repository)
     mirrors.make_if_none(repository)
@@ -226,12 +236,13 @@ def _watch(store: Store, primaries: Primaries, watcher: _Watcher) -> None:
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stopped.set())
-    options = replace(_options(primaries), heard=watcher.hear, cancelled=stopped.is_set)
-    follower = Follower(store, primaries.urls, primaries.interval_s, primaries.ways(), options)
     if not watcher.is_quiet:
         click.echo(f"watching {', '.join(map(_bare, primaries.urls))}; Ctrl-C ends it", err=True)
-    with closing(follower):
-        follower.run()
+    with primaries.news() as news:
+        options = replace(_options(primaries), heard=watcher.hear, cancelled=stopped.is_set, woken=news.take)
+        follower = Follower(store, primaries.urls, primaries.interval_s, primaries.ways(), options)
+        with closing(follower):
+            follower.run()
 
 
 def _summary(pulled: Pulled) -> str:
@@ -267,6 +278,7 @@ def _json(pulled: Pulled) -> Mapping[str, object]:
         ],
         "incomplete": [],
         "absent": [],
+        "withheld": [],
         "waiting": [],
         "messages": list(pulled.notes),
     }

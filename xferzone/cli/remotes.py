@@ -1,5 +1,6 @@
 """xferzone sync, push, remote: other repositories."""
 
+import socket
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
@@ -11,6 +12,7 @@ from xferzone.cli.conditions import if_exists, if_missing, is_given, tell_nothin
 from xferzone.cli.moved import tell_move
 from xferzone.cli.output import show_json
 from xferzone.cli.progress import watching
+from xferzone.cli.reached import reached
 from xferzone.cli.settings import Settings, changing, own_login, reading
 from xferzone.cli.terminal import show_table
 from xferzone.errors import Exists, LostRace, UsageError
@@ -20,7 +22,6 @@ from xferzone.serve.helpers import compile_in_parallel
 from xferzone.serve.process import ending_in_order
 from xferzone.store import Store, schema
 from xferzone.store.remotes import ORIGIN, Remote, put_remote, remotes, remove_remote
-from xferzone.transport.http import HTTP
 from xferzone.transport.url import credentials, without_password
 
 
@@ -36,6 +37,10 @@ PULL = _Way(pull=True, push=False, done="pulled from")
 _PUSH = _Way(pull=False, push=True, done="pushed to")
 _BOTH = _Way(pull=True, push=True, done="synced with")
 _Command = TypeVar("_Command", bound=Callable[..., object])
+private_option = click.option(
+    "--private", is_flag=True, help="Private artifacts go along. The account needs the right x there."
+)
+tables_option = click.option("--no-tables", is_flag=True, help="Leave synced tables out.")
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print nothing if all is well.")
 
 
@@ -46,13 +51,19 @@ class Manner(NamedTuple):
     save_password: bool
     quiet: bool
     replay: bool = False
+    unversioned: bool = False
+    private: bool = False
+    tables: bool = True
 
 
 @click.command()
 @click.argument("remote", metavar="[URL|NAME]", required=False)
 @click.option("--pull", "way", flag_value=PULL, type=click.UNPROCESSED, help="Take only, send nothing.")
 @click.option("--push", "way", flag_value=_PUSH, type=click.UNPROCESSED, help="Send only, take nothing.")
+@click.option("-u", "--unversioned", is_flag=True, help="Unversioned files go the same ways.")
 @click.option("--replay", is_flag=True, help="Make work of yours that lost a race again on what won it.")
+@private_option
+@tables_option
 @quiet_option
 @passwords.password_options
 @click.pass_obj
@@ -61,7 +72,10 @@ def sync(
     settings: Settings,
     remote: str | None,
     way: _Way | None,
+    unversioned: bool,
     replay: bool,
+    private: bool,
+    no_tables: bool,
     quiet: bool,
     password_file: str | None,
     save_password: bool,
@@ -82,16 +96,26 @@ def sync(
     """
     if replay and way is not None:
         raise UsageError("--replay takes and sends: leave out --pull and --push")
-    exchanged_with(settings, remote, way or _BOTH, Manner(password_file, save_password, quiet, replay))
+    manner = Manner(password_file, save_password, quiet, replay, unversioned, private, not no_tables)
+    exchanged_with(settings, remote, way or _BOTH, manner)
 
 
 @click.command()
 @click.argument("remote", metavar="[URL|NAME]", required=False)
+@private_option
+@tables_option
 @quiet_option
 @passwords.password_options
 @click.pass_obj
+# many: click gives each option as an argument
 def push(
-    settings: Settings, remote: str | None, quiet: bool, password_file: str | None, save_password: bool
+    settings: Settings,
+    remote: str | None,
+    private: bool,
+    no_tables: bool,
+    quiet: bool,
+    password_file: str | None,
+    save_password: bool,
 ) -> None:
     """Send to a remote what was committed here; `sync --push`.
 
@@ -99,7 +123,8 @@ def push(
     Example:
       xferzone push
     """
-    exchanged_with(settings, remote, _PUSH, Manner(password_file, save_password, quiet))
+    manner = Manner(password_file, save_password, quiet, private=private, tables=not no_tables)
+    exchanged_with(settings, remote, _PUSH, manner)
 
 
 @click.group(invoke_without_command=True)
@@ -206,7 +231,7 @@ def exchanged_with(settings: Settings, named: str | None, direction: _Way, manne
             exchanges.append(done)
             if is_shown and (direction.pull or not done.is_denied):
                 verb = PULL.done if done.is_denied and tries else direction.done
-                synced.show(settings, exchanges, verb)
+                synced.show(settings, exchanges, verb, with_files=manner.unversioned)
             is_last = not manner.replay or turn == replays.MAX_REPLAYS
             found = replays.NONE if is_last else replays.replayed(store, done.followed.diverged)
             again += found.done
@@ -222,7 +247,9 @@ def exchanged_with(settings: Settings, named: str | None, direction: _Way, manne
             exc.args = ("\n".join([str(exc), *found.failed]),)
             raise
         with store.reader() as reader:
-            synced.check_pushed(done, tries=tries, is_primary=reader.role == schema.PRIMARY)
+            synced.check_pushed(done, tries=tries, is_primary=reader.role in schema.DECIDING)
+        synced.complain_of_files(done)
+        synced.complain_of_tables(done)
 
 
 def _exchanged(
@@ -230,7 +257,7 @@ def _exchanged(
 ) -> tuple[exchange.Outcome, bool]:
     """One sync. Returns what it came to, and whether something was to be pushed."""
     with store.reader() as reader:
-        known, is_primary = known_remote(reader, named), reader.role == schema.PRIMARY
+        known, is_primary = known_remote(reader, named), reader.role in schema.DECIDING
     url = named if named is not None and "://" in named else known.url
     account = passwords.account(store.path, url, manner.password_file)
     address, _, _ = credentials(known.url)
@@ -244,9 +271,13 @@ def _exchanged(
         ),
         login=own_login(),
         compiler=compile_in_parallel,
+        unversioned=manner.unversioned,
+        private=manner.private,
+        tables=manner.tables,
+        address=socket.gethostname(),
     )
     login, is_ours = account is not None, bool(known.epochs)
-    with ending_in_order(), HTTP(address, with_login=login, is_ours=is_ours) as way:
+    with ending_in_order(), reached(store.path, address, with_login=login, is_ours=is_ours) as way:
         done = exchange.sync(store, way, options)
     if done.errors:
         doubt = "is it the password, or is another project there?"

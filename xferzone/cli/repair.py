@@ -10,6 +10,7 @@ from xferzone.cli import passwords, synced
 from xferzone.cli.moved import tell_move
 from xferzone.cli.output import MAX_SHOWN, show_json
 from xferzone.cli.progress import watching
+from xferzone.cli.reached import reached
 from xferzone.cli.restore import check_not_served
 from xferzone.cli.settings import Settings
 from xferzone.errors import UsageError, XferzoneError
@@ -21,7 +22,6 @@ from xferzone.repository.own_log import accept_log
 from xferzone.serve.process import ending_in_order
 from xferzone.store import Store
 from xferzone.store.check import layout
-from xferzone.transport.http import HTTP
 from xferzone.transport.url import credentials
 from xferzone.wording import counted
 
@@ -99,7 +99,7 @@ def _fetch(
     address, _, _ = credentials(known.url)
     options = Options(account=account, observer=watching(address, tells_races=False))
     login, is_ours = account is not None, bool(known.epochs)
-    with ending_in_order(), HTTP(address, with_login=login, is_ours=is_ours) as way:
+    with ending_in_order(), reached(store.path, address, with_login=login, is_ours=is_ours) as way:
         done = exchange.repair(store, way, options, damaged)
     if not done.errors:
         tell_move(store.path, known, way)

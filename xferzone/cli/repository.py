@@ -1,4 +1,4 @@
-"""The verbs about the repository itself: init, status, promote, check, rebuild, backup, stats."""
+"""The verbs about the repository itself: init, status, promote, demote, check, rebuild, backup, stats."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +12,7 @@ from xferzone.cli.settings import Settings, changing, now_ms, occasion, reading
 from xferzone.hashing import short
 from xferzone.refs import Door
 from xferzone.repository import check as zone_inspect
+from xferzone.repository import demote as zone_demote
 from xferzone.repository import make
 from xferzone.repository import promote as zone_promote
 from xferzone.repository import rebuild as zone_rebuild
@@ -20,6 +21,7 @@ from xferzone.serve.running import Listener, listeners
 from xferzone.store import Store, schema
 from xferzone.store.check import faults as inspect
 from xferzone.store.unsent import Unsent
+from xferzone.transport.url import without_password
 from xferzone.wording import counted
 
 DEFAULT_ADMIN = "ops"
@@ -31,7 +33,7 @@ DEFAULT_ADMIN = "ops"
 @if_missing
 @click.pass_obj
 def init(settings: Settings, admin: str, project_code: str | None) -> None:
-    """Make a repository and an account, whose password is shown once.
+    """Make a repository and an account, and show its password.
 
     \b
     Example:
@@ -62,7 +64,7 @@ def init(settings: Settings, admin: str, project_code: str | None) -> None:
 @click.command()
 @click.pass_obj
 def status(settings: Settings) -> None:
-    """What is published, what is not, what is unsent, who listens.
+    """What is published, what waits or is unsent, who listens.
 
     \b
     Example:
@@ -71,17 +73,14 @@ def status(settings: Settings) -> None:
     with reading(settings, may_be_empty=True) as (reader, refs):
         found = state.status(reader, refs, now_ms())
     serving = listeners(settings.repository)
-    from xferzone.cli import lagging  # what exchanges with peers is behind it, which other verbs do not need
-    from xferzone.exchange.mirror.standing import of_role
-
-    standing = of_role(settings.repository, found.role)
+    lines, fields = _standings(settings, found.role)
     if settings.json:
-        show_json(_status_json(settings, found, serving) | lagging.in_json(standing, now_ms()))
+        show_json(_status_json(settings, found, serving) | fields)
         return
     _show_heading(settings, found)
-    for line in lagging.lines(standing, now_ms()):
+    for line in lines:
         click.echo(printable(line))
-    if found.role != schema.PRIMARY:
+    if found.role not in schema.DECIDING:
         click.echo(f"not pushed: {counted(found.unsent, 'artifact')}")
         show_list([f"{one.branch}: {_work(one)}" for one in found.unsent_branches], "  ")
     click.echo(f"published: {counted(found.zones, 'zone')}, {counted(found.branches, 'branch')}")
@@ -99,6 +98,19 @@ def status(settings: Settings) -> None:
     show_list([f"{short(fork.id)} {fork.branch}" for fork in found.forks], "  ")
     listed = ", ".join(f"{one.what} {one.address} (xferzone {one.verb}, pid {one.pid})" for one in serving)
     click.echo(f"listening: {listed or 'nobody (start with `xferzone up`)'}")
+
+
+def _standings(settings: Settings, role: str) -> tuple[Sequence[str], dict[str, object]]:
+    """How a mirror stands to its primaries, and a member to its group: as lines, and as fields."""
+    # Imported here: what exchanges with peers is behind it, which other verbs do not need.
+    from xferzone.cli import lagging, together
+    from xferzone.exchange.group import standing as of_member
+    from xferzone.exchange.mirror.standing import of_role
+
+    now = now_ms()
+    mirror, member = of_role(settings.repository, role), of_member.of_role(settings.repository, role)
+    lines = [*lagging.lines(mirror, now), *together.lines(member, now)]
+    return lines, lagging.in_json(mirror, now) | together.in_json(member, now)
 
 
 def _show_heading(settings: Settings, found: state.Status) -> None:
@@ -191,6 +203,38 @@ accounts were not copied; add them: xferzone user add LOGIN
 other clones follow it after: xferzone remote remove origin; xferzone remote add origin URL""",
         err=True,
     )
+
+
+@click.command()
+@click.argument("url")
+@click.pass_obj
+def demote(settings: Settings, url: str) -> None:
+    """Make a primary a clone of the one at URL.
+
+    Do so where a project has two primaries: they refuse each other. The next `sync` sends what only this one has; where
+    both changed the same branch, it is found on a fork branch.
+
+    \b
+    Example:
+      xferzone demote https://ops@dns.example.net/
+    """
+    shown = without_password(url)
+    with changing(settings) as (writer, refs):
+        done = zone_demote.demote(writer, refs, shown, occasion(Door.CLI))
+    if settings.json:
+        notices = () if done is None else done.notices
+        unsent = 0 if done is None else done.unsent
+        was = schema.CLONE if done is None else schema.PRIMARY
+        show_json({"role": schema.CLONE, "was": was, "unsent": unsent, "notices": notices})
+    elif done is None:
+        click.echo(
+            "it is a clone already: `xferzone remote add --replace origin URL` has it follow another",
+            err=True,
+        )
+    else:
+        for notice in done.notices:
+            click.echo(printable(notice), err=True)
+        click.echo(f"demoted: this is a clone of {printable(shown)} now\nnext: xferzone sync", err=True)
 
 
 def _notices(done: zone_promote.Promoted) -> list[str]:

@@ -52,7 +52,9 @@ def restore(settings: Settings, file: Path, no_serial_step: bool) -> None:
         click.echo(printable(notice), err=True)
     kept = "" if done.kept is None else f"; what was there is kept in {done.kept}"
     click.echo(f"{settings.repository} restored from {file}{kept}", err=True)
-    if done.role != schema.PRIMARY:
+    if done.role == schema.MEMBER:
+        click.echo("it is a member of a group: its fellows bring what is missing once it is served", err=True)
+    elif done.role != schema.PRIMARY:
         click.echo(f"it is a {done.role}: `xferzone pull` brings what is missing from its remote", err=True)
 
 

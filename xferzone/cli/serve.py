@@ -5,6 +5,8 @@
                           +---- answerer 1   DNS over UDP on --dns, SO_REUSEPORT
                           +---- answerer ... one a core
                           +---- follower     of a mirror: follows its primaries
+                          +---- group        of a member of a group: its group program
+                          +---- nats         with --nats: answers requests by NATS
 
 Options win over the environment and the configuration file (configuration.py).
 """
@@ -133,6 +135,43 @@ def _replicate_option(command: _Command) -> _Command:
     )(command)
 
 
+def _directory(_context: click.Context, _parameter: click.Parameter, text: str | None) -> Path | None:
+    if text == "":
+        raise click.BadParameter("it names no directory")
+    return None if text is None else Path(text)
+
+
+def _root_option(purpose: str) -> Callable[[_Command], _Command]:
+    return click.option(
+        "--repository-root",
+        "root",
+        type=click.Path(file_okay=False),
+        callback=_directory,
+        metavar="DIR",
+        help=purpose,
+    )
+
+
+def _status_option(command: _Command) -> _Command:
+    return click.option(
+        "--status-listen",
+        "status",
+        type=address,
+        multiple=True,
+        metavar="HOST:PORT",
+        help="With --repository-root: an address that tells how the server stands, with /status and /metrics; "
+        "nothing else does.",
+    )(command)
+
+
+def _nats_option(command: _Command) -> _Command:
+    return click.option(
+        "--nats",
+        metavar="URL",
+        help="Answer by NATS, too: nats://HOST:PORT/SUBJECT, each repository with a subject of its own.",
+    )(command)
+
+
 def _workers_option(purpose: str) -> Callable[[_Command], _Command]:
     return click.option("--workers", type=click.IntRange(1, MAX_WORKERS), help=purpose)
 
@@ -140,29 +179,42 @@ def _workers_option(purpose: str) -> Callable[[_Command], _Command]:
 @click.command()
 @_listen_option("--listen", "127.0.0.1:8080")
 @_replicate_option
+@_nats_option
 @_workers_option("Processes that answer HTTP.  [default: 1]")
+@_root_option("Serve each DIR/NAME.xferzone below /NAME/, instead of one repository.")
+@_status_option
 @config_option
 @click.pass_obj
+# many: one for each option
 def serve(
     settings: Settings,
     listen: Sequence["Address"],
     replicate: Sequence["Address"],
+    nats: str | None,
     workers: int | None,
+    root: Path | None,
+    status: Sequence["Address"],
     file: Path | None,
 ) -> None:
     """Serve the repository over HTTP, to fossil and xferzone.
 
+    With --repository-root it serves many, and whoever has no right in one of them cannot tell whether it is there.
+    Members of groups are not among them, and none of them follows a primary or answers by NATS.
+
     \b
-    Example:
+    Examples:
       xferzone serve --listen 127.0.0.1:8080 --workers 2
+      xferzone serve --repository-root /srv/zones --status-listen 127.0.0.1:9000
     """
     options = {
         ("http", "listen"): (listen, "--listen"),
         ("http", "workers"): (workers, "--workers"),
         ("replicate", "listen"): (replicate, "--replicate-listen"),
+        ("nats", "url"): (nats, "--nats"),
+        **_of_root(root, status),
     }
     parts = {"http": "--listen", "replicate": "--replicate-listen"}
-    _run("serve", parts, Files(settings.repository, file, _given(options)))
+    _run("serve", parts, Files(root or settings.repository, file, _given(options)))
 
 
 @click.command()
@@ -170,17 +222,20 @@ def serve(
 @_workers_option("Processes that answer UDP.  [default: one a core]")
 @_zone_options
 @click.option("--at", metavar="REV|DATE", help="A version of the past, instead of the newest.")
+@_root_option("Answer for the zones of each DIR/NAME.xferzone, of 64 at most, instead of one repository's.")
 @config_option
 @click.pass_obj
+# many: one for each option
 def dns(
     settings: Settings,
     /,
     listen: Sequence["Address"],
     workers: int | None,
+    root: Path | None,
     file: Path | None,
     **chosen: object,
 ) -> None:
-    """Answer DNS questions, UDP and TCP, from the published zones.
+    """Answer DNS questions, UDP and TCP, from published zones.
 
     \b
     Examples:
@@ -191,11 +246,12 @@ def dns(
         ("dns", "listen"): (listen, "--listen"),
         ("dns", "workers"): (workers, "--workers"),
         **_of_zones(chosen),
+        **_of_root(root),
     }
     _run(
         "dns",
         {"dns": "--listen"},
-        Files(settings.repository, file, _given(options)),
+        Files(root or settings.repository, file, _given(options)),
         bool(chosen["allow_root"]),
     )
 
@@ -204,6 +260,7 @@ def dns(
 @_listen_option("--http", "127.0.0.1:8080")
 @_listen_option("--dns", "127.0.0.1:5300")
 @_replicate_option
+@_nats_option
 @_workers_option("Processes that answer HTTP.  [default: 1]")
 @click.option(
     "--primary",
@@ -220,6 +277,10 @@ def dns(
 )
 @click.option("--via", type=click.Choice(["walk", "xfer"]), help="The road to the primary.  [default: walk]")
 @_zone_options
+@_root_option(
+    "Serve each DIR/NAME.xferzone, over HTTP below /NAME/, instead of one repository; in DNS 64 at most."
+)
+@_status_option
 @config_option
 @click.pass_obj
 # many: one for each option
@@ -229,18 +290,20 @@ def up(
     http: Sequence["Address"],
     dns: Sequence["Address"],
     replicate: Sequence["Address"],
+    nats: str | None,
     workers: int | None,
     primaries: Sequence[str],
     interval: "Duration | None",
     via: str | None,
+    root: Path | None,
+    status: Sequence["Address"],
     file: Path | None,
     **chosen: object,
 ) -> None:
-    """Serve HTTP and DNS at once, and keep both alive until Ctrl-C.
+    """Serve HTTP and DNS, both kept alive until Ctrl-C.
 
     With --primary it is a secondary: it follows that repository and answers for its zones. The file may not be there
-    yet. XFERZONE_PASSWORD has the password of the login in URL, or the setting `password` of [replicate] says where it
-    is.
+    yet. XFERZONE_PASSWORD has the password, or the setting `password` of [replicate] says where it is.
 
     \b
     Examples:
@@ -252,13 +315,15 @@ def up(
         ("http", "workers"): (workers, "--workers"),
         ("dns", "listen"): (dns, "--dns"),
         ("replicate", "listen"): (replicate, "--replicate-listen"),
+        ("nats", "url"): (nats, "--nats"),
         ("replicate", "primaries"): (primaries, "--primary"),
         ("replicate", "interval"): (interval, "--interval"),
         ("replicate", "via"): (via, "--via"),
         **_of_zones(chosen),
+        **_of_root(root, status),
     }
     parts = {"http": "--http", "replicate": "--replicate-listen", "dns": "--dns"}
-    _run("up", parts, Files(settings.repository, file, _given(options)), bool(chosen["allow_root"]))
+    _run("up", parts, Files(root or settings.repository, file, _given(options)), bool(chosen["allow_root"]))
 
 
 def _of_zones(chosen: Mapping[str, object]) -> dict[tuple[str, str], tuple[object, str]]:
@@ -277,12 +342,26 @@ def _of_zones(chosen: Mapping[str, object]) -> dict[tuple[str, str], tuple[objec
     }
 
 
+def _of_root(
+    root: Path | None, status: Sequence["Address"] = ()
+) -> dict[tuple[str, str], tuple[object, str]]:
+    """What --repository-root and --status-listen set."""
+    from xferzone.config import Directory
+
+    return {
+        ("hosting", "repository_root"): (root and Directory(root), "--repository-root"),
+        ("hosting", "listen"): (status, "--status-listen"),
+    }
+
+
 def _given(options: Options) -> Options:
     """Those that the command line has."""
     return {setting: option for setting, option in options.items() if option[0]}
 
 
 def _run(verb: str, parts: Mapping[str, str], files: Files, may_be_root: bool = False) -> None:
+    from xferzone.cli.hosts import Hosts
     from xferzone.cli.servers import Servers
 
-    Servers(verb, parts, files, may_be_root=may_be_root).run()
+    kind = Servers if files.read().config.hosting.repository_root is None else Hosts
+    kind(verb, parts, files, may_be_root=may_be_root).run()

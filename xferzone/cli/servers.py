@@ -4,6 +4,8 @@
                                                             ^          | HUP
                                                             +──────────+ read it again; a bad one is not taken
 
+While the repository is a member of a group, its group program runs with the servers of HTTP.
+
 Addresses are bound before anything starts, so that a taken one is named with the option that changes it.
 """
 
@@ -22,7 +24,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from xferzone import metrics
-from xferzone.cli import mirrors
+from xferzone.cli import agreement, grouped, mirrors
+from xferzone.cli.beside import Beside, beside
 from xferzone.cli.configuration import Chosen, Files
 from xferzone.cli.settings import now_ms, occasion
 from xferzone.config import Config
@@ -31,32 +34,34 @@ from xferzone.dnsd import onward, pinned
 from xferzone.dnsd.parts import shared_directory
 from xferzone.dnsd.terms import Terms
 from xferzone.errors import Busy, CannotServe, NoRoom, ReadOnly, Refused, XferzoneError
-from xferzone.exchange.publishing import publish_in_parts
 from xferzone.loading import Loaded
 from xferzone.nameserver.siphash import KEY_SIZE
-from xferzone.publish import beforehand, deferred
 from xferzone.refs import Door, LocalRefs
+from xferzone.refs.role import Role
 from xferzone.repository import clock
-from xferzone.serve import following, logs
+from xferzone.serve import group, logs
 from xferzone.serve.activation import Activated
 from xferzone.serve.children import Program
-from xferzone.serve.following import Primaries
 from xferzone.serve.helpers import compile_in_parallel
 from xferzone.serve.listening import CannotListen, Endpoint, Listening, overlapping
 from xferzone.serve.notify import ServiceManager
+from xferzone.serve.preparing import prepare
 from xferzone.serve.process import seek_cycles_often
 from xferzone.serve.publications import log_publications
 from xferzone.serve.renewing import renew_indexes
 from xferzone.serve.running import announced, listeners
 from xferzone.serve.supervise import supervise
-from xferzone.store import Store
+from xferzone.serve.tidying import tidy
+from xferzone.store import Store, schema
 
 PRIVILEGED: Final = 1024  # ports below need a right that root has
 
 if TYPE_CHECKING:  # a server of HTTP alone does not need it
     from xferzone.dnsd.handover import Handover
 
-_log = logging.getLogger(__name__)
+MAX_ABSENT: Final = 10  # zones that are named where they are to be served and are not here
+
+log = logging.getLogger(__name__)
 
 
 class Servers:
@@ -77,7 +82,10 @@ class Servers:
         self._real = ""  # the file that the repository's name led to when this server was announced
         self._was_up = False
         self._in_json = False
-        self._primaries: Primaries | None = None  # None: nobody is followed
+        self._beside = Beside()
+        self._role = Role(files.repository)
+        self._agreement = agreement.Agreement()  # with the group, of what DNS serves
+        self._programs_now: list[Program] = []  # but for the group program
         self._counters = Counters(metrics.SIZE)
         self._pair: Handover | None = None  # None: there was no DNS yet
         self._answerers = 0  # that the configuration asks for
@@ -101,13 +109,14 @@ class Servers:
         chosen = self._files.read()
         self._log_as(chosen.config)
         self._tell_doubts(chosen)
-        self._primaries = self._chosen_primaries(chosen.loaded)
+        self._beside = self._chosen_beside(chosen.loaded)
         with contextlib.ExitStack() as refused:
-            if self._primaries is not None and mirrors.make_if_none(self._repository):
+            if self._beside.primaries is not None and mirrors.make_if_none(self._repository):
                 refused.callback(self._repository.unlink)
             self._prepare()
+            self._configure(chosen.loaded)
             chosen = self._pinned(chosen)
-            self._bind(chosen)
+            chosen = self._bind(chosen)
             refused.pop_all()
         shared = shared_directory("dns" in self._parts)
         with contextlib.closing(self._listening), self._note, shared as self._directory:
@@ -120,22 +129,18 @@ class Servers:
                     self._manager.stopping,
                 )
             finally:
-                _tidy(self._repository)
+                self._tidy()
         with contextlib.suppress(OSError):  # the terminal has hung up
             self._say("stopped")
 
-    def _chosen_primaries(self, loaded: Loaded[Config]) -> Primaries | None:
-        """Whom to follow, and how; None: nobody. Nothing is made or changed.
+    def _chosen_beside(self, loaded: Loaded[Config]) -> Beside:
+        return beside(loaded, self._repository, follows=self._verb == "up", answers="http" in self._parts)
 
-        Raises:
-            Refused: the repository is not a mirror.
-            UsageError, Denied: the login or its password.
-        """
-        found = loaded.config.replicate
-        if self._verb != "up" or not found.primaries:
-            return None
-        secret = None if found.password is None else found.password.reveal(os.environ)
-        return mirrors.primaries(self._repository, found, secret)
+    def _configure(self, loaded: Loaded[Config]) -> None:
+        grouped.configure(self._repository, loaded)
+
+    def _tidy(self) -> None:
+        tidy(self._repository)
 
     def _prepare(self) -> None:
         """Refuse what is not a repository, migrate an older schema, publish, compile: once, before the servers do.
@@ -146,14 +151,8 @@ class Servers:
             with store.reader() as reader:
                 self._counters.told = LocalRefs(reader).newest()
                 for doubt in clock.doubts(reader, now_ms()):
-                    _log.warning("%s", doubt)
-            try:
-                for notice in publish_in_parts(store, occasion(Door.START)):
-                    _log.warning("%s", notice)
-                if "dns" in self._parts:
-                    _compile(store)
-            except (NoRoom, ReadOnly) as exc:
-                _log.warning("what was published before is served: %s", exc)
+                    log.warning("%s", doubt)
+            prepare(store, occasion(Door.START), answers="dns" in self._parts)
 
     def _pinned(self, chosen: Chosen) -> Chosen:
         """The same, with the zones that are served as they were looked up and compiled.
@@ -167,33 +166,43 @@ class Servers:
         with Store.open(self._repository) as store:
             pins = pinned.pin(store, chosen.terms, now_ms(), compile_in_parallel)
         for line in pins.pinned:
-            _log.info("%s", line)
+            log.info("%s", line)
         for line in pins.refused:
-            _log.warning("%s", line)
+            log.warning("%s", line)
         return dataclasses.replace(chosen, terms=pins.terms)
 
-    def _bind(self, chosen: Chosen) -> None:
-        """Listen as was chosen, unless that would take the serial of a zone back; and remember what is served there.
+    def _bind(self, chosen: Chosen) -> Chosen:
+        """Listen as was chosen, unless a zone's serial would go back, or the group serves otherwise; and remember it.
+
+        The terms of what is returned say what was served of zones whose branch may come later.
 
         Raises:
             Refused: it would.
+            UsageError: the group has other rules.
             CannotServe: an address cannot be bound.
         """
         if "dns" not in self._parts:
             self._listen(chosen.loaded)
-            return
+            return chosen
         addresses = [str(address) for address in chosen.config.dns.listen]
         with Store.open(self._repository) as store:
             with store.reader() as reader:
+                agreement.check(reader, chosen)
                 onward.check(reader, addresses, chosen.terms)
                 is_known = onward.is_known(reader, addresses, chosen.terms)
+                above = onward.above(reader, addresses, chosen.terms)
+                refs = LocalRefs(reader)
+                absent = [zone for zone in sorted(chosen.terms.only or ()) if not refs.of_zone(zone)]
+            for zone in absent[:MAX_ABSENT]:
+                log.warning("%s is to be served, and there is no such zone here: `xferzone zone list`", zone)
             self._listen(chosen.loaded)
             if not is_known:
                 try:
                     with store.writer() as writer:
                         onward.remember(writer, addresses, chosen.terms)
                 except (Busy, NoRoom, ReadOnly) as exc:
-                    _log.warning("from which branches zones are served is not remembered: %s", exc)
+                    log.warning("from which branches zones are served is not remembered: %s", exc)
+        return dataclasses.replace(chosen, terms=dataclasses.replace(chosen.terms, above=above))
 
     def _listen(self, loaded: Loaded[Config]) -> None:
         addresses = {part: getattr(loaded.config, part).listen for part in self._parts}
@@ -223,7 +232,7 @@ class Servers:
                     "CAP_NET_BIND_SERVICE or with sockets of systemd (docs/operations.md, Port 53), or --allow-root"
                 )
         if not self._endpoints:
-            _log.warning("running as root: use a user of its own")
+            log.warning("running as root: use a user of its own")
 
     def _explained(self, exc: CannotListen, loaded: Loaded[Config]) -> str:
         """The message with what holds the address, and how to choose another."""
@@ -250,16 +259,23 @@ class Servers:
             programs.append(self._arbiter(chosen.config))
         if "dns" in self._parts:
             programs += self._responder(chosen.config, chosen.terms)
-        if self._primaries is not None:
-            programs.append(self._follower(self._primaries))
-        return programs
+            self._agreement.take(chosen)
+        programs += self._beside.programs(self._repository, self._listening, self._counters)
+        self._programs_now = programs
+        self._role.look()
+        return self._with_group()
 
-    def _follower(self, primaries: Primaries) -> Program:
+    def _with_group(self) -> list[Program]:
+        """What is to run, with the group program while the repository is a member of a group."""
+        is_member = "http" in self._parts and self._role.current == schema.MEMBER
+        return [*self._programs_now, *([self._group()] if is_member else [])]
+
+    def _group(self) -> Program:
         def run() -> None:
             self._listening.take()
-            following.follow(self._repository, primaries)
+            group.run(self._repository)
 
-        return Program("follower", run)
+        return Program("group", run)
 
     def _arbiter(self, config: Config) -> Program:
         from xferzone.serve.arbiter import Served, Server
@@ -281,9 +297,7 @@ class Servers:
         terms = dataclasses.replace(terms.for_answerers(workers, self._cookie_secret), parts=self._directory)
 
         def agent_() -> None:
-            if "http" not in self._parts:  # else a worker does
-                log_publications(self._repository, self._counters)
-            renew_indexes(self._repository)
+            self._begin_beside_dns()
             agent.main(self._repository, self._listening.take("dns"), terms, self._counters, pair)
 
         def answerer_(number: int) -> None:
@@ -297,6 +311,12 @@ class Servers:
         answerers = [Program(f"dns answerer {number}", run) for number, run in enumerate(runs, 1)]
         return [Program("dns agent", agent_), *answerers]
 
+    def _begin_beside_dns(self) -> None:
+        """Begin the threads of the agent's process."""
+        if "http" not in self._parts:  # else a worker does
+            log_publications(self._repository, self._counters)
+        renew_indexes(self._repository)
+
     def _tell(self) -> None:
         """Called when all programs are up, the first time or after a reload."""
         places = self._announce()
@@ -304,7 +324,7 @@ class Servers:
         where = ", ".join(f"{what} on {at}" for what, at in places)
         self._manager.ready(where)
         if self._was_up:
-            _log.info("reload outcome=%s file=%s", "done", self._files.path())
+            log.info("reload outcome=%s file=%s", "done", self._files.path())
             return
         self._was_up = True
         self._say(f"ready, {where}, pid {os.getpid()}; Ctrl-C ends it")
@@ -315,19 +335,34 @@ class Servers:
         self._real = os.path.realpath(self._repository)
         self._note.close()
         try:
-            self._note.enter_context(announced(self._repository, self._verb, places))
+            doubt = self._agreement.doubt
+            self._note.enter_context(announced(self._repository, self._verb, places, doubt))
         except OSError as error:
-            _log.warning("`xferzone status` cannot list this server: %s", error)
+            log.warning("`xferzone status` cannot list this server: %s", error)
         return places
 
-    def _look(self) -> None:
-        """Follow a symbolic link that leads elsewhere now."""
-        if os.path.realpath(self._repository) != self._real:
+    def _look(self) -> Sequence[Program] | None:
+        """Follow a symbolic link that leads elsewhere now, the role, and what the group serves; what is to run if the
+        role has changed."""
+        before = self._role.current
+        has_changed = self._role.look()
+        if has_changed and before:
+            self._tell_role(before)
+        if self._agreement.has_news(self._role.serving) or os.path.realpath(self._repository) != self._real:
             self._announce()
+        return self._with_group() if has_changed else None
+
+    def _tell_role(self, before: str) -> None:
+        now = self._role.current
+        log.info("role was=%s is=%s", before, now)
+        if before == schema.MEMBER and now == schema.CLONE:
+            log.warning(
+                "the repository has left its group: nothing new comes any more, and what it has is answered: end this"
+            )
 
     def _say(self, text: str) -> None:
         if self._in_json:
-            _log.info("%s: %s", self._verb, text)
+            log.info("%s: %s", self._verb, text)
         else:
             click.echo(f"{self._verb}: {text}", err=True)
 
@@ -338,7 +373,7 @@ class Servers:
     def _tell_doubts(self, chosen: Chosen) -> None:
         if "dns" in self._parts:
             for doubt in chosen.doubts:
-                _log.warning("%s", doubt)
+                log.warning("%s", doubt)
 
     def _reload(self) -> Sequence[Program] | None:
         self._manager.reloading()
@@ -351,38 +386,14 @@ class Servers:
         """The programs of the configuration as it is now; None: it was not taken."""
         try:
             chosen = self._pinned(self._files.read())
-            primaries = self._chosen_primaries(chosen.loaded)
-            self._bind(chosen)
+            chosen_beside = self._chosen_beside(chosen.loaded)
+            self._configure(chosen.loaded)
+            chosen = self._bind(chosen)
         except (XferzoneError, OSError) as exc:
             for line in str(exc).split("\n"):
-                _log.error("reload outcome=%s why=%r", "refused", line)
+                log.error("reload outcome=%s why=%r", "refused", line)
             return None
-        self._primaries = primaries
+        self._beside = chosen_beside
         self._log_as(chosen.config)
         self._tell_doubts(chosen)
         return self._programs(chosen)
-
-
-def _compile(store: Store) -> None:
-    """Compile the zones that a clone has not needed compiled before."""
-    with store.reader() as reader:
-        left = deferred.deferred(LocalRefs(reader))
-    if left:
-        _log.info("compiling %d zones for their first answer", len(left))
-    while left:
-        some, made = beforehand.some_made(store, left, compile_in_parallel)
-        left = left[len(some) :]
-        with store.writer() as writer:
-            for ref, invalid in deferred.compile_deferred(writer, LocalRefs(writer), some, made.compile):
-                _log.warning("%s is not served: %s", ref.branch, invalid)
-
-
-def _tidy(repository: Path) -> None:
-    """Move what killed workers have left in FILE-wal into the file, which then is whole by itself.
-
-    The last one to close a database does that; if others still have it open they keep their FILE-wal.
-    """
-    try:
-        Store.open(repository).close()
-    except XferzoneError as error:
-        _log.warning("%s", error)

@@ -3,15 +3,15 @@
 import getpass
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # sqlalchemy behind them takes 0.2 s, and `--help` does not need it
     from xferzone.refs import Door, LocalRefs, Occasion
-    from xferzone.store import Reader, Writer
+    from xferzone.store import Reader, Store, Writer
 
 DEFAULT_REPOSITORY = "zones.xferzone"
 
@@ -36,7 +36,8 @@ def reading(settings: Settings, *, may_be_empty: bool = False) -> Iterator["tupl
     from xferzone.store import Store
 
     with Store.open(settings.repository) as store, store.reader() as reader:
-        _check(reader, may_be_empty=may_be_empty)
+        if not may_be_empty:
+            check_not_empty(reader)
         yield reader, LocalRefs(reader)
 
 
@@ -47,14 +48,50 @@ def changing(settings: Settings, *, may_be_empty: bool = False) -> Iterator["tup
     from xferzone.store import Store
 
     with Store.open(settings.repository) as store, store.writer() as writer:
-        _check(writer, may_be_empty=may_be_empty)
+        if not may_be_empty:
+            check_not_empty(writer)
         yield writer, LocalRefs(writer)
 
 
-def _check(reader: "Reader", *, may_be_empty: bool) -> None:
+@contextmanager
+def committing(
+    settings: Settings, login: str | None, in_a_clone: "Callable[[Store], None] | None" = None
+) -> Iterator["tuple[Writer, LocalRefs]"]:
+    """`changing` for what moves refs, by `login` as `own_login` takes it; that is served once it has ended well.
+
+    `in_a_clone` is called before a clone is written to.
+
+    Raises:
+        NotReady: as `reading`.
+        Away, RefConflict, LostRace: in a member of a group, as exchange.group.editing.
+    """
+    from xferzone.refs import Door, LocalRefs
+    from xferzone.store import Store, schema
+
+    with ExitStack() as held:
+        store = held.enter_context(Store.open(settings.repository))
+        with store.reader() as reader:
+            check_not_empty(reader)
+            role = reader.role
+        if role == schema.CLONE and in_a_clone is not None:
+            in_a_clone(store)
+        if role == schema.MEMBER:
+            # Imported here: who is alone starts without urllib3.
+            from xferzone.exchange.group.editing import editing
+            from xferzone.exchange.group.opened import Opened
+
+            group = held.enter_context(closing(Opened())).of(store)
+            yield held.enter_context(editing(store, group, occasion(Door.CLI, login)))
+        else:
+            writer = held.enter_context(store.writer())
+            yield writer, LocalRefs(writer)
+
+
+def check_not_empty(reader: "Reader") -> None:
+    """Raise NotReady if it is an empty mirror."""
     from xferzone.errors import NotReady
 
-    if not may_be_empty and (why := reader.emptiness):
+    if why := reader.emptiness:
         raise NotReady(why)
 
 
@@ -66,11 +103,11 @@ def own_login(given: str | None = None) -> str:
         return "unknown"
 
 
-def occasion(door: "Door") -> "Occasion":
-    """Now, by whoever runs this."""
+def occasion(door: "Door", login: str | None = None) -> "Occasion":
+    """Now, by `login` as `own_login` takes it."""
     from xferzone.refs import Occasion
 
-    return Occasion(now_ms(), own_login(), door)
+    return Occasion(now_ms(), own_login(login), door)
 
 
 def now_ms() -> int:

@@ -14,7 +14,7 @@ from xferzone.observer import size
 from xferzone.publish.follow import Diverged
 from xferzone.sync.client import refusals
 from xferzone.sync.client.options import Account
-from xferzone.wording import counted
+from xferzone.wording import counted, listed
 
 #: How stock and we refuse a push; a foreign server's own words are shown instead.
 _NO_PUSH = ("not authorized to write", "pull only - not authorized to push")
@@ -29,8 +29,18 @@ _TROUBLES: Mapping[str, type[XferzoneError]] = {
 }
 
 
-def show(settings: Settings, exchanges: Sequence[Outcome], verb: str) -> None:
-    """Print the last one, or the JSON of all; `verb` says what was done with the remote."""
+def show(
+    settings: Settings,
+    exchanges: Sequence[Outcome],
+    verb: str,
+    *,
+    with_files: bool = False,
+    with_artifacts: bool = True,
+) -> None:
+    """Print the last one, or the JSON of all; `verb` says what was done with the remote.
+
+    `with_files`, `with_artifacts`: unversioned files, and artifacts, were exchanged.
+    """
     done = exchanges[-1]
     traffic, followed = done.traffic, done.followed
     if settings.json:
@@ -42,8 +52,13 @@ def show(settings: Settings, exchanges: Sequence[Outcome], verb: str) -> None:
             for moved in followed.moved
         ]
     )
+    told = [f"received {counted(traffic.received, 'artifact')}, sent {_taken(done):,}"] * with_artifacts
+    files = f"received {counted(traffic.uv_received, 'unversioned file')}, sent {traffic.uv_sent:,}"
+    told += [files] * with_files
+    if traffic.rows_received or traffic.rows_sent:
+        told.append(f"received {counted(traffic.rows_received, 'row')}, sent {traffic.rows_sent:,}")
     click.echo(
-        f"{verb} {done.peer}: received {counted(traffic.received, 'artifact')}, sent {_taken(done):,}; "
+        f"{verb} {done.peer}: {'; '.join(told)}; "
         f"{counted(traffic.rounds, 'round')}, {size(traffic.bytes_in)} in, {size(traffic.bytes_out)} out, "
         f"{done.seconds:.1f} s"
     )
@@ -63,6 +78,11 @@ def _account_of(exchanges: Sequence[Outcome]) -> Mapping[str, object]:
         "rounds": sum(traffic.rounds for traffic in all_traffic),
         "received": sum(traffic.received for traffic in all_traffic),
         "sent": sum(map(_taken, exchanges)),
+        "uv_received": sum(traffic.uv_received for traffic in all_traffic),
+        "uv_sent": sum(traffic.uv_sent for traffic in all_traffic),
+        "uv_gimmes": sum(traffic.uv_gimmes for traffic in all_traffic),
+        "rows_received": sum(traffic.rows_received for traffic in all_traffic),
+        "rows_sent": sum(traffic.rows_sent for traffic in all_traffic),
         "bytes_in": sum(traffic.bytes_in for traffic in all_traffic),
         "bytes_out": sum(traffic.bytes_out for traffic in all_traffic),
         "seconds": round(sum(done.seconds for done in exchanges), 3),
@@ -84,6 +104,7 @@ def _account_of(exchanges: Sequence[Outcome]) -> Mapping[str, object]:
             for each in followed.incomplete
         ],
         "absent": done.absent,
+        "withheld": done.withheld,
         "waiting": [line for each in exchanges for line in each.waiting],
         "messages": [message for each in exchanges for message in each.messages],
     }
@@ -102,15 +123,53 @@ def complain(done: Outcome) -> None:
         click.echo(printable(f"{kept.branch} stays where it was: {reason}"), err=True)
     for notice in (*followed.notices[:MAX_SHOWN], *done.waiting):
         click.echo(printable(notice), err=True)
-    absent = done.absent
-    if absent:
-        ids = ", ".join(absent[:MAX_SHOWN])
-        raise XferzoneError(f"{done.peer} has named {counted(len(absent), 'artifact')} and not sent: {ids}")
+    if done.withheld:
+        named = f"{counted(len(done.absent), 'artifact')} and not sent: {listed(done.absent, MAX_SHOWN)}"
+        raise XferzoneError(f"{done.peer} has named {named}")
+    if done.absent:
+        # Its own push may be on its way there, or they were shunned: the next sync asks again.
+        named = f"{counted(len(done.absent), 'artifact')} that did not come and was not announced"
+        click.echo(printable(f"{done.peer} names {named}: {listed(done.absent, MAX_SHOWN)}"), err=True)
     if followed.incomplete:
         branches = ", ".join(str(kept.branch) for kept in followed.incomplete[:MAX_SHOWN])
         raise XferzoneError(f"{done.peer} tells of check-ins that it has not sent, for {branches}")
     if followed.diverged:
         raise LostRace("\n".join(map(_told_of, followed.diverged[:MAX_SHOWN])))
+
+
+def complain_of_files(done: Outcome) -> None:
+    """Tell what went wrong with unversioned files.
+
+    Raises:
+        XferzoneError: not all has come.
+        Denied: the peer takes none.
+    """
+    for why in done.uv_left_out[:MAX_SHOWN]:
+        click.echo(printable(why), err=True)
+    if done.uv_absent:
+        names = printable(listed(done.uv_absent, MAX_SHOWN))
+        count = counted(len(done.uv_absent), "unversioned file")
+        raise XferzoneError(f"{done.peer} has named {count} and not sent: {names}")
+    if done.uv_is_denied:
+        raise Denied(
+            f"{done.peer} takes no unversioned files from this account, and there are newer ones here: there, "
+            "`xferzone user caps LOGIN` or `fossil user capabilities` gives it the letter y"
+        )
+
+
+def complain_of_tables(done: Outcome) -> None:
+    """Tell what went wrong with synced tables.
+
+    Raises:
+        Denied: the peer takes none.
+    """
+    for why in done.tables_left_out[:MAX_SHOWN]:
+        click.echo(printable(why), err=True)
+    if done.tables_are_denied:
+        raise Denied(
+            f"{done.peer} takes no rows from this account, and there are newer ones here: there, `xferzone user caps "
+            "LOGIN` gives it the letter i, or s for tables that are not defined there"
+        )
 
 
 def _told_of(lost: Diverged) -> str:
@@ -174,7 +233,7 @@ def refused(
         return _takes_none(peer, text, left)
     if refusals.is_of_right(text) or refusals.is_of_push(text) or sent:
         return Denied(f"{peer} refuses: {text}{more}{f'; {remedy}' if remedy else ''}")
-    if text.startswith("wrong project"):
+    if text == "wrong project":
         return PeerError(f"{peer} holds another project than this repository")
     return PeerError(f"{peer} says: {text}")
 

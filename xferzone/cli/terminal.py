@@ -15,6 +15,8 @@ from collections.abc import Iterator, Sequence
 
 import click
 
+from xferzone.cli.steadied import OURS
+
 MAX_WIDTH = (
     60  # columns of a terminal that a word may widen its column to; a longer one only moves what follows it
 )
@@ -26,9 +28,9 @@ def is_terminal() -> bool:
 
 
 def coloured(text: str, colour: str) -> str:
-    """The text in a colour of click's, where there are colours."""
+    """The text in a colour of click's, where there are colours; for standard output, which takes the marks away."""
     has_colours = is_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return click.style(text, fg=colour) if has_colours and text else text
+    return OURS + click.style(text + OURS, fg=colour) if has_colours and text else text
 
 
 def signed(line: str) -> str:

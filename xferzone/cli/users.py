@@ -1,28 +1,36 @@
-"""xferzone user: add, list, caps, passwd, remove."""
+"""xferzone user: add, list, caps, zones, expire, passwd, remove."""
 
 import sys
+from dataclasses import replace
 
 import click
 
+from xferzone.cards.session import shared_secret
+from xferzone.cli.accounts import (
+    ADMINISTRATORS,
+    WRITE_CAPS,
+    as_json,
+    caps_options,
+    changed,
+    chosen_caps,
+    limits,
+    parsed_date,
+    parsed_zones,
+)
 from xferzone.cli.conditions import if_exists, if_missing, is_given, tell_nothing
 from xferzone.cli.output import show_json
-from xferzone.cli.settings import Settings, changing, reading
+from xferzone.cli.settings import Settings, reading
 from xferzone.cli.terminal import show_table
-from xferzone.errors import Exists, NotFound, UsageError, XferzoneError
-from xferzone.repository.accounts import ADMIN_CAPS, EVERYBODY, check_login, password
-from xferzone.store import Reader, accounts
+from xferzone.errors import Exists, NotFound, Refused, UsageError, XferzoneError
+from xferzone.exchange.group import accounts as shared
+from xferzone.repository.accounts import EVERYBODY, check_login, password
+from xferzone.store import accounts
 from xferzone.store.accounts import User
-
-READ_CAPS = "go"  # clone and read; letters as stock has them
-WRITE_CAPS = "goi"
-_LETTERS = (
-    "agiosuvx"  # those that sync/server/login.py gives a meaning; what they mean stands in the help of `caps`
-)
 
 
 @click.group()
 def user() -> None:
-    """Accounts of this repository; who does not log in is `nobody`.
+    """Accounts of this repository; without one, you are nobody.
 
     \b
     Examples:
@@ -31,30 +39,10 @@ def user() -> None:
     """
 
 
-def _caps_options(command: click.decorators.FC) -> click.decorators.FC:
-    command = click.option("--admin", "level", flag_value=ADMIN_CAPS, help="Everything.")(command)
-    command = click.option("--write", "level", flag_value=WRITE_CAPS, help="Clone, pull and push.")(command)
-    return click.option("--read", "level", flag_value=READ_CAPS, help="Clone and pull.")(command)
-
-
-def _caps(letters: str | None, level: str | None, default: str | None) -> str:
-    if letters is not None and level is not None:
-        raise UsageError("give letters, or one of --read, --write and --admin")
-    caps = letters if letters is not None else level if level is not None else default
-    if caps is None:
-        raise UsageError("which rights? --read, --write, --admin, or letters as Fossil has them")
-    if unknown := set(caps) - set(_LETTERS):
-        raise UsageError(
-            f"the letters {''.join(sorted(unknown))!r} mean nothing here: g clone, o read, i write, s everything; "
-            f"`xferzone user caps --help` has all"
-        )
-    return "".join(sorted(set(caps)))
-
-
 @user.command()
 @click.argument("login")
 @click.argument("letters", metavar="[CAPS]", required=False)
-@_caps_options
+@caps_options
 @click.option("--password-stdin", is_flag=True, help="Read the password from the first line of stdin.")
 @if_missing
 @click.pass_obj
@@ -66,16 +54,17 @@ def add(settings: Settings, login: str, letters: str | None, level: str | None, 
       xferzone user add alice --write
     """
     check_login(login)
-    caps = _caps(letters, level, WRITE_CAPS)
+    caps = chosen_caps(letters, level, WRITE_CAPS)
     secret = _from_stdin() if password_stdin else password()
-    with changing(settings) as (writer, _):
-        known = accounts.user(writer, login)
-        if known is None:
-            accounts.put_user(writer, login, secret, caps)
-        elif not is_given():
+
+    def added(known: User | None, project: str) -> User:
+        if known is not None and not is_given():
             raise Exists(
                 f"there is a user {login} already: `xferzone user passwd {login}` changes the password"
             )
+        return known or User(login, shared_secret(project, login, secret), caps)
+
+    known, _ = changed(settings, login, added)
     if known is not None:
         tell_nothing(login)
         if settings.json:
@@ -96,15 +85,15 @@ def list_(settings: Settings) -> None:
     with reading(settings) as (reader, _):
         users = accounts.users(reader)
     if settings.json:
-        show_json({"users": [{"login": each.login, "caps": each.caps} for each in users]})
+        show_json({"users": [as_json(each) for each in users]})
     else:
-        show_table([[each.login, each.caps or "-"] for each in users])
+        show_table([[each.login, each.caps or "-", *limits(each)] for each in users])
 
 
 @user.command()
 @click.argument("login")
 @click.argument("letters", metavar="[CAPS]", required=False)
-@_caps_options
+@caps_options
 @click.pass_obj
 def caps(settings: Settings, login: str, letters: str | None, level: str | None) -> None:
     """Change what an account may do; "" takes everything away.
@@ -112,6 +101,9 @@ def caps(settings: Settings, login: str, letters: str | None, level: str | None)
     \b
     CAPS are letters as Fossil has them:
       g clone    o read    i write    a, s everything    x private artifacts
+      y unversioned files, which neither a nor s implies
+      p change the own password, which a and s imply
+      e mail addresses in tickets
       u, v what the accounts `reader` and `developer` of a stock repository may do
 
     \b
@@ -119,10 +111,77 @@ def caps(settings: Settings, login: str, letters: str | None, level: str | None)
       xferzone user caps nobody --read
       xferzone user caps alice gi
     """
-    with changing(settings) as (writer, _):
-        chosen = _caps(letters, level, None)
-        accounts.set_caps(writer, _known(writer, login), chosen)
+    chosen = chosen_caps(letters, level, None)
+    if level is not None and login in EVERYBODY:
+        chosen = chosen.replace("p", "")  # nobody has no password, and what nobody may everybody may
+
+    def wanted(known: User | None, _: str) -> User:
+        account = _known(known, login)
+        if account.zones and not ADMINISTRATORS.isdisjoint(chosen):
+            raise Refused(f"{login} is held to zones: `xferzone user zones {login} --all` first")
+        return replace(account, caps=chosen)
+
+    changed(settings, login, wanted)
     _tell(settings, login, chosen, None)
+
+
+@user.command()
+@click.argument("login")
+@click.argument("zone_names", metavar="[ZONE]...", nargs=-1)
+@click.option("--all", "of_all", is_flag=True, help="Hold it to none: it may write to all zones.")
+@click.pass_obj
+def zones(settings: Settings, login: str, zone_names: tuple[str, ...], of_all: bool) -> None:
+    """Hold an account to zones, or let it write to all again.
+
+    It may push versions of these, and tags of them, and nothing else. It needs the right to write, too, and still reads
+    all of the project. A zone need not exist yet. An administrator cannot be held.
+
+    \b
+    Examples:
+      xferzone user zones alice example.com example.net
+      xferzone user zones alice --all
+    """
+    if bool(zone_names) == of_all:
+        raise UsageError("which zones? give their names, or --all")
+    held = parsed_zones(zone_names)
+
+    def wanted(known: User | None, _: str) -> User:
+        account = _known(known, login)
+        if held and not ADMINISTRATORS.isdisjoint(account.caps):
+            raise Refused(
+                f"{login} is an administrator: take a and s away first, with `xferzone user caps {login} goi`"
+            )
+        return replace(account, zones=held)
+
+    _show_changed(settings, login, wanted)
+
+
+@user.command()
+@click.argument("login")
+@click.argument("date", metavar="DATE|never")
+@click.pass_obj
+def expire(settings: Settings, login: str, date: str) -> None:
+    """Let an account expire: from DATE on its password is refused. A day begins at midnight UTC; a time has a zone.
+
+    \b
+    Examples:
+      xferzone user expire alice 2027-01-31
+      xferzone user expire alice 2027-01-31T18:00+01:00
+      xferzone user expire alice never
+    """
+    if login in EVERYBODY:
+        raise UsageError(f"{login} cannot expire: `xferzone user caps {login} ''` takes its rights away")
+    at = None if date == "never" else parsed_date(date)
+    _show_changed(settings, login, lambda known, _: replace(_known(known, login), expires_ms=at))
+
+
+def _show_changed(settings: Settings, login: str, wanted: shared.Change) -> None:
+    _, now = changed(settings, login, wanted)
+    account = _known(now, login)
+    if settings.json:
+        show_json({**as_json(account), "changed": True})
+    else:
+        show_table([[account.login, account.caps or "-", *limits(account)]])
 
 
 @user.command()
@@ -139,10 +198,12 @@ def passwd(settings: Settings, login: str, password_stdin: bool) -> None:
     if login in EVERYBODY:
         raise UsageError(f"{login} has no password: `xferzone user caps {login}` says what everybody may do")
     secret = _from_stdin() if password_stdin else password()
-    with changing(settings) as (writer, _):
-        known = _known(writer, login)
-        accounts.put_user(writer, login, secret, known.caps)
-    _tell(settings, login, known.caps, None if password_stdin else secret)
+    known, _ = changed(
+        settings,
+        login,
+        lambda known, project: replace(_known(known, login), secret=shared_secret(project, login, secret)),
+    )
+    _tell(settings, login, _known(known, login).caps, None if password_stdin else secret)
 
 
 @user.command()
@@ -158,22 +219,23 @@ def remove(settings: Settings, login: str) -> None:
     """
     if login in EVERYBODY:
         raise UsageError(f"{login} cannot be removed: `xferzone user caps {login} ''` takes its rights away")
-    with changing(settings) as (writer, _):
-        if is_given() and (not login.isprintable() or accounts.user(writer, login) is None):
-            tell_nothing(login)
-            is_gone = False
-        else:
-            accounts.remove_user(writer, _known(writer, login))
-            is_gone = True
+
+    def removed(known: User | None, _: str) -> None:
+        if not is_given():
+            _known(known, login)
+
+    known, _ = changed(settings, login, removed)
+    if known is None:
+        tell_nothing(login)
     if settings.json:
-        show_json({"login": login, "changed": is_gone})
+        show_json({"login": login, "changed": known is not None})
 
 
-def _known(reader: Reader, login: str) -> User:
-    found = accounts.user(reader, login) if login.isprintable() else None
-    if found is None:
+def _known(known: User | None, login: str) -> User:
+    """Raises NotFound: there is none."""
+    if known is None:
         raise NotFound(f"there is no user {login}: `xferzone user list` shows them, `user add` makes one")
-    return found
+    return known
 
 
 def _from_stdin() -> str:

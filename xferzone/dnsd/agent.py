@@ -8,7 +8,8 @@
                   ended, after RETIRE seconds at most
 
 With MAX_CONNECTIONS open, or as many as the process may have descriptors, or MAX_PER_CLIENT by one client, the one that
-has been silent longest gives its slot to the new one. A client is an IPv4 address or an IPv6 /64.
+has been silent longest gives its slot to the new one, before any that is sent an answer, such as a transfer. A client
+is an IPv4 address or an IPv6 /64.
 
 The supervisor runs it; by itself it is  python -m xferzone.dnsd.agent --repository FILE --listen ADDRESS...
 
@@ -23,20 +24,23 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from xferzone import descriptors, ready
 from xferzone.config import Address
 from xferzone.counters import Counters, Role
-from xferzone.dnsd.following import ServedZones, open_zones
+from xferzone.dnsd.exchanges import Exchanges
+from xferzone.dnsd.following import LiveZones, ServedZones
+from xferzone.dnsd.foreseen import Foreseen
 from xferzone.dnsd.handover import Handover
 from xferzone.dnsd.listen import BACKLOG, tcp_socket
 from xferzone.dnsd.notify import Notifier
+from xferzone.dnsd.opening import open_zones
 from xferzone.dnsd.program import arguments, run
 from xferzone.dnsd.querylog import QueryLog
-from xferzone.dnsd.requests import Requests
+from xferzone.dnsd.requests import Client, Requests
 from xferzone.dnsd.service import Service
 from xferzone.dnsd.tally import Tally
 from xferzone.dnsd.terms import PLAIN, Terms
@@ -44,13 +48,21 @@ from xferzone.nameserver.respond import respond
 
 IDLE: Final = 10.0  # seconds; Knot's tcp-idle-timeout
 FAREWELL: Final = 1.0  # seconds
-RETIRE: Final = 60.0  # seconds; a client that is always busy on one connection asks again on another
+LEAVING: Final = 1.0  # seconds; a question that was on its way has come by then
+RETIRE: Final = 60.0  # seconds for transfers under way; a secondary asks again
 HANDOVER: Final = 10  # turns of the event loop; from accept(2) to Agent.talk takes four
 MAX_CONNECTIONS: Final = 512  # at once; half of the descriptors that a process commonly may have
 MAX_PER_CLIENT: Final = 128
+RECEIVED: Final = (
+    32 * 1024
+)  # bytes of a connection's questions that wait in the kernel, which takes twice as many
+READ: Final = (
+    16 * 1024
+)  # bytes of them that we hold, twice as many and what came last; a message may be longer
 TAKEN: Final = 16  # datagrams that answerers left to us, between two turns of others
 FOR_ITSELF: Final = 32  # descriptors of the process beside connections; 16 were seen
 TOLD_EACH_S: Final = 60.0  # seconds until the log says again that there is no descriptor left
+_PROTOCOLS: Final = ("tcp", "udp")
 _NO_DESCRIPTOR: Final = (
     "socket.accept() out of system resource"  # asyncio's words; it tries again after a second
 )
@@ -72,7 +84,7 @@ def main(
     Raises:
         XferzoneError: the repository cannot be read.
     """
-    with contextlib.closing(open_zones(repository, terms)) as zones:
+    with contextlib.closing(open_zones(repository, terms, decides=True)) as zones:
         asyncio.run(_serve(Agent(zones, counters), sockets, handover))
 
 
@@ -95,9 +107,8 @@ async def _serve(agent: "Agent", sockets: Sequence[socket.socket], handover: Han
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
     loop.add_signal_handler(signal.SIGWINCH, retire.set)
-    # asyncio calls listen() again, with a backlog of its own unless it is given one.
-    servers = [await asyncio.start_server(agent.talk, sock=each, backlog=BACKLOG) for each in sockets]
-    telling = asyncio.create_task(agent.tell(sockets))
+    servers = await listening(agent, sockets)
+    following = asyncio.create_task(agent.follow(sockets))
     pulse = ready.Pulse()
     while not retire.is_set():
         agent.beat()
@@ -105,42 +116,67 @@ async def _serve(agent: "Agent", sockets: Sequence[socket.socket], handover: Han
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ready.BEAT_S):
                 await retire.wait()
-    telling.cancel()  # another agent goes on, or the next start does
+    agent.retire()
+    following.cancel()  # another agent goes on, or the next start does
+    if handover is not None:
+        loop.remove_reader(handover.agent)
     # asyncio drops a connection that was accepted just before its server is closed: accept nothing more, let the
     # event loop hand over what was accepted, and close at the end.
     for each in sockets:
         loop.remove_reader(each.fileno())
+    await _leave(agent, stop)
+    for server in servers:
+        server.close()
+    await agent.end()
+    await asyncio.wait([following], timeout=FAREWELL)
+
+
+async def listening(agent: "Agent", sockets: Sequence[socket.socket]) -> list[asyncio.Server]:
+    """Have the agent talk to whoever connects to these sockets, which listen already."""
+    for each in sockets:
+        each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVED)  # of each connection to it
+    # asyncio calls listen() again, with a backlog of its own unless it is given one.
+    return [
+        await asyncio.start_server(agent.talk, sock=each, backlog=BACKLOG, limit=READ) for each in sockets
+    ]
+
+
+async def _leave(agent: "Agent", stop: asyncio.Event) -> None:
+    """Let connections end by themselves, until it is time or `stop` is set."""
     for _ in range(HANDOVER):
         await asyncio.sleep(0.01)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(RETIRE):
             while agent.is_busy and not stop.is_set():
                 await asyncio.sleep(0.01)
-    for server in servers:
-        server.close()
-    await agent.end()
-    await asyncio.wait([telling], timeout=FAREWELL)
 
 
 class Agent:
     """The connections of a process."""
 
-    def __init__(self, zones: ServedZones, counters: Counters | None = None) -> None:
+    def __init__(self, zones: LiveZones, counters: Counters | None = None) -> None:
         self._zones = zones
         self._offers = zones.terms.options.offers()
-        self._service: Service[bytes] = Service(zones, self._respond)
-        self._tally = Tally(counters, Role.AGENT, "tcp", zones)
-        self._query_log = QueryLog(zones.terms.options.log_each, "tcp", zones)
-        self._requests = Requests(zones, self._service, self._tally)
-        self._most = min(
-            MAX_CONNECTIONS, max(1, descriptors.allowed(FOR_ITSELF + MAX_CONNECTIONS) - FOR_ITSELF)
-        )
+        self._service: Service[Client] = Service(zones, self._respond)
+        self._tallies = {each: Tally(counters, Role.AGENT, each, zones) for each in _PROTOCOLS}
+        self._query_logs = {each: QueryLog(zones.terms.options.log_each, each, zones) for each in _PROTOCOLS}
+        exchanges = {
+            each: Exchanges(self._tallies[each], self._query_logs[each], zones) for each in _PROTOCOLS
+        }
+        self._requests = Requests(zones, self._service, exchanges)
+        own = FOR_ITSELF + zones.files
+        self._most = min(MAX_CONNECTIONS, max(1, descriptors.allowed(own + MAX_CONNECTIONS) - own))
         if self._most < MAX_CONNECTIONS:
             _log.warning(
                 "dns agent outcome=bounded connections=%d why='too few open files are allowed (ulimit -n)'",
                 self._most,
             )
         self._open: dict[asyncio.StreamWriter, bytes] = {}  # with its client; the one silent longest first
+        # Connections that a message is awaited from, and those of them from which it has begun to come.
+        self._reading: dict[asyncio.StreamWriter, asyncio.Timeout] = {}
+        self._begun: set[asyncio.StreamWriter] = set()
+        # When the last message begins to be read, by the loop's clock; None: there is no end.
+        self._until: float | None = None
 
     @property
     def is_busy(self) -> bool:
@@ -151,14 +187,37 @@ class Agent:
         """To be called every second."""
         self._service.refresh()  # for the count of zones, where nobody asks
         self._service.tell_doubts()
-        self._tally.beat(len(self._zones))
-        self._query_log.tick()
-        self._tally.routed(self._zones.routed)
+        tally = self._tallies["tcp"]
+        tally.beat(len(self._zones))
+        tally.routed(self._zones.routed)
+        for log in self._query_logs.values():
+            log.tick()
 
-    async def tell(self, sockets: Sequence[socket.socket]) -> None:
-        """Tell targets of changes until it is cancelled. `sockets` listen on what they know us by."""
-        if Notifier.is_wanted(self._zones):
-            await Notifier(self._zones, [Address(*each.getsockname()[:2]) for each in sockets]).run()
+    async def follow(self, sockets: Sequence[socket.socket]) -> None:
+        """Tell targets of changes, and foresee what they ask for, until it is cancelled.
+
+        `sockets` listen on what targets know us by.
+        """
+        own = [Address(*each.getsockname()[:2]) for each in sockets]
+        running: dict[ServedZones, list[asyncio.Task[None]]] = {}
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                there = self._zones.by_repository()
+                for gone in [zones for zones in running if zones not in there]:
+                    for task in running.pop(gone):
+                        task.cancel()
+                for zones in there:
+                    if zones not in running:
+                        running[zones] = [tasks.create_task(each) for each in self._followers(zones, own)]
+                await asyncio.sleep(ready.BEAT_S)
+
+    def _followers(
+        self, zones: ServedZones, own: Sequence[Address]
+    ) -> Iterator[Coroutine[object, object, None]]:
+        if Notifier.is_wanted(zones):
+            yield Notifier(zones, own).run()
+        if Foreseen.is_wanted(zones):
+            yield Foreseen(zones, self._requests.transfers, self._service.complain).run()
 
     def take(self, handover: Handover) -> None:
         """Answer what answerers have handed over, a few at a time: the event loop comes back for more."""
@@ -178,19 +237,28 @@ class Agent:
         self._make_room(client)
         self._open[writer] = client
         try:
-            while await self._answer_one(reader, writer, address):
-                self._open[writer] = self._open.pop(writer, client)
+            with contextlib.suppress(EOFError, _Leaving):
+                while await self._answer_one(reader, writer, address):
+                    self._open[writer] = self._open.pop(writer, client)
             # Earlier answers go out first, if the peer takes them.
             writer.close()
             async with asyncio.timeout(IDLE):
                 await writer.wait_closed()
-        except (OSError, EOFError, TimeoutError, asyncio.CancelledError):
-            # The peer has gone, says nothing or takes nothing; or we are ending, and asyncio.streams of Python 3.11
-            # would log the cancellation.
+        except (OSError, TimeoutError, asyncio.CancelledError):
+            # The peer says nothing or takes nothing; or we are ending, and asyncio.streams of Python 3.11 would log the
+            # cancellation.
             pass
         finally:
             writer.transport.abort()
             self._open.pop(writer, None)
+
+    def retire(self) -> None:
+        """Another agent answers from now on: let connections end."""
+        self._until = asyncio.get_running_loop().time() + LEAVING
+        self._requests.retire()
+        for writer, reading in self._reading.items():
+            if writer not in self._begun:
+                reading.reschedule(min(self._until, reading.when() or self._until))
 
     async def end(self) -> None:
         """Close all connections, once finished answers have gone out or FAREWELL seconds have passed."""
@@ -201,23 +269,37 @@ class Agent:
                 while self._open:
                     await asyncio.sleep(0.01)
 
-    def _respond(self, message: bytes, address: bytes) -> bytes | None:
+    def _respond(self, message: bytes, client: Client) -> bytes | None:
         self._offers.now = int(time.time())
         self._offers.free()
-        if self._query_log.skips(1):
-            return self._answer(message, address)
-        return self._query_log.logged(self._answer, lambda own: own)(message, address)
+        is_tcp = client.protocol == "tcp"
+        return respond(message, self._zones, client.address, tcp=is_tcp, offers=self._offers)
 
-    def _answer(self, message: bytes, address: bytes) -> bytes | None:
-        return respond(message, self._zones, address, tcp=True, offers=self._offers)
+    async def _message(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        """The next message that comes. Raises _Leaving: we are retired, and none is read any more."""
+        end, now = self._until, asyncio.get_running_loop().time()
+        if end is not None and now >= end:
+            raise _Leaving
+        try:
+            async with asyncio.timeout_at(now + IDLE if end is None else end) as reading:
+                self._reading[writer] = reading
+                size = int.from_bytes(await reader.readexactly(2))
+                self._begun.add(writer)
+                reading.reschedule(now + IDLE)  # what has begun may take its time
+                return await reader.readexactly(size)
+        except TimeoutError:
+            if self._until is not None:
+                raise _Leaving from None
+            raise
+        finally:
+            self._reading.pop(writer, None)
+            self._begun.discard(writer)
 
     async def _answer_one(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: bytes
     ) -> bool:
         """Answer one message; whether to go on."""
-        async with asyncio.timeout(IDLE):
-            size = int.from_bytes(await reader.readexactly(2))
-            message = await reader.readexactly(size)
+        message = await self._message(reader, writer)
 
         async def send(answer: bytes) -> None:
             writer.write(len(answer).to_bytes(2) + answer)
@@ -230,13 +312,21 @@ class Agent:
     def _make_room(self, client: bytes) -> None:
         own = [writer for writer, whose in self._open.items() if whose == client]
         if len(own) >= MAX_PER_CLIENT:
-            self._drop(own[0])
+            self._drop_one_of(own)
         elif len(self._open) >= self._most:
-            self._drop(next(iter(self._open)))
+            self._drop_one_of(list(self._open))
+
+    def _drop_one_of(self, writers: Sequence[asyncio.StreamWriter]) -> None:
+        """The first that a message is awaited from: else connections that say nothing would end every transfer."""
+        self._drop(next((writer for writer in writers if writer in self._reading), writers[0]))
 
     def _drop(self, writer: asyncio.StreamWriter) -> None:
         del self._open[writer]
         writer.transport.abort()
+
+
+class _Leaving(Exception):
+    """Nothing more is read from a connection, since another agent answers now."""
 
 
 class _Complaints:

@@ -16,6 +16,7 @@ The cyclic collector is off: with 300,000 remembered answers one full run stops 
 hot path makes cycles. The young generation is looked at every second, then frozen.
 """
 
+import contextlib
 import gc
 import itertools
 import logging
@@ -25,7 +26,6 @@ import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -33,10 +33,11 @@ from xferzone import ready
 from xferzone.config import Address
 from xferzone.counters import Counters, Role
 from xferzone.dnsd.datagrams import SLOTS, Datagrams, Respond, datagrams
-from xferzone.dnsd.following import ServedZones, open_zones
+from xferzone.dnsd.following import LiveZones
 from xferzone.dnsd.handover import Giving, Handover
 from xferzone.dnsd.limiting import Limiting
 from xferzone.dnsd.listen import enlarge, leave, places, udp_socket
+from xferzone.dnsd.opening import open_zones
 from xferzone.dnsd.program import arguments, run
 from xferzone.dnsd.querylog import QueryLog
 from xferzone.dnsd.service import Service
@@ -48,6 +49,7 @@ from xferzone.nameserver.cache import Responder
 TICK: Final = 1.0  # seconds
 RESCAN: Final = 10.0  # seconds
 LEAVING: Final = 0.02  # seconds; a question that was on its way to a socket we left has come by then
+_ID: Final = 2  # octets
 _TURNS: Final = 16  # batches of one socket before the others have their turn
 
 #: Sockets that are bound already, by address.
@@ -76,7 +78,7 @@ def main(
         XferzoneError: the repository cannot be read, or an address not be bound.
     """
     with (
-        closing(open_zones(repository, terms)) as zones,
+        contextlib.closing(open_zones(repository, terms)) as zones,
         Answerer(zones, listen, counters, given, handover) as answerer,
     ):
         answerer.serve(ready.Pulse())
@@ -87,7 +89,7 @@ class Answerer:
 
     def __init__(
         self,
-        zones: ServedZones,
+        zones: LiveZones,
         listen: Sequence[Address],
         counters: Counters | None = None,
         given: Given = _NONE,
@@ -100,15 +102,18 @@ class Answerer:
         self._giving = None if handover is None else Giving(handover, zones, zones.terms.keys)
         if self._giving is not None:
             self._responder.takes = self._giving.takes
-        self._service = Service(zones, self._responder.respond)
+        self._respond: Respond = self._responder.respond
+        self._service = Service(zones, self._respond)
         self._tally = Tally(counters, Role.ANSWERER, "udp", zones)
-        self._counting = self._tally.counting(self._responder.respond)
-        self._counting_failed = self._tally.counting(self._service.failed)
+        self._counting = self._tally.counting(self._respond, self._is_elsewhere)
+        self._counting_failed: Respond = self._tally.counting(self._service.failed)
         self._query_log = QueryLog(zones.terms.options.log_each, "udp", zones)
         rate = zones.terms.options.rate
         self._limiting = (
             None if rate is None else Limiting(rate, self._responder, self._offers, zones, self._tally)
         )
+        if self._giving is not None and self._limiting is not None:
+            self._giving.is_too_much = self._limiting.is_too_much
         self._selector = selectors.DefaultSelector()
         self._bound: dict[Address, socket.socket] = {}
         self._refused: set[Address] = set()  # already reported in the log
@@ -188,28 +193,69 @@ class Answerer:
                 self._service.refresh()
                 self._responder.client_of = incoming.client
                 if self._giving is not None:
-                    self._giving.incoming = incoming
+                    self._giving.begin(incoming)
                 self._offers.now = int(time.time())
                 made = self._responder.made
-                respond, failed = self._counting, self._counting_failed
-                if not self._tally.affords(received):
-                    respond, failed = self._sampled(incoming, received), self._service.failed
+                is_counted = self._tally.affords(received)
+                plain, failed = (
+                    (self._counting, self._counting_failed)
+                    if is_counted
+                    else (self._respond, self._service.failed)
+                )
+                respond = plain
                 if self._limiting is not None:
                     respond, failed = self._limiting.limited(incoming, respond, failed)
                 if not self._query_log.skips(received):
-                    respond = self._query_log.logged(respond, incoming.client)
-                incoming.answer(respond, failed)
+                    respond = self._query_log.logged(respond, incoming.client, self._is_elsewhere)
+                if respond is plain:
+                    self._answer_all(incoming, is_counted=is_counted)
+                else:
+                    if not is_counted:
+                        self._sample(incoming, received)
+                    incoming.answer(respond, failed)
                 self._tally.hit(max(0, received - (self._responder.made - made)))
                 self._responder.free()
             if received < SLOTS:
                 return
 
-    def _sampled(self, incoming: Datagrams, received: int) -> Respond:
-        """What answers a batch of which one message is counted, for all: in turn the first, the second, ..."""
+    def _answer_all(self, incoming: Datagrams, *, is_counted: bool) -> None:
+        """Answer a batch of which nothing is to be done to an answer but to count it."""
+        elsewhere = set()
+
+        def late(slot: int) -> bytes | None:
+            answer = self._service.respond(incoming.message(slot), slot)
+            if answer is None and self._is_elsewhere(slot):
+                elsewhere.add(slot)
+            return None if answer is None else answer[_ID:]
+
+        answers = self._responder.answers(incoming.messages(), late)
+        received = len(answers)
+        for slot in range(received) if is_counted else (self._next(received),):
+            message, answer = incoming.message(slot), answers[slot]
+            whole = None if answer is None else message[:_ID] + answer
+            if slot not in elsewhere:
+                self._tally.count(message, whole, 1 if is_counted else received)
+        incoming.send(answers)
+
+    def _sample(self, incoming: Datagrams, received: int) -> None:
+        """Count one message of a batch, which is to be answered yet, for all."""
+        slot = self._next(received)
+        message, routed = incoming.message(slot), [*self._zones.routed]
+        # It is answered once more, with the batch: what it leaves behind elsewhere must not be there twice.
+        with contextlib.nullcontext() if self._giving is None else self._giving.trial():
+            answer = self._service.respond(message, slot)
+        self._zones.routed[:] = routed
+        if answer is not None or not self._is_elsewhere(slot):
+            self._tally.count(message, answer, received)
+
+    def _next(self, received: int) -> int:
+        """The slot of the message that is counted for all: in turn the first of a batch, the second, ..."""
         self._turn = (self._turn + 1) % received
-        message = incoming.message(self._turn)
-        self._tally.count(message, self._service.respond(message, self._turn), received)
-        return self._responder.respond
+        return self._turn
+
+    def _is_elsewhere(self, slot: int) -> bool:
+        """Whether the agent answers the message in that slot, the last that was looked at."""
+        return self._giving is not None and self._giving.has(slot)
 
     def _stop(self, _number: int, _frame: object) -> None:
         self._stopping = True

@@ -24,26 +24,10 @@ from xferzone.dnsd import keyfile
 from xferzone.dnsd.terms import Allowed, Canary, Key, Options, Rate, Target, Terms, ZoneTerms
 from xferzone.errors import UsageError
 from xferzone.loading import Loaded
+from xferzone.nameserver.tsig import WIRE_NAMES
 from xferzone.tomltext import Path as At
 from xferzone.zonefile.names import parse_zone
 
-#: Wire names of algorithms by the name that BIND gives them. RFC 8945 6, and RFC 2845 for the first.
-ALGORITHMS: Final = {
-    "hmac-md5": b"\x08hmac-md5\x07sig-alg\x03reg\x03int\0",
-    **{
-        name: bytes((len(name),)) + name.encode() + b"\0"
-        for name in (
-            "hmac-sha1",
-            "hmac-sha224",
-            "hmac-sha256",
-            "hmac-sha256-128",
-            "hmac-sha384",
-            "hmac-sha384-192",
-            "hmac-sha512",
-            "hmac-sha512-256",
-        )
-    },
-}
 COOKIE_SECRET: Final = 16  # octets; RFC 9018 4
 MAX_COOKIES: Final = 2  # secrets; the one in use, and the one before or after it
 
@@ -137,10 +121,10 @@ class _Making:
     def _add_key(self, at: At, name: str, algorithm: str, secret: str) -> None:
         try:
             wire = _wire(name)
-            of = ALGORITHMS[algorithm.lower().removesuffix(".")]
+            of = WIRE_NAMES[algorithm.lower().removesuffix(".")]
             octets = base64.b64decode("".join(secret.split()), validate=True)
         except KeyError:
-            self._fault(at, f"key {name}: algorithm {algorithm!r} is not one of {', '.join(ALGORITHMS)}")
+            self._fault(at, f"key {name}: algorithm {algorithm!r} is not one of {', '.join(WIRE_NAMES)}")
         except binascii.Error:
             self._fault(at, f"the secret of key {name} is not base64")  # and is not shown
         except ValueError as exc:

@@ -6,7 +6,9 @@
                outgoing[s]             mmsghdr: that name, the answer's size   sendmmsg sends runs of answered slots
 
 The memory is laid out once; what changes in a batch is n sizes. Slicing an mmap gives bytes at once, which a
-bytearray does not. A socket's batch costs two calls, and an answer about one microsecond of Python beside `respond`.
+bytearray does not. A socket's batch costs two calls, and an answer 0.3 microseconds of Python beside what makes it.
+An id stays where it is. Slots begin STRIDE bytes apart: at a distance of 4,096 their first lines would take turns in
+the few places that a processor's first cache has for such addresses.
 
 An answer that cannot be sent (no route, source port 0, a filter) is dropped: UDP promises nothing.
 
@@ -19,8 +21,9 @@ import errno
 import logging
 import mmap
 import socket
+import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from xferzone.nameserver.rate import PREFIXES
@@ -30,6 +33,10 @@ ROOM: Final = (
     4096  # bytes of a message; the rest of a longer one is lost; FORMERR if its counts announced that
 )
 
+STRIDE: Final = ROOM + 192  # bytes; ours
+
+_ID: Final = 2  # octets
+_BEGINS: Final = range(_ID, SLOTS * STRIDE, STRIDE)  # where messages begin that have no ids
 _NAME_ROOM: Final = 28  # bytes of a sockaddr_in6, the longest we meet
 _NAME_SIZES: Final = {socket.AF_INET: 16, socket.AF_INET6: 28}
 _ADDRESSES: Final = {socket.AF_INET: (4, 4), socket.AF_INET6: (8, 16)}  # in it: where they begin, and bytes
@@ -63,6 +70,12 @@ class Datagrams(Protocol):
 
     def answer(self, respond: Respond, failed: Respond) -> None:
         """Send what `respond` makes of each message received; what `failed` makes of it if that raises."""
+
+    def messages(self) -> list[bytes]:
+        """The messages received, all without their ids; until they are answered."""
+
+    def send(self, answers: Sequence[bytes | None]) -> None:
+        """Send the answer to each message received, all without their ids; None: there is none."""
 
 
 def datagrams(bound: socket.socket) -> Datagrams:
@@ -111,11 +124,11 @@ class Batches:
 
     def __init__(self, bound: socket.socket, libc: ctypes.CDLL) -> None:
         self._fd = bound.fileno()
-        self._area = mmap.mmap(-1, SLOTS * ROOM)
+        self._area = mmap.mmap(-1, SLOTS * STRIDE)
         self._names = mmap.mmap(-1, SLOTS * _NAME_ROOM)
         area = ctypes.addressof(ctypes.c_char.from_buffer(self._area))
-        self._in_vectors = (_IoVec * SLOTS)(*(_IoVec(area + slot * ROOM, ROOM) for slot in range(SLOTS)))
-        self._out_vectors = (_IoVec * SLOTS)(*(_IoVec(area + slot * ROOM, 0) for slot in range(SLOTS)))
+        self._in_vectors = (_IoVec * SLOTS)(*(_IoVec(area + slot * STRIDE, ROOM) for slot in range(SLOTS)))
+        self._out_vectors = (_IoVec * SLOTS)(*(_IoVec(area + slot * STRIDE, 0) for slot in range(SLOTS)))
         name_size = _NAME_SIZES[socket.AddressFamily(bound.family)]
         self._address_at, self._address_size = _ADDRESSES[socket.AddressFamily(bound.family)]
         self._incoming = self._messages(self._in_vectors, name_size)
@@ -129,13 +142,16 @@ class Batches:
         self._in_at = ctypes.addressof(self._incoming)
         self._out_at = ctypes.addressof(self._outgoing)
         self._received = 0
+        self._prefixes: dict[
+            int, struct.Struct
+        ] = {}  # of so many messages: each address as far as it is looked at
 
     def receive(self) -> int:
         self._received = max(0, self._recvmmsg(self._fd, self._in_at, SLOTS, socket.MSG_DONTWAIT, None))
         return self._received
 
     def message(self, number: int) -> bytes:
-        return self._area[number * ROOM : number * ROOM + self._came[number]]
+        return self._area[number * STRIDE : number * STRIDE + self._came[number]]
 
     def client(self, number: int) -> bytes:
         at = number * _NAME_ROOM + self._address_at
@@ -151,9 +167,12 @@ class Batches:
         return self._fd
 
     def networks(self) -> list[bytes]:
-        names, size = self._names, PREFIXES[self._address_size]
-        end = self._address_at + self._received * _NAME_ROOM
-        return [names[at : at + size] for at in range(self._address_at, end, _NAME_ROOM)]
+        read = self._prefixes.get(self._received)
+        if read is None:
+            size = PREFIXES[self._address_size]
+            one = f"{self._address_at}x{size}s{_NAME_ROOM - self._address_at - size}x"
+            read = self._prefixes[self._received] = struct.Struct(one * self._received)
+        return list(read.unpack_from(self._names))
 
     def answer(self, respond: Respond, failed: Respond) -> None:
         area, came, sizes = self._area, self._came, self._sizes
@@ -172,8 +191,25 @@ class Batches:
                 size = len(answer)
                 area[at : at + size] = answer
                 sizes[slot] = size
-            at += ROOM
+            at += STRIDE
         self._send(begin, self._received)
+
+    def messages(self) -> list[bytes]:
+        area, came = self._area, self._came[: self._received].tolist()
+        return [area[at : at + size - _ID] for at, size in zip(_BEGINS, came, strict=False)]
+
+    def send(self, answers: Sequence[bytes | None]) -> None:
+        area, sizes = self._area, self._sizes
+        begin = slot = 0  # of the run of answered slots
+        for slot, (at, answer) in enumerate(zip(_BEGINS, answers, strict=False)):
+            if answer is None:
+                self._send(begin, slot)
+                begin = slot + 1
+            else:
+                size = len(answer)
+                area[at : at + size] = answer
+                sizes[slot] = size + _ID
+        self._send(begin, len(answers))
 
     def _send(self, begin: int, end: int) -> None:
         while begin < end:
@@ -238,3 +274,12 @@ class Singles:
             if answer is not None:
                 with contextlib.suppress(OSError):
                     self._socket.sendto(answer, name)
+
+    def messages(self) -> list[bytes]:
+        return [message[_ID:] for message, _name in self._received]
+
+    def send(self, answers: Sequence[bytes | None]) -> None:
+        for (message, name), answer in zip(self._received, answers, strict=True):
+            if answer is not None:
+                with contextlib.suppress(OSError):
+                    self._socket.sendto(message[:_ID] + answer, name)

@@ -8,17 +8,20 @@
     of a zone whose terms name them, two branches are followed: the served one and the canary's; a move of either is one
     of the zone
     pinned     zones that do not move (pinned.py)
+    behind     a branch that has come with a serial not above what was served before: not served (onward.py)
     parts      compiled zone files, by number, shared by all views and, with parts.py, by processes
 
 If the repository cannot be read, the views as they are go on answering, and it is tried again after RETRY seconds.
 """
 
 import time
-from collections.abc import Iterator
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
 
+from xferzone.dnsd import onward
 from xferzone.dnsd.canaries import Canaries, Comparison
 from xferzone.dnsd.parts import SIZE, Parts
 from xferzone.dnsd.terms import PLAIN, Canary, Pin, Terms
@@ -29,7 +32,8 @@ from xferzone.refs.branch import DEFAULT_BRANCH, BranchName
 from xferzone.refs.served import Served, ServedZone, State, Version
 from xferzone.store import Store
 from xferzone.zone.index import Index
-from xferzone.zonefile.names import zone_name
+from xferzone.zone.serial import is_ahead
+from xferzone.zonefile.names import wire_name
 from xferzone.zonefile.rdtypes import SOA
 
 POLL: Final = 0.001  # seconds that an answer may lag behind the repository
@@ -56,13 +60,73 @@ def open_zones(repository: Path, terms: Terms = PLAIN) -> "ServedZones":
         raise CannotServe(f"cannot read {repository}: {exc}") from exc
 
 
-class ServedZones(Zones):
+class LiveZones(Zones):
+    """Zones of one repository, or of several (many.py), followed as they move."""
+
+    def __init__(self, terms: Terms) -> None:
+        super().__init__()
+        self._terms = terms
+
+    @property
+    def terms(self) -> Terms:
+        return self._terms
+
+    files = 0  # that a process may have open for them beside those of one repository
+
+    @property
+    @abstractmethod
+    def file(self) -> int:
+        """Changes when another file has taken a repository's name."""
+
+    @abstractmethod
+    def refresh(self, *, now: bool = False) -> None:
+        """Follow what was committed; unless it must be `now`, at most every POLL seconds.
+
+        Raises:
+            Exception: of any kind that the database has; the old views go on, and the next look is RETRY away.
+        """
+
+    @abstractmethod
+    def doubts(self) -> list[str]:
+        """What is not served as it was chosen, and why: each once, and again when it changes.
+
+        Raises:
+            XferzoneError: a zone cannot be read; the next call tries again.
+        """
+
+    @abstractmethod
+    def of(self, zone: str) -> "ServedZones":
+        """The zones among which the zone of that id is served. Raises NotFound: it is not served."""
+
+    @abstractmethod
+    def by_repository(self) -> "Sequence[ServedZones]":
+        """Those of each repository, as of now."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of all files."""
+
+    def tip(self, zone: str) -> ServedZone | None:
+        """Where the branch stands that is served of the zone of that id. None: nothing of it is."""
+        try:
+            return self.of(zone).tip(zone)
+        except NotFound:
+            return None
+
+
+class ServedZones(LiveZones):
     """The zones that a repository serves."""
 
+    name = ""  # of the repository, among several
+
+    @property
+    def rarely(self) -> float:
+        """How many times as long those pause who look at it alone, since others look at other repositories."""
+        return 1.0
+
     def __init__(self, served: Served, terms: Terms = PLAIN) -> None:
-        super().__init__()
+        super().__init__(terms)
         self._served = served
-        self._terms = terms
         self._store: Store | None = None
         self._canaries = Canaries(terms)
         self.resolvers = self._canaries.resolvers
@@ -82,12 +146,7 @@ class ServedZones(Zones):
 
     @property
     def file(self) -> int:
-        """Counts the files that have had the repository's name."""
         return 0 if self._version is None else self._version.file
-
-    @property
-    def terms(self) -> Terms:
-        return self._terms
 
     @property
     def repository(self) -> Served:
@@ -101,17 +160,17 @@ class ServedZones(Zones):
             self._store = Store.open(self._served.path)
         return self._store
 
+    def of(self, zone: str) -> "ServedZones":
+        return self
+
+    def by_repository(self) -> "Sequence[ServedZones]":
+        return [self]
+
     def tip(self, zone: str) -> ServedZone | None:
-        """Where the branch stands that is served of the zone of that id. None: nothing of it is."""
         found = self._served.tip(BranchName(zone, self._terms.of(zone).branch))
-        return None if found is None or found.state is State.REMOVED else found
+        return None if found is None or found.state is State.REMOVED or self._is_behind(found) else found
 
     def refresh(self, *, now: bool = False) -> None:
-        """Follow what was committed; unless it must be `now`, at most every POLL seconds.
-
-        Raises:
-            Exception: of any kind that the database has; the old views go on, and the next look is RETRY away.
-        """
         clock = time.monotonic()
         if clock < self._due and not now:
             return
@@ -143,11 +202,6 @@ class ServedZones(Zones):
             self._store.close()
 
     def doubts(self) -> list[str]:
-        """What is not served as it was chosen, and why: each once, and again when it changes.
-
-        Raises:
-            XferzoneError: a zone cannot be read; the next call tries again.
-        """
         told = []
         for zone in sorted(self._doubtful):
             found = list(self._doubts(zone))
@@ -164,8 +218,14 @@ class ServedZones(Zones):
                 yield f"zone {zone}: branch {chosen.branch} does not exist: the zone is not served"
         elif served.state is State.REMOVED:
             yield f"zone {zone}: branch {chosen.branch} was removed: the zone is not served"
+        elif self._is_behind(served):
+            branch, serial = self._terms.above[zone]
+            yield (
+                f"zone {zone}: branch {chosen.branch} has serial {served.serial}, {serial} was served, from {branch}: "
+                f"the zone is not served. {onward.remedy(zone, chosen.branch, branch, serial)}"
+            )
         elif chosen.canary is not None:
-            main = self.find(_wire(zone), SOA)
+            main = self.find(wire_name(zone), SOA)
             if main is not None:
                 compared = self._compared(zone, main, chosen.canary)
                 for doubt in compared.doubts():
@@ -181,7 +241,7 @@ class ServedZones(Zones):
     def _follow(self, moved: ServedZone) -> None:
         zone = moved.branch.zone
         chosen = self._terms.of(zone)
-        if chosen.branch == DEFAULT_BRANCH and chosen.canary is None:
+        if chosen.branch == DEFAULT_BRANCH and chosen.canary is None and zone not in self._terms.above:
             self._serve(zone, moved)
             return
         self._stands.setdefault(zone, {})[moved.branch.branch] = moved
@@ -191,7 +251,7 @@ class ServedZones(Zones):
 
     def _put_pinned(self) -> None:
         for zone, pin in self._terms.pins.items():
-            self.put(_wire(zone), partial(_pinned_view, _wire(zone), pin))
+            self.put(wire_name(zone), partial(_pinned_view, wire_name(zone), pin))
 
     def _put(self, zone: str) -> None:
         """Serve a zone, whose branches were seen, anew, or no longer."""
@@ -201,14 +261,19 @@ class ServedZones(Zones):
         self._serve(zone, stands.get(chosen.branch), canary)
 
     def _serve(self, zone: str, served: ServedZone | None, canary: ServedZone | None = None) -> None:
-        name = _wire(zone)
+        name = wire_name(zone)
         numbers = tuple(number for each in (served, canary) if each is not None for number in each.numbers)
         self._parts.drop(set(self._numbers.get(name, ())).difference(numbers))
         self._numbers[name] = numbers
-        if served is None or served.state is State.REMOVED:
+        if served is None or served.state is State.REMOVED or self._is_behind(served):
             self.remove(name)
         else:
             self.put(name, lambda: self._view(name, served))
+
+    def _is_behind(self, served: ServedZone) -> bool:
+        """Whether secondaries may have a version with a serial that this one's is not ahead of."""
+        before = self._terms.above.get(served.branch.zone)
+        return before is not None and not is_ahead(served.serial, before[1])
 
     def _view(self, name: bytes, served: ServedZone) -> View:
         view = View(name, served.serial, self._served.indexes(served), self._index)
@@ -238,12 +303,3 @@ class ServedZones(Zones):
 def _pinned_view(name: bytes, pin: Pin) -> View:
     parts = [(first, number) for number, (first, _index) in enumerate(pin.parts)]
     return View(name, pin.serial, parts, lambda number: pin.parts[number][1])
-
-
-def _wire(zone: str) -> bytes:
-    """The name of a zone id that was published."""
-    if "%" not in zone:  # at once: ten thousand are read before a process answers
-        return b"".join(bytes((len(label),)) + label for label in zone.encode().split(b".")) + b"\0"
-    name = zone_name(zone).to_wire()
-    assert name is not None
-    return name

@@ -4,8 +4,11 @@
     agent       pair ─> the answer, sent from that very socket to whoever asked
 
 The answerer is done when it has written: the answer goes out by the descriptor that travels along (SCM_RIGHTS), so that
-it comes from where it is expected. What the pair has no room for is lost, as any datagram may be; and an answerer hands
-over at most PACE messages a second, so that a flood that names a key costs the agent a bounded share.
+it comes from where it is expected. What the pair has no room for is lost, as any datagram may be. Rate limiting comes
+before: no network has more handed over than it may have answers of one kind. And an answerer hands over at most PACE
+messages a second, so that a flood from forged networks that names a key costs the agent a bounded share.
+
+The agent counts and logs what it answers; the answerer does so with what it has not handed over.
 
 Source: unix(7).
 """
@@ -14,7 +17,7 @@ import contextlib
 import socket
 import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from xferzone.dnsd.datagrams import ROOM, Datagrams
@@ -78,19 +81,45 @@ class Giving:
     def __init__(self, pair: Handover, zones: Zones, keys: Mapping[bytes, object]) -> None:
         self._pair, self._zones, self._keys = pair, zones, keys
         self._second, self._left = 0, PACE
-        #: What came with the batch that is being answered.
-        self.incoming: Datagrams | None = None
+        self._incoming: Datagrams | None = None
+        self._taken = -1  # slot of the message that was handed over last, of this batch
+        #: Whether too much comes from whoever asks in a slot.
+        self.is_too_much: Callable[[Query, int], bool] = lambda _query, _slot: False
+        self._is_trial = False
+
+    def begin(self, incoming: Datagrams) -> None:
+        """Hand over messages of this batch from now on."""
+        self._incoming, self._taken = incoming, -1
+
+    @contextlib.contextmanager
+    def trial(self) -> Iterator[None]:
+        """Until its end nothing is handed over, and `has` says what would be."""
+        self._is_trial = True
+        try:
+            yield
+        finally:
+            self._is_trial = False
+
+    def has(self, slot: int) -> bool:
+        """Whether the message in that slot, the last that was answered, is the agent's now."""
+        return slot == self._taken
 
     def takes(self, query: Query, slot: int, message: bytes) -> bool:
         """Whether the agent answers the message in that slot; it has it then, unless there were too many."""
-        if not self._concerns(query) or self.incoming is None:
+        if not self._concerns(query) or self._incoming is None:
             return False
+        if self._is_trial:
+            self._taken = slot
+            return True
         second = int(time.monotonic())
         if second != self._second:
             self._second, self._left = second, PACE
+        if self.is_too_much(query, slot):
+            return True
         self._left -= 1
         if self._left >= 0:
-            self._pair.give(self.incoming, slot, message)
+            self._pair.give(self._incoming, slot, message)
+            self._taken = slot
         return True
 
     def _concerns(self, query: Query) -> bool:

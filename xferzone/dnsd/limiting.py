@@ -1,10 +1,13 @@
 """Rate limiting of a process that answers datagrams; who is limited says nameserver/rate.py.
 
     networks of a batch ──> none asks too much: answers go out as they are
-                            else each answer, unless a valid cookie came with the question:
-                                sent, or nothing, or without records and
-                                    with a cookie, BADCOOKIE, if the client can use one
-                                    with TC, to be asked again by TCP, if not
+                            else, unless a valid cookie came with the question,
+                                messages for the agent (handover.py): handed over or dropped; cut short, an answer
+                                would have to be signed all the same
+                                each answer:
+                                    sent, or nothing, or without records and
+                                        with a cookie, BADCOOKIE, if the client can use one
+                                        with TC, to be asked again by TCP, if not
 
 Source: BIND 9 Administrator Reference Manual, "rate-limit"; BIND's answer to clients with cookies is the same.
 """
@@ -17,7 +20,8 @@ from xferzone.dnsd.terms import Rate
 from xferzone.nameserver import wire as dns
 from xferzone.nameserver.cache import Responder
 from xferzone.nameserver.offers import NOTHING, Offers
-from xferzone.nameserver.rate import DROP, SEND, Limiter, kind
+from xferzone.nameserver.rate import DROP, HANDED_OVER, SEND, Limiter, kind
+from xferzone.nameserver.wire import Query
 from xferzone.nameserver.zones import Zones
 
 
@@ -31,16 +35,35 @@ class Limiting:
         self._offers = offers
         self._zones = zones
         self._tally = tally
+        self._networks: Sequence[bytes] = ()  # of the batch that is being answered
+        self._exceeding: Container[bytes] = ()  # those of them that ask too much
         self.tick = self._limiter.tick  # to be called every second
 
     def limited(self, batch: Datagrams, *ways: Respond) -> Sequence[Respond]:
         """Each of `ways` to answer the messages of this batch, within the limits."""
-        networks = batch.networks()
-        exceeding = self._limiter.exceeding(networks)
-        return [self._limited(way, networks, exceeding) for way in ways] if exceeding else ways
+        self._networks = networks = batch.networks()
+        self._exceeding = exceeding = self._limiter.exceeding(networks)
+        return [self._limited(way) for way in ways] if exceeding else ways
 
-    def _limited(self, respond: Respond, networks: Sequence[bytes], exceeding: Container[bytes]) -> Respond:
+    def is_too_much(self, query: Query, slot: int) -> bool:
+        """Whether the message in that slot of the batch, which the agent is to answer, is one too many."""
+        network = self._networks[slot]
+        if network not in self._exceeding:
+            return False
+        client = self._responder.client_of(slot)
+        if network in self._limiter.partly and self._limiter.spares(client):
+            return False
+        self._offers.is_proven = False
+        if query.edns is not None:
+            self._offers.told(query.edns.options, client)
+        if self._offers.is_proven or self._limiter.verdict(network, HANDED_OVER) is SEND:
+            return False
+        self._tally.limited("dropped")
+        return True
+
+    def _limited(self, respond: Respond) -> Respond:
         responder, offers, zones = self._responder, self._offers, self._zones
+        networks, exceeding = self._networks, self._exceeding
         verdict, partly = self._limiter.verdict, self._limiter.partly
 
         def answered(message: bytes, slot: int) -> bytes | None:

@@ -7,8 +7,9 @@
         moved meanwhile: the newest serial is told when the one in flight is answered or given up
 
 To one target at most RATE go a second, new moves before repetitions. What was acknowledged is written down every
-SAVE_S, so a start tells nobody what they know. A clone sends none, nor is one sent for a zone that is pinned by `at`
-(law 5, law 7).
+SAVE_S, so a start tells nobody what they know. A zone that was not compiled is looked at again when something was
+committed, one that could not be read always, both at most every AGAIN_S. A clone sends none, nor is one sent for a zone
+that is pinned by `at` (law 5, law 7).
 
 Source: RFC 1996 3.5 to 3.8 (the answer section has the SOA, a hint), 4.7.
 """
@@ -16,6 +17,7 @@ Source: RFC 1996 3.5 to 3.8 (the answer section has the SOA, a hint), 4.7.
 import asyncio
 import contextlib
 import ipaddress
+import itertools
 import logging
 import secrets
 import socket
@@ -27,28 +29,29 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from xferzone.config import Address
+from xferzone.dnsd import hosts
 from xferzone.dnsd.access import is_pinned
 from xferzone.dnsd.following import ServedZones
 from xferzone.dnsd.listen import places
 from xferzone.dnsd.terms import Target
-from xferzone.errors import XferzoneError
 from xferzone.nameserver.tsig import Signer
-from xferzone.nameserver.view import Kind, View
+from xferzone.nameserver.view import View
 from xferzone.refs.served import State
 from xferzone.store import acknowledged, schema
 from xferzone.zone import index
-from xferzone.zone.compression import name_end, relative
-from xferzone.zonefile.names import zone_name
-from xferzone.zonefile.rdtypes import AAAA, NS, SOA, A
+from xferzone.zonefile.names import wire_name
+from xferzone.zonefile.rdtypes import NS, SOA
 
 POLL_S: Final = 0.05  # seconds between two looks at the repository
+LONGEST_POLL_S: Final = 5.0  # while it cannot be read
+AGAIN_S: Final = 1.0  # seconds between two looks at zones that could not be told of
+PLANNED: Final = 100  # zones looked at in one turn of the event loop; some 10 ms
+MAX_TOLD: Final = 20  # faults in the log until all is well again
 RATE: Final = 100  # messages a second to one target; ours, knotd takes up thousands
 TRIES: Final = 8  # some two minutes in all; a secondary's refresh does the rest
 FIRST_S: Final = 1.0  # seconds that the first answer is waited for; each time twice as long
 SAVE_S: Final = 5.0  # seconds between two writes of what was acknowledged
-RESOLVED_S: Final = 300.0  # seconds that the addresses of another zone's host are believed
 MAX_FLYING: Final = 30_000  # messages that are not answered yet: ids have 16 bits
-MAX_HOSTS: Final = 10_000  # whose addresses are kept
 PORT: Final = 53
 _FLAGS: Final = 0x2400  # NOTIFY, AA
 _HEADER: Final = struct.Struct(">HHHHHH")
@@ -100,8 +103,13 @@ class Notifier(asyncio.DatagramProtocol):
         self._unsaved: dict[tuple[str, str], int] = {}
         self._seen: tuple[object, int] = (None, 0)  # version of the repository, number of the last move
         self._file = -1
+        self._due: dict[str, None] = {}  # zones to be looked at, in this order
         self._uncompiled: set[str] = set()
-        self._hosts: dict[str, tuple[float, tuple[str, ...]]] = {}
+        self._failed: set[str] = set()
+        self._is_stale = False  # something was committed since `_uncompiled` were looked at
+        self._again_at = 0.0
+        self._complaints: set[str] = set()
+        self._hosts = hosts.Hosts()
         self._save_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -112,15 +120,19 @@ class Notifier(asyncio.DatagramProtocol):
 
     async def run(self) -> None:
         """Follow the repository until it is cancelled."""
+        pause = POLL_S
         try:
             while True:
                 try:
                     self._look()
+                    await self._plan_due()
+                    pause = POLL_S * self._zones.rarely
                 except Exception as exc:  # noqa: BLE001 - a database has many ways to fail; the next look comes
-                    _log.debug("dns notify outcome=waits why='%s'", exc)
+                    self._complain(f"why='{exc}'")
+                    pause = min(2 * pause, LONGEST_POLL_S)
                 if self._unsaved and time.monotonic() >= self._save_at:
                     await self._save()
-                await asyncio.sleep(POLL_S)
+                await asyncio.sleep(pause)
         finally:
             for way in self._ways.values():
                 way.close()
@@ -131,24 +143,50 @@ class Notifier(asyncio.DatagramProtocol):
                 timer.cancel()
             await asyncio.shield(self._save())
 
+    def _complain(self, what: str) -> None:
+        """Say once that somebody is told late, or not at all."""
+        if what not in self._complaints and len(self._complaints) < MAX_TOLD:
+            self._complaints.add(what)
+            _log.warning("dns notify outcome=waits %s", what)
+
     # -- what has moved
 
     def _look(self) -> None:
         repository = self._zones.repository
         version = repository.version()
-        if version == self._seen[0] and not self._uncompiled:
+        if version != self._seen[0]:
+            if version.file != self._file:
+                with self._zones.store.reader() as reader:
+                    self._known = acknowledged.of_all(reader)
+                self._file, self._seen = version.file, (None, 0)
+            newest, moved = repository.moved(self._seen[1])
+            for branch in moved:
+                if branch.branch == self._zones.terms.of(branch.zone).branch:
+                    self._due[branch.zone] = None
+            self._seen, self._is_stale = (version, newest), True
+        if time.monotonic() >= self._again_at and (self._failed or (self._uncompiled and self._is_stale)):
+            self._due |= dict.fromkeys(self._failed | self._uncompiled)
+            self._is_stale, self._again_at = False, time.monotonic() + AGAIN_S
+        if not (self._failed or self._due):
+            self._complaints.clear()
+
+    async def _plan_due(self) -> None:
+        if not self._due:
             return
-        if version.file != self._file:
-            with self._zones.store.reader() as reader:
-                self._known = acknowledged.of_all(reader)
-            self._file, self._seen = version.file, (None, 0)
-        newest, moved = repository.moved(self._seen[1])
-        zones = {branch.zone for branch in moved if branch.branch == self._zones.terms.of(branch.zone).branch}
-        if zones | self._uncompiled and repository.role() != schema.CLONE:
-            self._zones.refresh(now=True)
-            for zone in zones | self._uncompiled:
-                self._plan(zone)
-        self._seen = version, newest
+        if self._zones.repository.role() == schema.CLONE:
+            self._due.clear()
+            return
+        self._zones.refresh(now=True)
+        while self._due:
+            for zone in list(itertools.islice(self._due, PLANNED)):
+                del self._due[zone]
+                self._failed.discard(zone)
+                try:
+                    self._plan(zone)
+                except Exception as exc:  # noqa: BLE001 - one zone must not keep the others from being told
+                    self._failed.add(zone)
+                    self._complain(f"zone={zone} why='{exc}'")
+            await asyncio.sleep(0)
 
     def _plan(self, zone: str) -> None:
         """Make duties of where a zone stands now."""
@@ -175,28 +213,17 @@ class Notifier(asyncio.DatagramProtocol):
             return
         found = index.rrset(view.apex, NS)
         for host in () if found is None else found.rdatas():
-            addresses = _addresses(host, view)
-            if addresses is None:
-                task = self._loop.create_task(self._resolve(zone, host, serial))
+            found_here = hosts.addresses(host, view)
+            if found_here is None:
+                task = self._loop.create_task(self._tell_host(zone, host, serial))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
-            for address in addresses or ():
+            for address in found_here or ():
                 self._want(zone, Target(Address(address, PORT)), serial)
 
-    async def _resolve(self, zone: str, host: bytes, serial: int) -> None:
-        """Tell a host of another zone, by the addresses that the system's resolver has for it."""
-        name = _shown(host)
-        until, addresses = self._hosts.get(name, (0.0, ()))
-        if time.monotonic() >= until:
-            try:
-                found = await self._loop.getaddrinfo(name, PORT, type=socket.SOCK_DGRAM)
-                addresses = tuple(dict.fromkeys(str(each[4][0]) for each in found))
-            except (OSError, UnicodeError) as exc:
-                _log.warning("dns notify outcome=unresolved zone=%s host=%s why='%s'", zone, name, exc)
-            if len(self._hosts) >= MAX_HOSTS:
-                self._hosts.clear()
-            self._hosts[name] = time.monotonic() + RESOLVED_S, addresses
-        for address in addresses:
+    async def _tell_host(self, zone: str, host: bytes, serial: int) -> None:
+        """Tell a host of another zone."""
+        for address in await self._hosts.addresses(host, zone):
             self._want(zone, Target(Address(address, PORT)), serial)
 
     # -- duties
@@ -253,11 +280,12 @@ class Notifier(asyncio.DatagramProtocol):
             message = self._message(duty)
             way = await self._way(duty.target.address.family)
             way.sendto(message, (duty.target.address.host, duty.target.address.port))
-        except (OSError, XferzoneError) as exc:
-            self._missed(duty, str(exc), wait=True)
+        except Exception as exc:  # noqa: BLE001 - sockets and a database have many ways to fail
+            if self._flying.get(duty.id) is duty:
+                self._missed(duty, str(exc), wait=True)
 
     def _message(self, duty: _Duty) -> bytes:
-        name = _wire(duty.zone)
+        name = wire_name(duty.zone)
         question = name + SOA.to_bytes(2) + b"\0\1"
         view = self._view(duty.zone)
         records = b"" if view is None else view.soa.records
@@ -266,7 +294,7 @@ class Notifier(asyncio.DatagramProtocol):
         return message if duty.signer is None else duty.signer.sign(message, int(time.time()))
 
     def _view(self, zone: str) -> View | None:
-        name = _wire(zone)
+        name = wire_name(zone)
         return self._zones.find(name, SOA) if self._zones.has(name) else None
 
     async def _way(self, family: socket.AddressFamily) -> asyncio.DatagramTransport:
@@ -343,39 +371,9 @@ class Notifier(asyncio.DatagramProtocol):
         serials, self._unsaved = self._unsaved, {}
         self._save_at = time.monotonic() + SAVE_S
         if serials:
-            with contextlib.suppress(XferzoneError):
+            with contextlib.suppress(Exception):
                 await asyncio.to_thread(self._put, serials)
 
     def _put(self, serials: Mapping[tuple[str, str], int]) -> None:
         with self._zones.store.writer() as writer:
             acknowledged.put(writer, serials)
-
-
-def _addresses(host: bytes, view: View) -> list[str] | None:
-    """A host's addresses that the zone has. None: the host is in another zone."""
-    found = view.search(host)
-    if found.kind is Kind.OUTSIDE:
-        return None
-    labels = relative(host, view.origin)
-    node = None if labels is None else view.node(labels)  # glue below a cut, too
-    made = []
-    for rdtype, family in ((A, socket.AF_INET), (AAAA, socket.AF_INET6)):
-        rrset = None if node is None else index.rrset(node, rdtype)
-        made += [socket.inet_ntop(family, rdata) for rdata in (() if rrset is None else rrset.rdatas())]
-    return made
-
-
-def _wire(zone: str) -> bytes:
-    name = zone_name(zone).to_wire()
-    assert name is not None
-    return name
-
-
-def _shown(name: bytes) -> str:
-    labels = []
-    at = 0
-    while name[at]:
-        labels.append(name[at + 1 : at + 1 + name[at]].decode("ascii", "replace"))
-        at = at + 1 + name[at]
-    assert name_end(name, 0) == len(name)
-    return ".".join(labels)

@@ -4,7 +4,8 @@
         stable 400 or 500    refused
         stable 600           taken; then back to main 500: refused
     main 500 was served, then `at`, then main 500               taken: `at` is exempt, and what was before it counts
-    main 500 was served, then a branch that is not there yet    taken; if it comes with 400, the next start is refused
+    main 500 was served, then a branch that is not there yet    taken; if it comes with 400, it is not served until it
+                                                                is above 500, and the next start is refused
 
 What was served before is what the address had when a server last started or reloaded there (refs/past.py). An address
 without a past has that of the server that was started last: it may have moved.
@@ -21,6 +22,7 @@ from xferzone.errors import Refused
 from xferzone.refs import BranchName, LocalRefs, Ref
 from xferzone.refs.past import Past, newest, pasts, put
 from xferzone.store import Reader, Writer
+from xferzone.zone.serial import is_ahead
 from xferzone.zonefile.names import zone_name
 
 MAX_TOLD: Final = 10  # zones named in a refusal
@@ -39,6 +41,16 @@ def check(reader: Reader, addresses: Sequence[str], terms: Terms) -> None:
     if told:
         more = [f"and {len(told) - MAX_TOLD} zones more"] if len(told) > MAX_TOLD else []
         raise Refused("\n".join(told[:MAX_TOLD] + more))
+
+
+def above(reader: Reader, addresses: Sequence[str], terms: Terms) -> dict[str, tuple[str, int]]:
+    """Of zones whose branch is not there now: the branch and the serial that were served before it comes."""
+    refs, found = _Refs(reader), dict[str, tuple[str, int]]()
+    for past in pasts(reader, addresses).values():
+        for zone, had in refs.kept(past, terms).items():
+            if terms.of(zone).at is None and (zone not in found or is_ahead(had[1], found[zone][1])):
+                found[zone] = had
+    return found
 
 
 def is_known(reader: Reader, addresses: Sequence[str], terms: Terms) -> bool:
@@ -93,7 +105,7 @@ class _Refs:
             if had is None or had[0] == chosen.branch:
                 continue
             stands = self.now.get(BranchName(zone, chosen.branch))
-            if stands is not None and stands.serial is not None and not _is_above(stands.serial, had[1]):
+            if stands is not None and stands.serial is not None and not is_ahead(stands.serial, had[1]):
                 yield _told(zone, stands, *had)
 
     def kept(self, past: Past, terms: Terms) -> Mapping[str, tuple[str, int]]:
@@ -117,7 +129,7 @@ class _Refs:
             return above
         branch = BranchName(zone, before.branch)
         ref = self.now.get(branch) or next(iter(self._refs.publications(branch)), None)
-        if ref is None or ref.serial is None or (above is not None and not _is_above(ref.serial, above[1])):
+        if ref is None or ref.serial is None or (above is not None and not is_ahead(ref.serial, above[1])):
             return above
         return before.branch, ref.serial
 
@@ -131,15 +143,18 @@ def _terms(past: Past) -> Terms:
     )
 
 
-def _is_above(serial: int, other: int) -> bool:
-    return 0 < (serial - other) % 2**32 < 2**31
-
-
 def _told(zone: str, stands: Ref, branch: str, serial: int) -> str:
     name, other = zone_name(zone).to_text(omit_final_dot=True), stands.branch.branch
-    reset = shlex.join(("xferzone", "reset", "-b", branch, zone, other))
     return (
         f"{name} cannot be served from {other}, which has serial {stands.serial}: {serial} was served, from {branch}. "
+        + remedy(zone, other, branch, serial)
+    )
+
+
+def remedy(zone: str, other: str, branch: str, serial: int) -> str:
+    """What to do where the branch `other` has a serial that is not above the one that was served from `branch`."""
+    reset = shlex.join(("xferzone", "reset", "-b", branch, zone, other))
+    return (
         f"Merge {other} into {branch} (`fossil merge` in a check-out), or bring it there whole with `{reset}`, and "
         f"serve {branch}; or give the SOA of {other} a serial above {serial}"
     )

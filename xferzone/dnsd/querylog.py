@@ -1,18 +1,19 @@
 """The query log: one of so many questions in a line of the log, to see who asks for what.
 
     query client=192.0.2.0/24 protocol=udp name=www.example.com. type=A rcode=NOERROR size=49 us=21.4 zone=example.com.
-          canary=False left_out=0
+          key=none canary=False left_out=0
 
 A client is told as its network, for names and addresses together say a lot about people. `us` is the time that the
-answer took to be made. At most LINES a second are written; `left_out` are those before a line that were due, too. With
-[log] format = "json" each line is an object with these fields.
+answer took to be made, of a transfer until its end; `key` is the TSIG key that signed the question. At most LINES a
+second are written; `left_out` are those before a line that were due, too. With [log] format = "json" each line is an
+object with these fields.
 """
 
 import ipaddress
 import logging
 import time
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import dns.exception
 import dns.name
@@ -26,11 +27,26 @@ LINES: Final = 100  # a second, of one process; ours: 20 kB/s
 
 _QUESTION: Final = 12  # where it begins
 _LINE: Final = (
-    "query client=%s protocol=%s name=%s type=%s rcode=%s size=%d us=%.1f zone=%s canary=%s left_out=%d"
+    "query client=%s protocol=%s name=%s type=%s rcode=%s size=%d us=%.1f zone=%s key=%s canary=%s "
+    "left_out=%d"
 )
 _log = logging.getLogger(__name__)
 
 _Client = TypeVar("_Client")
+
+
+class About(NamedTuple):
+    """What is said of an answer: whose it is, how long it took, how long it is; the rest is as in the line."""
+
+    client: bytes  # an address of 4 or 16 octets; empty: it is gone
+    us: float
+    size: int
+    is_canary: bool = False
+    key: bytes = b""  # in wire form; empty: none
+
+
+def _answered_here(_client: object) -> bool:
+    return False
 
 
 class QueryLog:
@@ -57,35 +73,50 @@ class QueryLog:
             return True
         return False
 
+    def is_due(self) -> bool:
+        """Whether the next message is to be logged by `note`: to be asked once for each."""
+        if not self._each:
+            return False
+        self._until -= 1
+        if self._until > 0:
+            return False
+        self._until = self._each
+        return True
+
     def logged(
-        self, respond: Callable[[bytes, _Client], bytes | None], address: Callable[[_Client], bytes]
+        self,
+        respond: Callable[[bytes, _Client], bytes | None],
+        address: Callable[[_Client], bytes],
+        is_elsewhere: Callable[[_Client], bool] = _answered_here,
     ) -> Callable[[bytes, _Client], bytes | None]:
-        """`respond`, and each message whose turn it is in the log."""
+        """`respond`, and each message whose turn it is in the log, or the next, if another process answers it."""
 
         def answered(message: bytes, client: _Client) -> bytes | None:
-            self._until -= 1
-            if self._until > 0:
+            if not self.is_due():
                 return respond(message, client)
-            self._until = self._each
             begin, routed = time.perf_counter_ns(), self._zones.routed[1]
             answer = respond(message, client)
             us = (time.perf_counter_ns() - begin) / 1000
-            self._log(message, answer, address(client), us, self._zones.routed[1] > routed)
+            if answer is None and is_elsewhere(client):
+                self._until = 1
+                return None
+            size, is_canary = len(answer or b""), self._zones.routed[1] > routed
+            self.note(message, answer, About(address(client), us, size, is_canary))
             return answer
 
         return answered
 
-    # many: a message, its answer, and what is said of them
-    def _log(self, message: bytes, answer: bytes | None, client: bytes, us: float, is_canary: bool) -> None:
+    def note(self, message: bytes, answer: bytes | None, about: About) -> None:
+        """Log a message and the first message of its answer; None: there is none."""
         if not self._left:
             self._left_out += 1
             return
         self._left -= 1
         name, rdtype, zone = self._asked(message)
         rcode = "none" if answer is None else dns.rcode.to_text(dns.rcode.Rcode(answer[3] & 15))
-        size = 0 if answer is None else len(answer)
-        asked = (_network(client), self._protocol, name, rdtype, rcode, size, us, zone, is_canary)
-        _log.info(_LINE, *asked, self._left_out)
+        asked = (_network(about.client), self._protocol, name, rdtype, rcode, about.size, about.us, zone)
+        key = dns.name.from_wire(about.key, 0)[0].to_text(omit_final_dot=True) if about.key else "none"
+        _log.info(_LINE, *asked, key, about.is_canary, self._left_out)
         self._left_out = 0
 
     def _asked(self, message: bytes) -> tuple[str, str, str]:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
-from xferzone.dnsd.following import ServedZones
+from xferzone.dnsd.following import LiveZones
 from xferzone.nameserver.respond import failure
 
 QUIET: Final = 1.0  # seconds between two complaints
@@ -27,7 +27,7 @@ _Client = TypeVar("_Client")
 class Service(Generic[_Client]):
     """Answers of a process that never raise."""
 
-    def __init__(self, zones: ServedZones, respond: Callable[[bytes, _Client], bytes | None]) -> None:
+    def __init__(self, zones: LiveZones, respond: Callable[[bytes, _Client], bytes | None]) -> None:
         self._zones = zones
         self._respond = respond
         self._untold = 0  # complaints since the last one that was logged

@@ -1,22 +1,23 @@
 """Questions as they are meant, and their answers as they are sent: with or without a signature.
 
-unsigned        as it came
-signed          verified by the keys that the terms have; then the message without its signature
-badly signed    NOTAUTH, with the reason beside it
+    unsigned        as it came
+    signed          verified by the keys that the terms have; then the message without its signature
+    badly signed    NOTAUTH, with the reason beside it
+
+    an answer that its signature makes too long    the question, OPT and TSIG, with TC and NOERROR
+
+Source: RFC 8945 5.2, 5.3; RFC 6891 7 (what is truncated has OPT, too).
 """
 
 import struct
 import time
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from xferzone.nameserver import tsig
 from xferzone.nameserver import wire as dns
 from xferzone.nameserver.tsig import BadSignature, Key, Signer
 from xferzone.nameserver.wire import Query
-from xferzone.zone.compression import name_end
-
-_TC: Final = dns.TC >> 8  # in the third byte of a message
 
 
 class Asked(NamedTuple):
@@ -35,6 +36,11 @@ class Asked(NamedTuple):
         """The name of the key that signed it; empty: none did."""
         return b"" if self.signer is None else self.signer.key.name
 
+    @property
+    def is_signed(self) -> bool:
+        """Whether it came with a signature, good or not."""
+        return self.signer is not None or self.refused is not None
+
 
 def asked(wire: bytes, keys: Mapping[bytes, Key]) -> Asked:
     """What a message asks; without `query`: it deserves no answer."""
@@ -52,14 +58,15 @@ def asked(wire: bytes, keys: Mapping[bytes, Key]) -> Asked:
     if isinstance(made, BadSignature):
         says = dns.error(query._replace(tsig=b""), dns.NOTAUTH)
         return Asked(wire, query, refused=(made, tsig.answered(made, says, now)))
-    return Asked(found.message, dns.parse(found.message), made)
+    message = wire[:2] + found.message[2:]  # which answers have the id of
+    return Asked(message, dns.parse(message), made)
 
 
-def signed(message: bytes, signer: Signer | None, limit: int = dns.LARGEST_SIZE) -> bytes:
+def signed(message: bytes, asked: Asked, limit: int = dns.LARGEST_SIZE) -> bytes:
     """The answer as it is sent, in at most `limit` bytes: with TC and no records if its signature would not fit."""
-    if signer is None:
+    if asked.signer is None:
         return message
-    if len(message) + signer.room > limit:
-        end = name_end(message, 12) + 4
-        message = bytes((*message[:2], message[2] | _TC, message[3])) + b"\0\1\0\0\0\0\0\0" + message[12:end]
-    return signer.sign(message, int(time.time()))
+    if len(message) + asked.signer.room > limit:
+        assert asked.query is not None
+        message = dns.truncated(asked.query, dns.NOERROR, int.from_bytes(message[2:4]) & dns.AA)
+    return asked.signer.sign(message, int(time.time()))

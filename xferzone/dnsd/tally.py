@@ -74,13 +74,16 @@ class Tally:
         self._left = EXACT
         self._counters.beat(self._role, zones)
 
-    def counting(self, respond: Respond) -> Respond:
-        """`respond`, and each message counted."""
+    def counting(
+        self, respond: Respond, is_elsewhere: Callable[[int], bool] = lambda _slot: False
+    ) -> Respond:
+        """`respond`, and each message counted, unless another process answers it."""
         count = self.count
 
         def counted(message: bytes, slot: int) -> bytes | None:
             answer = respond(message, slot)
-            count(message, answer, 1)
+            if answer is not None or not is_elsewhere(slot):
+                count(message, answer, 1)
             return answer
 
         return counted

@@ -19,7 +19,10 @@ from xferzone.nameserver.cache import OWN_SIZE
 from xferzone.nameserver.offers import Offers
 from xferzone.nameserver.siphash import KEY_SIZE
 from xferzone.nameserver.tsig import Key as Key  # others take it from here
+from xferzone.refs import serving
 from xferzone.refs.branch import DEFAULT_BRANCH
+from xferzone.refs.serving import Rule
+from xferzone.zone import patterns
 from xferzone.zone.index import Index
 
 
@@ -116,7 +119,8 @@ class Options:
 class Terms:
     """All of it. `only`: zone ids to serve, None: all. `zones`: pattern of zone ids, terms; the first match wins.
 
-    `pins` (pinned.py): by zone id; a zone whose terms have `at` and that is not there is not served.
+    `pins` (pinned.py): by zone id; a zone whose terms have `at` and that is not there is not served. `above`
+    (onward.py): by id of zones whose branch may come later: the branch and the serial that were served before.
     `parts` (parts.py): where processes share compiled zone files; None: each has its own. `kept`: bytes of
     answers that each keeps for names that zones have.
     """
@@ -126,15 +130,13 @@ class Terms:
     keys: Mapping[bytes, Key] = field(default_factory=dict)
     options: Options = Options()
     pins: Mapping[str, Pin] = field(default_factory=dict)
+    above: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     parts: Path | None = None
     kept: int = OWN_SIZE
     _first: Mapping[str, int] = field(init=False, repr=False, compare=False)  # place of a pattern in `zones`
 
     def __post_init__(self) -> None:
-        first: dict[str, int] = {}
-        for place, (pattern, _) in enumerate(self.zones):
-            first.setdefault(pattern, place)
-        object.__setattr__(self, "_first", first)
+        object.__setattr__(self, "_first", patterns.firsts(pattern for pattern, _ in self.zones))
 
     def for_answerers(self, number: int, secret: bytes) -> "Terms":
         """These for each of so many: its share of the rate and of the memory for answers.
@@ -160,20 +162,20 @@ class Terms:
         return _PLAIN if place is None else self.zones[place][1]
 
     def place(self, zone: str) -> int | None:
-        """Where in `zones` the first pattern stands that matches a zone id, or all that a pattern does. None: nowhere.
-
-        It takes a look for each label, whatever the number of patterns.
+        """Where in `zones` the first pattern stands that matches a zone id, or all that a pattern does. None: there is
+        none.
         """
-        first = self._first
-        places = [first[zone]] if zone in first else []
-        if "*" in first:
-            places.append(first["*"])
-        below = zone.partition(".")[2]
-        while below:
-            if (place := first.get(f"*.{below}")) is not None:
-                places.append(place)
-            below = below.partition(".")[2]
-        return min(places, default=None)
+        return patterns.place(self._first, zone)
+
+    def rules(self) -> tuple[Rule, ...]:
+        """What is served of zones as a group has it, one for each of `zones`."""
+        return tuple(Rule(pattern, each.branch, _shared(each.canary)) for pattern, each in self.zones)
+
+
+def _shared(canary: Canary | None) -> serving.Canary | None:
+    if canary is None:
+        return None
+    return serving.Canary(canary.branch, canary.hundredths, canary.salt.decode())
 
 
 #: All zones, each from its main branch; no transfers, nobody told, no bounds.

@@ -4,7 +4,7 @@
         AXFR    its frames are copied, statement by statement
         IXFR    of its serial or ahead of it: the SOA alone
                 its version is on the line, and at most half of the zone has changed since: SOA, old SOA, what went,
-                SOA, what came, SOA (condensed.py, in a thread)
+                SOA, what came, SOA (condensed.py, in a thread; or foreseen.py had it compared before)
                 else as AXFR
     ─> messages of 16 kB, one after the other, each a turn of the event loop
 
@@ -22,6 +22,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import Final, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -30,7 +31,7 @@ import dns.name
 from xferzone.dnsd import access, condensed
 from xferzone.dnsd.access import Refusals
 from xferzone.dnsd.condensed import Changes
-from xferzone.dnsd.following import ServedZones
+from xferzone.dnsd.following import LiveZones
 from xferzone.dnsd.signing import Asked
 from xferzone.errors import NotFound, NotReady, XferzoneError
 from xferzone.nameserver import stream
@@ -38,17 +39,21 @@ from xferzone.nameserver import wire as dns_wire
 from xferzone.nameserver.edns import extended_error
 from xferzone.nameserver.generations import Generations
 from xferzone.nameserver.wire import Query
+from xferzone.refs import line
 from xferzone.refs.served import ServedZone, State, expanded
 from xferzone.store import Store
 from xferzone.zone import index
 from xferzone.zone.index import Index, Row, RRset
+from xferzone.zone.serial import is_ahead
 from xferzone.zonefile.names import zone_id
 from xferzone.zonefile.rdtypes import AXFR, IXFR, SOA
 
 MAX_TRANSFERS: Final = 8  # at once; BIND's transfers-out is 10
 MAX_PER_CLIENT: Final = 4
+LONGEST_S: Final = 7_200.0  # seconds of one; BIND's max-transfer-time-out
 PATIENCE: Final = 30.0  # seconds that one waits for its turn
 MAX_PASSES: Final = 100  # of copying, while the zone moves on
+REMEMBERED: Final = 1_000  # zones of which it is known what was given away last
 KEPT_SIZE: Final = 32 * 1024 * 1024  # bytes of differences that are kept for who asks next
 _OVERHEAD: Final = 500  # bytes of one beside its records
 _STEP: Final = 16  # frames copied in one turn of the event loop, some 2 ms
@@ -80,16 +85,20 @@ class _Version(NamedTuple):
 class Transfers:
     """The transfers of a process."""
 
-    def __init__(self, zones: ServedZones, refusals: Refusals) -> None:
+    def __init__(self, zones: LiveZones, refusals: Refusals) -> None:
         self._zones = zones
         self._refusals = refusals
+        self.is_retired = False  # those under way go on, and no other begins
         self._turn = asyncio.Semaphore(MAX_TRANSFERS)
         self._busy: Counter[bytes] = Counter()  # transfers by client
         self._freed = asyncio.Condition()
-        self._kept: Generations[Changes] = Generations(KEPT_SIZE)
+        self._kept: Generations[tuple[Changes | None]] = Generations(KEPT_SIZE)
+        self._given: dict[str, int] = {}  # serials that were given away last, by zone; the latest at the end
         self._soas: dict[str, tuple[ServedZone, RRset]] = {}  # of each zone asked for, the last
+        # One thread: more would take turns with the event loop, and be no sooner done.
+        self._comparing = asyncio.Lock()
         self._making: dict[bytes, asyncio.Future[Changes | None]] = {}
-        self._frames: WeakValueDictionary[int, _Frame] = WeakValueDictionary()
+        self._frames: WeakValueDictionary[tuple[str, int], _Frame] = WeakValueDictionary()
 
     def concerns(self, query: Query | None) -> bool:
         """Whether the question is one for a transfer of a zone that is served."""
@@ -106,7 +115,9 @@ class Transfers:
         """Whether the client of that address may have what it asks for; if not, the log is told."""
         assert asked.query is not None
         zone = zone_of(asked.query.name)
-        rule = access.refusal(self._zones.terms, zone, self._zones.repository.role(), client, asked.key)
+        rule = access.refusal(
+            self._zones.terms, zone, self._zones.of(zone).repository.role(), client, asked.key
+        )
         if rule:
             what = "ixfr" if asked.query.rdtype == IXFR else "axfr"
             self._refusals.tell(what, client, asked.key, zone, rule)
@@ -116,17 +127,38 @@ class Transfers:
         """Send the transfer that the client asks for, and may have.
 
         Raises:
+            NotAnyMore: another agent does, on other terms perhaps; nothing was sent.
             OSError, TimeoutError: by `send`.
         """
         query = asked.query
         assert query is not None
         try:
             async with self._turn_of(client[:8]):
+                if self.is_retired:
+                    raise NotAnyMore
                 await self._send(asked, query, client, send)
         except _NoTurn:
             rule = f"at most {MAX_PER_CLIENT} transfers of a client, {MAX_TRANSFERS} in all"
             self._refusals.tell("transfer", client, asked.key, zone_of(query.name), rule)
             await send(dns_wire.error(query, dns_wire.REFUSED))
+
+    def last_given(self, zone: str) -> int | None:
+        """The serial of the version of that zone that was given away last, as far as it is remembered."""
+        return self._given.get(zone)
+
+    async def foresee(self, zone: str) -> None:
+        """Find out what an IXFR of the zone that is likely to come will hold.
+
+        Raises:
+            NotFound, NotReady: as `_copied`.
+            Exception: of any kind that the database has.
+        """
+        tip, before = self._tip(zone), self._given.get(zone)
+        self._soa(tip)
+        if before is None:
+            before = await asyncio.to_thread(_serial_before, self._zones.of(zone).store, tip)
+        if before is not None and is_ahead(tip.serial, before):
+            await self._changes(zone, before, tip)
 
     async def _send(self, asked: Asked, query: Query, client: bytes, send: Send) -> None:
         zone, began = zone_of(query.name), time.monotonic()
@@ -142,20 +174,29 @@ class Transfers:
             await send(dns_wire.error(query, dns_wire.FORMERR))
             return
         reserved = 0 if asked.signer is None else asked.signer.room
-        size = 0
-        for message in stream.messages(query, rows, reserved):
-            await send(message)
-            size += len(message)
-        _log.info(
-            "dns transfer form=%s zone=%s client=%s key=%s serial=%d bytes=%d seconds=%.3f",
-            form,
-            zone,
-            access.shown_client(client),
-            access.shown_name(asked.key) if asked.key else "none",
-            serial,
-            size,
-            time.monotonic() - began,
-        )
+        size, outcome = 0, "outcome=ended "  # before it was whole
+        try:
+            async with asyncio.timeout(LONGEST_S):
+                for message in stream.messages(query, rows, reserved):
+                    await send(message)
+                    size += len(message)
+            outcome = ""
+        finally:
+            _log.info(
+                "dns transfer %sform=%s zone=%s client=%s key=%s serial=%d bytes=%d seconds=%.3f",
+                outcome,
+                form,
+                zone,
+                access.shown_client(client),
+                access.shown_name(asked.key) if asked.key else "none",
+                serial,
+                size,
+                time.monotonic() - began,
+            )
+        self._given.pop(zone, None)
+        self._given[zone] = serial
+        if len(self._given) > REMEMBERED:
+            del self._given[next(iter(self._given))]
 
     async def _wanted(self, asked: Asked, query: Query, zone: str) -> tuple[str, int, Iterable[Row]]:
         """The form of the answer, the served serial, and what is to be sent. Raises as `asked_serial` and `_copied`."""
@@ -163,7 +204,7 @@ class Transfers:
         if query.rdtype == IXFR:
             before = stream.asked_serial(asked.message)
             soa = self._soa(tip)
-            if not 0 < (tip.serial - before) % 2**32 < 2**31:
+            if not is_ahead(tip.serial, before):
                 return "soa", tip.serial, [(b"", *soa)]
             found = await self._changes(zone, before, tip)
             if found is not None:
@@ -185,7 +226,7 @@ class Transfers:
         kept = self._soas.get(tip.branch.zone)
         if kept is not None and kept[0] == tip:
             return kept[1]
-        first = Index(expanded(self._frame(tip.numbers[0]).content))
+        first = Index(expanded(self._frame(tip.branch.zone, tip.numbers[0]).content))
         text = index.rrset(first.find(b"") or index.EMPTY, SOA)
         if text is None:
             raise XferzoneError("the compiled files of a zone hold no SOA: run `xferzone rebuild`")
@@ -198,18 +239,21 @@ class Transfers:
         key = struct.pack(">L", before) + bytes.fromhex(tip.checkin) + zone.encode()
         kept = self._kept.young.get(key) or self._kept.old.get(key)
         if kept is not None:
-            return kept
+            return kept[0]
         making = self._making.get(key)
         if making is None:
-            store = self._zones.store
-            making = asyncio.ensure_future(asyncio.to_thread(_compared, store, zone, before, tip))
+            making = asyncio.ensure_future(self._compare(zone, before, tip))
             self._making[key] = making
             making.add_done_callback(lambda _: self._making.pop(key))
         found = await asyncio.shield(making)
-        if found is not None and self._kept.young.get(key) is None:
-            self._kept.put(key, found, found.size + _OVERHEAD)
+        if self._kept.young.get(key) is None:
+            self._kept.put(key, (found,), (0 if found is None else found.size) + _OVERHEAD)
             self._kept.free()
         return found
+
+    async def _compare(self, zone: str, before: int, tip: ServedZone) -> Changes | None:
+        async with self._comparing:
+            return await asyncio.to_thread(_compared, self._zones.of(zone).store, zone, before, tip)
 
     async def _copied(self, zone: str) -> _Version:
         """The version that is served of a zone.
@@ -222,7 +266,7 @@ class Transfers:
             tip = self._tip(zone)
             try:
                 for at, number in enumerate(tip.numbers):
-                    kept[number] = self._frame(number)
+                    kept[number] = self._frame(zone, number)
                     if at % _STEP == _STEP - 1:
                         await asyncio.sleep(0)
             except NotFound:  # it moved on
@@ -230,10 +274,12 @@ class Transfers:
             return _Version(tip, [kept[number] for number in tip.numbers])
         raise XferzoneError(f"zone {zone} has moved on whenever it was copied")
 
-    def _frame(self, number: int) -> _Frame:
-        found = self._frames.get(number)
+    def _frame(self, zone: str, number: int) -> _Frame:
+        zones = self._zones.of(zone)
+        key = zones.name, number
+        found = self._frames.get(key)
         if found is None:
-            found = self._frames[number] = _Frame(self._zones.repository.frame(number))
+            found = self._frames[key] = _Frame(zones.repository.frame(number))
         return found
 
     @asynccontextmanager
@@ -264,10 +310,15 @@ class Transfers:
                 self._freed.notify_all()
 
 
+class NotAnyMore(Exception):
+    """This process begins no transfer any more."""
+
+
 class _NoTurn(Exception):
     """There was no turn in time."""
 
 
+@lru_cache(maxsize=1_000)
 def zone_of(name: bytes) -> str:
     """The id of the zone of that name, which is served."""
     return zone_id(dns.name.from_wire(name, 0)[0])
@@ -278,6 +329,11 @@ def _compared(store: Store, zone: str, before: int, tip: ServedZone) -> Changes 
         found = condensed.changes(reader, zone, before, tip)
         is_much = found is not None and 2 * found.records > condensed.records_of(reader, tip)
         return None if is_much else found
+
+
+def _serial_before(store: Store, tip: ServedZone) -> int | None:
+    with store.reader() as reader:
+        return line.serial_before(reader, tip.branch.zone, tip.checkin)
 
 
 def _condensed(soa: RRset, before: int, found: Changes) -> Iterator[Row]:

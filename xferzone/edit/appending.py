@@ -15,7 +15,7 @@ from typing import Final
 from xferzone.artifacts import CheckIn, Control, FileCard, Tag
 from xferzone.errors import DatedAhead, RefConflict, Refused
 from xferzone.hashing import ArtifactId, short
-from xferzone.publish import served
+from xferzone.publish import joint, served
 from xferzone.publish.pending import ALLOWED_STEP_MS, MAX_AHEAD_MS, MAX_PUSHED_AHEAD_MS, is_ahead
 from xferzone.publish.plan import Liberties
 from xferzone.publish.publish import publish
@@ -30,11 +30,13 @@ ORDINARY_STEP_MS: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who commits, when (milliseconds since 1970), and whether on what is dated too far ahead of that."""
+    """Who commits, when (milliseconds since 1970), whether on what is dated too far ahead of that, and whether on
+    several branches at once."""
 
     login: str
     now_ms: int
     allow_older: bool = False
+    is_joint: bool = False
 
     @property
     def occasion(self) -> Occasion:
@@ -116,7 +118,7 @@ class Appending:
             user=self._author.login,
             files=tuple(cards),
             parents=() if parent is None else (parent,),
-            tags=self._branch_tags(parent),
+            tags=self._branch_tags(parent) + (joint.own_tag(self._writer) if self._author.is_joint else ()),
         )
 
     def _date_after(self, parent: ArtifactId) -> int:

@@ -3,6 +3,8 @@
 answer(store, body, terms) -> Reply            the server's half: one request, one reply
 sync(store, transport, options) -> Outcome     rounds with a peer until nothing is left to say; then refs follow
 clone(path, transport, options) -> Outcome     the same, into a new file
+sync_unversioned(store, transport, options) -> Outcome   rounds for unversioned files alone
+sync_configuration(store, transport, areas, options) -> Outcome   one for the project's configuration alone
 repair(store, transport, options) -> Repaired  fetches artifacts that are damaged here
 Follower(store, primaries, ...).pull, .run     a mirror: one pull from the first primary that answers, or for ever
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from xferzone.env import Env
     from xferzone.exchange.answer import Reply, Terms, answer
     from xferzone.exchange.clone import clone
+    from xferzone.exchange.configuration import sync_configuration
     from xferzone.exchange.known import known_remote
     from xferzone.exchange.mirror.follower import Follower
     from xferzone.exchange.mirror.following import Following, Pulled, Ways
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from xferzone.exchange.repair import Repaired, repair
     from xferzone.exchange.room import Room
     from xferzone.exchange.sync import sync
+    from xferzone.exchange.unversioned import sync_unversioned
     from xferzone.repository.make import make_mirror
     from xferzone.store.remotes import Remote
     from xferzone.sync.client.options import Account
@@ -58,6 +62,8 @@ _HOMES: Final = {
     "repair": "xferzone.exchange.repair",
     "standings": "xferzone.exchange.mirror.standing",
     "sync": "xferzone.exchange.sync",
+    "sync_configuration": "xferzone.exchange.configuration",
+    "sync_unversioned": "xferzone.exchange.unversioned",
 }
 
 __all__ = [
@@ -82,6 +88,8 @@ __all__ = [
     "repair",
     "standings",
     "sync",
+    "sync_configuration",
+    "sync_unversioned",
 ]
 
 

@@ -11,7 +11,7 @@ Source: Fossil 2.21, src/http.c http_exchange(), src/xfer.c page_xfer().
 """
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from io import SEEK_END
 from traceback import clear_frames
@@ -19,21 +19,20 @@ from typing import IO, Final, NamedTuple
 
 from xferzone.cards.body import COMPRESSED, DEBUG, UNCOMPRESSED, expand_body, stated_size, write_body
 from xferzone.env import SYSTEM, Env
-from xferzone.errors import FULL, Busy, NoRoom, NotReady, PeerError, ReadOnly, Replaced, XferzoneError
+from xferzone.errors import FULL, Away, Busy, NoRoom, NotReady, PeerError, ReadOnly, Replaced, XferzoneError
 from xferzone.exchange import entrance
 from xferzone.exchange.entrance import MAX_ASKING, MAX_STRANGER_WIRE, Opening
-from xferzone.exchange.publishing import FIRST_S, REQUEST_S, Later, published_part, rechained
+from xferzone.exchange.group.deciding import Group, Groups
+from xferzone.exchange.publishing import Later
+from xferzone.exchange.pushed import Push
 from xferzone.exchange.room import SMALL, Room
 from xferzone.exchange.said import BUSY, EMPTY, FAILED, NO_ROOM, REPLACED
 from xferzone.exchange.slots import Guest
 from xferzone.faults import Faults, fails, fault
 from xferzone.observer import Answered, Asked, Observer, Silent
-from xferzone.publish import kept_waiting, served
-from xferzone.publish.ahead import Ahead
 from xferzone.publish.policy import Policy
-from xferzone.publish.publish import Published
-from xferzone.refs import Door, LocalRefs, Occasion
-from xferzone.store import Reader, Store, Writer
+from xferzone.refs import LocalRefs
+from xferzone.store import Reader, Store
 from xferzone.store.walnote import ForeignLog
 from xferzone.sync.server import reply as server_reply
 from xferzone.sync.server.budget import Budget, TooLarge
@@ -73,6 +72,7 @@ class Terms:
         remote: the address that the request came from, for the observer.
         guest: this one request, among those that the room lets in; None: it competes with no other.
         later: publishes what a request leaves since its sender comes again; None: each request publishes all of it.
+        groups: knows the group of a repository that is a member; None: it is none.
     """
 
     budget: Budget = field(default_factory=Budget)
@@ -83,6 +83,7 @@ class Terms:
     remote: str = ""
     guest: Guest | None = None
     later: Later | None = None
+    groups: Groups | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ def most_octets(store: Store, body: Body) -> int:
     body.octets.seek(0, SEEK_END)
     if not rights.any:
         return MAX_STRANGER_WIRE
-    return MAX_WIRE if rights.write else MAX_ASKING
+    return MAX_WIRE if rights.brings else MAX_ASKING
 
 
 def refusal(exc: Exception, content_type: str, came: int, terms: Terms) -> Reply:
@@ -139,6 +140,7 @@ class _Answering:
         self._began = terms.env.monotonic()
         self._context: object = None
         self._is_told = self._is_over = False  # the observer knows of the request, and of its end
+        self._held = contextlib.ExitStack()  # the room, until the reply is made or the network is waited for
 
     def of(self, store: Store) -> Reply:
         try:
@@ -173,11 +175,11 @@ class _Answering:
         if self._came > MAX_WIRE:
             raise PeerError(f"a request of over {MAX_WIRE} bytes: send less at a time")
         fault(self._terms.faults, "server.asked", 0.03)
-        opening = entrance.opening_of(store, self._body)
+        opening = entrance.opening_of(store, self._body, self._terms.env)
         claim = opening.claim
         if not claim.rights.any:
-            return self._for_stranger(store, claim)
-        limit = MAX_BODY if claim.rights.write else MAX_ASKING
+            return self._for_stranger(store, opening)
+        limit = MAX_BODY if claim.rights.brings else MAX_ASKING
         if self._came > limit:
             raise PeerError(
                 f"a request of over {limit} bytes from a sender without the right to write: send less at a time"
@@ -191,18 +193,23 @@ class _Answering:
                 if not entrance.holds(claim, self._body, limit):
                     return self._login_failed(claim)
             self._know(claim)
-        with self._terms.room.alone(self._guest, size):
-            return self._round(store, opening, self._terms.budget)
+        is_push = size > SMALL and claim.rights.brings
+        if is_push and (group := self._group(store)) is not None:
+            self._check(group)  # whoever waits for it holds no room
+        with self._held:
+            self._held.enter_context(self._terms.room.alone(self._guest, size))
+            return self._round(store, opening, self._terms.budget, is_checked=is_push)
 
     def _know(self, claim: Claim) -> None:
         """Note that the claim holds: the sender is a stranger no longer."""
         if claim.secret is not None:
             self._guest.know()
 
-    def _for_stranger(self, store: Store, claim: Claim) -> "_Made":
+    def _for_stranger(self, store: Store, opening: Opening) -> "_Made":
         """The reply to one who has no rights here, or says to be somebody who is not known here."""
+        claim = opening.claim
         text, is_cut = entrance.stranger_text(self._body)
-        request = Request(text)
+        request = Request(text, opening.request)
         self._tell(request)
         if not (is_cut and claim.secret is None) and not claim.is_true_of(request):
             return self._login_failed(claim)
@@ -219,6 +226,8 @@ class _Answering:
     def _refusal(self, exc: Exception) -> "_Made":
         if isinstance(exc, PeerError):
             reply = server_reply.failure("refused", str(exc))
+        elif isinstance(exc, Away):
+            reply = server_reply.failure("busy", str(exc))
         elif isinstance(exc, OSError) and exc.errno in FULL:
             reply = server_reply.failure(*_ANSWERS[NoRoom])
         else:
@@ -227,9 +236,9 @@ class _Answering:
             )
         return self._written(reply, exc)
 
-    def _round(self, store: Store, opening: Opening, budget: Budget) -> "_Made":
+    def _round(self, store: Store, opening: Opening, budget: Budget, *, is_checked: bool = False) -> "_Made":
         room, guest, claim, rights = self._terms.room, self._guest, opening.claim, opening.claim.rights
-        limit = MAX_BODY if rights.write else MAX_ASKING
+        limit = MAX_BODY if rights.brings else MAX_ASKING
         with room.file() as expanded:
             as_it_came = expand_body(self._body, expanded, limit=limit)
             request = Request(self._body.octets if as_it_came else expanded, opening.request)
@@ -238,8 +247,13 @@ class _Answering:
                 return self._login_failed(claim)
             self._know(claim)
             if may_write(request, rights):
-                with self._terms.later.put_off() if self._terms.later else contextlib.nullcontext():
-                    round_, notices = self._taken_in(store, request, rights, budget)
+                group = self._group(store)
+                if group is not None and not is_checked and request.has_files():
+                    self._check(group)  # what was brought before is decided about all the same
+                push = Push(rights.login, self._terms, group, self._away, self._seconds)
+                round_, notices = push.taken_in(
+                    store, lambda writer: Round(writer, request, self._round_terms(writer, rights, budget))
+                )
             else:
                 round_, notices = None, []
             if fails(self._terms.faults, "server.crowded", 0.03):
@@ -261,62 +275,37 @@ class _Answering:
             raise
         return made
 
-    def _taken_in(
-        self, store: Store, request: Request, rights: Rights, budget: Budget
-    ) -> tuple[Round, list[str]]:
-        """The round and its notices: what the request brought is committed, and published or left to `Later`."""
-        later, ahead = self._terms.later, Ahead()
-        with store.writer(in_parts=True) as writer:
-            writer.rechains_later = later is not None
-            round_ = Round(writer, request, self._round_terms(writer, rights, budget))
-            round_.receive()
-            writer.fault("server.received", 0.1)
-            if round_.pushed:
-                round_.choose()
-            writer.fault("server.chosen", 0.1)
-            comes_again = round_.comes_again
-            is_left = later is not None and comes_again
-            is_rechained = not is_left and rechained(writer)
-            is_last = round_.received > 0 and not comes_again
-            if round_.pushed and not is_left:
-                writer.give_way()
-                part = self._published(writer, round_, rights, ahead, is_last=is_last)
-                writer.fault("server.published", 0.1)
-            else:
-                part = Published([], is_all=True)
-        # Whoever pushed to the branch on which something came last is told what becomes of it.
-        notices, first = part.notices, ahead.zone
-        fault(self._terms.faults, "server.taken-in", 0.1)
-        while not part.is_all and (
-            later is None or self._seconds() < (REQUEST_S if first is None else FIRST_S)
-        ):
-            served.compile_wanted(store, ahead)
-            with store.writer(in_parts=True) as writer:
-                part = self._published(writer, round_, rights, ahead, is_last=is_last)
-            notices, first = [*part.notices, *notices], first if ahead.zone == first else None
-        if later is not None and not (is_rechained and part.is_all):
-            later.soon()
-        return round_, notices
-
     def _round_terms(self, reader: Reader, rights: Rights, budget: Budget) -> RoundTerms:
         refs = LocalRefs(reader)
         admit = Policy(reader, refs, rights.login).refusal
         is_new = refs.newest() == 0
-        return RoundTerms(rights, budget, admit, refs, sha1_of_all=is_new, zstd=self._body.takes_zstd)
+        return RoundTerms(
+            rights,
+            budget,
+            admit,
+            refs,
+            sha1_of_all=is_new,
+            zstd=self._body.takes_zstd,
+            now_ms=self._terms.env.clock_ms(),
+        )
 
-    def _published(
-        self, writer: Writer, round_: Round, rights: Rights, ahead: Ahead, *, is_last: bool
-    ) -> Published:
-        env = self._terms.env
-        with writer.together():
-            part = published_part(writer, Occasion(env.clock_ms(), rights.login, Door.PUSH), env, ahead)
-        if part.is_all and is_last:
-            kept = kept_waiting.told_to_pusher(writer, LocalRefs(writer), rights.login, round_.last_row)
-            part = part._replace(notices=[*part.notices, *kept])
-        if part.is_all and round_.has_all:
-            writer.make_clusters()
-            writer.fault("server.clusters", 0.05)
-        return part
+    def _group(self, store: Store) -> Group | None:
+        return None if self._terms.groups is None else self._terms.groups.of(store)
+
+    def _check(self, group: Group) -> None:
+        """Raise Away while the group cannot decide: nothing is kept then."""
+        with self._guest.away():
+            try:
+                group.check()
+            except Away as exc:
+                raise type(exc)(f"{exc}: nothing was kept; try again") from exc
+
+    @contextlib.contextmanager
+    def _away(self) -> Iterator[None]:
+        """Hold nothing that others may wait for, while the network is waited for."""
+        self._held.close()
+        with self._guest.away():
+            yield
 
     def _seconds(self) -> float:
         """How long the request has taken."""
@@ -357,6 +346,11 @@ class _Answering:
             cards=reply.cards,
             received=reply.received,
             sent=reply.sent,
+            uv_received=reply.files.received,
+            uv_sent=reply.files.sent,
+            uv_gimmes=reply.files.asked,
+            rows_received=reply.rows.received,
+            rows_sent=reply.rows.sent,
             size=size,
             seconds=self._seconds(),
             why=reply.why,

@@ -16,9 +16,11 @@ import hashlib
 from io import BytesIO
 from typing import Final, NamedTuple
 
+from xferzone.cards import Login, parse_cards
 from xferzone.cards.body import beginning, expand_to
 from xferzone.cards.coding import NotZstd
-from xferzone.errors import NotReady, PeerError
+from xferzone.env import SYSTEM, Env
+from xferzone.errors import MalformedCard, NotReady, PeerError
 from xferzone.store import Store
 from xferzone.sync.server.login import Claim, claimed
 from xferzone.sync.server.request import Request
@@ -42,17 +44,17 @@ class Opening(NamedTuple):
     request: Request
 
 
-def opening_of(store: Store, body: Body) -> Opening:
+def opening_of(store: Store, body: Body, env: Env = SYSTEM) -> Opening:
     """What a body opens with; only the beginning of `octets` need have come.
 
     Raises:
         NotReady: the repository is an empty mirror.
     """
-    opening = Request(beginning(body, MAX_STRANGER))
+    opening = Request(beginning(body, MAX_STRANGER), beside=_beside(body))
     with store.reader() as reader:
         if why := reader.emptiness:
             raise NotReady(why)
-        return Opening(claimed(reader, opening.login), opening)
+        return Opening(claimed(reader, opening.login, env.clock_ms), opening)
 
 
 def stranger_text(body: Body) -> tuple[bytes, bool]:
@@ -72,6 +74,16 @@ def stranger_text(body: Body) -> tuple[bytes, bool]:
     elif is_cut:
         text = text[: text.rfind(b"\n") + 1]
     return text, is_cut
+
+
+def _beside(body: Body) -> Login | None:
+    """The login card that came beside the body; None: none did that can be read."""
+    try:
+        card = next(parse_cards(body.login), None)
+    except MalformedCard:
+        return None
+    # Its nonce covers all of the body.
+    return Login(card.user, card.nonce, card.signature) if isinstance(card, Login) else None
 
 
 def holds(claim: Claim, body: Body, limit: int) -> bool:

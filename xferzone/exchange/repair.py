@@ -1,5 +1,6 @@
 """Artifacts that are damaged here, fetched anew from any repository of the project: they are known by their hash."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -50,7 +51,7 @@ def repair(
         if not left:
             break
         with store.reader() as reader:
-            wishes = options.for_session(pull=True, push=False)
+            wishes = dataclasses.replace(options, tables=False).for_session(pull=True, push=False)
             session = RepairSession(reader.project_code, wishes, left)
         running = Running(store, transport, session, options)
         with running.observed("repair"):

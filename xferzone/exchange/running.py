@@ -47,12 +47,12 @@ class Running:
         finally:
             observer.session_ended(self._context, replace(session.traffic))
 
-    def drive(self) -> None:
+    def drive(self, stages: driver.Stages | None = None) -> None:
         """Exchange rounds until nothing is left to say. Raises what driver.run raises."""
         options = self._options
         bounds = driver.Bounds(options.rounds, options.patience, options.cancelled)
         watch = driver.Watch(options.observer, self._context)
-        driver.run(self._store, self._transport, self._session, bounds, watch)
+        driver.run(self._store, self._transport, self._session, bounds, watch, stages)
 
     def outcome(self, followed: Followed) -> Outcome:
         """What it came to."""
@@ -73,10 +73,21 @@ class Running:
             is_denied=session.is_denied,
             denial=session.denial,
             absent=tuple(session.absent),
+            withheld=tuple(session.withheld),
             followed=followed,
             unsent=left,
             waiting=tuple(dict.fromkeys(waiting)),
             beaten=beaten,
+            uv_is_denied=session.unversioned.is_denied,
+            uv_absent=tuple(session.unversioned.absent),
+            uv_left_out=tuple(session.unversioned.left_out),
+            tables_are_denied=session.tables.is_denied,
+            tables_left_out=tuple(session.tables.left_out),
+            config_received=session.configuring.received,
+            config_sent=session.configuring.sent,
+            config_left_out=session.configuring.left_out,
+            locked=session.locking.held,
+            server_code=session.server_code,
         )
 
 

@@ -33,6 +33,10 @@ class Guest:
         """Note that its login holds."""
         self.is_known = True
 
+    def away(self) -> contextlib.AbstractContextManager[None]:
+        """Leave what it has to others while it waits for the network. Raises Busy where it does not get that back."""
+        return contextlib.nullcontext()
+
     def give_way(self) -> None:
         """Have it leave the line where it waits, and the next one at once."""
         self.gives_way = True

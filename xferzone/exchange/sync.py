@@ -17,6 +17,7 @@ from xferzone.store import Reader, Store, Writer, schema
 from xferzone.store.remotes import ORIGIN, Remote, put_remote
 from xferzone.sync.client.options import Known
 from xferzone.sync.client.session import ClientSession
+from xferzone.sync.meeting import role_told
 from xferzone.transport import Transport
 
 
@@ -26,9 +27,10 @@ def sync(store: Store, transport: Transport, options: Options | None = None) -> 
     Raises:
         PeerError: the peer cannot be reached, or breaks the protocol. What earlier rounds brought stays.
         Cancelled: `options.cancelled` said so; the same.
-        UsageError: the peer is the repository itself.
+        XferzoneError: the peer is the repository itself.
+        Refused: both decide where branches stand, as two primaries do. Nothing was taken or given.
     """
-    options = options or Options()
+    options = (options or Options()).within(transport)
     remote = options.remote or Remote("", transport.name)
     store = store.with_cache(options.cache).with_faults(options.faults)
     noted = Noted()
@@ -50,15 +52,21 @@ def _operation(options: Options) -> str:
 
 
 def _session(reader: Reader, remote: Remote, options: Options, noted: Noted) -> ClientSession:
-    # A primary counts nothing as unsent, and another name than origin leaves it so: no harm is done.
-    counts_unsent = reader.role != schema.PRIMARY and remote.name == ORIGIN
+    # A primary or a member counts nothing as unsent, and another name than origin leaves it so: no harm is done.
+    counts_unsent = reader.role not in schema.DECIDING and remote.name == ORIGIN
     known = Known(
-        epochs=remote.epochs,
+        epochs={} if options.accept_clobber else remote.epochs,
         cookie=remote.cookie,
         is_origin=remote.name == ORIGIN,
         own_epoch=LocalRefs(reader).epoch() if counts_unsent else None,
+        role=role_told(reader),
     )
-    wishes = options.for_session(pull=options.pull, push=options.push)
+    wishes = options.for_session(
+        pull=options.pull,
+        push=options.push,
+        gives_files=reader.role != schema.MIRROR,
+        client=reader.setting("server-code") or "",
+    )
     return ClientSession(reader.project_code, wishes, known, noted)
 
 
@@ -69,13 +77,16 @@ def _follow(
     followed = Followed()
     epochs, refs = remote.epochs, LocalRefs(writer)
     occasion = Occasion(options.env.clock_ms(), options.login, Door.PULL)
-    if session.pulls and remote.name != ORIGIN and writer.role != schema.PRIMARY:
-        # Where the refs of a clone stand is its origin's business alone (law 5).
+    is_elsewhere = remote.name != ORIGIN and writer.role != schema.PRIMARY
+    if session.pulls and (is_elsewhere or writer.role == schema.MEMBER):
+        # Where the refs of a clone stand is its origin's business alone, those of a member its group's (law 5).
         followed = Followed(notices=tuple(publish(writer, refs, occasion)))
     elif session.pulls:
         told = session.told.refs if session.told.is_ours else None
-        followed = follow(writer, refs, told, occasion, Compiling(options.compiler, noted))
-        if not followed.incomplete:
+        compiling = Compiling(options.compiler, noted)
+        followed = follow(writer, refs, told, occasion, compiling, accept_clobber=options.accept_clobber)
+        # A mirror is told again of what it does not follow, until people have accepted it.
+        if not followed.incomplete and not (writer.role == schema.MIRROR and followed.invalid):
             epochs = session.told.epochs
     writer.fault("client.followed", 0.1)
     if remote.name:

@@ -1,13 +1,24 @@
-"""Which check-in added each record of a zone, and who made that check-in."""
+"""Which check-in added each record of a zone, and who made that check-in.
 
+From a version to the one before it, record by record:
+
+    its file is there, too           it was there
+    its line is in another file      it was there, if that version was published and no line changes what others mean
+    else                             both versions are compared
+
+So few versions are parsed, however long the line is.
+"""
+
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from xferzone.hashing import ArtifactId
 from xferzone.history.diff import difference, lines_of
 from xferzone.history.log import edited, other_than
-from xferzone.history.revision import line
-from xferzone.store import Reader, symbols
+from xferzone.history.revision import placed_line
+from xferzone.store import Reader, schema, symbols
 from xferzone.store.brought import Bringer
+from xferzone.store.places import Placed
 from xferzone.zone.cut import zone_files
 from xferzone.zonefile.record import Record
 
@@ -35,8 +46,11 @@ def blame(reader: Reader, zone: str, tip: ArtifactId, owner: bytes | None) -> li
     open_lines = {one for one, record in lines.items() if owner is None or record.owner == owner}
     found: dict[bytes, _Origin] = {}
     newest = tip
-    for at in line(reader, tip):
-        if at == tip:
+    traces = _Traces(reader, zone, open_lines)
+    for placed in placed_line(reader, tip):
+        at = placed.id
+        if traces.lead_to(placed, open_lines) or at == tip:
+            newest = at
             continue
         came = open_lines.intersection(difference(reader, zone, at, newest).come)
         found |= dict.fromkeys(came, _blamed(reader, newest))
@@ -46,6 +60,41 @@ def blame(reader: Reader, zone: str, tip: ArtifactId, owner: bytes | None) -> li
             break
     found |= dict.fromkeys(open_lines, _blamed(reader, newest))
     return [Blame(record, *found[one]) for one, record in lines.items() if one in found]
+
+
+class _Traces:
+    """Where the lines of records are, in the version that was looked at last."""
+
+    def __init__(self, reader: Reader, zone: str, lines: Collection[bytes]) -> None:
+        self._reader, self._zone = reader, zone
+        self._files: dict[bytes, ArtifactId] = {}
+        self._missing = {*lines}
+
+    def lead_to(self, placed: Placed, lines: Collection[bytes]) -> bool:
+        """Whether all these records are in that version, too, for all that can be told without parsing it."""
+        files = {*zone_files(self._zone, self._reader.files(placed.id)).values()}
+        self._missing = {one for one in lines if self._files.get(one) not in files}
+        if self._missing:
+            self._find(files - {*self._files.values()})
+        return not self._missing and placed.place == schema.PUBLISHED
+
+    def _find(self, files: Iterable[ArtifactId]) -> None:
+        for file in files:
+            content = self._reader.content(file)
+            if not _is_plain(content, self._zone):
+                continue
+            there = self._missing.intersection(content.split(b"\n"))
+            self._files |= dict.fromkeys(there, file)
+            self._missing -= there
+
+
+def _is_plain(content: bytes, zone: str) -> bool:
+    """Whether each line means the same whatever stands before it: none goes on, and owners are the zone's."""
+    first, _, rest = content.partition(b"\n")
+    is_same_origin = (
+        not first.startswith(b"$") or first.startswith(b"$TTL ") or first == b"$ORIGIN %b." % zone.encode()
+    )
+    return is_same_origin and b"$" not in rest and b"(" not in content
 
 
 def _blamed(reader: Reader, checkin: ArtifactId) -> _Origin:

@@ -56,13 +56,18 @@ def resolve(
 
 def line(reader: Reader, tip: ArtifactId) -> Iterator[ArtifactId]:
     """The check-in and its first parents, newest first."""
+    return (each.id for each in placed_line(reader, tip))
+
+
+def placed_line(reader: Reader, tip: ArtifactId) -> Iterator[places.Placed]:
+    """The same, each with its place."""
     at: ArtifactId | None = tip
     seen = set()
     while at is not None and (placed := places.placed(reader, at)) is not None:
         if at in seen:
             raise XferzoneError(f"check-in {at} leads back to itself: run `xferzone rebuild`")
         seen.add(at)
-        yield at
+        yield placed
         at = placed.parents[0] if placed.parents else None
 
 

@@ -1,9 +1,12 @@
 """Answers kept for questions that come again.
 
+    a batch        batch.py: what is kept as it came, and what is quickly made
+        |  left
+        v
     as it came     all but the id
         |  found: that answer
         v
-    the direct way, direct.py; names that the zone itself has are kept as they came if their question has left a mark
+    the direct way, direct.py; names that the zone itself has are kept as they came when they are asked for again
         |
         v
     normal form    flags: RD or nothing; name in lower case; OPT: size 512 or 1232, DO or not, no options
@@ -18,6 +21,7 @@ offers between 512 and 1232 bytes gets the entry for 512. If that entry is trunc
 answer's options (offers.py) are put behind what is kept; if there is no room for them, it is made anew, too.
 
 Of a zone with a canary, the first look finds both answers, free of addresses; then the client is placed (route.py).
+Main's answers to questions without options take the direct way, too.
 
 The entries are in two parts. One has the names that the zone itself has, and those are limited by the size of the zone.
 The other has all the rest (NXDOMAIN, wildcards, below DNAME and cuts), of which clients can invent any number. Zones
@@ -27,11 +31,12 @@ with a canary have a third part.
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from xferzone.nameserver.direct import Direct
+from xferzone.nameserver.batch import OVERHEAD, Batch, Late
+from xferzone.nameserver.direct import Direct, Heads, Reply, reply_to
 from xferzone.nameserver.edns import Edns, found
 from xferzone.nameserver.generations import Generations
-from xferzone.nameserver.offers import NOTHING, SILENT, Offers
-from xferzone.nameserver.respond import NOBODY, Response, response
+from xferzone.nameserver.offers import NOTHING, SILENT, Offers, Told
+from xferzone.nameserver.respond import NOBODY, response
 from xferzone.nameserver.subnet import CODE
 from xferzone.nameserver.view import View
 from xferzone.nameserver.wire import FORMERR, OUR_SIZE, SMALLEST_SIZE, Query, parse, with_options
@@ -41,9 +46,9 @@ from xferzone.zonefile.rdtypes import IXFR, OPT
 OWN_SIZE: Final = 128 * 1024 * 1024  # bytes of answers for names that zones have
 OTHER_SIZE: Final = 16 * 1024 * 1024  # bytes of all other answers
 ROUTED_SIZE: Final = 32 * 1024 * 1024  # bytes of answers of zones with a canary
+REPLIES_SIZE: Final = 2 * 1024 * 1024  # bytes of what questions with cookies get; some 4,000 clients
 
-_MARKS: Final = 1 << 20  # of questions that came once
-_OVERHEAD: Final = 200  # bytes that CPython spends on an entry beside key and message
+_REPLY_OVERHEAD: Final = 400  # bytes that CPython spends on one of these
 _ONE_QUESTION: Final = b"\0\1\0\0\0\0\0\0"
 _AND_OPT: Final = b"\0\1\0\0\0\0\0\1"
 _SHORTEST: Final = 15  # bytes from the flags to the end of a question about the root
@@ -63,16 +68,17 @@ class Responder:
     """Answers UDP messages; remembers answers to plain ones. The same bytes as `respond`, sooner."""
 
     __slots__ = (
+        "_batch",
         "_direct",
-        "_marks",
+        "_made_alone",
         "_offers",
         "_other",
         "_own",
+        "_replies",
         "_routed",
         "_zones",
         "client_of",
         "is_own",
-        "made",
         "takes",
     )
 
@@ -93,13 +99,28 @@ class Responder:
         #: Whether zones themselves have all names that were asked for since this was last set to True, as far as known.
         self.is_own = True
         self._direct = Direct(zones)
-        self._marks = bytearray(_MARKS)
-        self.made = 0  # messages that had no answer from before; a hit touches no counter
+        self._made_alone = 0
         # By normal form: a message without its id, and the view that it holds for.
         self._own: Generations[tuple[bytes, View]] = Generations(own_size)
         self._other: Generations[tuple[bytes, View]] = Generations(other_size)
         # The view, main's message and the canary's; empty: not made yet; whether the zone has the name.
         self._routed: Generations[tuple[View, list[bytes], bool]] = Generations(ROUTED_SIZE)
+        # By OPT record and client: how to answer it, and the last second in which that may be answered again.
+        self._replies: Generations[tuple[Reply, int]] = Generations(REPLIES_SIZE)
+        self._batch = Batch(zones, self._direct.heads, self._own, self._reply)
+
+    @property
+    def made(self) -> int:
+        """Messages that had no answer from before, so far; a hit touches no counter."""
+        return self._made_alone + self._batch.made
+
+    def answers(self, messages: Sequence[bytes], late: Late) -> list[bytes | None]:
+        """The answers to a batch of messages, all without their ids.
+
+        The number of a message is its slot. `late` is asked for answers that take longer, by `respond` or otherwise.
+        `is_own` does not change for the others.
+        """
+        return self._batch.answers(messages, late)
 
     def respond(self, wire: bytes, slot: int = 0) -> bytes | None:
         """The answer to a message in that slot, whatever it holds; None: no answer.
@@ -143,30 +164,70 @@ class Responder:
         self._own.free()
         self._other.free()
         self._routed.free()
+        self._replies.free()
         self._offers.free()
 
     def _made_directly(self, wire: bytes, message: bytes, slot: int) -> bytes | None:
-        answered = self._direct.answer(wire)
+        routed = self._zones.routed[0]
+        answered = self._direct.answer(wire, slot, self._is_mains)
         if answered is None:
+            self._zones.routed[0] = routed
             return None
         answer, view = answered
-        opt = wire[wire.find(0, 12) + 5 :] if wire[11] else b""
+        end = wire.find(0, 12) + 5
+        opt = wire[end:]
         if len(opt) > _BARE_OPT:
-            if self._zones.resolvers and found(opt[_BARE_OPT:], CODE) is not None:
-                return None
-            told = self._offers.told(opt[_BARE_OPT:], self.client_of(slot))
-            if told.fault == FORMERR or len(answer) + len(told.options) > _size(opt):
+            told = self._told(opt, slot)
+            if told is None or len(answer) + len(told.options) > _size(opt):
                 return None
             if told.options:
                 answer = with_options(answer, told.options)
-        elif view is not None and self._came_before(message):
-            self._keep(self._own, message, (answer[2:], view))
-        self.made += 1
+        elif view is not None:
+            labels = wire[12 : end - 4 - len(view.origin)]
+            if labels != labels.lower():
+                pass  # who spells it oddly spells it otherwise each time
+            elif view.route is not None:
+                self._keep_routed(message, answer[2:], view, own=True, is_canary=False)
+            elif view.came_before(labels, self._own.number):
+                self._keep(self._own, message, (answer[2:], view))
+        self._made_alone += 1
         self.is_own &= view is not None
         return answer
 
+    def _is_mains(self, view: View, slot: int) -> bool:
+        """Whether the client in that slot, without options, gets main's answer; it is counted, then."""
+        is_canary, _ = self._zones.place(view, self.client_of(slot), None)
+        self._zones.routed[0] += not is_canary
+        return not is_canary
+
+    def _told(self, opt: bytes, slot: int) -> Told | None:
+        """What the options of an OPT record bring about; None: more than options in the answer."""
+        options = opt[_BARE_OPT:]
+        if self._zones.resolvers and found(options, CODE) is not None:
+            return None
+        told = self._offers.told(options, self.client_of(slot))
+        return None if told.fault == FORMERR else told
+
+    def _reply(self, opt: bytes, heads: Heads, slot: int) -> Reply | None:
+        """How to answer a question with that OPT record, in that slot; None: not as others."""
+        key = opt, self.client_of(slot)
+        known = self._replies.young.get(key)
+        if known is not None and self._offers.now <= known[1]:
+            return known[0]
+        reply = reply_to(heads, opt)
+        if reply is None or len(opt) == _BARE_OPT:
+            return reply
+        told = self._told(opt, slot)
+        if told is None:
+            return None
+        if told.options:
+            reply = reply[0], with_options(reply[1], told.options)
+        if told.until:
+            self._replies.put(key, (reply, told.until), len(opt) + len(reply[1]) + _REPLY_OVERHEAD)
+        return reply
+
     def _made(self, wire: bytes, normal: bytes, end: int, slot: int) -> bytes | None:
-        self.made += 1
+        self._made_alone += 1
         query = parse(wire)
         if query is None or ((query.tsig or query.rdtype == IXFR) and self.takes(query, slot, wire)):
             return None
@@ -176,18 +237,10 @@ class Responder:
         if normal and made.view is not None and end == 10 + len(query.question):
             kept = made.plain[2:12] + normal[10:end] + made.plain[2 + end :]
             if made.view.route is not None:
-                self._keep_routed(normal, kept, made.view, made)
+                self._keep_routed(normal, kept, made.view, own=made.own, is_canary=made.is_canary)
             else:
                 self._keep(self._own if made.own else self._other, normal, (kept, made.view))
         return made.message
-
-    def _came_before(self, message: bytes) -> bool:
-        """Whether a message came a while ago, as far as its mark is there still; this one leaves a mark."""
-        number = hash(message)
-        at, mark = number % _MARKS, number >> 40 & 0xFF
-        came = self._marks[at] == mark
-        self._marks[at] = mark
-        return came
 
     def _found(self, normal: bytes) -> tuple[bytes, View] | None:
         for part in (self._own, self._other):
@@ -240,16 +293,16 @@ class Responder:
         if both is None:
             both = self._routed.old.get(normal)
             if both is not None and both[0].live:
-                self._routed.put(normal, both, len(normal) + sum(map(len, both[1])) + 2 * _OVERHEAD)
+                self._routed.put(normal, both, len(normal) + sum(map(len, both[1])) + 2 * OVERHEAD)
         return both if both is not None and both[0].live else None
 
-    def _keep_routed(self, normal: bytes, kept: bytes, view: View, made: Response) -> None:
-        both = self._both(normal) or (view, [b"", b""], made.own)
-        both[1][made.is_canary] = kept
-        self._routed.put(normal, both, len(normal) + len(kept) + 2 * _OVERHEAD)
+    def _keep_routed(self, normal: bytes, kept: bytes, view: View, *, own: bool, is_canary: bool) -> None:
+        both = self._both(normal) or (view, [b"", b""], own)
+        both[1][is_canary] = kept
+        self._routed.put(normal, both, len(normal) + len(kept) + 2 * OVERHEAD)
 
     def _keep(self, part: Generations[tuple[bytes, View]], normal: bytes, entry: tuple[bytes, View]) -> None:
-        part.put(normal, entry, len(normal) + len(entry[0]) + _OVERHEAD)
+        part.put(normal, entry, len(normal) + len(entry[0]) + OVERHEAD)
 
 
 def _normal_form(message: bytes) -> tuple[bytes, int]:

@@ -29,7 +29,8 @@ Source: as nameserver/answer.py.
 
 import struct
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from xferzone.nameserver.edns import check_options
@@ -45,7 +46,14 @@ from xferzone.zonefile.rdtypes import AAAA, ANY, CNAME, DS, NS, NSEC, OPT, RRSIG
 #: A message, and the view that has the name itself, for as long as which the answer holds; None: it is not to be kept.
 Answered = tuple[bytes, View | None]
 
-_MAX_NAME: Final = 255  # octets
+#: Bytes that an answer may have, and its OPT record.
+Reply = tuple[int, bytes]
+
+#: Whether the client in a slot gets the main view of a zone with a canary.
+IsMains = Callable[[View, int], bool]
+
+MAX_NAME: Final = 255  # octets
+_BARE_OPT: Final = 11  # octets of an OPT record without options
 _MAX_REPLIES: Final = 1_000  # OPT records without options that are remembered
 _IN: Final = b"\0\1"
 _ONE_QUESTION: Final = b"\0\1"
@@ -61,17 +69,19 @@ _COUNTS: Final = struct.Struct(">HHH")
 _ADDRESSES: Final = (A.to_bytes(2), AAAA.to_bytes(2))
 
 
-class _Heads(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Heads:
     """What a header leads to.
 
     Fields:
         has_opt: whether it says that one record follows the question.
-        replies: by what follows the question: bytes that the answer may have, and its OPT record.
-        positive, none, missing, referral: the answer's flags, and that it has one question.
+        replies: by what follows the question, without options.
+        positive, referral: the answer's flags, and that it has one question.
+        none, missing: the same, and that it has an SOA.
     """
 
     has_opt: bool
-    replies: dict[bytes, tuple[int, bytes]]
+    replies: dict[bytes, Reply]
     positive: bytes
     none: bytes
     missing: bytes
@@ -92,46 +102,54 @@ class _Asked(NamedTuple):
     labels: bytes
     rdtype: bytes
     view: View
-    heads: _Heads
+    heads: Heads
     limit: int
     opt: bytes
+
+
+def _nobody(_view: View, _slot: int) -> bool:
+    return False
 
 
 class Direct:
     """Plain questions about zones that are open, answered in one go."""
 
-    __slots__ = ("_entries", "_heads")
+    __slots__ = ("_entries", "heads")
 
     def __init__(self, zones: Zones) -> None:
         self._entries = zones.entries
-        self._heads = {}
+        #: By flags and counts of a message.
+        self.heads: dict[bytes, Heads] = {}
         for has_opt in (0, 1):
-            replies: dict[bytes, tuple[int, bytes]] = {} if has_opt else {b"": (SMALLEST_SIZE, b"")}
+            replies: dict[bytes, Reply] = {} if has_opt else {b"": (SMALLEST_SIZE, b"")}
             counts = _ONE_QUESTION + bytes((0, 0, 0, 0, 0, has_opt))
+            soa = bytes((0, 0, 0, 1, 0, has_opt))
             for recursion in (0, RD):
-                answers = (QR | AA, QR | AA, QR | AA | NXDOMAIN, QR)
-                heads = _Heads(
+                answers = ((QR | AA, b""), (QR | AA, soa), (QR | AA | NXDOMAIN, soa), (QR, b""))
+                heads = Heads(
                     bool(has_opt),
                     replies,
-                    *((recursion | each).to_bytes(2) + _ONE_QUESTION for each in answers),
+                    *((recursion | flags).to_bytes(2) + _ONE_QUESTION + more for flags, more in answers),
                 )
                 # Without QR, opcode, TC and Z.
                 for more in range(0x800):
                     if not more & ~0x4BF:
-                        self._heads[(recursion | more).to_bytes(2) + counts] = heads
+                        self.heads[(recursion | more).to_bytes(2) + counts] = heads
 
-    def answer(self, wire: bytes) -> Answered | None:
-        """The answer to a message; None: the slow path has one.
+    def answer(self, wire: bytes, slot: int = 0, is_mains: IsMains = _nobody) -> Answered | None:
+        """The answer to the message in a slot; None: the slow path has one.
+
+        A zone with a canary answers those without options of whom `is_mains` says that they get main.
 
         Raises:
             XferzoneError: a part of the zone cannot be read.
         """
         end = wire.find(0, QUESTION) + 5
-        heads = self._heads.get(wire[2:12])
+        heads = self.heads.get(wire[2:12])
         if heads is None or wire[end - 2 : end] != _IN:
             return None
         after = wire[end:]
-        reply = heads.replies.get(after) or _reply(heads, after)
+        reply = heads.replies.get(after) or reply_to(heads, after)
         if reply is None:
             return None
         name = wire[QUESTION : end - 4].lower()
@@ -150,10 +168,10 @@ class Direct:
         rdtype = wire[end - 4 : end - 2]
         if (
             view is None
-            or view.route is not None
             or not view.is_plain
             or rdtype in _OTHER_TYPES
-            or len(name) > _MAX_NAME
+            or len(name) > MAX_NAME
+            or (view.route is not None and (len(after) > _BARE_OPT or not is_mains(view, slot)))
         ):
             return None
         return _said(wire, end, name[:at], last, rdtype, view, heads, *reply)
@@ -167,7 +185,7 @@ def _said(
     last: int,
     rdtype: bytes,
     view: View,
-    heads: _Heads,
+    heads: Heads,
     limit: int,
     opt: bytes,
 ) -> Answered | None:  # long: for the same reason
@@ -201,7 +219,7 @@ def _said(
         if place == len(node):
             if labels[last:] in view.soa_labels:
                 return None
-            made = b"".join((wire[:2], negative, b"\0\0\0\1", wire[10:end], view.negative(len(labels)), opt))
+            made = b"".join((wire[:2], negative, wire[QUESTION:end], view.negative(len(labels)), opt))
             return None if len(made) > limit else (made, kept)
         _, _, size, more = RRSET.unpack_from(node, place)
         place += RRSET.size + size + more
@@ -333,7 +351,7 @@ def _made(asked: _Asked, head: bytes, counts: tuple[int, int, int], body: Sequen
     return None if len(made) > asked.limit else (made, asked.view if authorities == 0 else None)
 
 
-def _reply(heads: _Heads, after: bytes) -> tuple[int, bytes] | None:
+def reply_to(heads: Heads, after: bytes) -> Reply | None:
     """How to answer a question with that OPT record behind it; None: it is not just one, or an odd one."""
     if not heads.has_opt or len(after) < 11 or after[:3] != _OPT or after[6] or after[7] & 0x7F or after[8]:
         return None

@@ -5,7 +5,8 @@
     retired    what is being forgotten, FREED entries at a time
 
 When the young ones reach half of the bound, they become the old ones and the old ones retire. Freeing a whole
-generation at once would be felt as a pause; bit by bit it is gone before the next one retires.
+generation at once would be felt as a pause; bit by bit it is gone before the next one retires. Generations are
+numbered, from 1 to 255 and again.
 """
 
 from typing import Final, Generic, TypeVar
@@ -19,13 +20,14 @@ _Value = TypeVar("_Value")
 class Generations(Generic[_Value]):
     """A map bounded in bytes: what was not asked for while half of the bound was put into it is forgotten."""
 
-    __slots__ = ("_limit", "_retired", "_used", "old", "young")
+    __slots__ = ("_limit", "_retired", "_used", "number", "old", "young")
 
     def __init__(self, limit: int) -> None:
         self.young: dict[_Key, _Value] = {}
         self.old: dict[_Key, _Value] = {}
         self._retired: dict[_Key, _Value] = {}
         self._limit = limit // 2
+        self.number = 1  # of the young ones
         self._used = 0  # bytes in `young`
 
     def put(self, key: _Key, value: _Value, size: int) -> None:
@@ -37,6 +39,7 @@ class Generations(Generic[_Value]):
             self.old = self.young
             self.young = {}
             self._used = 0
+            self.number = self.number % 255 + 1
 
     def free(self) -> None:
         """Let go of a little of what was forgotten; to be called about once in FREED puts."""

@@ -27,8 +27,6 @@ from xferzone.zonefile.rdtypes import ANY, TXT
 CHAOS: Final = 3  # the class
 NSID: Final = 3  # the option code
 RENEWED: Final = 60  # seconds; a client that brings none of ours back gets the same for so long
-LONGEST_TEXT: Final = 255  # octets of a version or name: one string of a TXT record
-LONGEST_NSID: Final = 128  # octets; ours: an answer has to have room for it
 MEMORY: Final = 4 * 1024 * 1024  # bytes; some 10,000 clients
 NEW_MEMORY: Final = 1024 * 1024  # bytes
 
@@ -44,11 +42,13 @@ class Told(NamedTuple):
         options: for the answer.
         has_cookie: it had a cookie, and one goes back.
         fault: FORMERR: a cookie is malformed; BADCOOKIE: a server cookie is not valid, which is no reason to refuse.
+        until: the last second in which the same may be said to that client again; 0: nobody remembers it.
     """
 
     options: bytes = b""
     has_cookie: bool = False
     fault: int = NOERROR
+    until: int = 0
 
 
 NOTHING: Final = Told()
@@ -71,9 +71,9 @@ class Offers:
         """What is empty is not said; `secrets` as Cookies."""
         self.now = 0
         self.is_proven = False
-        # By options and address: what is said, and the last second in which the same may be said again.
-        self._remembered: Generations[tuple[Told, int]] = Generations(MEMORY)
-        self._new: Generations[tuple[Told, int]] = Generations(NEW_MEMORY)
+        # By options and address.
+        self._remembered: Generations[Told] = Generations(MEMORY)
+        self._new: Generations[Told] = Generations(NEW_MEMORY)
         self._nsid = option(NSID, nsid) if nsid else b""
         self._cookies = Cookies(secrets) if secrets else None
         self._texts: dict[bytes, RRset] = {}
@@ -90,14 +90,14 @@ class Offers:
         """What the options `asked` of the client of that address bring about."""
         key = asked, client
         known = self._remembered.young.get(key) or self._remembered.old.get(key)
-        if known is not None and self.now <= known[1]:
+        if known is not None and self.now <= known.until:
             if key not in self._remembered.young:
-                _remember(self._remembered, key, *known)
+                _remember(self._remembered, key, known)
             self.is_proven = True
-            return known[0]
+            return known
         known = self._new.young.get(key) or self._new.old.get(key)
-        if known is not None and self.now <= known[1]:
-            return known[0]
+        if known is not None and self.now <= known.until:
+            return known
         nsid = self._nsid if self._nsid and found(asked, NSID) is not None else b""
         cookie = found(asked, COOKIE) if self._cookies is not None else None
         if self._cookies is None or cookie is None:
@@ -107,13 +107,13 @@ class Offers:
             return _MALFORMED
         if judged.is_valid:
             self.is_proven = True
-            told = Told(nsid + judged.option, has_cookie=True)
-            _remember(self._remembered, key, told, judged.until)
+            told = Told(nsid + judged.option, has_cookie=True, until=judged.until)
+            _remember(self._remembered, key, told)
             return told
         if len(cookie) > CLIENT_SIZE:
             return Told(nsid + judged.option, True, BADCOOKIE)
-        told = Told(nsid + judged.option, has_cookie=True)
-        _remember(self._new, key, told, self.now + RENEWED)
+        told = Told(nsid + judged.option, has_cookie=True, until=self.now + RENEWED)
+        _remember(self._new, key, told)
         return told
 
     def text(self, name: bytes, rdtype: int) -> RRset | None:
@@ -126,8 +126,8 @@ class Offers:
         self._new.free()
 
 
-def _remember(kept: Generations[tuple[Told, int]], key: tuple[bytes, bytes], told: Told, until: int) -> None:
-    kept.put(key, (told, until), len(key[0]) + len(told.options) + _OVERHEAD)
+def _remember(kept: Generations[Told], key: tuple[bytes, bytes], told: Told) -> None:
+    kept.put(key, told, len(key[0]) + len(told.options) + _OVERHEAD)
 
 
 #: A server that says nothing of itself.

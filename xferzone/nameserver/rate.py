@@ -6,6 +6,7 @@
                n     NXDOMAIN and NODATA                                   by zone
                r     a referral                                            by the delegated name
                e     any other error                                       all alike
+               h     signed messages and IXFR, before they are answered    all alike
 
     each second an account of (network, kind) earns `per_second`, and each answer, sent or not, costs 1. It never has
     more than `per_second`, and owes at most WINDOW times that. While it owes, every `slip`th answer goes out truncated,
@@ -53,6 +54,7 @@ _SHARED: Final = (
 )  # in a cell: an account has used it before, so whatever else does begins with a full one
 _EXEMPT: Final = -(1 << 60)  # as a number of datagrams
 _ERROR: Final = b"e"
+HANDED_OVER: Final = b"h"
 _QUESTION: Final = 12  # where it begins
 _NONE: Final = b"\0\0"  # records
 

@@ -16,7 +16,7 @@ from typing import Final
 
 from xferzone.nameserver.wire import RECORD_FIELDS, Query, of_records
 from xferzone.zone.compression import COMPRESSED, name_end
-from xferzone.zone.index import Row, RRset
+from xferzone.zone.index import Row, RRset, each
 from xferzone.zonefile.rdtypes import SOA
 
 SIZE: Final = 16_384  # bytes of a message; knotd's are as long, BIND's 20 kB
@@ -32,7 +32,7 @@ def messages(query: Query, rows: Iterable[Row], reserved: int = 0, limit: int = 
     """
     message = _Message(query, limit - reserved)
     for owner, rdtype, number, records in rows:
-        for record in (records,) if number == 1 else _each(records):
+        for record in (records,) if number == 1 else each(records):
             if not message.put(owner, record, rdtype):
                 yield message.whole()
                 message = _Message(query, limit - reserved)
@@ -142,14 +142,6 @@ def soa(serial: int, of: RRset) -> RRset:
     """The SOA RRset `of`, with that serial."""
     assert of.rdtype == SOA
     return RRset(SOA, 1, of.records[:-20] + serial.to_bytes(4) + of.records[-16:])
-
-
-def _each(records: bytes) -> Iterator[bytes]:
-    at = 0
-    while at < len(records):
-        end = at + 12 + int.from_bytes(records[at + 10 : at + 12])
-        yield records[at:end]
-        at = end
 
 
 def _note(names: dict[bytes, int], name: bytes, place: int) -> None:

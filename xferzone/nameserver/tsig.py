@@ -7,6 +7,9 @@
     a second and  the last MAC with its size, the message, time and fudge: each message of a transfer is signed
     further one
 
+    an id             whoever forwards a question may give it another: the answer's header has the one that came, and
+                      its signature, and what is signed, the original one
+
     key unknown, or of another algorithm    BADKEY, unsigned
     MAC wrong, or under half as long        BADSIG, unsigned
     the beginning of a right MAC            BADTRUNC, signed
@@ -15,7 +18,7 @@
 Keys and times are handed in. A MAC shorter than its algorithm's is not taken: whoever wants one names an algorithm
 that is truncated itself, as hmac-sha256-128.
 
-Source: RFC 8945 4.2, 4.3, 5.2, 5.3, 5.3.1; RFC 4635 (algorithms).
+Source: RFC 8945 4.2, 4.3, 4.3.2 (ids), 5.2, 5.3, 5.3.1, 6 (algorithms); RFC 4635 and RFC 2845 (older ones).
 """
 
 import hmac
@@ -49,18 +52,22 @@ def _wire(text: str) -> bytes:
     return b"".join(bytes((len(label),)) + label for label in text.encode().split(b".")) + b"\0"
 
 
-#: By name in wire form: the hash, and how many octets a MAC has.
-ALGORITHMS: Final = {
-    _wire("hmac-md5.sig-alg.reg.int"): ("md5", 16),
-    _wire("hmac-sha1"): ("sha1", 20),
-    _wire("hmac-sha224"): ("sha224", 28),
-    _wire("hmac-sha256"): ("sha256", 32),
-    _wire("hmac-sha256-128"): ("sha256", 16),
-    _wire("hmac-sha384"): ("sha384", 48),
-    _wire("hmac-sha384-192"): ("sha384", 24),
-    _wire("hmac-sha512"): ("sha512", 64),
-    _wire("hmac-sha512-256"): ("sha512", 32),
+#: By the name that people write: the name on the wire, the hash, and how many octets a MAC has.
+_ALGORITHMS: Final = {
+    "hmac-md5": (_wire("hmac-md5.sig-alg.reg.int"), "md5", 16),
+    "hmac-sha1": (_wire("hmac-sha1"), "sha1", 20),
+    "hmac-sha224": (_wire("hmac-sha224"), "sha224", 28),
+    "hmac-sha256": (_wire("hmac-sha256"), "sha256", 32),
+    "hmac-sha256-128": (_wire("hmac-sha256-128"), "sha256", 16),
+    "hmac-sha384": (_wire("hmac-sha384"), "sha384", 48),
+    "hmac-sha384-192": (_wire("hmac-sha384-192"), "sha384", 24),
+    "hmac-sha512": (_wire("hmac-sha512"), "sha512", 64),
+    "hmac-sha512-256": (_wire("hmac-sha512-256"), "sha512", 32),
 }
+#: The names on the wire, by those that people write.
+WIRE_NAMES: Final = {name: row[0] for name, row in _ALGORITHMS.items()}
+#: By name on the wire: the hash, and how many octets a MAC has.
+ALGORITHMS: Final = {wire: (hash_, size) for wire, hash_, size in _ALGORITHMS.values()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,7 @@ class Key:
 
 
 class Signature(NamedTuple):
-    """A TSIG record, and the message that it stands in without it."""
+    """A TSIG record, and the message that it stands in without it, with the id that it had when it was signed."""
 
     message: bytes
     name: bytes
@@ -135,31 +142,32 @@ def verified(found: Signature, keys: Mapping[bytes, Key], now: int) -> "Signer |
     key = keys.get(found.name)
     if key is None or key.algorithm != found.algorithm:
         return _unsigned(found, BADKEY)
-    signer = Signer(key, found.mac)
+    signer = Signer(key, found)
     expected = signer.mac(found.message + _variables(key, found.time, found.fudge, found.error, found.other))
     # What is signed in an answer begins with this MAC: it must be the key's, or anybody could have us sign his words.
     is_long = len(found.mac) >= max(SHORTEST, len(expected) // 2)
     if found.error or not is_long or not hmac.compare_digest(expected[: len(found.mac)], found.mac):
         return _unsigned(found, BADSIG)
     if len(found.mac) < len(expected):
-        return BadSignature(BADTRUNC, found.name, Signer(key, found.mac, BADTRUNC))
+        return BadSignature(BADTRUNC, found.name, Signer(key, found, BADTRUNC))
     if abs(now - found.time) > found.fudge:
         other = _time(now, 0)[:6]
-        return BadSignature(BADTIME, found.name, Signer(key, found.mac, BADTIME, other, at=found.time))
+        return BadSignature(BADTIME, found.name, Signer(key, found, BADTIME, other))
     return signer
 
 
 class Signer:
     """Signs the messages of an answer, one after the other."""
 
-    # many: what a TSIG record says
-    def __init__(
-        self, key: Key, asked: bytes = b"", error: int = 0, other: bytes = b"", at: int | None = None
-    ) -> None:
-        """`asked`: the MAC of the question; empty: this signs one. `at`: the time to sign at; None: that given."""
+    def __init__(self, key: Key, asked: Signature | None = None, error: int = 0, other: bytes = b"") -> None:
+        """`asked`: the signature of the question; None: this signs one."""
         self.key = key
-        self._last = asked
-        self._error, self._other, self._at = error, other, at
+        self._last = b"" if asked is None else asked.mac
+        self._id = None if asked is None else asked.message[:2]  # None: that of what is signed
+        self._at = (
+            asked.time if asked is not None and error == BADTIME else None
+        )  # None: the time that is given
+        self._error, self._other = error, other
         self._is_first = True
         self._hash, self._size = ALGORITHMS[key.algorithm]
 
@@ -181,9 +189,10 @@ class Signer:
         after = _time(when, FUDGE)
         if self._is_first:
             after = _variables(self.key, when, FUDGE, self._error, self._other)
-        mac = self.mac(before + message + after)
+        own = self._id or message[:2]
+        mac = self.mac(before + own + message[2:] + after)
         self._last, self._is_first = mac, False
-        end = _END.pack(int.from_bytes(message[:2]), self._error, len(self._other)) + self._other
+        end = _END.pack(int.from_bytes(own), self._error, len(self._other)) + self._other
         rdata = self.key.algorithm + _time(when, FUDGE) + len(mac).to_bytes(2) + mac + end
         return _with_record(message, _record(self.key.name, rdata))
 

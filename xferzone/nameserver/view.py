@@ -22,6 +22,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum, auto
 from typing import Final, NamedTuple
+from zlib import crc32
 
 from xferzone.errors import XferzoneError
 from xferzone.nameserver.route import Route
@@ -96,6 +97,8 @@ class View:
         "is_plain",
         "live",
         "negative_soa",
+        "nothings",
+        "odd",
         "origin",
         "parts",
         "route",
@@ -134,9 +137,15 @@ class View:
         self._negative = Body(origin)
         self._negative.put(origin, SOA, self.negative_soa.records)
         self._negatives: dict[int, bytes] = {}  # by how much longer a name is: at most 255
+        self.nothings: dict[int, bytes] = {}  # what `nothing` has made: at most 64
         self._stars: dict[bytes, bytes | None] = {}
         #: Of names in the SOA that are below the zone's, the highest labels there; a length before each.
         self.soa_labels = frozenset(_highest_labels(rdata, origin))
+        #: Names one label below the zone's of which `nothing` does not hold: those labels, and those that first names
+        #: of parts lie below, which may be in no part.
+        self.odd = self.soa_labels.union(
+            index.wire_labels(first[: first.find(0) + 1]) for first in self.firsts if first.count(0) > 1
+        )
 
     def search(self, name: bytes) -> Found:
         """Look for a name in wire form and lower case."""
@@ -221,6 +230,26 @@ class View:
             made = ready.moved(bytes(self._negative.written), self._negative.pointers, beyond)
             self._negatives[beyond] = made
         return made
+
+    def nothing(self, beyond: int) -> bytes:
+        """What NXDOMAIN has behind a question for a name one label below the zone's, which is `beyond` octets longer.
+
+        Empty: there is a wildcard for such names.
+        """
+        made = self.nothings[beyond] = b"" if self.star(b"") else self.negative(beyond)
+        return made
+
+    def came_before(self, labels: bytes, number: int) -> bool:
+        """Whether this was asked before with that number, from 1 to 255, of the name of those labels.
+
+        A name that shares its bucket counts as this one.
+        """
+        at = bisect_right(self.firsts, key_of(labels)) - 1
+        part = self.parts[at] or self.part(at)
+        bucket = crc32(labels) & part.mask
+        came = part.asked[bucket] == number
+        part.asked[bucket] = number
+        return came
 
     def part(self, at: int) -> Index:
         """The part at a position, opened."""

@@ -5,6 +5,7 @@
       round_started(context, out) ─> context        failed(context, error)       before the end, if it fails
       said(context, message)                        request_ended(context, Answered)
       round_ended(context, both ways, so far)
+    table_started(context, name, rows here) ─> context, then table_ended(context, sent, received) when all is exchanged
     failed(context, error)                          before the end, if it fails
     session_ended(context, so far)
 
@@ -33,6 +34,8 @@ class Traffic:
         sent, received: artifacts; `linked`: those of them that were new here and are stored.
         bytes_out, bytes_in: of bodies on the wire.
         gimmes_out, gimmes_in: artifacts asked for, by us and by the peer; igots: announced.
+        uv_sent, uv_received: unversioned files, deletions included; uv_gimmes: of these asked for, by us.
+        rows_sent, rows_received: rows of synced tables, deletions included.
     """
 
     rounds: int = 0
@@ -45,6 +48,11 @@ class Traffic:
     gimmes_in: int = 0
     igots_out: int = 0
     igots_in: int = 0
+    uv_sent: int = 0
+    uv_received: int = 0
+    uv_gimmes: int = 0
+    rows_sent: int = 0
+    rows_received: int = 0
 
     def since(self, before: "Traffic") -> "Traffic":
         """What has come on top of `before`."""
@@ -56,7 +64,7 @@ class Session:
     """A session that starts.
 
     Fields:
-        operation: clone, pull, push, sync or repair.
+        operation: clone, pull, push, sync, repair or uv (unversioned files alone).
         peer: where the other repository is, without a password.
         project_code: None for a clone, which does not know it yet.
     """
@@ -94,6 +102,8 @@ class Answered:
         login: the account that sent it; if the login failed, the name as it was sent.
         cards: cards processed.
         received, sent: artifacts.
+        uv_received, uv_sent: unversioned files that were new here, and that went out; uv_gimmes: of these asked for.
+        rows_received, rows_sent: rows of synced tables that were new here, and that went out.
         size: bytes of the reply on the wire.
         seconds: from the opening of the request until the reply was made.
         why: the error, if the reply is nothing else; otherwise empty.
@@ -114,6 +124,11 @@ class Answered:
     damaged: Sequence[ArtifactId] = ()
     passwords: Sequence[str] = ()
     crowded_out: int = 0
+    uv_received: int = 0
+    uv_sent: int = 0
+    uv_gimmes: int = 0
+    rows_received: int = 0
+    rows_sent: int = 0
 
 
 def size(octets: int) -> str:
@@ -135,6 +150,12 @@ class Observer(Protocol):
 
     def round_ended(self, context: object, round_: Traffic, so_far: Traffic) -> None:
         """The reply is stored, or the session fails in this round. `round_` counts the round alone, both ways."""
+
+    def table_started(self, context: object, name: str, rows: int) -> object:
+        """A synced table is other at the peer, with `rows` here. Gets the session's context, returns the table's."""
+
+    def table_ended(self, context: object, sent: int, received: int) -> None:
+        """So many rows of the table went either way; the session is over, well or not."""
 
     def said(self, context: object, message: str) -> None:
         """The peer sent a message for people to read. `context` is the session's."""
@@ -165,6 +186,12 @@ class Silent:
         return None
 
     def round_ended(self, _context: object, _round: Traffic, _so_far: Traffic, /) -> None:
+        """Do nothing."""
+
+    def table_started(self, _context: object, _name: str, _rows: int, /) -> object:
+        return None
+
+    def table_ended(self, _context: object, _sent: int, _received: int, /) -> None:
         """Do nothing."""
 
     def said(self, _context: object, _message: str, /) -> None:
@@ -199,6 +226,13 @@ class Several:
     def round_ended(self, context: object, round_: Traffic, so_far: Traffic) -> None:
         for each, own in self._each(context):
             each.round_ended(own, round_, so_far)
+
+    def table_started(self, context: object, name: str, rows: int) -> object:
+        return [each.table_started(own, name, rows) for each, own in self._each(context)]
+
+    def table_ended(self, context: object, sent: int, received: int) -> None:
+        for each, own in self._each(context):
+            each.table_ended(own, sent, received)
 
     def said(self, context: object, message: str) -> None:
         for each, own in self._each(context):

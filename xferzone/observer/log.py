@@ -35,13 +35,14 @@ class Log(Silent):
         why = context.error
         self._logger.log(
             logging.INFO if why is None else logging.WARNING,
-            "%s peer=%s outcome=%s rounds=%d received=%d sent=%d bytes_in=%d bytes_out=%d%s",
+            "%s peer=%s outcome=%s rounds=%d received=%d sent=%d%s bytes_in=%d bytes_out=%d%s",
             context.session.operation,
             context.session.peer,
             "ok" if why is None else "failed",
             so_far.rounds,
             so_far.received,
             so_far.sent,
+            _files(so_far),
             so_far.bytes_in,
             so_far.bytes_out,
             "" if why is None else f" why={str(why) or type(why).__name__!r}",
@@ -70,14 +71,16 @@ class Log(Silent):
             )
         # A clone begins with a round that is refused, since stock sends no login in it.
         refused = answered.outcome != "ok" and answered.operation != "clone"
+        files = _files(answered)
         self._logger.log(
-            logging.INFO if answered.received or answered.sent or refused else logging.DEBUG,
-            "xfer kind=%s outcome=%s user=%s received=%d sent=%d bytes_in=%d bytes_out=%d ms=%.1f%s%s",
+            logging.INFO if answered.received or answered.sent or files or refused else logging.DEBUG,
+            "xfer kind=%s outcome=%s user=%s received=%d sent=%d%s bytes_in=%d bytes_out=%d ms=%.1f%s%s",
             answered.operation,
             answered.outcome,
             shown(answered.login),
             answered.received,
             answered.sent,
+            files,
             context.size,
             answered.size,
             1000 * answered.seconds,
@@ -90,6 +93,16 @@ class Log(Silent):
             context.error = error
         elif isinstance(error, XferzoneError | OSError):  # a bug is raised, and is logged where it ends
             self._logger.error("xfer cannot be answered: %s", error)
+
+
+def _files(counted: Traffic | Answered) -> str:
+    """How many unversioned files and rows of tables went; empty: none."""
+    said = ""
+    if counted.uv_received or counted.uv_sent:
+        said += f" uv_received={counted.uv_received} uv_sent={counted.uv_sent}"
+    if counted.rows_received or counted.rows_sent:
+        said += f" rows_received={counted.rows_received} rows_sent={counted.rows_sent}"
+    return said
 
 
 def shown(login: str) -> str:

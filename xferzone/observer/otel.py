@@ -63,6 +63,9 @@ class OpenTelemetry(Silent):
                 "xferzone.cards": answered.cards,
                 "xferzone.received": answered.received,
                 "xferzone.sent": answered.sent,
+                "xferzone.uv_received": answered.uv_received,
+                "xferzone.uv_sent": answered.uv_sent,
+                "xferzone.uv_gimmes": answered.uv_gimmes,
                 "http.response.body.size": answered.size,
             }
         )

@@ -1,6 +1,6 @@
 """Fork branches: where a check-in that lost a race is moved, by an artifact that every primary makes alike (law 4)."""
 
-from xferzone.artifacts import CheckIn, Control, Tag
+from xferzone.artifacts import CheckIn, Control, Tag, parse
 from xferzone.artifacts.dates import FIRST_DATE
 from xferzone.hashing import ArtifactId
 from xferzone.refs import BranchName
@@ -38,6 +38,21 @@ def artifact(branch: BranchName, loser: ArtifactId, checkin: CheckIn, left: str 
     # A check-in may be dated before the year 1, and then anything that can be written is after it.
     date_ms = max(checkin.date_ms + 1, FIRST_DATE)
     return Control(date_ms=date_ms, tags=tags, user=checkin.user or ANONYMOUS).encode()
+
+
+def is_one(content: bytes) -> bool:
+    """Whether an artifact is such a control artifact."""
+    parsed = parse(content)
+    if not isinstance(parsed, Control):
+        return False
+    moved = [tag for tag in parsed.tags if tag.name == "branch" and tag.target is not None]
+    return any(
+        (to := BranchName.parse(tag.value)) is not None
+        and to.fork_of is not None
+        and to == name(to.fork_of, tag.target)
+        for tag in moved
+        if tag.target is not None
+    )
 
 
 def operators_way(branch: BranchName, fork: BranchName) -> str:

@@ -13,8 +13,8 @@ from xferzone.errors import CorruptArtifact, NotFound
 from xferzone.hashing import ArtifactId, short
 from xferzone.publish.misplaced import zone_of
 from xferzone.refs import BranchName, LocalRefs
-from xferzone.store import Reader, Writer, zoned
-from xferzone.store.waiting import Waiting, brought_in_vain, end_push, waiting
+from xferzone.store import Reader, Writer, shunned, zoned
+from xferzone.store.waiting import Waiting, brought_in_vain, waiting
 from xferzone.wording import counted
 
 MAX_TOLD: Final = 10  # branches that somebody is told of at once
@@ -40,7 +40,7 @@ def kept(reader: Reader, refs: LocalRefs, found: Iterable[Waiting]) -> Iterator[
         else:
             where = zones[each.zones] = _zone(reader, each.id)
         if where is not None:
-            yield Kept(each.id, where, _reason(each))
+            yield Kept(each.id, where, _reason(reader, each))
 
 
 def told(
@@ -56,9 +56,8 @@ def told(
     return _lines(reader, refs, [one for one in waits if among is None or one.id in among])
 
 
-def told_to_pusher(writer: Writer, refs: LocalRefs, login: str, began: int) -> list[str]:
-    """The same of what a push of `login` has brought, once, when it ends; its last request began after row `began`."""
-    since = end_push(writer, login, began)
+def told_to_pusher(writer: Writer, refs: LocalRefs, login: str, since: int) -> list[str]:
+    """The same of what a push of `login` has brought into rows after `since`, once, when it has ended."""
     return _lines(writer, refs, brought_in_vain(writer, login, since))
 
 
@@ -81,9 +80,14 @@ def _line(where: str, checkins: Sequence[Kept]) -> str:
     )
 
 
-def _reason(each: Waiting) -> str:
+def _reason(reader: Reader, each: Waiting) -> str:
     if each.lacks is not None:
         what = "names as its parent" if each.lacks == each.parent else "names"
+        if shunned.among(reader, [each.lacks]):
+            return (
+                f"{what} {short(each.lacks)}, which is shunned here and never comes. Commit the same on top of what is "
+                "served; where nothing is, `xferzone zone add` begins the zone anew."
+            )
         return f"{what} {short(each.lacks)}, which has not come. When that comes, all goes on by itself."
     assert each.parent is not None, "only what has a parent waits without lacking anything"
     if each.is_behind:

@@ -9,8 +9,9 @@ Each served zone gets one check-in, whose text asks for the serial STEP above. I
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from xferzone.artifacts import CheckIn
+from xferzone.artifacts import CheckIn, FileCard
 from xferzone.errors import ZoneInvalid
+from xferzone.hashing import ArtifactId
 from xferzone.publish import served
 from xferzone.publish.pending import Pending
 from xferzone.publish.plan import move
@@ -59,20 +60,15 @@ def _wanted(pending: Pending, ref: Ref, serial: int) -> Move | None:
     """The move to a new check-in whose text asks for `serial`. None: the text cannot be made so."""
     writer, zone = pending.writer, ref.branch.zone
     before = writer.checkin(ref.checkin)
-    cards, is_changed = list(writer.file_cards(ref.checkin)), False
-    for number, card in enumerate(cards):
-        if card.id is not None and is_zone_file(zone, card.name):
-            text = with_serial(writer.content(card.id), zone_name(zone), serial)
-            if text is not None:
-                cards[number], is_changed = card._replace(id=writer.put(text), old_name=None), True
-    if not is_changed:
+    cards = cards_with_serial(writer, zone, ref.checkin, serial)
+    if cards is None:
         return None
     checkin = writer.put(
         CheckIn(
             comment=COMMENT,
             date_ms=max(pending.occasion.now_ms, before.date_ms + 1),
             user=pending.occasion.login,
-            files=tuple(card._replace(old_name=None) for card in cards),
+            files=cards,
             parents=(ref.checkin,),
         ).encode()
     )
@@ -84,3 +80,18 @@ def _wanted(pending: Pending, ref: Ref, serial: int) -> Move | None:
     except ZoneInvalid:  # this release finds a fault that the one which published it did not
         return None
     return move(pending, checkin, numbers)
+
+
+def cards_with_serial(
+    writer: Writer, zone: str, checkin: ArtifactId, serial: int
+) -> tuple[FileCard, ...] | None:
+    """The files of a check-in, with a text of the zone that asks for that serial, which is stored. None: it cannot be
+    made so.
+    """
+    cards, is_changed = list(writer.file_cards(checkin)), False
+    for number, card in enumerate(cards):
+        if card.id is not None and is_zone_file(zone, card.name):
+            text = with_serial(writer.content(card.id), zone_name(zone), serial)
+            if text is not None:
+                cards[number], is_changed = card._replace(id=writer.put(text)), True
+    return tuple(card._replace(old_name=None) for card in cards) if is_changed else None

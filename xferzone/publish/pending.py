@@ -16,9 +16,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
-from xferzone.hashing import ArtifactId
-from xferzone.publish import foreign, forks
-from xferzone.refs import BranchName, Door, Occasion, Ref
+from xferzone.hashing import ArtifactId, short
+from xferzone.publish import foreign, forks, joint
+from xferzone.refs import BranchName, Door, LocalRefs, Occasion, Ref
 from xferzone.store import Writer, accounts, brought, places, schema, symbols
 from xferzone.store.places import Placed
 from xferzone.wording import instant
@@ -64,6 +64,12 @@ class Pending:
     _unfit: dict[ArtifactId, Placed | None] = field(
         default_factory=dict
     )  # what makes it so that can be nothing more
+
+    @classmethod
+    def of(cls, writer: Writer, refs: LocalRefs, branch: BranchName, occasion: Occasion) -> "Pending":
+        """The branch with what is pending on it."""
+        arrived = {checkin.id: checkin for checkin in places.unplaced_on(writer, str(branch))}
+        return cls(writer, branch, refs.get(branch), occasion, arrived)
 
     def __post_init__(self) -> None:
         self._began = self.ref  # where the ref stood
@@ -213,7 +219,7 @@ class Pending:
         return base == (None if self.ref is None else self.ref.checkin)
 
     def lowest_unfit(self, checkin: Placed) -> Placed | None:
-        """The last check-in that is pending and unfit, down the first parents from this one. None: there is none."""
+        """The last check-in that is pending and lost, down the first parents from this one. None: there is none."""
         way: list[Placed] = []
         at: Placed | None = checkin
         while at is not None and at.id in self.checkins and at.id not in self._unfit:
@@ -221,7 +227,7 @@ class Pending:
             at = self._first_parent(at)
         found = None if at is None else self._unfit.get(at.id)
         for each in reversed(way):
-            found = found or (each if self.unfit(each) is not None else None)
+            found = found or (each if self.lost(each) is not None else None)
             self._unfit[each.id] = found
         return found
 
@@ -237,14 +243,85 @@ class Pending:
         if self.is_ahead(checkin):
             far = checkin.date_ms > self.occasion.now_ms + MAX_AHEAD_MS
             return f"its date is over {'5 minutes' if far else '60 seconds'} ahead of this server's clock"
-        first = self._first_parent(checkin)
-        if first is not None and first.date_ms >= checkin.date_ms:
-            ahead = f", {instant(first.date_ms)}, which is ahead of this server's clock"
-            return f"its date is not after its parent's{ahead if self.follows_ahead(checkin) else ''}"
+        if (reason := self._dated_before(checkin)) is not None:
+            return reason
         for name, (prefix, _) in symbols.tags(self.writer, checkin.id).items():
             if name in forks.HARM and prefix != "-" and not self._begins_closed(checkin, name):
                 return f"it carries the tag {name}, {forks.HARM[name]}"
         return None
+
+    def lost(self, checkin: Placed) -> str | None:
+        """Why the check-in goes to a fork branch although it is on the line of the ref. None: it does not.
+
+        In a member it is only what all members find alike. What is unfit by a clock or a control artifact waits there:
+        another member may have it published already.
+        """
+        if not self._is_member:
+            return self.unfit(checkin)
+        found = self._dated_before(checkin)
+        return joint.lost(self.writer, checkin.id) if found is None and self.is_part(checkin) else found
+
+    @cached_property
+    def _is_member(self) -> bool:
+        return self.writer.role == schema.MEMBER
+
+    def is_part(self, checkin: Placed) -> bool:
+        """In a member: whether the check-in is published with others or not at all."""
+        if not self._is_member:
+            return False
+        if checkin.row not in self._looked_at:
+            return joint.token(self.writer, checkin.id) is not None
+        return checkin.row in self._parts
+
+    @cached_property
+    def _looked_at(self) -> set[int]:
+        """The rows of what is pending at first: asked at once which of them are parts of joint changes."""
+        return {checkin.row for checkin in self.checkins.values()}
+
+    @cached_property
+    def _parts(self) -> set[int]:
+        return joint.parts(self.writer, self._looked_at)
+
+    def follows(self, checkin: Placed, token: str) -> bool:
+        """Whether the ref may move to this part of a joint change: down its first parents there is nothing unfit, and
+        no part of another one."""
+        at: Placed | None = checkin
+        while at is not None and self.unfit(at) is None:
+            is_open = at.id in self.checkins or at.place == schema.INVALID
+            if not is_open or joint.token(self.writer, at.id) not in (None, token):
+                return False
+            first = self._first_parent(at)
+            if self._is_first(at) if self.ref is None else first is not None and first.id == self.ref.checkin:
+                return True
+            at = first if first is not None and first.branch == str(self.branch) else None
+        return False
+
+    def told_waiting(self) -> list[str]:
+        """In a member: what is told of check-ins that are unfit for now, and stay."""
+        first = [
+            each
+            for each in self.checkins.values()
+            if not each.parents or each.parents[0] not in self.checkins
+        ]
+        reasons = ((each, self.unfit(each) or self._apart(each)) for each in first if self.lost(each) is None)
+        return [
+            f"{self.branch}: check-in {short(each.id)} waits and is not served: {reason}"
+            for each, reason in reasons
+            if reason is not None
+        ]
+
+    def _apart(self, checkin: Placed) -> str | None:
+        """Why a part of a joint change waits. None: it is none."""
+        return (
+            "what it was made together with is not all here yet, or waits" if self.is_part(checkin) else None
+        )
+
+    def _dated_before(self, checkin: Placed) -> str | None:
+        first = self._first_parent(checkin)
+        if first is None or first.date_ms < checkin.date_ms:
+            return None
+        ahead = f", {instant(first.date_ms)}, which is ahead of this server's clock"
+        return f"its date is not after its parent's{ahead if self.follows_ahead(checkin) else ''}"
 
     def _begins_closed(self, checkin: Placed, name: str) -> bool:
         """Whether the tag closes a branch that begins: nobody works on it yet, and its author may be done with it.

@@ -21,15 +21,17 @@ from xferzone.artifacts import CheckIn
 from xferzone.errors import Fault, ZoneInvalid
 from xferzone.hashing import ArtifactId, short
 from xferzone.publish import forks, served
+from xferzone.publish.agreed import Agreed, Together
 from xferzone.publish.ahead import Ahead
 from xferzone.publish.pending import Pending
 from xferzone.publish.serials import serial_of
-from xferzone.refs import Move, Ref, State
+from xferzone.refs import Door, Move, Ref, State
 from xferzone.store import ancestry, brought, places, schema
 from xferzone.store.places import Placed
 from xferzone.wording import listed
 from xferzone.zone.cut import is_zone_file
 
+NOT_LOOKED_AT: Final = "not looked at: what was committed on it is invalid"  # recorded as the reason
 MAX_TOLD: Final = 10  # faults of one check-in, or check-ins, that the pusher is shown
 
 
@@ -40,10 +42,12 @@ class Liberties:
     Fields:
         as_cut: check-ins whose files are known to be cut by the rule, since the caller has just cut them.
         ahead: compiles large zones between parts; None: they are compiled where they are met.
+        agreed: what the members of a group have agreed on; None: the repository decides alone.
     """
 
     as_cut: frozenset[ArtifactId] = frozenset()
     ahead: Ahead | None = None
+    agreed: Agreed | None = None
 
     def begin_part(self, is_over: Callable[[], bool]) -> None:
         """A part of the publishing begins, which is to end when `is_over`."""
@@ -71,13 +75,26 @@ def forward(pending: Pending, liberties: Liberties) -> Move | None:
     Of all where a line may begin, the first to arrive is next: so it makes no difference after which of them a part of
     the publishing has ended.
     """
+    found = first_forward(pending, liberties, lambda _part: None)
+    return None if found is None else found.moves[0]
+
+
+def first_forward(
+    pending: Pending, liberties: Liberties, joined: Callable[[Placed], Together | None]
+) -> Together | None:
+    """`forward`, in its turn with what `joined` finds for a part of a joint change, where no line goes on by itself."""
     queue = [(start.row, start) for start in pending.starts()]  # in this order it is a heap
     while queue:
-        line = _line(pending, heappop(queue)[1])
+        start = heappop(queue)[1]
+        if pending.is_part(start):
+            if (together := joined(start)) is not None:
+                return together
+            continue
+        line = _line(pending, start)
         # What was found invalid before stays so.
         found = _last_valid(pending, [each for each in line if each.id in pending.checkins], liberties)
         if found is not None:
-            return move(pending, *found)
+            return Together([move(pending, *found)])
         for heir in pending.heirs(line[-1].id) if line else ():
             heappush(queue, (heir.row, heir))
     return None
@@ -96,7 +113,7 @@ def _last_valid(
     # Recorded at the end: after a NotYet the same line is halved again.
     wrong: list[tuple[ArtifactId, ZoneInvalid]] = []
     while low < high:
-        numbers = _numbers(pending, line[at].id, liberties)
+        numbers = indexed(pending, line[at].id, liberties)
         if isinstance(numbers, ZoneInvalid):
             high = at
             wrong.append((line[at].id, numbers))
@@ -114,9 +131,7 @@ def _last_valid(
 def _pass_over(pending: Pending, checkins: Sequence[Placed]) -> None:
     """Record the check-ins of a line as invalid that were not looked at, since others on it are."""
     for checkin in checkins:
-        places.record_invalid(
-            pending.writer, checkin.id, "not looked at: what was committed on it is invalid"
-        )
+        places.record_invalid(pending.writer, checkin.id, NOT_LOOKED_AT)
         pending.note_invalid(checkin)
     if checkins:
         named = listed([short(checkin.id) for checkin in checkins], MAX_TOLD)
@@ -124,10 +139,10 @@ def _pass_over(pending: Pending, checkins: Sequence[Placed]) -> None:
 
 
 def _line(pending: Pending, start: Placed) -> list[Placed]:
-    """`start` and its heirs while there is just one; it ends before the first that is unfit."""
+    """`start` and its heirs while there is just one; it ends before what is unfit, or part of a joint change."""
     line: list[Placed] = []
     heirs = [start]
-    while len(heirs) == 1 and pending.unfit(heirs[0]) is None:
+    while len(heirs) == 1 and pending.unfit(heirs[0]) is None and not pending.is_part(heirs[0]):
         line.append(heirs[0])
         heirs = pending.heirs(heirs[0].id)
     return line
@@ -146,7 +161,7 @@ def merge(pending: Pending, liberties: Liberties) -> Move | None:
         at = places.placed(pending.writer, ref.checkin)
         if at is None or pending.leaves_no_step(tip, at):
             continue
-        numbers = _numbers(pending, tip.id, liberties)
+        numbers = indexed(pending, tip.id, liberties)
         liberties.forget()
         if not isinstance(numbers, ZoneInvalid):
             made = move(pending, _append(pending, ref, tip), numbers)
@@ -188,15 +203,24 @@ def move(pending: Pending, to: ArtifactId, numbers: tuple[int, ...]) -> Move:
     return Move(expected, Ref(pending.branch, to, serial, state, numbers), pending.occasion_of(to))
 
 
-def _numbers(pending: Pending, checkin: ArtifactId, liberties: Liberties) -> tuple[int, ...] | ZoneInvalid:
+def indexed(pending: Pending, checkin: ArtifactId, liberties: Liberties) -> tuple[int, ...] | ZoneInvalid:
     """The indexes of a check-in that would be served, or why it is invalid."""
     writer, zone = pending.writer, pending.branch.zone
+    if _removes(pending, checkin):
+        return ()
     try:
         # A check-in without any file of the zone is not read to say so.
         own = writer.files(checkin) if pending.checkins[checkin].may_hold(zone) else {}
         return served.numbers(writer, zone, own, as_cut=checkin in liberties.as_cut, ahead=liberties.ahead)
     except ZoneInvalid as exc:
         return exc
+
+
+def _removes(pending: Pending, checkin: ArtifactId) -> bool:
+    """Whether the check-in is how a verb of ours takes the zone away; one without files that was pushed is a slip."""
+    bringer = brought.by(pending.writer, checkin)
+    is_ours = bringer is not None and bringer.door == Door.CLI.value
+    return is_ours and pending.ref is not None and not pending.writer.files(checkin)
 
 
 def _record_invalid(pending: Pending, checkin: ArtifactId, exc: ZoneInvalid) -> None:

@@ -8,22 +8,29 @@
 Every decision is a function of the artifacts and the refs, so the next run catches up with a crash at any point. A
 primary is its own authority: it wins every move that it plans, in the transaction that stored the artifacts.
 
-Only a primary does all of that. In a clone refs only go forward, over check-ins that were made in it; everything else
-waits for its remote to decide (publish/follow.py). So a clone makes no fork and appends no merge.
+A member of a group plans the same, and settles what the group has agreed on (agreed.py, led.py).
+
+In a clone refs only go forward, over check-ins that were made in it; everything else waits for its remote to decide
+(publish/follow.py). So a clone makes no fork and appends no merge.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from xferzone.hashing import ArtifactId, short
 from xferzone.publish import misplaced, misspelled
+from xferzone.publish.agreed import Agreed, Together
 from xferzone.publish.ahead import NotYet
+from xferzone.publish.jointly import draw
+from xferzone.publish.jointly import wanted as jointly
+from xferzone.publish.led import led
 from xferzone.publish.pending import Pending
-from xferzone.publish.plan import MAX_TOLD, Liberties, forward, merge, move, plan
+from xferzone.publish.plan import MAX_TOLD, Liberties, first_forward, forward, merge, move, plan
 from xferzone.publish.settle import conclude, conclude_fork, fork_leaves, settle
 from xferzone.refs import BranchName, LocalRefs, Move, Occasion
-from xferzone.store import Writer, places, schema, unsent
+from xferzone.store import Writer, brought, places, schema, unsent
 from xferzone.store.places import Placed
 from xferzone.store.rechaining import never
 from xferzone.wording import listed
@@ -60,14 +67,27 @@ def publish_part(
     The branch on which a check-in has come last is the first. With `liberties.ahead` it ends before a large zone, too.
     """
     liberties.begin_part(is_over)
-    if writer.role != schema.PRIMARY:
+    if writer.role == schema.MEMBER and liberties.agreed is None:
+        return Published([], is_all=True)  # whoever may ask the group decides
+    if writer.role not in (schema.PRIMARY, schema.MEMBER):
         return Published(_kept(writer, refs) + advance(writer, refs, occasion, liberties), is_all=True)
-    notices = [*misspelled.moved(writer, refs)]
+    return _decide_all(writer, refs, occasion, is_over, liberties)
+
+
+def _decide_all(
+    writer: Writer, refs: LocalRefs, occasion: Occasion, is_over: Callable[[], bool], liberties: Liberties
+) -> Published:
+    """In a primary or a member: `publish_part`."""
+    agreed = liberties.agreed
+    # A fellow may have published what is misspelled here.
+    notices = [] if agreed is not None else [*misspelled.moved(writer, refs)]
     places.leave_foreign(writer)
-    left, is_done, is_more = _by_rank(places.branches_by_arrival(writer)), True, False
+    left, is_done, is_more, is_asked = _by_rank(places.branches_by_arrival(writer)), True, False, False
     strays: list[Placed] = []
     while left:
         text = left.pop()
+        if agreed is not None and not agreed.decides(text):
+            continue
         arrived = places.unplaced_on(writer, text)
         branch = BranchName.parse(text)
         if branch is None:
@@ -75,7 +95,10 @@ def publish_part(
             strays += arrived if "/" not in text else ()
             continue
         pending = _pending(writer, refs, branch.fork_of or branch, occasion, arrived)
-        if branch.is_fork or pending.ref is not None or pending.begins():
+        is_zones = branch.is_fork or pending.ref is not None or pending.begins()
+        if is_zones and agreed is not None:  # the group is asked about all branches at once
+            is_asked |= not _decided_together(refs, pending, branch, is_over, liberties)
+        elif is_zones:
             is_done = _decided(refs, pending, branch, is_over, liberties)
         elif branch.is_main:
             strays += arrived
@@ -85,7 +108,82 @@ def publish_part(
             left, is_more = _by_rank(places.branches_by_arrival(writer)), False
         if not is_done or is_over():
             break
-    return Published([*misplaced.told(writer, strays), *notices], is_done and not left)
+    return Published([*misplaced.told(writer, strays), *notices], is_done and not left and not is_asked)
+
+
+# many: where, when, what was agreed on, how, and for how long
+def lead(
+    writer: Writer,
+    refs: LocalRefs,
+    occasion: Occasion,
+    agreed: Agreed,
+    liberties: Liberties,
+    is_over: Callable[[], bool] = never,
+) -> bool:
+    """In a member: move refs to where the keys in `agreed.tips` stand, until `is_over`, and decide nothing else.
+
+    Returns whether all is done; else something of them is to be asked or compiled first, and another call goes on.
+    """
+    stands = {ref.branch: ref.checkin for ref in refs.list()} if len(agreed.tips) > 1 else {}
+    is_done = True
+    for branch, tip in sorted(agreed.tips.items(), key=lambda each: str(each[0])):
+        if branch in agreed.left or tip is None or stands.get(branch) == tip.checkin:
+            continue
+        pending = _pending(writer, refs, branch, occasion, places.unplaced_on(writer, str(branch)))
+        try:
+            is_done &= led(refs, pending, agreed, liberties) or branch in agreed.left
+        except NotYet:
+            return False
+        if is_over():
+            return False
+    return is_done
+
+
+def _decided_together(
+    refs: LocalRefs, pending: Pending, branch: BranchName, is_over: Callable[[], bool], liberties: Liberties
+) -> bool:
+    """In a member: decide what can be decided about what is pending on the branch; whether nothing is to be asked."""
+    pending.writer.fault("publish.deciding", 0.05)
+    agreed, on = liberties.agreed, pending.branch
+    assert agreed is not None
+    if on in agreed.left:
+        pending.notices += agreed.told(on)
+        return True
+    is_drawn = draw(pending, agreed)
+    try:
+        if not led(refs, pending, agreed, liberties) or agreed.is_wished(on):
+            return False
+        joined = partial(jointly, refs, pending, agreed, liberties)
+        wish = None if branch.is_fork else first_forward(pending, liberties, joined)
+        if wish is None and on in agreed.tips:  # what is appended to an old tip would only be forked
+            merged = merge(pending, liberties)
+            wish = None if merged is None else Together([merged])
+    except NotYet:
+        return False
+    if wish is not None:
+        agreed.wish(wish)
+        return False
+    if on not in agreed.tips:
+        agreed.read(on)
+        return False
+    if branch.is_fork:
+        is_told = _is_own(pending)
+        before = len(pending.notices)
+        conclude_fork(pending, branch)
+        if not is_told:
+            del pending.notices[before:]
+    elif conclude(pending, is_over):
+        pending.notices += pending.told_waiting()
+    else:
+        return False
+    return not is_drawn
+
+
+def _is_own(pending: Pending) -> bool:
+    """Whether any of what is pending was brought by whoever publishes; else it came from a fellow, who told of it."""
+    who = pending.occasion.login
+    bringers = (brought.by(pending.writer, checkin) for checkin in pending.checkins)
+    return any(bringer is not None and bringer.login == who for bringer in bringers)
 
 
 def _decided(

@@ -91,6 +91,8 @@ def conclude(pending: Pending, is_over: Callable[[], bool] = never) -> bool:
     is_all = False
     pending.writer.fault("publish.concluding", 0.03)
     for some in _parts(list(_losers(pending))):
+        # What was made together with a loser is lost, too, on its own branches.
+        pending.has_released |= any(pending.is_part(each) for each in pending.checkins.values())
         _fork(pending, some)
         if is_over():
             break
@@ -105,7 +107,7 @@ def _losers(pending: Pending) -> Iterable[Placed]:
     losers: dict[ArtifactId, Placed] = {}
     for checkin in [*pending.checkins.values(), *pending.invalid.values()]:
         first = pending.off_the_line(checkin)[0]
-        if first.id not in losers and (not pending.stays(checkin) or pending.unfit(first) is not None):
+        if first.id not in losers and (not pending.stays(checkin) or pending.lost(first) is not None):
             losers[first.id] = first
     for checkin in pending.checkins.values():  # on top of what is invalid
         if pending.off_the_line(checkin)[0].id not in losers:
@@ -132,7 +134,7 @@ def conclude_fork(pending: Pending, fork: BranchName) -> None:
 
 def _fork(pending: Pending, losers: Sequence[Placed]) -> None:
     writer = pending.writer
-    reasons = [pending.unfit(loser) or forks.LOST_RACE for loser in losers]
+    reasons = [pending.lost(loser) or forks.LOST_RACE for loser in losers]
     _move_to_forks(pending, losers)
     writer.fault("publish.forked", 0.1)
     for loser, reason in zip(losers, reasons, strict=True):

@@ -13,6 +13,7 @@ from typing import Final
 from xferzone.zonefile.names import zone_name
 
 DEFAULT_BRANCH: Final = "main"  # the branch of a zone that DNS serves
+MAX_NAME: Final = 300  # octets of a branch, without its zone; ours
 _FORK = re.compile(r"(.+)-fork-[0-9a-f]{16}", re.DOTALL)
 
 
@@ -25,9 +26,9 @@ class BranchName:
 
     @classmethod
     def parse(cls, text: str | None) -> "BranchName | None":
-        """The zone branch that a text names. None: it names none, or there is no text."""
+        """The zone branch that a text names. None: it names none, there is no text, or it is longer than MAX_NAME."""
         zone, slash, branch = (text or "").partition("/")
-        if not slash or not branch:
+        if not slash or not branch or len(branch.encode("utf-8", "surrogateescape")) > MAX_NAME:
             return None
         try:
             zone_name(zone)

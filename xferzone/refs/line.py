@@ -37,3 +37,13 @@ def with_serial(reader: Reader, zone: str, tip: ArtifactId, serial: int) -> Iter
     )
     for (raw,) in rows:
         yield id_of(raw)
+
+
+def serial_before(reader: Reader, zone: str, tip: ArtifactId) -> int | None:
+    """The serial that the zone has at the first parent of a check-in. None: it has none there."""
+    row = reader.db.execute(
+        """SELECT serial FROM blob JOIN parent ON child = blob.rid AND position = 0
+           JOIN serial ON serial.checkin = parent.parent AND zone = ? WHERE hash = ?""",
+        (zone, bytes.fromhex(tip)),
+    ).fetchone()
+    return None if row is None else row[0]

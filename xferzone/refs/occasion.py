@@ -11,6 +11,7 @@ class Door(Enum):
     CLI = "cli"  # a verb of the command line
     PULL = "pull"  # a sync with a remote
     START = "start"  # a server that starts, or `rebuild`
+    GROUP = "group"  # a fellow of the group that this repository is a member of
     UNKNOWN = ""  # the move is older than the column
 
 

@@ -21,12 +21,16 @@ from xferzone.refs.branch import BranchName
 from xferzone.store import frames
 from xferzone.store.emptiness import emptiness
 from xferzone.store.held import HeldFile
-from xferzone.store.schema import PRIMARY
+from xferzone.store.remedies import explained
+from xferzone.store.schema import APPLICATION_ID, PRIMARY
+from xferzone.store.soundness import Soundness
 from xferzone.store.walnote import ForeignLog
 from xferzone.zone.former import current
 
 MAX_INDEX = 256 * 1024 * 1024  # bytes of one compiled zone file
+SERVING: Final = "group-serving"  # the setting that serving.py keeps
 LOOK_S: Final = 0.5  # seconds between two looks at whether the file was replaced
+_READ: Final = ("blob", "publication", "ref", "setting", "zone_index")  # tables
 _MAX_FIRSTS: Final = 20_000  # first keys of indexes that are remembered; some 3 MB
 _BUSY_TIMEOUT = 0.05  # seconds; a responder prefers to answer from what it has
 _TO_COMPILE: Final = struct.pack(">q", -1)  # in place of index numbers; no index has that number
@@ -70,11 +74,15 @@ class Served:
         XferzoneError: it cannot be opened.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, patience: float = _BUSY_TIMEOUT) -> None:
+        """`patience`: seconds that a lock is waited for."""
         self.path = path
-        self._opened = _Opened(path)
+        self._patience = patience
+        self._opened = _Opened(path, patience)
+        self._soundness = Soundness(path)
         self._firsts: dict[int, bytes] = {}  # by number; a number's never changes
         self._files = 1
+        self._version: Version | None = None  # as of the last call
         self._due = time.monotonic() + LOOK_S
 
     @property
@@ -85,30 +93,42 @@ class Served:
         """What to compare with the last call's.
 
         Raises:
-            XferzoneError: another file has taken the name, and it cannot be read, or is of another project; or none
-                has. The old one can be read until one is there that can. The next look is LOOK_S away.
+            XferzoneError: another file has taken the name, and it cannot be read, or is of another project, or not
+                sound; or none has. The old one can be read until one is there that can. The next look is LOOK_S away.
         """
         clock = time.monotonic()
+        refused: XferzoneError | None = None
         if clock >= self._due:
             self._due = clock + LOOK_S
             if not self._opened.file.is_current():
                 self._due = 0.0  # until there is one, each call says so
-                self._reopen()
-                self._due = clock + LOOK_S
+                try:
+                    self._reopen()
+                    self._due = clock + LOOK_S
+                except XferzoneError as exc:
+                    refused = exc
         (commits,) = self._db.execute("PRAGMA data_version").fetchone()
-        return Version(self._files, int(commits))
+        before, self._version = self._version, Version(self._files, int(commits))
+        # What came to the old file before it lost its name is told first: other processes may have seen it.
+        if refused is not None and self._version == before:
+            raise refused
+        return self._version
 
     def _reopen(self) -> None:
         old = self._opened
         try:
-            fresh = _Opened(self.path)
+            fresh = _Opened(self.path, self._patience)
         except ForeignLog:
-            # The log is that of the old file, and is in nobody's way when all have closed that.
-            old.let_go()
-            raise
-        if old.project not in (None, fresh.project):  # None: an empty mirror does not know it yet
+            # The log is that of the old file, and is in nobody's way when all have let go of that.
+            old.step_aside()
+            fresh = _Opened(self.path, self._patience)
+        try:
+            if old.project not in (None, fresh.project):  # None: an empty mirror does not know it yet
+                raise XferzoneError(f"{self.path} was replaced by a repository of another project")
+            self._soundness.check(fresh.db, _READ)
+        except BaseException:
             fresh.close()
-            raise XferzoneError(f"{self.path} was replaced by a repository of another project")
+            raise
         old.let_go()
         self._opened, self._files = fresh, self._files + 1
 
@@ -180,10 +200,20 @@ class Served:
         ).fetchone()
         return None if row is None else _zone(branch, *row)
 
+    def begun(self, branch: BranchName) -> int:
+        """When a branch was published here first, in milliseconds since 1970 by this machine's clock; 0: never."""
+        query = "SELECT min(time_ms) FROM publication WHERE branch = ?"
+        return int(self._db.execute(query, (str(branch),)).fetchone()[0] or 0)
+
     def role(self) -> str:
         """The repository's role (law 5)."""
         row = self._db.execute("SELECT value FROM setting WHERE name = 'role'").fetchone()
         return PRIMARY if row is None else str(row[0])
+
+    def serving(self) -> str:
+        """The setting of what the group serves (serving.py); empty: there is none."""
+        row = self._db.execute("SELECT value FROM setting WHERE name = ?", (SERVING,)).fetchone()
+        return "" if row is None else str(row[0])
 
     def index(self, number: int) -> bytes:
         """A compiled index; the same bytes for ever under the same number.
@@ -205,18 +235,22 @@ class Served:
 
 
 class _Opened:
-    """A file, and a connection to it. Raises as HeldFile, and sqlite3.Error."""
+    """A file, and a connection to it. Raises as HeldFile; XferzoneError: it cannot be opened."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, patience: float) -> None:
         self.file = HeldFile(path)
         try:
-            self.db = self.file.connect(writes=False, timeout=_BUSY_TIMEOUT)
-            try:
-                self.db.execute("PRAGMA query_only=ON")
-                self._project = self._read_project()
-            except BaseException:
-                self.db.close()
-                raise
+            with explained(path, "opened"):
+                self.db = self.file.connect(writes=False, timeout=patience)
+                try:
+                    self.db.execute("PRAGMA query_only=ON")
+                    (application_id,) = self.db.execute("PRAGMA application_id").fetchone()
+                    if application_id != APPLICATION_ID:
+                        raise XferzoneError(f"{path} is not an xferzone repository: name yours with -R")
+                    self._project = self._read_project()
+                except BaseException:
+                    self.db.close()
+                    raise
         except BaseException:
             self.file.release()
             raise
@@ -232,6 +266,10 @@ class _Opened:
     def _read_project(self) -> str | None:
         row = self.db.execute("SELECT value FROM setting WHERE name = 'project-code'").fetchone()
         return None if row is None else str(row[0])
+
+    def step_aside(self) -> None:
+        """Go on reading a file that has lost its name, and be in nobody's way."""
+        self.file.step_aside(self.db)
 
     def let_go(self) -> None:
         """`close`, of a file that has lost its name."""

@@ -2,13 +2,15 @@
 
 branch             of a ref or a move: names a zone's branch
 indexes before     where a ref stood before its last move: compiled indexes of its zone, or still to be compiled
-serial             of a zone that a ref ever stood for; each ref's check-in has one; none is missing between two
+serial             of a zone that a ref ever stood for, or a member wishes for; each ref's check-in has one; none is
+                   missing between two
 """
 
 from collections.abc import Iterator
 
 from xferzone.refs.branch import BranchName
 from xferzone.refs.served import State, unpack
+from xferzone.store import schema
 from xferzone.store.chains import id_of
 from xferzone.store.check.layout import BACKUP, REBUILD
 from xferzone.store.reader import Reader
@@ -38,8 +40,10 @@ def indexes_before(reader: Reader) -> Iterator[str]:
 
 def serials(reader: Reader) -> Iterator[str]:
     """Rows of the table of serials that are missing, or of no zone here."""
-    strange = f"""SELECT DISTINCT zone FROM serial
-                  WHERE zone NOT IN (SELECT {_ZONE} FROM publication UNION SELECT {_ZONE} FROM ref)"""  # noqa: S608 as above
+    # A member computes them for what it wishes, which may be the first version of a zone.
+    wished = f"UNION SELECT {_ZONE} FROM checkin" if reader.role == schema.MEMBER else ""  # noqa: S608 as above
+    strange = f"""SELECT DISTINCT zone FROM serial WHERE zone NOT IN
+                  (SELECT {_ZONE} FROM publication UNION SELECT {_ZONE} FROM ref {wished})"""  # noqa: S608 as above
     for (zone,) in reader.db.execute(strange):
         yield f"table serial: {str(zone)[:80]!r} is not a zone that was ever served: {REBUILD}"
     standing = f"""SELECT branch FROM ref LEFT JOIN serial ON serial.checkin = ref.checkin AND zone = {_ZONE}

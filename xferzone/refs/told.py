@@ -7,16 +7,17 @@ from xferzone.hashing import ArtifactId
 from xferzone.refs.branch import BranchName
 from xferzone.store.chains import id_of
 from xferzone.store.reader import Reader
+from xferzone.store.sql import COUNTS_FIRST
 
 _SYM: Final = "sym-"
 _NO_BRANCH: Final = " AND NOT EXISTS (SELECT 1 FROM checkin WHERE branch = substr(name, 5))"
 #: Of each tag on each check-in the newest, unless that cancels it.
-_STANDING: Final = """SELECT name, hash, origin, branch FROM (
+_STANDING: Final = f"""SELECT name, hash, origin, branch FROM (
         SELECT name, target, source AS origin, prefix,
-               row_number() OVER (PARTITION BY target, name ORDER BY date_ms DESC, source) AS rank
-        FROM tag WHERE {which})
+               row_number() OVER (PARTITION BY target, name ORDER BY {COUNTS_FIRST}) AS rank
+        FROM tag WHERE {{which}})
     JOIN checkin ON checkin.rid = target JOIN blob ON blob.rid = target
-    WHERE rank = 1 AND prefix <> '-' AND origin > ?"""
+    WHERE rank = 1 AND prefix <> '-' AND origin > ?"""  # noqa: S608 our own text
 
 
 class Stands(NamedTuple):

@@ -5,10 +5,11 @@
     pulled   POST /v0/objects/pull     the same, with content
     batch    POST /v0/objects/batch    content by id
     one      GET  /v0/objects/ID       one content; caches between may have it
+    copies   POST /v0/copies           what a fellow is to hold
 
-An account signs requests (signing.py). The project that is signed for is learnt from a 401, and so is by how much the
-clock here is off: then the request is signed again, once. Nothing that comes is trusted: all of it is bounded here, and
-whoever stores it verifies it.
+An account signs requests, or a member of a group does (signing.py). The project that is signed for is learnt from a
+401, and so is by how much the clock here is off: then the request is signed again, once. Nothing that comes is trusted:
+all of it is bounded here, and whoever stores it verifies it.
 """
 
 import re
@@ -25,9 +26,11 @@ from xferzone.cards.session import shared_secret
 from xferzone.env import Env
 from xferzone.errors import Denied, PeerError
 from xferzone.hashing import ArtifactId
-from xferzone.replicate import signing
+from xferzone.replicate import copies, signing
 from xferzone.replicate.batch import Arriving, Unsent
-from xferzone.replicate.messages import Batch, Missing, Refs, Walk
+from xferzone.replicate.copies import Held
+from xferzone.replicate.messages import FILES_TYPE, MAX_FILES_REPLY, Batch, Missing, Refs, Walk
+from xferzone.replicate.signing import Signer
 from xferzone.store.chains import MAX_ARTIFACT
 from xferzone.store.incoming import Received
 from xferzone.sync.client.options import Account
@@ -100,7 +103,7 @@ class Wire:
 
 @dataclass
 class Client:
-    """The walk of one server, as one account sees it.
+    """The walk of one server, as one account or member sees it.
 
     Fields:
         project: the project code; None: it is learnt from the first reply that tells one.
@@ -108,7 +111,7 @@ class Client:
     """
 
     transport: WalkTransport
-    account: Account | None
+    account: Account | Signer | None
     env: Env
     project: str | None = None
     wire: Wire = field(default_factory=Wire)
@@ -161,6 +164,21 @@ class Client:
         with self._asked("GET", f"/v0/objects/{artifact}") as reply:
             return Received(artifact, None, b"".join(self.octets(reply, MAX_ARTIFACT)))
 
+    def copies(self, body: bytes) -> Held:
+        """What the fellow holds, once it has stored what this body brings (copies.py)."""
+        coded = {"content-type": copies.CONTENT_TYPE, "content-encoding": ZSTD}
+        with self._asked("POST", "/v0/copies", body, coded) as reply:
+            held = self._message(reply, Held)
+        if not all(_ID.fullmatch(each) for each in (*held.lacking, *(one.hash for one in held.branches))):
+            raise PeerError(f"{self.transport.name} tells of copies with a hash that is not one")
+        return held
+
+    def unversioned(self, text: bytes) -> bytes:
+        """What the fellow answers to card text about unversioned files (files.py)."""
+        coded = {"content-type": FILES_TYPE}
+        with self._asked("POST", "/v0/unversioned", text, coded) as reply:
+            return self._hashed(reply, MAX_FILES_REPLY)
+
     # -- requests
 
     def _asked(
@@ -184,17 +202,21 @@ class Client:
     def _headers(self, method: str, target: str, body: bytes, more: Mapping[str, str]) -> dict[str, str]:
         headers = {"accept-encoding": ZSTD, **more}
         if body:
-            headers["content-type"] = "application/json"
+            headers.setdefault("content-type", "application/json")
         if self.account is None or self.project is None:
             return headers
         stated = signing.body_hash(body)
         if body:
             headers[signing.STATED_HASH] = stated
         signed = signing.Signed(self.project, self.transport.host, method, target, stated)
-        secret = shared_secret(self.project, self.account.login, self.account.password)
         expires = int(self.env.clock_ms() / 1000 + self._off_s) + EXPIRY_S
-        headers["authorization"] = signing.authorization(signed, self.account.login, secret, expires)
+        headers["authorization"] = self._signer(self.account, self.project).authorization(signed, expires)
         return headers
+
+    def _signer(self, account: Account | Signer, project: str) -> Signer:
+        if isinstance(account, Signer):
+            return account
+        return Signer(account.login, shared_secret(project, account.login, account.password))
 
     def _learn(self, reply: WalkReply) -> bool:
         """Learn from a 401 what there is to sign for, and when; whether the next request will be another one."""
@@ -254,16 +276,21 @@ class Client:
             yield piece
 
     def _message(self, reply: WalkReply, kind: type[_Message]) -> _Message:
-        text = b"".join(self.octets(reply, MAX_JSON))
+        text = self._hashed(reply, MAX_JSON)
+        try:
+            return msgspec.json.decode(text, type=kind)
+        except _NOT_JSON as exc:
+            raise PeerError(f"{self.transport.name} sends a list that cannot be read: {exc}") from exc
+
+    def _hashed(self, reply: WalkReply, most: int) -> bytes:
+        """A body that comes with its hash."""
+        text = b"".join(self.octets(reply, most))
         if reply.headers.get(signing.STATED_HASH) != signing.body_hash(text):
             raise PeerError(
                 f"{self.transport.name} sends a list that is not what its X-Content-SHA256 says: was it damaged on "
                 "the way?"
             )
-        try:
-            return msgspec.json.decode(text, type=kind)
-        except _NOT_JSON as exc:
-            raise PeerError(f"{self.transport.name} sends a list that cannot be read: {exc}") from exc
+        return text
 
     def _refusal(self, reply: WalkReply, target: str) -> PeerError | Denied:
         """The error for a reply that says no."""
@@ -273,6 +300,8 @@ class Client:
             case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
                 if account is None:
                     return Denied(f"{told}: give a login that may read there, and its password")
+                if isinstance(account, Signer):
+                    return Denied(f"{told}: is it of the same group? see `xferzone group check`")
                 return Denied(f"{told}: is the password of {account.login} right, and may it read?")
             case HTTPStatus.NOT_FOUND if target.startswith("/v0/refs"):
                 return NoWalk(f"{name} knows no walk")

@@ -13,6 +13,8 @@ from typing import Annotated, Final
 
 import msgspec
 
+FILES_TYPE: Final = "application/x-xferzone-unversioned"  # of bodies about unversioned files (files.py)
+MAX_FILES_REPLY: Final = 80 * 1024 * 1024  # bytes of such a reply: the budget of one, and a file of 64 MiB
 MAX_NAMED: Final = 10_000  # roots and known of a walk together, hashes of a batch
 MAX_PAGE: Final = 50_000  # ids of one page of a walk
 MAX_WALK_S: Final = 1.0  # seconds of looking for them, one id at least

@@ -1,6 +1,6 @@
 """Replies of the walk: statuses, headers, bodies."""
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from email.utils import formatdate
 from typing import Final
 
@@ -36,11 +36,17 @@ def refused(refusal: Refusal) -> WalkReply:
 def told(message: msgspec.Struct, accept_encoding: str, **headers: str) -> WalkReply:
     """A message as one JSON line. Its hash goes along: a bit that flips on the way must not name another branch."""
     own = {name.replace("_", "-"): value for name, value in headers.items()}
-    octets = msgspec.json.encode(message) + b"\n"
-    stated = {signing.STATED_HASH: signing.body_hash(octets)}
-    return whole(
-        octets, accept_encoding, {"content-type": JSON, "cache-control": "no-cache", **stated, **own}
-    )
+    own.setdefault("cache-control", "no-cache")
+    return hashed(msgspec.json.encode(message) + b"\n", accept_encoding, JSON, own)
+
+
+def hashed(
+    octets: bytes, accept_encoding: str, content_type: str, more: Mapping[str, str] | None = None
+) -> WalkReply:
+    """A body that is there, with its hash; `more`: headers besides."""
+    headers = {"content-type": content_type, "cache-control": "no-store"} | dict(more or {})
+    headers[signing.STATED_HASH] = signing.body_hash(octets)
+    return whole(octets, accept_encoding, headers)
 
 
 def whole(octets: bytes, accept_encoding: str, headers: dict[str, str], *, sent: bool = True) -> WalkReply:

@@ -36,7 +36,7 @@ def batched(
     Raises as Store.reader does; what is damaged or gone is said in the body.
     """
     yield batch.MAGIC
-    yield from _Body(store, is_named=False, faults=faults).records(names, {})
+    yield from Body(store, is_named=False, faults=faults).records(names, {})
     if not fails(faults, "walk.server-cuts-batch", 0.05):
         yield batch.end()
 
@@ -49,7 +49,7 @@ def pulled(
     What follows is walked as it is sent, so the first octets come soon, and what was sent is at the client.
     """
     yield batch.MAGIC
-    body, page, count = _Body(store, is_named=True, faults=faults), first, 0
+    body, page, count = Body(store, is_named=True, faults=faults), first, 0
     while True:
         yield from body.records(list(page.missing), page.older)
         count += len(page.missing)
@@ -67,7 +67,7 @@ def pulled(
     yield batch.end(page.more)
 
 
-class _Body:
+class Body:
     """A body being made; `left`: the bytes that it may still have."""
 
     def __init__(self, store: Store, *, is_named: bool, faults: Faults | None) -> None:

@@ -5,11 +5,14 @@
     POST /v0/objects/pull          the same, with its content     walking.py, sending.py
     POST /v0/objects/batch         artifacts by name              sending.py
     GET  /v0/objects/HASH          one artifact; HEAD, too
+    POST /v0/copies                what a fellow of the group has this member hold      copies.py
+    POST /v0/unversioned           files without a history, of a fellow                  files.py
     GET  /v0/auth                  may the request that X-Original-URI and X-Original-Method name be answered?
 
     route ─> method ─> size ─> has this server caught up? ─> who asks, and may he read? ─> the question ─> the answer
 
-Whoever carries it reads the body, at most MAX_REQUEST octets of it, and adds the header Date where a reply has none.
+Whoever carries it reads the body, at most `most(target)` octets of it, and adds the header Date where a reply has none.
+Of what members alone bring it asks `refusal` before: what is signed is the hash that the head states, not the body.
 """
 
 import re
@@ -24,13 +27,14 @@ from xferzone import artifacts
 from xferzone.artifacts import CheckIn, Cluster, Control
 from xferzone.cards import coding
 from xferzone.env import SYSTEM, Env
-from xferzone.errors import Busy, CorruptArtifact, NotFound, PeerError, XferzoneError
+from xferzone.errors import Busy, CorruptArtifact, NoRoom, PeerError, XferzoneError
 from xferzone.faults import Faults, fails
 from xferzone.hashing import ArtifactId, parse_artifact_id
-from xferzone.replicate import batch, replying, sending, signing, told
-from xferzone.replicate.messages import MAX_NAMED, Batch, Missing, Walk
+from xferzone.replicate import batch, copies, files, replying, sending, signing, told
+from xferzone.replicate.admission import RETRY_S, admit
+from xferzone.replicate.messages import FILES_TYPE, MAX_NAMED, Batch, Missing, Walk
 from xferzone.replicate.replying import Refusal
-from xferzone.replicate.rights import Asker, Unauthorized
+from xferzone.replicate.rights import Asker
 from xferzone.replicate.told import Since
 from xferzone.replicate.walking import Bounds, Page, UnknownRoot, Walking
 from xferzone.store import Reader, Store
@@ -40,7 +44,6 @@ from xferzone.transport.walk import WalkReply, WalkRequest
 MAX_REQUEST: Final = 1024 * 1024  # octets of a request's body, as it travels and expanded
 MAX_TARGET: Final = 2_000  # octets of a path with its query
 MAX_WAIT_S: Final = 60  # seconds of Prefer: wait
-_RETRY_S: Final = 5  # seconds after which a server that has not caught up, or is busy, is asked again
 
 _Question = TypeVar("_Question", Walk, Batch)
 _PREFIX = "/v0/"
@@ -91,12 +94,27 @@ class Terms:
 
 def respond(store: Store, request: WalkRequest, terms: Terms) -> WalkReply:
     """The reply to a request. It raises for bugs only; the body may raise as Store.reader does while it is sent."""
+    return _told(_Responding(store, request, terms).reply)
+
+
+def most(target: str) -> int:
+    """How many octets the body of a request to `target` may have."""
+    return copies.MAX_WIRE if target.partition("?")[0] in _OF_MEMBERS else MAX_REQUEST
+
+
+def refusal(store: Store, request: WalkRequest, terms: Terms) -> WalkReply | None:
+    """Why a request is refused whose body, as large as its head says, has not come yet; None: it has to come."""
+    reply = _told(_Responding(store, request, terms).admitted)
+    return reply if reply.status >= 400 else None
+
+
+def _told(answer: Callable[[], WalkReply]) -> WalkReply:
     try:
-        return _Responding(store, request, terms).reply()
-    except Refusal as refusal:
-        return replying.refused(refusal)
-    except Busy as exc:
-        return replying.refused(Refusal(503, str(exc), retry_after=str(_RETRY_S)))
+        return answer()
+    except Refusal as no:
+        return replying.refused(no)
+    except (Busy, NoRoom) as exc:
+        return replying.refused(Refusal(503, str(exc), retry_after=str(RETRY_S)))
     except XferzoneError as exc:
         return replying.refused(Refusal(500, str(exc)))
 
@@ -133,6 +151,32 @@ class _Responding:
         return self._request.headers.get(name, "")
 
     def reply(self) -> WalkReply:
+        body = self._request.body
+        if len(body) > (limit := most(self._request.target)):
+            self._route()
+            raise Refusal(413, f"a body of over {limit} bytes: send or ask for less at a time")
+        stated = self._header(signing.STATED_HASH)
+        actual = signing.body_hash(body) if stated or body else signing.EMPTY
+        route = self._admitted(actual)
+        if stated and stated != actual:
+            raise Refusal(400, "X-Content-SHA256 is not the hash of the body that came")
+        return route.reply(self)
+
+    def admitted(self) -> WalkReply:
+        self._admitted(self._header(signing.STATED_HASH))
+        return replying.bare(204)
+
+    def _admitted(self, body_hash: str) -> "_Route":
+        """Who answers. Raises Refusal: nobody does, or whoever asks may not."""
+        route = self._route()
+        if self._path == _AUTH:
+            return route
+        if fails(self._terms.faults, "walk.server-busy", 0.02):
+            raise Busy(f"{self._store.path} is being written by another process: try again")
+        self._admit(self._request.method, self._request.target, body_hash)
+        return route
+
+    def _route(self) -> "_Route":
         if len(self._request.target) > MAX_TARGET or not _PLAIN_PATH.fullmatch(self._path):
             raise Refusal(404, "no such path: see the routes in docs/formats.md")
         route = _ROUTES.get(self._path) or (_OBJECT if self._path.startswith(_OBJECTS) else None)
@@ -142,47 +186,16 @@ class _Responding:
             raise Refusal(
                 405, f"{self._path} answers {' and '.join(route.methods)}", allow=", ".join(route.methods)
             )
-        if len(self._request.body) > MAX_REQUEST:
-            raise Refusal(413, f"a body of over {MAX_REQUEST} bytes: ask for less at a time")
-        if self._path == "/v0/auth":
-            return route.reply(self)
-        stated = self._header(signing.STATED_HASH)
-        actual = signing.body_hash(self._request.body) if stated or self._request.body else signing.EMPTY
-        if fails(self._terms.faults, "walk.server-busy", 0.02):
-            raise Busy(f"{self._store.path} is being written by another process: try again")
-        with self._store.reader() as reader:
-            self._admit(reader, self._request.method, self._request.target, actual)
-        if stated and stated != actual:
-            raise Refusal(400, "X-Content-SHA256 is not the hash of the body that came")
-        return route.reply(self)
+        return route
 
     # -- rights
 
-    def _admit(self, reader: Reader, method: str, target: str, body_hash: str) -> None:
-        """Raise Refusal unless this server has caught up, and whoever asks may read."""
-        code = reader.setting("project-code")
-        if code is None or reader.emptiness:  # its words name the primary: they are for those at home
-            raise Refusal(
-                503, "this server has not caught up with its primary yet", retry_after=str(_RETRY_S)
-            )
-        signed = signing.Signed(code, self._terms.host, method, target, body_hash)
+    def _admit(self, method: str, target: str, body_hash: str) -> None:
+        """Raise Refusal unless this server has caught up, and whoever asks may."""
+        signed = signing.Signed("", self._terms.host, method, target, body_hash)
         asker = Asker(self._header("authorization"), self._terms.is_secure)
-        try:
-            rights = asker.rights(reader, signed, self._terms.env)
-        except Unauthorized as exc:
-            raise self._unauthorized(code, str(exc)) from exc
-        if rights.read:
-            return
-        if not asker.authorization:
-            raise self._unauthorized(code, "reading needs an account here: sign the request")
-        raise Refusal(403, f"the account {rights.login} may not read here")
-
-    def _unauthorized(self, code: str, reason: str) -> Refusal:
-        challenge = f"{signing.SCHEME} project={code}"
-        if self._terms.is_secure:
-            challenge += f', Basic realm="{code}"'
-        # By the date a client whose clock is wrong measures by how much.
-        return Refusal(401, reason, www_authenticate=challenge, date=replying.date(self._terms.env))
+        with self._store.reader() as reader:
+            admit(reader, signed, asker, self._terms.env, is_copies=target.partition("?")[0] in _OF_MEMBERS)
 
     def auth(self) -> WalkReply:
         self._parameters()
@@ -191,8 +204,7 @@ class _Responding:
         target = original[original.find(_PREFIX) :] if _PREFIX in original else ""
         is_plain = _PLAIN_PATH.fullmatch(target.partition("?")[0]) and len(target) <= MAX_TARGET
         stated = self._header(signing.STATED_HASH) or signing.EMPTY
-        with self._store.reader() as reader:
-            self._admit(reader, method, target if is_plain else "", stated)
+        self._admit(method, target if is_plain else "", stated)
         if not is_plain:
             raise Refusal(401, "X-Original-URI does not name a path that can be asked for")
         return replying.bare(204, cache_control="no-store")
@@ -309,6 +321,28 @@ class _Responding:
         pieces = sending.batched(self._store, names, self._terms.faults)
         return replying.streamed(pieces, self._accepted, batch.CONTENT_TYPE)
 
+    def copies(self) -> WalkReply:
+        self._parameters()
+        if self._header("content-type").partition(";")[0].strip().lower() != copies.CONTENT_TYPE:
+            raise Refusal(415, f"copies come as Content-Type: {copies.CONTENT_TYPE}")
+        if self._header("content-encoding").strip().lower() != ZSTD:
+            raise Refusal(415, "copies come packed with zstd", accept_encoding=ZSTD)
+        try:
+            held = copies.hold(self._store, coding.expanded((self._request.body,), copies.MAX_BODY))
+        except copies.NotTaken as exc:
+            raise Refusal(exc.status, str(exc)) from exc
+        return replying.told(held, self._accepted)
+
+    def files(self) -> WalkReply:
+        self._parameters()
+        if self._header("content-type").partition(";")[0].strip().lower() != FILES_TYPE:
+            raise Refusal(415, f"unversioned files come as Content-Type: {FILES_TYPE}")
+        try:
+            text = files.answered(self._store, self._request.body, self._terms.env.clock_ms())
+        except files.NotTaken as exc:
+            raise Refusal(400, str(exc)) from exc
+        return replying.hashed(text, self._accepted, FILES_TYPE)
+
     def object(self) -> WalkReply:
         self._parameters()
         try:
@@ -322,10 +356,10 @@ class _Responding:
             "vary": "Accept-Encoding",
         }
         with self._store.reader() as reader:
+            if not reader.has(name):  # though this process's cache may have it: it was shunned
+                raise Refusal(404, f"no artifact {name} here")
             try:
                 content = reader.content(name)
-            except NotFound as exc:
-                raise Refusal(404, f"no artifact {name} here") from exc
             except CorruptArtifact as exc:
                 raise Refusal(500, f"artifact {name} is damaged here: tell the administrator") from exc
         if f'"{name}"' in (each.strip() for each in self._header("if-none-match").split(",")):
@@ -348,6 +382,10 @@ def _kind(content: bytes) -> str:
 
 _SHORT: Final = Bounds(ids=3)  # of a page that a test wants short
 _SHORT_LIST: Final = 1  # branch, control, tag and closing of such a list
+_AUTH: Final = "/v0/auth"
+_COPIES: Final = "/v0/copies"
+_FILES: Final = "/v0/unversioned"
+_OF_MEMBERS: Final = (_COPIES, _FILES)  # what only fellows of a group may bring
 _OBJECTS: Final = "/v0/objects/"
 _OBJECT: Final = _Route(("GET", "HEAD"), _Responding.object)
 _ROUTES: Final[Mapping[str, _Route]] = {
@@ -355,5 +393,7 @@ _ROUTES: Final[Mapping[str, _Route]] = {
     "/v0/objects/walk": _Route(("POST",), _Responding.walk),
     "/v0/objects/pull": _Route(("POST",), _Responding.pull),
     "/v0/objects/batch": _Route(("POST",), _Responding.batch),
-    "/v0/auth": _Route(("GET",), _Responding.auth),
+    _COPIES: _Route(("POST",), _Responding.copies),
+    _FILES: _Route(("POST",), _Responding.files),
+    _AUTH: _Route(("GET",), _Responding.auth),
 }

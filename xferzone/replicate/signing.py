@@ -1,8 +1,10 @@
 r"""Signed requests: who asks, for what, until when. Both ends.
 
     Authorization: XFERZONE-HMAC key=LOGIN, expires=UNIX, signature=HEX
+    Authorization: XFERZONE-HMAC member=NAME, expires=UNIX, signature=HEX
 
-    SIGNATURE = HMAC-SHA256, in hex, keyed with the 40 hex digits of the account's secret, of seven lines:
+    SIGNATURE = HMAC-SHA256, in hex, keyed with the 40 hex digits of the account's secret, or the 64 of the group's, of
+    seven lines:
 
         project code                 of the repository
         host                         as the client names it, with its port unless that is the scheme's own
@@ -12,7 +14,8 @@ r"""Signed requests: who asks, for what, until when. Both ends.
         SHA-256 of the body          in hex, as the header X-Content-SHA256 says
         expiry                       seconds since 1970
 
-Each line but the last ends with LF. LOGIN is escaped as in a URL. The host is signed so that one server cannot pass on
+Each line but the last ends with LF. LOGIN and NAME are escaped as in a URL. No account is a member, whatever its login:
+the word before the name tells which secret counts. The host is signed so that one server cannot pass on
 to another what it was sent. The same request sent again within its five minutes reads the same again.
 """
 
@@ -28,8 +31,9 @@ SCHEME: Final = "XFERZONE-HMAC"
 STATED_HASH: Final = "x-content-sha256"  # the header's name
 EMPTY: Final = hashlib.sha256(b"").hexdigest()  # what a request without a body is taken to state
 
+_ACCOUNT, _MEMBER = "key", "member"
 _TOKEN = re.compile(
-    rf"{SCHEME} +key=([^,\s]{{1,600}}), *expires=([0-9]{{1,12}}), *signature=([0-9a-f]{{64}})"
+    rf"{SCHEME} +(key|member)=([^,\s]{{1,600}}), *expires=([0-9]{{1,12}}), *signature=([0-9a-f]{{64}})"
 )
 
 
@@ -61,11 +65,18 @@ class Signed:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What an Authorization header of ours says. `expires`: seconds since 1970."""
+    """What an Authorization header of ours says.
+
+    Fields:
+        login: of the account, or the member's name.
+        expires: seconds since 1970.
+        is_member: it is signed with the group's secret.
+    """
 
     login: str
     expires: int
     signature: str
+    is_member: bool = False
 
     @classmethod
     def parse(cls, header: str) -> "Token | None":
@@ -73,7 +84,8 @@ class Token:
         match = _TOKEN.fullmatch(header.strip())
         if match is None:
             return None
-        return cls(unquote(match[1], errors="surrogateescape"), int(match[2]), match[3])
+        kind, name, expires, signature = match.groups()
+        return cls(unquote(name, errors="surrogateescape"), int(expires), signature, kind == _MEMBER)
 
     def is_in_time(self, now: float) -> bool:
         """Whether it holds at this moment, seconds since 1970."""
@@ -93,11 +105,28 @@ def body_hash(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Who signs requests: an account, or a member of a group, by its name."""
+
+    name: str
+    secret: str
+    is_member: bool = False
+
+    def authorization(self, signed: Signed, expires: int) -> str:
+        """The Authorization header of a request. Raises ValueError: a field has a line break."""
+        kind = _MEMBER if self.is_member else _ACCOUNT
+        name = quote(self.name, safe="", errors="surrogateescape")
+        signature = signed.signature(self.secret, expires)
+        return f"{SCHEME} {kind}={name}, expires={expires}, signature={signature}"
+
+
 def authorization(signed: Signed, login: str, secret: str, expires: int) -> str:
-    """The Authorization header of a request. `secret`: cards.session.shared_secret of project, login and password.
+    """The Authorization header of an account's request.
+
+    `secret`: cards.session.shared_secret of project, login and password.
 
     Raises:
         ValueError: a field has a line break.
     """
-    key = quote(login, safe="", errors="surrogateescape")
-    return f"{SCHEME} key={key}, expires={expires}, signature={signed.signature(secret, expires)}"
+    return Signer(login, secret).authorization(signed, expires)

@@ -9,7 +9,6 @@ Each fault is a line that says where it is and what repairs it. store/check/faul
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Final
 
 from xferzone.errors import CorruptArtifact, NotFound, XferzoneError, ZoneInvalid
 from xferzone.hashing import ArtifactId, artifact_id
@@ -24,8 +23,6 @@ from xferzone.zone import cut, serial
 from xferzone.zone.compile import IndexRow, check, number_of
 from xferzone.zone.index import Index, compile_index
 from xferzone.zonefile import names, text
-
-_HALF: Final = 2**31  # steps that a serial may go forward (RFC 1982 3.1)
 
 
 def everything(reader: Reader, refs: LocalRefs) -> Iterator[str]:
@@ -112,7 +109,9 @@ def _serials(reader: Reader) -> Iterator[str]:
     for step in steps(reader):
         has_lost = step.before is not None and step.serial is None
         goes_back = (
-            not (step.before is None or step.serial is None) and (step.serial - step.before) % 2**32 >= _HALF
+            step.before is not None
+            and step.serial not in (None, step.before)
+            and not serial.is_ahead(step.serial, step.before)
         )
         if has_lost or goes_back or step.is_strange or step.published not in (None, step.serial):
             yield f"table serial: the serial of check-in {step.checkin} in zone {step.zone} is wrong: {REBUILD}"

@@ -7,6 +7,7 @@ remote that it was cloned from only when it is named.
 
 from dataclasses import dataclass, replace
 
+from xferzone.errors import Refused
 from xferzone.publish.follow import Followed, follow
 from xferzone.publish.new_life import Stepped, step_serials
 from xferzone.refs import BranchName, LocalRefs, Occasion
@@ -31,10 +32,18 @@ def promote(writer: Writer, refs: LocalRefs, occasion: Occasion, *, steps: bool 
     """Make the repository a primary. None: it is one already, and nothing was done.
 
     `steps`: begin a new life of serials, since the lost primary may have served later ones.
+
+    Raises:
+        Refused: it is a member of a group, whose refs the others would go on moving.
     """
     was = writer.role
     if was == schema.PRIMARY:
         return None
+    if was == schema.MEMBER:
+        raise Refused(
+            "this is a member of a group, which takes changes already: `xferzone group leave` makes the last member a "
+            "primary"
+        )
     writer.set_setting("role", schema.PRIMARY)
     # Another copy of the file may stay a clone, and follow this one.
     writer.set_setting("epoch", new_epoch())

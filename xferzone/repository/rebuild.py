@@ -12,7 +12,7 @@ from xferzone.publish.serials import serial_of
 from xferzone.publish.served import numbers
 from xferzone.refs import BranchName, LocalRefs, Occasion, State
 from xferzone.repository import check
-from xferzone.store import Reader, Writer, ancestry, places, schema
+from xferzone.store import Reader, Writer, ancestry, places, schema, tables, unversioned
 from xferzone.store.check import faults as inspect
 from xferzone.store.check.relink import relink
 from xferzone.zone.cut import is_zone_file
@@ -36,6 +36,7 @@ def rebuild(writer: Writer, refs: LocalRefs, occasion: Occasion) -> int:
         state = State.SERVED if latest else State.REMOVED
         refs.repack(replace(ref, state=state, numbers=latest), previous[0] if previous else ())
     publish(writer, refs, occasion)
+    tables.count_anew(writer)
     return count
 
 
@@ -43,6 +44,8 @@ def left(reader: Reader) -> Iterator[str]:
     """What is wrong still, a line each, as `check` says it, after everything was derived again."""
     yield from inspect.quick(reader)
     yield from check.rows(reader)
+    yield from inspect.told(unversioned.faults(reader))
+    yield from inspect.told(tables.faults(reader))
 
 
 def resettle(writer: Writer, refs: LocalRefs) -> None:
@@ -55,7 +58,7 @@ def resettle(writer: Writer, refs: LocalRefs) -> None:
                 "in the repository's place"
             )
     places.settle(writer, [ref.checkin for ref in standing])
-    for leaf in places.passed_leaves(writer) if writer.role == schema.PRIMARY else ():
+    for leaf in places.passed_leaves(writer) if writer.role in schema.DECIDING else ():
         # Another branch alone has passed it: publishing decides again what it is on its own.
         branch = BranchName.parse(leaf.branch)
         if branch is not None and not branch.is_fork:

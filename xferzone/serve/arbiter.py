@@ -30,6 +30,8 @@ from xferzone import metrics, ready
 from xferzone.config import Address, Http, Network
 from xferzone.counters import Counters
 from xferzone.exchange import Room, Terms
+from xferzone.exchange.group.deciding import Groups
+from xferzone.exchange.group.opened import Opened
 from xferzone.exchange.publishing import Later
 from xferzone.logline import to_stderr
 from xferzone.serve import process
@@ -38,6 +40,8 @@ from xferzone.serve.publications import log_publications
 # The module is imported before any fork; the app is made in each worker, because no database may cross a fork.
 from xferzone.web.app import create_app
 from xferzone.web.forwarded import Forwarded
+from xferzone.web.hosted import Hosted, Hosting
+from xferzone.web.hosted_one import DESCRIPTORS
 
 if TYPE_CHECKING:  # the stubs' own name for it; it does not exist at run time
     from gunicorn._types import _WSGIAppType
@@ -71,7 +75,8 @@ _COUNTERS = Counters(metrics.SIZE)
 class Served:
     """What an arbiter serves: the listening `sockets` and the `counters` are inherited from the supervisor.
 
-    `apart`: the addresses among those of `sockets` that answer the walk alone, and alone answer it.
+    `apart`: the addresses among those of `sockets` that answer the walk alone, and alone answer it. `hosting`: the
+    repositories of a server of many, whose directory `repository` is; None: it is one.
     """
 
     repository: Path
@@ -79,6 +84,7 @@ class Served:
     http: Http
     counters: Counters
     apart: Sequence[Address] = ()
+    hosting: Hosting | None = None
 
 
 class Server(BaseApplication):
@@ -99,13 +105,24 @@ class Server(BaseApplication):
         self.cfg.set("post_worker_init", _report)
         self.cfg.set("worker_exit", lambda _arbiter, _worker: self.publish_now())
 
+    @property
+    def files(self) -> int:
+        """How many files a worker has open beside those of connections."""
+        return 0 if self._served.hosting is None else DESCRIPTORS * self._served.hosting.most_open
+
     def load(self) -> "_WSGIAppType":
-        self._later = Later(self._served.repository)
-        return _app(self._served, self._later)
+        if self._served.hosting is not None:
+            hosted = Hosted(self._served.hosting)
+            self._close = hosted.close
+            return cast("_WSGIAppType", Forwarded(hosted, self._served.http.trusted))
+        groups = Opened()
+        later = Later(self._served.repository, groups=groups)
+        self._close = later.close
+        return _app(self._served, later, groups)
 
     def publish_now(self) -> None:
         """What waits in this worker, before it goes."""
-        self._later.close()
+        self._close()
 
     def run(self) -> None:
         # gunicorn closes the descriptors that it is given, so give it copies.
@@ -164,17 +181,23 @@ def application(trusted: Sequence[str] = (), threads: int = THREADS) -> "_WSGIAp
     if trusted:
         http = replace(http, trusted=tuple(map(Network, trusted)))
     repository = Path(os.environ["XFERZONE_REPOSITORY"])
-    later = Later(repository)
+    groups = Opened()
+    later = Later(repository, groups=groups)
     atexit.register(later.close)
-    return _app(Served(repository, (), http, _COUNTERS), later)
+    return _app(Served(repository, (), http, _COUNTERS), later, groups)
 
 
-def _app(served: Served, later: Later) -> "_WSGIAppType":
+def _app(served: Served, later: Later, groups: Groups) -> "_WSGIAppType":
     log_publications(served.repository, served.counters)
     later.soon()  # a worker before this one may have been killed
-    terms = Terms(room=Room.beside(served.repository), later=later)
+    terms = Terms(room=Room.beside(served.repository), later=later, groups=groups)
     app = create_app(
-        served.repository, terms, counters=served.counters, threads=served.http.threads, apart=served.apart
+        served.repository,
+        terms,
+        counters=served.counters,
+        threads=served.http.threads,
+        apart=served.apart,
+        cache=served.http.cache_mib * 2**20,
     )
     # gunicorn's stubs promise an app any mapping, falcon's types take a dict; at run time it is a dict.
     return cast("_WSGIAppType", Forwarded(app, served.http.trusted))

@@ -15,19 +15,25 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from xferzone import ready
 from xferzone.errors import Refused, XferzoneError
 from xferzone.exchange.mirror.follower import Follower
 from xferzone.exchange.mirror.following import Following, Pulled, Via, Ways
 from xferzone.exchange.mirror.lag import Lag
+from xferzone.replicate.client import NoWalk
 from xferzone.serve.helpers import compile_in_parallel, compiling, verifying
+from xferzone.serve.news import News
 from xferzone.store import Store
 from xferzone.sync.client.options import Account
-from xferzone.transport.url import credentials
+from xferzone.transport.url import credentials, is_nats
+from xferzone.transport.walk import WalkReply, WalkRequest
+
+if TYPE_CHECKING:  # of an extra
+    from xferzone.transport.nats import Login
 
 AGAIN_S: Final = 5.0  # seconds until a repository that cannot be read is tried again
 NICE: Final = 5  # of the process: answers come first
@@ -45,6 +51,7 @@ class Primaries:
         via: the road.
         account: the login at all of them; None: requests carry none.
         through_cache: artifacts are asked for one by one, so that a cache in between may answer.
+        nats: the account at NATS servers, for nats URLs; None: none.
     """
 
     urls: Sequence[str]
@@ -52,18 +59,33 @@ class Primaries:
     via: Via
     account: Account | None
     through_cache: bool = False
+    nats: "Login | None" = None
 
     def ways(self) -> Ways:
-        """How they are reached, over HTTP."""
+        """How they are reached, over HTTP or by NATS."""
         # Imported here: a server that follows nobody starts without urllib3, 35 modules.
-        from xferzone.transport.http import HTTP
         from xferzone.transport.walk_http import WalkHTTP
+        from xferzone.transport.ways import way_to
 
         has_login = self.account is not None
         return Ways(
-            lambda url: WalkHTTP(credentials(url)[0]),
-            lambda url: HTTP(credentials(url)[0], with_login=has_login),
+            lambda url: _NoWalk(url) if is_nats(url) else WalkHTTP(credentials(url)[0]),
+            lambda url: way_to(credentials(url)[0], with_login=has_login, nats=self.nats),
         )
+
+    def news(self) -> News:
+        """What they announce; a context."""
+        return News(self.urls, self.nats)
+
+
+class _NoWalk:
+    """The walk of a repository behind NATS, which takes xfer alone."""
+
+    def __init__(self, url: str) -> None:
+        self.name = self.host = credentials(url)[0]
+
+    def ask(self, request: WalkRequest) -> WalkReply:
+        raise NoWalk(f"{self.name} knows no walk")
 
 
 def follow(repository: Path, primaries: Primaries) -> None:
@@ -95,7 +117,8 @@ def follow(repository: Path, primaries: Primaries) -> None:
 
 
 def _follow(repository: Path, primaries: Primaries, options: Following) -> None:
-    with Store.open(repository) as store:
+    with Store.open(repository) as store, primaries.news() as news:
+        options = replace(options, woken=news.take)
         follower = Follower(store, primaries.urls, primaries.interval_s, primaries.ways(), options)
         with closing(follower):
             follower.run()

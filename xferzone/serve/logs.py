@@ -15,7 +15,7 @@ import re
 import sys
 
 from xferzone.config import Log
-from xferzone.logline import Text, time_of
+from xferzone.logline import REPOSITORY, Text, time_of
 
 _SPECIFIER = re.compile(r"(?:(\w+)=)?%(?:%|[-#0 +]*\d*(?:\.\d+)?[a-zA-Z])")
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
@@ -41,6 +41,8 @@ class Json(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        if repository := REPOSITORY.get():
+            line["repository"] = repository
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         for name, value in (_fields(record) | _extra(record)).items():

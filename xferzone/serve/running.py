@@ -1,6 +1,6 @@
 """The running servers of a repository: one small file for each `serve`, `dns` or `up`, beside the repository's file.
 
-    zones.xferzone-4711.run     {"verb": "up", "pid": 4711, "listeners": [["dns", "127.0.0.1:5300"], ...]}
+    zones.xferzone-4711.run     {"verb": "up", "pid": 4711, "listeners": [["dns", "127.0.0.1:5300"], ...], "doubt": ""}
 
 The process that wrote it holds flock(2) on it as long as it lives, so a file without the lock was left
 by a killed process; the next server that starts removes it. The pid alone could by now belong to another program.
@@ -18,12 +18,16 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True, order=True)
 class Listener:
-    """An `address` that answers for a repository; `what`: http, replicate or dns, `verb`: the command behind it."""
+    """An `address` that answers for a repository; `what`: http, replicate or dns, `verb`: the command behind it.
+
+    `doubt`: what is odd about that server; empty: nothing.
+    """
 
     what: str
     address: str
     verb: str
     pid: int
+    doubt: str = ""
 
 
 def listeners(repository: Path) -> list[Listener]:
@@ -34,13 +38,19 @@ def listeners(repository: Path) -> list[Listener]:
         with contextlib.suppress(OSError, ValueError), path.open() as file:
             if _held(file.fileno()):
                 note = json.load(file)
-                found += [Listener(what, at, note["verb"], note["pid"]) for what, at in note["listeners"]]
+                own = note["verb"], note["pid"], note.get("doubt", "")
+                found += [Listener(what, at, *own) for what, at in note["listeners"]]
     return sorted(found)
 
 
 @contextlib.contextmanager
-def announced(repository: Path, verb: str, addresses: Sequence[tuple[str, str]]) -> Iterator[None]:
+def announced(
+    repository: Path, verb: str, addresses: Sequence[tuple[str, str]], doubt: str = ""
+) -> Iterator[None]:
     """Let `listeners` find this process, serving `addresses` (what, address), as long as the context lasts.
+
+    Args:
+        doubt: as of Listener.
 
     Raises:
         OSError: nothing can be written beside the repository.
@@ -51,7 +61,8 @@ def announced(repository: Path, verb: str, addresses: Sequence[tuple[str, str]])
     unfinished = path.with_suffix(".new")
     with unfinished.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        json.dump({"verb": verb, "pid": os.getpid(), "listeners": addresses}, file)
+        note = {"verb": verb, "pid": os.getpid(), "listeners": addresses, "doubt": doubt}
+        json.dump(note, file)
         file.flush()
         unfinished.rename(path)  # complete and locked from the moment it can be seen
         try:

@@ -13,6 +13,7 @@
     up, but silent    KILL after HUNG_S, if it has begun to tell again and again that it lives (ready.py)
     HUP               `again` gives new programs: one at a time is started and, when it is up, the old process of that
                       name retires (children.py); in the end, those retire whose name is no longer wanted
+    `look` gives programs    those with a new name are started, those retire whose name is no longer wanted
     INT, TERM         each child gets TERM, after STOP_S seconds KILL     -> return
     HUP from a terminal that has hung up                                  as TERM
     a second one      KILL at once
@@ -60,7 +61,7 @@ def supervise(
     programs: Sequence[Program],
     when_up: Callable[[], None],
     again: Callable[[], Sequence[Program] | None],
-    look: Callable[[], None] = lambda: None,
+    look: Callable[[], Sequence[Program] | None] = lambda: None,
     when_ending: Callable[[], None] | None = None,
 ) -> None:
     """Run `programs` until a signal says stop.
@@ -70,7 +71,8 @@ def supervise(
     Args:
         when_up: called when all have reported, and again after each reload.
         again: called on HUP; the programs to run from now on, None: the same. It must not raise.
-        look: called while all are up, about every second; nor must it.
+        look: called while all are up, about every second; as `again`, but a program whose name is the same stays as
+            it is. Nor must it raise.
         when_ending: called before the programs are ended.
 
     Raises:
@@ -107,6 +109,12 @@ class _Crew:
         for child in [child for child in self.children if child.incoming]:
             self._retire(child, signal.SIGTERM)
         self._coming = deque(programs)
+        self._wanted = {program.what for program in programs}
+
+    def adjust(self, programs: Sequence[Program]) -> None:
+        """Begin to start those with a new name, and to end those whose name is no longer wanted."""
+        known = {child.program.what for child in self._serving()}
+        self._coming = deque(each for each in programs if each.what not in known)
         self._wanted = {program.what for program in programs}
 
     def advance(self) -> None:
@@ -146,7 +154,7 @@ class _Reload:
         terminal: process.Terminal,
         when_up: Callable[[], None],
         again: Callable[[], Sequence[Program] | None],
-        look: Callable[[], None],
+        look: Callable[[], Sequence[Program] | None],
     ) -> None:
         self._terminal = terminal
         self._look = look
@@ -172,8 +180,8 @@ class _Reload:
         if not self._told and crew.is_settled:
             self._told = self._was_up = True
             self._when_up()
-        elif self._told:
-            self._look()
+        elif self._told and (programs := self._look()) is not None:
+            crew.adjust(programs)
 
 
 class _Signals:
@@ -265,14 +273,12 @@ def _keep(crew: _Crew, signals: _Signals, reload: _Reload) -> None:
         reload.advance(crew)
 
 
-def _pause(children: Sequence[Child]) -> float | None:
-    """Seconds until something is to be done; None: nothing is."""
+def _pause(children: Sequence[Child]) -> float:
+    """Seconds until something is to be done, or looked at."""
     now = time.monotonic()
     pauses = [child.due - now for child in children if not child.pid]
     pauses += [child.retired_at + RETIRED_S - now for child in children if child.retired_at is not None]
-    if any(child.silent is not None for child in children):
-        pauses.append(ready.BEAT_S)
-    return max(0.0, min(pauses)) if pauses else None
+    return max(0.0, min([ready.BEAT_S, *pauses]))
 
 
 def _kill_hung(children: Sequence[Child], passed: float) -> None:

@@ -64,8 +64,9 @@ class Worker(ThreadWorker):
         self._told_at = -TOLD_EACH_S
         self._closing = 0
         self._ending = threading.Event()
-        files = descriptors.allowed(FOR_ITSELF + OF_CONNECTION * WANTED)
-        self._most = self.worker_connections = min(WANTED, max(1, (files - FOR_ITSELF) // OF_CONNECTION))
+        own = FOR_ITSELF + getattr(self.app, "files", 0)  # plain gunicorn's app has none
+        files = descriptors.allowed(own + OF_CONNECTION * WANTED)
+        self._most = self.worker_connections = min(WANTED, max(1, (files - own) // OF_CONNECTION))
         self._short_at = 0.0  # when there was no descriptor left last
         self.max_keepalived = self._most // 2
         if self._most < WANTED:

@@ -1,6 +1,13 @@
-"""Accounts: who may log in, and what each may do."""
+"""Accounts: who may log in, and what each may do; and invitations, each an account that is still to be made.
 
-from dataclasses import dataclass
+ann                                         an account
+invite:SHA-256 of TOKEN, in hex             whoever brings TOKEN may become an account with these rights, until it
+                                            expires; nobody logs in with it, since it has no secret
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Final
 
 from xferzone.cards.session import shared_secret
@@ -11,6 +18,11 @@ NOBODY: Final = "nobody"
 #: Letters that stand for those of another account.
 INHERITED: Final = {"u": "reader", "v": "developer"}
 
+#: What the logins of invitations begin with, and of nothing else.
+INVITE: Final = "invite:"
+
+_ALL: Final = "SELECT login, secret, caps, zones, expires FROM user"
+
 
 @dataclass(frozen=True, slots=True)
 class User:
@@ -20,17 +32,34 @@ class User:
         secret: 40 hex digits, the SHA-1 of "PROJECT-CODE/LOGIN/PASSWORD" as Fossil stores it; empty: the account
             cannot log in. Source: Fossil 2.21, src/sha1.c sha1_shared_secret().
         caps: capability letters.
+        zones: ids of the zones that it may write to; empty: all.
+        expires_ms: milliseconds since 1970 from which it cannot log in; None: never.
     """
 
     login: str
     secret: str
     caps: str
+    zones: tuple[str, ...] = ()
+    expires_ms: int | None = None
+
+    def may_log_in(self, clock_ms: Callable[[], int]) -> bool:
+        """Whether it can log in now; the clock tells milliseconds since 1970."""
+        return bool(self.secret) and not self.is_expired(clock_ms)
+
+    def is_expired(self, clock_ms: Callable[[], int]) -> bool:
+        """Whether it has ended at the clock's time."""
+        return self.expires_ms is not None and clock_ms() >= self.expires_ms
+
+    @property
+    def is_invite(self) -> bool:
+        """Whether it is an invitation."""
+        return self.login.startswith(INVITE)
 
 
 def user(reader: Reader, login: str) -> User | None:
     """The account of that login; None: there is no such account."""
-    row = reader.db.execute("SELECT login, secret, caps FROM user WHERE login = ?", (login,)).fetchone()
-    return None if row is None else User(*row)
+    row = reader.db.execute(f"{_ALL} WHERE login = ?", (login,)).fetchone()
+    return None if row is None else _user(*row)
 
 
 def letters(reader: Reader, login: str) -> frozenset[str]:
@@ -47,17 +76,56 @@ def _caps(reader: Reader, login: str) -> str:
 
 def users(reader: Reader) -> list[User]:
     """All accounts, by login."""
-    return [User(*row) for row in reader.db.execute("SELECT login, secret, caps FROM user ORDER BY login")]
+    return [each for each in rows(reader) if not each.is_invite]
+
+
+def invites(reader: Reader) -> list[User]:
+    """All invitations, expired ones among them."""
+    return [each for each in rows(reader) if each.is_invite]
+
+
+def rows(reader: Reader) -> list[User]:
+    """All accounts and invitations, by login."""
+    return [_user(*row) for row in reader.db.execute(f"{_ALL} ORDER BY login")]
+
+
+def invited_by(token: str) -> str:
+    """The login of the invitation that has this token."""
+    return INVITE + hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _user(login: str, secret: str, caps: str, zones: str, expires_ms: int | None) -> User:
+    return User(login, secret, caps, tuple(zones.splitlines()), expires_ms)
 
 
 def put_user(writer: Writer, login: str, password: str | None, caps: str) -> None:
     """Make or replace an account. With `password` None it cannot log in."""
     secret = "" if password is None else shared_secret(writer.project_code, login, password)
-    writer.db.execute("INSERT OR REPLACE INTO user VALUES (?, ?, ?)", (login, secret, caps))
+    put_stored(writer, User(login, secret, caps))
+
+
+def put_stored(writer: Writer, user: User, changed_at: int | None = None) -> None:
+    """Make or replace an account, with the secret as it is stored.
+
+    `changed_at`: when it got these rights, in seconds since 1970. None: now, unless it has them already.
+    """
+    row = (user.login, user.secret, user.caps, "\n".join(user.zones), user.expires_ms)
+    # The clock is SQLite's: accounts are changed in many places, and one that forgot the time would let an older list
+    # of accounts undo its change.
+    query = """INSERT OR REPLACE INTO user (login, secret, caps, zones, expires, mtime) VALUES (?, ?, ?, ?, ?,
+               coalesce(?, (SELECT mtime FROM user WHERE login = ? AND caps = ?),
+                        CAST(strftime('%s', 'now') AS INTEGER)))"""
+    writer.db.execute(query, (*row, changed_at, user.login, user.caps))
 
 
 def set_caps(writer: Writer, user: User, caps: str) -> None:
-    writer.db.execute("UPDATE user SET caps = ? WHERE login = ?", (caps, user.login))
+    put_stored(writer, replace(user, caps=caps))
+
+
+def changed_at(reader: Reader, login: str) -> int:
+    """When an account got its rights, in seconds since 1970; 0: before that was noted, or there is no such account."""
+    row = reader.db.execute("SELECT mtime FROM user WHERE login = ?", (login,)).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def remove_user(writer: Writer, user: User) -> None:

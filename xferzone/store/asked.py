@@ -66,9 +66,9 @@ def _of_others(writer: Expecting, login: str, limit: int) -> list[ArtifactId]:
 
 
 def _missing(writer: Expecting, after: int, last: int, limit: int) -> list[tuple[int, ArtifactId]]:
-    """The first phantoms behind row `after`, up to row `last`, with their rows; but for deltas kept aside."""
+    """The first phantoms behind row `after`, up to row `last`, with their rows; none shunned, no delta kept aside."""
     query = """SELECT rid, hash FROM blob WHERE content IS NULL AND rid > ? AND rid <= ?
-               AND rid NOT IN (SELECT rid FROM aside) ORDER BY rid LIMIT ?"""
+               AND rid NOT IN (SELECT rid FROM aside) AND hash NOT IN (SELECT hash FROM shun) ORDER BY rid LIMIT ?"""
     return [(rid, id_of(raw)) for rid, raw in writer.db.execute(query, (after, last, limit)).fetchall()]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from xferzone.store import schema
-from xferzone.store.sql import selected
+from xferzone.store.sql import COUNTS_FIRST, selected
 
 
 class New(NamedTuple):
@@ -101,12 +101,10 @@ def _branch_tags(db: sqlite3.Connection, rids: Collection[int]) -> dict[int, tup
     """Prefix and value of each artifact's own branch tag, of those that have one."""
     rows = selected(
         db,
-        "SELECT target, date_ms, source, prefix, value FROM tag WHERE name = 'branch' AND target IN (?)",
+        f"SELECT target, prefix, value FROM tag WHERE name = 'branch' AND target IN (?) ORDER BY {COUNTS_FIRST}",  # noqa: S608 our own text
         rids,
     )
-    # The newest counts; of equal dates the first to arrive.
-    rows.sort(key=lambda row: (row[1], -row[2]))
-    return {target: (prefix, value) for target, _, _, prefix, value in rows}
+    return {target: (prefix, value) for target, prefix, value in reversed(rows)}
 
 
 def _parents_first(wave: Collection[int], parents: Mapping[int, int]) -> Iterator[int]:

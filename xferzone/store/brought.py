@@ -1,4 +1,4 @@
-"""Who brought an artifact that came in a push, and by which door; kept here only, never sent.
+"""Who brought an artifact that came in a push, and by which door; kept here, and told to nobody but fellows of a group.
 
     it came whole, or as a delta whose source was here      whoever sent it
     it waited aside for its source                          whoever sent the delta, not whoever brought the source
@@ -10,7 +10,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from xferzone.hashing import ArtifactId
+from xferzone.store.chains import id_of
 from xferzone.store.reader import Reader
+from xferzone.store.sql import selected
 from xferzone.store.writer import Writer
 
 
@@ -36,3 +38,24 @@ def by(reader: Reader, artifact: ArtifactId) -> Bringer | None:
     query = "SELECT login, door FROM brought JOIN blob USING (rid) WHERE hash = ?"
     row = reader.db.execute(query, (bytes.fromhex(artifact),)).fetchone()
     return None if row is None else Bringer(*row)
+
+
+def checkins(reader: Reader, login: str, row: int, most: int) -> list[ArtifactId]:
+    """The last check-ins, `most` of them, that `login` has pushed into rows after `row`, the last one first."""
+    query = """SELECT hash FROM brought JOIN blob USING (rid) JOIN checkin USING (rid)
+               WHERE brought.rid > ? AND login = ? AND door = 'push' ORDER BY brought.rid DESC LIMIT ?"""
+    return [id_of(raw) for (raw,) in reader.db.execute(query, (row, login, most))]
+
+
+def unplaced_branches(reader: Reader, login: str) -> set[str]:
+    """The branches on which something is to be settled (places.py) that `login` has brought, or nobody who is known."""
+    query = """SELECT DISTINCT branch FROM checkin LEFT JOIN brought USING (rid)
+               WHERE place = 0 AND branch IS NOT NULL AND (login = ? OR login IS NULL)"""
+    return {branch for (branch,) in reader.db.execute(query, (login,))}
+
+
+def all_of(reader: Reader, artifacts: Iterable[ArtifactId]) -> dict[ArtifactId, Bringer]:
+    """Who brought each of these of which that is known."""
+    query = "SELECT hash, login, door FROM brought JOIN blob USING (rid) WHERE hash IN (?)"
+    rows = selected(reader.db, query, [bytes.fromhex(each) for each in artifacts])
+    return {id_of(raw): Bringer(login, door) for raw, login, door in rows}

@@ -21,11 +21,13 @@ class ContentCache:
 
     Fields:
         clusters: those known, beside the contents.
+        hits, misses: how many contents were looked for, and found or not.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.clusters = Looked(0, ())
+        self.hits = self.misses = 0
         self._size = 0
         self._contents: OrderedDict[ArtifactId, bytes] = OrderedDict()
         self._sound: dict[int, int] = {}
@@ -38,6 +40,16 @@ class ContentCache:
                 self._contents.move_to_end(artifact)
             return content
 
+    def find(self, artifact: ArtifactId) -> bytes | None:
+        """The same, counted: of several looks for one content only the first is to be."""
+        content = self.get(artifact)
+        with self._lock:
+            if content is None:
+                self.misses += 1
+            else:
+                self.hits += 1
+        return content
+
     def put(self, artifact: ArtifactId, content: bytes) -> None:
         if len(content) > self.limit // 4:
             return
@@ -49,6 +61,14 @@ class ContentCache:
             while self._size > self.limit:
                 _, dropped = self._contents.popitem(last=False)
                 self._size -= len(dropped)
+
+    def clear(self) -> None:
+        """Let go of everything but the counts."""
+        with self._lock:
+            self._contents.clear()
+            self._size = 0
+        self.clusters = Looked(0, ())
+        self._sound.clear()
 
     def vouch(self, rid: int, checksum: int) -> None:
         """Remember that the frame of row `rid`, which has this checksum, was read back and verified."""

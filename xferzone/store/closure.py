@@ -85,6 +85,21 @@ def is_anything_awaited(reader: Reader) -> bool:
     return reader.db.execute("SELECT 1 FROM awaited LIMIT 1").fetchone() is not None
 
 
+def lacking(reader: Reader, tips: Collection[ArtifactId], limit: int) -> list[ArtifactId]:
+    """At most `limit` of what leads to `tips` and is not here, themselves included; in order of arrival of their names.
+
+    What leads to a published check-in is here.
+    """
+    here = rows(reader, tips)
+    absent = [each for each in dict.fromkeys(tips) if each not in here][:limit]
+    query = f"""WITH RECURSIVE up(rid) AS (SELECT value FROM json_each(?)
+                UNION SELECT parent FROM up JOIN checkin USING (rid) JOIN parent ON child = up.rid WHERE place <> {schema.PUBLISHED}
+                UNION SELECT wanted FROM up JOIN awaited ON checkin = up.rid)
+                SELECT hash FROM up JOIN blob USING (rid) WHERE content IS NULL ORDER BY rid LIMIT ?"""  # noqa: S608, E501 our own number
+    found = reader.db.execute(query, (json.dumps(list(here.values())), limit - len(absent)))
+    return [*absent, *(id_of(raw) for (raw,) in found)]
+
+
 def quick(reader: Reader, roots: Collection[int], known: Collection[int]) -> Closure | None:
     """The check-ins from `roots` to `known`; None: it would take long, or a line leads past what is known, or something
     that leads to what is known may be incomplete.

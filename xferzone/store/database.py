@@ -15,7 +15,7 @@ make it happen.
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from copy import copy
 from pathlib import Path
@@ -48,13 +48,15 @@ class Store:
         faults: what may go wrong in its transactions (faults.py); None: nothing does by itself.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, most_idle: int = pool.MAX_IDLE) -> None:
+        """`most_idle`: connections of each kind that are kept open while nobody uses them."""
         self.path = path
         self._cache = ContentCache(CACHE_SIZE)
-        self._name = Followed(path)
+        self._name = Followed(path, most_idle)
         self._cached = self._name.opened  # whose contents the cache has
         self.turns = Turns()
         self.faults: Faults | None = None
+        self._told: Mapping[str, str] = {}
         self._wal_bound = MAX_WAL
 
     @classmethod
@@ -95,14 +97,14 @@ class Store:
             fault(store.faults, "store.before-link", 0.1)
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """The repository at `path`, its schema brought up to this release if it is older.
+    def open(cls, path: Path, most_idle: int = pool.MAX_IDLE) -> Self:
+        """The repository at `path`, its schema brought up to this release if it is older; `most_idle` as above.
 
         Raises:
             NotFound: there is no such file.
             XferzoneError: it is not a repository of ours, or a newer release has written it.
         """
-        store = cls(path)
+        store = cls(path, most_idle)
         try:
             store._name.check()
         except BaseException:
@@ -121,14 +123,15 @@ class Store:
             raise Busy(f"{self.path} was written while it was read: try again")
         with explained(self.path, "read"), opened.steady(), opened.reading.transaction() as db:
             reader = Reader(db, self._cache, Part(lambda: _renew(db)) if in_parts else None)
-            reader.faults = self.faults
+            reader.faults, reader.told = self.faults, self._told
             yield reader
 
     @contextmanager
-    def writer(self, *, in_parts: bool = False) -> Iterator[Writer]:
+    def writer(self, *, in_parts: bool = False, when_told: bool = False) -> Iterator[Writer]:
         """The one write transaction.
 
-        `in_parts`: a long one is several, each of which stays whatever becomes of the next.
+        `in_parts`: a long one is several, each of which stays whatever becomes of the next; `when_told`: only where
+        `let_go` is called.
 
         Raises:
             Busy: another thread or process kept it for over pool.BUSY_TIMEOUT seconds.
@@ -140,7 +143,7 @@ class Store:
             opened = self._current()
             with explained(self.path, "written"), opened.writing.transaction(_in_place(opened)) as db:
                 self.turns.begin()
-                part = Part(lambda: self._next_part(opened, db)) if in_parts else None
+                part = Part(lambda: self._next_part(opened, db), when_told=when_told) if in_parts else None
                 writer = Writer(db, self._cache, part)
                 writer.faults = self.faults
                 yield writer
@@ -208,6 +211,15 @@ class Store:
             # The copy is in WAL mode like the original, and only the file itself is linked to its name.
             copy.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
+    @property
+    def looked(self) -> tuple[int, int]:
+        """How many contents were found in the cache, and how many not."""
+        return self._cache.hits, self._cache.misses
+
+    def forget(self) -> None:
+        """Let go of the contents in the cache."""
+        self._cache.clear()
+
     def with_cache(self, limit: int | None) -> Self:
         """The same repository with a cache of its own of `limit` bytes (None: no cache). It closes with this one."""
         if limit == self._cache.limit:
@@ -226,6 +238,16 @@ class Store:
         other = copy(self)
         other.faults = faults
         return other
+
+    def telling(self, settings: Mapping[str, str]) -> Self:
+        """The same repository, whose readers tell these settings otherwise than it keeps them. It closes with it."""
+        other = copy(self)
+        other._told = settings
+        return other
+
+    def let_go(self) -> None:
+        """Close it; if the file has lost its name, what its log has is moved into it, and is in nobody's way."""
+        self._name.opened.let_go()
 
     def close(self) -> None:
         self._name.opened.close()
@@ -260,14 +282,28 @@ class Store:
         Nearly all are unplaced at first and published then: their entries would come and go, and leave empty pages.
         """
         with self._name.opened.writing.transaction() as db:
-            query = "SELECT name, sql FROM sqlite_schema WHERE tbl_name = 'checkin' AND sql LIKE '% WHERE place %'"
-            indexes = db.execute(query).fetchall()
-            for name, _ in indexes:
+            for name, _ in _indexes_by_place(db):
                 db.execute(f"DROP INDEX {name}")
         yield
+        with closing(sqlite3.connect(":memory:")) as new:
+            newest_schema(new)
+            indexes = _indexes_by_place(new)
         with self._name.opened.writing.transaction() as db:
             for _, statement in indexes:
                 db.execute(statement)
+
+    def vacuum(self) -> None:
+        """Write the file anew, without empty pages, and empty its log. Rows keep their numbers; a kill changes nothing.
+
+        Raises:
+            Busy: somebody reads or writes it.
+            NoRoom: the disk is full: twice the size of the file is needed for a moment.
+        """
+        opened = self._current()
+        with explained(self.path, "written"), opened.writing.connection() as db:
+            db.execute("VACUUM")
+            self.write_out()
+        opened.file.check("nothing was changed")
 
     def write_out(self) -> None:
         """Move everything from the WAL into the file: only that is linked, and closing would not report a full disk."""
@@ -309,6 +345,12 @@ def _renew(db: sqlite3.Connection) -> None:
 
 def _in_place(opened: Opened) -> Callable[[], None]:
     return lambda: opened.file.check("nothing was stored: try again")
+
+
+def _indexes_by_place(db: sqlite3.Connection) -> list[tuple[str, str]]:
+    """The indexes of check-ins that name places, with what makes them."""
+    query = "SELECT name, sql FROM sqlite_schema WHERE tbl_name = 'checkin' AND sql LIKE '% WHERE place %'"
+    return db.execute(query).fetchall()
 
 
 def new_epoch() -> str:

@@ -53,6 +53,7 @@ class HeldFile:
         self.identity = identity(path)
         self._real = Path(os.path.realpath(path))
         self._frozen: tuple[int, int] | None = None  # what the file was when it was first opened alone
+        self._is_aside = False  # what was open when another file took the name is not what others write to
         self._may_write = all(
             os.access(each, os.W_OK, effective_ids=True) for each in (self._real, self._real.parent)
         )
@@ -76,7 +77,7 @@ class HeldFile:
 
     def is_current(self) -> bool:
         """Whether the name leads to it, and nothing has changed what is read without locks."""
-        return self._is_at_name() and not self._has_thawed()
+        return not self._is_aside and self._is_at_name() and not self._has_thawed()
 
     def check(self, done: str) -> None:
         """Raise Replaced unless the name leads to it, and no other does; `done` says what became of the change."""
@@ -110,6 +111,16 @@ class HeldFile:
 
     def release(self) -> None:
         """To be called when all connections are closed."""
+        self._release()
+
+    def step_aside(self, db: sqlite3.Connection) -> None:
+        """Let another file have the name, and its log: what is open here can be read on, without the log.
+
+        The file is whole once the log was folded in, and `db` looks for no other log, since it has one open. When it is
+        closed it removes none, since the file has lost its name (src/pager.c, databaseIsUnmoved()).
+        """
+        self.fold(db)
+        self._is_aside = True
         self._release()
 
     def _opened(self, *, writes: bool, timeout: float) -> sqlite3.Connection:

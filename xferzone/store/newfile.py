@@ -29,7 +29,7 @@ def new_file(path: Path, what: str, remedy: str) -> Iterator[Path]:
         XferzoneError: the disk is full, or the directory cannot be written.
     """
     leftovers.sweep(path.parent)
-    _check_free(path, remedy)
+    check_free(path, remedy)
     with explained(path, what), _finished(path) as made:
         made.touch(mode=0o600)  # it will hold password secrets
         yield made
@@ -91,7 +91,7 @@ def _finished(path: Path) -> Iterator[Path]:
             raise Exists(f"{path} exists already and was left as it is: give another name") from exc
 
 
-def _check_free(path: Path, remedy: str) -> None:
+def check_free(path: Path, remedy: str) -> None:
     """Raise XferzoneError unless a new file can be made at `path` with nothing of another's beside it."""
     if path.exists():
         raise Exists(f"{path} exists already and was left as it is: {remedy}")

@@ -21,6 +21,7 @@ from xferzone.store import pool, schema
 from xferzone.store.held import HeldFile
 from xferzone.store.pool import Pool
 from xferzone.store.remedies import code, explained
+from xferzone.store.soundness import Soundness, tables
 
 MAX_WAL: Final = (
     16 * 1024 * 1024
@@ -33,13 +34,13 @@ _REVISION: Final = re.compile("(?!0000)[0-9]{4}")
 class Opened:
     """The file that `path` leads to when the first connection is made."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, most_idle: int = pool.MAX_IDLE) -> None:
         self._path = path
         self._file: HeldFile | None = None  # None: nothing was connected yet
         self._is_closed = False
         self._lock = threading.Lock()
-        self.reading = Pool(self._connect_reading, "BEGIN")
-        self.writing = Pool(self._connect_writing, "BEGIN IMMEDIATE")
+        self.reading = Pool(self._connect_reading, "BEGIN", most_idle)
+        self.writing = Pool(self._connect_writing, "BEGIN IMMEDIATE", most_idle)
 
     @property
     def file(self) -> HeldFile:
@@ -95,13 +96,15 @@ class Opened:
 
 
 class Followed:
-    """What the name `path` leads to."""
+    """What the name `path` leads to; of each kind, `most_idle` connections are kept open while nobody uses them."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, most_idle: int = pool.MAX_IDLE) -> None:
         self._path = path
+        self._most_idle = most_idle
         self._lock = threading.Lock()
         self._project: str | None = None  # of the repository that was opened; None: it was not looked at
-        self.opened = Opened(path)
+        self._soundness = Soundness(path)
+        self.opened = Opened(path, most_idle)
 
     def current(self) -> Opened:
         """The file that is at the name now. Raises as `check`."""
@@ -123,9 +126,11 @@ class Followed:
 
     def _change(self) -> None:
         self.opened.let_go()
-        fresh = Opened(self._path)
+        fresh = Opened(self._path, self._most_idle)
         try:
             self._check(fresh)
+            with fresh.reading.connection() as db:
+                self._soundness.check(db, tables())
         except BaseException:
             fresh.close()
             raise
@@ -156,6 +161,8 @@ class Followed:
     def _found(self, opened: Opened) -> tuple[str, str | None]:
         """The schema's revision and the project code; None: a clone that is being made has none yet."""
         foreign = f"{self._path} is not an xferzone repository: name yours with -R"
+        if self._project is not None:
+            foreign = f"{self._path} was replaced by a file that is not an xferzone repository"
         with explained(self._path, "opened"):
             try:
                 with opened.reading.transaction() as db:

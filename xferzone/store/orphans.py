@@ -129,3 +129,9 @@ def _made(payload: bytes) -> int:
         return max(len(payload), min(delta.target_size(payload), chains.MAX_ARTIFACT))
     except MalformedDelta:
         return len(payload)
+
+
+def is_aside(reader: Reader, artifact: ArtifactId) -> bool:
+    """Whether the artifact is a delta that waits for its source."""
+    query = "SELECT 1 FROM aside JOIN blob USING (rid) WHERE hash = ?"
+    return reader.db.execute(query, (bytes.fromhex(artifact),)).fetchone() is not None

@@ -1,16 +1,18 @@
 """Artifacts as they are sent.
 
 clone_batch(position)  ->  artifacts from there on, each whole or as the delta that it is kept as  ->  next position
+every()                ->  all of them, one after the other
+private_batch(...)     ->  the same of private ones, each whole: their positions begin at private.FIRST
 kept(names)            ->  how each is kept; as_kept() reads its delta
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from xferzone.errors import CorruptArtifact
 from xferzone.hashing import ArtifactId
-from xferzone.store import chains
+from xferzone.store import chains, private
 from xferzone.store.chains import id_of
 from xferzone.store.reader import Reader
 from xferzone.store.sql import selected
@@ -24,10 +26,12 @@ _KEPT: Final = """SELECT blob.rid, CAST(blob.hash AS BLOB), CAST(blob.size AS IN
 class Sendable:
     """An artifact as a clone sends it: its content of `size` bytes as `payload`, or a delta against `source`."""
 
+    position: int
     id: ArtifactId
     size: int
     source: ArtifactId | None
     payload: bytes
+    is_private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +82,75 @@ def clone_batch(reader: Reader, position: int, budget: int, largest: int = chain
         except CorruptArtifact:
             damaged.append(id_of(raw))
             continue
-        batch.append(Sendable(id_of(raw), size, id_of(source) if source else None, payload))
+        batch.append(Sendable(rid, id_of(raw), size, id_of(source) if source else None, payload))
         budget -= len(payload)
     return Batch(batch, 0, False, damaged)
+
+
+class Row(NamedTuple):
+    """An artifact as it is kept: its content of `size` bytes as `payload`, or a delta against that in row `source`."""
+
+    position: int
+    id: ArtifactId
+    size: int
+    source: int | None
+    payload: bytes
+
+
+def every(reader: Reader) -> Iterator[Row]:
+    """Every artifact, in order of position, verified.
+
+    Raises:
+        CorruptArtifact: one cannot be read.
+    """
+    rows = reader.db.execute(
+        """SELECT rid, CAST(hash AS BLOB), CAST(size AS INTEGER), CAST(content AS BLOB), CAST(source AS INTEGER)
+           FROM blob WHERE content IS NOT NULL ORDER BY rid"""
+    )
+    for rid, raw, size, frame, source in rows:
+        if source is None:
+            payload = reader.content(id_of(raw))
+        else:
+            payload = chains.sound_delta(reader.db, reader.cache, rid, frame or chains.large(reader.db, rid))
+        yield Row(rid, id_of(raw), size, source, payload)
+
+
+def private_batch(reader: Reader, position: int, budget: int, largest: int = chains.MAX_ARTIFACT) -> Batch:
+    """The same of private artifacts, from `position` on, which is at least private.FIRST."""
+    batch: list[Sendable] = []
+    damaged: list[ArtifactId] = []
+    while (found := private.after(reader, position)) is not None:
+        position, artifact, size = found
+        if size > largest or (budget <= 0 and batch):
+            return Batch(batch, position, size > largest, damaged)
+        try:
+            content = private.content(reader, artifact)
+        except CorruptArtifact:
+            damaged.append(artifact)
+        else:
+            batch.append(Sendable(position, artifact, size, None, content, is_private=True))
+            budget -= len(content)
+        position += 1
+    return Batch(batch, 0, False, damaged)
+
+
+def since(reader: Reader, row: int, limit: int) -> list[tuple[int, ArtifactId]]:
+    """The first `limit` artifacts behind `row`, with their rows, in order of arrival."""
+    query = "SELECT rid, hash FROM blob WHERE rid > ? AND content IS NOT NULL ORDER BY rid LIMIT ?"
+    return [(rid, id_of(raw)) for rid, raw in reader.db.execute(query, (row, limit))]
+
+
+def newest(reader: Reader) -> tuple[int, ArtifactId] | None:
+    """The artifact that came last, behind its row. None: there is none."""
+    query = "SELECT rid, hash FROM blob WHERE content IS NOT NULL ORDER BY rid DESC LIMIT 1"
+    row = reader.db.execute(query).fetchone()
+    return None if row is None else (row[0], id_of(row[1]))
+
+
+def is_at(reader: Reader, row: int, artifact: ArtifactId) -> bool:
+    """Whether that row holds that artifact: in an older file, or another one, it does not."""
+    query = "SELECT 1 FROM blob WHERE rid = ? AND hash = ? AND content IS NOT NULL"
+    return reader.db.execute(query, (row, bytes.fromhex(artifact))).fetchone() is not None
 
 
 class Kept(NamedTuple):

@@ -21,9 +21,13 @@ class Pool:
     `connect` makes a new one, in autocommit mode: the kind of each transaction is ours to choose.
     """
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], begin: str) -> None:
+    def __init__(
+        self, connect: Callable[[], sqlite3.Connection], begin: str, most_idle: int = MAX_IDLE
+    ) -> None:
+        """`most_idle`: as MAX_IDLE is."""
         self.connect = connect
         self._begin = begin
+        self._most_idle = most_idle
         self._idle: list[sqlite3.Connection] = []
         self._is_closed = False
 
@@ -67,7 +71,7 @@ class Pool:
         except BaseException:
             db.close()
             raise
-        if len(self._idle) < MAX_IDLE and not self._is_closed:
+        if len(self._idle) < self._most_idle and not self._is_closed:
             self._idle.append(db)
         else:
             db.close()

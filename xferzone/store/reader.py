@@ -1,8 +1,9 @@
 """What a repository holds, as of one snapshot: its settings, its artifacts by id, and what is missing."""
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from xferzone import artifacts
@@ -19,6 +20,7 @@ from xferzone.store.sql import selected
 _Value = TypeVar("_Value")
 _Bound = TypeVar("_Bound", int, bytes)
 
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 _PRESENT: Final = "SELECT hash FROM blob WHERE content IS NOT NULL AND hash IN (?)"
 _LOOK: Final = 5_000  # ids looked up between two looks at the time, some 20 ms
 _KEPT_CARDS = 120_000  # of manifests kept parsed, some 40 MB: each is read several times
@@ -28,14 +30,15 @@ _SHARED = 30  # cards that two manifests share take the room of one
 class Part:
     """A part of a long transaction, which may end where the work can be cut."""
 
-    def __init__(self, begin_next: Callable[[], None]) -> None:
-        """`begin_next` ends the transaction and begins another one."""
+    def __init__(self, begin_next: Callable[[], None], *, when_told: bool = False) -> None:
+        """`begin_next` ends the transaction and begins another one. `when_told`: not by itself, however long it is."""
         self._begin_next = begin_next
+        self._when_told = when_told
         self._began = turns.clock()
 
     def end_if_long(self) -> bool:
         """Begin another one if this one has lasted LONG_S; whether it did."""
-        if turns.clock() - self._began < turns.LONG_S:
+        if self._when_told or turns.clock() - self._began < turns.LONG_S:
             return False
         self.end()
         return True
@@ -62,6 +65,7 @@ class Reader:
         self.db = db  # for the modules of store/ and refs/ only
         self._part = part
         self.faults: Faults | None = None  # of the store that made it
+        self.told: Mapping[str, str] = _NOTHING  # settings that are told otherwise than they are kept
         self.cache = cache
         self._steps, self._look = 0, loops.FAR
         self._manifests: dict[ArtifactId, CheckIn] = {}  # parsed in this transaction
@@ -96,7 +100,7 @@ class Reader:
     # -- settings
 
     def setting(self, name: str) -> str | None:
-        return self._one("SELECT value FROM setting WHERE name = ?", name, str)
+        return self.told.get(name) or self._one("SELECT value FROM setting WHERE name = ?", name, str)
 
     @property
     def project_code(self) -> str:
@@ -133,19 +137,19 @@ class Reader:
         rows = selected_in_parts(self, _PRESENT, [bytes.fromhex(each) for each in ids])
         return {id_of(raw) for (raw,) in rows}
 
-    def content(self, artifact: ArtifactId) -> bytes:
-        """The artifact's bytes, verified.
+    def content(self, artifact: ArtifactId, *, alone: bool = False) -> bytes:
+        """The artifact's bytes, verified. `alone`: nobody is going to ask for the versions between it and the newest.
 
         Raises:
             NotFound: it is not here.
             CorruptArtifact: it, or an artifact that its chain of deltas needs, is damaged.
         """
-        if (found := self.cache.get(artifact)) is not None:
+        if (found := self.cache.find(artifact)) is not None:
             return found
         rid = self._present_rid(artifact)
         if rid is None:
             raise NotFound(f"artifact {artifact} is not here")
-        return chains.content(self.db, self.cache, rid)
+        return (chains.alone if alone else chains.content)(self.db, self.cache, rid)
 
     def size(self, artifact: ArtifactId) -> int:
         """Bytes of its content; 0 if it is not here."""
@@ -170,12 +174,13 @@ class Reader:
             yield id_of(raw)
 
     def phantoms(self, limit: int, behind: int = 0) -> list[ArtifactId]:
-        """At most `limit` artifacts that are named but missing, oldest first. Of a delta kept aside, the source.
+        """At most `limit` artifacts that are named but missing, oldest first, shunned ones left out. Of a delta kept
+        aside, the source.
 
         `behind`: only those named since `last_row` was this.
         """
         query = """SELECT hash FROM blob WHERE content IS NULL AND rid > ? AND rid NOT IN (SELECT rid FROM aside)
-                   ORDER BY rid LIMIT ?"""
+                   AND hash NOT IN (SELECT hash FROM shun) ORDER BY rid LIMIT ?"""
         return [id_of(raw) for (raw,) in self.db.execute(query, (behind, limit))]
 
     def aside(self, sources: Iterable[ArtifactId]) -> list[ArtifactId]:
@@ -188,6 +193,11 @@ class Reader:
         """The row that was used last: what comes, or is named for the first time, gets a higher one."""
         row = self.db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'blob'").fetchone()
         return 0 if row is None else int(row[0])
+
+    def names_since(self, row: int) -> list[ArtifactId]:
+        """The artifacts in rows behind `row`, in order."""
+        query = "SELECT hash FROM blob WHERE rid > ? AND content IS NOT NULL ORDER BY rid"
+        return [chains.id_of(raw) for (raw,) in self.db.execute(query, (row,))]
 
     @property
     def has_phantoms(self) -> bool:

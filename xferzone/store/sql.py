@@ -7,6 +7,10 @@ from typing import Any, Final, TypeVar
 
 _Bound = TypeVar("_Bound", int, bytes)
 
+#: Of tags of one name on one artifact the one that counts comes first. Every copy of a repository finds the same, in
+#: whatever order they came; Fossil 2.21 takes the first to arrive of those that have equal dates.
+COUNTS_FIRST: Final = "date_ms DESC, (SELECT hash FROM blob WHERE rid = source)"
+
 _BATCH: Final = 500  # values bound in one statement; SQLite's oldest limit is 999
 
 

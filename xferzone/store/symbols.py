@@ -1,7 +1,7 @@
 """Tags and symbols as stock finds them: `sym-NAME` tags, handed down along first parents, and edited dates.
 
 A `*` hands a tag down until a check-in has a tag of that name of its own, whatever that says. Of several tags of one
-name set directly on one check-in the newest counts; of equal dates the first to arrive.
+name set directly on one check-in the newest counts; of equal dates that of the artifact with the lowest hash.
 Source: Fossil 2.21, src/tag.c tag_propagate(), src/name.c symbolic_name_to_rid().
 """
 
@@ -9,6 +9,7 @@ from xferzone.artifacts.dates import parse_date
 from xferzone.hashing import ArtifactId
 from xferzone.store.chains import id_of
 from xferzone.store.reader import Reader
+from xferzone.store.sql import COUNTS_FIRST
 
 _OF_ZONES = "SELECT branch FROM ref UNION SELECT branch FROM checkin WHERE zones <> 0"
 
@@ -17,13 +18,13 @@ EDIT = "iif(tag.value = 'now', strftime('%Y-%m-%dT%H:%M:%f', tag.date_ms / 1000.
 
 
 def tags(reader: Reader, artifact: ArtifactId) -> dict[str, tuple[str, str | None]]:
-    """The artifact's own tags: name -> (prefix, value). The newest date wins, then the first to arrive."""
+    """The artifact's own tags: name -> (prefix, value). The newest date wins, then the lowest hash of what sets it."""
     rows = reader.db.execute(
-        """SELECT name, prefix, tag.value FROM tag JOIN blob ON blob.rid = tag.target WHERE hash = ?
-           ORDER BY tag.date_ms, tag.source DESC""",
+        f"""SELECT name, prefix, value FROM tag WHERE target = (SELECT rid FROM blob WHERE hash = ?)
+            ORDER BY {COUNTS_FIRST}""",  # noqa: S608 our own text
         (bytes.fromhex(artifact),),
-    )
-    return {name: (prefix, value) for name, prefix, value in rows}
+    ).fetchall()
+    return {name: (prefix, value) for name, prefix, value in reversed(rows)}
 
 
 def tagged(reader: Reader, name: str) -> list[ArtifactId]:
@@ -62,7 +63,7 @@ def branch_tips(reader: Reader, *, of_zones: bool = False) -> dict[str, Artifact
         f"""WITH RECURSIVE
            direct AS (SELECT name, target, prefix FROM (
                SELECT name, target, prefix,
-                      row_number() OVER (PARTITION BY target, name ORDER BY date_ms DESC, source) AS rank
+                      row_number() OVER (PARTITION BY target, name ORDER BY {COUNTS_FIRST}) AS rank
                FROM tag WHERE name > 'sym-' AND name < 'sym.' AND instr(name, '/')
                           AND EXISTS (SELECT 1 FROM checkin WHERE branch = substr(tag.name, 5))
                           AND substr(name, 5) IN ({which})) WHERE rank = 1),
@@ -72,7 +73,7 @@ def branch_tips(reader: Reader, *, of_zones: bool = False) -> dict[str, Artifact
                WHERE spreads AND NOT EXISTS (SELECT 1 FROM tag WHERE target = child AND tag.name = carried.name))
            SELECT carried.name, rid, max(date_ms),
                   (SELECT iif(prefix = '-', NULL, {EDIT}) FROM tag WHERE target = rid AND tag.name = 'date'
-                   ORDER BY tag.date_ms DESC, source LIMIT 1)
+                   ORDER BY tag.{COUNTS_FIRST} LIMIT 1)
            FROM carried JOIN checkin USING (rid) WHERE rid NOT IN (SELECT rid FROM unsent)
            GROUP BY carried.name,
                     CASE WHEN EXISTS (SELECT 1 FROM tag WHERE target = rid AND tag.name = 'date') THEN rid END"""  # noqa: S608 nothing but our own text

@@ -21,7 +21,7 @@ from xferzone.store import places
 from xferzone.store.chains import id_of
 from xferzone.store.places import Placed
 from xferzone.store.reader import Reader
-from xferzone.store.sql import selected
+from xferzone.store.sql import COUNTS_FIRST, selected
 from xferzone.store.symbols import EDIT, edited_date
 
 ALL = ("", "\U0010ffff")  # the span of every branch
@@ -32,7 +32,7 @@ _PARENTS = re.compile(f"{_ID}(?: {_ID})* ?")  # the value of a `parent` tag
 #: The edited date of each check-in that has one.
 _EDITS = f"""SELECT target, iif(prefix = '-', NULL, value) AS edit FROM (
                 SELECT target, prefix, {EDIT} AS value,
-                       row_number() OVER (PARTITION BY target ORDER BY date_ms DESC, source) AS rank
+                       row_number() OVER (PARTITION BY target ORDER BY {COUNTS_FIRST}) AS rank
                 FROM tag WHERE name = 'date') WHERE rank = 1"""  # noqa: S608 nothing but our own text
 
 
@@ -153,13 +153,13 @@ def branches(reader: Reader, span: tuple[str, str] = ALL) -> list[Branch]:
 def tags(reader: Reader, span: tuple[str, str] = ALL) -> list[tuple[str, ArtifactId]]:
     """The symbols in `span` that do not name a branch, each with the newest check-in it was set on, by name."""
     rows = reader.db.execute(
-        """SELECT name, target, max(checkin.date_ms) FROM (
+        f"""SELECT name, target, max(checkin.date_ms) FROM (
                SELECT name, target, prefix,
-                      row_number() OVER (PARTITION BY target, name ORDER BY date_ms DESC, source) AS rank
+                      row_number() OVER (PARTITION BY target, name ORDER BY {COUNTS_FIRST}) AS rank
                FROM tag WHERE name >= 'sym-' || ?1 AND name < 'sym-' || ?2)
            JOIN checkin ON rid = target
            WHERE rank = 1 AND prefix <> '-' AND NOT EXISTS (SELECT 1 FROM checkin WHERE branch = substr(name, 5))
-           GROUP BY name ORDER BY name""",
+           GROUP BY name ORDER BY name""",  # noqa: S608 our own text
         span,
     ).fetchall()
     ids = _ids(reader, [target for _, target, _ in rows])
@@ -169,15 +169,15 @@ def tags(reader: Reader, span: tuple[str, str] = ALL) -> list[tuple[str, Artifac
 def carriers(reader: Reader, tag: str) -> set[int]:
     """The rows of all artifacts that carry `tag`, their own or handed down."""
     rows = reader.db.execute(
-        """WITH RECURSIVE
+        f"""WITH RECURSIVE
            direct AS (SELECT target, prefix FROM (
-               SELECT target, prefix, row_number() OVER (PARTITION BY target ORDER BY date_ms DESC, source) AS rank
+               SELECT target, prefix, row_number() OVER (PARTITION BY target ORDER BY {COUNTS_FIRST}) AS rank
                FROM tag WHERE name = ?1) WHERE rank = 1 AND prefix <> '-'),
            carried(rid, spreads) AS (
                SELECT target, prefix = '*' FROM direct UNION
                SELECT child, 1 FROM carried JOIN parent ON parent = carried.rid AND position = 0
                WHERE spreads AND NOT EXISTS (SELECT 1 FROM tag WHERE target = child AND name = ?1))
-           SELECT rid FROM carried""",
+           SELECT rid FROM carried""",  # noqa: S608 our own text
         (tag,),
     )
     return {rid for (rid,) in rows}

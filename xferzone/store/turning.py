@@ -112,7 +112,7 @@ class Turning:
 
     def _make_whole(self, new: _Row, old: _Row) -> bytes | None:
         """Make whole what was a delta of `old`; returns that delta turned round, if it is worth keeping."""
-        way = frames.expand(chains.stored(self._db, new.rid), MAX_ARTIFACT)
+        way = frames.expand(chains.stored(self._db, new.rid), MAX_ARTIFACT, self._db)
         before = self._content(old)
         content = delta.apply(before, way, limit=new.size)
         if not is_named(new.artifact, content):

@@ -26,12 +26,12 @@ class Turns:
 
     Fields:
         longest: seconds of the longest transaction so far.
+        rest_s: seconds of rest after a long one; 0 where nobody else can wait.
     """
 
     def __init__(self, rest_s: float = REST_S) -> None:
-        """`rest_s`: 0 where nobody else can wait."""
         self.longest = 0.0
-        self._rest_s = rest_s
+        self.rest_s = rest_s
         self._lock = threading.Lock()
         self._owner: int | None = None
         self._began = 0.0
@@ -58,6 +58,6 @@ class Turns:
         lasted = clock() - self._began
         self.longest = max(self.longest, lasted)
         if lasted >= LONG_S:
-            self._free_at = time.monotonic() + self._rest_s
+            self._free_at = time.monotonic() + self.rest_s
         self._owner = None
         self._lock.release()

@@ -1,4 +1,6 @@
-"""Unsent: what was made here and has not been pushed to the primary yet. A primary has no such thing."""
+"""Unsent: what was made here and has not been pushed to the primary yet. A primary and a member have no such
+thing.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,13 +23,19 @@ class Unsent:
 
 
 def put_own(writer: Writer, content: bytes) -> ArtifactId:
-    """Store what is made here. Anything but a primary remembers that it is to be pushed."""
+    """Store what is made here. A clone remembers that it is to be pushed."""
     name = artifact_id(content)
     if not writer.has(name):
         writer.put(content, name)
-        if writer.role != schema.PRIMARY:
+        if writer.role not in schema.DECIDING:
             writer.db.execute("INSERT OR IGNORE INTO unsent VALUES (?)", (writer.rid(name),))
     return name
+
+
+def add(writer: Writer, artifacts: Iterable[ArtifactId]) -> None:
+    """Note that these, which are here, are to be pushed."""
+    query = "INSERT OR IGNORE INTO unsent SELECT rid FROM blob WHERE hash = ? AND content IS NOT NULL"
+    writer.db.executemany(query, [(bytes.fromhex(artifact),) for artifact in artifacts])
 
 
 def artifacts(reader: Reader) -> list[ArtifactId]:

@@ -34,7 +34,7 @@ _HOPELESS: Final = f"""EXISTS (SELECT 1 FROM brought WHERE brought.rid = own.rid
 #: Whether `own` came behind what waited before, with which its sender was told of that.
 _BEHIND_OLDER: Final = f"""NOT {_LACKS} AND EXISTS (SELECT 1 FROM brought WHERE brought.rid = own.rid AND login = ?2)
     AND EXISTS (SELECT 1 FROM parent WHERE child = own.rid AND position = 0 AND parent.parent <= ?1)"""  # noqa: S608 as above
-#: Complete check-ins that may follow an orphan. In a repository that is not a primary, what is complete is settled.
+#: Complete check-ins that may follow an orphan. In a clone or a mirror, what is complete is settled.
 _OPEN: Final = {True: "place = 0", False: "place IN (0, 3)"}
 _WAITS: Final = """WITH RECURSIVE waits(rid) AS (
         SELECT rid FROM checkin AS own WHERE place = 4 AND {later} AND ({lacks} OR {orphan}) AND {those}
@@ -105,7 +105,7 @@ def _found(
     reader: Reader, bound: tuple[int] | tuple[int, str], *, those: str, older: str, from_row: str
 ) -> list[Waiting]:
     query = _WAITS.format(
-        open=_OPEN[reader.role == schema.PRIMARY],
+        open=_OPEN[reader.role in schema.DECIDING],
         # Without the +, SQLite would walk all check-ins instead of the few that wait.
         later="own.rid > ?1" if bound[0] else "+own.rid > ?1",
         lacks=_LACKS,

@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from xferzone.artifacts import Cluster
+from xferzone.errors import Refused
 from xferzone.hashing import ArtifactId, artifact_id
-from xferzone.store import chains, orphans
+from xferzone.store import chains, orphans, private, shunned
 from xferzone.store.cache import ContentCache
 from xferzone.store.incoming import Early, Helper, Intake, Noter, Received, Refuse, Verified
 from xferzone.store.link import Arrived, link
@@ -49,12 +50,14 @@ class Writer(Expecting):
 
     Fields:
         crowded_out: how many deltas that were kept aside had to go, since too many came.
+        shunned: what came and was left out, since it is shunned (shunned.py), or is a delta of that.
         unpassed: check-ins, by row, that no ref has passed; whoever moves one takes out what it passes.
     """
 
     def __init__(self, db: sqlite3.Connection, cache: ContentCache, part: Part | None = None) -> None:
         super().__init__(db, cache, part)
         self.crowded_out = 0
+        self.shunned: set[ArtifactId] = set()
         self.unpassed: set[int] = set()
 
     def give_way(self) -> bool:
@@ -69,9 +72,14 @@ class Writer(Expecting):
         Raises:
             CorruptArtifact: it does not hash to `artifact`. Nothing was stored.
             PeerError: over MAX_ARTIFACT bytes.
+            Refused: it is shunned.
         """
         name = artifact_id(content) if artifact is None else artifact
         self.put_all([Received(name, None, content)])
+        if name in self.shunned:
+            raise Refused(
+                f"artifact {name} is shunned here, and this would make it again: `xferzone shun remove` allows that"
+            )
         return name
 
     # many: how what comes is verified, refused and settled
@@ -102,6 +110,7 @@ class Writer(Expecting):
         # In a new file nothing is here.
         here = self.present({each.artifact for each in received}) if self.last_row() else set[ArtifactId]()
         left = {each.artifact: each for each in received if each.artifact not in here}
+        self._leave_shunned(left)
         shared = _Shared(orphans.Ripe(self), noter, helper, refuse, settle, early)
         self._take_all(left, shared)
         return len(left) - shared.refused
@@ -137,7 +146,20 @@ class Writer(Expecting):
     def set_setting(self, name: str, value: str) -> None:
         self.db.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, value))
 
+    def remove_setting(self, name: str) -> None:
+        self.db.execute("DELETE FROM setting WHERE name = ?", (name,))
+
     # -- the steps of put_all
+
+    def _leave_shunned(self, left: dict[ArtifactId, Received]) -> None:
+        """Take out what is shunned, and what is a delta of that: it is asked for again, and may come whole."""
+        sources = {each.source for each in left.values() if each.source is not None}
+        gone = shunned.among(self, left.keys() | sources)
+        if gone:
+            out = [each.artifact for each in left.values() if each.artifact in gone or each.source in gone]
+            self.shunned.update(out)
+            for artifact in out:
+                del left[artifact]
 
     def _take_all(self, left: dict[ArtifactId, Received], shared: _Shared) -> None:
         """Verify and store these, and what waited for them in turn; what hangs on something else is kept aside."""
@@ -201,6 +223,7 @@ class Writer(Expecting):
         known = set(map(chains.id_of, was)).union(*clustered)  # phantoms are in the table already
         new = [(rid,) for artifact, rid in rids.items() if artifact not in known]
         db.executemany("INSERT INTO unclustered VALUES (?)", new)
+        private.forget(self, rids)
         link(self, [_arrived(each, rids[each.artifact], intake) for each in came], waited)
 
     def _leave_phantoms(self, moved: Mapping[int, int]) -> set[int]:

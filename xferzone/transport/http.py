@@ -18,15 +18,14 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
-from types import TracebackType
-from typing import IO, Final, Self
+from typing import IO, Final
 from urllib.parse import urljoin, urlsplit
 
 import urllib3
 
 import xferzone
 from xferzone.errors import Denied, PeerError
-from xferzone.transport.base import OURS, PLAIN, ZSTD, Body
+from xferzone.transport.base import OURS, PLAIN, ZSTD, Body, Closing
 from xferzone.transport.connections import Connections, failure, has_no_reply, piece, refusal, target
 from xferzone.transport.proxies import Proxy
 from xferzone.transport.url import parse_url
@@ -63,7 +62,7 @@ class Patience:
 PATIENCE: Final = Patience()
 
 
-class HTTP:
+class HTTP(Closing):
     """To a repository behind an http or https URL.
 
     Close it at the end, by a `with` block or `close`: a connection may be open.
@@ -100,14 +99,6 @@ class HTTP:
         self._connections = Connections(os.environ)
         self._keeps_open = is_ours
         self._was_used = False  # a connection may be left from the last request
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connection that may have been kept open."""

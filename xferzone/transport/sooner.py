@@ -5,11 +5,11 @@ exchange(request)      the first: the reply to `body`, which asks for the same; 
 """
 
 import threading
-from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 from xferzone.transport.base import Body, Transport
+from xferzone.transport.replies import Replies
 
 
 class Sooner:
@@ -17,19 +17,19 @@ class Sooner:
 
     def __init__(self, way: Transport, body: Body) -> None:
         self._way = way
-        self._answer: list[Body | Exception] = []
-        self._is_over = False
-        self._thread: threading.Thread | None = threading.Thread(target=self._ask, args=(body,), daemon=True)
+        self._replies = Replies()
+        self._thread: threading.Thread | None = threading.Thread(
+            target=self._replies.exchange, args=(way, body), daemon=True
+        )
         self._thread.start()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._is_over = True
-        self._drop()
+        self._replies.__exit__(kind, error, trace)
 
     @property
     def name(self) -> str:
@@ -47,21 +47,8 @@ class Sooner:
         with body:
             self._thread.join()
         self._thread = None
-        answer = self._answer.pop()
+        answer = self._replies.take(0)
+        assert answer is not None
         if isinstance(answer, Exception):
             raise answer
         return answer
-
-    def _ask(self, body: Body) -> None:
-        try:
-            self._answer.append(self._way.exchange(body))
-        except Exception as exc:  # noqa: BLE001 it comes out of `exchange`
-            self._answer.append(exc)
-        if self._is_over:
-            self._drop()
-
-    def _drop(self) -> None:
-        with suppress(IndexError):
-            answer = self._answer.pop()
-            if isinstance(answer, Body):
-                answer.octets.close()

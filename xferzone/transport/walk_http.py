@@ -10,14 +10,14 @@ import os
 import time
 from collections.abc import Callable, Generator
 from http import HTTPStatus
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 from urllib.parse import urlsplit
 
 import urllib3
 
 import xferzone
 from xferzone.errors import PeerError
+from xferzone.transport.base import Closing
 from xferzone.transport.connections import Connections, failure, has_no_reply, piece, refusal, target
 from xferzone.transport.http import MAX_REDIRECTS, Patience
 from xferzone.transport.proxies import Proxy
@@ -33,7 +33,7 @@ _PORTS: Final = {"http": 80, "https": 443}
 _EMPTY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 
-class WalkHTTP:
+class WalkHTTP(Closing):
     """To the walk of a repository behind an http or https URL.
 
     Close it at the end, by a `with` block or `close`: a connection is kept open.
@@ -58,14 +58,6 @@ class WalkHTTP:
         self._clock = clock
         self._connections = Connections(os.environ)
         self._was_used = False  # a connection may be left from the last request
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connection that may have been kept open."""

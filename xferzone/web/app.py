@@ -3,6 +3,7 @@
 *    /v0/...                        web/replicate, for mirrors
 POST, type application/x-fossil*    web/xfer, at any other path
 GET  /                              what this is
+GET, POST .../login .../invite      web/owners, at any path
 GET  /healthz /readyz               web/health; other names: /health, /ready and /status
 GET  /metrics                       web/metrics
 else                                404 for GET, 415 for POST, 405
@@ -23,16 +24,18 @@ from xferzone.observer import Several
 from xferzone.observer.counting import Counting
 from xferzone.observer.log import Log
 from xferzone.store import Store
+from xferzone.store.database import CACHE_SIZE
 from xferzone.web.health import Healthz, Readyz
 from xferzone.web.limits import THREADS, Places
 from xferzone.web.metrics import MetricsPage
+from xferzone.web.owners import PATH, OwnersPages
 from xferzone.web.pages.front import Front, elsewhere
 from xferzone.web.replicate import Apart, Ours, Walk, add_walk, as_json, unexpected
 from xferzone.web.repository import Repository
 from xferzone.web.targets import is_walk
 from xferzone.web.xfer import Answer, Sync
 
-log = logging.getLogger(__name__)
+log, xfer_log = logging.getLogger(__name__), logging.getLogger("xferzone.web.xfer")
 
 
 # many: an embedder names each of those that it gives
@@ -44,6 +47,7 @@ def create_app(
     *,
     threads: int = THREADS,
     apart: Collection[tuple[str, int]] = (),
+    cache: int = CACHE_SIZE,
 ) -> falcon.App[falcon.Request, falcon.Response]:
     """The app that serves `repository`; a path is opened by the first request, so that each process has its own.
 
@@ -54,11 +58,12 @@ def create_app(
         counters: what /metrics shows, shared with other processes of the server; None: this app's alone.
         apart: host and port of the listeners, of this server's, that alone answer mirrors, and nothing else; none: all
             do, besides.
+        cache: bytes of expanded contents that this process keeps; of a store that is given, its own bound counts.
         threads: how many requests the server answers at once in this process; see web/limits.py.
     """
-    shared, counters = Repository(repository), counters or Counters(metrics.SIZE)
+    shared, counters = Repository(repository, cache), counters or Counters(metrics.SIZE)
     terms = terms or Terms(room=Room.beside(shared.path))
-    watching = Several(Log(logging.getLogger("xferzone.web.xfer")), Counting(counters), terms.observer)
+    watching = Several(observed_log(), Counting(counters, shared.looked), terms.observer)
     places = Places(counters, threads)
     app = falcon.App(middleware=[Ours()])
     if apart:
@@ -71,7 +76,20 @@ def create_app(
         app.add_route(path, Readyz(shared, counters))
     app.add_route("/metrics", MetricsPage(shared, counters))
     app.add_sink(elsewhere)
-    add_walk(app, Walk(shared, places, counters))
+    app.add_sink(OwnersPages(shared, terms, places), PATH)
+    add_walk(app, Walk(shared, places, counters, room=terms.room))
+    return with_errors(app)
+
+
+def observed_log() -> Log:
+    """The observer that logs sync requests."""
+    return Log(xfer_log)
+
+
+def with_errors(
+    app: falcon.App[falcon.Request, falcon.Response],
+) -> falcon.App[falcon.Request, falcon.Response]:
+    """The same, which says what goes wrong in plain text, and in JSON to mirrors."""
     app.add_error_handler(Exception, _unexpected)
     app.set_error_serializer(_told)
     return app

@@ -2,7 +2,8 @@
 
 /healthz    200 while requests are answered
 /readyz     200, or 503, and by check "ok" or the reason: db, migrations, mirror in one that is empty, and dns where DNS
-            runs beside this server
+            runs beside this server. In a member of a group also its state, which decides nothing: it answers whatever
+            the group does
 """
 
 import json
@@ -14,6 +15,7 @@ import falcon
 
 from xferzone.counters import Counters
 from xferzone.errors import NewerSchema, NotFound, XferzoneError
+from xferzone.exchange.group.standing import of_role
 from xferzone.web.repository import Repository
 
 _OK: Final = "ok"
@@ -42,9 +44,18 @@ class Readyz:
         checks = self._checks() | self._dns()
         ready = all(found == _OK for found in checks.values())
         resp.status = falcon.HTTP_200 if ready else falcon.HTTP_503
-        _answer(resp, {"status": _OK if ready else "not ready", "checks": checks})
+        found: dict[str, object] = {"status": _OK if ready else "not ready", "checks": checks}
+        _answer(resp, found | self._group())
 
     on_head = on_get
+
+    def _group(self) -> dict[str, object]:
+        try:
+            with self._repository.store().reader() as reader:
+                found = of_role(self._repository.path, reader.role)
+        except XferzoneError:
+            return {}  # the checks say why
+        return {} if found is None else {"group": found.state}
 
     def _dns(self) -> dict[str, str]:
         return {"dns": self._counters.missing() or _OK} if self._counters.expected else {}

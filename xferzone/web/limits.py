@@ -4,6 +4,7 @@
     no place is free    the slowest stranger of the address with the most places gives way, and hears "busy". A request
                         that is being answered is spared, and while there is room to wait, one that came a moment ago
                         if none can give way, the newcomer waits for a moment, then hears "busy" itself
+    of one repository   as many are here as one among several may have: one of them gives way, as above
     all have logged in  one whose client reads the reply more slowly than KNOWN_SPEED gives way
     too many bytes      the slowest stranger that holds any gives way, from whatever address
     a large body        waits until there is room for all of it; the longer it waits, the faster must the others be that
@@ -33,6 +34,8 @@ from xferzone.web.deadlines import PATIENCE, STEP_S
 MAX_REQUESTS: Final = 48  # sync requests in one process that has THREADS threads; with fewer, as many fewer
 MAX_STRANGERS: Final = 40  # of them, strangers
 MAX_OF_ADDRESS: Final = 32  # of these, from one address
+MAX_OF_REPOSITORY: Final = 32  # requests for one, where the process serves many
+MAX_CROWD_OF_REPOSITORY: Final = 36  # the same with newcomers that wait for a place
 MAX_CROWD: Final = 56  # requests in their places and newcomers that wait for one
 THREADS: Final = 64  # config.Http's default; those that are not in the crowd answer pages
 #: Bytes of strangers in files, of all processes of the server; one body may have as many.
@@ -60,9 +63,13 @@ class _Phase(Enum):
 class Visitor(Guest):
     """One sync request in its place."""
 
-    def __init__(self, places: "Places", address: str, connection: socket.socket | None) -> None:
+    def __init__(
+        self, places: "Places", address: str, connection: socket.socket | None, repository: str = ""
+    ) -> None:
+        """`repository`: its name, where the process serves many."""
         super().__init__()
         self.address = address
+        self.repository = repository
         self.phase = _Phase.RECEIVING
         self.began = time.monotonic()  # of the phase
         self.moved = 0  # bytes, in the phase
@@ -151,13 +158,18 @@ class Places:
         self._counters = counters
         self._share = min(1.0, threads / THREADS)
         self._here: dict[Visitor, None] = {}  # in order of arrival
-        self._waiting = 0
+        self._waiting: Counter[str] = Counter()  # newcomers, by repository
         self._held = 0  # bytes, of strangers
 
     @contextlib.contextmanager
-    def place(self, address: str, connection: socket.socket | None = None) -> Iterator[Visitor]:
-        """A place for a request from that address, until the block ends. Raises Busy where none gets free in time."""
-        visitor = Visitor(self, _group(address), connection)
+    def place(
+        self, address: str, connection: socket.socket | None = None, repository: str = ""
+    ) -> Iterator[Visitor]:
+        """A place for a request from that address, until the block ends. Raises Busy where none gets free in time.
+
+        `repository`: the name of that which it is for, where the process serves many.
+        """
+        visitor = Visitor(self, _group(address), connection, repository)
         self.enter(visitor)
         try:
             yield visitor
@@ -216,22 +228,38 @@ class Places:
 
     def _enter(self, visitor: Visitor) -> None:
         end = time.monotonic() + WAIT_S
-        while among := self._in_the_way(visitor.address):
-            crowded = len(self._here) + self._waiting >= self._scaled(MAX_CROWD) or time.monotonic() > end
+        while among := self._in_the_way(visitor):
+            crowded = self._is_crowded(visitor.repository) or time.monotonic() > end
             slow = [each for each in among if each.may_go(soon=crowded)]
             if slow:
                 self._send_away(_slowest([each for each in slow if not each.is_known] or slow))
             elif crowded:
                 raise Busy("too many requests at once")
             else:
-                self._waiting += 1
+                self._waiting[visitor.repository] += 1
                 self.changed.wait(_LOOK_S)
-                self._waiting -= 1
+                self._waiting[visitor.repository] -= 1
         visitor.began = time.monotonic()
         self._here[visitor] = None
 
-    def _in_the_way(self, address: str) -> list[Visitor]:
-        """Who has the places that a newcomer from that address would need; empty: one is free."""
+    def _is_crowded(self, repository: str) -> bool:
+        """Whether no more newcomers may wait for a place."""
+        if repository:
+            own = len(self._of(repository)) + self._waiting[repository]
+            if own >= self._scaled(MAX_CROWD_OF_REPOSITORY):
+                return True
+        return len(self._here) + self._waiting.total() >= self._scaled(MAX_CROWD)
+
+    def _of(self, repository: str) -> list[Visitor]:
+        return [each for each in self._here if each.repository == repository]
+
+    def _in_the_way(self, newcomer: Visitor) -> list[Visitor]:
+        """Who has the places that a newcomer would need; empty: one is free."""
+        if newcomer.repository and len(own := self._of(newcomer.repository)) >= self._scaled(
+            MAX_OF_REPOSITORY
+        ):
+            return own
+        address = newcomer.address
         strangers = [each for each in self._here if not each.is_known]
         same = [each for each in strangers if each.address == address]
         if len(same) >= self._scaled(MAX_OF_ADDRESS):

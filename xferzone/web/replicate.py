@@ -14,7 +14,7 @@ import json
 import logging
 import re
 from collections.abc import Collection
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -24,7 +24,9 @@ import falcon
 from xferzone import metrics
 from xferzone.counters import Counters
 from xferzone.errors import Busy, XferzoneError
-from xferzone.replicate.server import MAX_REQUEST, Terms, TooManyWait, current, respond
+from xferzone.exchange.room import SMALL, Room
+from xferzone.logline import REPOSITORY
+from xferzone.replicate.server import Terms, TooManyWait, current, most, refusal, respond
 from xferzone.replicate.signing import Token
 from xferzone.store import Store
 from xferzone.transport.base import OURS
@@ -33,7 +35,7 @@ from xferzone.web.health import Healthz
 from xferzone.web.limits import THREADS, Places, Visitor
 from xferzone.web.repository import Repository
 from xferzone.web.targets import is_walk, target_of
-from xferzone.web.waiting import ENDING, MAX_WAIT_S, Crowded, Waiting
+from xferzone.web.waiting import ENDING, MAX_WAIT_S, Crowded, Threads, Waiting
 from xferzone.web.walked import Sending, Walked
 from xferzone.web.xfer import connection_of, pieces
 
@@ -70,14 +72,27 @@ def add_walk(app: "falcon.App[falcon.Request, falcon.Response]", walk: "Walk") -
 class Walk:
     """Falcon's sink for everything below /v0."""
 
+    # many: an app names each of those that it shares
     def __init__(
-        self, repository: Repository, places: Places, counters: Counters, terms: Terms | None = None
+        self,
+        repository: Repository,
+        places: Places,
+        counters: Counters,
+        terms: Terms | None = None,
+        room: Room | None = None,
+        threads: Threads | None = None,
     ) -> None:
+        """
+        Args:
+            room: for large bodies; None: one of its own.
+            threads: that may wait for news, shared with others; None: its own.
+        """
         self._repository = repository
         self._places = places
         self._counters = counters
         self._terms = terms or Terms("")
-        self._waiting = Waiting(repository.path, lambda: current(repository.store()))
+        self._room = room or Room.beside(repository.path)
+        self._waiting = Waiting(repository.path, lambda: current(repository.store()), threads)
 
     def __call__(self, req: falcon.Request, resp: falcon.Response, **_fields: object) -> None:
         """Answer.
@@ -91,7 +106,9 @@ class Walk:
             if not is_walk(target):  # its path was decoded or straightened on the way
                 raise falcon.HTTPNotFound(description="paths of the walk are sent as they are, not escaped")
             try:
-                visitor = held.enter_context(self._places.place(walked.remote, connection_of(req)))
+                visitor = held.enter_context(
+                    self._places.place(walked.remote, connection_of(req), REPOSITORY.get())
+                )
                 reply = self._reply(req, target, walked, visitor)
             except (XferzoneError, OSError) as exc:
                 raise _unavailable(exc) from exc
@@ -106,9 +123,6 @@ class Walk:
 
     def _reply(self, req: falcon.Request, target: str, walked: Walked, visitor: Visitor) -> WalkReply:
         headers = {name.lower(): value for name, value in req.headers.items() if name != "HOST"}
-        body = _body(req, visitor) if req.method == "POST" else b""
-        walked.bytes_in = len(body)
-        visitor.received()
         waited: list[int] = []
 
         def wait(etag: str, seconds: float) -> None:
@@ -121,7 +135,7 @@ class Walk:
 
         host, is_secure = req.get_header("Host") or "", req.scheme == "https"
         terms = replace(self._terms, host=host, is_secure=is_secure, waiting=wait)
-        reply = respond(self._repository.store(), WalkRequest(req.method, target, headers, body), terms)
+        reply = self._answer(req, WalkRequest(req.method, target, headers), terms, walked, visitor)
         if "authorization" in headers and reply.status not in (401, 403):
             visitor.know()
             token = Token.parse(headers["authorization"])
@@ -129,6 +143,28 @@ class Walk:
         if waited and reply.status in (200, 304):
             return replace(reply, headers={**reply.headers, "preference-applied": f"wait={waited[0]}"})
         return reply
+
+    # many: what belongs to one request
+    def _answer(
+        self, req: falcon.Request, request: WalkRequest, terms: Terms, walked: Walked, visitor: Visitor
+    ) -> WalkReply:
+        """The reply, to what the body is read for."""
+        size = 0
+        if req.method == "POST":
+            size = _size(req, most(request.target))
+            if size > SMALL:  # nobody's but a fellow's
+                if (no := refusal(self._repository.store(), request, terms)) is not None:
+                    return no
+                visitor.know()
+        with self._room.file() as raw:
+            for octets in pieces(req, visitor) if req.method == "POST" else ():
+                raw.write(octets)
+            walked.bytes_in = raw.tell()
+            raw.seek(0)
+            visitor.received()
+            with self._room.alone(visitor, size) if size > SMALL else nullcontext():
+                whole = replace(request, body=raw.read())
+                return respond(self._repository.store(), whole, terms)
 
 
 class Apart:
@@ -176,10 +212,10 @@ def _unavailable(exc: XferzoneError | OSError) -> falcon.HTTPError:
     )
 
 
-def _body(req: falcon.Request, visitor: Visitor) -> bytes:
-    """The body of a POST. Raises falcon.HTTPError, and Busy where its sender is too slow."""
+def _size(req: falcon.Request, most_: int) -> int:
+    """The length of a POST's body. Raises falcon.HTTPError: it is not stated, or too large."""
     if req.content_length is None:
         raise falcon.HTTPLengthRequired(description="a request states its length here")
-    if req.content_length > MAX_REQUEST:
-        raise falcon.HTTPContentTooLarge(description=f"at most {MAX_REQUEST} bytes are taken here")
-    return b"".join(pieces(req, visitor))
+    if req.content_length > most_:
+        raise falcon.HTTPContentTooLarge(description=f"at most {most_} bytes are taken here")
+    return req.content_length

@@ -6,10 +6,13 @@ The path that WSGI has is decoded: "%2F" is a slash there, and some servers make
 """
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 import falcon
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 #: Names under which servers keep it: gunicorn the first one, most others the second.
 _AS_SENT: Final = ("RAW_URI", "REQUEST_URI")
@@ -27,10 +30,15 @@ def target_of(req: falcon.Request) -> str:
 
     Empty: it is not below the mount point.
     """
-    mounted = quote(req.env.get("SCRIPT_NAME", "").encode("latin-1"))
-    sent = next((req.env[name] for name in _AS_SENT if req.env.get(name)), None)
+    return target_in(req.env)
+
+
+def target_in(environ: "WSGIEnvironment") -> str:
+    """The same, of a request that falcon has not seen yet."""
+    mounted = quote(environ.get("SCRIPT_NAME", "").encode("latin-1"))
+    sent = next((environ[name] for name in _AS_SENT if environ.get(name)), None)
     if sent is None:
-        path, query = quote(req.env["PATH_INFO"].encode("latin-1")), req.env.get("QUERY_STRING", "")
+        path, query = quote(environ["PATH_INFO"].encode("latin-1")), environ.get("QUERY_STRING", "")
         return f"{path}?{query}" if query else path
     whole = _AUTHORITY.sub("", sent, count=1) if not sent.startswith("/") else sent
     return str(whole.removeprefix(mounted)) if whole.startswith(mounted) else ""

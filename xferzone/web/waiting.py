@@ -12,7 +12,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,6 +21,7 @@ from xferzone.refs.served import Served, Version
 
 MAX_WAITING: Final = 8  # requests of a process; with limits.MAX_REQUESTS they leave 8 of 64 threads to pages
 MAX_WAIT_S: Final = 25  # seconds; proxies often end what is silent for 30
+MAX_OF_REPOSITORY: Final = 4  # of them for one, where the process serves many
 LOOK_S: Final = 0.03  # seconds between two looks, of which each takes 5 us
 IDLE_S: Final = 30.0  # seconds without anybody who waits, after which the thread ends
 THREAD: Final = "xferzone waiting"  # its name
@@ -47,12 +48,36 @@ class _Waiter:
         self.is_over = tag != self.tag or is_ending or _is_closed(self.connection)
 
 
+class Threads:
+    """How many threads of a process may wait, for all of its repositories together."""
+
+    def __init__(self, most_of_one: int = MAX_WAITING) -> None:
+        """`most_of_one`: so many for one of them."""
+        self.most_of_one = most_of_one
+        self._left = threading.Semaphore(MAX_WAITING)
+
+    @contextlib.contextmanager
+    def one(self) -> Iterator[None]:
+        """One of them, until the block ends. Raises Crowded where all wait."""
+        if not self._left.acquire(blocking=False):
+            raise Crowded
+        try:
+            yield
+        finally:
+            self._left.release()
+
+
 class Waiting:
     """Those of one process that wait for news of a repository; safe for threads."""
 
-    def __init__(self, path: Path, current: Callable[[], str]) -> None:
-        """`current`: the tag as of now; asked after each commit to the repository at `path` while somebody waits."""
+    def __init__(self, path: Path, current: Callable[[], str], threads: Threads | None = None) -> None:
+        """
+        Args:
+            current: the tag as of now; asked after each commit to the repository at `path` while somebody waits.
+            threads: shared with the other repositories of the process; None: there are no others.
+        """
         self._path = path
+        self._threads = threads or Threads()
         self._current = current
         self._lock = threading.Lock()
         self._ended = threading.Condition(self._lock)  # a wait may be over
@@ -75,8 +100,8 @@ class Waiting:
             Crowded
         """
         end, waiter = time.monotonic() + min(seconds, MAX_WAIT_S), _Waiter(tag, connection, ending)
-        with self._lock:
-            if len(self._waiters) >= MAX_WAITING:
+        with self._threads.one(), self._lock:
+            if len(self._waiters) >= self._threads.most_of_one:
                 raise Crowded
             self._waiters.add(waiter)
             self._see_to_it_that_somebody_looks()

@@ -23,8 +23,10 @@ from xferzone.observer.log import shown
 from xferzone.web.deadlines import PATIENCE, STEP, STEP_S
 from xferzone.web.limits import Visitor
 
-_KIND: Final = re.compile(r"/v0/(?:(refs|auth)|objects/(walk|pull|batch)|(objects)/[0-9a-f]+)(?:\?|$)")
-_BULK: Final = ("pull", "batch")
+_KIND: Final = re.compile(
+    r"/v0/(?:(refs|auth|copies|unversioned)|objects/(walk|pull|batch)|(objects)/[0-9a-f]+)(?:\?|$)"
+)
+_BULK: Final = ("pull", "batch", "copies", "unversioned")
 
 _log = logging.getLogger(__name__)
 

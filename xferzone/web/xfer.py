@@ -13,6 +13,7 @@ import socket
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from typing import IO, Final, Self
+from urllib.parse import unquote_to_bytes
 
 import falcon
 
@@ -23,6 +24,7 @@ from xferzone.exchange import Reply, Terms
 from xferzone.exchange.answer import MAX_WIRE, most_octets, refusal
 from xferzone.exchange.entrance import MAX_STRANGER, MAX_STRANGER_WIRE
 from xferzone.exchange.room import IN_MEMORY
+from xferzone.logline import REPOSITORY
 from xferzone.store import Store
 from xferzone.transport import Body
 from xferzone.transport.base import PLAIN
@@ -36,6 +38,8 @@ MAX_STRANGER_DRAINED: Final = (
     4 * 1024 * 1024
 )  # of one without rights; reading them costs as much as sending them
 PIECE: Final = 16_384  # bytes read at a time, after which it is known how fast they come
+LOGIN_COOKIE: Final = "x-f-l-c"
+MAX_LOGIN_COOKIE: Final = 4_096  # letters; a login of 100 letters has at most some 1,800, escaped twice
 MAX_OTHER: Final = 1024 * 1024  # bytes of the body of a POST that is not xfer's
 
 #: What makes replies: exchange.answer, or an embedder's own.
@@ -72,11 +76,13 @@ class Sync:
         terms = replace(self._terms, remote=req.remote_addr or "")
         came, visitor = 0, None
         try:
-            visitor = held.enter_context(self._places.place(terms.remote, connection_of(req)))
+            visitor = held.enter_context(
+                self._places.place(terms.remote, connection_of(req), REPOSITORY.get())
+            )
             with self._terms.room.file() as raw:
                 coded = coding.named(req.get_header("Content-Encoding", default=""))
                 takes_zstd = coding.is_accepted(req.get_header("Accept-Encoding", default=""))
-                body = Body(content_type, raw, coded, takes_zstd)
+                body = Body(content_type, raw, coded, takes_zstd, login_of(req))
                 came = self._receive(req, body, visitor)
                 visitor.received()
                 store = self._repository.store()
@@ -206,6 +212,18 @@ def _next(req: falcon.Request, visitor: Visitor, size: int) -> bytes:
         raise falcon.HTTPBadRequest(description=f"the body cannot be read: {type(exc).__name__}") from exc
     visitor.check()
     return octets
+
+
+def login_of(req: falcon.Request) -> bytes:
+    """The line of the login card in a cookie; empty: there is none.
+
+    Stock from 2.27 on sends it so to servers that announce such a version, and libfossil to all. Source: Fossil 2.29,
+    src/http.c http_build_header(), src/cgi.c; libfossil, src/xfer.c.
+    """
+    for value in req.get_cookie_values(LOGIN_COOKIE) or []:
+        if len(value) <= MAX_LOGIN_COOKIE:
+            return unquote_to_bytes(value.replace("+", " ")).strip() + b"\n"
+    return b""
 
 
 def connection_of(req: falcon.Request) -> socket.socket | None:

@@ -28,7 +28,9 @@ Source: RFC 2181 5 (RRsets), RFC 4034 6.3 (order of records); the layout is ours
 
 import mmap
 import struct
+import sys
 import zlib
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -53,14 +55,18 @@ EMPTY: Final = b"\0"  # the node of an empty non-terminal
 _FLAGS: Final = {NS: HAS_NS, CNAME: HAS_CNAME, DNAME: HAS_DNAME}
 _HEADER: Final = struct.Struct("<B3xL")
 _COUNTS: Final = struct.Struct("<LLL")
-_PLACE: Final = struct.Struct("<L")
-_NAME: Final = struct.Struct("<LL")  # the head of a name
+NAME: Final = struct.Struct("<LL")  # the head of a name: the place of the next, and the size of the rest
 _RECORD: Final = struct.Struct(">HHHLH")
 RRSET: Final = struct.Struct(
     ">HLLL"
 )  # the head of an RRset in a node: type, number of records, the two sizes
+_PLAIN_NODE: Final = struct.Struct(">BHLLL")  # flags, and the head of the only RRset
+_SPECIAL: Final = ready.TYPES | _FLAGS.keys()  # types that have a ready form, or a flag
 _TO_QUESTION: Final = 0xC00C  # a compression pointer to the name of the question
 
+
+#: A record of an owner: its type, TTL and rdata.
+_Typed = tuple[int, int, bytes]
 
 #: An RRset with its owner: labels in wire form and lower case, relative to the zone and without an end; the rest as in
 #: RRset. Not a class: a zone that is sent has a million of them.
@@ -76,11 +82,8 @@ class RRset(NamedTuple):
 
     def rdatas(self) -> Iterator[bytes]:
         """The rdata of each record, uncompressed."""
-        at = 0
-        while at < len(self.records):
-            size = int.from_bytes(self.records[at + 10 : at + 12])
-            yield self.records[at + 12 : at + 12 + size]
-            at += 12 + size
+        for record in each(self.records):
+            yield record[12:]
 
     @property
     def ttl(self) -> int:
@@ -88,14 +91,30 @@ class RRset(NamedTuple):
         return int.from_bytes(self.records[6:10])
 
 
+def each(records: bytes) -> Iterator[bytes]:
+    """Each of an RRset's records."""
+    at = 0
+    while at < len(records):
+        end = at + 12 + int.from_bytes(records[at + 10 : at + 12])
+        yield records[at:end]
+        at = end
+
+
 class Index:
     """A compiled zone file, opened: which names it has, and their nodes.
+
+    Fields:
+        content: all of it.
+        places: where the first name of each bucket begins in it; 0: it has no name.
+        mask: to be laid on a name's CRC-32 for its bucket.
+        asked: an octet for each bucket, for whoever answers from it; 0 at first.
+        size: bytes.
 
     Raises:
         XferzoneError: it was made by another release, or its bytes have changed since.
     """
 
-    __slots__ = ("_content", "_last", "_mask", "_names", "_table", "origin", "size")
+    __slots__ = ("_last", "_names", "asked", "content", "mask", "origin", "places", "size")
 
     def __init__(self, content: bytes | mmap.mmap) -> None:
         if content[:1] != bytes((VERSION,)):
@@ -110,32 +129,33 @@ class Index:
         at = _HEADER.size + 1 + content[_HEADER.size]
         self.origin = content[_HEADER.size + 1 : at]
         _number, buckets, self._last = _COUNTS.unpack_from(content, at)
-        self._table = at + _COUNTS.size
-        self._mask = buckets - 1
-        self._names = self._table + 4 * buckets
-        self._content = content
-        self.size = len(content)  # bytes
+        table = at + _COUNTS.size
+        self._names = table + 4 * buckets
+        self.content = content
+        self.places = _words(memoryview(content)[table : self._names])
+        self.mask: int = buckets - 1
+        self.asked = bytearray(buckets)
+        self.size = len(content)
 
     def find(self, name: bytes) -> bytes | None:
         """The node of a name: labels in wire form and lower case, relative to the zone; None: it is not here."""
-        content = self._content
-        (at,) = _PLACE.unpack_from(content, self._table + 4 * (zlib.crc32(name) & self._mask))
+        content, head, step = self.content, NAME.unpack_from, NAME.size
+        at = self.places[zlib.crc32(name) & self.mask]
         sought = name + b"\0"
-        size = len(sought)
         while at:
-            begin = at + 8
-            # Not `startswith`: a mapped file has none.
-            if content[begin : begin + size] == sought:
-                return content[begin + size : begin + _PLACE.unpack_from(content, at + 4)[0]]
-            (at,) = _PLACE.unpack_from(content, at)
+            following, size = head(content, at)
+            found = content[at + step : at + step + size]
+            if found.startswith(sought):
+                return found[len(sought) :]
+            at = following
         return None
 
     def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
         """Key and node of each owner, in order; what it is below does not show."""
-        content, at = self._content, self._names
+        content, at = self.content, self._names
         while at < self.size:
-            begin = at + _NAME.size
-            at = begin + _NAME.unpack_from(content, at)[1]
+            begin = at + NAME.size
+            at = begin + NAME.unpack_from(content, at)[1]
             end = begin + content[begin] + 1
             key = content[begin + 1 : end] + b"\0"  # of one label: the most are
             if content[end] or 1 in key or key.count(0) > 1 or end == begin + 1:
@@ -149,10 +169,10 @@ class Index:
 
     def rows(self) -> Iterator[Row]:
         """All RRsets in order: `__iter__` and `rrsets` in one, for those who send a whole zone."""
-        content, at, last = self._content, self._names, self.size
-        name, head, step = _NAME.unpack_from, RRSET.unpack_from, RRSET.size
+        content, at, last = self.content, self._names, self.size
+        name, head, step = NAME.unpack_from, RRSET.unpack_from, RRSET.size
         while at < last:
-            begin = end = at + _NAME.size
+            begin = end = at + NAME.size
             at = begin + name(content, at)[1]
             while content[end]:
                 end += content[end] + 1
@@ -175,12 +195,12 @@ class Index:
         return self._key(self._last)
 
     def _key(self, at: int) -> bytes:
-        return labels_key(_labels(self._content, at + _NAME.size)[0])
+        return labels_key(_labels(self.content, at + NAME.size)[0])
 
 
 def compile_index(records: Iterable[Record], origin: dns.name.Name) -> bytes:
     """The served form of at least one of the zone's records, which are valid and come in any order."""
-    owners = {owner_key(owner): _rrsets(types) for owner, types in _by_owner(records).items()}
+    owners = {owner_key(owner): _rrsets(found) for owner, found in _by_owner(records).items()}
     name = origin.canonicalize().to_wire()
     assert name is not None
     return laid_out(owners, name)
@@ -202,7 +222,7 @@ def laid_out(owners: Mapping[bytes, Sequence[RRset]], origin: bytes) -> bytes:
         if key and not is_below and node[0] & (HAS_NS | HAS_DNAME):
             cover = key
         bucket = zlib.crc32(labels) & (buckets - 1)
-        name = b"".join((_NAME.pack(table[bucket], len(labels) + 1 + len(node)), labels, b"\0", node))
+        name = b"".join((NAME.pack(table[bucket], len(labels) + 1 + len(node)), labels, b"\0", node))
         names.append(name)
         table[bucket] = last = at
         at += len(name)
@@ -252,14 +272,23 @@ def made_rrset(rdtype: int, ttl: int, rdatas: Iterable[bytes]) -> RRset:
     return RRset(rdtype, len(records), b"".join(records))
 
 
-def _by_owner(records: Iterable[Record]) -> dict[bytes, dict[int, list[tuple[int, bytes]]]]:
-    owners: dict[bytes, dict[int, list[tuple[int, bytes]]]] = {}
-    for owner, ttl, rdtype, rdata, *_ in records:
-        owners.setdefault(owner, {}).setdefault(rdtype, []).append((ttl, rdata))
+def _by_owner(records: Iterable[Record]) -> dict[bytes, list[_Typed]]:
+    owners: dict[bytes, list[_Typed]] = {}
+    for owner, ttl, rdtype, rdata, _above, _behind, _line in records:
+        if owner in owners:
+            owners[owner].append((rdtype, ttl, rdata))
+        else:
+            owners[owner] = [(rdtype, ttl, rdata)]
     return owners
 
 
-def _rrsets(types: dict[int, list[tuple[int, bytes]]]) -> list[RRset]:
+def _rrsets(found: Sequence[_Typed]) -> list[RRset]:
+    if len(found) == 1:  # the most are such
+        ((rdtype, ttl, rdata),) = found
+        return [RRset(rdtype, 1, _RECORD.pack(_TO_QUESTION, rdtype, 1, ttl, len(rdata)) + rdata)]
+    types: dict[int, list[tuple[int, bytes]]] = {}
+    for rdtype, ttl, rdata in found:
+        types.setdefault(rdtype, []).append((ttl, rdata))
     made = []
     for rdtype, pairs in sorted(types.items()):
         if len(pairs) == 1:
@@ -270,6 +299,10 @@ def _rrsets(types: dict[int, list[tuple[int, bytes]]]) -> list[RRset]:
 
 
 def _node(rrsets: Sequence[RRset], labels: bytes, origin: bytes, flags: int) -> bytes:
+    if len(rrsets) == 1:
+        ((rdtype, number, records),) = rrsets
+        if rdtype not in _SPECIAL:
+            return _PLAIN_NODE.pack(flags, rdtype, number, len(records), 0) + records
     parts = [b""]
     for rdtype, number, records in rrsets:
         flags |= _FLAGS.get(rdtype, 0)
@@ -301,6 +334,16 @@ def _with_ancestors(owners: Iterable[bytes]) -> list[bytes]:
             found.add(owner[:end])
             end = owner.rfind(0, 0, end - 1) + 1
     return ordered if len(ordered) == len(found) else sorted(found)
+
+
+def _words(table: memoryview) -> Sequence[int]:
+    """Numbers of 4 bytes, little endian, without a copy where that can be."""
+    words = table.cast("I")
+    if sys.byteorder == "little":
+        return words
+    turned = array("I", words)
+    turned.byteswap()
+    return turned
 
 
 def _labels(content: bytes | mmap.mmap, at: int) -> tuple[list[bytes], int]:

@@ -18,6 +18,7 @@ from typing import NamedTuple, TypeVar
 import dns.name
 
 from xferzone.zone import checks
+from xferzone.zone.serial import is_ahead
 from xferzone.zonefile import names, text
 from xferzone.zonefile.rdata import soa
 from xferzone.zonefile.rdtypes import CNAME, DNAME, SOA, rrset_of
@@ -152,7 +153,7 @@ def _soa(base: Record | None, theirs: Record | None, yours: Record | None) -> Re
 
 def _later(one: int, other: int) -> int:
     """The serial that is ahead by RFC 1982 3.2."""
-    return other if 0 < (other - one) % 2**32 < 2**31 else one
+    return other if is_ahead(other, one) else one
 
 
 def _either(base: _Value, theirs: _Value, yours: _Value) -> _Value:

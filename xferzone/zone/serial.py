@@ -50,11 +50,16 @@ _Labels = tuple[bytes, ...]
 _NO_NAME: _Labels = (b"",)
 
 
+def is_ahead(serial: int, other: int) -> bool:
+    """Whether a serial is ahead of another one (RFC 1982 3.2)."""
+    return 0 < (serial - other) % _MODULUS < _HALF
+
+
 def following(previous: int | None, floor: int | None) -> int | None:
     """The serial of a check-in, from that of its first parent and the floor in its text; None: it has none."""
     if floor is None:
         return previous
-    if previous is None or 0 < (floor - previous) % _MODULUS < _HALF:
+    if previous is None or is_ahead(floor, previous):
         return floor
     return (previous + 1) % _MODULUS or 1
 

@@ -84,6 +84,15 @@ def zone_name(zone_id_: str) -> dns.name.Name:
     return name
 
 
+def wire_name(zone_id_: str) -> bytes:
+    """The name of a zone on the wire, in lower case; `zone_id_` is the id of one that was published."""
+    if "%" not in zone_id_:  # at once: ten thousand are read before a process answers
+        return b"".join(bytes((len(label),)) + label for label in zone_id_.encode().split(b".")) + b"\0"
+    name = zone_name(zone_id_).to_wire()
+    assert name is not None
+    return name
+
+
 def parse_zone(text: str) -> str:
     r"""The zone id that a person means by `text`: a zone id or a name in presentation form.
 

@@ -599,13 +599,15 @@ def test_a_mirror_does_not_follow_itself(primary: Project, mirror: Make, network
 # -- a primary that was restored
 
 
+@pytest.mark.parametrize("via", ["walk", "xfer"])
 def test_a_restored_primary_is_reported_and_followed_only_where_that_is_accepted(
-    primary: Project, mirror: Make, network: Network, tmp_path: Path
+    primary: Project, mirror: Make, network: Network, tmp_path: Path, via: Via
 ) -> None:
     backup = tmp_path / "backup.xferzone"
     primary.store.back_up(backup)
     commit(primary.store, "192.0.2.4")
-    copy = mirror()
+    options = Following(account=OPS, via=via)
+    copy = mirror(options=options)
     copy.pull()
     lost = copy.tips()
     restored = Store.open(backup)
@@ -615,16 +617,18 @@ def test_a_restored_primary_is_reported_and_followed_only_where_that_is_accepted
     commit(restored, "192.0.2.5")
     pulled = copy.pull()
     assert [str(kept.branch) for kept in pulled.followed.invalid] == [MAIN]
+    again = mirror(options=options).pull()
+    assert [str(kept.branch) for kept in again.followed.invalid] == [MAIN], "who begins anew is told, too"
     assert copy.tips() == lost
     told = standing.standings(copy.store.path)
     assert told is not None
     assert told.primaries[0].whole_ms <= told.primaries[0].success_ms
-    pulled = mirror().pull(accept_clobber=True)
+    pulled = mirror(options=options).pull(accept_clobber=True)
     assert copy.tips() == tips(restored)
     assert [str(one.branch) for one in pulled.followed.diverged] == [MAIN]
     sound(copy.store)
     commit(restored, "192.0.2.6")
-    mirror().pull()
+    mirror(options=options).pull()
     assert copy.tips() == tips(restored)
     restored.close()
 

@@ -4,6 +4,7 @@ with Udp(port) as way:
     way.ask(message)
 by_udp([port, port], message, message)      where silence may be the answer
 by_windows(port, messages)                  where they are many
+by_connections(port, messages)              the same, by TCP
 by_tcp(port, message, message)
 """
 
@@ -79,6 +80,24 @@ def by_windows(port: int, messages: Sequence[bytes]) -> list[bytes | None]:
                 ):
                     answer = client.recv(65535)
                     found[int.from_bytes(answer[:2])] = answer
+    return found
+
+
+def by_connections(port: int, messages: Sequence[bytes]) -> list[bytes | None]:
+    """The first answer by TCP to each of many messages; None: a server that was asked nothing else gave none.
+
+    WINDOW at a time go over one connection. After an answer that does not come, what is left goes over new ones, each
+    message for itself: some servers close the connection instead of an answer, and take the rest with it.
+    """
+    found: list[bytes | None] = [None] * len(messages)
+    for seconds, size in ((PATIENCE, WINDOW), (1.0, 1)):
+        left = [number for number, answer in enumerate(found) if answer is None]
+        for start in range(0, len(left), size):
+            window = left[start : start + size]
+            sent = (number.to_bytes(2) + messages[number][2:] for number in window)
+            for answer in by_tcp(port, *sent, seconds=seconds):
+                number = int.from_bytes(answer[:2])
+                found[number] = found[number] or answer
     return found
 
 

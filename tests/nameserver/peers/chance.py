@@ -9,21 +9,23 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 import dns.name
 import dns.rdatatype
 
-from tests.nameserver.made import view_of, zones_of
-from tests.nameserver.peers.asking import by_windows
+from tests.nameserver.peers import ours
+from tests.nameserver.peers.asking import by_connections, by_windows
 from tests.nameserver.peers.cases import NAMES, TYPES
-from tests.nameserver.peers.differences import differences, essence
-from tests.nameserver.peers.programs import HERE, NAME, SECRET, VERSION, ZONES, running
-from xferzone.nameserver.cache import Responder
+from tests.nameserver.peers.differences import ALONE, CLASSES, Essence, differences, essence
+from tests.nameserver.peers.programs import SECRET, running
 from xferzone.nameserver.cookies import COOKIE, Cookies
 from xferzone.nameserver.edns import option
-from xferzone.nameserver.offers import Offers
+
+#: The answers at a port to messages, each None if there was none.
+Ask = Callable[[int, Sequence[bytes]], list[bytes | None]]
 
 CLIENT: Final = b"\x7f\0\0\1"
 # A wildcard DNAME below which it is asked for at random ends Knot 3.2.6.
@@ -103,36 +105,64 @@ def _option(chance: random.Random, now: int) -> bytes:
     return chance.choice(made if chance.random() < 0.97 else rare)
 
 
-def compared(number: int, seed: int, scratch: Path) -> tuple[Counter[str], list[bytes]]:
-    """How often each class of differences occurs, "agree" for none; and the messages of which one is not decided."""
-    now = int(time.time())
-    asked = messages(number, seed, now)
-    with running(scratch, every_option=True) as ports:
-        theirs = {server: by_windows(port, asked) for server, port in ports.items()}
-    offers = Offers(NAME.encode(), VERSION, NAME, [SECRET])
-    offers.now = now
-    zones = zones_of(*(view_of((HERE / "zones" / f"{zone}.zone").read_text(), f"{zone}.") for zone in ZONES))
-    responder = Responder(zones, offers=offers)
-    responder.client_of = lambda _slot: CLIENT
-    counts, undecided = Counter[str](), []
-    for at, message in enumerate(asked):
-        responder.respond(message)
-        ours = essence(responder.respond(message))
-        found = set(
-            differences(message, ours, {server: essence(their[at]) for server, their in theirs.items()})
-        )
-        counts.update(found or {"agree"})
-        if "?" in found:
-            undecided.append(message)
-    return counts, undecided
+def compared(
+    number: int, seed: int, scratch: Path, ask: Ask = by_windows
+) -> tuple[Counter[str], list[bytes]]:
+    """How often each class of differences occurs, "agree" for none; and the messages of which one is not decided.
+
+    Where all others have ways of their own, they are asked the bare question too.
+    """
+    asked = messages(number, seed, int(time.time()))
+    ours_in, theirs_in = scratch / "ours", scratch / "theirs"
+    for place in (ours_in, theirs_in):
+        place.mkdir()
+    with ours.running(ours_in) as port, running(theirs_in, every_option=True) as ports:
+
+        def judged(sent: Sequence[bytes]) -> list[tuple[Essence, set[str]]]:
+            mine = [*map(essence, ask(port, sent))]
+            theirs = {server: [*map(essence, ask(its, sent))] for server, its in ports.items()}
+            return [
+                (one, {*differences(message, one, {server: said[at] for server, said in theirs.items()})})
+                for at, (message, one) in enumerate(zip(sent, mine, strict=True))
+            ]
+
+        found = judged(asked)
+        alone = [at for at, (_, names) in enumerate(found) if ALONE in names]
+        bare = judged([_bare(asked[at]) for at in alone])
+        # What is said again is the same, and comes from what was kept.
+        again = [*map(essence, ask(port, asked))]
+    for at, (said, names) in zip(alone, bare, strict=True):
+        if names & {"?", ALONE} or said.rcode != found[at][0].rcode not in _OF_OPT:
+            found[at][1].add("?")
+    for (said, names), repeated in zip(found, again, strict=True):
+        if said != repeated:
+            names.add("?")
+    counts = Counter(name for _, names in found for name in names or {"agree"})
+    return counts, [message for message, (_, names) in zip(asked, found, strict=True) if "?" in names]
+
+
+_OF_OPT: Final = ("FORMERR", "BADVERS")
+
+
+def _bare(message: bytes) -> bytes:
+    """Its question with no flag but RD, without OPT."""
+    end = 16 + dns.name.from_wire(message, 12)[1]
+    return message[:2] + bytes((message[2] & 0x79, 0)) + b"\0\1\0\0\0\0\0\0" + message[12:end]
+
+
+def main(number: int = 20_000, seed: int = 1) -> int:
+    left: list[bytes] = []
+    for way, ask in (("UDP", by_windows), ("TCP", by_connections)):
+        with tempfile.TemporaryDirectory() as directory:
+            found, undecided = compared(number, seed, Path(directory), ask)
+        print(f"by {way}")
+        for name, count in found.most_common():
+            print(f"{count:6} {name} ({CLASSES.get(name, '')})")
+        left += undecided
+    for message in left:
+        print("undecided", message.hex())
+    return bool(left)
 
 
 if __name__ == "__main__":
-    number, seed = (*map(int, sys.argv[1:]), *(20_000, 1)[len(sys.argv) - 1 :])
-    with tempfile.TemporaryDirectory() as directory:
-        found, left = compared(number, seed, Path(directory))
-    for name, count in found.most_common():
-        print(f"{count:6} {name}")
-    for message in left:
-        print("undecided", message.hex())
-    sys.exit(bool(left))
+    sys.exit(main(*map(int, sys.argv[1:])))

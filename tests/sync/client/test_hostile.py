@@ -415,6 +415,20 @@ def test_what_a_server_says_cannot_steer_the_terminal(site: Site) -> None:
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", done.err + done.out)
 
 
+def test_what_is_only_named_by_what_comes_is_told_and_no_error(site: Site) -> None:
+    naming = Cluster((artifact_id(ONE), ABSENT)).encode()
+    for times, told in ((MAX_ASKED, [ABSENT]), (1, [])):
+        done = site.pull(text(igot(artifact_id(naming)) + file(naming) + file(ONE)), "--format", "json")
+        assert done.code == 0, done.err
+        assert sum(Gimme(ABSENT).encode() in request for request in site.attacker.requests) == times
+        found = json.loads(done.out)
+        assert (found["absent"], found["withheld"]) == (told, [])
+        assert (f"names 1 artifact that did not come and was not announced: {ABSENT}" in done.err) == bool(
+            told
+        )
+    site.assert_sound()
+
+
 @pytest.mark.parametrize("reply", [igot(ABSENT), b"igot %s 1\n" % ABSENT.encode() + igot(ABSENT) + file(ONE)])
 def test_what_is_announced_and_withheld_is_asked_for_three_times_and_then_once_a_sync(
     site: Site, reply: bytes
@@ -423,7 +437,8 @@ def test_what_is_announced_and_withheld_is_asked_for_three_times_and_then_once_a
         done = site.pull(text(reply), "--format", "json")
         assert done.code == code
         assert sum(Gimme(ABSENT).encode() in request for request in site.attacker.requests) == times
-        assert json.loads(done.out)["absent"] == ([ABSENT] if code else [])
+        told = json.loads(done.out)
+        assert told["absent"] == told["withheld"] == ([ABSENT] if code else [])
         assert (ABSENT in done.err) == bool(code)
     site.assert_sound()
 

@@ -32,9 +32,10 @@ from xferzone.env import Env
 from xferzone.errors import PeerError
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.store import Store, unsent
-from xferzone.sync.client import session as module
+from xferzone.sync.client import states
 from xferzone.sync.client.options import FEWEST_GIMMES, Account, Known, Options, Purpose
-from xferzone.sync.client.session import TRANSITIONS, ClientSession, Event, State
+from xferzone.sync.client.session import ClientSession
+from xferzone.sync.client.states import TRANSITIONS, Event, State
 
 CODE = "c0" * 20
 ABSENT = ArtifactId("ab" * 32)
@@ -186,7 +187,7 @@ def test_these_exchanges_take_every_row() -> None:
 
 def test_the_table_that_is_drawn_is_the_one_that_is_taken() -> None:
     names = "|".join(state.value for state in State)
-    drawn = re.findall(rf"^    ({names}) +(\w+(?: \w+)?) +({names})\b", module.__doc__ or "", re.MULTILINE)
+    drawn = re.findall(rf"^    ({names}) +(\w+(?: \w+)?) +({names})\b", states.__doc__ or "", re.MULTILINE)
     assert sorted(drawn) == sorted((state.value, event.value, then.value) for state, event, then in ROWS)
 
 

@@ -41,7 +41,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def rights(store: Store, body: bytes) -> Rights | None:
     with store.reader() as reader:
         request = Request(body)
-        claim = claimed(reader, request.login)
+        claim = claimed(reader, request.login, lambda: 0)
         return claim.rights if claim.is_true_of(request) else None
 
 

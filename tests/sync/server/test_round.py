@@ -27,7 +27,6 @@ from xferzone.cards import (
     IGot,
     Message,
     Pragma,
-    Private,
     Pull,
     Push,
     ReqConfig,
@@ -47,6 +46,7 @@ from xferzone.sync.server.budget import Budget
 from xferzone.sync.server.login import Rights, may_write
 from xferzone.sync.server.request import Request
 from xferzone.sync.server.round import Round
+from xferzone.sync.server.strays import MAX_UNKNOWN
 from xferzone.sync.server.terms import Terms
 
 USERS = {
@@ -121,8 +121,7 @@ FACTS: list[tuple[str, list[bytes | Card], list[Card]]] = [
     ("reader1", [ReqConfig("/all"), ReqConfig("/all")], [POLICY]),
     ("reader1", [ReqConfig("/project")], [POLICY]),
     ("reader1", [ReqConfig("/proj")], [POLICY]),
-    ("reader1", [ReqConfig("/skin")], [Message("no skin configuration is kept here, yours stays as it is")]),
-    ("reader1", [ReqConfig("/user")], [Message("no user configuration is kept here, yours stays as it is")]),
+    ("reader1", [ReqConfig("/skin"), ReqConfig("/user")], []),
     ("reader1", [ReqConfig("/s"), ReqConfig("/nosuch"), ReqConfig("project-name")], []),
     ("cloner", [ReqConfig("/skin"), ReqConfig("/all")], []),
     ("nobody", [ReqConfig("/all")], []),
@@ -166,13 +165,13 @@ FACTS: list[tuple[str, list[bytes | Card], list[Card]]] = [
     ("reader1", [Pragma("send-private"), PULL], [*HELD, Error("not authorized to sync private content")]),
     ("secret", [Pragma("send-private"), PULL], [*HELD]),
     ("writer1", [PUSH, IGot(X, True)], [Error("not authorized to sync private content")]),
-    ("secret", [PUSH, IGot(X, True)], [Message("private artifacts are not kept here, yours were left out")]),
+    ("secret", [PUSH, IGot(X, True)], [Gimme(X)]),
     ("reader1", [Pragma("uv-hash", ("da39a3ee5e6b4b0d3255bfef95601890afd80709",))], []),
     ("nobody", [Pragma("uv-hash", ("0" * 40,))], []),
     (
         "reader1",
         [Pragma("uv-hash", ("0" * 40,))],
-        [Message("unversioned files are not kept here, yours stay as they are")],
+        [Pragma("uv-pull-only")],
     ),
     ("reader1", [UVGimme("a.txt"), UVFile("a.txt", 1, artifact_id(ONE), 4, 0, ONE)], []),
     (
@@ -183,10 +182,11 @@ FACTS: list[tuple[str, list[bytes | Card], list[Card]]] = [
     (
         "admin",
         [Config("/config", b"1 'a' value 'b'"), PULL],
-        [Message("configuration is not taken from clients, nothing was changed"), *HELD],
+        [*HELD],
     ),
     ("writer1", [PULL, Pragma("ci-lock", ("a" * 40, "b" * 40))], [Pragma("avoid-delta-manifests"), *HELD]),
     ("reader1", [PULL, Pragma("ci-lock", ("a" * 40, "b" * 40))], [*HELD]),
+    ("writer1", [PULL, Pragma("ci-lock", ("a", "b" * 40))], [*HELD]),
     ("writer1", [Pragma("ci-unlock", ("b" * 40,))], []),
     # What is no card: what was said before is dropped, the rest still counts.
     ("reader1", [b"xyzzy a b\n", PULL], [Error("bad command: xyzzy a b\n"), *HELD]),
@@ -373,12 +373,6 @@ def test_what_came_before_a_malformed_file_line_is_kept(store: Store) -> None:
     assert here(store) == {ONE, TWO, b"good\n"}
 
 
-def test_private_artifacts_are_left_out_and_never_become_public(store: Store) -> None:
-    for login in ("secret", "writer1"):
-        ask(store, by(login, PUSH, Private(), file(b"hidden\n"), file(b"public by %s\n" % login.encode())))
-    assert here(store) == {ONE, TWO, b"public by secret\n", b"public by writer1\n"}
-
-
 def test_too_many_names_in_one_request_are_refused(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(round, "MAX_NAMED", 3)
     names = [IGot(name(number)) for number in range(4)]
@@ -406,6 +400,14 @@ def test_an_artifact_that_is_over_the_budget_is_announced_instead(store: Store) 
     assert cards(ask(store, by("reader1", PULL, *wanted), Budget(bytes=10_000))) == [file(ONE), file(TWO)]
     late = Budget(seconds=0)
     assert cards(ask(store, by("reader1", PULL, *wanted, Gimme(X)), late)) == HELD
+
+
+def test_where_no_artifact_may_overshoot_only_the_first_goes_beyond_the_budget(store: Store) -> None:
+    request = by("reader1", PULL, Gimme(artifact_id(ONE)), Gimme(artifact_id(TWO)))
+    assert cards(ask(store, request, Budget(bytes=200))) == [file(ONE), file(TWO)]
+    assert cards(ask(store, request, Budget(bytes=200, overshoots=False))) == [file(ONE), HELD[1]]
+    assert cards(ask(store, request, Budget(bytes=1, overshoots=False))) == [file(ONE), HELD[1]]
+    assert cards(ask(store, request, Budget(bytes=1_000, overshoots=False))) == [file(ONE), file(TWO)]
 
 
 def test_time_is_measured_by_the_clock_that_is_given(store: Store) -> None:
@@ -494,7 +496,7 @@ def test_one_clone_card_of_many_is_answered(store: Store) -> None:
 
 
 def test_a_request_of_rubbish_is_soon_refused(store: Store) -> None:
-    rubbish = [b"\xff%d\n" % number for number in range(round.MAX_UNKNOWN)]
+    rubbish = [b"\xff%d\n" % number for number in range(MAX_UNKNOWN)]
     assert cards(ask(store, by("writer1", PUSH, *rubbish))) == [Error("bad command: \udcff999\n")]
     with pytest.raises(PeerError, match="over 1000 lines that are not cards"):
         ask(store, by("writer1", PUSH, *rubbish, b"x\n"))

@@ -4,12 +4,13 @@ An empty mirror learns its project first: from a clone card whose position is be
 comes with the reply. Then it is a sync that pulls (sync.py).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import SEEK_END
 from typing import Final
 
 from xferzone.cards import Clone, Push, parse_cards
 from xferzone.cards.body import COMPRESSED, decode_body, encode_body
+from xferzone.env import Env
 from xferzone.errors import PeerError
 from xferzone.exchange.mirror.following import Following
 from xferzone.exchange.mirror.primary import Primary
@@ -17,8 +18,10 @@ from xferzone.exchange.mirror.walked import Walked
 from xferzone.exchange.options import Options
 from xferzone.exchange.sync import sync
 from xferzone.replicate.client import Wire
+from xferzone.replicate.signing import Signer
 from xferzone.store import Store
 from xferzone.store.remotes import origin
+from xferzone.sync.client.options import Account
 from xferzone.sync.client.signing import Signing
 from xferzone.transport import Body, Transport
 
@@ -26,34 +29,26 @@ _BEYOND: Final = 2**31 - 1  # a position in a clone that no repository has
 _MAX_TEXT: Final = 1024 * 1024  # bytes of the reply to that
 
 
-def pull(store: Store, primary: Primary, options: Following) -> Walked:
-    """Fetch what is new, and let the refs follow.
+def pull(store: Store, primary: Primary, options: Following, *, accept_clobber: bool = False) -> Walked:
+    """Fetch what is new, and let the refs follow; with `accept_clobber` also where nothing leads.
 
     Raises:
         PeerError: the primary cannot be reached, refuses, or breaks the protocol. What earlier rounds brought stays.
         Cancelled: `options.cancelled` said so.
     """
+    account = options.account
+    if isinstance(account, Signer):
+        raise PeerError(f"{primary.url} knows no walk, by which members follow each other: is its URL right?")
     way = _Counted(primary.xfer, primary.wire)
     with store.reader() as reader:
         project = reader.setting("project-code")
         known = origin(reader)
     if project is None:
-        project = _project(way, options)
+        project = _project(way, account, options.env)
         with store.writer() as writer:
             writer.set_setting("project-code", project)
-    done = sync(
-        store,
-        way,
-        Options(
-            push=False,
-            account=options.account,
-            remote=known,
-            env=options.env,
-            cancelled=options.cancelled,
-            compiler=options.compiler,
-            faults=options.faults,
-        ),
-    )
+    asked = replace(_asked(options), account=account, remote=known, accept_clobber=accept_clobber)
+    done = sync(store, way, asked)
     if done.errors:
         raise PeerError(f"{primary.url}: {'; '.join(done.errors)}")
     followed = done.followed
@@ -65,9 +60,19 @@ def pull(store: Store, primary: Primary, options: Following) -> Walked:
     return Walked(is_new=is_new, received=done.traffic.linked, followed=[followed])
 
 
-def _project(way: Transport, options: Following) -> str:
+def _asked(options: Following) -> Options:
+    return Options(
+        push=False,
+        env=options.env,
+        cancelled=options.cancelled,
+        compiler=options.compiler,
+        faults=options.faults,
+    )
+
+
+def _project(way: Transport, account: Account | None, env: Env) -> str:
     """The project code of the primary. Raises PeerError: it does not tell it."""
-    signing = Signing(options.account, options.env)
+    signing = Signing(account, env)
     for is_first in (True, False):
         text = signing.body([Clone(3, _BEYOND)], None, is_first=is_first)
         with way.exchange(Body.of(COMPRESSED, encode_body(COMPRESSED, text))) as reply:
@@ -75,7 +80,7 @@ def _project(way: Transport, options: Following) -> str:
         for card in parse_cards(told):
             if isinstance(card, Push):
                 return card.project_code
-        if options.account is None:
+        if account is None:
             break
     raise PeerError(f"{way.name} does not say which project it is: may this account clone it?")
 

@@ -153,7 +153,7 @@ class Follower:
                 primary.fall_back()
         if walked is None:
             with self._alone():
-                walked = by_xfer.pull(self._store, primary, self._options)
+                walked = by_xfer.pull(self._store, primary, self._options, accept_clobber=accept_clobber)
         wire = primary.counted()
         followed = joined(walked.followed)
         if walked.is_new:
@@ -293,7 +293,8 @@ class Follower:
             env.sleep(max(seconds, 0))
             return
         end = env.monotonic() + seconds
-        while (left := end - env.monotonic()) > 0 and not self._options.cancelled():
+        options = self._options
+        while (left := end - env.monotonic()) > 0 and not (options.cancelled() or options.woken()):
             env.sleep(min(left, _NAP_S))
 
     def _record(self) -> None:

@@ -11,6 +11,7 @@ from xferzone.faults import Faults
 from xferzone.publish.beforehand import Begin
 from xferzone.publish.follow import Followed
 from xferzone.publish.served import Compiler, compile_all
+from xferzone.replicate.signing import Signer
 from xferzone.store.incoming import Helper
 from xferzone.sync.client.options import Account
 from xferzone.transport import Transport
@@ -53,12 +54,13 @@ class Following:
 
     Fields:
         via: the road. "walk" falls back on xfer for a primary that knows no walk.
-        account: the login of requests; None: they carry none.
+        account: the login of requests, or the member of a group that signs them, by the walk alone; None: neither.
         waits: ask to be told of news between two polls.
         through_cache: artifacts are asked for one by one, so that a cache between here and the primary may answer.
         in_thread: requests are made by another thread: the next batch is on its way while the last is stored.
         env: clock, randomness and sleep.
         heard: `run` tells it how each pull ended, the quiet ones included.
+        woken: asked several times a second between two polls; True begins the next one at once.
         cancelled: asked several times a second; True ends `run`, and a pull with Cancelled.
         compiler: compiles zones; serve/helpers.py has one that uses every processor.
         helping: begins a process that helps the first pull to verify; the same file has one.
@@ -67,12 +69,13 @@ class Following:
     """
 
     via: Via = "walk"
-    account: Account | None = None
+    account: Account | Signer | None = None
     waits: bool = True
     through_cache: bool = False
     in_thread: bool = True
     env: Env = SYSTEM
     heard: Callable[["Pulled | XferzoneError"], None] = _unheard
+    woken: Callable[[], bool] = _never
     cancelled: Callable[[], bool] = _never
     compiler: Compiler = compile_all
     helping: Callable[[], AbstractContextManager[Helper | None]] = _nobody

@@ -6,16 +6,15 @@
 The first is replaced as a whole after each attempt; the repository itself is not written to where nothing is new.
 """
 
-import fcntl
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
+from xferzone.exchange import beside
 from xferzone.store import schema
 
 MAX_ERROR: Final = 2_000  # characters of an error that are kept; a primary chooses them
@@ -77,17 +76,14 @@ def of_role(repository: Path, role: str) -> Standings | None:
 def standings(repository: Path) -> Standings | None:
     """How the mirror stood after the last attempt. None: it never tried, or that cannot be read."""
     with suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
-        return msgspec.json.decode(_beside(repository, "primaries").read_bytes(), type=Standings)
+        return msgspec.json.decode(beside.beside(repository, "primaries").read_bytes(), type=Standings)
     return None
 
 
 def record(repository: Path, interval_s: float, primaries: Sequence[Standing]) -> None:
     """Let `standings` find this, errors cut to MAX_ERROR. Raises OSError: nothing can be written there."""
-    path = _beside(repository, "primaries")
     kept = [replace(each, error=_text(each.error)) for each in primaries]
-    unfinished = path.with_name(f"{path.name}-{os.getpid()}.new")
-    unfinished.write_bytes(msgspec.json.encode(Standings(interval_s, kept)))
-    unfinished.rename(path)
+    beside.replace(repository, "primaries", msgspec.json.encode(Standings(interval_s, kept)))
 
 
 def _text(error: str) -> str:
@@ -95,26 +91,10 @@ def _text(error: str) -> str:
     return error[:MAX_ERROR].encode("utf-8", "replace").decode()
 
 
-@contextmanager
-def pulling(repository: Path) -> Iterator[bool]:
+def pulling(repository: Path) -> AbstractContextManager[bool]:
     """Be the one who pulls into `repository`, as long as the block lasts; False: another process or thread is.
 
     Raises:
         OSError: nothing can be written beside the repository.
     """
-    lock = os.open(_beside(repository, "pull"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(lock)
-
-
-def _beside(repository: Path, what: str) -> Path:
-    """The file itself, whatever link leads to it, with another end of its name."""
-    real = Path(os.path.realpath(repository))
-    return real.with_name(f"{real.name}-{what}")
+    return beside.alone(repository, "pull")

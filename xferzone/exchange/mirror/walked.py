@@ -174,7 +174,7 @@ class Pull:
 
     def _pulled(self, walk: Walk) -> Generator[Record, None, None]:
         """All pages of a walk, with content."""
-        pages, is_over = _Pages(self._client.transport.name), False
+        pages, is_over = Pages(self._client.transport.name), False
         while not is_over:
             page = self._client.pulled(replace(walk, more=pages.more))
             came = 0
@@ -187,7 +187,7 @@ class Pull:
     def _fetch_rest(self, taking: Taking, walk: Walk) -> None:
         """Walk first, and ask for what is not here."""
         fetched = self._singly if self._options.through_cache else self._batches
-        pages, is_over = _Pages(self._client.transport.name), False
+        pages, is_over = Pages(self._client.transport.name), False
         while not is_over:
             page = self._fetching.answer(partial(self._client.page, replace(walk, more=pages.more)))
             named = [ArtifactId(each) for each in page.missing]
@@ -224,7 +224,7 @@ class Pull:
                 raise PeerError(f"{self._client.transport.name} sends an artifact damaged, twice: {reason}")
 
 
-class _Pages:
+class Pages:
     """Counts the pages of one walk.
 
     Fields:

@@ -2,7 +2,9 @@
 
     the file         SQLite's own checks, the schema, types and ranges of values, rows pointed to (layout.py)
     settings, users  are there and well formed
-    artifacts        can be read through their chains, hash to their names, and have the size recorded
+    unversioned      files can be read, and hash to what is recorded
+    synced tables    rows are what their definition says, and add up
+    artifacts        can be read through their chains, hash to their names, and have the size recorded; so private ones
     derived tables   say what the artifacts say (store/check/derived.py)
     chains           what a delta is made against carries more deltas than it
     places, refs     ancestors of refs are published; each ref is where its last move brought it
@@ -21,10 +23,10 @@ from typing import Final
 from xferzone.delta import MAX_SIZE
 from xferzone.errors import CorruptArtifact
 from xferzone.hashing import ArtifactId
-from xferzone.store import chains, frames, schema
+from xferzone.store import chains, configuration, frames, private, schema, tables, unversioned
 from xferzone.store.behind import STRAY
 from xferzone.store.chains import id_of
-from xferzone.store.check import layout
+from xferzone.store.check import dictionaries, layout
 from xferzone.store.check.derived import Derived
 from xferzone.store.check.layout import BACKUP, REBUILD
 from xferzone.store.reader import Reader
@@ -33,7 +35,7 @@ _REPAIR: Final = "run `xferzone repair`, which fetches it from a remote, or from
 _SETTINGS: Final = {
     "project-code": re.compile("[0-9a-f]{40}"),
     "server-code": re.compile("[0-9a-f]{40}"),
-    "role": re.compile(f"{schema.PRIMARY}|{schema.CLONE}|{schema.MIRROR}"),
+    "role": re.compile(f"{schema.PRIMARY}|{schema.CLONE}|{schema.MIRROR}|{schema.MEMBER}"),
     "epoch": re.compile("[0-9a-f]{16}"),
 }
 _SECRET: Final = re.compile("(?:[0-9a-fA-F]{40})?")
@@ -56,7 +58,16 @@ class Stats:
 
 def faults(reader: Reader) -> Iterator[str]:
     """Everything that is wrong, a line each. A sound repository has none."""
-    for part in (layout.database, *_QUICK, _artifacts):
+    parts = (
+        layout.database,
+        *_QUICK,
+        dictionaries.faults,
+        _artifacts,
+        _private,
+        unversioned.faults,
+        tables.faults,
+    )
+    for part in parts:
         yield from told(part(reader))
 
 
@@ -93,6 +104,11 @@ def _users(reader: Reader) -> Iterator[str]:
             yield f"user {login}: the rights are damaged: set them with `xferzone user caps {login}`"
 
 
+def _configuration(reader: Reader) -> Iterator[str]:
+    for name in configuration.damaged(reader):
+        yield f"configuration: {name[:100]!r} is damaged: {BACKUP}"
+
+
 def _artifacts(reader: Reader) -> Iterator[str]:
     """Artifacts that cannot be read, and rows of derived tables that are not what the artifacts say."""
     rows = reader.db.execute(
@@ -122,6 +138,17 @@ def _artifacts(reader: Reader) -> Iterator[str]:
                 yield f"artifact {id_of(raw)} has {len(content)} bytes, not the {size} recorded: {_REPAIR}"
             derived.add(rid, content)
         yield from derived.differences()
+
+
+def _private(reader: Reader) -> Iterator[str]:
+    for artifact in private.ids(reader):
+        try:
+            size = len(private.content(reader, artifact))
+        except CorruptArtifact as exc:
+            yield f"private artifact {artifact} is damaged: {exc.reason}: {BACKUP}"
+            continue
+        if size != private.largest(reader, [artifact]):
+            yield f"private artifact {artifact} has {size} bytes, which is not the size recorded: {BACKUP}"
 
 
 def _stacks(reader: Reader) -> Iterator[str]:
@@ -218,6 +245,7 @@ _QUICK: Final = (
     layout.ranges,
     _settings,
     _users,
+    _configuration,
     _stacks,
     _aside,
     _places,

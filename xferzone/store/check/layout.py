@@ -17,7 +17,7 @@ from typing import Final
 
 from xferzone.delta import MAX_SIZE
 from xferzone.store import schema
-from xferzone.store.chains import MAX_STACK
+from xferzone.store.chains import MAX_ARTIFACT, MAX_STACK
 from xferzone.store.database import newest_schema
 from xferzone.store.reader import Reader
 
@@ -48,25 +48,47 @@ _RANGES: Final = {
     ("asked", "position"): "position < first - 1 OR position > last",
     ("asked", "times"): "times NOT BETWEEN 0 AND 100",
     ("checkin", "place"): f"place NOT BETWEEN {schema.UNPLACED} AND {schema.WAITING}",
+    ("checkin_lock", "rid"): "NOT EXISTS (SELECT 1 FROM checkin WHERE checkin.rid = checkin_lock.rid)",
+    ("checkin_lock", "client"): "length(client) NOT IN (40, 64) OR client GLOB '*[^0-9a-f]*'",
+    ("checkin_lock", "at"): f"at NOT BETWEEN 0 AND {_LAST_MS}",
+    (
+        "configuration",
+        "kind",
+    ): "kind NOT IN ('config', 'user', 'reportfmt', 'concealed', 'subscriber')",
+    ("configuration", "position"): f"position NOT BETWEEN 1 AND {2**53}",
+    ("configuration", "key"): "length(key) = 0",
+    ("configuration", "mtime"): f"mtime NOT BETWEEN 0 AND {_LAST_MS // 1000}",
     ("pushing", "row"): "row < 0 OR row > (SELECT seq FROM sqlite_sequence WHERE name = 'blob')",
     ("brought", "rid"): "NOT EXISTS (SELECT 1 FROM blob WHERE blob.rid = brought.rid)",
-    ("brought", "door"): "door NOT IN ('push', 'cli', 'pull', 'start', '')",
+    ("brought", "door"): "door NOT IN ('push', 'cli', 'pull', 'start', 'group', '')",
     ("past", "address"): "address IS NULL OR address NOT GLOB '*?:[0-9]*'",
     (
         "past",
         "state",
     ): "CASE json_valid(state) WHEN 1 THEN json_type(state, '$.rules') IS NOT 'array' ELSE 1 END",
     (
+        "private",
+        "hash",
+    ): "length(hash) NOT IN (20, 32) OR hash IN (SELECT hash FROM blob WHERE content IS NOT NULL)",
+    (
         "publication",
         "number",
     ): "number < 1 OR number > (SELECT seq FROM sqlite_sequence WHERE name = 'publication')",
-    ("publication", "door"): "door NOT IN ('push', 'cli', 'pull', 'start', '')",
+    ("publication", "door"): "door NOT IN ('push', 'cli', 'pull', 'start', 'group', '')",
     ("publication", "time_ms"): f"time_ms NOT BETWEEN 0 AND {_LAST_MS}",
     ("publication", "serial"): "serial NOT BETWEEN 0 AND 4294967295",
     ("ref", "serial"): "serial NOT BETWEEN 0 AND 4294967295",
     ("ref", "indexes"): "length(indexes) % 8 <> 0",
     ("ref", "previous"): "length(previous) % 8 <> 0",
-    ("remote", "url"): "url NOT LIKE 'http://%' AND url NOT LIKE 'https://%'",
+    ("remote", "url"): "url NOT LIKE 'http://%' AND url NOT LIKE 'https://%' AND url NOT LIKE 'nats://%'",
+    (
+        "shun",
+        "hash",
+    ): """length(hash) NOT IN (20, 32) OR hash IN (SELECT hash FROM private)
+          OR hash IN (SELECT hash FROM blob WHERE content IS NOT NULL)""",
+    ("shun", "time_ms"): f"time_ms NOT BETWEEN 0 AND {_LAST_MS}",
+    ("user", "mtime"): f"mtime NOT BETWEEN 0 AND {_LAST_MS // 1000}",
+    ("user", "expires"): f"expires NOT BETWEEN 0 AND {_LAST_MS}",
     # A server of another make may name its epochs otherwise than ours do (cards/extension.py).
     ("remote_epoch", "epoch"): "length(epoch) NOT BETWEEN 1 AND 64 OR epoch GLOB '*[^0-9A-Za-z]*'",
     ("remote_epoch", "remote"): "NOT EXISTS (SELECT 1 FROM remote WHERE remote.name = remote_epoch.remote)",
@@ -74,6 +96,16 @@ _RANGES: Final = {
     ("remote_epoch", "position"): "position < 0",
     ("remote_epoch", "checkin"): "checkin <> '' AND (length(checkin) <> 16 OR checkin GLOB '*[^0-9a-f]*')",
     ("remote_epoch", "used"): "used NOT BETWEEN 0 AND 255",
+    ("synced_table", "mtime"): f"mtime NOT BETWEEN 0 AND {_LAST_MS}",
+    ("synced_table", "rows"): "rows < 0",
+    ("synced_table", "digest"): "length(digest) <> 32",
+    ("synced_row", "key"): "length(key) <> 32",
+    ("synced_row", "mtime"): f"mtime NOT BETWEEN 0 AND {_LAST_MS}",
+    ("synced_row", "hash"): "length(hash) <> 32",
+    ("unversioned", "name"): "name IS NULL OR name = ''",
+    ("unversioned", "mtime"): f"mtime NOT BETWEEN 0 AND {_LAST_MS // 1000}",
+    ("unversioned", "hash"): "length(hash) NOT IN (20, 32) OR (hash IS NULL) <> (content IS NULL)",
+    ("unversioned", "size"): f"size NOT BETWEEN 0 AND {MAX_ARTIFACT} OR hash IS NULL AND size <> 0",
 }
 
 

@@ -37,12 +37,18 @@ class Asking:
         self._came_before: set[ArtifactId] = set()  # and is not here: a delta without its source
         self._missing_before: set[ArtifactId] = set()
         self._begun_at = 0  # the store's last row before the session
+        self._announced: set[ArtifactId] = set()  # and missing here, at that time
 
     @property
     def absent(self) -> list[ArtifactId]:
         """What was asked for, or came without its source, and is not here; not what was missing before the session."""
         missing = (artifact for artifact in self._asked if artifact not in self._missing_before)
         return list(dict.fromkeys([*missing, *sorted(self._came_before)]))
+
+    @property
+    def withheld(self) -> list[ArtifactId]:
+        """What of `absent` the server has, as it says; the rest is only named by what came."""
+        return [each for each in self.absent if each in self._announced or each in self._came_before]
 
     # -- before a request
 
@@ -119,6 +125,7 @@ class Asking:
             present = writer.present(some)
             here |= present
             missing = [artifact for artifact in some if artifact not in present]
+            self._announced.update(missing[: min(room, MAX_EXPECTED - len(self._announced))])
             writer.expect_all(missing[:room])
             room -= len(missing[:room])
             if is_news:

@@ -4,27 +4,28 @@ The network is used outside of transactions, and what a reply brought is kept in
 else has the file. There the next reply is on its way while the last one is being kept.
 """
 
-import queue
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import SEEK_END, BytesIO
 from tempfile import SpooledTemporaryFile
 from types import TracebackType
-from typing import IO, Final, Self
+from typing import IO, Final, Protocol, Self
 
 from xferzone.cards.body import COMPRESSED, UNCOMPRESSED, expand_body, write_body
 from xferzone.cards.coding import NotZstd
-from xferzone.errors import Cancelled, PeerError
+from xferzone.errors import Cancelled, PeerError, XferzoneError
 from xferzone.faults import fault
 from xferzone.observer import Observer, Traffic
-from xferzone.store import Store
+from xferzone.store import Store, Writer
 from xferzone.sync.client.session import ClientSession
+from xferzone.sync.oversize import too_large
 from xferzone.transport import Body, Transport
-from xferzone.transport.base import PLAIN, ZSTD
+from xferzone.transport.base import PLAIN, ZSTD, Bounded, room
+from xferzone.transport.replies import Replies
 
 MAX_ROUNDS: Final = 1_000  # of one sync: 5 GB by stock's budget, so that a server that never ends is noticed
 MAX_ROUND_S: Final = (
@@ -34,6 +35,15 @@ MAX_TEXT: Final = (
     80 * 1024 * 1024
 )  # bytes of one reply when expanded: one artifact of 64 MiB beyond the budget
 _IN_MEMORY: Final = 8 * 1024 * 1024  # bytes of that; what is more lies in a file
+_OUT: Final = (
+    "sent",
+    "bytes_out",
+    "gimmes_out",
+    "igots_out",
+    "uv_sent",
+    "uv_gimmes",
+    "rows_sent",
+)  # of Traffic, of a request
 _LOOK_S: Final = 0.2  # seconds between two looks at whether the sync is cancelled
 
 
@@ -54,8 +64,32 @@ class Watch:
     context: object
 
 
-def run(store: Store, transport: Transport, session: ClientSession, bounds: Bounds, watch: Watch) -> None:
-    """Sync until the session is over.
+class Stages(Protocol):
+    """Where a clone is committed while it is under way, so that another one can go on with it."""
+
+    def check(self, session: ClientSession) -> None:
+        """A reply was heard. Raises XferzoneError: the clone cannot go on with this server."""
+        ...
+
+    def kept(self, writer: Writer, session: ClientSession) -> None:
+        """What a reply brought was kept."""
+        ...
+
+    def ended(self, writer: Writer) -> None:
+        """The clone ends here, before all has come."""
+        ...
+
+
+# many: what, whereby, how far, who watches, and where it is committed
+def run(
+    store: Store,
+    transport: Transport,
+    session: ClientSession,
+    bounds: Bounds,
+    watch: Watch,
+    stages: Stages | None = None,
+) -> None:
+    """Sync until the session is over. `stages` None: a clone is one transaction.
 
     Raises:
         PeerError: the server cannot be reached, breaks the protocol, or does not come to an end within the bounds. What
@@ -65,24 +99,23 @@ def run(store: Store, transport: Transport, session: ClientSession, bounds: Boun
     with _Line(transport, session, bounds) as line:
         rounds = _Rounds(line, session, bounds, watch)
         try:
-            _converse(store, session, rounds)
+            _converse(store, session, rounds, stages)
         finally:
             rounds.end_all()
 
 
-def _converse(store: Store, session: ClientSession, rounds: "_Rounds") -> None:
+def _converse(store: Store, session: ClientSession, rounds: "_Rounds", stages: Stages | None) -> None:
     with store.reader() as reader:
         rounds.send(session.request(reader))
     if session.is_cloning:
         # Nobody else has the file yet: one transaction takes all, and parses each manifest once.
-        with store.writer() as writer:
-            while session.is_cloning:
-                rounds.hear()
-                if session.is_cloning:
-                    rounds.send(session.request(None))
-                session.keep(writer)
-                writer.fault("clone.round-kept", 0.1)
-                rounds.end()
+        with store.writer(in_parts=stages is not None, when_told=True) as writer:
+            try:
+                _clone(writer, session, rounds, stages)
+            except (XferzoneError, KeyboardInterrupt, SystemExit):
+                if stages is not None:
+                    stages.ended(writer)
+                raise
         with store.reader() as reader:
             rounds.send(session.request(reader))
     while rounds.is_under_way:
@@ -98,6 +131,20 @@ def _converse(store: Store, session: ClientSession, rounds: "_Rounds") -> None:
             rounds.send(session.request(reader))
 
 
+def _clone(writer: Writer, session: ClientSession, rounds: "_Rounds", stages: Stages | None) -> None:
+    while session.is_cloning:
+        rounds.hear()
+        if stages is not None:
+            stages.check(session)
+        if session.is_cloning:
+            rounds.send(session.request(None))
+        session.keep(writer)
+        writer.fault("clone.round-kept", 0.1)
+        rounds.end()
+        if stages is not None:
+            stages.kept(writer, session)
+
+
 class _Rounds:
     """The rounds of a session, each told to whoever watches."""
 
@@ -109,6 +156,7 @@ class _Rounds:
         # Rounds begun, with what their request took, oldest first; while a clone keeps a reply, the next one has begun.
         self._begun: deque[tuple[object, Traffic]] = deque()
         self._at_send = self._at_end = Traffic()
+        self._tables: dict[str, object] = {}  # those started, with what their start returned
 
     @property
     def is_under_way(self) -> bool:
@@ -123,9 +171,7 @@ class _Rounds:
         request = self._line.encoded(text, is_ours=self._session.told.is_met)
         now = replace(self._session.traffic)
         gone, self._at_send = now.since(self._at_send), now
-        out = Traffic(
-            sent=gone.sent, bytes_out=gone.bytes_out, gimmes_out=gone.gimmes_out, igots_out=gone.igots_out
-        )
+        out = Traffic(**{name: getattr(gone, name) for name in _OUT})
         self._begun.append((self._watch.observer.round_started(self._watch.context, out), out))
         self._line.send(request)
 
@@ -145,19 +191,19 @@ class _Rounds:
         context, out = self._begun.popleft()
         now = replace(self._session.traffic)
         came, self._at_end = now.since(self._at_end), now
-        round_ = replace(
-            came,
-            sent=out.sent,
-            bytes_out=out.bytes_out,
-            gimmes_out=out.gimmes_out,
-            igots_out=out.igots_out,
-        )
+        round_ = replace(came, **{name: getattr(out, name) for name in _OUT})
         self._watch.observer.round_ended(context, round_, now)
+        for name, rows in self._session.tables.started.items():
+            if name not in self._tables:
+                self._tables[name] = self._watch.observer.table_started(self._watch.context, name, rows)
 
     def end_all(self) -> None:
-        """End the rounds in which the session failed."""
+        """End the rounds in which the session failed, and the tables of the session."""
         while self._begun:
             self.end()
+        tables = self._session.tables
+        for name, context in self._tables.items():
+            self._watch.observer.table_ended(context, tables.sent.get(name, 0), tables.received.get(name, 0))
 
 
 class _Line:
@@ -169,8 +215,7 @@ class _Line:
         self._transport = transport
         self._bounds = bounds
         self._traffic = session.traffic
-        self._replies: queue.SimpleQueue[Body | Exception] = queue.SimpleQueue()
-        self._is_over = False
+        self._replies = Replies()
         self._sends_zstd = (
             False  # the last reply came in it: a server that reads it, and no proxy that strips it
         )
@@ -179,16 +224,17 @@ class _Line:
         return self
 
     def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._is_over = True
-        self._drop_reply()
+        self._replies.__exit__(kind, error, trace)
 
     def encoded(self, text: bytes, *, is_ours: bool) -> Body:
         """The request with this card text, counted as sent. `is_ours`: the server has sent a pragma of ours."""
         coding = ZSTD if is_ours and self._sends_zstd else PLAIN
         content_type, octets = (COMPRESSED if coding == PLAIN else UNCOMPRESSED), BytesIO()
         write_body(content_type, [text], octets, coding)
+        if isinstance(self._transport, Bounded) and octets.tell() > room(most := self._transport.max_payload):
+            raise PeerError(f"{self.name}: {too_large(BytesIO(text), octets.tell(), most)}")
         self._traffic.bytes_out += octets.tell()
         octets.seek(0)
         return Body(content_type, octets, coding, takes_zstd=True)
@@ -196,7 +242,7 @@ class _Line:
     def send(self, request: Body) -> None:
         """Ask."""
         self.is_busy = True
-        threading.Thread(target=self._exchange, args=(request,), daemon=True).start()
+        threading.Thread(target=self._replies.exchange, args=(self._transport, request), daemon=True).start()
 
     @contextmanager
     def reply(self) -> Iterator[IO[bytes]]:
@@ -220,25 +266,9 @@ class _Line:
         while (left := end - time.monotonic()) > 0:
             if self._bounds.cancelled():
                 raise Cancelled(f"the exchange with {self.name} was cancelled")
-            try:
-                return self._replies.get(timeout=min(left, _LOOK_S))
-            except queue.Empty:
-                pass
+            answer = self._replies.take(min(left, _LOOK_S))
+            if answer is not None:
+                return answer
         raise PeerError(
             f"{self.name} has not come to the end of a reply within {self._bounds.patience:.0f} s"
         )
-
-    def _exchange(self, request: Body) -> None:
-        try:
-            self._replies.put(self._transport.exchange(request))
-        except Exception as exc:  # noqa: BLE001 it comes out of `reply`
-            self._replies.put(exc)
-        if self._is_over:
-            self._drop_reply()
-
-    def _drop_reply(self) -> None:
-        """Close a reply that nobody reads: the sync failed or was interrupted while it was on its way."""
-        with suppress(queue.Empty):
-            reply = self._replies.get_nowait()
-            if isinstance(reply, Body):
-                reply.octets.close()

@@ -11,13 +11,14 @@ from xferzone.transport.base import Body
 
 #: The release whose protocol this is.
 VERSION: Final = Pragma("client-version", ("22100", "20230226", "192424"))
+OURS: Final = introduced()
 FIRST: Final = 1  # the position where a clone begins
 _CLONE: Final = 3  # the version of clone from which artifacts come compressed
 
 
 def part(position: int) -> list[Card]:
     """The cards that ask for the part of a clone from `position` on."""
-    return [VERSION, introduced(), Clone(_CLONE, position)]
+    return [VERSION, OURS, Clone(_CLONE, position)]
 
 
 def first_request(env: Env) -> Body:

@@ -1,12 +1,12 @@
-"""Replies, card by card: private artifacts are passed over, and lines that bring nothing come to an end.
+"""Replies, card by card: lines that bring nothing come to an end.
 
 A line costs time even if it means nothing, and a server could send a million of them in each of a thousand rounds.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import IO, Final
 
-from xferzone.cards import Card, CFile, File, Lines, Private, parse_cards
+from xferzone.cards import Card, CFile, File, Lines, parse_cards
 from xferzone.errors import PeerError
 from xferzone.hashing import ArtifactId
 
@@ -26,13 +26,13 @@ class Reading:
         self._artifacts = 0
 
     def cards(self, text: bytes | IO[bytes], seen: Collection[ArtifactId]) -> Iterator[Card]:
-        """The cards of a reply, but for private artifacts, which are not kept here; `seen`: what came before.
+        """The cards of a reply; `seen`: what came before.
 
         Raises:
             PeerError: the reply breaks the protocol, or the replies so far are too long for what they brought.
         """
         lines = Lines()
-        for card in _public(parse_cards(text, lines)):
+        for card in parse_cards(text, lines):
             if isinstance(card, File | CFile) and card.artifact not in seen:
                 self._artifacts += 1
                 self._beside -= len(card.payload)
@@ -41,13 +41,6 @@ class Reading:
         if self._beside > MAX_BESIDE + EACH * self._artifacts:
             raise PeerError(f"the server sends {self._beside} bytes beside {self._artifacts} artifacts")
 
-
-def _public(cards: Iterable[Card]) -> Iterator[Card]:
-    is_private = False
-    for card in cards:
-        if isinstance(card, Private):
-            is_private = True
-        elif is_private and isinstance(card, File | CFile):
-            is_private = False
-        else:
-            yield card
+    def allow(self, size: int) -> None:
+        """So many bytes beside artifacts were of use."""
+        self._beside -= size

@@ -14,19 +14,25 @@ from typing import Final
 from xferzone.cards import File, IGot
 from xferzone.hashing import ArtifactId
 from xferzone.store import Reader, Writer, unsent, versions
+from xferzone.sync.client.options import Bound
 
 MAX_SENT: Final = 2  # times that one artifact is sent to a server that asks for it again; ours
 MAX_WANTED: Final = 50_000  # artifacts that a server waits for; ours, stock asks for 500 at a time
 
 
 class Sending:
-    """What one session sends."""
+    """What one session sends.
 
-    def __init__(self, budget: int, *, is_origin: bool) -> None:
-        """`budget`: bytes of artifacts in one request; `is_origin`: the server gets what is unsent."""
-        self._budget = budget
+    Fields:
+        wanted: what the server asked for and was not sent yet, in its order.
+        lacks: the server has asked for what is not here either.
+    """
+
+    def __init__(self, bound: Bound, *, is_origin: bool) -> None:
+        """`is_origin`: the server gets what is unsent."""
+        self._budget, self._overshoots = bound
         self._is_origin = is_origin
-        self._wanted: dict[ArtifactId, None] = {}  # by the server, in its order
+        self.wanted: dict[ArtifactId, None] = {}  # by the server, in its order
         self._sent: Counter[ArtifactId] = Counter()
         self._unconfirmed: list[ArtifactId] = []  # sent with the last request
         self._at_server: set[ArtifactId] = set()
@@ -44,8 +50,8 @@ class Sending:
 
     def want(self, artifact: ArtifactId) -> None:
         """The server asks for it; over MAX_WANTED it must ask again."""
-        if len(self._wanted) < MAX_WANTED:
-            self._wanted[artifact] = None
+        if len(self.wanted) < MAX_WANTED:
+            self.wanted[artifact] = None
 
     def note_at_server(self, artifacts: Iterable[ArtifactId]) -> None:
         """The server has these; they are not announced to it."""
@@ -60,20 +66,23 @@ class Sending:
     def files(self, reader: Reader) -> Iterator[File]:
         """The artifacts for this request; the next one takes what is over the budget."""
         own = [artifact for artifact in self._unsent(reader) if artifact not in self._sent]
-        here = reader.present(self._wanted)
-        self.lacks = self.lacks or len(here) < len(self._wanted)
-        self._wanted = {artifact: None for artifact in self._wanted if artifact in here}
+        here = reader.present(self.wanted)
+        self.lacks = self.lacks or len(here) < len(self.wanted)
+        self.wanted = {artifact: None for artifact in self.wanted if artifact in here}
         left = self._budget
-        wanted = dict.fromkeys([*own, *self._wanted])
+        wanted = dict.fromkeys([*own, *self.wanted])
         for artifact, older in versions.ordered(reader, wanted):
             if left <= 0:
                 return
-            self._wanted.pop(artifact, None)
+            self.wanted.pop(artifact, None)
             if self._sent[artifact] >= MAX_SENT:
                 continue
             # Asked for again: what it was a delta of is not there.
             is_known = older not in wanted or older in self._sent
             card = self._file(reader, artifact, older if is_known and not self._sent[artifact] else None)
+            if not self._overshoots and len(card.payload) > left < self._budget:
+                self.wanted[artifact] = None  # for the next request, as what is unsent is
+                return
             left -= len(card.payload)
             self._sent[artifact] += 1
             self._unconfirmed.append(artifact)

@@ -21,12 +21,14 @@ class Budget:
     Fields:
         bytes, seconds: of the reply; tested before each artifact, so that one may overshoot and a large one still goes.
         artifact: bytes of the largest that may be taken into memory.
+        overshoots: the last artifact may go beyond `bytes`; False: only the first may, which then goes alone.
     """
 
     bytes: int = MAX_REPLY
     seconds: float = MAX_SECONDS
     clock: Callable[[], float] = monotonic
     artifact: int = delta.MAX_SIZE
+    overshoots: bool = True
 
     def deadline(self) -> float:
         """When, by `clock`, a reply begun now must be done."""

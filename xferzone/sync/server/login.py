@@ -8,6 +8,7 @@
     any other user                                  nobody's and its own; not anonymous', unlike on stock's web pages
 
     read o i a s    write i a s    clone g a s    private x    unversioned y    admin a s    setup s
+    addresses e a s
     u, v            the letters of the users reader, developer; these two cannot log in
 
 Source: Fossil 2.21, src/xfer.c check_login() and check_tail_hash(), src/login.c login_set_capabilities();
@@ -15,6 +16,7 @@ seen with `fossil http` and recorded in tests/vectors/rounds.
 """
 
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,10 +34,16 @@ _NO_SECRET: Final = "0" * 40  # compared in place of a missing secret, so that t
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What the sender of a request may do; `letters` are Fossil's capabilities, those of nobody included."""
+    """What the sender of a request may do; `letters` are Fossil's capabilities, those of nobody included.
+
+    `zones`: ids of those that it may write to; empty: all, as for who has the setup capability in any case.
+    `fellow`: a member of the same group, whose word counts.
+    """
 
     login: str
     letters: frozenset[str]
+    zones: frozenset[str] = frozenset()
+    fellow: bool = False
 
     @property
     def read(self) -> bool:
@@ -54,6 +62,21 @@ class Rights:
         return "x" in self.letters
 
     @property
+    def held(self) -> bool:
+        """Whether it may write to its zones alone."""
+        return bool(self.zones) and not self.setup
+
+    @property
+    def unversioned(self) -> bool:
+        """Whether it may bring unversioned files, which are of no zone; neither a nor s implies it."""
+        return "y" in self.letters and not self.held
+
+    @property
+    def brings(self) -> bool:
+        """Whether it may bring anything."""
+        return self.write or self.unversioned
+
+    @property
     def admin(self) -> bool:
         return not self.letters.isdisjoint("as")
 
@@ -62,9 +85,19 @@ class Rights:
         return "s" in self.letters
 
     @property
+    def addresses(self) -> bool:
+        """Whether it may see the mail addresses in tickets."""
+        return not self.letters.isdisjoint("eas")
+
+    @property
+    def lock(self) -> bool:
+        """Whether check-ins may be locked: by whom, must be known."""
+        return self.write and self.login not in (NOBODY, ANONYMOUS)
+
+    @property
     def any(self) -> bool:
         """Whether there is anything that the sender may ask for."""
-        return self.read or self.write or self.clone
+        return self.read or self.brings or self.clone
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +130,17 @@ class Claim:
         return matches and self.secret is not _NO_SECRET
 
 
-def claimed(reader: Reader, card: Login | None) -> Claim:
-    """What the login card that a request opens with claims; None: it has none."""
+def claimed(reader: Reader, card: Login | None, clock_ms: Callable[[], int]) -> Claim:
+    """What the login card that a request opens with claims, at the clock's time; None: it has none."""
     if card is None:
         return Claim(Rights(NOBODY, accounts.letters(reader, NOBODY)))
     if card.user in (NOBODY, ANONYMOUS):
         return Claim(Rights(card.user, accounts.letters(reader, NOBODY)), card)
     known = None if card.user in INHERITED.values() else _user(reader, card.user)
-    if known is None or not known.secret:
+    if known is None or not known.may_log_in(clock_ms):
         return Claim(Rights(card.user, frozenset()), card, _NO_SECRET)
-    return Claim(Rights(card.user, accounts.letters(reader, card.user)), card, known.secret)
+    rights = Rights(card.user, accounts.letters(reader, card.user), frozenset(known.zones))
+    return Claim(rights, card, known.secret)
 
 
 def bar_to_push(reader: Reader) -> str:
@@ -116,8 +150,12 @@ def bar_to_push(reader: Reader) -> str:
 
 
 def may_write(request: Request, rights: Rights) -> bool:
-    """Whether a round over `request` needs a Writer: without the right to push, or a push card, nothing is stored."""
-    return rights.write and request.has_push()
+    """Whether a round over `request` needs a Writer: of what nobody may bring, or nothing brings, nothing is stored."""
+    if rights.write and (request.has_push() or request.has_lock() or request.has_rows()):
+        return True
+    if rights.admin and request.has_configuration():
+        return True
+    return rights.unversioned and request.has_unversioned()
 
 
 def _user(reader: Reader, login: str) -> User | None:

@@ -10,12 +10,33 @@ Source: Fossil 2.21, src/xfer.c page_xfer(): cgi_reset_content() before each err
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from xferzone.cards import Card, Error, Message
 from xferzone.hashing import ArtifactId
 from xferzone.sync.server.budget import Budget
 
+_LINE = 200  # bytes, more than the line of a file or cfile card has
 MAX_ERRORS = 20  # cards; a client shows only the first
+
+
+class Files(NamedTuple):
+    """How many unversioned files a request has brought that were new, taken, and asked for."""
+
+    received: int = 0
+    sent: int = 0
+    asked: int = 0
+
+
+class Rows(NamedTuple):
+    """How many rows of synced tables a request has brought that were new, and taken."""
+
+    received: int = 0
+    sent: int = 0
+
+
+NO_FILES = Files()
+NO_ROWS = Rows()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +53,8 @@ class Reply:
         why: the error that is all of the reply, else empty.
         cards: how many were processed.
         received, sent: artifacts.
+        files: unversioned files.
+        rows: of synced tables.
         login: the sender that the request names.
         damaged: artifacts that should be in it and cannot be read here.
         passwords: names of files of saved passwords that pushed check-ins hold.
@@ -45,6 +68,8 @@ class Reply:
     cards: int = 0
     received: int = 0
     sent: int = 0
+    files: Files = NO_FILES
+    rows: Rows = NO_ROWS
     as_clone: bool = False
     in_zstd: bool = False
     why: str = ""
@@ -115,6 +140,10 @@ class Draft:
         if self.budget.clock() >= self._deadline:
             return 0
         return max(0, self.most - self._size)
+
+    def takes(self, payload: bytes) -> bool:
+        """Whether an artifact that is not the first may be added with this payload."""
+        return self.budget.overshoots or len(payload) + _LINE <= self.left()
 
     @property
     def outcome(self) -> str:

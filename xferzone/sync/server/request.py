@@ -9,8 +9,9 @@ import hashlib
 from itertools import islice
 from typing import IO, Final
 
-from xferzone.cards import CFile, Clone, File, Gimme, IGot, Login, Pull, Push, parse_cards
+from xferzone.cards import CFile, Clone, File, Gimme, IGot, Login, Pull, Push, UVFile, UVGimme, parse_cards
 from xferzone.cards.body import opened
+from xferzone.cards.table import WRITING
 from xferzone.errors import MalformedCard
 
 _FIRST: Final = (
@@ -24,18 +25,23 @@ class Request:
     """The text of one request, and the sender that it names.
 
     Fields:
-        login: the card it opens with; None: it opens with another. Comments may stand before it.
+        login: the card it opens with, else the one that came beside it, as newer stock clients have it; None: neither.
+            Comments may stand before it.
         operation: clone, pull, push, sync (a pull and a push) or other.
         project_code: of the first pull or push card; empty: none of the first cards is one.
     """
 
-    def __init__(self, text: bytes | IO[bytes], opening: "Request | None" = None) -> None:
+    def __init__(
+        self, text: bytes | IO[bytes], opening: "Request | None" = None, beside: Login | None = None
+    ) -> None:
         """`text` is card text; of a file, the file is read anew whenever it is asked for.
 
-        `opening`: the same request as its beginning told it; None: it was not looked at yet.
+        Args:
+            opening: the same request as its beginning told it; None: it was not looked at yet.
+            beside: the login card that came beside the text, whose `end` is 0; None: none did.
         """
         self._text = text
-        self.login: Login | None = opening.login if opening else None
+        self.login: Login | None = opening.login if opening else beside
         self.operation: str = opening.operation if opening else "other"
         self.project_code: str = opening.project_code if opening else ""
         if opening is None:
@@ -61,19 +67,51 @@ class Request:
 
     def has_push(self) -> bool:
         """Whether there may be a push card in it: without one nothing is stored."""
+        return self._may_have(Push.operator)
+
+    def has_lock(self) -> bool:
+        """Whether it may ask for a check-in lock, or give one back."""
+        return self._may_have(b"pragma ci-")
+
+    def has_files(self) -> bool:
+        """Whether there may be an artifact in it."""
+        return self._may_have(b"file ")  # cfile ends so, too
+
+    def has_configuration(self) -> bool:
+        """Whether there may be a row of configuration in it: `reqconfig` ends in the same word."""
+        return self._count(b"config /") > self._count(b"reqconfig /")
+
+    def has_unversioned(self) -> bool:
+        """Whether there may be an unversioned file in it."""
+        return self._may_have(UVFile.operator)
+
+    def has_rows(self) -> bool:
+        """Whether there may be a row of a synced table in it, or a definition."""
+        return self._may_have(*WRITING)
+
+    def _may_have(self, *operators: bytes) -> bool:
         text, tail = self.text, b""
         while octets := text.read(_STEP):
-            if Push.operator in (window := tail + octets):
+            window = tail + octets
+            if any(operator in window for operator in operators):
                 return True
-            tail = window[-len(Push.operator) :]
+            tail = window[-max(map(len, operators)) :]
         return False
+
+    def _count(self, words: bytes) -> int:
+        count, text, tail = 0, self.text, b""
+        while octets := text.read(_STEP):
+            window = tail + octets
+            count += window.count(words)
+            tail = window[1 - len(words) :]
+        return count
 
     def _look(self) -> None:
         pulls = pushes = clones = False
         try:
             for number, card in enumerate(islice(parse_cards(self.text.read(_STEP)), _FIRST)):
                 match card:
-                    case File() | CFile() | IGot() | Gimme():
+                    case File() | CFile() | IGot() | Gimme() | UVFile() | UVGimme():
                         break
                     case Login() if number == 0:
                         self.login = card

@@ -13,13 +13,16 @@
     igot         a push   means nothing
     gimme        a pull   means nothing
     clone        clone    push, error not authorized to clone; the end
-    config       admin    error not authorized to push configuration; the end
-    private      -        the next artifact is left out: no private one is kept here
+    config       admin    error not authorized to push configuration; the end (configuring.py)
+    uvfile       y        means nothing; these and uvgimme are unversioned.py's
+    xtable, ...  write    message; these are tables.py's, and setup's in part
+    private      x        error not authorized to sync private content; private igot and send-private, too
+    ci-lock      write    means nothing, as from nobody and anonymous (locking.py)
 
-Peers of our own kind may ask where the refs stand that have moved (refs.py); stock never sees the answer.
+Peers of our own kind may tell their role, and ask where the refs stand that have moved (refs.py); stock sees no answer.
 
-not_kept.py answers what asks for what is not kept here. A card of no known form restarts the reply with an error; those
-after it still count. There is no "# timestamp": a pusher's clock may be off, and stock then stops a commit.
+A card of no known form restarts the reply with an error; those after it still count. There is no "# timestamp": a
+pusher's clock may be off, and stock then stops a commit.
 
 Source: Fossil 2.21, src/xfer.c page_xfer(); tests/vectors/rounds; compared live in tests/web/test_as_stock.py.
 """
@@ -51,30 +54,35 @@ from xferzone.cards import (
     UVIGot,
     parse_cards,
 )
-from xferzone.errors import MalformedCard, PeerError
+from xferzone.cards.table import KINDS as OF_TABLES
+from xferzone.errors import MalformedCard
 from xferzone.hashing import ArtifactId, is_forgeable
 from xferzone.refs import LocalRefs
+from xferzone.store import shunned
 from xferzone.store.asked import note_named
 from xferzone.store.reader import Reader
 from xferzone.store.waiting import begin_push, may_come
 from xferzone.store.writer import Writer
+from xferzone.sync.server.anew import wrong_project
+from xferzone.sync.server.configuring import Configuring
 from xferzone.sync.server.kinds import bound, bounded
+from xferzone.sync.server.locking import answer_lock
 from xferzone.sync.server.login import bar_to_push
-from xferzone.sync.server.not_kept import NotKept
-from xferzone.sync.server.refs import note_asked, tell
-from xferzone.sync.server.reply import Draft, Reply
+from xferzone.sync.server.private import Secluded
+from xferzone.sync.server.refs import Wishes, tell
+from xferzone.sync.server.reply import Draft, Reply, Rows
 from xferzone.sync.server.request import Request
-from xferzone.sync.server.sending import CFILE_VERSION, Sender
-from xferzone.sync.server.taking import FORGEABLE, Judge, Taking, admit_all, told_of
+from xferzone.sync.server.sending import CFILE_VERSION, MAX_GIMMES, Sender
+from xferzone.sync.server.strays import Strays
+from xferzone.sync.server.tables import Tables
+from xferzone.sync.server.taking import FORGEABLE, Judge, Taking, admit_all, left_out, told_of
 from xferzone.sync.server.terms import Terms
+from xferzone.sync.server.unversioned import Unversioned
+from xferzone.sync.server.zoned import Zoned
 
 MAX_NAMED: Final = 500_000  # artifacts that one request may announce or ask for; ours: some 100 MB of memory
 MAX_EXPECTED: Final = 5_000  # of them that are remembered as missing; the client announces the others again
-MAX_UNKNOWN: Final = 1_000  # lines of one request that are not cards; stock's clients send none
-MAX_SHOWN: Final = 1_000  # bytes of a line that is not a card, shown to its sender
-IN_ZSTD: Final = (
-    2  # times its budget that a clone's reply in zstd may have; on the wire it is smaller all the same
-)
+IN_ZSTD: Final = 2  # times its budget that a clone's reply in zstd may have; on the wire it is smaller
 
 
 class Round:
@@ -88,7 +96,11 @@ class Round:
         self._refs = terms.refs
         self._draft = Draft(terms.budget)
         self._sender = Sender(reader, self._draft)
-        self._not_kept = NotKept(self._draft, terms.rights)
+        self.configuring = Configuring(reader, self._draft, terms.rights)
+        self._strays = Strays(self._draft)
+        self._unversioned = Unversioned(reader, self._draft, terms.rights)
+        self._secluded = Secluded(reader, self._draft, terms.rights)
+        self._tables = Tables(reader, self._draft, terms)
         self._taking: Taking | None = None  # of a push that was accepted
         self._taken = 0  # cards
         self._pulling = self._pushing = self._cloning = False
@@ -96,17 +108,14 @@ class Round:
         self._oldest_clone = False  # the client names each artifact that it wants, and has to be told of all
         self._catalogue = False  # the client wants to know of everything that is here
         self._asks_clusters = False  # the client wants to know of all clusters
-        self._next_is_private = False
         self._bar = ""  # why nobody may push here
         self._wanted: dict[ArtifactId, None] = {}  # by the client, in its order
-        self._announced: dict[ArtifactId, None] = {}  # by the client, in its order
+        self.announced: dict[ArtifactId, None] = {}  # by the client, in its order
         self._missing: list[ArtifactId] = []  # of those, what is not here
         self._gimmes: list[ArtifactId] | None = None  # what the client is asked for; None: not chosen yet
         self._crowded_out = 0  # deltas kept aside, for what it brought
-        self._is_ours = False  # the client is of our own kind
         self.last_row = 0  # before what came
-        self._unknown = 0  # lines that are no card
-        self._asked_refs: dict[str, int] = {}  # epoch -> number of the last move that the client knows
+        self._wishes = Wishes()  # what a peer of our own kind says
 
     @property
     def pushed(self) -> bool:
@@ -116,7 +125,7 @@ class Round:
     @property
     def _in_zstd(self) -> bool:
         """Whether the reply is packed whole. Stock never sees that, though a proxy may claim that it reads it."""
-        return self._terms.zstd and self._is_ours
+        return self._terms.zstd and self._wishes.is_ours
 
     @property
     def has_all(self) -> bool:
@@ -136,18 +145,18 @@ class Round:
             return bool(self._missing)
         # Stock announces all that no cluster of its own names: what it has not announced, and no cluster names that is
         # here, it has not got. Ours announces less, and tells its people itself.
-        return self._is_ours or may_come(self._reader, self.last_row)
+        return self._wishes.is_ours or may_come(self._reader, self.last_row)
 
     @property
     def received(self) -> int:
-        """How many artifacts were new here."""
+        """How many artifacts were new here, private ones left out."""
         return 0 if self._taking is None else self._taking.received
 
     def receive(self) -> None:
         """Do what the cards ask.
 
         Raises:
-            PeerError: a wrong hash, a bad delta, or more than a bound allows. Nothing of the request may be kept.
+            PeerError: a wrong hash, a bad delta, another's zone, too much. Nothing of the request may be kept.
             TooLarge: an artifact that came is over the budget's `artifact`; as little may be kept.
         """
         try:
@@ -164,15 +173,20 @@ class Round:
             self._fail(self._terms.cut)
         if self._pulling:
             self._sender.admit(self._wanted)
+            self._secluded.admit(self._wanted)
+        self._unversioned.admit()
         if self._taking is not None:
-            self._taking.store()
+            self._taking.end()
         if self._pushing:
+            self._secluded.store()
             self._expect_announced()
 
     def choose(self) -> None:
         """Choose what to ask the client for. It is the last that writes; `finish` does it if nobody has."""
         assert isinstance(self._reader, Writer), "may_write was not asked"
         self._crowded_out = self._reader.crowded_out
+        for text in left_out(self._reader.shunned):
+            self._draft.notice(text)
         self._gimmes = self._sender.choose(self._terms.rights.login, self._missing, self._wanted)
         if self.received and self.comes_again:
             begin_push(self._reader, self._terms.rights.login, self.last_row)
@@ -181,6 +195,9 @@ class Round:
         """`finish` in this transaction, so that nobody waits for it to write."""
         self._reader, self._refs = reader, self._refs and LocalRefs(reader)
         self._sender.go_on(reader)
+        self._unversioned.go_on(reader)
+        self._secluded.go_on(reader)
+        self._tables.go_on(reader)
 
     def finish(self, notices: Iterable[str] = ()) -> Reply:
         """The reply; `notices` are what the people at the other end should be told."""
@@ -190,24 +207,32 @@ class Round:
         if not self._draft.failed:
             if self._pushing and self._gimmes is None:
                 self.choose()
-            if self._asked_refs and self._refs is not None:
-                tell(self._draft, self._refs, self._asked_refs)
+            if self._wishes.refs and self._refs is not None:
+                tell(self._draft, self._refs, self._wishes.refs)
             if self._pulling:
                 self._sender.answer(self._wanted)
+                self._secluded.answer(self._wanted)
+            self._unversioned.answer(is_first=not (self._sender.sent or self._secluded.sent))
+            self._answer_tables()
             self._sender.ask(self._gimmes or ())
+            self._secluded.ask(MAX_GIMMES - len(self._gimmes or ()))
             if self._asks_clusters and self._terms.rights.read:
                 self._sender.announce_clusters()
             if self._pulling:
                 everything = self._catalogue or (self._oldest_clone and not self._wanted)
                 self._sender.announce(self._reader.artifacts() if everything else self._reader.unclustered())
+                self._secluded.tell()
         return Reply(
             self._draft.pieces(),
             self._kind(),
             self._draft.outcome,
             login=self._terms.rights.login,
             cards=self._taken,
-            received=self.received,
-            sent=self._sender.sent,
+            files=self._unversioned.counts,
+            rows=Rows(self._tables.received, self._tables.sent),
+            received=self.received + self._secluded.received,
+            sent=self._sender.sent + self._secluded.sent,
+            why=self._wishes.quarrel,
             as_clone=self._as_stored,
             in_zstd=self._in_zstd,
             damaged=self._sender.damaged,
@@ -215,12 +240,14 @@ class Round:
             crowded_out=self._crowded_out,
         )
 
+    def _answer_tables(self) -> None:
+        beside = self._sender.sent or self._secluded.sent or self._unversioned.counts.sent
+        is_met = self._wishes.is_ours and (self._pulling or self._pushing or self._terms.rights.fellow)
+        self._tables.answer(self._wishes.tables, is_met=is_met, is_first=not beside)
+
     def _kind(self) -> str:
-        if self._cloning:
-            return "clone"
-        if self._pulling:
-            return "sync" if self._pushing else "pull"
-        return "push" if self._pushing else "other"
+        ways = {(True, True): "sync", (True, False): "pull", (False, True): "push"}
+        return "clone" if self._cloning else ways.get((self._pulling, self._pushing), "other")
 
     def _fail(self, text: str) -> None:
         self._draft.fail(Error(text))
@@ -234,24 +261,26 @@ class Round:
 
     def _pull(self, card: Pull) -> None:
         if self._is_our_project(card.project_code):
-            if self._terms.rights.read:
-                self._pulling = True
-            else:
+            if not self._terms.rights.read:
                 self._fail("not authorized to read")
+            elif self._wishes.may_meet(self._reader, self._draft):
+                self._pulling = True
 
     def _push(self, card: Push) -> None:
         if self._is_our_project(card.project_code):
             self._bar = bar_to_push(self._reader)
-            self._pushing = self._terms.rights.write and not self._bar
-            if not self._pushing and self._pulling:
+            if self._terms.rights.write and not self._bar:
+                self._pushing = self._wishes.may_meet(self._reader, self._draft)
+            elif self._pulling:
                 self._draft.add(Message(f"pull only - not authorized to push{self._bar}"))
-            elif not self._pushing:
+            else:
                 self._draft.restart(Error(f"not authorized to write{self._bar}"))
 
     def _is_our_project(self, code: str) -> bool:
-        if code != self._reader.project_code:
-            self._fail("wrong project")
-        return code == self._reader.project_code
+        is_ours = code == self._reader.project_code
+        if not is_ours:
+            self._fail(wrong_project(self._reader, code))
+        return is_ours
 
     def _clone(self, card: Clone) -> None:
         if self._cloning:
@@ -267,7 +296,7 @@ class Round:
             self._as_stored = card.version >= CFILE_VERSION and not self._in_zstd
             if self._in_zstd:
                 self._draft.widen(IN_ZSTD)
-            self._sender.clone(card.seqno, as_stored=self._as_stored)
+            self._sender.clone(card.seqno, as_stored=self._as_stored, secluded=self._secluded.is_sent)
         else:
             self._oldest_clone = self._pulling = True
             self._draft.add(self._sender.push_card())
@@ -278,8 +307,7 @@ class Round:
         if not self._pushing:
             self._fail(f"not authorized to write{self._bar}")
             return
-        if self._next_is_private:
-            self._next_is_private = False
+        if self._secluded.takes(card):
             return
         self._sender.came.add(card.artifact)
         if self._reader.has(card.artifact):
@@ -297,22 +325,18 @@ class Round:
             assert isinstance(self._reader, Writer), "may_write was not asked"
             admit = admit_all if self._terms.rights.setup else self._terms.admit
             self.last_row = self._reader.last_row()
-            judge = Judge(admit, self._draft.complain)
+            judge = Judge(admit, self._draft.complain, Zoned(self._terms.rights))
             self._taking = Taking(self._reader, self._terms.budget, self._terms.rights.login, judge)
         self._taking.take(card)
-
-    def _private(self, _card: Private) -> None:
-        self._next_is_private = True
-        self._not_kept.private()
 
     def _igot(self, card: IGot) -> None:
         if not self._pushing:
             return
         if card.private:
-            self._not_kept.private()
+            self._secluded.announce(card.artifact)
         else:
-            self._announced[card.artifact] = None
-            bound(self._announced, MAX_NAMED, "announced")
+            self.announced[card.artifact] = None
+            bound(self.announced, MAX_NAMED, "announced")
 
     def _gimme(self, card: Gimme) -> None:
         # Noted without a pull too: what the client lacks, we do not ask it for.
@@ -323,26 +347,14 @@ class Round:
         """Note what the client announced: it has that, and we want what of it is not here."""
         writer = self._reader
         assert isinstance(writer, Writer), "may_write was not asked"
-        here = writer.present_in_parts(self._announced)
+        here = writer.present_in_parts(self.announced)
         self._sender.at_client.update(here, self._sender.came)
-        self._missing = [
-            artifact for artifact in self._announced if artifact not in here and self._may_bring(artifact)
-        ]
+        known = here | shunned.among(writer, self.announced)
+        self._missing = [each for each in self.announced if each not in known and self._may_bring(each)]
         writer.expect_all(self._missing[:MAX_EXPECTED])
         note_named(writer, self._terms.rights.login)
 
-    # -- what is not kept here
-
-    def _config(self, _card: Config) -> None:
-        self._not_kept.config()
-
-    def _reqconfig(self, card: ReqConfig) -> None:
-        self._not_kept.reqconfig(card.area)
-
-    def _nothing(self, _card: Card) -> None:
-        """Take a card that asks for what is not kept here, and needs no answer."""
-
-    # -- pragmas, and cards that are none
+    # -- pragmas
 
     def _pragma(self, card: Pragma) -> None:
         match card.name, card.args:
@@ -350,20 +362,16 @@ class Round:
                 self._asks_clusters = True
             case "send-catalog", _:
                 self._catalogue = True
+            case "uv-hash", [catalogue, *_]:
+                if self._wishes.may_meet(self._reader, self._draft):
+                    self._unversioned.compare(catalogue, is_ours=self._wishes.is_ours)
+            case "send-private", _:
+                self._secluded.wish()
+            case "ci-lock" | "ci-unlock", _:
+                answer_lock(self._reader, self._draft, card, self._terms)
             case "xferzone", _:
-                self._is_ours = True
-                if self._terms.rights.read:
-                    self._sender.is_whole |= note_asked(card, self._asked_refs)
-            case _:
-                self._not_kept.pragma(card)
-
-    def _refuse_line(self, card: Card) -> None:
-        """Answer a line that is not a card, or a card that only servers write, as stock does."""
-        self._unknown += 1
-        if self._unknown > MAX_UNKNOWN:
-            raise PeerError(f"over {MAX_UNKNOWN} lines that are not cards")
-        shown = card.encode()[:MAX_SHOWN].decode("utf-8", "surrogateescape")
-        self._draft.restart(Error(f"bad command: {shown}"))
+                self._wishes.note(card, may_read=self._terms.rights.read)
+                self._sender.is_whole = self._wishes.is_whole
 
 
 #: One row a card. Any, since the key is the proof that a method gets the card it wants.
@@ -374,18 +382,17 @@ _TAKERS: Mapping[type[Card], Callable[[Round, Any], None]] = {
     Clone: Round._clone,
     File: Round._file,
     CFile: Round._file,
-    Private: Round._private,
+    Private: lambda round_, _card: round_._secluded.mark(),
     IGot: Round._igot,
     Gimme: Round._gimme,
     Pragma: Round._pragma,
-    Config: Round._config,
-    ReqConfig: Round._reqconfig,
-    Cookie: Round._nothing,
-    UVGimme: Round._nothing,
-    UVFile: Round._nothing,
-    UVIGot: Round._refuse_line,
-    CloneSeqno: Round._refuse_line,
-    Message: Round._refuse_line,
-    Error: Round._refuse_line,
-    Unknown: Round._refuse_line,
+    Config: lambda round_, card: round_.configuring.config(card),
+    ReqConfig: lambda round_, card: round_.configuring.reqconfig(card.area),
+    Cookie: lambda _round, _card: None,  # this server gives none
+    UVGimme: lambda round_, card: round_._unversioned.want(card),
+    UVFile: lambda round_, card: round_._unversioned.take(card),
+    **dict.fromkeys(OF_TABLES, lambda round_, card: round_._tables.take(card)),
+    **dict.fromkeys(
+        (UVIGot, CloneSeqno, Message, Error, Unknown), lambda round_, card: round_._strays.refuse(card)
+    ),
 }

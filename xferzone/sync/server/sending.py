@@ -1,6 +1,7 @@
 """What a server sends of its artifacts, within the budget of one reply.
 
-    clone      cfile ... or file ...  clone_seqno N  push     from a position on; N = 0: all is sent
+    clone      cfile ... or file ...  clone_seqno N  push     from a position on; N = 0: all is sent. Private artifacts,
+                                                              where the client may have them, come last
     answer     file ...                                       what was asked for; igot in its place when over budget
     ask        gimme ...                                      what is missing here
     announce   igot ...                                       what the client is not known to have
@@ -14,11 +15,11 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
 from typing import Final
 
-from xferzone.cards import CFile, CloneSeqno, Comment, File, Gimme, IGot, Push
+from xferzone.cards import CFile, CloneSeqno, Comment, File, Gimme, IGot, Private, Push
 from xferzone.cards.body import pack
 from xferzone.errors import CorruptArtifact, NotFound
 from xferzone.hashing import ArtifactId
-from xferzone.store import outgoing, versions
+from xferzone.store import outgoing, private, versions
 from xferzone.store.asked import next_for
 from xferzone.store.clusters import clusters
 from xferzone.store.outgoing import Sendable
@@ -49,10 +50,10 @@ class Sender:
         self.damaged: list[ArtifactId] = []  # here, and cannot be sent
         self.sent = 0
 
-    def clone(self, position: int, *, as_stored: bool) -> None:
+    def clone(self, position: int, *, as_stored: bool, secluded: bool) -> None:
         """Artifacts in order of position, at least one; stock stops for good where a round brings none.
 
-        `as_stored`: each compressed, as of CFILE_VERSION on.
+        `as_stored`: each compressed, as of CFILE_VERSION on. `secluded`: the client may have private ones, too.
 
         Raises:
             TooLarge: the first is over the budget's `artifact`.
@@ -60,18 +61,25 @@ class Sender:
         # A client has nothing to do until the first reply comes: that is not the longest.
         reserve = self._draft.most - self._draft.budget.bytes if position <= _FIRST else 0
         position = max(position, _FIRST)
-        before = self.sent
+        before, left_out = self.sent, 0
         while position and ((left := max(self._draft.left() - reserve, 0)) or self.sent == before):
             largest = self._draft.budget.artifact
-            batch = outgoing.clone_batch(
-                self._reader, position, min(left // _OVERHEAD + 1, CLONE_STEP), largest
-            )
+            is_private = secluded and position >= private.FIRST
+            made = outgoing.private_batch if is_private else outgoing.clone_batch
+            batch = made(self._reader, position, min(left // _OVERHEAD + 1, CLONE_STEP), largest)
             for sendable in batch.sendables:
+                if self.sent > before and not self._draft.takes(sendable.payload):
+                    left_out = sendable.position
+                    break
+                if sendable.is_private:
+                    self._draft.add(Private())
                 self._draft.add(_cfile(sendable) if as_stored else _file(sendable))
-            self.sent += len(batch.sendables)
+                self.sent += 1
             self._leave_out(batch.damaged)
-            position = batch.position
-            if batch.too_large:
+            position = left_out or batch.position
+            if not position and secluded and not is_private and private.is_any(self._reader):
+                position = private.FIRST
+            if left_out or batch.too_large:
                 if self.sent == before:
                     raise TooLarge
                 break  # the next request begins with it
@@ -102,7 +110,10 @@ class Sender:
                 self._draft.complain(f"artifact {artifact} is damaged here and cannot be sent")
                 continue
             source = None if older in here and older not in self.at_client else older
-            self._draft.add(self._as_delta(artifact, source) or File(artifact, content))
+            card = self._as_delta(artifact, source) or File(artifact, content)
+            if self.sent and not self._draft.takes(card.payload):
+                break
+            self._draft.add(card)
             self.at_client.add(artifact)
             self.sent += 1
             self._reader.give_way()

@@ -8,7 +8,7 @@ the pusher is told the first fault in order of arrival, and the sender of a sour
 for it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final, NamedTuple
 
 from xferzone import delta
@@ -22,6 +22,7 @@ from xferzone.store import Writer, brought
 from xferzone.store.brought import Bringer
 from xferzone.store.incoming import Received
 from xferzone.sync.server.budget import Budget
+from xferzone.sync.server.zoned import Zoned
 from xferzone.transport import Body
 
 AT_ONCE: Final = 16 * 1024 * 1024  # bytes of expanded artifacts that are stored together
@@ -30,6 +31,7 @@ MAX_EXPANDED: Final = (
     4 * 2**30
 )  # bytes of a request's artifacts, expanded; ours, some 20 s: a delta of 30 bytes makes 60 MB
 MAX_CARDS: Final = 5_000_000  # files, parents, tags and members in a request's artifacts; ours, some 10 s
+MAX_TOLD: Final = 10  # shunned artifacts of a request that its sender is told of
 _PASSWORDS: Final = ".passwords"  # ends the name of a file of saved passwords (cli/passwords.py)
 #: Why artifacts named by SHA1 are taken from administrators alone, who bring histories from before 2017.
 FORGEABLE: Final = (
@@ -46,6 +48,7 @@ class Judge(NamedTuple):
 
     admit: Admit
     complain: Callable[[str], None]
+    zoned: Zoned
 
 
 class Taking:
@@ -83,7 +86,7 @@ class Taking:
         if card.artifact in self._gathered:
             self.store()
         self.names.add(card.artifact)
-        payload = self._opened(card)
+        payload = opened(card, self._budget)
         size = len(payload) if card.source is None else self._made(card.source, payload)
         self._expanded += size
         if self._expanded > MAX_EXPANDED:
@@ -114,7 +117,13 @@ class Taking:
                     self._store_one(each)
         settle()  # what was kept aside, too
         self._writer.fault("server.stored", 0.1)
-        self._writer.give_way()
+        if not self._judge.zoned.is_held:  # what is judged at the end is not kept before
+            self._writer.give_way()
+
+    def end(self) -> None:
+        """Store what was gathered last, and judge all. Raises PeerError as `store`, or since it is not in its zones."""
+        self.store()
+        self._judge.zoned.judge(self._writer, self.names)
 
     def _store_one(self, each: Received) -> None:
         try:
@@ -128,7 +137,7 @@ class Taking:
 
     def _refusal(self, artifact: ArtifactId, content: bytes, parsed: Parsed) -> str | None:
         """Why the artifact is not taken, which the pusher is told; None: it is. Raises PeerError: it is too much."""
-        self._cards += _cards(parsed)
+        self._cards += cards_of(parsed)
         if self._cards > MAX_CARDS:
             raise PeerError(
                 f"with {artifact} a request has over {MAX_CARDS} cards in its artifacts: send fewer at a time"
@@ -137,22 +146,13 @@ class Taking:
         if harm is not None:
             reason = f"artifact {artifact} is not taken, it would do harm to other clients: {harm}"
         else:
+            self._judge.zoned.note(artifact, parsed)
             reason = self._judge.admit(parsed) or ""
         if reason:
             self._judge.complain(reason)
         elif isinstance(parsed, CheckIn) and _PASSWORDS.encode() in content:
             self.passwords |= {card.name: None for card in parsed.files if card.name.endswith(_PASSWORDS)}
         return reason or None
-
-    def _opened(self, card: File | CFile) -> bytes:
-        """The content or delta that the card carries."""
-        if isinstance(card, File):
-            return card.payload
-        self._budget.admit(min(stated_size(Body.of(COMPRESSED, card.payload)), delta.MAX_SIZE))
-        try:
-            return unpack(card.payload, limit=delta.MAX_SIZE)
-        except ValueError as exc:
-            raise PeerError(f"artifact {card.artifact} came damaged: {exc}") from exc
 
     def _made(self, source: ArtifactId, payload: bytes) -> int:
         """How many bytes the delta makes. Where its source is at hand, more than the budget allows is TooLarge."""
@@ -164,6 +164,17 @@ class Taking:
         if held:
             self._budget.admit(max(held, made))
         return made  # the source may come a moment later
+
+
+def opened(card: File | CFile, budget: Budget) -> bytes:
+    """The content or delta that the card carries. Raises PeerError: it is damaged; TooLarge: over `budget.artifact`."""
+    if isinstance(card, File):
+        return card.payload
+    budget.admit(min(stated_size(Body.of(COMPRESSED, card.payload)), delta.MAX_SIZE))
+    try:
+        return unpack(card.payload, limit=delta.MAX_SIZE)
+    except ValueError as exc:
+        raise PeerError(f"artifact {card.artifact} came damaged: {exc}") from exc
 
 
 def admit_all(_parsed: Parsed) -> str | None:
@@ -179,7 +190,15 @@ def told_of(name: str) -> str:
     )
 
 
-def _cards(parsed: Parsed) -> int:
+def left_out(shunned: Collection[ArtifactId]) -> list[str]:
+    """What people are told who pushed what is shunned."""
+    return [
+        f"artifact {each} was left out: it is shunned here, or came as a delta of what is"
+        for each in sorted(shunned)[:MAX_TOLD]
+    ]
+
+
+def cards_of(parsed: Parsed) -> int:
     """How much linking has to do with an artifact: what it names."""
     match parsed:
         case CheckIn():

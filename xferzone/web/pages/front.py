@@ -17,7 +17,7 @@ pre {{ padding: .8rem; background: #eee; overflow-x: auto }}</style>
 <h1>xferzone</h1>
 <p>DNS zones, kept in version control. This address speaks
 <a href="https://fossil-scm.org">Fossil</a>'s sync protocol: with a login of this server,</p>
-<pre>fossil clone --save-http-password {scheme}://LOGIN@{host}/ zones.fossil
+<pre>fossil clone --save-http-password {scheme}://LOGIN@{host}{mounted}/ zones.fossil
 mkdir zones; cd zones
 fossil open ../zones.fossil</pre>
 <p>brings the zones and their history; <code>fossil branch ls</code> lists the zones' branches,
@@ -36,7 +36,9 @@ class Front:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         resp.content_type = falcon.MEDIA_HTML
-        resp.data = _FRONT.format(scheme=escape(req.scheme), host=escape(req.netloc)).encode()
+        resp.data = _FRONT.format(
+            scheme=escape(req.scheme), host=escape(req.netloc), mounted=escape(req.root_path)
+        ).encode()
 
     on_head = on_get
 
@@ -54,4 +56,4 @@ def elsewhere(req: falcon.Request, resp: falcon.Response, **_fields: object) -> 
         raise falcon.HTTPMethodNotAllowed(["GET", "HEAD", "POST"])
     resp.status = falcon.HTTP_404
     resp.content_type = falcon.MEDIA_TEXT
-    resp.data = _NOT_HERE.format(scheme=req.scheme, host=req.netloc, path=req.path).encode()
+    resp.data = _NOT_HERE.format(scheme=req.scheme, host=req.netloc, path=req.root_path + req.path).encode()

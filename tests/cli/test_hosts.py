@@ -1,0 +1,44 @@
+"""What is said of a server of many repositories before it runs."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+
+#: Words behind `serve`, and what is said of them.
+REFUSED = {
+    "no directory": (
+        ("--repository-root", "none"),
+        "cannot read the directory of repositories none: No such file or directory",
+    ),
+    "nats": (
+        ("--repository-root", "none", "--nats", "nats://127.0.0.1/x"),
+        "--nats: [nats] url: a repository that has this needs a server of its own: it is not served from a "
+        "repository_root",
+    ),
+    "status alone": (
+        ("--status-listen", "127.0.0.1:1"),
+        "--status-listen: [hosting] listen: it is of a server of many: give repository_root, too",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_is_refused_by_name(xz: Run, case: str) -> None:
+    words, told = REFUSED[case]
+    ran = xz("serve", *words)
+    assert ran.code != 0
+    assert told in ran.err
+
+
+def test_the_directory_may_stand_in_the_file_relative_to_it(xz: Run, tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "a.toml").write_text("[hosting]\nrepository_root = 'srv'\nopen = 8\n")
+    shown = xz("config", "show", "-c", "etc/a.toml").out
+    assert (
+        f'repository_root = "{tmp_path / "etc" / "srv"}"' in shown or 'repository_root = "etc/srv"' in shown
+    )
+    ran = xz("serve", "-c", "etc/a.toml")
+    assert "cannot read the directory of repositories etc/srv" in ran.err
+    assert "names no directory" in xz("serve", "--repository-root", "").err

@@ -1,0 +1,53 @@
+"""Pushes over xfer to a member: what its requests are told, whether or not the group can decide."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.exchange.group.deciders import Deciding
+from tests.refs.model import Fault
+from xferzone.exchange.publishing import Later
+from xferzone.hashing import artifact_id
+
+
+@pytest.fixture
+def group(tmp_path: Path) -> Iterator[Deciding]:
+    made = Deciding(tmp_path, "ab")
+    yield made
+    made.close()
+
+
+def test_a_request_without_artifacts_decides_about_what_came_before(group: Deciding) -> None:
+    a, b = group.members
+    first, second = group.version("192.0.2.2", group.first), group.version("192.0.2.3", group.first)
+    assert a.push(*first) == []
+    more = group.version("192.0.2.4", artifact_id(second[1]))
+    with closing(Later(b.store.path, b.env)) as later:  # it is given no time to publish
+        assert "message" not in b.answer(*second, announced=more, later=later)  # it comes again
+        assert "was moved to branch" in b.answer(later=later)
+    assert b.tip() == artifact_id(first[1])
+
+
+def test_while_the_group_cannot_decide_artifacts_are_refused_and_nothing_else(group: Deciding) -> None:
+    b = group.members[1]
+    b.door.faults = lambda _: Fault.DROPPED
+    pushed = group.version("192.0.2.2", group.first)
+    before = b.member.artifacts()
+    assert "nothing was kept" in b.answer(*pushed)
+    assert b.member.artifacts() == before
+    assert "error" not in b.answer()
+
+
+@pytest.mark.parametrize("copies", [1, 2], ids=["one holds it", "two hold it"])
+def test_a_push_asks_the_keys_three_times(tmp_path: Path, copies: int) -> None:
+    """For the rules before anything is kept, where the branch stands, and to move it."""
+    with closing(Deciding(tmp_path, "ab", copies)) as deciding:
+        a = deciding.members[0]
+        text, manifest = deciding.version("192.0.2.2", deciding.first)
+        asked: list[str] = []
+        a.door.faults = asked.append
+        a.answer(text, manifest)
+        assert a.tip() == artifact_id(manifest)
+        assert asked == ["transact"] * 3

@@ -1,0 +1,56 @@
+"""Is a request of the walk answered at all: this server has caught up, and whoever asks may.
+
+an empty mirror        503, to everybody
+copies, no member      409, to everybody: nobody can sign for a group that this repository is not in
+no signature, a bad one or an expired one      401, with the project and the time
+a good one, of one who may not                 403
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from xferzone.env import Env
+from xferzone.refs.membership import membership
+from xferzone.replicate import copies, replying
+from xferzone.replicate.replying import Refusal
+from xferzone.replicate.rights import Asker, Unauthorized
+from xferzone.replicate.signing import SCHEME, Signed
+from xferzone.store import Reader
+
+RETRY_S: Final = 5  # seconds after which a server that has not caught up, or is busy, is asked again
+
+
+def admit(reader: Reader, signed: Signed, asker: Asker, env: Env, *, is_copies: bool) -> None:
+    """Return if the request may be answered.
+
+    Args:
+        signed: what has to be signed, but for the project code.
+        is_copies: it brings copies, which only members may.
+
+    Raises:
+        Refusal: it may not.
+    """
+    code = reader.setting("project-code")
+    if code is None or reader.emptiness:  # its words name the primary: they are for those at home
+        raise Refusal(503, "this server has not caught up with its primary yet", retry_after=str(RETRY_S))
+    if is_copies and membership(reader) is None:
+        raise Refusal(409, copies.NO_MEMBER)
+    try:
+        rights = asker.rights(reader, replace(signed, project_code=code), env)
+    except Unauthorized as exc:
+        raise _unauthorized(code, str(exc), asker, env) from exc
+    if rights.read and (asker.is_member or not is_copies):
+        return
+    if not asker.authorization:
+        raise _unauthorized(code, "reading needs an account here: sign the request", asker, env)
+    if is_copies:
+        raise Refusal(403, "copies are taken from members of the group alone: push by xfer")
+    raise Refusal(403, f"the account {rights.login} may not read here")
+
+
+def _unauthorized(code: str, reason: str, asker: Asker, env: Env) -> Refusal:
+    challenge = f"{SCHEME} project={code}"
+    if asker.is_secure:
+        challenge += f', Basic realm="{code}"'
+    # By the date a client whose clock is wrong measures by how much.
+    return Refusal(401, reason, www_authenticate=challenge, date=replying.date(env))
