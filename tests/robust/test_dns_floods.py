@@ -179,6 +179,7 @@ def test_ten_thousand_connections_that_only_begin(repository: Path) -> None:
         assert rss(server.process.pid) - before < GROWTH
 
 
+@pytest.mark.alone
 def test_a_flood_with_forged_sources(repository: Path) -> None:
     Path(f"{repository}.toml").write_text("[dns.rate]\nenabled = true\nexempt = []\n")
     chance = random.Random(1)
@@ -202,8 +203,6 @@ def test_a_flood_with_forged_sources(repository: Path) -> None:
                 except BlockingIOError:
                     continue
         assert dig(server.dns, "www.example.com", "A", "+short", "+tries=5") == "192.0.2.80\n"
-        # The first second may have twice the rate; where the flood is held up, what was owed is paid meanwhile.
-        assert came <= 200 * (SECONDS + 1)
-        assert came < sent / 2
+        assert came <= 2 * 200  # the first second may have twice the rate
         assert sent > 200 * 5
         assert rss(server.process.pid) - before < GROWTH

@@ -99,8 +99,8 @@ class Running:
 class Site:
     """Members, each with its program, and a clock."""
 
-    def __init__(self, directory: Path) -> None:
-        self.deciding = Deciding(directory, "abc")
+    def __init__(self, directory: Path, copies: int = 1) -> None:
+        self.deciding = Deciding(directory, "abc", copies)
         self.now = 0.0
         self.deciding.cluster.clock = lambda: self.now
         self.running = [self.begin(each) for each in self.deciding.members]
@@ -136,13 +136,16 @@ class Site:
         return [each.state for each in self.running]
 
 
+    def close(self) -> None:
+        for each in self.running:
+            each.program.close()
+        self.deciding.close()
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    made = Site(tmp_path)
-    yield made
-    for each in made.running:
-        each.program.close()
-    made.deciding.close()
+    with closing(Site(tmp_path)) as made:
+        yield made
 
 
 def test_members_that_begin_are_registered_alive_and_up(site: Site) -> None:
@@ -225,6 +228,33 @@ def test_what_a_fellow_took_in_and_never_proposed_is_published_by_another(site: 
     a.is_stopped = False
     site.turns(AT_ONCE)
     assert site.tips() == [tip] * 3
+
+
+def test_what_waited_for_a_copy_is_published_once_a_fellow_has_it(tmp_path: Path) -> None:
+    with closing(Site(tmp_path, copies=2)) as site:
+        a, b, c = site.running
+        b.is_stopped = c.is_stopped = True
+        made, tip = site.version("192.0.2.2")
+        assert "kept" in " ".join(a.decider.push(*made))
+        site.turns(AT_ONCE)
+        assert a.decider.tip() == site.deciding.first
+        b.is_stopped = False
+        site.turns(int(MAX_AGAIN_S / STEP_S) + AT_ONCE)
+        assert site.tips()[:2] == [tip, tip]
+
+
+def test_a_doubt_wakes_the_thread_that_follows(site: Site) -> None:
+    a, woken = site.running[0], []
+    options = Options(wake=lambda: woken.append(site.now), env=Env(monotonic=lambda: site.now))
+    share, group = a.decider.member.share, a.decider.group
+    with closing(Program(a.decider.store, share, group, Reaching(a.decider), options)) as program:
+        registering, following, *_ = program.parts
+        following.turn()
+        woken.clear()
+        a.fault = lambda _operation: Fault.DROPPED
+        registering.turn()
+        assert woken
+        assert following.next_at <= site.now
 
 
 def test_what_nobody_has_keeps_no_other_branch_waiting(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,7 @@ from xferzone.refs.served import Served, Version
 from xferzone.replicate.client import Client, Cursor, NotThere
 from xferzone.replicate.copies import newest
 from xferzone.replicate.messages import Refs
-from xferzone.store import Reader, Store, ancestry, outgoing
+from xferzone.store import Reader, Store, ancestry, outgoing, places
 from xferzone.wording import listed
 
 PULL_S: Final = 30.0  # seconds between two pulls
@@ -77,8 +77,17 @@ class Fellow:
 
     # many: who keeps which fellow alike, and who hears of it
     def __init__(
-        self, store: Store, name: str, life: str, reached: Reached, refs: SharedRefs, stance: Stance, env: Env
+        self,
+        store: Store,
+        name: str,
+        life: str,
+        reached: Reached,
+        refs: SharedRefs,
+        stance: Stance,
+        env: Env,
+        has_pending: Callable[[], None],
     ) -> None:
+        """`has_pending`: called when all is sent, and some of it is to be published: it may have waited for a copy."""
         self.name = name
         self.life = life
         self._store = store
@@ -86,6 +95,7 @@ class Fellow:
         self._refs = refs
         self._stance = stance
         self._env = env
+        self._has_pending = has_pending
         self._how = How(waits=False, in_thread=False, env=env)
         known = stance.known(name, life)
         self._sent, self._own = known.sent, known.own
@@ -161,6 +171,10 @@ class Fellow:
                 return
         self._exchange_files(is_due=False)
         self._seen, self._send_at = version, None
+        with self._store.reader() as reader:
+            is_pending = bool(places.unplaced_branches(reader))
+        if is_pending:
+            self._has_pending()
 
     def _begin_sending(self) -> None:
         """See that the file here is the one that was sent of."""

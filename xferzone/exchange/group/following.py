@@ -3,7 +3,8 @@
 news            refs of branches whose keys have moved go where these stand; what lacks is fetched first
 left            is tried again when what it lacked has come, and after pauses that grow; a key that a ref does not lead
                 to is read again, and if it is so the member is on hold: the keys were set back, or the branch clobbered
-every PENDING_S, and when the keys answer again    what is pending is looked at, whoever took it in
+every PENDING_S, when the keys answer again, and    what is pending is looked at, whoever took it in
+when a fellow has got all that is here
 """
 
 import logging
@@ -76,6 +77,7 @@ class Following:
         self._heard = heard
         self._stands = stands
         self._heal_at = 0.0
+        self._wake = wake
         self._listening = Listening(group.refs, env, wake)
         self._moved: dict[BranchName, Tip] = {}  # where keys stand that have just moved
         self._left: dict[BranchName, Tip] = {}  # where keys stand, and refs could not go
@@ -83,7 +85,6 @@ class Following:
         self._set_back: set[BranchName] = set()  # of these, those whose key does not lead from the ref
         self._given_up: set[BranchName] = set()  # the same, those that the group has clobbered
         self._told: set[str] = set()
-        self._has_thread = wake is not None
         self._is_well = True  # nothing has failed in this turn
         self._retry_at = self._pending_at = 0.0
         self._again_s = AGAIN_S
@@ -115,7 +116,7 @@ class Following:
             self._try(self._heal)
         if self._is_well:
             self._stance.remark(self.name, "")
-        self.next_at = self._next_at(now) if self._has_thread else 0.0
+        self.next_at = self._next_at(now) if self._wake is not None else 0.0
 
     def _come(self) -> dict[BranchName, Tip]:
         """What is left and has come since it was tried: a fellow has sent it that could not be asked."""
@@ -137,7 +138,18 @@ class Following:
 
     def doubt(self) -> None:
         """List the keys soon: somebody has not had an answer. Another thread may call this."""
-        self._listening.next_list = self.next_at = 0.0
+        self._listening.next_list = 0.0
+        self._begin_turn()
+
+    def look_soon(self) -> None:
+        """Look at what is pending: a fellow has got what it waited for, maybe. Another thread may call this."""
+        self._pending_at = 0.0
+        self._begin_turn()
+
+    def _begin_turn(self) -> None:
+        self.next_at = 0.0
+        if self._wake is not None:
+            self._wake()
 
     def _try(self, act: Callable[[], None]) -> None:
         try:

@@ -172,9 +172,13 @@ class Program:
         self._fellows = {
             name: known
             if (known := self._fellows.get(name)) is not None and known.life == one.life
-            else Fellow(self._store, name, one.life, self._reached, self._group.refs, self.stance, self._env)
+            else self._fellow(name, one.life)
             for name, one in fellows.items()
         }
+
+    def _fellow(self, name: str, life: str) -> Fellow:
+        refs, look_soon = self._group.refs, self._following.look_soon
+        return Fellow(self._store, name, life, self._reached, refs, self.stance, self._env, look_soon)
 
     def _stands(self) -> Theirs | None:
         """Where the refs of all fellows stood since they were to be asked anew. None: not all have answered.
