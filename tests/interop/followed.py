@@ -96,6 +96,11 @@ class World:
                 rows.append(f'{name} 600 MX 10 {name}\n{name} 900 TXT "number {number}"\n')
         self.ops.xferzone("-R", self.repository, "zone", "add", zone, "--from", "-", stdin="".join(rows))
 
+    def named_rests(self, zone: str) -> bool:
+        """Whether named has given up asking for a zone that is not served; a NOTIFY before that is lost on it."""
+        log = self.directory / "scratch" / "named" / "log"
+        return within(self.patience_s, lambda: f"cancel_refresh: zone {zone}/IN: " in log.read_text())
+
     def remove(self, zone: str) -> None:
         self.ops.xferzone("-R", self.repository, "zone", "remove", zone)
 

@@ -93,10 +93,10 @@ def _named(scratch: Path, port: int, primary: int, zones: Sequence[str], signed:
     config.write_text(
         f'options {{ directory "{scratch}"; listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};\n'
         f'recursion no; notify no; pid-file none; session-keyfile "{scratch}/key"; dnssec-validation no;\n'
-        "allow-transfer { any; }; min-retry-time 1; max-retry-time 2; };\n"
+        "allow-transfer { any; }; min-retry-time 1; max-retry-time 2; serial-query-rate 1000; };\n"
         f"controls {{}};\n{key if signed else ''}{tables}"
     )
-    return ["/usr/sbin/named", "-g", "-n", "1", "-c", str(config)]
+    return ["/usr/sbin/named", "-g", "-d", "1", "-n", "1", "-c", str(config)]
 
 
 def _knotd(scratch: Path, port: int, primary: int, zones: Sequence[str], signed: bool) -> list[str]:

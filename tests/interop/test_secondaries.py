@@ -40,6 +40,7 @@ def test_a_zone_added_at_run_time_is_served_told_and_transferred_at_once(tmp_pat
     with world.running() as server:
         world.in_step(server, "the first zone")
         processes = server.children()
+        assert world.named_rests(OTHER)
         world.add(OTHER, 20)
         assert within(SOON_S, lambda: server.dig(f"host7.{OTHER}") == ["10.0.0.7"])
         world.in_step(server, "the second zone", OTHER)
