@@ -135,7 +135,6 @@ class Site:
     def states(self) -> list[State]:
         return [each.state for each in self.running]
 
-
     def close(self) -> None:
         for each in self.running:
             each.program.close()
