@@ -70,7 +70,7 @@ GROUP_MUTANTS: Final = (
     ),
     Mutant(
         "settle-aside",
-        5,
+        3,
         "xferzone/replicate/copies.py",
         '                writer.fault("copies.stored", 0.1)\n',
         '                writer.db.execute("UPDATE checkin SET place = 3 WHERE place = 0")\n',
