@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,6 +37,11 @@ if _has_room():
 
 for _name in [name for name in os.environ if name.startswith(("XFERZONE_", "FOSSIL_"))]:
     del os.environ[_name]
+
+# Tests start some thousand programs. Without bytecode on disk each compiles every module of ours again, and each worker
+# rewrites the assertions of every test.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
