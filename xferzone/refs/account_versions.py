@@ -8,18 +8,13 @@ bring back what was removed nor undo what was changed: who knows of a later chan
 
 import msgspec
 
-from xferzone.errors import XferzoneError
-from xferzone.refs.membership import ACCOUNTS
+from xferzone.refs.membership import ACCOUNTS, noted
 from xferzone.store import Reader, Writer
 
 
 def versions(reader: Reader) -> dict[str, int]:
     """By login, those that were removed among them. Raises XferzoneError: the setting is damaged."""
-    text = reader.setting(ACCOUNTS)
-    try:
-        return msgspec.json.decode(text, type=dict[str, int]) if text else {}
-    except msgspec.MsgspecError as exc:
-        raise XferzoneError(f"the setting {ACCOUNTS} is damaged: {exc}: join again") from exc
+    return noted(reader, ACCOUNTS, dict[str, int]) or {}
 
 
 def note(writer: Writer, counts: dict[str, int]) -> None:

@@ -11,7 +11,7 @@
 A member is known by its name and its life: a copy of its file under another URL is the same member.
 """
 
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -27,6 +27,8 @@ _SETTING: Final = "group"  # also of a repository that is about to join, whateve
 _SEEN: Final = "group-seen"
 FELLOWS: Final = "group-fellows"  # roster.py keeps them
 ACCOUNTS: Final = "group-accounts"  # account_versions.py keeps them
+
+_Kind = TypeVar("_Kind")
 
 
 class Membership(Struct, frozen=True):
@@ -83,11 +85,16 @@ def wished(reader: Reader) -> Membership | None:
     Raises:
         XferzoneError: the setting is damaged.
     """
-    text = reader.setting(_SETTING)
+    return noted(reader, _SETTING, Membership)
+
+
+def noted(reader: Reader, name: str, kind: type[_Kind]) -> _Kind | None:
+    """What a member has noted in a setting, as JSON; None: nothing. Raises XferzoneError: the setting is damaged."""
+    text = reader.setting(name)
     try:
-        return msgspec.json.decode(text, type=Membership) if text else None
+        return msgspec.json.decode(text, type=kind) if text else None
     except msgspec.MsgspecError as exc:
-        raise XferzoneError(f"the setting {_SETTING} is damaged: {exc}: join again") from exc
+        raise XferzoneError(f"the setting {name} is damaged: {exc}: join again") from exc
 
 
 def wish(writer: Writer, share: Membership) -> None:

@@ -24,12 +24,12 @@ from typing import Annotated, Final, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from xferzone.errors import OnHold, UsageError, XferzoneError
+from xferzone.errors import OnHold, UsageError
 from xferzone.refs import serving
 from xferzone.refs.branch import BranchName
 from xferzone.refs.consensus import LOOK, Rules, Tip
 from xferzone.refs.keys import Keys, Listed, Stand
-from xferzone.refs.membership import FELLOWS
+from xferzone.refs.membership import FELLOWS, noted
 from xferzone.store import Reader, Writer
 from xferzone.transport.url import is_same_place
 
@@ -307,11 +307,7 @@ def parse_prefix(text: str) -> str:
 
 def known_fellows(reader: Reader) -> dict[str, Member]:
     """The members that this repository has heard of last, itself perhaps among them, by name."""
-    text = reader.setting(FELLOWS)
-    try:
-        return msgspec.json.decode(text, type=dict[str, Member]) if text else {}
-    except msgspec.MsgspecError as exc:
-        raise XferzoneError(f"the setting {FELLOWS} is damaged: {exc}: join again") from exc
+    return noted(reader, FELLOWS, dict[str, Member]) or {}
 
 
 def note_fellows(writer: Writer, members: Mapping[str, Member]) -> None:
