@@ -15,13 +15,27 @@ from xferzone.publish.deferred import compiled
 from xferzone.refs import BranchName, Door, LocalRefs, Occasion, State
 from xferzone.repository import check as published
 from xferzone.repository.rebuild import rebuild
-from xferzone.store import Store, accounts, schema
+from xferzone.repository.tables import put
+from xferzone.store import Store, accounts, configuration, schema, shunned, tables
 from xferzone.store.check import faults
 from xferzone.store.remotes import Remote, remotes
+from xferzone.sync.client.registry import PEERS
+from xferzone.tables.definition import Rule
 from xferzone.zone.changes import parse_change
 from xferzone.zone.difference import Difference
 
 GOLDEN = Path(__file__).parents[1] / "golden"
+#: Those that hold rows of synced tables and of the project's configuration.
+WITH_ROWS = [path for path in sorted(GOLDEN.glob("*.xferzone")) if path.stem >= "schema-0020"]
+#: Table, key and time of the rows of configuration in them.
+KEPT = [
+    ("config", "project-name", 8),
+    ("config", "logo-image", 8),
+    ("config", "timeline-utc", 8),
+    ("user", "carl", 4_000_000_000),
+    ("reportfmt", "Late", 8),
+    ("concealed", "0" * 40, 8),
+]
 NOW = 1_800_000_000_000  # milliseconds since 1970, later than any of them
 
 
@@ -58,6 +72,45 @@ def test_what_is_known_of_a_remote_and_the_moves_survive(tmp_path: Path) -> None
         moves = list(LocalRefs(reader).publications(BranchName("example.com", "main")))
         assert [(move.number, move.serial) for move in moves] == [(2, 8), (1, 7)]
         assert moves[0].occasion == Occasion(1_795_237_718_579, "", Door.UNKNOWN)
+
+
+@pytest.mark.parametrize("golden", WITH_ROWS, ids=lambda path: str(path.stem))
+def test_rows_of_synced_tables_and_of_configuration_survive(golden: Path, tmp_path: Path) -> None:
+    path = tmp_path / "zones.xferzone"
+    shutil.copy(golden, path)
+    with Store.open(path) as store:
+        with store.reader() as reader:
+            found = {table.name: table for table in tables.tables(reader)}
+            assert found.pop(tables.REGISTRY).definition == PEERS
+            assert [(each.definition.rule, each.rows) for each in found.values()] == [
+                (Rule.MTIME, 2),
+                (Rule.OWNER, 1),
+                (Rule.SELF, 1),
+            ]
+            assert [
+                (row.owner, values)
+                for each in found.values()
+                for row, values in tables.rows(reader, each.definition)
+            ] == [
+                ("ops", {"login": "a", "more": [2**70, 0.5, None]}),
+                ("ops", {"login": "b", "more": True}),
+                ("ops", {"login": "ops", "more": {"it": "stays"}}),
+            ]
+            heads = list(tables.heads(reader, "of-mtime-wins"))
+            assert sorted(head.hash is None for head in heads) == [False, True]
+            assert [(row.table, row.key, row.mtime) for row in configuration.everything(reader)] == KEPT
+            (image,) = (row for row in configuration.rows(reader, "config") if row.key == "logo-image")
+            assert image.fields == {"value": b"X'89504E470AFF'"}
+            assert list(configuration.damaged(reader)) == []
+            assert [(each.id, each.comment) for each in shunned.listed(reader)] == [("7" * 64, "a leak")]
+            carl = accounts.user(reader, "carl")
+            assert carl is not None
+            assert (carl.caps, accounts.changed_at(reader, "carl")) == ("goi", 4_000_000_000)
+        with store.writer() as writer:
+            before = tables.catalogue_hash(tables.tables(writer))
+            assert put(writer, "of-owner-write", {"login": "b", "more": None}, "ops", NOW)
+            assert tables.catalogue_hash(tables.tables(writer)) != before
+            assert list(faults.faults(writer)) == []
 
 
 def test_there_is_one_for_every_schema() -> None:
