@@ -49,6 +49,12 @@ def project_code() -> str:
     return next(card.project_code for card in parse_cards(reply) if isinstance(card, Push))
 
 
+def project_of(name: str) -> str:
+    """The project of a scenario that says which it is of."""
+    code: str = json.loads((VECTORS / f"{name}.json").read_bytes())["project_code"]
+    return code
+
+
 def carried(body: bytes) -> list[tuple[File | CFile, bool]]:
     """The artifacts in a body, each with whether it came as private."""
     found, private = [], False
@@ -90,7 +96,14 @@ def said(body: bytes, known: dict[ArtifactId, bytes]) -> Counter[tuple[object, .
     """
     cards = list(parse_cards(body))
     arrived = contents([card for card in cards if isinstance(card, File | CFile)], known)
-    return Counter(word for card in cards if (word := _word(card, arrived)) is not None)
+    return words(cards, arrived)
+
+
+def words(
+    cards: Iterable[Card], arrived: dict[ArtifactId, bytes] | None = None
+) -> Counter[tuple[object, ...]]:
+    """What cards say, as `said` counts it; `arrived`: contents of the artifacts in them."""
+    return Counter(word for card in cards if (word := _word(card, arrived or {})) is not None)
 
 
 def _word(card: Card, arrived: dict[ArtifactId, bytes]) -> tuple[object, ...] | None:

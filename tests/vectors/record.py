@@ -8,17 +8,16 @@ depend on them differ from run to run; the artifacts' verdicts, deltas and frami
 import argparse
 import hashlib
 import json
-import sqlite3
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from pathlib import Path
 
-from tests.vectors.wire import PASSWORDS, Bench, Json, Wire, b64, body_text, framed, raw, unframed
+from tests.vectors.configured import record_configuration
+from tests.vectors.scene import Scene
+from tests.vectors.wire import PASSWORDS, Bench, Json, b64, body_text, framed, raw, unframed
 
 HERE = Path(__file__).parent
-CAPABILITIES = {"dev": "vuxy", "odd user": "gio", "ro": "go"}
 
 
 def record(out: Path) -> None:
@@ -37,6 +36,7 @@ def record(out: Path) -> None:
         record_locks(scene)
         record_clusters(scene)
         record_other_clones(scene)
+        record_configuration(scene)
         record_contents(scene)
         scene.wire.shutdown()
         scene.wire.server_close()
@@ -110,55 +110,6 @@ def record_verdicts(bench: Bench, repository: Path) -> None:
 
 
 # -- what two repositories say to each other
-
-
-class Scene:
-    """A server, its check-out, a client that clones it and pushes to it, in the order of the methods below."""
-
-    def __init__(self, bench: Bench) -> None:
-        self.bench = bench
-        self.server = bench.work / "server.fossil"
-        self.client = bench.work / "client.fossil"
-        bench.fossil("new", "-A", "admin", "--project-name", "vector project", self.server)
-        for login, password in PASSWORDS.items():
-            bench.fossil("user", "new", login, "", password, "-R", self.server)
-            bench.fossil("user", "capabilities", login, CAPABILITIES[login], "-R", self.server)
-        with closing(sqlite3.connect(self.server)) as database, database:
-            database.execute("DELETE FROM reportfmt")  # stock's own texts stay out of the vectors
-        self.project_code = str(self.rows("SELECT value FROM config WHERE name = 'project-code'")[0][0])
-        self.wire = Wire(bench, self.server)
-        self.tree = self.check_out("tree", self.server)
-
-    def check_out(self, name: str, repository: Path, *words: str) -> Path:
-        tree = self.bench.work / name
-        tree.mkdir()
-        self.bench.fossil("open", repository, *words, cwd=tree)
-        self.bench.fossil("settings", "mtime-changes", "off", cwd=tree)
-        return tree
-
-    def rows(self, query: str, repository: Path | None = None) -> list[tuple[object, ...]]:
-        with closing(sqlite3.connect(repository or self.server)) as database:
-            return database.execute(query).fetchall()
-
-    def commit(self, tree: Path, files: Mapping[str, bytes], comment: str, *words: str) -> None:
-        for name, content in files.items():
-            self.bench.file(str(tree / name), content)
-        self.bench.fossil("addremove", cwd=tree)
-        self.bench.fossil("commit", "-m", comment, "--no-warnings", *words, cwd=tree)
-
-    def artifact(self, name: str, tree: Path | None = None) -> bytes:
-        where = [] if tree else ["-R", str(self.server)]
-        return self.bench.fossil("artifact", name, *where, cwd=tree).stdout
-
-    def note(self, name: str, description: str, more: Mapping[str, object] | None = None) -> None:
-        self.bench.save_round(self.wire, name, description, more)
-
-    def run(self, *words: str | Path, cwd: Path | None = None, editor: str = "") -> Json:
-        """What a client says that may well fail."""
-        done = self.bench.fossil(*words, cwd=cwd, check=False, editor=editor)
-        stdout = done.stdout.decode("utf-8", "replace").replace("\r", "\n")
-        stderr = done.stderr.decode("utf-8", "replace")
-        return {"client_stdout": stdout, "client_stderr": stderr, "client_exit": done.returncode}
 
 
 def record_clone(scene: Scene) -> bytes:
@@ -318,18 +269,22 @@ def record_clusters(scene: Scene) -> None:
 
 def record_other_clones(scene: Scene) -> None:
     fossil, url = scene.bench.fossil, scene.wire.url("dev")
-    with closing(sqlite3.connect(scene.server)) as database, database:
-        database.execute("UPDATE user SET cap = '' WHERE login IN ('nobody', 'anonymous')")
-        database.execute("UPDATE user SET cap = 'vuxyg' WHERE login = 'dev'")
+    scene.change(
+        scene.server,
+        "UPDATE user SET cap = '' WHERE login IN ('nobody', 'anonymous');"
+        "UPDATE user SET cap = 'vuxyg' WHERE login = 'dev'",
+    )
     fossil("clone", "--once", "--private", url, "login.fossil")
     scene.note(
         "clone-login-required",
         "nobody lacks the clone capability: push+error first, then login; "
         "--private honoured because the artifacts travel in the logged-in round",
     )
-    with closing(sqlite3.connect(scene.server)) as database, database:
-        database.execute("UPDATE user SET cap = 'gjorz' WHERE login = 'nobody'")
-        database.execute("REPLACE INTO config (name, value, mtime) VALUES ('max-download', '4000', 0)")
+    scene.change(
+        scene.server,
+        "UPDATE user SET cap = 'gjorz' WHERE login = 'nobody';"
+        "REPLACE INTO config (name, value, mtime) VALUES ('max-download', '4000', 0)",
+    )
     fossil("clone", "--once", url, "small.fossil")
     scene.note(
         "clone-multi-round",
