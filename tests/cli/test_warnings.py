@@ -154,9 +154,27 @@ def test_what_was_mistyped_is_told_at_once(zone: Run) -> None:
     assert "write xn--bcher-kva.example.com" in zone("set", "b\u00fccher.example.com", "A", "192.0.2.1").err
 
 
-@pytest.mark.parametrize("verb", [("apply",), ("zone", "check"), ("zone", "import", "example.com")])
-def test_a_file_in_utf_16_is_named_by_every_verb(zone: Run, tmp_path: Path, verb: tuple[str, ...]) -> None:
-    (tmp_path / "saved.txt").write_bytes("set www.example.com A 192.0.2.7\r\n".encode("utf-16"))
+READING = [
+    ("apply",),
+    ("zone", "check"),
+    ("zone", "import", "example.com"),
+    ("zone", "add", "--from-named-conf"),
+]
+
+
+@pytest.mark.parametrize("verb", READING)
+@pytest.mark.parametrize(
+    ("encoding", "name"),
+    [
+        ("utf-16", "it is UTF-16, as Notepad and PowerShell save it"),
+        ("utf-32", "it is UTF-32: save it as UTF-8"),
+        ("utf-8-sig", "it begins with a byte order mark"),
+    ],
+)
+def test_a_file_in_another_encoding_is_named_by_every_verb(
+    zone: Run, tmp_path: Path, verb: tuple[str, ...], encoding: str, name: str
+) -> None:
+    (tmp_path / "saved.txt").write_bytes("set www.example.com A 192.0.2.7\r\n".encode(encoding))
     failed = zone(*verb, "saved.txt")
     assert failed.code == 6
-    assert "saved.txt line 1: it is UTF-16, as Notepad and PowerShell save it" in failed.err
+    assert f"saved.txt line 1: {name}" in failed.err

@@ -45,6 +45,12 @@ WARNED = [
     ("a MX 5 smtp://mail.example.net:25.", "write mail.example.net."),
     ("a SRV 1 1 1 192.0.2.1.", "leads to the address 192.0.2.1"),
     ("a HTTPS 1 2001:db8::1.", "leads to the address 2001:db8::1"),
+    ("a DNAME 192.0.2.1.", "DNAME leads to the address 192.0.2.1"),
+    ("a AFSDB 1 192.0.2.1.", "AFSDB leads to the address 192.0.2.1"),
+    ("a KX 1 2001:db8::1.", "KX leads to the address 2001:db8::1"),
+    ('a NAPTR 1 1 "" "" "" 192.0.2.1.', "NAPTR leads to the address 192.0.2.1"),
+    ("a CNAME http://x.example.net", "and only a host can be named here: write x.example.net."),
+    ("a CNAME app.example.net:25", "and only a host can be named here: write app.example.net."),
     ("my_host A 192.0.2.1", "A has a host name with an underscore, which some programs refuse: write my-host"),
     ("my_host AAAA ::1\nmy_host AAAA ::2", "AAAA has a host name with an underscore"),
     ("#www A 192.0.2.1", "a name that begins with #: comments begin with ;"),
@@ -55,6 +61,11 @@ WARNED = [
         'TXT is not read as SPF: its strings are joined without blanks: write it in quotes, "v=spf1 mx -all"',
     ),
     ('s TXT "v=spf1" "mx -all"', 'write it in quotes, "v=spf1 mx -all"'),
+    (
+        "@ CAA 0 issue ca.example; validationmethods=dns-01",
+        'CAA ends at ";", which begins a comment: write it in quotes, "ca.example; validationmethods=dns-01"',
+    ),
+    ("u URI 1 1 http://x.example/a;b=c", 'URI ends at ";", which begins a comment: write it in quotes, "http'),
     ("k._domainkey TXT v=DKIM1;k=rsa; p=abc", 'write it in quotes, "v=DKIM1;k=rsa; p=abc"'),
     ('a TXT "\u201chello\u201d"', 'holds a curly quote (U+201C): write ", if that was meant'),
     ('a TXT "a\u00a0b"', "holds a no-break blank (U+00A0): write a blank"),
@@ -77,6 +88,7 @@ NOTHING = [
     "gc._msdcs A 192.0.2.1\n*._x A 192.0.2.1\n",
     "1 CNAME 1.0/25\n1.0/25 PTR a.example.net.\n",
     'a TXT "caf\u00e9"\n',
+    '@ CAA 0 issue "ca.example; validationmethods=dns-01" ; as agreed\nn NAPTR 1 1 "u" "sip" "!^.*$!sip:a@b.net!" .\n',
     'a TXT "v=spf1 mx" " -all"\nb TXT v=spf1 " mx -all"\nc TXT v=spf1\nd TXT words of a text\n',
     "a CNAME 4.3.2.1.in-addr.arpa.\n",
 ]  # fmt: skip
@@ -159,9 +171,19 @@ def test_windows_letters_are_named_too() -> None:
         text.read(SOUND.encode() + b"a TXT \x93hello\x94\n", ORIGIN)
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
-def test_utf_16_is_named(encoding: str) -> None:
-    with pytest.raises(ZoneInvalid, match="it is UTF-16, as Notepad and PowerShell save it"):
+@pytest.mark.parametrize(
+    ("encoding", "name"),
+    [
+        ("utf-16", "it is UTF-16, as Notepad and PowerShell save it"),
+        ("utf-16-le", "it is UTF-16, as Notepad and PowerShell save it"),
+        ("utf-16-be", "it is UTF-16, as Notepad and PowerShell save it"),
+        ("utf-32", "it is UTF-32: save it as UTF-8"),
+        ("utf-32-le", "it is UTF-32: save it as UTF-8"),
+        ("utf-32-be", "it is UTF-32: save it as UTF-8"),
+    ],
+)
+def test_utf_16_and_utf_32_are_named(encoding: str, name: str) -> None:
+    with pytest.raises(ZoneInvalid, match=name):
         text.read(SOUND.encode(encoding), ORIGIN)
 
 

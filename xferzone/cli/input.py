@@ -63,7 +63,7 @@ def read_input(file: str, hint: str = "") -> bytes:
 
     Raises:
         XferzoneError: it cannot be read, or is larger than MAX_INPUT.
-        ZoneInvalid: it is UTF-16.
+        ZoneInvalid: it is UTF-16 or UTF-32, or begins with a byte order mark.
     """
     try:
         if file == "-":
@@ -76,8 +76,8 @@ def read_input(file: str, hint: str = "") -> bytes:
         raise XferzoneError(f"{source(file)} cannot be read: {exc.strerror}{meant}") from exc
     if len(content) > MAX_INPUT:
         raise XferzoneError(f"{source(file)} is over {MAX_INPUT} bytes: split the zone")
-    if foreign.is_utf_16(content):
-        raise ZoneInvalid([Fault(source(file), 1, foreign.UTF_16)])
+    if reason := foreign.encoding(content):
+        raise ZoneInvalid([Fault(source(file), 1, reason)])
     return content
 
 

@@ -5,7 +5,7 @@ r"""What people mistype in zones that can be served all the same, each with what
     CNAME https://example.net/.    a URL where a host's name belongs                 the host
     my_host A ...                  "_" in a host's name                              "-"
     #www A ...                     a comment of another language                     ";"
-    TXT v=DMARC1; p=none           ";" begins a comment                              quotes
+    TXT v=DMARC1; p=none           ";" begins a comment, in CAA and URI, too         quotes
     TXT v=spf1 mx -all             three strings, joined without blanks: no SPF      quotes
     TXT "“hello”"                  curly quotes, no-break blanks                     plain ones
     SOA ns1 host\@example.net.     "@" in a mailbox                                  a dot
@@ -28,11 +28,15 @@ from xferzone.zonefile.rdata import fields, layouts
 from xferzone.zonefile.rdata.names import lowered_labels, wire_labels, wire_name
 from xferzone.zonefile.rdtypes import (
     AAAA,
+    AFSDB,
     CAA,
     CNAME,
+    DNAME,
     HINFO,
     HTTPS,
+    KX,
     MX,
+    NAPTR,
     NS,
     NSEC,
     NXT,
@@ -57,7 +61,9 @@ MAX_OF_A_KIND = 20  # warnings of one kind that are told one by one
 _LAST: Final = (b"com", b"net", b"org", b"info", b"arpa")
 _TEXTS: Final = frozenset((TXT, SPF, HINFO, CAA, URI))
 _HOSTS: Final = frozenset((A, AAAA))
-_LEADING: Final = frozenset((NS, CNAME, MX, SRV, PTR, SVCB, HTTPS, SOA))  # to a host
+_LEADING: Final = frozenset(
+    (NS, CNAME, DNAME, MX, SRV, PTR, SVCB, HTTPS, SOA, AFSDB, KX, NAPTR)
+)  # to a host, and to nothing else
 _TARGETS: Final = frozenset(
     rdtype
     for rdtype, layout in layouts.LAYOUTS.items()
@@ -132,6 +138,8 @@ def _dotless_targets(zone: _Zone) -> Iterator[Fault]:
             continue
         for labels in _names(record.rdtype, rdata):
             own = zone.own(labels)
+            if record.rdtype in _LEADING and b":" in b"".join(own):
+                continue  # a URL, which has its own warning: with a final dot it would be none the better
             if own and ends_whole(own, zone.labels) and names.owner_text(own) not in zone.owners:
                 reason = f"names {_shown(labels)}.: is a final dot missing? write {_shown(own)}."
                 yield zone.said(record, reason)
@@ -195,11 +203,12 @@ def _comments(zone: _Zone) -> Iterator[Fault]:
 
 
 def _cut_texts(zone: _Zone) -> Iterator[Fault]:
-    for record in zone.targets((TXT, SPF)):
+    for record in zone.targets((TXT, SPF, CAA, URI)):
         if not record.behind or not _MORE_TAGS.match(record.behind):
             continue
-        last = _strings(record.rdata)[-1]
-        if _TAG.fullmatch(last):
+        last = _last_text(record)
+        # Parameters follow a CA's name (RFC 8659 4.2) and a URI's path, which are not tag=value themselves.
+        if record.rdtype in (CAA, URI) or _TAG.fullmatch(last):
             whole = (last + record.behind).decode("utf-8", "replace")
             shown = whole if len(whole) < 80 else f"{whole[:80]}..."
             yield zone.said(record, f'ends at ";", which begins a comment: write it in quotes, "{shown}"')
@@ -285,6 +294,13 @@ def _names(rdtype: int, rdata: bytes) -> list[list[bytes]]:
             found.append(wire_labels(rdata[at:end]))
         at = end
     return found
+
+
+def _last_text(record: Record) -> bytes:
+    """The text that ends a TXT, SPF, CAA or URI."""
+    if record.rdtype == CAA:
+        return record.rdata[2 + record.rdata[1] :]
+    return record.rdata[4:] if record.rdtype == URI else _strings(record.rdata)[-1]
 
 
 def _strings(rdata: bytes) -> list[bytes]:

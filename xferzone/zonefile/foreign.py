@@ -6,17 +6,21 @@ r"""What is not zone text in zone text, by its name: letters, other systems' rec
     LUA ALIAS WINS AWS      records of PowerDNS, of several providers, of Windows DNS, of Route 53 tools
     # ...    // ...         comments elsewhere; here they begin with ";"
     \052.example.com.       "*" of Route 53, in octal
-    ff fe 00 ...            UTF-16, as Notepad and PowerShell save it
+    ff fe 00 ...            UTF-16, as Notepad and PowerShell save it; UTF-32
+    ef bb bf ...            a byte order mark
 
 Source: RFC 3492 and RFC 5891 5 (xn--); the manuals of those systems.
 """
 
+import codecs
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-UTF_16: Final = "it is UTF-16, as Notepad and PowerShell save it: save it as UTF-8 without a byte order mark"
+_UTF_16: Final = "it is UTF-16, as Notepad and PowerShell save it: save it as UTF-8 without a byte order mark"
+_UTF_32: Final = "it is UTF-32: save it as UTF-8 without a byte order mark"
+_MARKED: Final = "it begins with a byte order mark: save it as plain ASCII or UTF-8"
 
 #: Letters that nobody means to write -> what they are, and what to write.
 _LETTERS: Final[Mapping[str, tuple[str, str]]] = {
@@ -78,11 +82,20 @@ def comment(words: Sequence[bytes]) -> str:
     return f"a comment begins with ; and not with {sign.decode('ascii')}" if sign else ""
 
 
-def is_utf_16(content: bytes) -> bool:
-    """Whether content is UTF-16, with or without a byte order mark."""
+def encoding(content: bytes) -> str:
+    """What to say of content in UTF-16 or UTF-32, or behind a byte order mark; empty: it is none of these.
+
+    The first two are known without a mark, too, by the zeros of their first letters.
+    """
     head = content[:200]
+    if len(head) > 3 and head.count(0) > len(head) * 2 // 3:
+        return _UTF_32
     zeros = max(head[0::2].count(0), head[1::2].count(0))
-    return content.startswith((b"\xff\xfe", b"\xfe\xff")) or (len(head) > 3 and zeros > len(head) // 3)
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or (
+        len(head) > 3 and zeros > len(head) // 3
+    ):
+        return _UTF_16
+    return _MARKED if content.startswith(codecs.BOM_UTF8) else ""
 
 
 def octal_owners(content: bytes) -> Iterator[tuple[int, str]]:

@@ -31,7 +31,6 @@ MAX_TEXT = 64 * 1024 * 1024  # bytes of one zone file; as much as an artifact ma
 
 _HEAD = 4096  # bytes of a file in which most have $TTL and SOA
 _SHOWN = 100  # letters of rdata that a message repeats
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _JOINED_TYPES = (rdtypes.TXT, rdtypes.SPF)
 _NEEDS_QUOTES = frozenset(b" \t;()")
 
@@ -205,10 +204,8 @@ def begins_with_number(kind: str) -> bool:
 def _not_text(content: bytes) -> Fault | None:
     if len(content) > MAX_TEXT:
         return Fault("", 0, f"{len(content)} bytes; a zone file may have {MAX_TEXT}")
-    if foreign.is_utf_16(content):
-        return Fault("", 1, foreign.UTF_16)
-    if content.startswith(_BYTE_ORDER_MARK):
-        return Fault("", 1, "it begins with a byte order mark: save it as plain ASCII or UTF-8")
+    if reason := foreign.encoding(content):
+        return Fault("", 1, reason)
     if (at := content.find(b"\0")) >= 0:
         return Fault("", content.count(b"\n", 0, at) + 1, "a NUL byte: this is not zone text")
     return None
