@@ -163,14 +163,15 @@ def serving(
     host: str = "127.0.0.1",
     files: int = 0,
     http: int = 0,
+    dns: int = 0,
 ) -> Iterator[Server]:
     """`xferzone VERB` (up, serve or dns) on free ports of `host`; ended by TERM, which it must take well.
 
     `files`: how many files each of its processes may have open, as `ulimit -n` sets it; 0: as many as this process.
-    `http`: the port for HTTP; 0: a free one.
+    `http`, `dns`: the port for each; 0: a free one.
     """
     http = http or (free_port() if verb in ("up", "serve") else 0)
-    dns = free_port() if verb in ("up", "dns") else 0
+    dns = dns or (free_port() if verb in ("up", "dns") else 0)
     flags = {
         "up": ("--http", _place(host, http), "--dns", _place(host, dns)),
         "serve": ("--listen", _place(host, http)),

@@ -79,12 +79,20 @@ class World:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[Server]:
-        scratch, zones = self.directory / "scratch", [ZONE, OTHER, BUSY]
-        with (
-            serving(self.repository, "dns") as server,
-            secondaries.secondaries(scratch, server.dns, self.places, zones, signed=self.signed),
-        ):
+        with serving(self.repository, "dns") as server, self.following(server.dns):
             yield server
+
+    def following(self, primary: int) -> contextlib.AbstractContextManager[None]:
+        """The three, as secondaries of whoever answers at that port."""
+        scratch, zones = self.directory / "scratch", [ZONE, OTHER, BUSY]
+        return secondaries.secondaries(scratch, primary, self.places, zones, signed=self.signed)
+
+    def roll_over(self) -> None:
+        """Have a new project in the place of the repository, while nothing serves it."""
+        new = self.repository.with_name("new.xferzone")
+        self.ops.xferzone("-R", self.repository, "rollover", new)
+        self.repository.rename(self.repository.with_name(f"old-{time.monotonic_ns()}.xferzone"))
+        new.rename(self.repository)
 
     def add(self, zone: str, records: int) -> None:
         """Add a zone, or add it again: hosts with an address, and each tenth with two more records."""
@@ -132,7 +140,7 @@ class World:
         """Wait until all three say what is served; then all of their records are ours."""
         began, told = time.monotonic(), len(server.log.read_text())
         waits: dict[str, float] = {}
-        serial = self._serial(zone)
+        serial = self.serial(zone)
 
         def are_equal() -> bool:
             for name, port in self.places.items():
@@ -154,7 +162,8 @@ class World:
             secondaries.contents(port, zone, theirs)
             secondaries.assert_same(ours, theirs)
 
-    def _serial(self, zone: str) -> int:
+    def serial(self, zone: str = ZONE) -> int:
+        """The serial that is served."""
         with Store.open(self.repository) as store, store.reader() as reader:
             ref = LocalRefs(reader).get(BranchName(zone, "main"))
         assert ref is not None
@@ -197,6 +206,11 @@ def course(world: World, server: Server, *, many: int, burst: int) -> None:
         world.add(zone, records)
         world.in_step(server, f"a zone of {records:,} records removed and added again", zone)
     assert _wholes(server) == first + world.looked - 1
+
+
+def forms(server: Server, told: int = 0) -> list[str]:
+    """How ZONE was sent, each time, since its log had `told` letters: soa, ixfr, axfr."""
+    return [line.split(" form=")[1].split()[0] for line in transfers(server.log.read_text()[told:], ZONE)]
 
 
 def transfers(log: str, zone: str) -> list[str]:

@@ -3,13 +3,14 @@
 `make soak` does the same with a million records (tests/scale/secondaries.py).
 """
 
+import contextlib
 from pathlib import Path
 
 import pytest
 
 from tests.interop import secondaries
-from tests.interop.followed import OTHER, ZONE, World, course, transfers
-from tests.live import within
+from tests.interop.followed import OTHER, ZONE, World, course, forms, transfers
+from tests.live import free_port, serving, within
 
 pytestmark = pytest.mark.interop
 
@@ -48,6 +49,39 @@ def test_a_zone_added_at_run_time_is_served_told_and_transferred_at_once(tmp_pat
         assert within(SOON_S, lambda: _told(server.log.read_text()) == targets)
         assert len(transfers(server.log.read_text(), OTHER)) >= len(world.places)
         assert server.children() == processes
+
+
+def test_secondaries_go_on_across_a_rollover(tmp_path: Path) -> None:
+    """By IXFR who had the last serial; who lags by AXFR, for the new project does not know the versions before."""
+    world, port = World(tmp_path, RECORDS, signed=True, patience_s=PATIENCE_S), free_port()
+    world.add(ZONE, RECORDS)
+    with contextlib.ExitStack() as stack:
+        with serving(world.repository, "dns", dns=port) as server:
+            stack.enter_context(world.following(port))
+            world.commits(3)
+            world.in_step(server, "the old project")
+        served = world.serial()
+        world.roll_over()
+        assert world.serial() == served
+        with serving(world.repository, "dns", dns=port) as server:
+            world.in_step(server, "a rollover")
+            world.commits(1)
+            world.in_step(server, "a commit to the new project")
+            assert world.serial() == served + 1
+            sent = forms(server)
+            assert sent.count("ixfr") == len(world.places), sent
+            assert sent.count("axfr") == 2, "by `in_step` alone, which looks twice"
+        world.commits(2)  # which no secondary hears of
+        served = world.serial()
+        world.roll_over()
+        with serving(world.repository, "dns", dns=port) as server:
+            world.in_step(server, "a rollover while they lag")
+            assert world.serial() == served
+            assert forms(server).count("axfr") == 1 + len(world.places), forms(server)
+            told = len(server.log.read_text())
+            world.commits(1)
+            world.in_step(server, "a commit after that")
+            assert forms(server, told).count("ixfr") == len(world.places)
 
 
 def _told(log: str) -> set[str]:
