@@ -56,6 +56,20 @@ def test_an_empty_secondary_refuses_until_it_has_caught_up_and_then_answers(
     mirror.check()
 
 
+def test_rows_of_synced_tables_come_with_the_polls(primary: Primary, mirror: Node) -> None:
+    primary.xferzone(
+        "table", "define", "hosts", "--column", "host:text", "--column", "port:integer", "--key", "host"
+    )
+    primary.xferzone("table", "put", "hosts", "host=ns1", "port=53")
+    walked = ("table", "rows", "hosts")
+    with primary.up(), mirror.following(primary):
+        assert within(PATIENCE_S, lambda: "rows=1" in mirror.log.read_text())
+        assert mirror.xferzone(*walked).out == primary.xferzone(*walked).out != ""
+        primary.xferzone("table", "put", "hosts", "host=ns2", "port=5353")
+        assert within(LATE_S, lambda: mirror.xferzone(*walked).out == primary.xferzone(*walked).out)
+        assert "mirror" in mirror.xferzone("table", "put", "hosts", "host=ns3", "port=1", code=7).err
+
+
 @pytest.mark.alone
 @pytest.mark.parametrize(
     ("interval", "via", "changes", "bound_s"),

@@ -145,16 +145,17 @@ def _pull_mirror(settings: Settings, given: Sequence[str], asked: _Asked, manner
 
     with Store.open(repository) as store:
         if asked.watch:
-            _watch(store, primaries, _Watcher(manner.quiet, save_password))
+            _watch(store, primaries, _Watcher(manner.quiet, save_password), manner)
         else:
-            pulled = _pulled(store, primaries, asked)
+            pulled = _pulled(store, primaries, asked, manner)
             save_password()
             _show(settings, pulled, manner)
 
 
-def _options(primaries: Primaries) -> Following:
+def _options(primaries: Primaries, manner: Manner) -> Following:
     return Following(
         via=primaries.via,
+        tables=manner.tables,
         account=primaries.account,
         compiler=compile_in_parallel,
         helping=verifying,
@@ -162,8 +163,9 @@ def _options(primaries: Primaries) -> Following:
     )
 
 
-def _pulled(store: Store, primaries: Primaries, asked: _Asked) -> Pulled:
-    follower = Follower(store, primaries.urls, primaries.interval_s, primaries.ways(), _options(primaries))
+def _pulled(store: Store, primaries: Primaries, asked: _Asked, manner: Manner) -> Pulled:
+    options = _options(primaries, manner)
+    follower = Follower(store, primaries.urls, primaries.interval_s, primaries.ways(), options)
     with ending_in_order(), closing(follower):
         return follower.pull(accept_clobber=asked.accept_clobber)
 
@@ -225,13 +227,13 @@ class _Watcher:
                 self._answered = None
             for note in news.notes:
                 click.echo(printable(note), err=True)
-            if (news.received or news.followed.moved) and not self.is_quiet:
+            if (news.received or news.rows or news.followed.moved) and not self.is_quiet:
                 click.echo(f"pulled from {_summary(news)}")
         if turn is not None and turn.outcome == "ends":
             click.echo(f"caught up, after {turn.seconds:.0f} s", err=True)
 
 
-def _watch(store: Store, primaries: Primaries, watcher: _Watcher) -> None:
+def _watch(store: Store, primaries: Primaries, watcher: _Watcher, manner: Manner) -> None:
     """Follow until INT, TERM or HUP, which end it well."""
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -239,7 +241,9 @@ def _watch(store: Store, primaries: Primaries, watcher: _Watcher) -> None:
     if not watcher.is_quiet:
         click.echo(f"watching {', '.join(map(_bare, primaries.urls))}; Ctrl-C ends it", err=True)
     with primaries.news() as news:
-        options = replace(_options(primaries), heard=watcher.hear, cancelled=stopped.is_set, woken=news.take)
+        options = replace(
+            _options(primaries, manner), heard=watcher.hear, cancelled=stopped.is_set, woken=news.take
+        )
         follower = Follower(store, primaries.urls, primaries.interval_s, primaries.ways(), options)
         with closing(follower):
             follower.run()
@@ -247,10 +251,11 @@ def _watch(store: Store, primaries: Primaries, watcher: _Watcher) -> None:
 
 def _summary(pulled: Pulled) -> str:
     """Where from, and how much."""
+    rows = f", {counted(pulled.rows, 'row')}" if pulled.rows else ""
     return (
         f"{_bare(pulled.primary)}: {counted(len(pulled.followed.moved), 'branch')} moved, received "
-        f"{counted(pulled.received, 'artifact')}; {counted(pulled.requests, 'request')}, {size(pulled.bytes_in)} in, "
-        f"{size(pulled.bytes_out)} out, {pulled.seconds:.1f} s"
+        f"{counted(pulled.received, 'artifact')}{rows}; {counted(pulled.requests, 'request')}, "
+        f"{size(pulled.bytes_in)} in, {size(pulled.bytes_out)} out, {pulled.seconds:.1f} s"
     )
 
 
@@ -260,6 +265,7 @@ def _json(pulled: Pulled) -> Mapping[str, object]:
         "remote": pulled.primary,
         "rounds": pulled.requests,
         "received": pulled.received,
+        "rows_received": pulled.rows,
         "sent": 0,
         "bytes_in": pulled.bytes_in,
         "bytes_out": pulled.bytes_out,

@@ -16,12 +16,13 @@ from xferzone.replicate.replying import Refusal
 from xferzone.replicate.rights import Asker, Unauthorized
 from xferzone.replicate.signing import SCHEME, Signed
 from xferzone.store import Reader
+from xferzone.sync.server.login import Rights
 
 RETRY_S: Final = 5  # seconds after which a server that has not caught up, or is busy, is asked again
 
 
-def admit(reader: Reader, signed: Signed, asker: Asker, env: Env, *, is_copies: bool) -> None:
-    """Return if the request may be answered.
+def admit(reader: Reader, signed: Signed, asker: Asker, env: Env, *, is_copies: bool) -> Rights:
+    """What whoever asks may do, if the request may be answered.
 
     Args:
         signed: what has to be signed, but for the project code.
@@ -40,7 +41,7 @@ def admit(reader: Reader, signed: Signed, asker: Asker, env: Env, *, is_copies: 
     except Unauthorized as exc:
         raise _unauthorized(code, str(exc), asker, env) from exc
     if rights.read and (asker.is_member or not is_copies):
-        return
+        return rights
     if not asker.authorization:
         raise _unauthorized(code, "reading needs an account here: sign the request", asker, env)
     if is_copies:

@@ -6,6 +6,7 @@
     batch    POST /v0/objects/batch    content by id
     one      GET  /v0/objects/ID       one content; caches between may have it
     copies   POST /v0/copies           what a fellow is to hold
+    tables   POST /v0/tables           synced tables, as cards of xfer
 
 An account signs requests, or a member of a group does (signing.py). The project that is signed for is learnt from a
 401, and so is by how much the clock here is off: then the request is signed again, once. Nothing that comes is trusted:
@@ -29,7 +30,16 @@ from xferzone.hashing import ArtifactId
 from xferzone.replicate import copies, signing
 from xferzone.replicate.batch import Arriving, Unsent
 from xferzone.replicate.copies import Held
-from xferzone.replicate.messages import FILES_TYPE, MAX_FILES_REPLY, Batch, Missing, Refs, Walk
+from xferzone.replicate.messages import (
+    FILES_TYPE,
+    MAX_FILES_REPLY,
+    TABLES_HEADER,
+    TABLES_TYPE,
+    Batch,
+    Missing,
+    Refs,
+    Walk,
+)
 from xferzone.replicate.signing import Signer
 from xferzone.store.chains import MAX_ARTIFACT
 from xferzone.store.incoming import Received
@@ -108,6 +118,7 @@ class Client:
     Fields:
         project: the project code; None: it is learnt from the first reply that tells one.
         wire: counts.
+        catalogue: the hash of the synced tables there, as told with the refs last; empty: none, or it does not tell.
     """
 
     transport: WalkTransport
@@ -115,6 +126,7 @@ class Client:
     env: Env
     project: str | None = None
     wire: Wire = field(default_factory=Wire)
+    catalogue: str = ""
     _off_s: float = 0.0  # seconds that the server's clock is ahead of this one
 
     # -- what can be asked
@@ -136,6 +148,7 @@ class Client:
         if wait_s:
             headers["prefer"] = f"wait={wait_s}"
         with self._asked("GET", target, headers=headers) as reply:
+            self.catalogue = reply.headers.get(TABLES_HEADER, "")
             if reply.status == HTTPStatus.NOT_MODIFIED:
                 return None
             if "json" not in reply.headers.get("content-type", "").lower():
@@ -177,6 +190,11 @@ class Client:
         """What the fellow answers to card text about unversioned files (files.py)."""
         coded = {"content-type": FILES_TYPE}
         with self._asked("POST", "/v0/unversioned", text, coded) as reply:
+            return self._hashed(reply, MAX_FILES_REPLY)
+
+    def tables(self, text: bytes) -> bytes:
+        """What the server answers to card text about synced tables (files.py)."""
+        with self._asked("POST", "/v0/tables", text, {"content-type": TABLES_TYPE}) as reply:
             return self._hashed(reply, MAX_FILES_REPLY)
 
     # -- requests

@@ -14,6 +14,9 @@ from typing import Annotated, Final
 import msgspec
 
 FILES_TYPE: Final = "application/x-xferzone-unversioned"  # of bodies about unversioned files (files.py)
+TABLES_TYPE: Final = "application/x-xferzone-tables"  # of bodies about synced tables alone (files.py)
+#: The catalogue hash of the synced tables that whoever asks may see; a header of /v0/refs where there are any.
+TABLES_HEADER: Final = "x-xferzone-tables"
 MAX_FILES_REPLY: Final = 80 * 1024 * 1024  # bytes of such a reply: the budget of one, and a file of 64 MiB
 MAX_NAMED: Final = 10_000  # roots and known of a walk together, hashes of a batch
 MAX_PAGE: Final = 50_000  # ids of one page of a walk

@@ -10,6 +10,8 @@ No transaction is open while a piece waits for the network, so whoever reads slo
 from collections.abc import Generator, Mapping, Sequence
 from typing import Final
 
+from xferzone import artifacts
+from xferzone.artifacts import CheckIn, Cluster, Control
 from xferzone.errors import CorruptArtifact, NotFound
 from xferzone.faults import Faults, fails
 from xferzone.hashing import ArtifactId
@@ -26,6 +28,18 @@ _PIECE: Final = 256 * 1024  # bytes made in one transaction, and in memory
 _LOOKED_UP: Final = 500  # artifacts looked up in one statement
 _SMALLEST: Final = 100  # bytes; smaller content goes whole
 _MAX_BACK: Final = 1_000  # versions followed to one that the client has
+
+
+def kind(content: bytes) -> str:
+    """What an artifact is to those who walk."""
+    match artifacts.parse(content):
+        case CheckIn():
+            return "checkin"
+        case Control():
+            return "control"
+        case Cluster():
+            return "cluster"
+    return "blob"
 
 
 def batched(

@@ -7,6 +7,7 @@
     GET  /v0/objects/HASH          one artifact; HEAD, too
     POST /v0/copies                what a fellow of the group has this member hold      copies.py
     POST /v0/unversioned           files without a history, of a fellow                  files.py
+    POST /v0/tables                synced tables, which whoever may read may have         files.py
     GET  /v0/auth                  may the request that X-Original-URI and X-Original-Method name be answered?
 
     route ─> method ─> size ─> has this server caught up? ─> who asks, and may he read? ─> the question ─> the answer
@@ -23,8 +24,6 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from xferzone import artifacts
-from xferzone.artifacts import CheckIn, Cluster, Control
 from xferzone.cards import coding
 from xferzone.env import SYSTEM, Env
 from xferzone.errors import Busy, CorruptArtifact, NoRoom, PeerError, XferzoneError
@@ -32,12 +31,13 @@ from xferzone.faults import Faults, fails
 from xferzone.hashing import ArtifactId, parse_artifact_id
 from xferzone.replicate import batch, copies, files, replying, sending, signing, told
 from xferzone.replicate.admission import RETRY_S, admit
-from xferzone.replicate.messages import FILES_TYPE, MAX_NAMED, Batch, Missing, Walk
+from xferzone.replicate.messages import MAX_NAMED, Batch, Missing, Walk
 from xferzone.replicate.replying import Refusal
 from xferzone.replicate.rights import Asker
 from xferzone.replicate.told import Since
 from xferzone.replicate.walking import Bounds, Page, UnknownRoot, Walking
 from xferzone.store import Reader, Store
+from xferzone.sync.server.login import Rights
 from xferzone.transport.base import ZSTD
 from xferzone.transport.walk import WalkReply, WalkRequest
 
@@ -142,6 +142,7 @@ class _Responding:
         self._request = request
         self._terms = terms
         self._path, _, self._query = request.target.partition("?")
+        self._rights = Rights("", frozenset())  # until the request is admitted
 
     @property
     def _accepted(self) -> str:
@@ -195,7 +196,8 @@ class _Responding:
         signed = signing.Signed("", self._terms.host, method, target, body_hash)
         asker = Asker(self._header("authorization"), self._terms.is_secure)
         with self._store.reader() as reader:
-            admit(reader, signed, asker, self._terms.env, is_copies=target.partition("?")[0] in _OF_MEMBERS)
+            is_copies = target.partition("?")[0] in _OF_MEMBERS
+            self._rights = admit(reader, signed, asker, self._terms.env, is_copies=is_copies)
 
     def auth(self) -> WalkReply:
         self._parameters()
@@ -268,12 +270,14 @@ class _Responding:
             return self._refs(reader, told.tag_of(reader), since)
 
     def _refs(self, reader: Reader, tag: str, since: Since | None) -> WalkReply:
+        beside = files.named(reader, self._rights)
         if not self._is_news(reader, tag, since):
-            return replying.bare(304, etag=f'"{tag}"', cache_control="no-cache")
+            headers = {"etag": f'"{tag}"', "cache-control": "no-cache", **beside}
+            return WalkReply(304, headers, replying.nothing())
         is_short = fails(self._terms.faults, "walk.server-short-list", 1.0)
         found = told.refs(reader, since, _SHORT_LIST if is_short else told.MAX_TOLD)
         etag = f'"{found.epoch}.{found.number}.{found.position}"'
-        return replying.told(found, self._accepted, etag=etag)
+        return replying.told(found, self._accepted, etag=etag, **beside)
 
     def _is_news(self, reader: Reader, tag: str, since: Since | None) -> bool:
         if f'"{tag}"' not in (each.strip() for each in self._header("if-none-match").split(",")):
@@ -335,13 +339,11 @@ class _Responding:
 
     def files(self) -> WalkReply:
         self._parameters()
-        if self._header("content-type").partition(";")[0].strip().lower() != FILES_TYPE:
-            raise Refusal(415, f"unversioned files come as Content-Type: {FILES_TYPE}")
-        try:
-            text = files.answered(self._store, self._request.body, self._terms.env.clock_ms())
-        except files.NotTaken as exc:
-            raise Refusal(400, str(exc)) from exc
-        return replying.hashed(text, self._accepted, FILES_TYPE)
+        return files.exchanged(self._store, self._request, self._terms.env.clock_ms())
+
+    def tables(self) -> WalkReply:
+        self._parameters()
+        return files.given(self._store, self._request, self._rights, self._terms.env.clock_ms())
 
     def object(self) -> WalkReply:
         self._parameters()
@@ -364,20 +366,8 @@ class _Responding:
                 raise Refusal(500, f"artifact {name} is damaged here: tell the administrator") from exc
         if f'"{name}"' in (each.strip() for each in self._header("if-none-match").split(",")):
             return WalkReply(304, headers, replying.nothing())
-        headers["x-object-kind"] = _kind(content)
+        headers["x-object-kind"] = sending.kind(content)
         return replying.whole(content, self._accepted, headers, sent=self._request.method != "HEAD")
-
-
-def _kind(content: bytes) -> str:
-    """What an artifact is to those who walk."""
-    match artifacts.parse(content):
-        case CheckIn():
-            return "checkin"
-        case Control():
-            return "control"
-        case Cluster():
-            return "cluster"
-    return "blob"
 
 
 _SHORT: Final = Bounds(ids=3)  # of a page that a test wants short
@@ -395,5 +385,6 @@ _ROUTES: Final[Mapping[str, _Route]] = {
     "/v0/objects/batch": _Route(("POST",), _Responding.batch),
     _COPIES: _Route(("POST",), _Responding.copies),
     _FILES: _Route(("POST",), _Responding.files),
+    "/v0/tables": _Route(("POST",), _Responding.tables),
     _AUTH: _Route(("GET",), _Responding.auth),
 }

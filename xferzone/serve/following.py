@@ -137,13 +137,14 @@ class _Log:
         if isinstance(news, Pulled):
             for note in news.notes:
                 _log.warning("follow primary=%s note=%r", _shown(news.primary), note)
-            if news.received or news.followed.moved:
+            if news.received or news.rows or news.followed.moved:
                 _log.info(
-                    "follow outcome=ok primary=%s via=%s moved=%d received=%d requests=%d bytes_in=%d ms=%.1f",
+                    "follow outcome=ok primary=%s via=%s moved=%d received=%d rows=%d requests=%d bytes_in=%d ms=%.1f",
                     _shown(news.primary),
                     news.via,
                     len(news.followed.moved),
                     news.received,
+                    news.rows,
                     news.requests,
                     news.bytes_in,
                     1000 * news.seconds,

@@ -24,9 +24,9 @@ from xferzone.web.deadlines import PATIENCE, STEP, STEP_S
 from xferzone.web.limits import Visitor
 
 _KIND: Final = re.compile(
-    r"/v0/(?:(refs|auth|copies|unversioned)|objects/(walk|pull|batch)|(objects)/[0-9a-f]+)(?:\?|$)"
+    r"/v0/(?:(refs|auth|copies|unversioned|tables)|objects/(walk|pull|batch)|(objects)/[0-9a-f]+)(?:\?|$)"
 )
-_BULK: Final = ("pull", "batch", "copies", "unversioned")
+_BULK: Final = ("pull", "batch", "copies", "unversioned", "tables")
 
 _log = logging.getLogger(__name__)
 

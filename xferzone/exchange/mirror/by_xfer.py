@@ -57,12 +57,15 @@ def pull(store: Store, primary: Primary, options: Following, *, accept_clobber: 
         raise PeerError(
             f"{primary.url} tells of {followed.incomplete[0].branch}, and does not send all of it"
         )
-    return Walked(is_new=is_new, received=done.traffic.linked, followed=[followed])
+    return Walked(
+        is_new=is_new, received=done.traffic.linked, followed=[followed], rows=done.traffic.rows_received
+    )
 
 
 def _asked(options: Following) -> Options:
     return Options(
         push=False,
+        tables=options.tables,
         env=options.env,
         cancelled=options.cancelled,
         compiler=options.compiler,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from xferzone.errors import Busy, Cancelled, Denied, PeerError, Refused, UsageError, XferzoneError
-from xferzone.exchange.mirror import by_xfer, standing
+from xferzone.exchange.mirror import by_xfer, rows, standing
 from xferzone.exchange.mirror.fetching import Fetching
 from xferzone.exchange.mirror.following import INTERVAL_S, Following, Pulled, Ways
 from xferzone.exchange.mirror.moving import Moving, joined
@@ -149,6 +149,7 @@ class Follower:
         if primary.via == "walk":
             try:
                 walked = self._walk(primary, accept_clobber=accept_clobber, wait_s=wait_s)
+                walked.rows = rows.take(self._store, primary, self._options, self._fetching)
             except NoWalk:
                 primary.fall_back()
         if walked is None:
@@ -168,6 +169,7 @@ class Follower:
             bytes_out=wire.bytes_out - before.bytes_out,
             bytes_in=wire.bytes_in - before.bytes_in,
             received=walked.received,
+            rows=walked.rows,
             seconds=self._options.env.monotonic() - began,
             followed=followed,
             notes=primary.take_notes(),
@@ -185,7 +187,7 @@ class Follower:
     def _walk(self, primary: Primary, *, accept_clobber: bool, wait_s: int) -> Walked:
         if self._store.follow():  # another file by that name: what is known of primaries is in there
             for each in self.primaries:
-                each.cursor = None
+                each.cursor, each.tables = None, ""
         client = primary.client
         found = self._found(primary)
         client.project = client.project or found.project

@@ -56,6 +56,7 @@ class Following:
         via: the road. "walk" falls back on xfer for a primary that knows no walk.
         account: the login of requests, or the member of a group that signs them, by the walk alone; None: neither.
         waits: ask to be told of news between two polls.
+        tables: rows of synced tables are taken, too.
         through_cache: artifacts are asked for one by one, so that a cache between here and the primary may answer.
         in_thread: requests are made by another thread: the next batch is on its way while the last is stored.
         env: clock, randomness and sleep.
@@ -71,6 +72,7 @@ class Following:
     via: Via = "walk"
     account: Account | Signer | None = None
     waits: bool = True
+    tables: bool = True
     through_cache: bool = False
     in_thread: bool = True
     env: Env = SYSTEM
@@ -93,6 +95,7 @@ class Pulled:
         is_new: the primary told something that was not known here.
         requests, bytes_out, bytes_in: what went over the wire, bodies only.
         received: artifacts that are new here.
+        rows: of synced tables, that were older here or new.
         seconds: how long it took.
         followed: refs moved, and kept where they were.
         failed: primaries before it in the list, and why they were passed over.
@@ -110,3 +113,4 @@ class Pulled:
     followed: Followed = field(default_factory=Followed)
     failed: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    rows: int = 0

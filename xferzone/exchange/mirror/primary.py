@@ -12,6 +12,7 @@ from xferzone.publish.follow import Kept
 from xferzone.replicate.client import Client, Cursor, Wire
 from xferzone.transport import Transport
 
+MAX_NOTES: Final = 100  # of one primary that people are told; ours
 _FIRST_S: Final = 1.0  # seconds after the first failure; twice as many after each other one
 
 
@@ -28,6 +29,7 @@ class Primary:
         kept: refs that stayed where they were when it told of them last.
         next_at: not to be asked before, by the monotonic clock.
         waits_at: not to be asked to hold a poll before.
+        tables: the hash of its synced tables when they were taken last; empty: none were.
         wire: what xfer has sent and taken.
     """
 
@@ -41,6 +43,7 @@ class Primary:
         self.kept: Sequence[Kept] = ()
         self.next_at = 0.0
         self.waits_at = 0.0
+        self.tables = ""
         self.wire = Wire()
         self._options = options
         self._ways = ways
@@ -48,7 +51,7 @@ class Primary:
         self._xfer: Transport | None = None
         self._failures = 0
         self._notes: list[str] = []
-        self._was_told = False
+        self._noted: set[str] = set()
 
     @property
     def client(self) -> Client:
@@ -90,9 +93,13 @@ class Primary:
     def fall_back(self) -> None:
         """It knows no walk."""
         self.via = "xfer"
-        if not self._was_told:
-            self._was_told = True
-            self._notes.append(f"{self.url} knows no walk: it is followed by xfer")
+        self.note(f"{self.url} knows no walk: it is followed by xfer")
+
+    def note(self, text: str) -> None:
+        """People should know this; of one text they are told once."""
+        if text not in self._noted and len(self._noted) < MAX_NOTES:
+            self._noted.add(text)
+            self._notes.append(text)
 
     def failed(self, exc: PeerError | Denied) -> None:
         """It cannot be used now: it is asked again later, after each failure later still."""

@@ -50,12 +50,14 @@ class Walked:
         is_new: the primary told something.
         cursor: up to where it is known now; None: it told nothing that could be kept.
         behind: moves of refs that were told and are not made here.
+        rows: of synced tables, that were older here or new.
     """
 
     is_new: bool = False
     cursor: Cursor | None = None
     received: int = 0
     behind: int = 0
+    rows: int = 0
     followed: list[Followed] = field(default_factory=list)
 
 

@@ -74,6 +74,7 @@ class Options:
         env: its `token` makes the comment that tells two equal requests apart.
         client: names this repository to who keeps check-in locks; what it pushes frees them. Empty: it takes none.
         fellow: the server is a member of the same group, which believes whose a row is.
+        login: whose rows of the registry of peers count, where requests carry no account; empty: nobody's.
         address: where this repository is, for the registry of peers; empty: it does not say.
         lock: the check-in that is to be committed on, to be locked for it; None: none is.
         configuration: what of it goes which way.
@@ -92,6 +93,7 @@ class Options:
     fellow: bool = False
     configuration: Configuration = NO_CONFIGURATION
     address: str = ""
+    login: str = ""
 
     @property
     def bound(self) -> "Bound":

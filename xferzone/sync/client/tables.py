@@ -58,7 +58,7 @@ class Tables:
         self._takes, self._gives = options.purpose.tables_pull, options.purpose.tables_push
         self._options = options
         self._is_fellow = options.fellow
-        self._login = "" if options.account is None else options.account.login
+        self._login = options.login if options.account is None else options.account.login
         self._bound, self._env, self._traffic = options.bound, options.env, traffic
         self._told: TablesTold | None = None
         self._is_asked = self._is_over = False

@@ -242,7 +242,7 @@ class Round:
 
     def _answer_tables(self) -> None:
         beside = self._sender.sent or self._secluded.sent or self._unversioned.counts.sent
-        is_met = self._wishes.is_ours and (self._pulling or self._pushing or self._terms.rights.fellow)
+        is_met = self._wishes.is_ours and (self._pulling or self._pushing or self._terms.tells_tables)
         self._tables.answer(self._wishes.tables, is_met=is_met, is_first=not beside)
 
     def _kind(self) -> str:
