@@ -351,7 +351,8 @@ def invited(tour: Tour) -> None:
     """Invite somebody to one zone: the token makes one account, whose password nobody else knows."""
     token = tour.run("xferzone invite add --write --zone example.com").partition("token: ")[2].split()[0]
     url = f"http://carol@127.0.0.1:{tour.http}/"
-    tour.run(f"XFERZONE_PASSWORD=her-own-words xferzone clone --invite {token} {url} carol.xferzone")
+    tour.write("token", f"{token}\n")
+    tour.run(f"XFERZONE_PASSWORD=her-own-words xferzone clone --invite-file token {url} carol.xferzone")
     tour.run("xferzone user list")
     tour.says("carol")
 

@@ -1,4 +1,4 @@
-"""`invite`, `clone --invite` and `passwd`: what they keep, show and refuse, against a server of ours and of stock."""
+"""`invite`, `clone --invite-file` and `passwd`: what they keep, show and refuse, against a server of ours and of stock."""
 
 import json
 import re
@@ -25,7 +25,8 @@ def test_an_invitation_is_made_listed_and_taken_back(zone: Run) -> None:
     made = zone("invite", "add", "--read", "--zone", "example.com", "--expires", "2037-01-31")
     secret = token(made)
     assert made.out == f"token: {secret}\ncaps: gop\nexpires: 2037-01-31 00:00:00 UTC\n"
-    assert f"xferzone clone --invite {secret} https://LOGIN@HOST/" in made.err
+    assert "xferzone clone --invite-file FILE https://LOGIN@HOST/" in made.err
+    assert secret not in made.err
     name = invited_by(secret).removeprefix("invite:")
     assert zone("invite").out == f"{name[:16]} gop example.com until 2037-01-31 00:00:00 UTC\n"
     (listed,) = json.loads(zone("--format", "json", "invite", "list").out)["invites"]
@@ -102,7 +103,7 @@ def test_somebody_who_is_invited_clones_and_changes_the_password(site: Site, xz:
         "clone", "--invite", secret, "--password-file", "one", "--save-password", site.at("eve"), "e.xferzone"
     )
     assert done.code == 0, done.err
-    assert "the account eve was made; from now on it needs no --invite" in done.err
+    assert "the account eve was made; from now on it needs no invitation" in done.err
     assert secret not in site.server.log.read_text()
     again = xz("clone", "--invite", secret, "--password-file", "one", site.at("eva"), "f.xferzone")
     assert (again.code, "no such invitation" in again.err, Path("f.xferzone").exists()) == (77, True, False)
@@ -122,6 +123,42 @@ def test_a_login_that_is_taken_leaves_the_invitation(site: Site, xz: Run, tmp_pa
     words = ("clone", "--invite", secret, "--password-file", "pw")
     assert xz(*words, site.at("ops"), "a.xferzone").code == 3
     assert xz(*words, site.at("fay"), "a.xferzone").code == 0
+
+
+@pytest.mark.interop
+def test_a_token_comes_from_a_file_or_stdin_where_no_list_of_processes_shows_it(
+    site: Site, xz: Run, tmp_path: Path
+) -> None:
+    tokens = [token(xz("-R", site.there, "invite", "add", "--read")) for _ in range(3)]
+    (tmp_path / "pw").write_text("pw\n")
+    (tmp_path / "token").write_text(f"{tokens[0]}\n")
+    from_file = xz("clone", "--invite-file", "token", "--password-file", "pw", site.at("gil"), "g.xferzone")
+    assert from_file.code == 0, from_file.err
+    words = ("clone", "--invite-file", "-", "--password-file")
+    from_stdin = xz(*words, "pw", site.at("hal"), "h.xferzone", stdin=f"{tokens[1]}\n")
+    assert from_stdin.code == 0, from_stdin.err
+    both = xz(*words, "-", site.at("ida"), "i.xferzone", stdin=f"{tokens[2]}\nher own words\n")
+    assert both.code == 0, both.err
+    (tmp_path / "hers").write_text("her own words\n")
+    assert xz("-R", "i.xferzone", "pull", "--password-file", "hers").code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--invite-file", "token", "--invite", "x"), 2, "given twice: leave out --invite"),
+        (("--invite-file", "nosuch"), 1, "the invitation file nosuch cannot be read"),
+        (("--invite-file", "empty"), 1, "the first line of the invitation file empty is empty"),
+    ],
+    ids=lambda each: each[1] + str(len(each)) if isinstance(each, tuple) else "",
+)
+def test_a_token_that_cannot_be_read_is_named(
+    xz: Run, tmp_path: Path, words: tuple[str, ...], code: int, said: str
+) -> None:
+    (tmp_path / "token").write_text("x\n")
+    (tmp_path / "empty").write_text("\n")
+    done = xz("clone", *words, "https://ann:pw@127.0.0.1:1/", "x.xferzone")
+    assert (done.code, said in done.err) == (code, True), done.err
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from xferzone.cli import passwords
 from xferzone.cli.reached import reached
 from xferzone.cli.settings import Settings
 from xferzone.env import SYSTEM
-from xferzone.errors import Exists
+from xferzone.errors import Exists, UsageError
 from xferzone.serve.process import ending_in_order
 from xferzone.sync.client.opening import first_request
 from xferzone.sync.client.options import Account
@@ -37,10 +37,12 @@ if TYPE_CHECKING:  # of an extra, and 0.1 s
     "--resume", is_flag=True, help="Go on where such a clone has ended; keep what comes for the next one."
 )
 @click.option(
-    "--invite",
-    metavar="TOKEN",
-    help="First become the account in the URL, by an invitation; the password is the one that it gets.",
+    "--invite-file",
+    metavar="FILE",
+    help="First become the account in the URL, by the invitation whose token is its first line; - is stdin. The "
+    "password is the one that the account gets.",
 )
+@click.option("--invite", metavar="TOKEN", help="The same; other users of this machine can see the token.")
 @click.option("--no-tables", is_flag=True, help="Leave synced tables out.")
 @passwords.password_options
 @click.pass_obj
@@ -52,6 +54,7 @@ def clone(
     unversioned: bool,
     private: bool,
     resume: bool,
+    invite_file: str | None,
     invite: str | None,
     no_tables: bool,
     password_file: str | None,
@@ -69,7 +72,7 @@ def clone(
       xferzone clone https://ops@dns.example.net/ zones.xferzone
       xferzone clone --save-password --password-file secret https://ops@dns.example.net/
       xferzone clone --resume https://dns.example.net/ zones.xferzone
-      xferzone clone --invite TOKEN https://ann@dns.example.net/ zones.xferzone
+      xferzone clone --invite-file token https://ann@dns.example.net/ zones.xferzone
     """
     path = file or settings.repository
     if path.exists():
@@ -77,13 +80,22 @@ def clone(
     if save_password:
         passwords.check_may_save(path)
     address, _, _ = credentials(url)
-    account = _account(path, url, invite, password_file)
+    account = _account(path, url, _token(invite_file, invite), password_file)
     way = reached(path, address, with_login=account is not None)
     with ending_in_order(), way, _asked(way, goes_on=resume) as asked:
         from xferzone.cli import cloned  # which takes 0.1 s
 
         wish = cloned.Wish(url, path, account, save_password, unversioned, private, resume, not no_tables)
         cloned.take(settings, wish, way, asked)
+
+
+def _token(file: str | None, token: str | None) -> str | None:
+    """The token of the invitation; None: there is none. It is read before the password, if both come by stdin."""
+    if file is None:
+        return token
+    if token is not None:
+        raise UsageError("the token of the invitation is given twice: leave out --invite")
+    return passwords.first_line(file, "invitation file").strip()
 
 
 def _account(path: Path, url: str, token: str | None, password_file: str | None) -> Account | None:
@@ -96,7 +108,7 @@ def _account(path: Path, url: str, token: str | None, password_file: str | None)
     login, password = account.login, account.password
     fields = {"t": token, "u": login, "n1": password, "n2": password}
     said = forms.post(credentials(url)[0], "invite", fields)
-    click.echo(f"{said}; from now on it needs no --invite", err=True)
+    click.echo(f"{said}; from now on it needs no invitation", err=True)
     return account
 
 

@@ -1,4 +1,4 @@
-"""xferzone invite: add, list, remove. What people do with one is web/owners.py's, and `xferzone clone --invite`."""
+"""xferzone invite: add, list, remove. What people do with one is web/owners.py's, and `xferzone clone --invite-file`."""
 
 from collections.abc import Mapping, Sequence
 
@@ -58,7 +58,7 @@ def add(
     """Make an invitation; prints its token, once. Without rights given the account may write.
 
     Whoever has the token becomes an account with these rights, once: at /invite of the server with a browser, or with
-    `xferzone clone --invite TOKEN URL`. In a group any member takes it.
+    `xferzone clone --invite-file FILE URL`, where FILE holds the token. In a group any member takes it.
 
     \b
     Examples:
@@ -83,7 +83,10 @@ def add(
         show_json({**_shown(made), "token": secret})
         return
     click.echo(f"token: {secret}\ncaps: {caps}\nexpires: {instant(until)}")
-    click.echo(f"it makes one account: xferzone clone --invite {secret} https://LOGIN@HOST/", err=True)
+    click.echo(
+        "it makes one account: xferzone clone --invite-file FILE https://LOGIN@HOST/, with the token in FILE",
+        err=True,
+    )
 
 
 @invite.command("list")

@@ -51,7 +51,7 @@ def account(repository: Path, url: str, password_file: str | None, *, asks: bool
             )
         return None
     if password is None and password_file is not None:
-        password = _first_line(password_file)
+        password = first_line(password_file)
     password = password or os.environ.get(VARIABLE) or _saved(repository).get(without_password(url))
     if not password and asks and sys.stdin.isatty():
         password = click.prompt(f"password for {login} at {bare}", hide_input=True, err=True)
@@ -87,11 +87,30 @@ def new(question: str, file: str | None, option: str) -> str:
         XferzoneError: the file cannot be read.
     """
     if file is not None:
-        return _first_line(file)
+        return first_line(file)
     if not sys.stdin.isatty():
         raise UsageError(f"{question}: give a file that holds it, with {option}")
     chosen: str = click.prompt(question, hide_input=True, confirmation_prompt=True, err=True)
     return chosen
+
+
+def first_line(file: str, what: str = "password file") -> str:
+    """The first line of `file`, or the next one of stdin for "-", without its end. Raises XferzoneError: there is none.
+
+    `what`: what the file is called in messages.
+    """
+    try:
+        if file == "-":
+            line = sys.stdin.buffer.readline(MAX_PASSWORD)
+        else:
+            with Path(file).open("rb") as opened:
+                line = opened.readline(MAX_PASSWORD)
+    except OSError as exc:
+        raise XferzoneError(f"the {what} {file} cannot be read: {exc.strerror}") from exc
+    text = line.rstrip(b"\r\n").decode("utf-8", "surrogateescape")
+    if not text:
+        raise XferzoneError(f"the first line of the {what} {file} is empty")
+    return text
 
 
 def saved(repository: Path, url: str) -> Account | None:
@@ -142,18 +161,3 @@ def _saved(repository: Path) -> dict[str, str]:
 def _file(repository: Path) -> Path:
     real = Path(os.path.realpath(repository))  # one file, whatever link leads to the repository
     return real.with_name(f"{real.name}.passwords")
-
-
-def _first_line(file: str) -> str:
-    try:
-        if file == "-":
-            line = sys.stdin.buffer.readline(MAX_PASSWORD)
-        else:
-            with Path(file).open("rb") as opened:
-                line = opened.readline(MAX_PASSWORD)
-    except OSError as exc:
-        raise XferzoneError(f"the password file {file} cannot be read: {exc.strerror}") from exc
-    password = line.rstrip(b"\r\n").decode("utf-8", "surrogateescape")
-    if not password:
-        raise XferzoneError(f"the first line of the password file {file} is empty")
-    return password
