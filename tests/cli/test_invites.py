@@ -1,4 +1,4 @@
-"""`invite`, `clone --invite-file` and `passwd`: what they keep, show and refuse, against a server of ours and of stock."""
+"""`invite`, `clone --invite-file`, `passwd`: what they keep, show and refuse, against a server of ours and of stock."""
 
 import json
 import re

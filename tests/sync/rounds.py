@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from tests.sync.recorded import signed
 from xferzone.cards import Card, Pragma, encode_cards, parse_cards
+from xferzone.env import SYSTEM
 from xferzone.store import Store
 from xferzone.sync.server.budget import Budget
-from xferzone.sync.server.login import claimed, may_write
+from xferzone.sync.server.login import Rights, claimed, may_write
 from xferzone.sync.server.reply import Reply
 from xferzone.sync.server.request import Request
 from xferzone.sync.server.round import Round
@@ -26,9 +27,13 @@ def ask(store: Store, body: bytes, budget: Budget | None = None, notices: Sequen
     assert claim.is_true_of(request)
     rights = claim.rights
     with store.writer() if may_write(request, rights) else store.reader() as transaction:
-        round_ = Round(transaction, request, Terms(rights, budget or Budget()))
+        round_ = Round(transaction, request, _terms(rights, budget))
         round_.receive()
         return round_.finish(notices)
+
+
+def _terms(rights: Rights, budget: Budget | None) -> Terms:
+    return Terms(rights, budget or Budget(), now_ms=SYSTEM.clock_ms())
 
 
 def cards(reply: Reply) -> list[Card]:

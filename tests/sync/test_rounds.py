@@ -14,6 +14,7 @@ from tests.sync import recorded
 from tests.sync.rounds import ask
 from xferzone.artifacts import parse
 from xferzone.cards import CFile, CloneSeqno, Config, File, Gimme, IGot, parse_cards
+from xferzone.env import SYSTEM
 from xferzone.hashing import ArtifactId
 from xferzone.store import Store, accounts, private
 from xferzone.sync.configuration import ALL, Taking
@@ -34,7 +35,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
                 accounts.put_user(writer, login, None, caps)
             accounts.put_user(writer, "dev", "devpw", "vuxy")
             accounts.put_user(writer, "ro", "ropw", "go")
-            taking = Taking(writer, ALL, with_accounts=False)
+            taking = Taking(writer, ALL, with_accounts=False, now_ms=SYSTEM.clock_ms())
             for request, reply in recorded.scenario("clone-v3"):
                 for card in (*parse_cards(request), *parse_cards(reply)):
                     if isinstance(card, Config):

@@ -1,4 +1,4 @@
-"""xferzone invite: add, list, remove. What people do with one is web/owners.py's, and `xferzone clone --invite-file`."""
+"""xferzone invite: add, list, remove. What people do with one is web/owners.py's, and that of `clone --invite-file`."""
 
 from collections.abc import Mapping, Sequence
 

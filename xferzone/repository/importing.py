@@ -91,7 +91,7 @@ def take(
             _take_shunned(writer, stock)
             hidden = _take_private(writer, stock, file) if private else 0
             secret = _take_users(writer, stock.users() if accounts else (), admin)
-            left_out += _take_configuration(writer, stock, with_accounts=accounts)
+            left_out += _take_configuration(writer, stock, occasion.now_ms, with_accounts=accounts)
             followed = _followed(writer, occasion, Compiling(compiler, noted), left_out)
         left = stock.count() - count
         return Imported(code, count, left, secret, followed, files, hidden)
@@ -155,9 +155,11 @@ def _take_private(writer: Writer, stock: StockReader, file: Path) -> int:
         raise XferzoneError(f"{file}: a private artifact cannot be taken, nothing was made: {exc}") from exc
 
 
-def _take_configuration(writer: Writer, stock: StockReader, *, with_accounts: bool) -> Iterable[str]:
+def _take_configuration(
+    writer: Writer, stock: StockReader, now_ms: int, *, with_accounts: bool
+) -> Iterable[str]:
     """Take the project's configuration; why some of it did not come."""
-    taking = Taking(writer, ALL - {Area.SHUN}, with_accounts=with_accounts)
+    taking = Taking(writer, ALL - {Area.SHUN}, with_accounts=with_accounts, now_ms=now_ms)
     for card in stock.configuration():
         taking.take(card)
     return taking.notices

@@ -14,6 +14,8 @@
     older than what is here, or as old       nothing
     newer                                    in its place; columns that it does not name stay
     of another name, or not of the areas     nothing
+    dated over a day ahead of the clock      nothing, and people are told its name: it could never be replaced. What an
+                                             earlier release has kept of that kind is replaced by any other
 
 Stock gives accounts, with what their passwords hash to, to admin, and takes all from admin.
 Source: Fossil 2.21, src/configure.c, aGroupName, aConfig, configure_send_group(), configure_receive(); the order of
@@ -36,6 +38,7 @@ from xferzone.store.shunned import Shunned
 MAX_ROWS: Final = 10_000  # kept; ours, addresses of tickets are the most
 MAX_ALL: Final = 8 * 2**20  # bytes of their fields; ours, a reply carries all of them
 MAX_SHUNNED: Final = 10_000  # artifacts that one request shuns; ours
+MAX_AHEAD_S: Final = 86_400  # ahead of the clock here, that a row may be dated; a day, as of synced tables
 MAX_TOLD: Final = 20  # reasons why something was left out that people are told; ours
 
 
@@ -173,14 +176,20 @@ class Taking:
         shun: artifacts to be shunned, which is left to the caller.
     """
 
-    def __init__(self, writer: Writer, areas: Collection[Area], *, with_accounts: bool) -> None:
-        """`areas`: of these rows are taken. `with_accounts`: where they are of the areas."""
+    def __init__(self, writer: Writer, areas: Collection[Area], *, with_accounts: bool, now_ms: int) -> None:
+        """
+        Args:
+            areas: of these rows are taken.
+            with_accounts: where they are of the areas.
+            now_ms: milliseconds since 1970, by the clock here.
+        """
         self.count = 0
         self.notices: dict[str, None] = {}
         self.shun: dict[ArtifactId, Shunned] = {}
         self._writer = writer
         self._areas = areas
         self._takes_accounts = with_accounts
+        self._newest = now_ms // 1000 + MAX_AHEAD_S  # seconds since 1970
         self._size = configuration.size(writer)
         self._is_full = False
 
@@ -189,7 +198,12 @@ class Taking:
         row = parse(card)
         if row is None or areas_of(row).isdisjoint(self._areas):
             return
-        if row.table == "shun":
+        if row.mtime > self._newest:
+            self._tell(
+                f"/{row.table} {row.key[:100]!r} is left out: it is dated over a day ahead of the clock here; set the "
+                "clocks right, and change it again"
+            )
+        elif row.table == "shun":
             self._take_shunned(row)
         elif row.table == "user":
             if self._takes_accounts:
@@ -200,7 +214,7 @@ class Taking:
     def _keep(self, row: Row) -> bool:
         """Whether it was newer and is kept now."""
         before = configuration.row(self._writer, row.table, row.key)
-        if before is not None and before.mtime >= row.mtime:
+        if before is not None and self._stands(before.mtime, row):
             return False
         after = row.after(before)
         was = 0 if before is None else len(before.written())
@@ -214,6 +228,10 @@ class Taking:
         configuration.put(self._writer, after)
         self.count += 1
         return True
+
+    def _stands(self, mtime: int, row: Row) -> bool:
+        """Whether what is here, of that time, is kept though `row` comes."""
+        return row.mtime <= mtime <= self._newest
 
     def _leave_out(self, row: Row) -> None:
         if not self._is_full:
@@ -246,7 +264,7 @@ class Taking:
             self._tell(f"account {login[:MAX_LOGIN]!r} is left out: its name cannot be one here")
             return
         known = accounts.user(writer, login) or User(login, "", "")
-        if accounts.changed_at(writer, login) >= row.mtime:
+        if self._stands(accounts.changed_at(writer, login), row):
             return
         beside = {each: row.fields[each] for each in row.fields.keys() - {"pw", "cap"}}
         if self._keep(Row("user", login, row.mtime, beside)):

@@ -8,6 +8,8 @@ import pytest
 from tests.sync.recorded import signed
 from tests.sync.rounds import ask
 from xferzone.cards import Card, Config, Error, Message, Pull, ReqConfig, encode_cards, parse_cards
+from xferzone.cards.rows import Row
+from xferzone.env import SYSTEM
 from xferzone.store import Store, accounts, configuration, schema, shunned
 from xferzone.store.check import faults
 from xferzone.sync import configuration as areas
@@ -40,10 +42,42 @@ def setting(mtime: int, value: bytes, name: bytes = b"project-name") -> Config:
     return Config("/config", b"%d '%s' value %s" % (mtime, name, value))
 
 
+def soon() -> int:
+    """Seconds since 1970, later than any change that a test has made here, and not too late."""
+    return SYSTEM.clock_ms() // 1000 + 3_600
+
+
 def test_the_newer_row_counts_and_of_two_as_old_the_first(store: Store) -> None:
     for mtime, value in ((5, b"'a'"), (5, b"'b'"), (4, b"'c'"), (6, b"'d'"), (5, b"'e'")):
         assert said(store, "adam", setting(mtime, value)) == []
     assert rows(store, "rose") == [b"6 'project-name' value 'd'"]
+
+
+def test_what_is_dated_over_a_day_ahead_is_left_out_and_its_name_told(store: Store) -> None:
+    """It would stand until that day comes: in the year 9999."""
+    end = 253_402_300_799
+    (told,) = said(store, "adam", setting(end, b"'x'"), setting(soon(), b"'/x'", b"walias:/y"))
+    assert isinstance(told, Message)
+    assert "/config 'project-name' is left out: it is dated over a day ahead" in told.text
+    (user,) = said(store, "eve", Config("/user", b"%d 'rose' cap 's'" % end))
+    assert isinstance(user, Message)
+    assert "/user 'rose' is left out" in user.text
+    (kept,) = rows(store, "rose")
+    assert kept.endswith(b" 'walias:/y' value '/x'")
+    with store.reader() as reader:
+        assert accounts.letters(reader, "rose") == {"o"}
+
+
+def test_what_an_earlier_release_has_kept_of_the_year_9999_can_be_replaced(store: Store) -> None:
+    end = 253_402_300_799
+    with store.writer() as writer:
+        configuration.put(writer, Row("config", "project-name", end, {"value": b"'x'"}))
+        accounts.put_stored(writer, accounts.User("rose", "", "s"), end)
+    assert said(store, "adam", setting(5, b"'y'")) == []
+    assert said(store, "eve", Config("/user", b"6 'rose' cap ''")) == []
+    assert rows(store, "adam", "/project") == [b"5 'project-name' value 'y'"]
+    with store.reader() as reader:
+        assert accounts.letters(reader, "rose") == frozenset()
 
 
 def test_what_is_pushed_is_there_for_what_is_asked_behind_it(store: Store) -> None:
@@ -87,7 +121,7 @@ GIVEN = {
 def test_who_gets_a_row(store: Store, table: str) -> None:
     key = b"7" * 64 if table == "/shun" else b"adam"
     with store.writer() as writer:
-        taking = Taking(writer, ALL, with_accounts=True)
+        taking = Taking(writer, ALL, with_accounts=True, now_ms=SYSTEM.clock_ms())
         taking.take(Config(table, b"5 '%s'" % key))
         if table == "/shun":
             shunned.add(writer, list(taking.shun), 5_000, "")
@@ -112,7 +146,7 @@ def test_a_mirror_takes_none(store: Store) -> None:
 
 
 def test_accounts_come_by_setup_without_a_password_and_keep_their_own(store: Store) -> None:
-    later = 4_000_000_000
+    later = soon()
     bob = Config("/user", b"%d 'bob' pw '%s' cap 'gi-o' info 'Bob' photo x'00'" % (later, b"a" * 40))
     rose = Config("/user", b"%d 'rose' pw '%s' cap 'io'" % (later, b"b" * 40))
     (refused,) = said(store, "adam", bob)
@@ -133,7 +167,7 @@ def test_accounts_come_by_setup_without_a_password_and_keep_their_own(store: Sto
 
 @pytest.mark.parametrize("login", [b"nobody", b"anonymous", b"reader", b"developer"])
 def test_what_everybody_may_is_not_changed_by_a_list(store: Store, login: bytes) -> None:
-    (told,) = said(store, "eve", Config("/user", b"4000000000 '%s' cap 'gjorz'" % login))
+    (told,) = said(store, "eve", Config("/user", b"%d '%s' cap 'gjorz'" % (soon(), login)))
     assert isinstance(told, Message)
     assert "left as it is" in told.text
     with store.reader() as reader:
@@ -171,7 +205,7 @@ def test_a_name_that_no_account_can_have_is_left_out(store: Store, login: bytes)
 def test_a_member_of_a_group_leaves_accounts_out(store: Store) -> None:
     with store.writer() as writer:
         writer.set_setting("role", schema.MEMBER)
-    (told,) = said(store, "eve", Config("/user", b"4000000000 'bob' cap 's'"))
+    (told,) = said(store, "eve", Config("/user", b"%d 'bob' cap 's'" % soon()))
     assert isinstance(told, Message)
     with store.reader() as reader:
         assert accounts.user(reader, "bob") is None
@@ -209,7 +243,7 @@ def test_every_area_is_sent_as_it_came(store: Store) -> None:
         setting(5, b"'x'", b"interwiki:a"),
     ]
     with store.writer() as writer:
-        taking = Taking(writer, ALL, with_accounts=True)
+        taking = Taking(writer, ALL, with_accounts=True, now_ms=SYSTEM.clock_ms())
         for card in came:
             taking.take(card)
         assert taking.count == len(came)

@@ -34,6 +34,7 @@ class Configuring:
         self.left_out: tuple[str, ...] = ()
         self.shun: tuple[Shunned, ...] = ()
         self._wishes = options.configuration
+        self._env = options.env
         self._is_asked = False
         self._came: list[Config] = []
 
@@ -67,7 +68,7 @@ class Configuring:
             return
         areas = frozenset(area for name in self._wishes.wanted for area in AREAS[name])
         with_accounts = self._wishes.with_accounts and writer.role != schema.MEMBER
-        taking = Taking(writer, areas, with_accounts=with_accounts)
+        taking = Taking(writer, areas, with_accounts=with_accounts, now_ms=self._env.clock_ms())
         for card in came:
             taking.take(card)
         self.received += taking.count

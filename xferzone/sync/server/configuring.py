@@ -17,8 +17,9 @@ from xferzone.cards import Config, Error
 from xferzone.store import Reader, Writer, schema
 from xferzone.store.shunned import Shunned
 from xferzone.sync.configuration import ALL, AREAS, Area, Taking, cards, fitting
-from xferzone.sync.server.login import Rights, bar_to_push
+from xferzone.sync.server.login import bar_to_push
 from xferzone.sync.server.reply import Draft
+from xferzone.sync.server.terms import Terms
 
 _LINE: Final = 200  # bytes, more than the line of a config card has
 
@@ -26,10 +27,11 @@ _LINE: Final = 200  # bytes, more than the line of a config card has
 class Configuring:
     """The configuration cards of one request."""
 
-    def __init__(self, reader: Reader, draft: Draft, rights: Rights) -> None:
+    def __init__(self, reader: Reader, draft: Draft, terms: Terms) -> None:
         self._reader = reader
         self._draft = draft
-        self._rights = rights
+        self._rights = terms.rights
+        self._now_ms = terms.now_ms
         self._asked: set[str] = set()  # areas that were answered
         self._taking: Taking | None = None
 
@@ -48,7 +50,8 @@ class Configuring:
             assert isinstance(self._reader, Writer), "may_write was not asked"
             is_setup, is_member = self._rights.setup, self._reader.role == schema.MEMBER
             areas = ALL if is_setup else ALL - {Area.SHUN}
-            self._taking = Taking(self._reader, areas, with_accounts=is_setup and not is_member)
+            with_accounts = is_setup and not is_member
+            self._taking = Taking(self._reader, areas, with_accounts=with_accounts, now_ms=self._now_ms)
         told = len(self._taking.notices)
         self._taking.take(card)
         for text in islice(self._taking.notices, told, None):

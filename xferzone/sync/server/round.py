@@ -96,7 +96,7 @@ class Round:
         self._refs = terms.refs
         self._draft = Draft(terms.budget)
         self._sender = Sender(reader, self._draft)
-        self.configuring = Configuring(reader, self._draft, terms.rights)
+        self.configuring = Configuring(reader, self._draft, terms)
         self._strays = Strays(self._draft)
         self._unversioned = Unversioned(reader, self._draft, terms.rights)
         self._secluded = Secluded(reader, self._draft, terms.rights)

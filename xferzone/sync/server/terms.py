@@ -20,7 +20,7 @@ class Terms:
         sha1_of_all: whether users without the setup capability may bring artifacts named by SHA1.
         cut: what to say where the request's text was cut before its end; empty: it is whole.
         tells_tables: a sender of our own kind is told of synced tables though it neither pulls nor pushes.
-        now_ms: milliseconds since 1970, by which check-in locks expire.
+        now_ms: milliseconds since 1970, by which check-in locks expire, and rows are dated too far ahead.
         zstd: HTTP says that the sender reads replies in zstd; one of our own kind gets them.
     """
 
