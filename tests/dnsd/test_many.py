@@ -22,8 +22,9 @@ from xferzone.edit.appending import Author
 from xferzone.edit.commit import Edit
 from xferzone.nameserver.cache import Responder
 from xferzone.nameserver.respond import respond
-from xferzone.refs import BranchName, LocalRefs
+from xferzone.refs import BranchName, Door, LocalRefs, Occasion
 from xferzone.repository import make
+from xferzone.repository.rollover import roll_over
 from xferzone.store import Store
 from xferzone.zonefile import names, text
 
@@ -111,6 +112,27 @@ def test_a_zone_that_two_have_is_served_from_where_it_was_first_and_told(root: R
         assert ask(zones, "example.com") == "192.0.2.4"
         (root.path / "z.xferzone").unlink()
         assert ask(zones, "example.com") == "192.0.2.3"
+
+
+def test_a_project_that_goes_on_keeps_its_zones_and_those_that_it_had(root: Root) -> None:
+    old = root.put("z", "example.com", "192.0.2.1")
+    root.put("z", "gone.example", "192.0.2.1")
+    root.put("z", "gone.example", None)
+    for zone in ("example.com", "gone.example"):
+        root.put("a", zone, "192.0.2.2")
+    new = root.path / "b.xferzone"
+    for number in range(2):  # and again, a year after
+        with Store.open(old) as store:
+            roll_over(store, new, "ops", Occasion(NOW + 10_000_000 * (number + 1), "ops", Door.CLI))
+        with closing(ManyZones(root.path, PLAIN, decides=True)) as zones:
+            assert ask(zones, "example.com") == "192.0.2.1"
+            assert zones.of("example.com").name == "z", "until the old file is taken away"
+        new.replace(old)
+    with closing(ManyZones(root.path, PLAIN, decides=True)) as zones:
+        assert ask(zones, "example.com") == "192.0.2.1"
+        assert ask(zones, "gone.example") == "192.0.2.2"
+        root.put("z", "gone.example", "192.0.2.3")
+        assert ask(zones, "gone.example") == "192.0.2.3"
 
 
 def test_one_more_than_the_most_is_refused_by_name_and_waits_for_a_place(

@@ -28,7 +28,6 @@ from xferzone.dnsd.terms import Terms
 from xferzone.dnsd.transfer import zone_of
 from xferzone.errors import CannotServe, NotFound
 from xferzone.nameserver.view import View
-from xferzone.refs.branch import DEFAULT_BRANCH, BranchName
 from xferzone.refs.served import Served, ServedZone
 from xferzone.zone.index import Index
 from xferzone.zonefile.names import wire_name
@@ -253,7 +252,7 @@ class _One(ServedZones):
         """When the zone was first published here, in milliseconds since 1970; while that cannot be read, in no time."""
         if name not in self._since:
             try:
-                self._since[name] = self._served.begun(BranchName(zone_of(name), DEFAULT_BRANCH))
+                self._since[name] = self._served.begun(zone_of(name))
             except Exception:  # noqa: BLE001 - as in `refresh` of all
                 return _NEVER
         return self._since[name]

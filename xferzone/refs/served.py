@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 
 from xferzone.errors import NotFound, NotReady, XferzoneError
 from xferzone.hashing import ArtifactId
+from xferzone.refs import claims
 from xferzone.refs.branch import BranchName
 from xferzone.store import frames
 from xferzone.store.emptiness import emptiness
@@ -200,10 +201,9 @@ class Served:
         ).fetchone()
         return None if row is None else _zone(branch, *row)
 
-    def begun(self, branch: BranchName) -> int:
-        """When a branch was published here first, in milliseconds since 1970 by this machine's clock; 0: never."""
-        query = "SELECT min(time_ms) FROM publication WHERE branch = ?"
-        return int(self._db.execute(query, (str(branch),)).fetchone()[0] or 0)
+    def begun(self, zone: str) -> int:
+        """When a zone was published here first, in milliseconds since 1970 by this machine's clock; 0: never."""
+        return claims.begun(self._db, zone)
 
     def role(self) -> str:
         """The repository's role (law 5)."""

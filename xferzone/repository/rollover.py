@@ -8,7 +8,8 @@ the serial that is served: secondaries go on, and never see one go back. Since i
 of the old project can sync with the new one by mistake.
 
 Accounts come along with their rights, zones and ends, and without passwords; so do invitations, unversioned files that
-are not deleted, and what is shunned, so that nobody brings it back.
+are not deleted, and what is shunned, so that nobody brings it back. The day since which the old one has had each zone
+comes along, too: a server of many repositories does not let another one have it.
 """
 
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from xferzone.artifacts import CheckIn, FileCard, Tag
 from xferzone.errors import Exists, NotReady, Refused, XferzoneError
 from xferzone.hashing import ArtifactId
 from xferzone.publish.publish import publish
-from xferzone.refs import BranchName, LocalRefs, Occasion, Ref, State
+from xferzone.refs import BranchName, LocalRefs, Occasion, Ref, State, claims
 from xferzone.refs.branch import DEFAULT_BRANCH
 from xferzone.repository.make import make
 from xferzone.store import (
@@ -101,6 +102,7 @@ def _check(reader: Reader) -> None:
 
 def _fill(reader: Reader, writer: Writer, admin: str, occasion: Occasion, password: str) -> RolledOver:
     writer.set_setting(schema.PROJECT_BEFORE, reader.project_code)
+    claims.carry(reader, writer)
     logins = [each for each in rows(reader) if each.login != admin]
     for each in logins:
         put_stored(writer, replace(each, secret=""))  # which holds for one project code alone
