@@ -131,6 +131,9 @@ def messages(cards: Sequence[Card]) -> str:
     return "\n".join(card.text for card in cards if isinstance(card, Message | Error))
 
 
+NARROW = made("pairs", (("k", "text"),), ("k",), "mtime-wins")
+
+
 # -- which way
 
 
@@ -338,6 +341,54 @@ def test_rows_of_the_registry_are_for_setup_logins(here: Store, there: Store, th
     assert [card for card in asked(there, "ann", XWant("peers", key)) if isinstance(card, XRow)] == []
     sync(here, there, ROOT)
     assert held(here, "peers") == {"ann": 1, "bob": 2}
+
+
+def test_a_definition_that_would_lose_rows_at_the_server_is_refused_and_both_keep_theirs(
+    here: Store, there: Store
+) -> None:
+    define(here, there)
+    put(there, "root", "pairs", "a", 1)
+    put(there, "root", "pairs", "b", 2)
+    put(there, "root", "pairs", "b", None)
+    with here.writer() as writer:
+        own.define(writer, NARROW, SYSTEM.clock_ms())
+    done = sync(here, there)
+    assert "table pairs keeps its definition here: 1 of its rows do not fit" in "\n".join(done.messages)
+    assert held(there) == {"a": 1}
+    put(there, "root", "pairs", "a", None)
+    assert sync(here, there).messages == ()
+    assert catalogue(here) == catalogue(there)
+    with there.reader() as reader:
+        assert tables.needed(reader, "pairs").definition == NARROW
+
+
+def test_rows_that_a_newer_definition_drops_at_the_client_are_counted(here: Store, there: Store) -> None:
+    define(here, there)
+    for key in ("a", "b"):
+        put(here, "root", "pairs", key, 1)
+    with there.writer() as writer:
+        own.define(writer, NARROW, SYSTEM.clock_ms())
+    done = sync(here, there)
+    told = "table pairs has a newer definition: 2 rows of it do not fit it and are gone from this end"
+    assert done.tables_left_out == (told,)
+    assert (held(here), held(there)) == ({}, {})
+
+
+def test_no_login_fills_a_table_alone(here: Store, there: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "MAX_ROWS", 8)
+    define(there)
+    for number in range(2):
+        assert messages(asked(there, "ann", row(PAIRS, f"a{number}", 1))) == ""
+    many = [row(PAIRS, f"a{number}", 1) for number in range(2, 6)]
+    assert messages(asked(there, "ann", *many)).count("4 rows of it, deleted ones included, are ann's") == 2
+    deleted = XDelete("pairs", many[0].key, SYSTEM.clock_ms() + 1, "", PAIRS.key_content({"k": "a2"}))
+    assert messages(asked(there, "ann", deleted, row(PAIRS, "a1", 7))) == "", "what is there may change"
+    assert "ann's, and nobody may have more" in messages(asked(there, "ann", row(PAIRS, "a6", 1)))
+    bobs = [row(PAIRS, f"b{number}", 1) for number in range(4)]
+    assert messages(asked(there, "bob", *bobs)).count("2 rows of it, deleted ones included, are bob's") == 2
+    assert messages(asked(there, "root", row(PAIRS, "r0", 1), row(PAIRS, "r1", 1))) == ""
+    assert "8 rows already" in messages(asked(there, "root", row(PAIRS, "r2", 1)))
+    assert catalogue(there) != ""
 
 
 def test_who_syncs_enters_itself_in_the_registry_once_an_hour(

@@ -192,6 +192,26 @@ def test_rows_that_come_to_one_member_are_soon_at_all(site: Site) -> None:
     assert [rows(store, "pairs") for store in (a, b, c)] == [{"a": (1, "ann"), "b": (2, "bob")}] * 3
 
 
+def test_members_take_a_newer_definition_and_the_log_counts_the_rows_that_go(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    a, b, c = (each.decider.store for each in site.running)
+    write(a, PAIRS, "ann", "a", 1)
+    site.turns(3)
+    narrow = made("pairs", (("k", "text"),), ("k",), "mtime-wins")
+    with c.writer() as writer:
+        tables.define(writer, narrow, SYSTEM.clock_ms())  # as a member does that has not heard of the row
+    site.turns(3)
+    for store in (a, b, c):
+        with store.reader() as reader:
+            assert (tables.needed(reader, "pairs").definition, tables.needed(reader, "pairs").rows) == (
+                narrow,
+                0,
+            )
+    told = "table pairs has a newer definition: 1 row of it does not fit it and is gone from this end"
+    assert sum(told in each.getMessage() for each in caplog.records) == 2
+
+
 def test_a_member_that_was_away_gets_and_gives_what_is_newer(site: Site) -> None:
     a, _, c = (each.decider.store for each in site.running)
     site.running[2].is_stopped = True

@@ -24,9 +24,9 @@ def define(writer: Writer, definition: Definition, now_ms: int) -> bool:
         return tables.define(writer, definition, now_ms)
     if known.definition == definition:
         return False
-    if lost := [key for key in tables.unfit(writer, definition) if _is_there(writer, definition.name, key)]:
+    if lost := tables.lost(writer, definition):
         raise Refused(
-            f"{len(lost)} rows of table {definition.name} do not fit that definition, and would be lost everywhere: "
+            f"{lost} rows of table {definition.name} do not fit that definition, and would be lost everywhere: "
             "keep its key and the columns that they use, or remove them first with `xferzone table rm`"
         )
     return tables.define(writer, definition, max(now_ms, known.mtime + 1))
@@ -47,7 +47,8 @@ def put(writer: Writer, name: str, values: Mapping[str, Value], login: str, now_
     if known is not None and not known.deleted and known.content == content:
         return False
     _check(definition, values, known, login)
-    return tables.put(writer, name, Row(key, tables.next_mtime(writer, name, key, now_ms), login, content))
+    row = Row(key, tables.next_mtime(writer, name, key, now_ms), login, content)
+    return tables.put(writer, name, row, now_ms=now_ms)
 
 
 def remove(writer: Writer, name: str, values: Mapping[str, Value], login: str, now_ms: int) -> None:
@@ -66,7 +67,7 @@ def remove(writer: Writer, name: str, values: Mapping[str, Value], login: str, n
         raise NotFound(f"table {name} has no such row: `xferzone table rows {name}` shows those that it has")
     _check(definition, values, known, login)
     mtime = tables.next_mtime(writer, name, key, now_ms)
-    tables.put(writer, name, Row(key, mtime, known.owner, content, deleted=True))
+    tables.put(writer, name, Row(key, mtime, known.owner, content, deleted=True), now_ms=now_ms)
 
 
 def _check(definition: Definition, values: Mapping[str, Value], known: Row | None, login: str) -> None:
@@ -75,8 +76,3 @@ def _check(definition: Definition, values: Mapping[str, Value], known: Row | Non
             f"the row of table {definition.name} cannot be written ({definition.rule}): {why}; XFERZONE_USER says who "
             "writes"
         )
-
-
-def _is_there(writer: Writer, name: str, key: str) -> bool:
-    known = tables.head(writer, name, key)
-    return known is not None and known.hash is not None

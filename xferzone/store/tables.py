@@ -26,6 +26,8 @@ from xferzone.tables.definition import Definition, parsed
 
 MAX_TABLES: Final = 32  # ours: some 100 kB of definitions and digests in a message
 MAX_ROWS: Final = 10_000  # of one table, deleted ones included; ours
+#: Milliseconds for which a deletion is never forgotten, so that who was away for so long cannot bring the row back.
+KEPT_MS: Final = 30 * 86_400_000
 MAX_MTIME: Final = 253_402_300_799_999  # milliseconds since 1970; the end of the year 9999
 
 #: The registry of peers, once it is defined: who may not administer a repository sees its own rows alone.
@@ -199,6 +201,12 @@ def define(writer: Writer, definition: Definition, mtime: int) -> bool:
     return True
 
 
+def lost(reader: Reader, definition: Definition) -> int:
+    """How many rows that are not deleted would go with a definition."""
+    unfitting = (head(reader, definition.name, key) for key in unfit(reader, definition))
+    return sum(each is not None and each.hash is not None for each in unfitting)
+
+
 def unfit(reader: Reader, definition: Definition) -> list[str]:
     """Keys of the rows kept under its name that a definition does not allow."""
     query = """SELECT CAST(key AS BLOB), CAST(content AS BLOB), hash IS NULL FROM synced_row WHERE name = ?"""
@@ -206,10 +214,18 @@ def unfit(reader: Reader, definition: Definition) -> list[str]:
     return [key.hex() for key, content, gone in found if not _fits(definition, key, content, deleted=gone)]
 
 
-def put(writer: Writer, name: str, new: Row, *, stands: bool = False) -> bool:
+def owned(reader: Reader, name: str, login: str) -> int:
+    """How many rows of a table are a login's, deleted ones included."""
+    query = "SELECT count(*) FROM synced_row WHERE name = ? AND owner = ?"
+    return int(reader.db.execute(query, (name, login)).fetchone()[0])
+
+
+def put(writer: Writer, name: str, new: Row, *, stands: bool = False, now_ms: int = 0) -> bool:
     """Store a row if it is newer than what is known; whether it was. It is one of the table, as its caller has seen.
 
-    `stands`: store it whatever is known, for who decides about it says so.
+    Args:
+        stands: store it whatever is known, for who decides about it says so.
+        now_ms: milliseconds since 1970: by them deletions are old enough to be forgotten; 0: none is.
 
     Raises:
         Refused: the table has MAX_ROWS already.
@@ -217,10 +233,10 @@ def put(writer: Writer, name: str, new: Row, *, stands: bool = False) -> bool:
     known = head(writer, name, new.key)
     if known is not None and (known == new.head if stands else new.head.rank <= known.rank):
         return False
-    if known is None:
-        _make_room(writer, name)
-    else:
+    if known is not None:
         _forget(writer, name, new.key)
+    elif not _make_room(writer, name, new, now_ms - KEPT_MS):
+        return False
     raw = None if new.head.hash is None else bytes.fromhex(new.head.hash)
     values = (name, bytes.fromhex(new.key), new.mtime, raw, new.owner, new.content)
     writer.db.execute("INSERT INTO synced_row VALUES (?, ?, ?, ?, ?, ?)", values)
@@ -300,18 +316,25 @@ def _misnamed(reader: Reader, name: str) -> list[str]:
     return [key.hex() for key, raw, content in found if hashlib.sha3_256(content).digest() != raw]
 
 
-def _make_room(writer: Writer, name: str) -> None:
-    """Forget the row deleted longest ago where another one would be too many. Raises Refused: none is deleted."""
+def _make_room(writer: Writer, name: str, new: Row, until_ms: int) -> bool:
+    """Where `new` would be too many, forget the row deleted longest ago, if that was before `until_ms`.
+
+    False: `new` is deleted for as long itself. Raises Refused: none is.
+    """
     (count,) = writer.db.execute("SELECT rows FROM synced_table WHERE name = ?", (name,)).fetchone()
     if count < MAX_ROWS:
-        return
-    query = "SELECT key FROM synced_row WHERE name = ? AND hash IS NULL ORDER BY mtime, key LIMIT 1"
+        return True
+    if new.deleted and new.mtime < until_ms:
+        return False
+    query = "SELECT key, mtime FROM synced_row WHERE name = ? AND hash IS NULL ORDER BY mtime, key LIMIT 1"
     oldest = writer.db.execute(query, (name,)).fetchone()
-    if oldest is None:
+    if oldest is None or oldest[1] >= until_ms:
         raise Refused(
-            f"table {name} has {MAX_ROWS} rows already: `xferzone table rm {name} KEY...` removes one"
+            f"table {name} has {MAX_ROWS} rows already, deleted ones included: `xferzone table rm {name} KEY...` "
+            f"makes room {KEPT_MS // 86_400_000} days after it has removed one"
         )
     _forget(writer, name, bytes(oldest[0]).hex())
+    return True
 
 
 def _forget(writer: Writer, name: str, key: str) -> None:

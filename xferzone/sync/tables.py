@@ -11,6 +11,7 @@ from typing import Final
 
 from xferzone.cards import XDelete, XHave, XRow, XTable
 from xferzone.errors import PeerError, Refused
+from xferzone.store import Reader, tables
 from xferzone.store.tables import MAX_MTIME, Head, Row
 from xferzone.tables.canonical import Value
 from xferzone.tables.definition import Definition, parsed
@@ -30,6 +31,15 @@ def defined(card: XTable, now_ms: int) -> Definition:
         raise PeerError(f"in xtable line, HASH does not match the definition: {card.name}")
     check_date(card.name, card.mtime, now_ms)
     return found
+
+
+def dropped(reader: Reader, definition: Definition) -> str:
+    """What people are told of the rows here that go with a newer definition; empty: none does."""
+    count = tables.lost(reader, definition)
+    if not count:
+        return ""
+    gone = "row of it does not fit it and is" if count == 1 else "rows of it do not fit it and are"
+    return f"table {definition.name} has a newer definition: {count} {gone} gone from this end"
 
 
 def taken(card: XRow, definition: Definition, owner: str, now_ms: int) -> tuple[Row, dict[str, Value]]:

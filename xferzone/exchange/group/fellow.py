@@ -13,6 +13,7 @@ A ref of a fellow that its key does not lead to puts this member on hold: etcd w
 fellow was asked, so that a branch that moves meanwhile is no such case.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from typing import Final, Protocol
@@ -45,6 +46,8 @@ TOGETHER_S: Final = 0.5  # seconds from a commit until what is new is sent, with
 AGAIN_S: Final = 1.0  # seconds until another attempt
 MAX_AGAIN_S: Final = 5.0  # the longest of these pauses, each twice the one before
 MAX_NAMED: Final = 5  # branches that a reason names
+
+_log = logging.getLogger(__name__)
 
 
 class Reached(Protocol):
@@ -107,6 +110,7 @@ class Fellow:
         self._is_held = False  # its refs do not fit the keys
         self._compared = 0  # the comparison that it was asked for last
         self._files = ""  # the hash of what was exchanged last
+        self._said: tuple[str, ...] = ()  # what the log was told of that exchange
         self._pull_at = 0.0
         self._again_s = AGAIN_S
         self.next_at = 0.0
@@ -204,7 +208,11 @@ class Fellow:
         if not own or (own == self._files and not is_due):
             return
         with self._reached.client(self.name) as client, suppress(NotThere):  # of a release that knows none
-            files.exchange(self._store, client, self._env)
+            said = files.exchange(self._store, client, self._env)
+            for text in said:
+                if text not in self._said:  # a row that is left out is left out each time
+                    _log.warning("fellow name=%s note=%r", self.name, text)
+            self._said = said
         self._files = own
 
     # -- what is new there

@@ -21,8 +21,8 @@ def held(reader: Reader) -> str:
     return names + tables.catalogue_hash(tables.tables(reader))
 
 
-def exchange(store: Store, client: Client, env: Env) -> None:
-    """Exchange files and rows until both have the same.
+def exchange(store: Store, client: Client, env: Env) -> tuple[str, ...]:
+    """Exchange files and rows until both have the same; what people should read about it.
 
     Raises:
         PeerError, Denied: the fellow cannot be reached, refuses, or does not come to an end.
@@ -44,3 +44,4 @@ def exchange(store: Store, client: Client, env: Env) -> None:
         raise PeerError(
             f"{client.transport.name} says of unversioned files and tables: {'; '.join(session.errors)}"
         )
+    return (*session.messages, *session.unversioned.left_out, *session.tables.left_out)

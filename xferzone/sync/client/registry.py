@@ -47,4 +47,5 @@ def enter(writer: Writer, options: Options) -> None:
     known = tables.head(writer, REGISTRY, key)
     if known is None or known.hash is None or abs(now_ms - known.mtime) >= AGE_MS:
         mtime = tables.next_mtime(writer, REGISTRY, key, now_ms)
-        tables.put(writer, REGISTRY, Row(key, mtime, account.login, PEERS.content(values)))
+        row = Row(key, mtime, account.login, PEERS.content(values))
+        tables.put(writer, REGISTRY, row, now_ms=now_ms)

@@ -26,7 +26,7 @@ from xferzone.store import Reader, Writer, tables
 from xferzone.store.tables import MAX_ROWS, MAX_TABLES, Head, Row
 from xferzone.sync.client.options import Options
 from xferzone.sync.client.registry import enter
-from xferzone.sync.tables import brought, check_date, defined, taken
+from xferzone.sync.tables import brought, check_date, defined, dropped, taken
 from xferzone.tables.rights import bar
 
 MAX_CARDS: Final = 2 * MAX_ROWS + 2 * MAX_TABLES  # of one reply; ours
@@ -215,7 +215,8 @@ class Tables:
         return size
 
     def _leave_out(self, why: str) -> None:
-        if len(self.left_out) < MAX_LEFT_OUT:
+        """Have people told; empty: there is nothing to tell."""
+        if why and len(self.left_out) < MAX_LEFT_OUT:
             self.left_out[why[:_SHOWN]] = None
 
     def _meet(self, writer: Writer, card: XTable) -> None:
@@ -223,6 +224,7 @@ class Tables:
         there = defined(card, self._env.clock_ms())
         known = tables.table(writer, card.name)
         if self._takes and (known is None or (card.mtime, card.hash) > known.rank):
+            self._leave_out(dropped(writer, there))
             tables.define(writer, there, card.mtime)
             known = tables.needed(writer, card.name)
         if known is None:
@@ -296,10 +298,11 @@ class Tables:
         if not (is_asked or stands) or table is None:
             return 0
         self._wanted.pop(id_, None)
-        row, values = taken(card, table.definition, card.owner, self._env.clock_ms())
+        now_ms = self._env.clock_ms()
+        row, values = taken(card, table.definition, card.owner, now_ms)
         if why := bar(table.definition, values, card.owner, card.owner):
             raise Refused(f"a row of table {card.name} is left out: {why}")
-        if not tables.put(writer, card.name, row, stands=stands):
+        if not tables.put(writer, card.name, row, stands=stands, now_ms=now_ms):
             return 0
         self._count(self.received, card.name)
         self._traffic.rows_received += 1

@@ -5,12 +5,15 @@
                                                  not name, and its rows; xlist also for tables that are not here
     xlist                 needs read             the rows from there on
     xwant                 needs read             the row, in this reply or, without room for it, in none
-    xtable                needs setup            a definition, stored if it is newer
+    xtable                needs setup            a definition, stored if it is newer and no row here would be lost;
+                                                 between members of a group it is stored all the same, and they are told
     xrow, xdelete         needs write            stored if it is newer, and the sender's by the rule (tables/rights.py);
                                                  what is not the sender's stays, and is sent back if it is there
 
-Of the registry of peers who may not administer gets its own rows alone. Who is held to zones brings rows of its own by
-self-write, and no others. A mirror takes none. A row is the login's that brings it; members of a group say whose it is.
+A login may have half of the rows of a table that others leave, deleted ones included, so that none fills it alone; who
+may administer has no such bound. Of the registry of peers who may not administer gets its own rows alone. Who is held
+to zones brings rows of its own by self-write, and no others. A mirror takes none. A row is the login's that brings it;
+members of a group say whose it is.
 """
 
 from collections.abc import Sequence
@@ -26,7 +29,7 @@ from xferzone.store.writer import Writer
 from xferzone.sync.server.login import bar_to_push
 from xferzone.sync.server.reply import Draft
 from xferzone.sync.server.terms import Terms
-from xferzone.sync.tables import brought, defined, have, taken
+from xferzone.sync.tables import brought, defined, dropped, have, taken
 from xferzone.tables.definition import Rule
 from xferzone.tables.rights import bar
 
@@ -50,6 +53,7 @@ class Tables:
         self._digests: dict[str, str] = {}  # of the sender's tables
         self._lists: dict[str, str] = {}  # table -> the key behind which to go on
         self._wanted: dict[tuple[str, str], None] = {}
+        self._own: dict[str, int] = {}  # how many rows of a table are the sender's, where that was asked
 
     @property
     def _whose(self) -> str | None:
@@ -81,9 +85,13 @@ class Tables:
                 case XWant() if self._rights.read:
                     self._wanted[card.name, card.key] = None
         except Refused as exc:
-            self._told += 1
-            if self._told <= MAX_TOLD:
-                self._draft.notice(str(exc))
+            self._tell_people(str(exc))
+
+    def _tell_people(self, text: str) -> None:
+        """Say it in the reply; empty: there is nothing to say."""
+        self._told += bool(text)
+        if text and self._told <= MAX_TOLD:
+            self._draft.notice(text)
 
     # -- what comes
 
@@ -94,8 +102,18 @@ class Tables:
     def _define(self, card: XTable) -> None:
         if not {"i", "s"} <= set(self._may()):
             raise Refused(f"table {card.name} is not defined here: that needs the capability s")
-        definition = defined(card, self._now_ms)
-        tables.define(self._writer(), definition, card.mtime)
+        definition, writer = defined(card, self._now_ms), self._writer()
+        known = tables.table(writer, card.name)
+        if known is not None and (card.mtime, card.hash) > known.rank:
+            if self._rights.fellow:
+                self._tell_people(dropped(writer, definition))
+            elif lost := tables.lost(writer, definition):
+                raise Refused(
+                    f"table {card.name} keeps its definition here: {lost} of its rows do not fit the newer one and "
+                    "would be lost; keep its key and the columns that they use, or remove them first with `xferzone "
+                    "table rm`"
+                )
+        tables.define(writer, definition, card.mtime)
 
     def _store(self, card: XRow) -> None:
         if "i" not in self._may():
@@ -116,7 +134,26 @@ class Tables:
             if why:
                 self._wanted[card.name, card.key] = None  # so that the sender has what stands
                 raise Refused(f"row {card.key[:16]} of table {card.name} is not taken: {why}")
-        self.received += tables.put(writer, card.name, new)
+            if known is None:
+                self._check_share(table, card.key)
+        is_new = tables.put(writer, card.name, new, now_ms=self._now_ms)
+        self.received += is_new
+        if is_new and (known is None or known.owner != rights.login) and card.name in self._own:
+            self._own[card.name] += 1
+
+    def _check_share(self, table: Table, key: str) -> None:
+        """Raise Refused where the sender has as many rows of the table as it may."""
+        login = self._rights.login
+        if self._rights.setup:
+            return
+        if table.name not in self._own:
+            self._own[table.name] = tables.owned(self._reader, table.name, login)
+        own = self._own[table.name]
+        if own + 1 > (tables.MAX_ROWS - (table.rows - own)) // 2:
+            raise Refused(
+                f"row {key[:16]} of table {table.name} is not taken: {own} rows of it, deleted ones included, are "
+                f"{login[:60]}'s, and nobody may have more than half of what others leave"
+            )
 
     # -- what goes
 
