@@ -129,3 +129,18 @@ def test_tables_go_with_clone_sync_and_push_and_not_without_them(zone: Run, tmp_
         denied = zone(*n, "sync", eve)
         assert (denied.code, "takes no rows from this account" in denied.err) == (77, True)
     assert [each["host"] for each in shown(zone, "hosts")] == ["ns1", "ns2"]
+
+
+def test_who_gives_a_login_again_is_told_of_the_rows_that_come_with_it(
+    zone: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zone("table", "define", "owned", "--column", "k:text", "--key", "k", "--rule", "owner-write")
+    assert zone("user", "add", "bob").err == ""
+    monkeypatch.setenv("XFERZONE_USER", "bob")
+    assert zone("table", "put", "owned", "k=x").code == 0
+    assert zone("user", "remove", "bob").code == 0
+    again = zone("user", "add", "bob")
+    assert (again.code, again.err) == (
+        0,
+        "1 row of synced tables, deleted ones included, came with the login\n",
+    )

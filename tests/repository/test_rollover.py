@@ -15,7 +15,7 @@ from xferzone.refs import BranchName, Door, LocalRefs, Occasion
 from xferzone.repository.check import everything
 from xferzone.repository.rollover import RolledOver, roll_over
 from xferzone.store import Store, configuration, schema, shunned, unversioned
-from xferzone.store.accounts import User, invited_by, put_stored, put_user, user
+from xferzone.store.accounts import User, invited_by, put_stored, put_user, remove_user, removed, user
 from xferzone.store.unversioned import Unversioned
 from xferzone.sync.server.anew import ANEW
 from xferzone.transport import Body, InProcess
@@ -88,6 +88,7 @@ def test_files_zones_ends_invitations_and_what_is_shunned_go_on(old: Project, tm
         assert ann is not None
         put_stored(writer, replace(ann, zones=("example.com",), expires_ms=NOW + 2))
         put_stored(writer, invite)
+        remove_user(writer, User("bob", "", "go"))
         for name, content in (("a", b"one"), ("b", b"two"), ("c", None)):
             artifact = None if content is None else artifact_id(content)
             unversioned.put(writer, Unversioned(name, 1_700_000_000, artifact, len(content or b"")), content)
@@ -99,6 +100,7 @@ def test_files_zones_ends_invitations_and_what_is_shunned_go_on(old: Project, tm
         assert list(everything(writer, LocalRefs(writer))) == []
         assert user(writer, "ann") == replace(ann, secret="", zones=("example.com",), expires_ms=NOW + 2)
         assert user(writer, invite.login) == invite
+        assert removed(writer) == ["bob"]
         assert unversioned.files(writer, deleted=True) == unversioned.files(before)
         assert unversioned.content(writer, "b") == b"two"
         assert shunned.listed(writer) == shunned.listed(before)

@@ -18,9 +18,11 @@ from xferzone.cards import Error, parse_cards
 from xferzone.cards.body import COMPRESSED, decode_body, encode_body
 from xferzone.env import Env
 from xferzone.exchange import Terms
+from xferzone.repository import tables as changes
 from xferzone.repository.accounts import MAX_PASSWORD
-from xferzone.store import Store, accounts
+from xferzone.store import Store, accounts, tables
 from xferzone.store.accounts import User, invited_by
+from xferzone.tables.definition import made
 from xferzone.web.app import create_app
 from xferzone.web.owners import FORM, MAX_FORM
 
@@ -107,6 +109,40 @@ def test_what_makes_no_account_leaves_the_invitation(
     got, told = site.post("/invite", INVITE | fields)
     assert (got, said in told) == (status, True), told
     assert site.post("/invite", INVITE)[0] == 200
+
+
+def test_the_login_of_an_account_that_was_removed_stays_taken(site: Site) -> None:
+    """By owner-write, rows of synced tables are whose the login is."""
+    bob = User("bob", "0" * 40, "go")
+    site.put(bob)
+    with site.store.writer() as writer:
+        accounts.remove_user(writer, bob)
+    status, said = site.post("/invite", INVITE)
+    assert (status, "the login bob was somebody's before" in said) == (409, True), said
+    site.put(bob)  # by the administrator, who may
+    with site.store.writer() as writer:
+        assert not accounts.was_removed(writer, "bob")
+        accounts.remove_user(writer, bob)
+        assert accounts.removed(writer) == ["bob"]
+    assert site.post("/invite", {**INVITE, "u": "carl"})[0] == 200
+
+
+def test_rows_of_synced_tables_pass_to_nobody_who_is_invited(site: Site) -> None:
+    """The operator's own, or those of a server that this one was cloned from, whose accounts did not come."""
+    owned = made("owned", (("k", "text"),), ("k",), "owner-write")
+    with site.store.writer() as writer:
+        tables.define(writer, owned, 1)
+        changes.put(writer, "owned", {"k": "x"}, "bob", NOW_MS)
+    status, said = site.post("/invite", INVITE)
+    assert (status, "rows of synced tables are bob's already" in said) == (409, True), said
+    assert site.post("/invite", {**INVITE, "u": "carl"})[0] == 200
+
+
+@pytest.mark.parametrize("login", ["Ann", "ANN", "\uff41nn"], ids=["A", "ANN", "wide"])
+def test_a_login_that_looks_like_anothers_is_not_free(site: Site, login: str) -> None:
+    status, said = site.post("/invite", INVITE | {"u": login})
+    assert (status, "differs from 'ann'" in said) == (409, True), said
+    assert site.user(login) is None
 
 
 def test_an_invitation_that_has_expired_makes_none(site: Site) -> None:

@@ -24,8 +24,9 @@ from xferzone.cli.terminal import show_table
 from xferzone.errors import Exists, NotFound, Refused, UsageError, XferzoneError
 from xferzone.exchange.group import accounts as shared
 from xferzone.repository.accounts import EVERYBODY, check_login, password
-from xferzone.store import accounts
+from xferzone.store import accounts, tables
 from xferzone.store.accounts import User
+from xferzone.wording import counted
 
 
 @click.group()
@@ -70,6 +71,12 @@ def add(settings: Settings, login: str, letters: str | None, level: str | None, 
         if settings.json:
             show_json({"login": login, "caps": known.caps, "changed": False})
         return
+    with reading(settings) as (reader, _):
+        rows = tables.owned(reader, login)
+    if rows:
+        click.echo(
+            f"{counted(rows, 'row')} of synced tables, deleted ones included, came with the login", err=True
+        )
     _tell(settings, login, caps, None if password_stdin else secret)
 
 
@@ -211,7 +218,9 @@ def passwd(settings: Settings, login: str, password_stdin: bool) -> None:
 @if_exists
 @click.pass_obj
 def remove(settings: Settings, login: str) -> None:
-    """Remove an account; what it committed stays.
+    """Remove an account; what it committed stays, and so do its rows of synced tables.
+
+    Nobody who is invited gets its login. `user add` gives it to somebody again, with the rows.
 
     \b
     Example:

@@ -1,7 +1,9 @@
 """What people do about accounts of their own, over the network: become one by an invitation, and change a password.
 
     the token of an invitation, a login that is free, a password  ─> the account, with the rights of the invitation,
-                                                                     which is gone
+                                                                     which is gone. A login is free if nobody has
+                                                                     it, had it, wrote rows of synced tables by it,
+                                                                     or has one that differs by case alone
     a login, its password, another password                       ─> the account with that; it needs the right p, or
                                                                      that of an administrator, as on stock's page
 
@@ -11,6 +13,7 @@ Source: Fossil 2.21, src/login.c login_page(), login_set_capabilities().
 """
 
 import hmac
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -22,7 +25,7 @@ from xferzone.exchange.group import accounts as shared
 from xferzone.refs.keys import Keys
 from xferzone.refs.membership import membership
 from xferzone.repository.accounts import check_login, check_password
-from xferzone.store import Store, accounts
+from xferzone.store import Reader, Store, accounts, tables
 from xferzone.store.accounts import INHERITED, User, invited_by
 from xferzone.sync.server.login import ANONYMOUS
 
@@ -54,7 +57,7 @@ class Owners:
         Raises:
             Denied: there is no such invitation.
             UsageError: no account may have that login, or the password.
-            Exists: the login is somebody's; the invitation still holds.
+            Exists: the login is somebody's, or was; the invitation still holds.
             NotReady, Away: not now.
         """
         check_login(login)
@@ -79,7 +82,8 @@ class Owners:
             # Whoever guesses costs the keys nothing. A member that has not heard of one yet hears of it within 2 s.
             if accounts.user(reader, invite) is None:
                 raise Denied(_GONE)
-        _, after = shared.change_all(self.store, (login, invite), accepted, self.keys)
+            _check_free(reader, login)
+        _, after = shared.change_all(self.store, (login, invite), accepted, self.keys, fresh=login)
         account = after[login]
         assert account is not None
         return account
@@ -134,6 +138,23 @@ class Owners:
                 raise NotReady(
                     "accounts of a group are not changed by this server: ask one that `xferzone up` runs"
                 )
+
+
+def _check_free(reader: Reader, login: str) -> None:
+    """Raise Exists where another login looks the same, or rows of synced tables are this one's."""
+    if (like := _folded(login)) in {
+        _folded(each.login) for each in accounts.users(reader) if each.login != login
+    }:
+        raise Exists(
+            f"the login {login} differs from {like!r} by the way it is written alone: choose another"
+        )
+    if accounts.user(reader, login) is None and tables.owned(reader, login):
+        raise Exists(f"rows of synced tables are {login}'s already: choose another login")
+
+
+def _folded(login: str) -> str:
+    """What logins that look alike have in common: case and compatible letters do not tell them apart."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", login).casefold())
 
 
 def _is_text(login: str) -> bool:

@@ -34,7 +34,7 @@ from xferzone.store import (
     tables,
     unversioned,
 )
-from xferzone.store.accounts import put_stored, rows
+from xferzone.store.accounts import note_removed, put_stored, removed, rows
 from xferzone.store.newfile import check_free, scratch
 from xferzone.zone import serial
 from xferzone.zone.cut import is_zone_file
@@ -106,6 +106,9 @@ def _fill(reader: Reader, writer: Writer, admin: str, occasion: Occasion, passwo
     logins = [each for each in rows(reader) if each.login != admin]
     for each in logins:
         put_stored(writer, replace(each, secret=""))  # which holds for one project code alone
+    for login in removed(reader):
+        if login != admin:
+            note_removed(writer, login)
     for row in configuration.everything(reader):
         configuration.put(writer, row)
     old, refs = LocalRefs(reader), LocalRefs(writer)

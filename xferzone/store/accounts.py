@@ -3,6 +3,8 @@
 ann                                         an account
 invite:SHA-256 of TOKEN, in hex             whoever brings TOKEN may become an account with these rights, until it
                                             expires; nobody logs in with it, since it has no secret
+setting removed:ann                         such an account was removed: what it wrote is still called its, so nobody
+                                            who is invited becomes it. Whoever administers may make it again
 """
 
 import hashlib
@@ -20,6 +22,8 @@ INHERITED: Final = {"u": "reader", "v": "developer"}
 
 #: What the logins of invitations begin with, and of nothing else.
 INVITE: Final = "invite:"
+
+_REMOVED: Final = "removed:"
 
 _ALL: Final = "SELECT login, secret, caps, zones, expires FROM user"
 
@@ -116,6 +120,7 @@ def put_stored(writer: Writer, user: User, changed_at: int | None = None) -> Non
                coalesce(?, (SELECT mtime FROM user WHERE login = ? AND caps = ?),
                         CAST(strftime('%s', 'now') AS INTEGER)))"""
     writer.db.execute(query, (*row, changed_at, user.login, user.caps))
+    writer.remove_setting(_REMOVED + user.login)
 
 
 def set_caps(writer: Writer, user: User, caps: str) -> None:
@@ -129,4 +134,23 @@ def changed_at(reader: Reader, login: str) -> int:
 
 
 def remove_user(writer: Writer, user: User) -> None:
+    """Remove an account, whose login is remembered, or an invitation."""
     writer.db.execute("DELETE FROM user WHERE login = ?", (user.login,))
+    if not user.is_invite:
+        note_removed(writer, user.login)
+
+
+def note_removed(writer: Writer, login: str) -> None:
+    """Remember that an account of that login was removed."""
+    writer.set_setting(_REMOVED + login, "1")
+
+
+def was_removed(reader: Reader, login: str) -> bool:
+    """Whether there was an account of that login, and no other since."""
+    return reader.setting(_REMOVED + login) is not None
+
+
+def removed(reader: Reader) -> list[str]:
+    """The logins of which that is true."""
+    query = "SELECT substr(name, length(?1) + 1) FROM setting WHERE substr(name, 1, length(?1)) = ?1 ORDER BY name"
+    return [str(login) for (login,) in reader.db.execute(query, (_REMOVED,))]

@@ -214,10 +214,10 @@ def unfit(reader: Reader, definition: Definition) -> list[str]:
     return [key.hex() for key, content, gone in found if not _fits(definition, key, content, deleted=gone)]
 
 
-def owned(reader: Reader, name: str, login: str) -> int:
-    """How many rows of a table are a login's, deleted ones included."""
-    query = "SELECT count(*) FROM synced_row WHERE name = ? AND owner = ?"
-    return int(reader.db.execute(query, (name, login)).fetchone()[0])
+def owned(reader: Reader, login: str, name: str | None = None) -> int:
+    """How many rows of a table are a login's, deleted ones included; `name` None: of all tables."""
+    query = "SELECT count(*) FROM synced_row WHERE owner = ?1 AND (?2 IS NULL OR name = ?2)"
+    return int(reader.db.execute(query, (login, name)).fetchone()[0])
 
 
 def put(writer: Writer, name: str, new: Row, *, stands: bool = False, now_ms: int = 0) -> bool:

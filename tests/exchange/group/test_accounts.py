@@ -9,7 +9,7 @@ from tests.publish.project import Project
 from tests.publish.test_follow import A
 from tests.refs.model import Fault
 from xferzone.cards.session import shared_secret
-from xferzone.errors import Away, Denied, NotReady, OnHold
+from xferzone.errors import Away, Denied, Exists, NotReady, OnHold
 from xferzone.exchange.group.accounts import TRIES, apply, change, renewed
 from xferzone.exchange.owners import Owners
 from xferzone.refs.consensus import SharedRefs
@@ -258,7 +258,8 @@ def test_a_group_that_begins_anew_has_no_accounts_of_the_one_that_ended(
     group.leave(members[0])
     put_here(members[0], "bob", None)
     group.join(members[0], "a")
-    assert "bob" not in group.roster(members[0]).accounts
+    told = group.roster(members[0]).accounts["bob"]
+    assert (told.gone, told.version) == (True, 0), "it was removed, and is counted anew"
 
 
 def renew(group: Group, store: Store) -> list[str]:
@@ -345,3 +346,38 @@ def test_a_member_that_cannot_ask_the_keys_changes_no_account(
     invited(group, members[0])
     with pytest.raises(NotReady, match="accounts of a group are not changed by this server"):
         Owners(members[0]).accept(TOKEN, "bob", "pw")
+
+
+def test_the_login_of_a_removed_account_is_free_at_no_member(
+    group: Group, members: tuple[Store, Store]
+) -> None:
+    put(group, members[0], "bob", User("bob", SECRET, "go"))
+    put(group, members[0], "bob", None)
+    invited(group, members[1])
+    with pytest.raises(Exists, match="was somebody's before"):
+        Owners(members[1], group.keys).accept(TOKEN, "bob", "pw")  # which has not heard of it yet
+    hear(group, members[1])
+    with members[1].reader() as reader:
+        assert accounts.removed(reader) == ["bob"]
+    assert Owners(members[1], group.keys).accept(TOKEN, "carl", "pw").login == "carl"
+
+
+def test_what_was_removed_before_there_was_a_group_is_told_to_members_that_join(group: Group) -> None:
+    made = group.project("a")
+    made.push(made.manifest(A))
+    with made.store.writer() as writer:
+        bob = User("bob", SECRET, "go")
+        accounts.put_stored(writer, bob)
+        accounts.remove_user(writer, bob)
+    group.join(made.store, "a")
+    copy = Store.open(group.copy("b", made))
+    with copy.writer() as writer:
+        writer.remove_setting("removed:bob")
+        writer.set_setting("role", schema.CLONE)
+    group.join(copy, "b")
+    hear(group, copy)
+    with copy.reader() as reader:
+        assert accounts.was_removed(reader, "bob")
+    invited(group, copy)
+    with pytest.raises(Exists):
+        Owners(copy, group.keys).accept(TOKEN, "bob", "pw")

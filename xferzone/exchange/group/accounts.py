@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from xferzone.errors import Away
+from xferzone.errors import Away, Exists
 from xferzone.exchange.group.laying import again
 from xferzone.refs import account_versions, membership
 from xferzone.refs.consensus import SharedRefs
 from xferzone.refs.keys import Keys
 from xferzone.refs.roster import Account, Names, Roster, account_of
 from xferzone.store import Reader, Store, Writer, accounts
-from xferzone.store.accounts import User
+from xferzone.store.accounts import INVITE, User
 
 TRIES: Final = 5  # times that somebody else may change the account, or etcd not answer
 #: What an account is to be, from what it is (None: it is not there) and the project code. None: it is to be removed.
@@ -36,15 +36,17 @@ def change(store: Store, login: str, wanted: Change, keys: Keys | None) -> tuple
 
 
 def change_all(
-    store: Store, logins: Sequence[str], wanted: Changes, keys: Keys | None
+    store: Store, logins: Sequence[str], wanted: Changes, keys: Keys | None, *, fresh: str | None = None
 ) -> tuple[Mapping[str, User | None], Mapping[str, User | None]]:
     """Change accounts everywhere, all of them or none; as they were, and as they are now.
 
     Args:
         logins: of the accounts; errors name the first.
         keys: of the group that the repository is a member of; None: it is not one.
+        fresh: one of the logins, of which no account may have been removed; None: it may.
 
     Raises:
+        Exists: one of `fresh` was.
         Away: etcd cannot be reached, or the group is on hold. Nothing was changed, or the message says that this is not
             known.
     """
@@ -54,13 +56,15 @@ def change_all(
     if share is None or keys is None:
         with store.writer() as writer:
             found = {login: accounts.user(writer, login) for login in logins}
+            if fresh is not None and accounts.was_removed(writer, fresh):
+                raise _was_somebodys(fresh)
             after = wanted(found, project)
             for login, user in after.items():
                 _put(writer, login, user)
         return found, after
     known = {login: everything[login] for login in logins if login in everything}
     refs = SharedRefs(keys, share.space(project), share.group, last)
-    before, put = _Changing(refs, project, tuple(logins), known).change(wanted)
+    before, put = _Changing(refs, project, tuple(logins), known, fresh).change(wanted)
     if put:
         with store.writer() as writer:
             taken(writer, put)
@@ -75,6 +79,7 @@ class _Changing:
     project: str
     logins: tuple[str, ...]
     known: Mapping[str, Account]  # as they are here
+    fresh: str | None = None
     _doubt: str = ""  # why it is not known whether they were changed
 
     def change(self, wanted: Changes) -> tuple[Mapping[str, User | None], Mapping[str, Account]]:
@@ -102,6 +107,8 @@ class _Changing:
         told = {login: account_of(key, found[key]) for login, key in keys.items() if key in found}
         there = later(self.known, told)
         before = {login: _user(login, there.get(login)) for login in self.logins}
+        if self.fresh is not None and self.fresh in there and there[self.fresh].gone:
+            raise _was_somebodys(self.fresh)
         after = wanted(before, self.project)
         put = {
             login: _next(there.get(login), user)
@@ -119,6 +126,12 @@ class _Changing:
             self._doubt = str(exc)
             return None
         return (before, now) if is_put else None
+
+
+def _was_somebodys(login: str) -> Exists:
+    return Exists(
+        f"the login {login} was somebody's before: choose another, or have the administrator make the account"
+    )
 
 
 def _next(there: Account | None, user: User | None) -> Account:
@@ -152,6 +165,9 @@ def taken(writer: Writer, told: Mapping[str, Account]) -> list[str]:
     changed = [login for login, each in news.items() if here.get(login) != _user(login, each)]
     for login in changed:
         _put(writer, login, _user(login, news[login]))
+    for login, each in news.items():
+        if each.gone and not login.startswith(INVITE):
+            accounts.note_removed(writer, login)  # also of those that were removed before this member joined
     account_versions.note(writer, {login: each.version for login, each in news.items()})
     return sorted(changed)
 
@@ -172,7 +188,8 @@ def shared(reader: Reader) -> dict[str, Account]:
     """What the keys are to say of the accounts that are here, and of those that were removed."""
     known = account_versions.versions(reader)
     here = {each.login: _account(each, known.get(each.login, 0)) for each in accounts.rows(reader)}
-    return {login: Account(gone=True, version=known[login]) for login in known} | here
+    gone = known | {login: known.get(login, 0) for login in accounts.removed(reader)}
+    return {login: Account(gone=True, version=version) for login, version in gone.items()} | here
 
 
 def renewed(store: Store, refs: SharedRefs, roster: Roster) -> list[str]:

@@ -147,7 +147,7 @@ class Tables:
         if self._rights.setup:
             return
         if table.name not in self._own:
-            self._own[table.name] = tables.owned(self._reader, table.name, login)
+            self._own[table.name] = tables.owned(self._reader, login, table.name)
         own = self._own[table.name]
         if own + 1 > (tables.MAX_ROWS - (table.rows - own)) // 2:
             raise Refused(
