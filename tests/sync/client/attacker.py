@@ -3,6 +3,7 @@
 attack(round_, honest) ─> octets under their content type; `round_` counts from 1, `honest()` is the true reply's text
 """
 
+import functools
 import io
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -68,6 +69,12 @@ def text(*parts: bytes) -> Attack:
 def octets(body: bytes, content_type: str = COMPRESSED) -> Attack:
     """This body, always."""
     return lambda _round, _honest: (content_type, body)
+
+
+def large(made: Callable[[], Attack]) -> Attack:
+    """The same attack, made once it begins: every worker reads the rows that few of them run."""
+    ready = functools.cache(made)
+    return lambda round_, honest: ready()(round_, honest)
 
 
 def changed(change: Callable[[bytes], bytes]) -> Attack:

@@ -4,6 +4,7 @@ After each attack: the exit code and what was said; no traceback; the repository
 that was not there before or came under its right name; and the next sync with the same server, honest again, works.
 """
 
+import functools
 import hashlib
 import itertools
 import json
@@ -20,7 +21,7 @@ import pytest
 
 from tests.cli.conftest import Ran, Run, xz
 from tests.publish.project import MAIN, Project, zone_text
-from tests.sync.client.attacker import Attack, Attacker, changed, octets, text
+from tests.sync.client.attacker import Attack, Attacker, changed, large, octets, text
 from tests.web.conftest import Served
 from xferzone import delta
 from xferzone.artifacts import CheckIn, Cluster, Control, Tag
@@ -47,7 +48,6 @@ DATE = 1_790_000_000_000  # milliseconds since 1970; before these lines were wri
 ABSENT = ArtifactId("ab" * 32)
 OTHER_CODE = "c0" * 20
 ROUNDS = 60  # driver.MAX_ROUNDS, while these tests run
-BOMB = pack(bytes(200 * 1024 * 1024), level=9)  # 1,000:1
 ONE = b"one\n"
 CHAIN = 2_000  # deltas, each of the one before; 10,000 by hand
 FLOOD = 100_000  # names; 1,000,000 by hand
@@ -126,6 +126,12 @@ def site(project: Project, tmp_path: Path, xz: Run, monkeypatch: pytest.MonkeyPa
         yield Site(attacker, server.url(), here, there, xz, code)
 
 
+@functools.cache
+def bomb() -> bytes:
+    """1,000:1."""
+    return pack(bytes(200 * 1024 * 1024), level=9)
+
+
 def file(content: bytes, name: ArtifactId | None = None) -> bytes:
     return File(name or artifact_id(content), content).encode()
 
@@ -175,8 +181,12 @@ CLONES: dict[str, tuple[Attack, int, str]] = {
     "an error later": (text(file(ONE) + MORE, Error("we are closed").encode()), 69, "says: we are closed"),
     "no right": (text(PUSH + Error("not authorized to clone").encode()), 77, "not authorized to clone"),
     "an error in the last round": (text(file(ONE) + END, Error("enough").encode()), 69, "says: enough"),
-    "a bomb": (octets(BOMB), 69, "too large"),
-    "a cfile bomb": (text(cfile(ONE, payload=BOMB) + END), 69, f"{artifact_id(ONE)}, which is too large"),
+    "a bomb": (large(lambda: octets(bomb())), 69, "too large"),
+    "a cfile bomb": (
+        large(lambda: text(cfile(ONE, payload=bomb()) + END)),
+        69,
+        f"{artifact_id(ONE)}, which is too large",
+    ),
     "half a payload": (text(file(LONG)[:-10]), 69, "malformed file card"),
     "a web page": (octets(b"<html>no</html>\n"), 69, "<html>"),
 }
@@ -277,17 +287,23 @@ REFUSED: dict[str, tuple[Attack, str]] = {
     "half a packed body": (octets(pack(file(LONG))[:-9]), "means nothing here"),
     "a damaged packed body": (octets(_flipped(pack(file(LONG)))), "means nothing here"),
     "noise": (octets(b"x" + random.Random(1).randbytes(100_000)), "means nothing here"),
-    "a bomb": (octets(BOMB), "sends a reply that is too large"),
-    "a cfile bomb": (text(cfile(ONE, payload=BOMB)), f"{artifact_id(ONE)}, which is too large"),
+    "a bomb": (large(lambda: octets(bomb())), "sends a reply that is too large"),
+    "a cfile bomb": (
+        large(lambda: text(cfile(ONE, payload=bomb()))),
+        f"{artifact_id(ONE)}, which is too large",
+    ),
     "bombs": (
-        text(b"".join(cfile(bytes(60 * 2**20) + bytes([n])) for n in range(2)) * 9),
+        large(lambda: text(b"".join(cfile(bytes(60 * 2**20) + bytes([n])) for n in range(2)) * 9)),
         f"over {MAX_EXPANDED} bytes of artifacts in one reply",
     ),
     "too many artifacts": (
-        text(b"".join(file(b"%d" % number) for number in range(client.MAX_ARTIFACTS + 1))),
+        large(lambda: text(b"".join(file(b"%d" % number) for number in range(client.MAX_ARTIFACTS + 1)))),
         f"over {client.MAX_ARTIFACTS} artifacts in one reply",
     ),
-    "an artifact over 64 MiB": (octets(pack(file(bytes(64 * 2**20 + 1)), level=1)), "bytes"),
+    "an artifact over 64 MiB": (
+        large(lambda: octets(pack(file(bytes(64 * 2**20 + 1)), level=1))),
+        "bytes",
+    ),
     "a wrong hash": (text(file(ONE) + file(LONG, ABSENT)), f"artifact {ABSENT}"),
     "a wrong hash in a cfile": (text(cfile(LONG, ABSENT)), f"artifact {ABSENT}"),
     "a wrong hash by a delta": (
@@ -311,7 +327,7 @@ REFUSED: dict[str, tuple[Attack, str]] = {
         artifact_id(LONGER),
     ),
     "a cluster of 120,000 names": (
-        octets(pack(_clusters(2, 60_000), level=1)),
+        large(lambda: octets(pack(_clusters(2, 60_000), level=1))),
         "artifacts are named that are not here",
     ),
     "a ref of no artifact": (text(ref(MAIN, "nonsense")), "b'nonsense' is not an artifact id"),
@@ -321,7 +337,11 @@ REFUSED: dict[str, tuple[Attack, str]] = {
     "a ref whose name is long": (text(ref("x" * 2_000, ABSENT)), "a branch name of 2000 bytes, over 300"),
     "a bad epoch": (text(b"pragma xferzone 1 epoch \xff\xfe\n"), "is not an epoch"),
     "too many refs": (
-        text(b"".join(b"pragma xferzone-ref z%d.test/main - 1\n" % n for n in range(MAX_REFS + 1))),
+        large(
+            lambda: text(
+                b"".join(b"pragma xferzone-ref z%d.test/main - 1\n" % n for n in range(MAX_REFS + 1))
+            )
+        ),
         f"over {MAX_REFS} refs",
     ),
     "too many lines": (text(b"#\n" * 1_000_001), "over 1000000 lines"),
