@@ -101,6 +101,22 @@ def test_what_a_push_brings_waits_while_its_sender_is_asked_for_more(store: Stor
     assert moves(store) == [("example.com", "ann", Door.PUSH)]
 
 
+def test_whoever_pushed_hears_what_another_decided_though_what_lacked_has_come_from_him(
+    store: Store, later: Later
+) -> None:
+    asked(store, push(FIRST, ONE), later)
+    third = zone_text("www 300 A 192.0.2.3", serial=3)
+    loser = checkin(third, ONE)
+    asked(store, push(third, loser, announced=[b"a file\n"]), later)
+    asked(store, push(SECOND, TWO, b"a file\n", login="bob"), later)
+    assert served(store) == artifact_id(TWO)
+    said = asked(store, push(announced=[b"a file\n"]), later)
+    (told,) = [card.text for card in said if isinstance(card, Message)]
+    assert f"check-in {artifact_id(loser)[:16]} was moved to branch example.com/main-fork-" in told
+    again = asked(store, push(announced=[b"a file\n"]), later)
+    assert not any(isinstance(card, Message) for card in again)
+
+
 def test_without_anybody_who_publishes_later_each_request_publishes_what_it_brought(store: Store) -> None:
     asked(store, push(FIRST, ONE, announced=[SECOND, TWO]), None)
     assert served(store) == artifact_id(ONE)

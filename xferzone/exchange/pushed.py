@@ -163,14 +163,16 @@ class Push:
             part = run.part(writer, Occasion(self.terms.env.clock_ms(), self.login, Door.PUSH))
         if self.group is None and round_.received and writer.role == schema.MEMBER:
             return part._replace(notices=[KEPT])  # whoever embeds this has no group: its program decides
-        if part.is_all and round_.received > 0 and not self._comes_again(round_):
-            since = end_push(writer, self.login, round_.last_row)
-            notices = [
-                *part.notices,
-                *kept_waiting.told_to_pusher(writer, LocalRefs(writer), self.login, since),
-            ]
-            notices += elsewhere.told(writer, self.login, since, [*before, *notices])
-            part = part._replace(notices=notices)
+        if part.is_all and not self._comes_again(round_):
+            # The last request may bring nothing: what was announced has come from somebody else.
+            since = end_push(writer, self.login, round_.last_row if round_.received else None)
+            if since is not None:
+                notices = [
+                    *part.notices,
+                    *kept_waiting.told_to_pusher(writer, LocalRefs(writer), self.login, since),
+                ]
+                notices += elsewhere.told(writer, self.login, since, [*before, *notices])
+                part = part._replace(notices=notices)
         if part.is_all and round_.has_all:
             writer.make_clusters()
             writer.fault("server.clusters", 0.05)

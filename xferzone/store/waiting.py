@@ -94,8 +94,8 @@ def begin_push(writer: Writer, login: str, row: int) -> None:
     writer.db.execute("INSERT OR IGNORE INTO pushing VALUES (?, ?)", (storable(login), row))
 
 
-def end_push(writer: Writer, login: str, row: int) -> int:
-    """After which row the push of `login` began that ends now: `row`, or what is noted, which is forgotten."""
+def end_push(writer: Writer, login: str, row: int | None) -> int | None:
+    """After which row the push of `login` began that ends now: what is noted, which is forgotten, or else `row`."""
     query = "DELETE FROM pushing WHERE login = ? RETURNING row"
     found = writer.db.execute(query, (storable(login),)).fetchall()
     return int(found[0][0]) if found else row
