@@ -107,8 +107,9 @@ def test_whoever_pushed_hears_what_another_decided_though_what_lacked_has_come_f
     asked(store, push(FIRST, ONE), later)
     third = zone_text("www 300 A 192.0.2.3", serial=3)
     loser = checkin(third, ONE)
+    asked(store, push(SECOND, TWO, announced=[b"another\n"], login="bob"), later)
     asked(store, push(third, loser, announced=[b"a file\n"]), later)
-    asked(store, push(SECOND, TWO, b"a file\n", login="bob"), later)
+    asked(store, push(b"a file\n", b"another\n", login="bob"), later)
     assert served(store) == artifact_id(TWO)
     said = asked(store, push(announced=[b"a file\n"]), later)
     (told,) = [card.text for card in said if isinstance(card, Message)]

@@ -534,19 +534,6 @@ def test_whose_push_another_run_decides_about_meanwhile_is_told_what_became_of_i
     assert not is_first
 
 
-def test_a_pusher_hears_of_a_race_that_the_group_program_lost_between_two_of_his_requests(
-    group: Deciding,
-) -> None:
-    a, b = group.members[:2]
-    loser = group.version("192.0.2.2", group.first)
-    assert b.push(*group.version("192.0.2.3", group.first)) == []
-    assert a.answer(*loser, announced=[b"a file\n"]) == ""
-    a.member.take([b"a file\n"])  # a fellow has sent it
-    assert "was moved to branch" in a.publish()[0]
-    lost = artifact_id(loser[1])
-    assert f"was moved to branch example.com/main-fork-{lost[:16]}" in a.answer(announced=[b"a file\n"])
-
-
 TEST_BRANCH = BranchName("example.com", "test")
 
 

@@ -51,3 +51,17 @@ def test_a_push_asks_the_keys_three_times(tmp_path: Path, copies: int) -> None:
         a.answer(text, manifest)
         assert a.tip() == artifact_id(manifest)
         assert asked == ["transact"] * 3
+
+
+def test_a_pusher_hears_of_a_race_that_the_group_program_lost_between_two_of_his_requests(
+    group: Deciding,
+) -> None:
+    a, b = group.members
+    loser = group.version("192.0.2.2", group.first)
+    assert b.push(*group.version("192.0.2.3", group.first)) == []
+    with closing(Later(a.store.path, a.env)) as later:  # it is given no time to publish
+        assert "message" not in a.answer(*loser, announced=[b"a file\n"], later=later)
+        a.member.take([b"a file\n"])  # a fellow has sent it
+        assert "was moved to branch" in a.publish()[0]
+        told = a.answer(announced=[b"a file\n"], later=later)
+    assert f"was moved to branch example.com/main-fork-{artifact_id(loser[1])[:16]}" in told
