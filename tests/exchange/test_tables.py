@@ -1,13 +1,12 @@
 """Synced tables between two stores of this process: which way rows go, who may write them, and what a peer may not."""
 
-import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.statements import noted
 from tests.sync.recorded import signed
 from xferzone import __version__, exchange
 from xferzone.cards import Card, Error, Message, Pragma, Pull, XDelete, XRow, XTable, XWant, encode_cards
@@ -19,7 +18,7 @@ from xferzone.exchange import Options, Terms
 from xferzone.observer import Answered, Silent
 from xferzone.repository import make
 from xferzone.repository import tables as own
-from xferzone.store import Reader, Store, schema, tables
+from xferzone.store import Store, schema, tables
 from xferzone.store.accounts import User, put_stored, put_user, user
 from xferzone.store.check import faults
 from xferzone.sync.client import registry
@@ -574,24 +573,7 @@ def test_stock_is_told_of_no_table(here: Store, there: Store) -> None:
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The statements of all transactions."""
-    found: list[str] = []
-
-    def traced(make: Callable[..., AbstractContextManager[Reader]]) -> Callable[..., object]:
-        @contextmanager
-        def inner(*words: object, **named: object) -> Iterator[Reader]:
-            with make(*words, **named) as transaction:
-                connection: sqlite3.Connection = transaction.db
-                connection.set_trace_callback(found.append)
-                try:
-                    yield transaction
-                finally:
-                    connection.set_trace_callback(None)
-
-        return inner
-
-    monkeypatch.setattr(Store, "reader", traced(Store.reader))
-    monkeypatch.setattr(Store, "writer", traced(Store.writer))
-    return found
+    return noted(monkeypatch)
 
 
 def test_without_tables_they_cost_one_look_at_either_end(here: Store, there: Store, said: list[str]) -> None:

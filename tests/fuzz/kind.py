@@ -5,11 +5,20 @@ an input of a new shape is worth keeping. It raises Broken where a property does
 leaves it is a finding, too: what a parser documents, the check catches.
 """
 
+import atexit
 import random
 import re
-from collections.abc import Callable, Hashable, Sequence
+import shutil
+import tempfile
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
+
+from xferzone.cards import Card
+from xferzone.errors import PeerError
+from xferzone.store import Store, Writer
 
 Shape: TypeAlias = Hashable
 Harm: TypeAlias = Callable[[random.Random, bytes, Sequence[bytes]], bytes]
@@ -46,6 +55,33 @@ def holds(fact: bool, what: str) -> None:
     """Raise Broken unless `fact`."""
     if not fact:
         raise Broken(what)
+
+
+def appended(octets: bytes, card: Card) -> bytes:
+    """Card text with one more card behind it, on a line of its own."""
+    return octets + (b"" if octets.endswith(b"\n") else b"\n") + card.encode()
+
+
+class _Undone(Exception):
+    """Ends a transaction without keeping it."""
+
+
+@contextmanager
+def undone(store: Store) -> Iterator[Writer]:
+    """A transaction that is not kept, as that of whoever takes a request which breaks the protocol."""
+    with suppress(_Undone), store.writer() as writer:
+        try:
+            yield writer
+        except PeerError as exc:
+            raise _Undone from exc
+        raise _Undone
+
+
+def scratch(name: str) -> Store:
+    """An empty repository, for as long as this process runs."""
+    place = Path(tempfile.mkdtemp(prefix="xferzone-fuzz-"))
+    atexit.register(shutil.rmtree, place)
+    return Store.create(place / name)
 
 
 def kind_of_error(error: Exception) -> tuple[str, str]:

@@ -7,18 +7,13 @@ either       no row gets older, all rows are of their tables, and no table has a
 Each input meets the same repository: its transactions are rolled back.
 """
 
-import atexit
 import random
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from functools import cache
-from pathlib import Path
 from typing import Final
 
 from tests.fuzz.harms import OF_LINES
-from tests.fuzz.kind import Harm, Kind, Shape, holds, kind_of_error
+from tests.fuzz.kind import Harm, Kind, Shape, appended, holds, kind_of_error, scratch, undone
 from xferzone.cards import Card, XDelete, XHave, XList, XRow, XTable, XWant, parse_cards
 from xferzone.cards.extension import TablesAsked, TablesTold, introduced
 from xferzone.env import Env
@@ -47,15 +42,9 @@ _VALUES: Final[Sequence[Value]] = (1, 2**70, 1.5, "a", [1, {"b": None}], None)
 _TIMES: Final = (0, 1, _NOW - 1, _NOW, _NOW + 1, _NOW + 10**9, MAX_MTIME, 2**63 - 1)
 
 
-class _Undone(Exception):
-    """Ends a transaction without keeping it."""
-
-
 @cache
 def _store() -> Store:
-    place = Path(tempfile.mkdtemp(prefix="xferzone-fuzz-"))
-    atexit.register(shutil.rmtree, place)
-    store = Store.create(place / "tables.xferzone")
+    store = scratch("tables.xferzone")
     with store.writer() as writer:
         for definition in _TABLES:
             tables.define(writer, definition, _NOW - 10)
@@ -113,7 +102,7 @@ def _carded(chance: random.Random, octets: bytes, _corpus: Sequence[bytes]) -> b
         XWant(name, key),
         XTable(name, mtime, definition.hash, key, text),
     ))  # fmt: skip
-    return octets + (b"" if octets.endswith(b"\n") else b"\n") + card.encode()
+    return appended(octets, card)
 
 
 def _check(octets: bytes) -> Shape:
@@ -123,15 +112,11 @@ def _check(octets: bytes) -> Shape:
 def _tried(octets: bytes, take: Callable[[Writer, bytes], Shape]) -> Shape:
     """What `take` makes of them, in a transaction that is not kept."""
     shape: Shape = None
-    with suppress(_Undone), _store().writer() as writer:
+    with undone(_store()) as writer:
         before = _states(writer)
-        try:
-            shape = take(writer, octets)
-        except PeerError as exc:
-            raise _Undone from exc  # as the transaction of whoever calls it
+        shape = take(writer, octets)
         # What a server sends back where it has not taken a row stands, also if it is older.
         _look(writer, before, may_lose=take is _received or b"xtable" in octets)
-        raise _Undone
     return shape
 
 

@@ -7,19 +7,15 @@ either       no state gets older; all contents are what they say; the same a thi
 Each input meets the same repository: its transactions are rolled back.
 """
 
-import atexit
 import random
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
-from pathlib import Path
 from typing import Final
 
 from tests.fuzz import vectors
 from tests.fuzz.harms import OF_LINES
-from tests.fuzz.kind import Harm, Kind, Shape, holds, kind_of_error
+from tests.fuzz.kind import Harm, Kind, Shape, appended, holds, kind_of_error, scratch, undone
 from xferzone.cards import UVFile, UVGimme, UVIGot, parse_cards
 from xferzone.cards.unversioned import DELETED, NO_CONTENT
 from xferzone.env import Env
@@ -43,15 +39,9 @@ _NAMES: Final = ("a", "gone", "maps/site.svg", "new", "z\u00e4")
 _TIMES: Final = (0, 1, _NOW - 1, _NOW, _NOW + 1, MAX_MTIME, MAX_MTIME + 1, 2**63 - 1)
 
 
-class _Undone(Exception):
-    """Ends a transaction without keeping it."""
-
-
 @cache
 def _store() -> Store:
-    place = Path(tempfile.mkdtemp(prefix="xferzone-fuzz-"))
-    atexit.register(shutil.rmtree, place)
-    store = Store.create(place / "files.xferzone")
+    store = scratch("files.xferzone")
     with store.writer() as writer:
         for name, content in zip(_NAMES[:3], (_CONTENTS[1], None, _CONTENTS[2]), strict=True):
             artifact = None if content is None else artifact_id(content)
@@ -93,7 +83,7 @@ def _carded(chance: random.Random, octets: bytes, _corpus: Sequence[bytes]) -> b
         UVIGot(name, mtime, artifact, len(content)),
         UVGimme(name),
     ))  # fmt: skip
-    return octets + (b"" if octets.endswith(b"\n") else b"\n") + card.encode()
+    return appended(octets, card)
 
 
 def _check(octets: bytes) -> Shape:
@@ -103,18 +93,15 @@ def _check(octets: bytes) -> Shape:
 def _tried(octets: bytes, take: Callable[[Writer, bytes], Shape]) -> Shape:
     """What `take` makes of them, in a transaction that is not kept."""
     shape: Shape = None
-    with suppress(_Undone), _store().writer() as writer:
+    with undone(_store()) as writer:
         before = _states(writer)
         try:
             shape = take(writer, octets)
-        except PeerError as exc:
-            raise _Undone from exc  # as the transaction of whoever calls it
         finally:
             _look(writer, before)
         # A card without its content may come before the one that has it: what it tells counts the next time.
         settled = [_again(writer, octets, take) for _ in range(3)]
         holds(settled[1] == settled[2], "taken again, it stores something")
-        raise _Undone
     return shape
 
 

@@ -104,7 +104,7 @@ class Facts:
                     self._pushed(node, node.origin, reader)
                 seen.version = version
             for checkin in self._acknowledged.get(node.name, ()):
-                _must(reader.has(checkin), node, f"{short(checkin)} was acknowledged and is not here")
+                must(reader.has(checkin), node, f"{short(checkin)} was acknowledged and is not here")
 
     def _pushed(self, node: Node, origin: Node, reader: Reader) -> None:
         """See that the origin has what was made at the node and does not count as unsent any more."""
@@ -112,7 +112,7 @@ class Facts:
         self.acknowledged(origin, gone)
         with self._seen[origin.name].eye.reader() as there:
             for checkin in gone - there.present(gone):
-                _must(False, origin, f"{short(checkin)} counts as pushed and is not here")
+                must(False, origin, f"{short(checkin)} counts as pushed and is not here")
 
     def _contents(self, node: Node, reader: Reader, seen: _Seen) -> None:
         rows = reader.db.execute(
@@ -124,16 +124,16 @@ class Facts:
                 is_itself = is_named(artifact, reader.content(artifact))
             except CorruptArtifact:
                 is_itself = node.is_rotten  # it is a delta of what the disk has damaged
-            _must(is_itself, node, f"{short(artifact)} is something else")
+            must(is_itself, node, f"{short(artifact)} is something else")
             if reader.is_checkin(artifact):
                 self._named(node, reader, artifact)
         seen.row = reader.last_row()
         query = """SELECT hash FROM blob AS made WHERE source IS NOT NULL AND NOT EXISTS (
                    SELECT 1 FROM blob WHERE blob.rid = made.source AND content IS NOT NULL)"""
         for (raw,) in reader.db.execute(query):
-            _must(False, node, f"{short(id_of(raw))} is a delta of what is not here")
+            must(False, node, f"{short(id_of(raw))} is a delta of what is not here")
         (contents,) = reader.db.execute("SELECT count(*) FROM blob WHERE content IS NOT NULL").fetchone()
-        _must(contents >= seen.contents, node, f"{seen.contents - contents} artifacts are gone")
+        must(contents >= seen.contents, node, f"{seen.contents - contents} artifacts are gone")
         seen.contents = contents
 
     def _named(self, node: Node, reader: Reader, artifact: ArtifactId) -> None:
@@ -142,27 +142,27 @@ class Facts:
         query = "SELECT hash FROM awaited JOIN blob ON blob.rid = wanted WHERE checkin = ?"
         awaited = {id_of(raw) for (raw,) in reader.db.execute(query, (reader.rid(artifact),))}
         for each in named - reader.present(named):
-            _must(each in awaited, node, f"{short(each)}, which {short(artifact)} names, is not waited for")
+            must(each in awaited, node, f"{short(each)}, which {short(artifact)} names, is not waited for")
 
     def _moves(self, node: Node, reader: Reader, seen: _Seen) -> None:
         refs = LocalRefs(reader)
         is_clone = self._is_led(node, reader)
         for move in refs.after(seen.move, 1_000_000):
             what = f"{move.branch} at {short(move.checkin)}"
-            _must(not _lacks(reader, move.checkin), node, f"{what} is not complete")
+            must(not _lacks(reader, move.checkin), node, f"{what} is not complete")
             if not is_clone:
                 before, serial = seen.refs.get(move.branch, (None, None))
-                _must(
+                must(
                     before is None or ancestry.leads_to(reader, move.checkin, before),
                     node,
                     f"{what} does not come after {short(before or move.checkin)}",
                 )
-                _must(_goes_on(serial, move.serial), node, f"{what} has serial {move.serial} after {serial}")
+                must(_goes_on(serial, move.serial), node, f"{what} has serial {move.serial} after {serial}")
                 self._one_content(node, reader, move.branch, move.checkin, move.serial)
             if node.origin is None:
                 self._stood.setdefault(move.branch, set()).add(move.checkin)
             elif not is_clone:
-                _must(
+                must(
                     move.checkin in self._stood.get(move.branch, ()),
                     node,
                     f"{what}: the primary never stood there",
@@ -170,7 +170,7 @@ class Facts:
             seen.refs[move.branch] = (move.checkin, move.serial)
             seen.move = move.number
         stand = {ref.branch: (ref.checkin, ref.serial) for ref in refs.list()}
-        _must(stand == seen.refs, node, "the refs are not where their last moves went")
+        must(stand == seen.refs, node, "the refs are not where their last moves went")
 
     def _is_led(self, node: Node, reader: Reader) -> bool:
         """Whether what its refs do is decided elsewhere in the end, so that they may go back."""
@@ -184,7 +184,7 @@ class Facts:
             return
         content = artifact_id(repr(sorted(files.items())).encode())
         found = self._served.setdefault((branch, serial), content)
-        _must(found == content, node, f"{branch} had another content with serial {serial}")
+        must(found == content, node, f"{branch} had another content with serial {serial}")
 
     # -- at crashes and at rest
 
@@ -194,7 +194,7 @@ class Facts:
             return
         with self._seen[node.name].eye.reader() as reader:
             found = list(check.everything(reader, LocalRefs(reader)))
-        _must(not found, node, f"check finds {found[:3]}")
+        must(not found, node, f"check finds {found[:3]}")
 
     def settled(self, node: Node) -> None:
         """At rest: see that all that the node has acknowledged is on its branch's line or beside it on purpose."""
@@ -202,10 +202,11 @@ class Facts:
             for checkin in self._acknowledged.get(node.name, ()):
                 placed = places.placed(reader, checkin)
                 is_placed = placed is not None and placed.place != schema.UNPLACED
-                _must(is_placed, node, f"{short(checkin)} was acknowledged and is not decided about")
+                must(is_placed, node, f"{short(checkin)} was acknowledged and is not decided about")
 
 
-def _must(holds: bool, node: Node, what: str) -> None:
+def must(holds: bool, node: Node, what: str) -> None:
+    """Raise Broken of a node unless `holds`."""
     if not holds:
         raise Broken(f"{node.name}: {what}")
 

@@ -8,22 +8,19 @@ At rest all have the same files, and none of them is older than what was acknowl
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from tests.simulation import rest
 from tests.simulation.acts import Act, part
-from tests.simulation.facts import Broken
+from tests.simulation.facts import must
 from tests.simulation.node import Node
-from tests.simulation.world import NOW_MS, ROUNDS, World
+from tests.simulation.world import NOW_MS, World
 from xferzone import exchange
-from xferzone.exchange import Options, known_remote
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.repository import make
 from xferzone.store import Store, unversioned
 from xferzone.store.accounts import put_user
-from xferzone.store.check import faults
-from xferzone.store.remotes import ORIGIN
 
 NAMES: Final = ("a", "b.txt", "c/d", "e")
 ORIGINS: Final = {"ann": "primary", "bob": "primary", "carl": "ann"}
@@ -66,18 +63,15 @@ class FilesWorld(World):
             with Store.open(node.path) as store, store.reader() as reader:
                 for state in unversioned.files(reader, deleted=True):
                     before = self._ranks.get((node.name, state.name), (0, ""))
-                    _must(state.rank >= before, node, f"{state.name} goes back from {before} to {state.rank}")
-                    _must(state.artifact in self._contents, node, f"{state.name} has what nobody put there")
+                    must(state.rank >= before, node, f"{state.name} goes back from {before} to {state.rank}")
+                    must(state.artifact in self._contents, node, f"{state.name} has what nobody put there")
                     if state.artifact is not None:
                         unversioned.content(reader, state.name)
                     self._ranks[node.name, state.name] = state.rank
                 known = {state.name for state in unversioned.files(reader, deleted=True)}
                 lost = {name for at, name in self._ranks if at == node.name} - known
-                _must(not lost, node, f"{lost} are gone without a trace")
-                if node.crashed:
-                    node.crashed = False
-                    self.crashes += 1
-                    _must(not list(faults.faults(reader)), node, "check finds faults")
+                must(not lost, node, f"{lost} are gone without a trace")
+                self._look_after_crash(node, reader)
 
     def _begin(self) -> None:
         primary = self._node("primary", None)
@@ -88,20 +82,7 @@ class FilesWorld(World):
             self._cloned(name, origin)
 
     def _come_to_rest(self) -> None:
-        self.story.tell("", "no more faults")
-        self.luck.end()
-        self._is_quiet = True
-        self.network.heal()
-        hashes: dict[str, str] = {}
-        for self.rounds in range(1, ROUNDS + 1):
-            for node in self.nodes.values():
-                if node.origin is not None:
-                    self.act(exchange_files, node)
-            hashes = {name: _hash(node) for name, node in self.nodes.items()}
-            if len(set(hashes.values())) == 1:
-                break
-        else:
-            raise rest.Unequal(f"after {ROUNDS} rounds: {hashes}")
+        self._rest_when_equal(exchange_files, _hash)
         self._settled()
         self.story.tell("", f"all are equal after {self.rounds} rounds")
 
@@ -113,11 +94,11 @@ class FilesWorld(World):
         states = {name: _states(node) for name, node in self.nodes.items()}
         for name in self._named(states):
             greatest = max(known[name] for known in states.values() if name in known)
-            _must(greatest >= self._made.get(name, (0, "")), self.nodes["primary"], f"{name} is forgotten")
+            must(greatest >= self._made.get(name, (0, "")), self.nodes["primary"], f"{name} is forgotten")
             for at, known in states.items():
                 is_there = known.get(name, _DELETED)[1] != _DELETED[1]
                 is_right = known[name] == greatest if is_there else greatest[1] == _DELETED[1]
-                _must(is_right, self.nodes[at], f"{name} is not what it is elsewhere")
+                must(is_right, self.nodes[at], f"{name} is not what it is elsewhere")
 
     def _named(self, states: Mapping[str, Mapping[str, tuple[int, str]]]) -> set[str]:
         return set(self._made).union(*states.values())
@@ -142,16 +123,7 @@ def exchange_files(world: World, node: Node) -> str:
     assert node.origin is not None
     luck = world.luck
     with node.process("uv sync") as process:
-        with process.store.reader() as reader:
-            remote = known_remote(reader, ORIGIN)
-        options = Options(
-            account=node.account,
-            remote=remote,
-            env=node.env,
-            faults=process.faults,
-            budget=luck.one_of((700, 250_000)),
-            unversioned=True,
-        )
+        options = replace(node.options(process, luck.one_of((700, 250_000))), unversioned=True)
         way = world.way(node, node.origin)
         run = luck.one_of((exchange.sync_unversioned, exchange.sync_unversioned, exchange.sync))
         done = run(process.store, way, options)
@@ -167,11 +139,6 @@ def _states(node: Node) -> dict[str, tuple[int, str]]:
 def _hash(node: Node) -> str:
     with Store.open(node.path) as store, store.reader() as reader:
         return unversioned.catalogue_hash(reader)
-
-
-def _must(holds: bool, node: Node, what: str) -> None:
-    if not holds:
-        raise Broken(f"{node.name}: {what}")
 
 
 AT_PRIMARY: Final[Sequence[tuple[Act, int]]] = ((put, 5), (delete, 2))

@@ -11,13 +11,14 @@ from tests.simulation.process import Death, Process
 from tests.simulation.story import Story
 from xferzone import exchange
 from xferzone.env import Env
-from xferzone.exchange import Terms
+from xferzone.exchange import Options, Terms, known_remote
 from xferzone.exchange.group.deciding import Groups
 from xferzone.exchange.mirror.follower import Follower
 from xferzone.exchange.mirror.following import Via
 from xferzone.exchange.publishing import Later
 from xferzone.replicate import server as server_walk
 from xferzone.store import Writer
+from xferzone.store.remotes import ORIGIN
 from xferzone.sync.client.options import Account
 from xferzone.sync.server.budget import MAX_REPLY, Budget
 from xferzone.transport import Body
@@ -76,6 +77,14 @@ class Node:
     @property
     def is_mirror(self) -> bool:
         return self.origin is not None and self.login not in EDITORS
+
+    def options(self, process: Process, budget: int) -> Options:
+        """How a process of this node exchanges with its origin."""
+        with process.store.reader() as reader:
+            remote = known_remote(reader, ORIGIN)
+        return Options(
+            account=self.account, remote=remote, env=self.env, faults=process.faults, budget=budget
+        )
 
     @contextmanager
     def process(self, name: str) -> Iterator[Process]:

@@ -6,27 +6,23 @@ After every step, of every replica: a row is one that somebody wrote, and of who
 greater, but where the primary has taken another's first. At rest all have the same, and nothing acknowledged is older.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from tests.simulation import rest
 from tests.simulation.acts import Act, part
-from tests.simulation.facts import Broken
+from tests.simulation.facts import must
 from tests.simulation.node import Node
-from tests.simulation.world import NOW_MS, ROUNDS, World
+from tests.simulation.world import NOW_MS, World
 from xferzone import exchange
 from xferzone.cards import Card, Unknown, XDelete, XRow, XTable
 from xferzone.cards.body import COMPRESSED, encode_body
 from xferzone.cards.extension import introduced
 from xferzone.errors import NotFound
-from xferzone.exchange import Options, known_remote
 from xferzone.repository import make
 from xferzone.repository import tables as changes
 from xferzone.store import Store, tables
 from xferzone.store.accounts import put_user
-from xferzone.store.check import faults
-from xferzone.store.remotes import ORIGIN
 from xferzone.sync.client.signing import Signing
 from xferzone.tables.canonical import Value
 from xferzone.tables.definition import Definition, Rule, made
@@ -86,24 +82,21 @@ class TablesWorld(World):
                     for head in tables.heads(reader, each.name):
                         self._look_at(node, each.definition, head)
                     for row, values in tables.rows(reader, each.definition):
-                        _must(values.get("v") != EVIL, node, f"{row.content!r} of {each.name} is forged")
+                        must(values.get("v") != EVIL, node, f"{row.content!r} of {each.name} is forged")
                         is_right = each.definition.rule is not Rule.SELF or values["k"] == row.owner
-                        _must(is_right, node, f"{row.content!r} of {each.name} is {row.owner}'s")
-                if node.crashed:
-                    node.crashed = False
-                    self.crashes += 1
-                    _must(not list(faults.faults(reader)), node, "check finds faults")
+                        must(is_right, node, f"{row.content!r} of {each.name} is {row.owner}'s")
+                self._look_after_crash(node, reader)
 
     def _look_at(self, node: Node, definition: Definition, head: tables.Head) -> None:
         at = node.name, definition.name, head.key
         if definition.rule is Rule.OWNER:
             if node.origin is None:
                 owner = self._owners.setdefault(head.key, head.owner)
-                _must(owner == head.owner, node, f"{head.key} was {owner}'s, and is {head.owner}'s")
+                must(owner == head.owner, node, f"{head.key} was {owner}'s, and is {head.owner}'s")
             if node.origin is not None:
                 return
         before = self._ranks.get(at, (0, ""))
-        _must(head.rank >= before, node, f"{at} goes back from {before} to {head.rank}")
+        must(head.rank >= before, node, f"{at} goes back from {before} to {head.rank}")
         self._ranks[at] = head.rank
 
     def _begin(self) -> None:
@@ -118,24 +111,11 @@ class TablesWorld(World):
             self._cloned(name)
 
     def _come_to_rest(self) -> None:
-        self.story.tell("", "no more faults")
-        self.luck.end()
-        self._is_quiet = True
-        self.network.heal()
-        found: Mapping[str, str] = {}
-        for self.rounds in range(1, ROUNDS + 1):
-            for node in self.nodes.values():
-                if node.origin is not None:
-                    self.act(exchange_rows, node)
-            found = {name: _catalogue(node) for name, node in self.nodes.items()}
-            if len(set(found.values())) == 1:
-                break
-        else:
-            raise rest.Unequal(f"after {ROUNDS} rounds: {found}")
+        self._rest_when_equal(exchange_rows, _catalogue)
         with Store.open(self.nodes["primary"].path) as store, store.reader() as reader:
             for (name, key), rank in self._made.items():
                 head = tables.head(reader, name, key)
-                _must(head is not None and head.rank >= rank, self.nodes["primary"], f"{key} is forgotten")
+                must(head is not None and head.rank >= rank, self.nodes["primary"], f"{key} is forgotten")
         self.story.tell("", f"all are equal after {self.rounds} rounds")
 
 
@@ -204,15 +184,7 @@ def exchange_rows(world: World, node: Node) -> str:
     assert node.origin is not None
     luck = world.luck
     with node.process("sync") as process:
-        with process.store.reader() as reader:
-            remote = known_remote(reader, ORIGIN)
-        options = Options(
-            account=node.account,
-            remote=remote,
-            env=node.env,
-            faults=process.faults,
-            budget=luck.one_of((300, 250_000)),
-        )
+        options = node.options(process, luck.one_of((300, 250_000)))
         done = exchange.sync(process.store, world.way(node, node.origin), options)
     counts = f"{done.traffic.rows_received} received, {done.traffic.rows_sent} sent"
     return f"syncs: {'; '.join((*done.errors, *done.messages))[:150] or counts}"
@@ -221,11 +193,6 @@ def exchange_rows(world: World, node: Node) -> str:
 def _catalogue(node: Node) -> str:
     with Store.open(node.path) as store, store.reader() as reader:
         return tables.catalogue_hash(tables.tables(reader))
-
-
-def _must(holds: bool, node: Node, what: str) -> None:
-    if not holds:
-        raise Broken(f"{node.name}: {what}")
 
 
 AT_PRIMARY: Final[Sequence[tuple[Act, int]]] = ((write, 5), (delete, 2), (define, 1))

@@ -7,14 +7,14 @@ Everything comes from the seed: who acts, what goes wrong, what the clocks say.
 """
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 from unittest import mock
 
 from tests.simulation import acts, rest, upkeep
 from tests.simulation.acts import Act
-from tests.simulation.facts import Facts
+from tests.simulation.facts import Facts, must
 from tests.simulation.luck import Luck
 from tests.simulation.network import Network, WalkWay, Way
 from tests.simulation.node import EDITORS, READER, RIGHTS, Node
@@ -23,8 +23,9 @@ from tests.simulation.story import Story
 from xferzone.errors import CorruptArtifact, XferzoneError
 from xferzone.refs import LocalRefs
 from xferzone.repository import make
-from xferzone.store import Store, turns, writer
+from xferzone.store import Reader, Store, turns, writer
 from xferzone.store.accounts import put_user
+from xferzone.store.check import faults
 
 NOW_MS: Final = 1_800_000_000_000
 STEPS: Final = 45
@@ -209,10 +210,7 @@ class World:
 
     def _come_to_rest(self) -> None:
         """End all faults; the nodes become equal within ROUNDS, or the history is broken."""
-        self.story.tell("", "no more faults")
-        self.luck.end()
-        self._is_quiet = True
-        self.network.heal()
+        self._end_faults()
         primary = self.nodes["primary"]
         self.act(upkeep.mend, primary)
         self.act(upkeep.restore_rights, primary)
@@ -231,6 +229,36 @@ class World:
             self.facts.settled(node)
         self.story.tell("", f"all are equal after {self.rounds} rounds")
         self._tell_refs()
+
+    def _end_faults(self) -> None:
+        self.story.tell("", "no more faults")
+        self.luck.end()
+        self._is_quiet = True
+        self.network.heal()
+
+    def _rest_when_equal(self, act: Act, told: Callable[[Node], str]) -> None:
+        """Let every copy do `act` with its origin until all nodes tell the same; without faults from now on.
+
+        Raises:
+            rest.Unequal: they still do not after ROUNDS rounds.
+        """
+        self._end_faults()
+        found: Mapping[str, str] = {}
+        for self.rounds in range(1, ROUNDS + 1):
+            for node in self.nodes.values():
+                if node.origin is not None:
+                    self.act(act, node)
+            found = {name: told(node) for name, node in self.nodes.items()}
+            if len(set(found.values())) == 1:
+                return
+        raise rest.Unequal(f"after {ROUNDS} rounds: {found}")
+
+    def _look_after_crash(self, node: Node, reader: Reader) -> None:
+        """Where a process of the node has died since it was looked at, see that its file is sound."""
+        if node.crashed:
+            node.crashed = False
+            self.crashes += 1
+            must(not list(faults.faults(reader)), node, "check finds faults")
 
     def _tell_refs(self) -> None:
         with Store.open(self.nodes["primary"].path) as store, store.reader() as reader:

@@ -53,6 +53,11 @@ def limits(user: User) -> list[str]:
     return [" ".join(user.zones) or "-", *until]
 
 
+def as_row(shown: str, user: User) -> list[str]:
+    """Its line in a table: `shown`, what it is called there, its letters and its limits."""
+    return [shown, user.caps or "-", *limits(user)]
+
+
 def as_json(user: User) -> Mapping[str, object]:
     expires = None if user.expires_ms is None else iso(user.expires_ms)
     return {"login": user.login, "caps": user.caps, "zones": user.zones, "expires": expires}

@@ -8,10 +8,10 @@ from xferzone.cli.accounts import (
     ADMINISTRATORS,
     WRITE_CAPS,
     as_json,
+    as_row,
     caps_options,
     changed,
     chosen_caps,
-    limits,
     parsed_date,
     parsed_zones,
     reached_accounts,
@@ -105,7 +105,7 @@ def list_(settings: Settings) -> None:
     elif not found:
         click.echo("nobody is invited", err=True)
     else:
-        show_table([[_id(each)[:_SHOWN], each.caps or "-", *limits(each)] for each in found])
+        show_table([as_row(_id(each)[:_SHOWN], each) for each in found])
 
 
 @invite.command()

@@ -1,42 +1,49 @@
 """xferzone config pull, push, list: the project's configuration, as Fossil's `config` exchanges it."""
 
+from collections.abc import Callable
+from functools import wraps
+
 import click
 
-from xferzone.cli import passwords, synced
-from xferzone.cli.moved import tell_move
+from xferzone.cli import passwords
 from xferzone.cli.output import iso, printable, show_json, when
-from xferzone.cli.progress import watching
-from xferzone.cli.reached import reached
-from xferzone.cli.remotes import quiet_option
-from xferzone.cli.settings import Settings, own_login, reading
+from xferzone.cli.settings import Settings, reading
+from xferzone.cli.talking import Manner, Talk, quiet_option, talk
 from xferzone.cli.terminal import show_table
 from xferzone.exchange import Options, Outcome, sync_configuration
-from xferzone.exchange.known import known_remote
-from xferzone.serve.process import ending_in_order
 from xferzone.store import Store
 from xferzone.sync.configuration import AREAS, rows_of
-from xferzone.transport.url import credentials
 from xferzone.wording import counted
 
 _SHOWN = 60  # letters of a row
-area_argument = click.argument("area", type=click.Choice(list(AREAS)), metavar="AREA")
+
+
+def _exchanging(command: Callable[[Settings, str, str | None, Manner], None]) -> Callable[..., None]:
+    """A command that exchanges an AREA with a remote, with the options of an exchange."""
+
+    @click.argument("area", type=click.Choice(list(AREAS)), metavar="AREA")
+    @click.argument("remote", metavar="[URL|NAME]", required=False)
+    @quiet_option
+    @passwords.password_options
+    @click.pass_obj
+    @wraps(command)
+    # many: click gives each option as an argument
+    def exchanging(
+        settings: Settings,
+        area: str,
+        remote: str | None,
+        quiet: bool,
+        password_file: str | None,
+        save_password: bool,
+    ) -> None:
+        command(settings, area, remote, Manner(password_file, save_password, quiet))
+
+    return exchanging
 
 
 @click.command()
-@area_argument
-@click.argument("remote", metavar="[URL|NAME]", required=False)
-@quiet_option
-@passwords.password_options
-@click.pass_obj
-# many: click gives each option as an argument
-def pull(
-    settings: Settings,
-    area: str,
-    remote: str | None,
-    quiet: bool,
-    password_file: str | None,
-    save_password: bool,
-) -> None:
+@_exchanging
+def pull(settings: Settings, area: str, remote: str | None, manner: Manner) -> None:
     """Take an AREA of the project's configuration from a remote: the one named, else origin.
 
     \b
@@ -54,24 +61,12 @@ def pull(
       xferzone config pull skin
       xferzone config pull all https://ops@dns.example.net/
     """
-    _exchanged(settings, area, remote, quiet, (password_file, save_password), pulls=True)
+    _exchange(settings, area, Talk(remote, manner), pulls=True)
 
 
 @click.command()
-@area_argument
-@click.argument("remote", metavar="[URL|NAME]", required=False)
-@quiet_option
-@passwords.password_options
-@click.pass_obj
-# many: click gives each option as an argument
-def push(
-    settings: Settings,
-    area: str,
-    remote: str | None,
-    quiet: bool,
-    password_file: str | None,
-    save_password: bool,
-) -> None:
+@_exchanging
+def push(settings: Settings, area: str, remote: str | None, manner: Manner) -> None:
     """Send an AREA of the project's configuration to a remote; `config pull --help` has the areas.
 
     The account there must be an administrator's: a or s, for shun and user s.
@@ -80,7 +75,7 @@ def push(
     Example:
       xferzone config push skin https://ops@dns.example.net/
     """
-    _exchanged(settings, area, remote, quiet, (password_file, save_password), pulls=False)
+    _exchange(settings, area, Talk(remote, manner), pulls=False)
 
 
 @click.command("list")
@@ -119,43 +114,11 @@ def list_(settings: Settings, area: str) -> None:
     show_table([[*line[:-1], printable(" ".join(line[-1].split()))[:_SHOWN]] for line in lines])
 
 
-# many: what, with whom, and how, as the options say
-def _exchanged(
-    settings: Settings,
-    area: str,
-    remote: str | None,
-    quiet: bool,
-    how: tuple[str | None, bool],
-    *,
-    pulls: bool,
-) -> None:
-    password_file, save_password = how
+def _exchange(settings: Settings, area: str, asked: Talk, *, pulls: bool) -> None:
+    options = Options(pull=pulls, push=not pulls)
     with Store.open(settings.repository) as store:
-        if save_password:
-            passwords.check_may_save(settings.repository)
-        with store.reader() as reader:
-            known = known_remote(reader, remote)
-        url = remote if remote is not None and "://" in remote else known.url
-        account = passwords.account(store.path, url, password_file)
-        address, _, _ = credentials(known.url)
-        options = Options(
-            pull=pulls,
-            push=not pulls,
-            account=account,
-            remote=known,
-            observer=watching(address, tells_races=False, quiet=quiet),
-            login=own_login(),
-        )
-        login, is_ours = account is not None, bool(known.epochs)
-        with ending_in_order(), reached(store.path, address, with_login=login, is_ours=is_ours) as way:
-            done = sync_configuration(store, way, [area], options)
-        if done.errors:
-            doubt = "is it the password, or is another project there?"
-            raise synced.refusal(done, doubt, remedy=synced.remedy_of(account, known.url))
-        tell_move(store.path, known, way)
-        if save_password and account is not None:
-            passwords.save(store.path, url, account.password)
-    _show(settings, done, area, quiet=quiet, pulls=pulls)
+        done = talk(store, asked, options, lambda *of: sync_configuration(of[0], of[1], [area], of[2]))
+    _show(settings, done, area, quiet=asked.manner.quiet, pulls=pulls)
 
 
 def _show(settings: Settings, done: Outcome, area: str, *, quiet: bool, pulls: bool) -> None:

@@ -17,9 +17,10 @@ import click
 
 from xferzone.cli import mirrors, nats, passwords
 from xferzone.cli.output import MAX_SHOWN, printable, show_json, show_list
-from xferzone.cli.remotes import PULL, Manner, exchanged_with, private_option, quiet_option, tables_option
+from xferzone.cli.remotes import PULL, exchanged_with, private_option, tables_option
 from xferzone.cli.serve import duration
 from xferzone.cli.settings import Settings
+from xferzone.cli.talking import Manner, quiet_option
 from xferzone.errors import Refused, UsageError, XferzoneError
 from xferzone.exchange.mirror.follower import Follower
 from xferzone.exchange.mirror.following import Following, Pulled, Via

@@ -9,20 +9,17 @@ import click
 from xferzone import exchange
 from xferzone.cli import passwords, synced
 from xferzone.cli.conditions import if_exists, if_missing, is_given, tell_nothing
-from xferzone.cli.moved import tell_move
 from xferzone.cli.output import show_json
-from xferzone.cli.progress import watching
-from xferzone.cli.reached import reached
-from xferzone.cli.settings import Settings, changing, own_login, reading
+from xferzone.cli.settings import Settings, changing, reading
+from xferzone.cli.talking import Manner, Talk, quiet_option, talk
 from xferzone.cli.terminal import show_table
 from xferzone.errors import Exists, LostRace, UsageError
 from xferzone.exchange import Options
 from xferzone.exchange.known import known_remote
 from xferzone.serve.helpers import compile_in_parallel
-from xferzone.serve.process import ending_in_order
 from xferzone.store import Store, schema
 from xferzone.store.remotes import ORIGIN, Remote, put_remote, remotes, remove_remote
-from xferzone.transport.url import credentials, without_password
+from xferzone.transport.url import without_password
 
 
 class _Way(NamedTuple):
@@ -41,19 +38,6 @@ private_option = click.option(
     "--private", is_flag=True, help="Private artifacts go along. The account needs the right x there."
 )
 tables_option = click.option("--no-tables", is_flag=True, help="Leave synced tables out.")
-quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print nothing if all is well.")
-
-
-class Manner(NamedTuple):
-    """How a sync is done, as its options say."""
-
-    password_file: str | None
-    save_password: bool
-    quiet: bool
-    replay: bool = False
-    unversioned: bool = False
-    private: bool = False
-    tables: bool = True
 
 
 @click.command()
@@ -224,8 +208,6 @@ def exchanged_with(settings: Settings, named: str | None, direction: _Way, manne
     again: list[Replayed] = []
     is_shown = settings.json or not manner.quiet
     with Store.open(settings.repository) as store:
-        if manner.save_password:
-            passwords.check_may_save(settings.repository)
         for turn in range(replays.MAX_REPLAYS + 1):
             done, tries = _exchanged(store, named, direction, manner)
             exchanges.append(done)
@@ -258,31 +240,16 @@ def _exchanged(
     """One sync. Returns what it came to, and whether something was to be pushed."""
     with store.reader() as reader:
         known, is_primary = known_remote(reader, named), reader.role in schema.DECIDING
-    url = named if named is not None and "://" in named else known.url
-    account = passwords.account(store.path, url, manner.password_file)
-    address, _, _ = credentials(known.url)
     options = Options(
         pull=direction.pull,
         push=direction.push,
-        account=account,
-        remote=known,
-        observer=watching(
-            address, tells_races=known.name != ORIGIN or not direction.pull, quiet=manner.quiet
-        ),
-        login=own_login(),
         compiler=compile_in_parallel,
         unversioned=manner.unversioned,
         private=manner.private,
         tables=manner.tables,
         address=socket.gethostname(),
     )
-    login, is_ours = account is not None, bool(known.epochs)
-    with ending_in_order(), reached(store.path, address, with_login=login, is_ours=is_ours) as way:
-        done = exchange.sync(store, way, options)
-    if done.errors:
-        doubt = "is it the password, or is another project there?"
-        raise synced.refusal(done, doubt, remedy=synced.remedy_of(account, known.url), pushed=direction.push)
-    tell_move(store.path, known, way)
-    if manner.save_password and account is not None:
-        passwords.save(store.path, url, account.password)
+    races = known.name != ORIGIN or not direction.pull
+    asked = Talk(named, manner, tells_races=races, pushes=direction.push)
+    done = talk(store, asked, options, exchange.sync)
     return done, bool(done.unsent) or not direction.pull or is_primary

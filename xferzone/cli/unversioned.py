@@ -12,22 +12,16 @@ import click
 from xferzone.cards.unversioned import check_name
 from xferzone.cli import passwords, synced
 from xferzone.cli.conditions import if_exists, is_given, tell_nothing
-from xferzone.cli.moved import tell_move
 from xferzone.cli.output import iso, printable, show_json, when
-from xferzone.cli.progress import watching
-from xferzone.cli.reached import reached
-from xferzone.cli.remotes import quiet_option
-from xferzone.cli.settings import Settings, changing, now_ms, own_login, reading
+from xferzone.cli.settings import Settings, changing, now_ms, reading
+from xferzone.cli.talking import Manner, Talk, quiet_option, talk
 from xferzone.cli.terminal import show_table
 from xferzone.errors import NotFound, Refused, UsageError
 from xferzone.exchange import Options, sync_unversioned
-from xferzone.exchange.known import known_remote
 from xferzone.hashing import short
-from xferzone.serve.process import ending_in_order
 from xferzone.store import Reader, Store, schema, unversioned
 from xferzone.store.remotes import origin_of
 from xferzone.store.unversioned import MAX_NAME, MAX_SIZE, Unversioned
-from xferzone.transport.url import credentials
 
 _STDIN: Final = "-"
 
@@ -192,29 +186,9 @@ def sync(
       xferzone uv sync
       xferzone uv sync https://ops@dns.example.net/
     """
+    asked = Talk(remote, Manner(password_file, save_password, quiet))
     with Store.open(settings.repository) as store:
-        if save_password:
-            passwords.check_may_save(settings.repository)
-        with store.reader() as reader:
-            known = known_remote(reader, remote)
-        url = remote if remote is not None and "://" in remote else known.url
-        account = passwords.account(store.path, url, password_file)
-        address, _, _ = credentials(known.url)
-        options = Options(
-            account=account,
-            remote=known,
-            observer=watching(address, tells_races=False, quiet=quiet),
-            login=own_login(),
-        )
-        login, is_ours = account is not None, bool(known.epochs)
-        with ending_in_order(), reached(store.path, address, with_login=login, is_ours=is_ours) as way:
-            done = sync_unversioned(store, way, options)
-        if done.errors:
-            doubt = "is it the password, or is another project there?"
-            raise synced.refusal(done, doubt, remedy=synced.remedy_of(account, known.url))
-        tell_move(store.path, known, way)
-        if save_password and account is not None:
-            passwords.save(store.path, url, account.password)
+        done = talk(store, asked, Options(), sync_unversioned)
     if settings.json or not quiet:
         synced.show(settings, [done], "synced with", with_files=True, with_artifacts=False)
     synced.complain_of_files(done)

@@ -10,10 +10,10 @@ from xferzone.cli.accounts import (
     ADMINISTRATORS,
     WRITE_CAPS,
     as_json,
+    as_row,
     caps_options,
     changed,
     chosen_caps,
-    limits,
     parsed_date,
     parsed_zones,
 )
@@ -94,7 +94,7 @@ def list_(settings: Settings) -> None:
     if settings.json:
         show_json({"users": [as_json(each) for each in users]})
     else:
-        show_table([[each.login, each.caps or "-", *limits(each)] for each in users])
+        show_table([as_row(each.login, each) for each in users])
 
 
 @user.command()
@@ -188,7 +188,7 @@ def _show_changed(settings: Settings, login: str, wanted: shared.Change) -> None
     if settings.json:
         show_json({**as_json(account), "changed": True})
     else:
-        show_table([[account.login, account.caps or "-", *limits(account)]])
+        show_table([as_row(account.login, account)])
 
 
 @user.command()
