@@ -28,7 +28,7 @@ from xferzone.artifacts import (
     replaced,
 )
 from xferzone.artifacts.checkin import parse_checkin, parse_files
-from xferzone.artifacts.plain import plain_checkin
+from xferzone.artifacts.plain import files_below, plain_checkin
 from xferzone.hashing import ArtifactId, is_named
 
 FOLDER = Path(__file__).parents[1] / "vectors"
@@ -610,3 +610,24 @@ def test_any_octets_under_a_seal_are_an_artifact_or_a_plain_blob(octets: bytes) 
     parse(octets)
     parse(sealed(b"C x\nD 2024-01-01\n" + octets))
     parse(sealed(b"D 2024-01-01\nL x\nU u\nW 3\n" + octets))
+
+
+def test_the_files_below_a_name_are_those_that_a_parser_finds() -> None:
+    one, two = ArtifactId("1" * 64), ArtifactId("2" * 40)
+    names = ("a.zone", "a.zone.d/x.zone", "a.zonex", "b.zone", "\u00e4.zone")
+    cards = tuple(FileCard(name, two if name == "b.zone" else one) for name in sorted(names))
+    told = CheckIn(
+        comment="F a.zone\nF a.zone 2", date_ms=1_790_000_000_000, user="ann", files=cards, parents=(one,)
+    )
+    content = told.encode()
+    for beginning in ("a.zone", "b.zone", "\u00e4", "", "c"):
+        expected = {card.name: card.id for card in cards if card.name.startswith(beginning)}
+        assert files_below(content, beginning) == expected
+    blank = CheckIn(
+        comment="x", date_ms=1, user="ann", files=(FileCard("a.zone.d/a b.zone", one),), parents=(one,)
+    )
+    assert files_below(blank.encode(), "a.zone") is None
+    based = CheckIn(
+        comment="x", date_ms=1, user="ann", files=(FileCard("a.zone", one),), baseline=one, parents=(one,)
+    )
+    assert files_below(based.encode(), "a.zone") is None

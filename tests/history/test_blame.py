@@ -8,16 +8,18 @@ import dns.name
 import pytest
 
 from tests.publish.project import APEX, MAIN_BRANCH, ZONE, Project, zone_text
+from tests.statements import noted
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.history.blame import blame
 from xferzone.history.diff import difference
-from xferzone.history.revision import line
+from xferzone.history.revision import line, placed_line
 from xferzone.refs import LocalRefs
-from xferzone.store import Reader
+from xferzone.store import Reader, places
 from xferzone.zonefile import names, text
 from xferzone.zonefile.whole import FileText
 
 VERSIONS = 40
+LINE = 200  # versions
 
 
 @pytest.fixture
@@ -100,3 +102,43 @@ def test_few_versions_are_parsed_for_a_record_that_is_old(
         first = list(line(reader, ref.checkin))[-1]
     assert found.id == first
     assert len(parsed) <= 3
+
+
+def old_and_new(project: Project, versions: int) -> ArtifactId:
+    """A history in which one record is as old as the zone, and another changes with each version; its tip."""
+    parents: tuple[ArtifactId, ...] = ()
+    for serial in range(1, versions):
+        text_ = zone_text("old 300 A 192.0.2.1", f"new 300 A 10.0.{serial >> 8}.{serial & 255}")
+        manifest = project.manifest(text_, *parents)
+        with project.store.writer() as writer:
+            parents = (writer.put(manifest),)
+    assert (
+        project.push(project.manifest(zone_text("old 300 A 192.0.2.1", "new 300 A 192.0.2.1"), *parents))
+        == []
+    )
+    return project.served()[0]
+
+
+def test_versions_are_looked_up_and_read_many_at_a_time(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tip = old_and_new(project, LINE)
+    said = noted(monkeypatch)
+    with project.store.reader() as reader:
+        (found,) = blame(reader, ZONE, tip, b"old")
+    assert len(said) < LINE / 2, "it was two for each version, and more where nothing is in the cache"
+    with project.store.reader() as reader:
+        assert found.id == list(line(reader, tip))[-1]
+
+
+def test_a_line_is_the_same_looked_up_together_or_one_by_one(project: Project) -> None:
+    tip = old_and_new(project, 40)
+    with project.store.reader() as reader:
+        expected, at = [], places.placed(reader, tip)
+        while at is not None:
+            expected.append(at)
+            at = places.placed(reader, at.parents[0]) if at.parents else None
+        assert list(placed_line(reader, tip)) == expected
+        assert len(expected) == 40
+        for limit in (1, 7, 40, 100):
+            assert places.first_parents(reader, tip, limit) == expected[:limit]

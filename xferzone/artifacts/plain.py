@@ -64,6 +64,27 @@ def plain_checkin(content: bytes) -> CheckIn | None:
     )
 
 
+def files_below(content: bytes, beginning: str) -> dict[str, ArtifactId] | None:
+    """The files of a check-in whose names begin so; `content` was parsed before, and is one.
+
+    Each card is a line, and no text holds a line feed. None: it takes a full parser to tell, for the check-in builds on
+    a baseline, or a name is escaped.
+    """
+    if content.startswith(b"B ") or b"\nB " in content:
+        return None
+    start = b"\nF " + beginning.encode()
+    found: dict[str, ArtifactId] = {}
+    at = content.find(start)
+    while at >= 0:
+        end = content.index(b"\n", at + 1)
+        card = content[at + 3 : end].split(b" ")
+        if len(card) < 2 or b"\\" in card[0]:
+            return None
+        found[card[0].decode("utf-8", "surrogateescape")] = ArtifactId(card[1].decode("ascii"))
+        at = content.find(start, end)
+    return found
+
+
 def _file_cards(content: bytes, at: int) -> tuple[list[bytes] | None, int]:
     """The F cards that begin at `at`, without their letter, and where they end; None: not all are ordinary."""
     if not content.startswith(b"F ", at):

@@ -21,6 +21,7 @@ from xferzone.wording import instant
 from xferzone.zonefile.rdata.values import parse_interval
 
 MAX_CANDIDATES = 10
+FEWEST, MOST = 4, 256  # check-ins of a line that are looked up together
 _FORM = re.compile(r"(?P<base>[^@~\ud800-\udfff]*)(?:@(?P<date>[^~]+))?(?:~(?P<back>\d{1,9}))?")
 _HASH = re.compile(r"[0-9a-fA-F]{4,64}")
 _AGO = re.compile(r"-(\d{1,9}[smhdw])", re.ASCII)
@@ -61,14 +62,23 @@ def line(reader: Reader, tip: ArtifactId) -> Iterator[ArtifactId]:
 
 def placed_line(reader: Reader, tip: ArtifactId) -> Iterator[places.Placed]:
     """The same, each with its place."""
+    return (each for batch in placed_batches(reader, tip) for each in batch)
+
+
+def placed_batches(reader: Reader, tip: ArtifactId) -> Iterator[list[places.Placed]]:
+    """The same, as they are looked up: a few first, and then more and more."""
     at: ArtifactId | None = tip
-    seen = set()
-    while at is not None and (placed := places.placed(reader, at)) is not None:
-        if at in seen:
-            raise XferzoneError(f"check-in {at} leads back to itself: run `xferzone rebuild`")
-        seen.add(at)
-        yield placed
-        at = placed.parents[0] if placed.parents else None
+    seen: set[ArtifactId] = set()
+    size = FEWEST
+    while at is not None:
+        batch = places.first_parents(reader, at, size)
+        for each in batch:
+            if each.id in seen:
+                raise XferzoneError(f"check-in {each.id} leads back to itself: run `xferzone rebuild`")
+            seen.add(each.id)
+        yield batch
+        at = batch[-1].parents[0] if batch and batch[-1].parents else None
+        size = min(2 * size, MOST)
 
 
 def at_date(reader: Reader, tip: ArtifactId, date_ms: int, revision: str) -> ArtifactId:

@@ -10,7 +10,7 @@ a chain is followed for at most MAX_STACK steps.
 """
 
 import sqlite3
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 from zlib import crc32
 
@@ -19,12 +19,15 @@ from xferzone.errors import CorruptArtifact, MalformedDelta, NotFound
 from xferzone.hashing import ArtifactId, is_named
 from xferzone.store import frames
 from xferzone.store.cache import ContentCache
+from xferzone.store.sql import selected
 
 MAX_ARTIFACT = 64 * 1024 * 1024  # bytes; docs/architecture.md, Bounds
 MAX_STACK = 100  # deltas; a whole copy every hundred versions costs a 100 kB zone 0.3 kB a version
 WORTH = 2  # a delta is kept if it is at most 1/WORTH of the content
 _LARGE = 400  # bytes of a frame; larger ones have rows of their own (store/schema.py)
 _BOUND = 262_144  # bytes of a frame that is given to SQLite as a parameter
+_AHEAD = """SELECT rid, hash, CAST(size AS INTEGER), CAST(content AS BLOB), CAST(source AS INTEGER)
+            FROM blob WHERE content IS NOT NULL AND hash IN (?)"""
 #: Damage may leave a value of another type. It is read as the type that it should have; the result does not hash.
 _ROW = """SELECT CAST(hash AS BLOB), CAST(size AS INTEGER), CAST(content AS BLOB), CAST(source AS INTEGER)
           FROM blob WHERE rid = ?"""
@@ -67,6 +70,37 @@ def alone(db: sqlite3.Connection, cache: ContentCache, rid: int) -> bytes:
     if found is None or (chain and not is_named(chain[0][1], found)):
         return content(db, cache, rid)  # which artifact it is that is damaged
     return found
+
+
+def read_ahead(
+    db: sqlite3.Connection, cache: ContentCache, artifacts: Sequence[ArtifactId], limit: int
+) -> None:
+    """Have these in the cache, verified, as far as they come to at most `limit` bytes and to few statements.
+
+    They are given in the order in which they are going to be read, each newer than the next: an older version of a file
+    is a delta of the one before. What is missing or damaged is passed over: who reads it is told.
+    """
+    wanted = [each for each in artifacts if cache.get(each) is None]
+    query = _AHEAD  # rows by their raw names
+    rows = {row[1]: row for row in selected(db, query, [bytes.fromhex(each) for each in wanted])}
+    made: dict[int, bytes] = {}  # the last one alone: versions may be large
+    for artifact in wanted:
+        row = rows.get(bytes.fromhex(artifact))
+        if row is None or row[2] is None or row[2] > limit:
+            continue
+        rid, _, size, own, source = row
+        limit -= size
+        try:
+            if source is not None and source not in made:
+                found = content(db, cache, rid)
+            else:
+                stored = own or large(db, rid)
+                found = _expanded(db, artifact, size, stored, None if source is None else made[source])
+                cache.put(artifact, found)
+                cache.vouch(rid, crc32(stored))
+        except (NotFound, CorruptArtifact):
+            continue
+        made = {rid: found}
 
 
 def _chain(

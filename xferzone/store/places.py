@@ -68,6 +68,21 @@ def placed(reader: Reader, artifact: ArtifactId) -> Placed | None:
     return found[0] if found else None
 
 
+def first_parents(reader: Reader, tip: ArtifactId, limit: int) -> list[Placed]:
+    """What `placed` tells of a check-in and of its first parents, newest first, at most `limit` in all.
+
+    One whose parent is not here is the last. Fewer than `limit`: the line ends with the last of them.
+    """
+    # Without ORDER BY, and joined in this order, it comes in the order in which it is found.
+    before = """WITH RECURSIVE line(rid, depth) AS (
+                    SELECT rid, 1 FROM blob WHERE hash = ?
+                    UNION ALL
+                    SELECT parent.parent, depth + 1 FROM line JOIN parent ON child = line.rid AND position = 0
+                    WHERE depth < ?)"""
+    source = "FROM line CROSS JOIN checkin USING (rid) CROSS JOIN blob USING (rid)"
+    return _selected(reader, source, bytes.fromhex(tip), limit, before=before)
+
+
 def unplaced(reader: Reader) -> list[Placed]:
     """Complete check-ins that publishing has not settled, in order of arrival."""
     return _selected(

@@ -1,13 +1,14 @@
 """What a repository holds, as of one snapshot: its settings, its artifacts by id, and what is missing."""
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from xferzone import artifacts
 from xferzone.artifacts import CheckIn, FileCard
+from xferzone.artifacts.plain import files_below
 from xferzone.errors import NotFound, XferzoneError
 from xferzone.faults import Faults, fault
 from xferzone.hashing import ArtifactId
@@ -151,6 +152,10 @@ class Reader:
             raise NotFound(f"artifact {artifact} is not here")
         return (chains.alone if alone else chains.content)(self.db, self.cache, rid)
 
+    def read_ahead(self, artifacts: Sequence[ArtifactId], limit: int) -> None:
+        """Have the contents of these at hand for `content`, newest version first, at most `limit` bytes of them."""
+        chains.read_ahead(self.db, self.cache, artifacts, min(limit, self.cache.limit // 4))
+
     def size(self, artifact: ArtifactId) -> int:
         """Bytes of its content; 0 if it is not here."""
         size = self._one("SELECT size FROM blob WHERE hash = ?", bytes.fromhex(artifact), int)
@@ -246,6 +251,13 @@ class Reader:
     def files(self, artifact: ArtifactId) -> dict[str, ArtifactId]:
         """The check-in's files by name, a delta manifest's baseline merged in. Raises as `checkin` does."""
         return {card.name: card.id for card in self.file_cards(artifact) if card.id is not None}
+
+    def files_below(self, artifact: ArtifactId, beginning: str) -> dict[str, ArtifactId]:
+        """Those of `files` whose names begin so, for who asks many check-ins, once each; most are not parsed."""
+        found = files_below(self.content(artifact), beginning)
+        if found is not None:
+            return found
+        return {name: file for name, file in self.files(artifact).items() if name.startswith(beginning)}
 
     def file_cards(self, artifact: ArtifactId) -> tuple[FileCard, ...]:
         """The same with permissions, in order of names."""
