@@ -49,6 +49,7 @@ soak: peers $(VENV)/developed ## An hour of mutated requests, writers, kills and
 	$(BIN)/python -m tests.scale.groups
 	$(BIN)/python -m tests.scale.test_at_once 500 20
 	KILLS=25 $(BIN)/python -m pytest --timeout 3600 tests/robust/test_mirror_kills.py
+	KILLS=100 $(BIN)/python -m pytest --timeout 3600 tests/store/test_migration_kills.py
 	FLOOD_S=600 $(BIN)/python -m pytest --timeout 900 tests/robust/test_dns_floods.py
 	$(BIN)/python -m tests.robust.soak $(SECONDS) $(SEED)
 

@@ -22,7 +22,7 @@ GROUP_MUTANTS: Final = (
     ),
     Mutant(
         "count-itself-twice",
-        1,
+        2,
         "xferzone/exchange/group/http.py",
         "        return 1 + len(self._members)\n",
         "        return 2 + len(self._members)\n",
@@ -70,7 +70,7 @@ GROUP_MUTANTS: Final = (
     ),
     Mutant(
         "settle-aside",
-        3,
+        13,
         "xferzone/replicate/copies.py",
         '                writer.fault("copies.stored", 0.1)\n',
         '                writer.db.execute("UPDATE checkin SET place = 3 WHERE place = 0")\n',

@@ -15,13 +15,14 @@ from typing import IO
 
 import pytest
 
+from tests.robust.kills import kills
 from xferzone.refs import LocalRefs
 from xferzone.store import Store, schema
 from xferzone.store.check import faults
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 OLD = sorted(path for path in GOLDEN.glob("*.xferzone") if schema.HEAD not in path.name)
-KILLS = 30  # of each schema; 500 of each were run
+KILLS = kills(10)  # of each schema; 500 of each were run
 #: Imports what migrating needs, then forks once a line: a path in, the child's number out; then a line to let it end.
 FORKS = """
 import os, sys
