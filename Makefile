@@ -7,6 +7,8 @@ SEEDS   ?= 1000
 MINUTES ?= 10
 # Tests wait much of the time: for programs to start, and for what happens in time.
 WORKERS ?= $(shell expr 2 \* $$(nproc))
+# A file's tests share its servers. The files keep the order of tests/longest.py.
+BY_FILE := --dist loadfile --no-loadscope-reorder
 
 BIN     := $(VENV)/bin
 PIP     := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
@@ -28,12 +30,16 @@ demo: $(VENV)/installed ## A tour in 31 steps, each shown, run and checked; need
 
 check: static unit ## What every commit must pass: style, types, layers, unit tests
 
-test: peers static oldest unit ## Everything; installs the Debian packages it lacks (fossil, dig, kdig, ...)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "(interop or scale) and not alone"
-	$(BIN)/python -m pytest -m "(interop or scale) and alone"  # these look at the clock
+# The unit tests and those with real programs are one run: while the latter wait, the former have the processors. So has
+# what `static` leaves of them, which is one process most of the time. Both environments are made before: at once they
+# would write the same xferzone.egg-info.
+test: peers $(VENV)/developed $(OLDEST)/developed ## Everything; installs the Debian packages it lacks (fossil, dig, kdig, ...)
+	$(MAKE) --no-print-directory -j 2 static oldest
+	$(BIN)/python -m pytest -n $(WORKERS) $(BY_FILE) -m "not alone"
+	$(BIN)/python -m pytest -m alone  # these look at the clock
 
 interop: peers $(VENV)/developed ## The tests that drive the real programs, alone
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "interop and not alone"
+	$(BIN)/python -m pytest -n $(WORKERS) $(BY_FILE) -m "interop and not alone"
 	$(BIN)/python -m pytest -m "interop and alone"
 
 soak: peers $(VENV)/developed ## An hour of mutated requests, writers, kills and full disks at once (SECONDS=... SEED=...)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import oldest
+from tests import longest, oldest
 
 # How long it takes to make an example says something of the machine, not of us.
 settings.register_profile(
@@ -55,6 +55,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
         if is_directory and config.getoption("--oldest") and oldest.is_left_out(collection_path)
         else None
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: longest.place(item.path))
 
 
 def pytest_collection_finish() -> None:
