@@ -242,12 +242,15 @@ def settle(writer: Writer, tips: Iterable[ArtifactId]) -> None:
                 SELECT checkin.rid FROM up JOIN parent ON child = up.rid JOIN checkin ON checkin.rid = parent
                 WHERE place <> 1) SELECT rid FROM up"""
     writer.unpassed.clear()
+    db = writer.db
     for query, raws in batches(passed, [bytes.fromhex(tip) for tip in tips]):
-        waiting = f"SELECT rid FROM checkin WHERE place = 4 AND rid IN ({query})"  # noqa: S608 our own text
-        held = writer.db.execute(waiting, raws).fetchall()
-        writer.db.execute(f"DELETE FROM invalid WHERE rid IN ({query})", raws)  # noqa: S608 as above
-        writer.db.execute(f"UPDATE checkin SET place = 1 WHERE rid IN ({query})", raws)  # noqa: S608 as above
-        behind.release_after(writer.db, [rid for (rid,) in held])
+        # One walk: of a clone's tips it finds all check-ins.
+        found = db.execute(f"SELECT rid, place FROM checkin WHERE rid IN ({query})", raws).fetchall()  # noqa: S608 our own text
+        rows = [(rid,) for rid, _ in found]
+        if db.execute("SELECT 1 FROM invalid LIMIT 1").fetchone() is not None:
+            db.executemany("DELETE FROM invalid WHERE rid = ?", rows)
+        db.executemany("UPDATE checkin SET place = 1 WHERE rid = ?", rows)
+        behind.release_after(db, [rid for rid, place in found if place == schema.WAITING])
 
 
 def let_go(writer: Writer, checkins: Iterable[ArtifactId]) -> None:
