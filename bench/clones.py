@@ -1,4 +1,7 @@
-"""Clones of a history of 500 zones and 10,000 changes: ours and stock's clients, from our server and from stock's."""
+"""Clones of a history of 500 zones and 10,000 changes: ours and stock's clients, from our server and from stock's.
+
+Of each the file is measured as it was cloned, and ours after `xferzone optimize`, too, as the server's after the push.
+"""
 
 import json
 import re
@@ -12,6 +15,7 @@ from bench import history, zones
 from bench.measure import children_seconds, cpu_seconds, row, timed
 from tests.live import Person, serving, stock_server
 from xferzone.repository import make
+from xferzone.repository.optimize import optimize
 
 ROUNDS = 5
 _RECEIVED = re.compile(r"wire bytes sent: \d+ +received: (\d+)")
@@ -40,11 +44,11 @@ def clones(directory: Path) -> None:
         row("stock push of the whole history to us", [push], "s")
         before = cpu_seconds(server.process.pid)
         made = _interleaved(ops, directory, server.url(), url)
-        served = 2 * ROUNDS
+        served = 3 * ROUNDS
         print(
             f"{'CPU of our server for one clone':56} {(cpu_seconds(server.process.pid) - before) / served:.2f} s"
         )
-    _sizes(made, stock, ours)
+    _sizes(ops, made, stock, ours)
     _ends(ops, made["ours", "us"].file)
 
 
@@ -75,7 +79,8 @@ def project_of(ops: Person, stock: Path, ours: Path) -> str:
 
 
 def _interleaved(ops: Person, directory: Path, us: str, them: str) -> dict[tuple[str, str], _Clones]:
-    made = {(client, server): _Clones() for client in ("stock", "ours") for server in ("stock", "us")}
+    kinds = [("stock", "stock"), ("stock", "us"), ("ours", "us"), ("resumable", "us"), ("ours", "stock")]
+    made = {kind: _Clones() for kind in kinds}
     for number in range(ROUNDS):
         for (client, server), done in made.items():
             url, done.file = {"us": us, "stock": them}[server], directory / f"{client}-{server}-{number}"
@@ -83,23 +88,33 @@ def _interleaved(ops: Person, directory: Path, us: str, them: str) -> dict[tuple
             if client == "stock":
                 said = ops.fossil("clone", url, done.file).out
             else:
-                said = ops.xferzone("--format", "json", "clone", url, done.file).out
+                option = ["--resume"] if client == "resumable" else []
+                said = ops.xferzone("--format", "json", "clone", *option, url, done.file).out
             done.seconds.append(time.perf_counter() - begun)
             done.computed.append(children_seconds() - before)
             told = _RECEIVED.findall(said)
             done.wire = int(told[-1]) if client == "stock" else json.loads(said)["bytes_in"]
     peer = made["stock", "stock"]
     for what, bound, done in (
-        ("stock clone from us", "<= 1.5 x", made["stock", "us"]),
-        ("`xferzone clone` from us", "<= 1.0 x", made["ours", "us"]),
+        ("stock clone from us", "<= 1.15 x", made["stock", "us"]),
+        ("`xferzone clone` from us", "<= 0.7 x", made["ours", "us"]),
         ("`xferzone clone` from `fossil server`", "", made["ours", "stock"]),
     ):
         row(what, done.seconds, "s", bound=bound, ratio=("stock from stock", peer.seconds))
         row("    CPU of the client", done.computed, "s", ratio=("stock's", peer.computed))
+    whole, later = made["ours", "us"], made["resumable", "us"]
+    row(
+        "`xferzone clone --resume` from us",
+        later.seconds,
+        "s",
+        bound="<= 1.05 x",
+        ratio=("clone", whole.seconds),
+    )
+    row("    CPU of the client", later.computed, "s", ratio=("clone's", whole.computed))
     return made
 
 
-def _sizes(made: dict[tuple[str, str], _Clones], stock: Path, ours: Path) -> None:
+def _sizes(ops: Person, made: dict[tuple[str, str], _Clones], stock: Path, ours: Path) -> None:
     peer = made["stock", "stock"]
     wire, size = peer.wire, peer.file.stat().st_size
     print(f"{'stock clone from stock: on the wire, file':56} {_mb(wire)}, {_mb(size)}")
@@ -108,8 +123,20 @@ def _sizes(made: dict[tuple[str, str], _Clones], stock: Path, ours: Path) -> Non
             what = f"{client} clone from {server}: on the wire, file"
             kept = done.file.stat().st_size
             print(f"{what:56} {_mb(done.wire)} ({done.wire / wire:.2f} x), {_mb(kept)} ({kept / size:.2f} x)")
-    kept = ours.stat().st_size
-    print(f"{'our file after a stock push':56} {_mb(kept)} ({kept / stock.stat().st_size:.2f} x)", flush=True)
+    for what, file, peers, bounds in (
+        ("our clone from us", made["ours", "us"].file, size, ("0.6", "0.6")),
+        ("our file after a stock push", ours, stock.stat().st_size, ("0.85", "0.85")),
+    ):
+        optimized = file.with_name(f"optimized-{file.name}")
+        ops.xferzone("-R", file, "backup", optimized)
+        optimize(optimized)
+        for state, each, bound in zip(
+            ("as it is", "after `optimize`"), (file, optimized), bounds, strict=True
+        ):
+            kept = each.stat().st_size
+            print(
+                f"{f'{what}, {state}':56} {_mb(kept)} ({kept / peers:.2f} x)   goal <= {bound} x", flush=True
+            )
 
 
 def _mb(size: int) -> str:
