@@ -13,6 +13,8 @@ from xferzone.store import schema
 from xferzone.store.chains import id_of
 from xferzone.store.reader import Reader
 
+_ALL: Final = 2**32 - 1  # serials count modulo 2^32
+_HALF: Final = 2**31 - 1  # and at most this far ahead, RFC 1982 3.2
 MAX_BACK: Final = 100_000  # check-ins from the tip on; some 0.2 s. Who is further behind gets the whole zone
 
 
@@ -21,19 +23,25 @@ def with_serial(reader: Reader, zone: str, tip: ArtifactId, serial: int) -> Iter
 
     One that holds no files of the zone has the serial of the one before it.
     """
-    known = "SELECT 1 FROM serial WHERE zone = ? AND serial = ? LIMIT 1"
-    if reader.db.execute(known, (zone, serial)).fetchone() is None:
-        return
-    # Without ORDER BY it comes in the order in which it is found, and the rest of the line is not walked.
+    # Without ORDER BY it comes in the order in which it is found, and the rest of the line is not walked. Towards older
+    # check-ins serials fall (law 3, RFC 1982): the line is left at the first that is behind the one sought, and where
+    # the zone begins.
     rows = reader.db.execute(
-        """WITH RECURSIVE line(rid, depth) AS (
-               SELECT rid, 0 FROM blob WHERE hash = ?
+        f"""WITH RECURSIVE line(rid, depth) AS (
+               SELECT rid, 0 FROM blob WHERE hash = :tip
                UNION ALL
                SELECT parent.parent, depth + 1 FROM line JOIN parent ON child = line.rid AND position = 0
-               WHERE depth < ?)
-           SELECT hash FROM line JOIN serial ON serial.checkin = line.rid AND zone = ? AND serial = ?
-           JOIN checkin ON checkin.rid = line.rid AND place <> ? JOIN blob ON blob.rid = line.rid""",
-        (bytes.fromhex(tip), MAX_BACK, zone, serial, schema.INVALID),
+               WHERE depth < :back AND EXISTS (SELECT 1 FROM serial WHERE checkin = line.rid AND zone = :zone
+               AND (serial IS NULL OR ((:serial - serial) & {_ALL}) NOT BETWEEN 1 AND {_HALF})))
+           SELECT hash FROM line JOIN serial ON serial.checkin = line.rid AND zone = :zone AND serial = :serial
+           JOIN checkin ON checkin.rid = line.rid AND place <> :invalid JOIN blob ON blob.rid = line.rid""",  # noqa: S608 our own numbers
+        {
+            "tip": bytes.fromhex(tip),
+            "back": MAX_BACK,
+            "zone": zone,
+            "serial": serial,
+            "invalid": schema.INVALID,
+        },
     )
     for (raw,) in rows:
         yield id_of(raw)

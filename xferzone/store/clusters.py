@@ -1,7 +1,7 @@
 """Which artifacts are clusters. No table says so: each process looks once at the rows that may hold one.
 
     a cluster          M ID, one line a member: hex digits of hashes, which no compression makes smaller than half
-    a row that may     stored whole, no check-in, its frame at least 45 % of its content
+    a row that may     stored whole, no check-in, its frame at least 45 % of its content; or by rows (members.py)
 
 What was found is remembered beside the cache of contents, up to the last row that was looked at. Rows are never used
 twice, so what comes later is in later ones. A cluster whose members are chosen to be alike may be passed over.
@@ -15,6 +15,7 @@ from xferzone.errors import CorruptArtifact, NotFound
 from xferzone.hashing import ArtifactId
 from xferzone.store.cache import Looked
 from xferzone.store.chains import id_of
+from xferzone.store.members import HELD
 from xferzone.store.reader import Reader
 from xferzone.store.writer import Writer
 
@@ -27,7 +28,7 @@ _FRAME: Final = (
 )
 _QUERY: Final = f"""SELECT rid, hash FROM blob LEFT JOIN large USING (rid)
     WHERE rid > ? AND source IS NULL AND blob.content IS NOT NULL AND size BETWEEN {_SMALLEST} AND {MAX_STRUCTURAL}
-    AND (length(blob.content) + coalesce(length(large.content), 0)) * 100 >= {_FRAME} * size
+    AND ((length(blob.content) + coalesce(length(large.content), 0)) * 100 >= {_FRAME} * size OR {HELD})
     AND rid NOT IN (SELECT rid FROM checkin) ORDER BY rid LIMIT {MAX_LOOKED}"""  # noqa: S608 our own text
 
 

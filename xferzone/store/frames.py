@@ -1,9 +1,13 @@
-"""Frames: a blob row's content column holds one zstd frame, made with the dictionary shipped beside this file.
+"""Frames: how a blob row's content column keeps content or a delta.
 
-    frame = magic, dictionary id, content size, blocks       (RFC 8878 3.1.1)
+    MARK of sealed.py     a short manifest or control, packed
+    MARK of members.py    a cluster, by the rows of its members
+    28 b5 2f fd           a zstd frame with its magic number, as until schema 0020: RFC 8878 3.1.1
+    anything else         a zstd frame without: [dictionary id,] content size, blocks
 
-The frame states the size of what it holds, which is checked before a byte is expanded: ten megabytes of zeros fit in
-a frame of 327 bytes. Threads cannot share compressors or decompressors.
+A zstd frame is made with the dictionary shipped beside this file unless it names another. It states the size of what it
+holds, which is checked before a byte is expanded: ten megabytes of zeros fit in a frame of 327 bytes. Threads cannot
+share compressors or decompressors.
 
 A repository that was repacked may have a dictionary of its own (training.py): the setting `dictionary-N` holds the one
 whose id is N, in base64. N follows from its octets, so a process that has several repositories open keeps them apart.
@@ -16,8 +20,11 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import zstandard
+
+from xferzone.store import members, sealed
 
 LEVEL = 3  # level 9 saved under 2 % more on zone text, in three times the time
 BEST = 19  # for repacking, which may take a hundred times as long; what it makes is read as fast
@@ -32,56 +39,91 @@ _MAX_OPEN = 16  # dictionaries of repositories that a thread keeps ready
 _HEADER = 18  # bytes of a frame before its blocks, at most
 
 
+_MAGIC = zstandard.FRAME_HEADER  # which frames need not begin with, since nothing else is kept here
+_WITH, _WITHOUT = zstandard.FORMAT_ZSTD1, zstandard.FORMAT_ZSTD1_MAGICLESS
+
+
+def _compressor(
+    level: int, dictionary: zstandard.ZstdCompressionDict, *, is_own: bool = False
+) -> zstandard.ZstdCompressor:
+    parameters = zstandard.ZstdCompressionParameters(
+        compression_level=level, format=_WITHOUT, write_content_size=True, write_dict_id=is_own
+    )
+    return zstandard.ZstdCompressor(dict_data=dictionary, compression_params=parameters)
+
+
 class _Contexts(threading.local):
     def __init__(self) -> None:
-        self.compressor = zstandard.ZstdCompressor(level=LEVEL, dict_data=_DICTIONARY)
-        self.best = zstandard.ZstdCompressor(level=BEST, dict_data=_FOR_BEST)
-        self.decompressor = zstandard.ZstdDecompressor(dict_data=_DICTIONARY)
-        self.own: dict[int, zstandard.ZstdDecompressor] = {}
+        self.compressor = _compressor(LEVEL, _DICTIONARY)
+        self.best = _compressor(BEST, _FOR_BEST)
+        self.decompressors = _decompressors(_DICTIONARY)
+        self.own: dict[int, _Decompressors] = {}
+
+
+class _Decompressors(NamedTuple):
+    """Of frames with the magic number, and without."""
+
+    magic: zstandard.ZstdDecompressor
+    plain: zstandard.ZstdDecompressor
+
+
+def _decompressors(dictionary: zstandard.ZstdCompressionDict) -> _Decompressors:
+    return _Decompressors(
+        *(zstandard.ZstdDecompressor(dict_data=dictionary, format=each) for each in (_WITH, _WITHOUT))
+    )
 
 
 _contexts = _Contexts()
 
 
 def compress(content: bytes) -> bytes:
-    """`content` as one frame that states its size."""
-    return _contexts.compressor.compress(content)
+    """`content` as one frame."""
+    packed = sealed.packed(content)
+    return _contexts.compressor.compress(content) if packed is None else packed
 
 
 def compress_best(content: bytes) -> bytes:
     """The same, as small as can be, however long it takes."""
-    return _contexts.best.compress(content)
+    packed = sealed.packed(content)
+    best = _contexts.best.compress(content)
+    return best if packed is None or len(best) < len(packed) else packed
 
 
 def best_with(dictionary: bytes) -> Callable[[bytes], bytes]:
     """What makes frames as `compress_best` does, with another dictionary; for one thread."""
-    return zstandard.ZstdCompressor(level=BEST, dict_data=zstandard.ZstdCompressionDict(dictionary)).compress
+    return _compressor(BEST, zstandard.ZstdCompressionDict(dictionary), is_own=True).compress
 
 
 def expand(frame: bytes, limit: int, db: sqlite3.Connection | None = None) -> bytes:
-    """What `frame` holds. `db`: the repository, where a frame may be made with a dictionary of its own.
+    """What `frame` holds. `db`: the repository, where a frame may need a dictionary of its own, or its rows.
 
     Raises:
         ValueError: it is not one complete frame of ours, or states more than `limit` bytes.
     """
+    if frame[:1] == sealed.MARK:
+        return sealed.unpacked(frame, limit)
+    if frame[:1] == members.MARK and db is not None:
+        return members.content(db, frame, limit)
+    has_magic = frame.startswith(_MAGIC)
     try:
-        stated = zstandard.get_frame_parameters(frame)
+        stated = zstandard.get_frame_parameters(frame, format=_WITH if has_magic else _WITHOUT)
         if stated.content_size > limit:  # as one is that states none
             raise ValueError(f"a frame that states {stated.content_size} bytes")
-        return _decompressor(stated.dict_id, db).decompress(frame, allow_extra_data=False)
+        with_magic, without = _decompressors_of(stated.dict_id, db)
+        return (with_magic if has_magic else without).decompress(frame, allow_extra_data=False)
     except zstandard.ZstdError as exc:
         raise ValueError(f"not a zstd frame of ours: {exc}") from exc
 
 
-def _decompressor(number: int, db: sqlite3.Connection | None) -> zstandard.ZstdDecompressor:
+def _decompressors_of(number: int, db: sqlite3.Connection | None) -> _Decompressors:
     if number in _SHIPPED or db is None:
-        return _contexts.decompressor
+        return _contexts.decompressors
     found = _contexts.own.get(number)
     if found is None:
         dictionary = zstandard.ZstdCompressionDict(_own(db, number))
         if len(_contexts.own) >= _MAX_OPEN:
             _contexts.own.clear()
-        found = _contexts.own[number] = zstandard.ZstdDecompressor(dict_data=dictionary)
+        found = _contexts.own[number] = _decompressors(dictionary)
     return found
 
 
@@ -121,9 +163,12 @@ def id_of(dictionary: bytes) -> int:
 
 
 def own_id(beginning: bytes) -> int | None:
-    """Which dictionary of the repository the frame needs that begins so. None: none, or it is not a frame."""
+    """Which dictionary of the repository the frame needs that begins so. None: none, or it is not a zstd frame."""
+    if beginning[:1] in (sealed.MARK, members.MARK):
+        return None
+    kind = _WITH if beginning.startswith(_MAGIC) else _WITHOUT
     try:
-        number = zstandard.get_frame_parameters(beginning[:_HEADER]).dict_id
+        number = zstandard.get_frame_parameters(beginning[:_HEADER], format=kind).dict_id
     except zstandard.ZstdError:
         return None
     return None if number in _SHIPPED else number

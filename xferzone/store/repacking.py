@@ -3,6 +3,7 @@
     every check-in is noted    ─> older versions are made deltas of newer ones, as they came or not (rechaining.py)
     every frame is made again  ─> with the most that zstd can do, and with a dictionary of the repository's own if that
                                   is worth it (training.py); kept where it is smaller
+    clusters                   ─> by the rows of their members (members.py)
     compiled forms, too        ─> without such a dictionary
     VACUUM                     ─> the file has no empty pages
 
@@ -14,8 +15,10 @@ import sqlite3
 from functools import partial
 from typing import Final, NamedTuple
 
+from xferzone import artifacts
+from xferzone.artifacts import Cluster
 from xferzone.errors import CorruptArtifact
-from xferzone.store import chains, frames
+from xferzone.store import chains, frames, members
 from xferzone.store.chains import Row
 from xferzone.store.rechaining import rechain_noted
 from xferzone.store.turns import LONG_S, clock
@@ -61,7 +64,7 @@ def recompress(writer: Writer, dictionary: bytes | None = None) -> Repacked:
             except CorruptArtifact:
                 damaged += 1
                 continue
-            frame = min((make(kept) for make in makers), key=len)
+            frame = _by_rows(writer.db, row, kept) or min((make(kept) for make in makers), key=len)
             if len(frame) < len(row.frame):
                 better.append(row._replace(frame=frame))
         chains.rewrite(writer.db, better)
@@ -85,6 +88,12 @@ def _kept(writer: Writer, row: Row) -> bytes:
     if row.source is None:
         return chains.content(writer.db, writer.cache, row.rid)
     return chains.sound_delta(writer.db, writer.cache, row.rid, row.frame)
+
+
+def _by_rows(db: sqlite3.Connection, row: Row, kept: bytes) -> bytes | None:
+    """The frame of a cluster whose members are all here; None: it is something else."""
+    cluster = artifacts.parse(kept) if row.source is None and kept.startswith(b"M ") else None
+    return members.by_rows(db, chains.id_of(row.raw), cluster, {}) if isinstance(cluster, Cluster) else None
 
 
 def recompress_compiled(writer: Writer) -> None:

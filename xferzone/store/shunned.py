@@ -9,11 +9,13 @@ Source: Fossil 2.21, src/shun.c shun_artifacts().
 """
 
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from xferzone import delta
+from xferzone.errors import CorruptArtifact
 from xferzone.hashing import ArtifactId
-from xferzone.store import chains, frames, schema
+from xferzone.store import chains, frames, members, schema
 from xferzone.store.chains import WORTH, id_of
 from xferzone.store.reader import Reader
 from xferzone.store.sql import selected
@@ -67,6 +69,13 @@ def add(writer: "Writer", artifacts: Collection[ArtifactId], time_ms: int, comme
     """
     writer.db.execute("PRAGMA secure_delete=ON")  # what is dropped is overwritten
     raws = [bytes.fromhex(each) for each in artifacts]
+    rids = [rid for (rid,) in selected(writer.db, "SELECT rid FROM blob WHERE hash IN (?)", raws)]
+    for cluster in members.naming(
+        writer.db, rids
+    ):  # a row without content gets another number when that comes again
+        with suppress(CorruptArtifact):  # which `check` tells
+            text = chains.content(writer.db, writer.cache, cluster)
+            chains.keep(writer.db, cluster, frames.compress(text), None)
     for raw in raws:
         row = writer.db.execute("SELECT rid, source FROM blob WHERE hash = ?", (raw,)).fetchone()
         if row is not None:

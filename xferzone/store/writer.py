@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from xferzone.artifacts import Cluster
 from xferzone.errors import Refused
 from xferzone.hashing import ArtifactId, artifact_id
-from xferzone.store import chains, orphans, private, shunned
+from xferzone.store import chains, members, orphans, private, shunned
 from xferzone.store.cache import ContentCache
 from xferzone.store.incoming import Early, Helper, Intake, Noter, Received, Refuse, Verified
 from xferzone.store.link import Arrived, link
@@ -209,11 +209,12 @@ class Writer(Expecting):
             if each.source is not None:
                 source = sources[each.source]
                 heights[source] = max(heights[source], heights[rids[each.artifact]] + 1)
+        frames = [self._frame(each, rids) for each in came]
         rows = [
             chains.Row(
-                rid, raw, each.size, each.frame, sources[each.source] if each.source else None, heights[rid]
+                rid, raw, each.size, frame, sources[each.source] if each.source else None, heights[rid]
             )
-            for each, raw, rid in zip(came, raws, rids.values(), strict=True)
+            for each, raw, rid, frame in zip(came, raws, rids.values(), frames, strict=True)
         ]
         chains.insert(db, rows)
         self.fault("store.inserted", 0.05)
@@ -225,6 +226,12 @@ class Writer(Expecting):
         db.executemany("INSERT INTO unclustered VALUES (?)", new)
         private.forget(self, rids)
         link(self, [_arrived(each, rids[each.artifact], intake) for each in came], waited)
+
+    def _frame(self, each: Verified, rids: Mapping[ArtifactId, int]) -> bytes:
+        """What is kept of it; `rids`: of all that is stored together."""
+        if each.source is None and isinstance(each.parsed, Cluster):
+            return members.by_rows(self.db, each.artifact, each.parsed, rids) or each.frame
+        return each.frame
 
     def _leave_phantoms(self, moved: Mapping[int, int]) -> set[int]:
         """Phantoms give way, old row -> new; the check-ins that awaited them.
