@@ -367,6 +367,7 @@ def test_the_full_and_the_read_only_disk_are_named_by_the_verbs(tmp_path: Path) 
         rm fill; mount -o remount,ro "$1"
         $x set www.example.com. 60 A 192.0.2.9; echo "ro set: $?"
         $x blame example.com >/dev/null; echo "ro blame: $?"
+        $x optimize; echo "ro optimize: $?"
     """
     argv = [
         "unshare",
@@ -395,7 +396,9 @@ def test_the_full_and_the_read_only_disk_are_named_by_the_verbs(tmp_path: Path) 
         "elsewhere": "0",
         "ro set": "1",
         "ro blame": "0",
+        "ro optimize": "1",
     }
     assert codes == expected, done.stdout
     assert "disk is full" in done.stdout
+    assert "Traceback" not in done.stdout
     assert "permission to write" in done.stdout

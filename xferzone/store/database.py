@@ -306,8 +306,13 @@ class Store:
         opened.file.check("nothing was changed")
 
     def write_out(self) -> None:
-        """Move everything from the WAL into the file: only that is linked, and closing would not report a full disk."""
-        with self._name.opened.writing.connection() as db:
+        """Move everything from the WAL into the file: only that is linked, and closing would not report a full disk.
+
+        Raises:
+            NoRoom: the disk is full.
+            XferzoneError: the file cannot be written.
+        """
+        with explained(self.path, "written"), self._name.opened.writing.connection() as db:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _shorten_wal(self, opened: Opened) -> None:
