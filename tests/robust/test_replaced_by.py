@@ -16,6 +16,7 @@ from tests.live import PATIENCE_S, Person, Server, serving, within
 from xferzone.errors import XferzoneError
 from xferzone.refs.served import LOOK_S, Served
 from xferzone.store import Store, soundness
+from xferzone.web.repository import Repository
 
 Kind = Callable[[Path, Path], None]  # makes, from a sound file, one that cannot be served
 
@@ -148,6 +149,17 @@ def test_a_reader_goes_on_with_the_file_that_was_replaced(tmp_path: Path, kind: 
         assert served.role() == "primary"
 
 
+def test_what_nobody_has_asked_a_worker_for_yet_is_not_replaced_by_another_project(tmp_path: Path) -> None:
+    path, bad = tmp_path / "z.xferzone", tmp_path / "bad"
+    Store.create(path).close()
+    behind = Repository(path)
+    behind.look()  # as a worker does each second
+    another_project(path, bad)
+    bad.replace(path)
+    with pytest.raises(XferzoneError, match="was replaced by a repository of another project"):
+        behind.store()
+
+
 def test_what_was_refused_is_not_looked_at_again_until_it_changes(tmp_path: Path) -> None:
     sound, bad = tmp_path / "sound", tmp_path / "bad"
     Store.create(sound).close()
@@ -158,8 +170,22 @@ def test_what_was_refused_is_not_looked_at_again_until_it_changes(tmp_path: Path
         judge = soundness.Soundness(bad)
         for _ in range(3):
             with pytest.raises(XferzoneError, match="a damaged file"):
-                judge.check(db, soundness.tables())
+                judge.check(db, soundness.tables(), judge.stamp())
         assert len([each for each in asked if "quick_check" in each]) == 1
     sound.replace(bad)
     with closing(sqlite3.connect(bad)) as db:
-        judge.check(db, soundness.tables())
+        judge.check(db, soundness.tables(), judge.stamp())
+
+
+def test_a_sound_file_that_comes_while_a_bad_one_is_looked_at_is_not_taken_for_that(tmp_path: Path) -> None:
+    sound, bad = tmp_path / "sound", tmp_path / "bad"
+    Store.create(sound).close()
+    without_a_table(sound, bad)
+    judge = soundness.Soundness(bad)
+    stamp = judge.stamp()
+    with closing(sqlite3.connect(bad)) as db:
+        sound.replace(bad)
+        with pytest.raises(XferzoneError, match="without table ref"):
+            judge.check(db, soundness.tables(), stamp)
+    with closing(sqlite3.connect(bad)) as db:
+        judge.check(db, soundness.tables(), judge.stamp())

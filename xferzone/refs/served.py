@@ -117,16 +117,18 @@ class Served:
 
     def _reopen(self) -> None:
         old = self._opened
+        stamp = self._soundness.stamp()
         try:
             fresh = _Opened(self.path, self._patience)
         except ForeignLog:
             # The log is that of the old file, and is in nobody's way when all have let go of that.
             old.step_aside()
+            stamp = self._soundness.stamp()
             fresh = _Opened(self.path, self._patience)
         try:
             if old.project not in (None, fresh.project):  # None: an empty mirror does not know it yet
                 raise XferzoneError(f"{self.path} was replaced by a repository of another project")
-            self._soundness.check(fresh.db, _READ)
+            self._soundness.check(fresh.db, _READ, stamp)
         except BaseException:
             fresh.close()
             raise

@@ -126,11 +126,12 @@ class Followed:
 
     def _change(self) -> None:
         self.opened.let_go()
+        stamp = self._soundness.stamp()
         fresh = Opened(self._path, self._most_idle)
         try:
             self._check(fresh)
             with fresh.reading.connection() as db:
-                self._soundness.check(db, tables())
+                self._soundness.check(db, tables(), stamp)
         except BaseException:
             fresh.close()
             raise

@@ -22,7 +22,8 @@ _NAMING: Final = ("setting", "ref", "publication")
 _TABLES: Final = "SELECT name FROM sqlite_master WHERE type = 'table'"
 _REMEDY: Final = "`xferzone restore FILE` puts a backup in its place"
 
-_Stamp: TypeAlias = tuple[tuple[int, ...], ...]
+#: What tells a file from another one, and from itself before a change.
+Stamp: TypeAlias = tuple[tuple[int, ...], ...]
 
 
 def tables() -> frozenset[str]:
@@ -40,16 +41,19 @@ class Soundness:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._refused: _Stamp = ()
+        self._refused: Stamp = ()
         self._why = ""
 
-    def check(self, db: sqlite3.Connection, tables: Collection[str]) -> None:
+    def check(self, db: sqlite3.Connection, tables: Collection[str], stamp: Stamp) -> None:
         """See that a file which has come can be followed. `db` is open on it, and in no transaction.
+
+        Args:
+            stamp: the file's, from before `db` was opened. A later one could be that of a sound file which has come
+                meanwhile, and would be refused for ever.
 
         Raises:
             XferzoneError: it is damaged, or lacks one of these tables; names the file and the remedy.
         """
-        stamp = self._stamp()
         if stamp != self._refused:
             self._why = ""
             try:
@@ -58,6 +62,11 @@ class Soundness:
                 self._refused, self._why = stamp, str(exc)
         if self._why:
             raise XferzoneError(self._why)
+
+    def stamp(self) -> Stamp:
+        """That of the file which is at the name now."""
+        real = Path(os.path.realpath(self._path))
+        return tuple(_changed(each) for each in (real, walnote.log_of(real)))
 
     def _look(self, db: sqlite3.Connection, tables: Collection[str]) -> None:
         with explained(self._path, "followed"):
@@ -72,10 +81,6 @@ class Soundness:
                 if line != "ok":
                     fault = str(line).rpartition("\n")[2]  # the first line says in which database
                     raise XferzoneError(f"{self._path} was replaced by a damaged file: {fault}: {_REMEDY}")
-
-    def _stamp(self) -> _Stamp:
-        real = Path(os.path.realpath(self._path))
-        return tuple(_changed(each) for each in (real, walnote.log_of(real)))
 
 
 def _changed(path: Path) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""The repository behind an app: opened by the first request of a process, never before a fork, and then followed.
+"""The repository behind an app: opened by the first look of a process, never before a fork, and then followed.
 
 before each request, and every second      another file at the name: it is opened, and a line in the log says so
                                            none, or one that cannot be served: a line, and every request hears it
@@ -81,10 +81,12 @@ class Repository:
             return self._opened
 
     def look(self) -> None:
-        """Follow the name, if the repository is open, though nobody asks."""
-        if self._opened is not None:
-            with contextlib.suppress(XferzoneError):  # the log has it
-                self.store()
+        """Open the repository, or follow its name, though nobody asks.
+
+        A file of another project that comes later is then refused, as DNS refuses it: HTTP and DNS never have two.
+        """
+        with contextlib.suppress(XferzoneError):  # the log has it
+            self.store()
 
     def close(self) -> None:
         """Let go of the file; the next request opens it again."""
