@@ -278,6 +278,7 @@ def test_a_branch_goes_on_without_a_check_in_that_is_lost(ann: Person, etcd: Run
         assert f", serial {lost}, published by b" in refused
         assert "b was not asked, and may have it" in refused
         assert "there is nothing" not in refused
+        assert "xferzone: nobody answers: nothing was changed; --yes agrees beforehand\n" in refused
         done = a("--format", "json", "group", "clobber", "example.com", "--yes")
         assert_as_described(done, "`group clobber`")
         assert json.loads(done)["serial"] == lost + 1 == serial(a)

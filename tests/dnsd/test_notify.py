@@ -183,6 +183,21 @@ def test_who_does_not_answer_is_told_again(world: World) -> None:
     hold(conversation)
 
 
+def test_who_was_away_is_told_of_a_new_move_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though the message that went before it could be waited for much longer."""
+    monkeypatch.setattr(notify, "FIRST_S", 3600.0)
+
+    async def conversation() -> None:
+        async with told(world, "example.com", Secondary(silent=True)) as other:
+            await until(lambda: other.heard == [("example.com.", 1)])
+            other.silent = False
+            monkeypatch.setattr(notify, "FIRST_S", 0.05)  # of the next messages, and from now on of this one
+            world.put("example.com", "www 300 A 192.0.2.9", serial=5)
+            await until(lambda: other.heard[1:] == [("example.com.", 5)])
+
+    hold(conversation)
+
+
 def test_who_does_not_answer_keeps_no_other_waiting_for_ever(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

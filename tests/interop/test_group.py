@@ -60,7 +60,7 @@ def test_one_member_alone_accepts_nothing_that_two_have_to_hold(twice: Group) ->
         assert KEPT in a.xferzone("set", f"kept.{HALVED}", "A", "192.0.2.7", code=75)
     assert within(IN_STEP_S, partial(serve_all, (a, b), "kept", HALVED))
     b.end()
-    told = "1 of the 2 members that have to hold a change are alive: nothing was kept"
+    told = "too few members are alive: 1 of the 2 that have to hold a change: nothing was kept"
     before = a.refs()
     assert within(IN_STEP_S, lambda: told in a.xferzone("set", f"not.{HALVED}", "A", "192.0.2.7", code=None))
     assert a.refs() == before

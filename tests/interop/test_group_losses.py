@@ -148,7 +148,7 @@ def test_when_all_copies_are_lost_the_branch_goes_on_without_them(group: Group, 
         assert within(2 * IN_STEP_S, partial(_is_removed, c, site.name))
     assert within(IN_STEP_S, lambda: "2 keys name a check-in that no member has" in _checked(c))
     refused = c.xferzone("group", "clobber", zones["ours"], "--yes", code=75)
-    assert "1 of the 2 members" in refused
+    assert "1 of the 2 that have to" in refused
     assert "`xferzone group join --copies 1` comes first, here" in refused
     assert "`xferzone group clobber BRANCH` at a member comes first" in a.join(code=75)
     c.join("--copies", "1")

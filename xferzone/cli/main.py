@@ -41,6 +41,7 @@ Exit codes:
   69  the remote could not be reached or understood
   75  the repository is busy, or a disk is full: try again
   77  not permitted
+  130 Ctrl-C ended it, or you did not agree to what it asked
 """
 
 

@@ -12,6 +12,7 @@ from xferzone.cli.grouped import Own
 from xferzone.cli.output import printable, show_json
 from xferzone.cli.serving import differing
 from xferzone.cli.settings import Settings, own_login
+from xferzone.cli.terminal import agreed
 from xferzone.env import SYSTEM
 from xferzone.errors import UsageError
 from xferzone.exchange.group import clobbering, overview, restoring
@@ -167,4 +168,4 @@ def _agrees(loss: Loss, yes: bool) -> bool:
     ]
     for line in told:
         click.echo(printable(line), err=True)
-    return yes or click.confirm("go on without it?", err=True)
+    return yes or agreed("go on without it?")

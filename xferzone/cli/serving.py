@@ -10,7 +10,7 @@ from xferzone.cli.configuration import Files, config_option
 from xferzone.cli.grouped import Own
 from xferzone.cli.output import printable, show_json
 from xferzone.cli.settings import Settings
-from xferzone.cli.terminal import show_table
+from xferzone.cli.terminal import agreed, show_table
 from xferzone.errors import UsageError
 from xferzone.exchange.group.serving import Serving
 from xferzone.refs.serving import Difference, Rule, compact, differences, known
@@ -45,7 +45,7 @@ def serving(settings: Settings, source: Path | None, yes: bool, file: Path | Non
         if changes:
             if not settings.json:
                 _show_changes(found.rules, wanted)
-            if not yes and not click.confirm("let all members serve so?", err=True):
+            if not yes and not agreed("let all members serve so?"):
                 raise click.Abort
             found.put(wanted)
     if settings.json:

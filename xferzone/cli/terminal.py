@@ -27,6 +27,22 @@ def is_terminal() -> bool:
     return sys.stdout is not None and sys.stdout.isatty()
 
 
+def agreed(question: str) -> bool:
+    """Ask for a yes. Whoever says no, or cannot be asked, as under cron, is told that nothing was changed.
+
+    Raises:
+        click.Abort: nobody answers.
+    """
+    try:
+        says_yes = click.confirm(question, err=True)
+    except click.Abort:
+        click.echo("\nxferzone: nobody answers: nothing was changed; --yes agrees beforehand", err=True)
+        raise
+    if not says_yes:
+        click.echo("xferzone: nothing was changed", err=True)
+    return says_yes
+
+
 def coloured(text: str, colour: str) -> str:
     """The text in a colour of click's, where there are colours; for standard output, which takes the marks away."""
     has_colours = is_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -4,7 +4,8 @@
         ─> a duty for each of its targets: the addresses of its NS records but our own; those of `also_tells`
         ─> told at once ──> acknowledged: done
                             no answer in time, or an error: again after 1, 2, 4, ... seconds, TRIES times in all
-        moved meanwhile: the newest serial is told when the one in flight is answered or given up
+        moved meanwhile: the newest serial is told when the one in flight is answered or given up, and that waits no
+                         longer for its answer than a first one: a target that was away hears it at once when it is back
 
 To one target at most RATE go a second, new moves before repetitions. What was acknowledged is written down every
 SAVE_S, so a start tells nobody what they know. A zone that was not compiled is looked at again when something was
@@ -69,6 +70,7 @@ class _Duty:
     tries: int = 0
     told: int = 0  # the serial in flight; 0: none, or given up
     id: int = -1  # of the message in flight
+    departed: float = 0.0  # when that went, in seconds of the event loop's clock
     signer: Signer | None = None
     timer: asyncio.TimerHandle | None = None
 
@@ -240,6 +242,11 @@ class Notifier(asyncio.DatagramProtocol):
         duty.serial, duty.tries = serial, 0
         if not duty.told:
             self._enqueue(duty)
+            return
+        if duty.timer is not None:
+            duty.timer.cancel()
+        left = max(0.0, duty.departed + FIRST_S - self._loop.time())
+        duty.timer = self._loop.call_later(left, self._missed, duty, "no answer")
 
     def _enqueue(self, duty: _Duty) -> None:
         if duty.timer is not None:
@@ -269,6 +276,7 @@ class Notifier(asyncio.DatagramProtocol):
     def _depart(self, duty: _Duty) -> None:
         """Count it among those in flight."""
         duty.told, duty.tries = duty.serial, duty.tries + 1
+        duty.departed = self._loop.time()
         duty.id = secrets.randbelow(65536)
         while duty.id in self._flying:
             duty.id = (duty.id + 1) % 65536
@@ -361,7 +369,10 @@ class Notifier(asyncio.DatagramProtocol):
         self._enqueue(duty)
 
     def _landed(self, duty: _Duty) -> None:
-        self._flying.pop(duty.id, None)
+        if (
+            self._flying.get(duty.id) is duty
+        ):  # one that was answered with an error waits, and others may have its id
+            del self._flying[duty.id]
         if duty.timer is not None:
             duty.timer.cancel()
             duty.timer = None

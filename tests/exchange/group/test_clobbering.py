@@ -145,7 +145,7 @@ def test_a_clobber_that_too_few_hold_moves_nothing_and_is_done_again_later(three
     b.is_away = c.is_away = True
     terms = Terms({}, unheard, lambda _: True, "ops", a.env)
     for _ in range(2):
-        with pytest.raises(Away, match=r"1 of the 2 members .* `xferzone group join --copies 1`"):
+        with pytest.raises(Away, match=r"1 of the 2 that have to: .* `xferzone group join --copies 1`"):
             clobber(a.store, a.group, MAIN_BRANCH, terms)
         assert three.key() == before
         a.now += 60_000

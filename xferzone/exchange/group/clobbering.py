@@ -224,7 +224,7 @@ def _check_copies(store: Store, group: Group, loss: Loss, new: Tip) -> None:
     copied = group.fellows.copy(store, [move], (), copies)
     if copied.members < copies:
         raise Away(
-            f"{copied.members} of the {copies} members that have to hold {short(new.checkin)} do: {copied.reason}: do "
-            f"it again once others answer; if they never will, `xferzone group join --copies {copied.members}` comes "
-            "first, here"
+            f"too few members hold {short(new.checkin)}: {copied.members} of the {copies} that have to: "
+            f"{copied.reason}: do it again once others answer; if they never will, "
+            f"`xferzone group join --copies {copied.members}` comes first, here"
         )

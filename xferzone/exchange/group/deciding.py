@@ -81,7 +81,7 @@ class Group:
             and self._alive is not None
             and (alive := self._alive(rules.copies)) < rules.copies
         ):
-            raise Away(f"{alive} of the {rules.copies} members that have to hold a change are alive")
+            raise Away(f"too few members are alive: {alive} of the {rules.copies} that have to hold a change")
         return rules
 
     def ask(self, store: Store, agreed: Agreed) -> None:
@@ -247,4 +247,4 @@ def _too_few(members: int, copies: int, reason: str = "") -> str | None:
     if members >= copies:
         return None
     why = f": {reason}" if reason else ""
-    return f"{members} of the {copies} members that have to hold it do{why}"
+    return f"too few members hold it: {members} of the {copies} that have to{why}"

@@ -179,10 +179,11 @@ class Stance:
             left = sorted(self._uncompared)
             if left:
                 named = ", ".join(left[:MAX_NAMED]) + (", ..." if len(left) > MAX_NAMED else "")
+                lost = left[0] if len(left) == 1 else "NAME"
                 return "comparing", (
-                    "etcd was away, or this member has just joined, and it may have been set back: "
-                    f"{named} could not be asked since where its refs stand. Without those that are lost: "
-                    "`xferzone group remove NAME`"
+                    "etcd was away, or this member has just joined, so etcd may have been set back: waiting for "
+                    f"{named} to say where refs stand there. A member that is lost for ever is taken off the list by "
+                    f"`xferzone group remove {lost}`"
                 )
             return "up", ""
 
