@@ -21,6 +21,7 @@
     |   +-- DatedAhead        what a commit would follow is dated ahead of the clock
     +-- Denied             77 the other side refuses us
     +-- Busy               75 the repository stayed locked too long; try again
+    |   +-- Guessing          too many logins have failed from one network
     |   +-- Locked            somebody else is about to commit on the same check-in
     |   +-- Replaced          its name leads to another file by now
     +-- Away               75 what decides for a group cannot be reached, or does not answer as it should
@@ -184,6 +185,14 @@ class Busy(XferzoneError):
     """The repository stayed locked for as long as the caller was willing to wait."""
 
     exit_code = 75
+
+
+class Guessing(Busy):
+    """Too many logins have failed from one network: none from there is looked at for `wait_s` seconds."""
+
+    def __init__(self, wait_s: int) -> None:
+        super().__init__(f"too many logins have failed from your network: try again in {wait_s} s")
+        self.wait_s = wait_s
 
 
 class Locked(Busy):

@@ -8,12 +8,13 @@ server codes, accounts; a position counts only as whether it is the end.
 """
 
 import hashlib
+import itertools
 import re
 import sqlite3
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -111,13 +112,17 @@ class World:
     ours: str
     project: str
     held: dict[ArtifactId, bytes]
+    clients: Iterator[int] = field(default_factory=itertools.count)
 
     @property
     def one(self) -> ArtifactId:
         return next(iter(self.held))
 
     def ask(self, url: str, body: bytes) -> list[Card]:
-        request = urllib.request.Request(url, data=body, headers={"Content-Type": DEBUG})
+        # From a client of its own: who guesses passwords is slowed here, and not by stock.
+        number = next(self.clients)
+        headers = {"Content-Type": DEBUG, "X-Forwarded-For": f"10.0.{number // 256}.{number % 256}"}
+        request = urllib.request.Request(url, data=body, headers=headers)
         with urllib.request.urlopen(request, timeout=20) as reply:
             return list(parse_cards(reply.read()))
 

@@ -70,10 +70,12 @@ class Site:
         with Store.open(self.root / f"{name}.xferzone") as store, store.reader() as reader:
             return reader.project_code
 
-    def refs(self, name: str, code: str, password: str = "pw-ann") -> falcon.testing.Result:
-        """What ann gets of /NAME/v0/refs."""
+    def refs(
+        self, name: str, code: str, password: str = "pw-ann", address: str = "127.0.0.1"
+    ) -> falcon.testing.Result:
+        """What ann gets of /NAME/v0/refs, from that address."""
         headers = Mirror(code, "ann", password, HOST).headers("/v0/refs")
-        return self.client.simulate_get(f"/{name}/v0/refs", headers=dict(headers))
+        return self.client.simulate_get(f"/{name}/v0/refs", headers=dict(headers), remote_addr=address)
 
     def status(self, path: str) -> falcon.testing.Result:
         there = {"SERVER_NAME": STATUS[0], "SERVER_PORT": str(STATUS[1])}
@@ -307,7 +309,13 @@ def test_one_that_is_locked_keeps_few_threads_and_no_other_repository(
         db.execute("PRAGMA journal_mode=DELETE")
         db.execute("BEGIN EXCLUSIVE")
         crowd = [
-            threading.Thread(target=lambda: codes.append(site.refs("a", code).status_code)) for _ in range(12)
+            threading.Thread(
+                target=lambda number: codes.append(
+                    site.refs("a", code, address=f"192.0.2.{number}").status_code
+                ),
+                args=(number,),
+            )
+            for number in range(12)
         ]
         for each in crowd:
             each.start()

@@ -16,14 +16,17 @@ from tests.sync.recorded import signed
 from tests.web.conftest import PROJECT
 from xferzone.cards import Error, parse_cards
 from xferzone.cards.body import COMPRESSED, decode_body, encode_body
-from xferzone.env import Env
+from xferzone.config import Http
+from xferzone.env import SYSTEM, Env
 from xferzone.exchange import Terms
 from xferzone.repository import tables as changes
 from xferzone.repository.accounts import MAX_PASSWORD
 from xferzone.store import Store, accounts, tables
 from xferzone.store.accounts import User, invited_by
+from xferzone.sync.server.guessing import OF_LOGIN
 from xferzone.tables.definition import made
 from xferzone.web.app import create_app
+from xferzone.web.forwarded import Forwarded
 from xferzone.web.owners import FORM, MAX_FORM
 
 TOKEN = "a" * 32
@@ -245,3 +248,84 @@ def _page_of(person: Person, stock: Path, login: str) -> str:
     head = f"GET /login HTTP/1.0\r\nHost: h\r\nAuthorization: Basic {basic}\r\n\r\n"
     words = ("fossil", "http", stock, "--nossl", "--ipaddr", "192.0.2.1")
     return run(*words, env=person.env, at=person.home, stdin=head).out
+
+
+# -- guesses
+
+STRANGER, OWNER = "203.0.113.9", "198.51.100.7"
+
+
+def guessed(site: Site, address: str, password: str = "wrong") -> tuple[int, str]:
+    """What /login says to a password from that address."""
+    fields = {**CHANGE, "p": password}
+    return site.post("/login", fields, remote_addr=address, protocol="https")
+
+
+def test_who_guesses_passwords_is_slowed_and_the_owner_elsewhere_is_not(site: Site) -> None:
+    said = [guessed(site, STRANGER) for _ in range(OF_LOGIN + 1)]
+    assert [status for status, _ in said] == [403] * OF_LOGIN + [429]
+    assert re.fullmatch(
+        r"too many logins have failed from your network: try again in [0-9]+ s\n", said[-1][1]
+    )
+    assert guessed(site, STRANGER, "pw-ann")[0] == 429, "right or wrong"
+    reply = site.client.simulate_post(
+        "/login", body=urlencode(CHANGE), content_type=FORM, remote_addr=STRANGER, protocol="https"
+    )
+    assert 0 < int(reply.headers["retry-after"]) <= 30
+    assert guessed(site, OWNER, "pw-ann") == (200, "the password of ann was changed\n")
+
+
+def test_all_doors_count_together(site: Site) -> None:
+    """A sync request, a signature of the walk, a password of it, and the page: each is a way to guess."""
+    basic = {"Authorization": "Basic " + base64.b64encode(b"ann:wrong").decode()}
+    wrong = encode_body(COMPRESSED, signed("ann", "wrong", f"pull x {PROJECT}\n".encode(), PROJECT))
+    expires = SYSTEM.clock_ms() // 1000 + 60
+    hmac = {"Authorization": f"XFERZONE-HMAC key=ann, expires={expires}, signature={'0' * 64}"}
+
+    def pull() -> str:
+        reply = site.client.simulate_post("/", body=wrong, content_type=COMPRESSED, remote_addr=STRANGER)
+        return "".join(
+            card.text
+            for card in parse_cards(decode_body(COMPRESSED, reply.content, limit=10**6))
+            if isinstance(card, Error)
+        )
+
+    def walk(headers: Mapping[str, str]) -> int:
+        return site.client.simulate_get(
+            "/v0/refs", headers=headers, remote_addr=STRANGER, protocol="https"
+        ).status_code
+
+    for number in range(OF_LOGIN):
+        if number % 4 == 0:
+            assert pull() == "login failed"
+        elif number % 4 == 1:
+            assert guessed(site, STRANGER)[0] == 403
+        else:
+            assert walk(hmac if number % 4 == 2 else basic) == 401
+    assert pull().startswith("too many logins have failed from your network: try again in ")
+    assert (guessed(site, STRANGER)[0], walk(hmac), walk(basic)) == (429, 429, 429)
+    assert site.lets_in("ann", "pw-ann")
+
+
+def test_behind_a_proxy_the_clients_are_told_apart(site: Site) -> None:
+    app = Forwarded(site.client.app, Http().trusted)
+
+    def status(client: str, password: str) -> int:
+        headers = {"X-Forwarded-For": client, "X-Forwarded-Proto": "https"}
+        fields = urlencode({**CHANGE, "p": password})
+        return falcon.testing.simulate_post(
+            app, "/login", body=fields, content_type=FORM, headers=headers
+        ).status_code
+
+    assert [status(STRANGER, "wrong") for _ in range(OF_LOGIN + 1)] == [403] * OF_LOGIN + [429]
+    assert status(OWNER, "pw-ann") == 200
+
+
+def test_what_changed_on_its_way_is_no_guess(site: Site) -> None:
+    """Its password is not looked at: a line that flips bits slows nobody."""
+    body = signed("ann", "pw-ann", f"pull x {PROJECT}\n".encode(), PROJECT)
+    damaged = encode_body(COMPRESSED, body.replace(b"pull", b"pULL", 1))
+    for _ in range(2 * OF_LOGIN):
+        reply = site.client.simulate_post("/", body=damaged, content_type=COMPRESSED)
+        assert b"login\\sfailed" in decode_body(COMPRESSED, reply.content, limit=10**6)
+    assert site.lets_in("ann", "pw-ann")

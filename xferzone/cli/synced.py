@@ -8,7 +8,7 @@ from xferzone.cli.output import MAX_SHOWN, printable, show_json, show_list
 from xferzone.cli.settings import Settings
 from xferzone.errors import Busy, Denied, LostRace, NoRoom, PeerError, XferzoneError
 from xferzone.exchange import Outcome
-from xferzone.exchange.said import BUSY, EMPTY, FAILED, NO_ROOM, REPLACED
+from xferzone.exchange.said import BUSY, EMPTY, FAILED, GUESSING, NO_ROOM, REPLACED
 from xferzone.hashing import short
 from xferzone.observer import size
 from xferzone.publish.follow import Diverged
@@ -24,6 +24,7 @@ _TROUBLES: Mapping[str, type[XferzoneError]] = {
     BUSY: Busy,
     REPLACED: Busy,
     EMPTY: Busy,
+    GUESSING: Busy,
     NO_ROOM: NoRoom,
     FAILED: PeerError,
 }

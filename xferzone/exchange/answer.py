@@ -26,7 +26,7 @@ from xferzone.exchange.group.deciding import Group, Groups
 from xferzone.exchange.publishing import Later
 from xferzone.exchange.pushed import Push
 from xferzone.exchange.room import SMALL, Room
-from xferzone.exchange.said import BUSY, EMPTY, FAILED, NO_ROOM, REPLACED
+from xferzone.exchange.said import BUSY, EMPTY, FAILED, NO_ROOM, OWN_WORDS, REPLACED
 from xferzone.exchange.slots import Guest
 from xferzone.faults import Faults, fails, fault
 from xferzone.observer import Answered, Asked, Observer, Silent
@@ -36,6 +36,7 @@ from xferzone.store import Reader, Store
 from xferzone.store.walnote import ForeignLog
 from xferzone.sync.server import reply as server_reply
 from xferzone.sync.server.budget import Budget, TooLarge
+from xferzone.sync.server.guessing import FREE, Guesser
 from xferzone.sync.server.login import Claim, Rights, may_write
 from xferzone.sync.server.request import Request
 from xferzone.sync.server.round import Round
@@ -70,6 +71,7 @@ class Terms:
         faults: what may go wrong by itself (faults.py); None: nothing.
         observer: is told of each request; several threads may call it.
         remote: the address that the request came from, for the observer.
+        guesser: whoever sent this one request, and may be guessing a password.
         guest: this one request, among those that the room lets in; None: it competes with no other.
         later: publishes what a request leaves since its sender comes again; None: each request publishes all of it.
         groups: knows the group of a repository that is a member; None: it is none.
@@ -81,6 +83,7 @@ class Terms:
     faults: Faults | None = None
     observer: Observer = field(default_factory=Silent)
     remote: str = ""
+    guesser: Guesser = FREE
     guest: Guest | None = None
     later: Later | None = None
     groups: Groups | None = None
@@ -177,6 +180,8 @@ class _Answering:
         fault(self._terms.faults, "server.asked", 0.03)
         opening = entrance.opening_of(store, self._body, self._terms.env)
         claim = opening.claim
+        if claim.secret is not None:
+            self._terms.guesser.check(claim.rights.login, self._terms.env.monotonic())
         if not claim.rights.any:
             return self._for_stranger(store, opening)
         limit = MAX_BODY if claim.rights.brings else MAX_ASKING
@@ -190,8 +195,9 @@ class _Answering:
                 return self._round(store, opening, replace(self._terms.budget, artifact=SMALL))
         elif claim.card is not None:
             with self._terms.room.check(self._guest, size):
-                if not entrance.holds(claim, self._body, limit):
-                    return self._login_failed(claim)
+                hashed = entrance.hashed(claim, self._body, limit)
+                if not claim.holds(hashed):
+                    return self._login_failed(claim, hashed)
             self._know(claim)
         is_push = size > SMALL and claim.rights.brings
         if is_push and (group := self._group(store)) is not None:
@@ -204,6 +210,7 @@ class _Answering:
         """Note that the claim holds: the sender is a stranger no longer."""
         if claim.secret is not None:
             self._guest.know()
+            self._terms.guesser.held(claim.rights.login, self._terms.env.monotonic())
 
     def _for_stranger(self, store: Store, opening: Opening) -> "_Made":
         """The reply to one who has no rights here, or says to be somebody who is not known here."""
@@ -212,7 +219,7 @@ class _Answering:
         request = Request(text, opening.request)
         self._tell(request)
         if not (is_cut and claim.secret is None) and not claim.is_true_of(request):
-            return self._login_failed(claim)
+            return self._login_failed(claim, request.hashed())
         with store.reader() as reader:
             cut = entrance.CUT if is_cut else ""
             terms = RoundTerms(claim.rights, self._terms.budget, cut=cut, zstd=self._body.takes_zstd)
@@ -220,11 +227,13 @@ class _Answering:
             round_.receive()
             return self._written(round_.finish())
 
-    def _login_failed(self, claim: Claim) -> "_Made":
+    def _login_failed(self, claim: Claim, hashed: str) -> "_Made":
+        if claim.is_guess(hashed):
+            self._terms.guesser.failed(claim.rights.login, self._terms.env.monotonic())
         return self._written(replace(server_reply.failure("error", "login failed"), login=claim.rights.login))
 
     def _refusal(self, exc: Exception) -> "_Made":
-        if isinstance(exc, PeerError):
+        if isinstance(exc, OWN_WORDS):
             reply = server_reply.failure("refused", str(exc))
         elif isinstance(exc, Away):
             reply = server_reply.failure("busy", str(exc))
@@ -244,7 +253,7 @@ class _Answering:
             request = Request(self._body.octets if as_it_came else expanded, opening.request)
             self._tell(request)
             if not claim.is_true_of(request):
-                return self._login_failed(claim)
+                return self._login_failed(claim, request.hashed())
             self._know(claim)
             if may_write(request, rights):
                 group = self._group(store)

@@ -86,8 +86,8 @@ def _beside(body: Body) -> Login | None:
     return Login(card.user, card.nonce, card.signature) if isinstance(card, Login) else None
 
 
-def holds(claim: Claim, body: Body, limit: int) -> bool:
-    """Whether a claim with a login card is true of a body. Raises PeerError where its text is over `limit`."""
+def hashed(claim: Claim, body: Body, limit: int) -> str:
+    """What the text of a body hashes to behind a claim's login card. Raises PeerError where it is over `limit`."""
     assert claim.card is not None
     behind = _Behind(claim.card.end)
     as_it_came = expand_to(body, behind.write, limit=limit)
@@ -96,7 +96,7 @@ def holds(claim: Claim, body: Body, limit: int) -> bool:
         behind = _Behind(claim.card.end)
         while piece := body.octets.read(MAX_STRANGER):
             behind.write(piece)
-    return claim.holds(behind.hashed.hexdigest())
+    return behind.hashed.hexdigest()
 
 
 class _Behind:

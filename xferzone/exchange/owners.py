@@ -27,6 +27,7 @@ from xferzone.refs.membership import membership
 from xferzone.repository.accounts import check_login, check_password
 from xferzone.store import Reader, Store, accounts, tables
 from xferzone.store.accounts import INHERITED, User, invited_by
+from xferzone.sync.server.guessing import FREE, Guesser
 from xferzone.sync.server.login import ANONYMOUS
 
 MAY_CHANGE: Final = frozenset("pas")  # of these letters one is needed to change a password of one's own
@@ -45,11 +46,13 @@ class Owners:
     Fields:
         keys: of the group that the repository is a member of; None: they cannot be asked here, or it is not a member.
         env: by its clock accounts and invitations expire.
+        guesser: whoever asks, and may be guessing a password.
     """
 
     store: Store
     keys: Keys | None = None
     env: Env = SYSTEM
+    guesser: Guesser = FREE
 
     def accept(self, token: str, login: str, password: str) -> User:
         """The account that whoever has the token of an invitation becomes.
@@ -94,7 +97,7 @@ class Owners:
         Raises:
             Denied: there is no such account, it cannot log in, the password is wrong, or it lacks the right.
             UsageError: no account may have the new password.
-            NotReady, Away: not now.
+            NotReady, Away, Guessing: not now.
         """
         is_proved = False
 
@@ -110,13 +113,26 @@ class Owners:
         self._check_ready()
         with self.store.reader() as reader:
             known = accounts.user(reader, login) if _is_text(login) else None
-            self._proved(known, login, old, reader.project_code)  # whoever guesses costs the keys nothing
+            self._proved_slowly(
+                known, login, old, reader.project_code
+            )  # whoever guesses costs the keys nothing
             if MAY_CHANGE.isdisjoint(accounts.letters(reader, login)):
                 raise Denied(f"{login} has not the right p: the administrator gives a new password")
         check_password(new)
         _, after = shared.change(self.store, login, changed, self.keys)
         assert after is not None
         return after
+
+    def _proved_slowly(self, known: User | None, login: str, password: str, project: str) -> None:
+        """See whose password it is. Raises Denied, and Guessing before anything is looked at."""
+        guesser, now = self.guesser, self.env.monotonic()
+        guesser.check(login, now)
+        try:
+            self._proved(known, login, password, project)
+        except Denied:
+            guesser.failed(login, now)
+            raise
+        guesser.held(login, now)
 
     def _proved(self, known: User | None, login: str, password: str, project: str) -> User:
         """The account, whose password this is. Raises Denied; it takes as long."""

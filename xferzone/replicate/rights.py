@@ -21,6 +21,7 @@ from xferzone.refs.membership import membership
 from xferzone.replicate.signing import SCHEME, Signed, Token
 from xferzone.store import Reader, accounts
 from xferzone.store.accounts import INHERITED, NOBODY
+from xferzone.sync.server.guessing import FREE, Guesser
 from xferzone.sync.server.login import ANONYMOUS, Rights
 
 _NO_SECRET: Final = "0" * 40
@@ -40,10 +41,12 @@ class Asker:
     Fields:
         authorization: the header; empty: there is none.
         is_secure: the request came over TLS.
+        guesser: whoever sent it, and may be guessing a password.
     """
 
     authorization: str
     is_secure: bool
+    guesser: Guesser = FREE
 
     @property
     def is_member(self) -> bool:
@@ -52,7 +55,7 @@ class Asker:
         return token is not None and token.is_member
 
     def rights(self, reader: Reader, signed: Signed, env: Env) -> Rights:
-        """What the sender may do, of `signed`, which he has to have signed. Raises Unauthorized."""
+        """What the sender may do, of `signed`, which he has to have signed. Raises Unauthorized, Guessing."""
         header = self.authorization.strip()
         if not header:
             return Rights(NOBODY, accounts.letters(reader, NOBODY))
@@ -63,11 +66,15 @@ class Asker:
         token = Token.parse(header)
         if token is None:
             raise Unauthorized(f"Authorization: expected {SCHEME} key=LOGIN, expires=UNIX, signature=HEX")
+        if not token.is_member:
+            self.guesser.check(token.login, env.monotonic())
         secret = _group_secret(reader) if token.is_member else _secret(reader, token.login, env)
         is_true = token.is_of(signed, secret or _NO_SECRET)
         now = env.clock_ms() / 1000
         if not token.is_in_time(now):
             raise Unauthorized("the signature has expired, or expires too late: see the Date of this reply")
+        if not token.is_member:  # the group's secret cannot be guessed
+            self._note(token.login, env, holds=is_true and bool(secret))
         if not is_true or not secret:
             raise Unauthorized("the signature does not hold")
         letters = READING if token.is_member else accounts.letters(reader, token.login)
@@ -81,11 +88,17 @@ class Asker:
         except (binascii.Error, UnicodeDecodeError) as exc:
             raise Unauthorized("the password is not in base64, or not UTF-8") from exc
         login, _, password = text.partition(":")
+        self.guesser.check(login, env.monotonic())
         secret = _secret(reader, login, env)
         made = shared_secret(project_code, login, password).encode()
-        if not hmac.compare_digest(made, (secret or _NO_SECRET).encode()) or not secret:
+        holds = hmac.compare_digest(made, (secret or _NO_SECRET).encode()) and bool(secret)
+        self._note(login, env, holds=holds)
+        if not holds:
             raise Unauthorized("login or password is wrong")
         return Rights(login, accounts.letters(reader, login))
+
+    def _note(self, login: str, env: Env, *, holds: bool) -> None:
+        (self.guesser.held if holds else self.guesser.failed)(login, env.monotonic())
 
 
 def _group_secret(reader: Reader) -> str:

@@ -26,7 +26,7 @@ import msgspec
 
 from xferzone.cards import coding
 from xferzone.env import SYSTEM, Env
-from xferzone.errors import Busy, CorruptArtifact, NoRoom, PeerError, XferzoneError
+from xferzone.errors import Busy, CorruptArtifact, Guessing, NoRoom, PeerError, XferzoneError
 from xferzone.faults import Faults, fails
 from xferzone.hashing import ArtifactId, parse_artifact_id
 from xferzone.replicate import batch, copies, files, replying, sending, signing, told
@@ -37,6 +37,7 @@ from xferzone.replicate.rights import Asker
 from xferzone.replicate.told import Since
 from xferzone.replicate.walking import Bounds, Page, UnknownRoot, Walking
 from xferzone.store import Reader, Store
+from xferzone.sync.server.guessing import FREE, Guesser
 from xferzone.sync.server.login import Rights
 from xferzone.transport.base import ZSTD
 from xferzone.transport.walk import WalkReply, WalkRequest
@@ -81,6 +82,7 @@ class Terms:
         host: as the client names it, the header Host.
         is_secure: it came over TLS, which a trusted proxy ended: a password may be read from it.
         waiting: how it waits for news; None: it does not, and is answered at once.
+        guesser: whoever asks, and may be guessing a password.
         env: the clock.
         faults: bad luck, for tests; None: free.
     """
@@ -88,6 +90,7 @@ class Terms:
     host: str
     is_secure: bool = False
     waiting: Waiting | None = None
+    guesser: Guesser = FREE
     env: Env = SYSTEM
     faults: Faults | None = None
 
@@ -113,6 +116,8 @@ def _told(answer: Callable[[], WalkReply]) -> WalkReply:
         return answer()
     except Refusal as no:
         return replying.refused(no)
+    except Guessing as exc:
+        return replying.refused(Refusal(429, str(exc), retry_after=str(exc.wait_s)))
     except (Busy, NoRoom) as exc:
         return replying.refused(Refusal(503, str(exc), retry_after=str(RETRY_S)))
     except XferzoneError as exc:
@@ -194,7 +199,7 @@ class _Responding:
     def _admit(self, method: str, target: str, body_hash: str) -> None:
         """Raise Refusal unless this server has caught up, and whoever asks may."""
         signed = signing.Signed("", self._terms.host, method, target, body_hash)
-        asker = Asker(self._header("authorization"), self._terms.is_secure)
+        asker = Asker(self._header("authorization"), self._terms.is_secure, self._terms.guesser)
         with self._store.reader() as reader:
             is_copies = target.partition("?")[0] in _OF_MEMBERS
             self._rights = admit(reader, signed, asker, self._terms.env, is_copies=is_copies)

@@ -23,7 +23,13 @@ CONNECT_S: Final = 15.0  # seconds
 ANSWER_S: Final = 60.0  # seconds; a group's keys may be waited for
 MAX_SAID: Final = 1_000  # bytes of a reply that are shown
 
-_ERRORS: Final[Mapping[int, type[XferzoneError]]] = {400: UsageError, 403: Denied, 409: Exists, 503: Busy}
+_ERRORS: Final[Mapping[int, type[XferzoneError]]] = {
+    400: UsageError,
+    403: Denied,
+    409: Exists,
+    429: Busy,
+    503: Busy,
+}
 _PROXY_LOGIN: Final = 407
 
 

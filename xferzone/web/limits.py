@@ -29,6 +29,7 @@ from xferzone.counters import Counters
 from xferzone.errors import Busy
 from xferzone.exchange.room import IN_MEMORY, SMALL
 from xferzone.exchange.slots import Guest
+from xferzone.sync.server.guessing import Brake
 from xferzone.web.deadlines import PATIENCE, STEP_S
 
 MAX_REQUESTS: Final = 48  # sync requests in one process that has THREADS threads; with fewer, as many fewer
@@ -150,11 +151,16 @@ class Visitor(Guest):
 
 
 class Places:
-    """The places of one process, safe for threads."""
+    """The places of one process, safe for threads.
+
+    Fields:
+        brake: what slows those who guess passwords, at all doors of the process.
+    """
 
     def __init__(self, counters: Counters, threads: int = THREADS) -> None:
         """`threads`: how many the process has for requests of any kind."""
         self.changed = threading.Condition()
+        self.brake = Brake()
         self._counters = counters
         self._share = min(1.0, threads / THREADS)
         self._here: dict[Visitor, None] = {}  # in order of arrival

@@ -4,10 +4,11 @@
     POST .../invite    t TOKEN, u LOGIN, n1 and n2 the password           makes the account
     GET                the form
 
-The reply is a line of text and a status: 200 done, 400 the form is not right, 403 refused, 409 the login is taken, 503
-not now. What is typed there is a password in clear: over HTTP without TLS it is taken from this machine alone. Whoever
-asks is a stranger with a place as any other (web/limits.py). Nothing is remembered of him, no cookie: a page elsewhere
-cannot make a browser do any of it without the password or the token.
+The reply is a line of text and a status: 200 done, 400 the form is not right, 403 refused, 409 the login is taken, 429
+too many passwords were wrong (sync/server/guessing.py), 503 not now. What is typed there is a password in clear: over
+HTTP without TLS it is taken from this machine alone. Whoever asks is a stranger with a place as any other
+(web/limits.py). Nothing is remembered of him, no cookie: a page elsewhere cannot make a browser do any of it without
+the password or the token.
 Source: Fossil 2.21, src/login.c login_page(); HTML standard, "URL-encoded form data".
 """
 
@@ -21,7 +22,7 @@ from urllib.parse import parse_qsl
 
 import falcon
 
-from xferzone.errors import Away, Busy, Denied, Exists, NotReady, UsageError, XferzoneError
+from xferzone.errors import Away, Busy, Denied, Exists, Guessing, NotReady, UsageError, XferzoneError
 from xferzone.exchange import Terms
 from xferzone.exchange.owners import Owners
 from xferzone.logline import REPOSITORY
@@ -42,6 +43,7 @@ _STATUS: Final[Mapping[type[XferzoneError], int]] = {
     Exists: 409,
     NotReady: 503,
     Away: 503,
+    Guessing: 429,
     Busy: 503,
 }
 _LABELS: Final = {
@@ -98,6 +100,8 @@ class OwnersPages:
             resp.status = falcon.code_to_http_status(_status(exc))
             if resp.status == falcon.HTTP_503:
                 resp.set_header("Retry-After", str(RETRY_S))
+            elif isinstance(exc, Guessing):
+                resp.set_header("Retry-After", str(exc.wait_s))
             said = (
                 str(exc) if _status(exc) != 500 else "the account was not changed: the server's log says why"
             )
@@ -119,7 +123,8 @@ class OwnersPages:
             fields = _fields(body, page)
             store = self._repository.store()
             group = None if self._terms.groups is None else self._terms.groups.of(store)
-            owners = Owners(store, None if group is None else group.refs.keys, self._terms.env)
+            guesser = self._places.brake.guesser(req.remote_addr or "", REPOSITORY.get())
+            owners = Owners(store, None if group is None else group.refs.keys, self._terms.env, guesser)
             if page == "login":
                 login = owners.change_password(fields["u"], fields["p"], fields["n1"]).login
                 outcome, said = "password-changed", f"the password of {login} was changed"

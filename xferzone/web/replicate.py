@@ -134,9 +134,10 @@ class Walk:
                 raise TooManyWait(RETRY_S) from exc
 
         host, is_secure = req.get_header("Host") or "", req.scheme == "https"
-        terms = replace(self._terms, host=host, is_secure=is_secure, waiting=wait)
+        guesser = self._places.brake.guesser(walked.remote, REPOSITORY.get())
+        terms = replace(self._terms, host=host, is_secure=is_secure, waiting=wait, guesser=guesser)
         reply = self._answer(req, WalkRequest(req.method, target, headers), terms, walked, visitor)
-        if "authorization" in headers and reply.status not in (401, 403):
+        if "authorization" in headers and reply.status not in (401, 403, 429):
             visitor.know()
             token = Token.parse(headers["authorization"])
             walked.login = token.login if token is not None else ""

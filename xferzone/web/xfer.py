@@ -73,7 +73,9 @@ class Sync:
     def _exchange(self, req: falcon.Request, held: contextlib.ExitStack) -> tuple[Reply, Visitor | None]:
         """The reply, and who asks; what is held until it is sent goes to `held`. None: there was no place."""
         content_type = req.content_type or ""
-        terms = replace(self._terms, remote=req.remote_addr or "")
+        remote = req.remote_addr or ""
+        guesser = self._places.brake.guesser(remote, REPOSITORY.get())
+        terms = replace(self._terms, remote=remote, guesser=guesser)
         came, visitor = 0, None
         try:
             visitor = held.enter_context(

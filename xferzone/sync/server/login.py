@@ -129,6 +129,10 @@ class Claim:
         matches = hmac.compare_digest(signature(self.card.nonce, self.secret), self.card.signature)
         return matches and self.secret is not _NO_SECRET
 
+    def is_guess(self, hashed: str) -> bool:
+        """Whether it may be a guess of a password, where it does not hold: what changed on its way is none."""
+        return self.card is not None and self.secret is not None and self.card.nonce == hashed
+
 
 def claimed(reader: Reader, card: Login | None, clock_ms: Callable[[], int]) -> Claim:
     """What the login card that a request opens with claims, at the clock's time; None: it has none."""
