@@ -75,7 +75,7 @@ def _cards(half: Half) -> list[Card]:
 
 
 def test_there_are_all_scenarios() -> None:
-    assert len(SCENARIOS) == 20
+    assert len(SCENARIOS) == 27
 
 
 @pytest.mark.parametrize("half", BODIES)

@@ -1,6 +1,7 @@
 """What people and programs do in a history. Each act is one program on one node; it may die or fail anywhere."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from tests.simulation.node import Node
@@ -13,7 +14,7 @@ from xferzone.cards.body import COMPRESSED, encode_body
 from xferzone.edit.appending import Author, Commit
 from xferzone.edit.commit import Edit
 from xferzone.edit.replaying import own_forks, replay
-from xferzone.exchange import Options, known_remote
+from xferzone.exchange import Options
 from xferzone.exchange.mirror.follower import Follower
 from xferzone.exchange.mirror.following import Following, Ways
 from xferzone.exchange.publishing import publish_left
@@ -21,7 +22,6 @@ from xferzone.hashing import ArtifactId, short
 from xferzone.publish.publish import publish
 from xferzone.refs import BranchName, LocalRefs, Ref, State
 from xferzone.store import Reader, Writer, unsent
-from xferzone.store.remotes import ORIGIN
 from xferzone.sync.client.options import ANY_PEER
 from xferzone.sync.client.signing import Signing
 from xferzone.transport import Body
@@ -172,18 +172,8 @@ def synced(world: "World", node: Node, *, pull: bool, push: bool) -> str:
     """The node exchanges what is new with its origin."""
     assert node.origin is not None
     with node.process("sync") as process:
-        with process.store.reader() as reader:
-            remote = known_remote(reader, ORIGIN)
-        options = Options(
-            pull=pull,
-            push=push,
-            account=node.account,
-            remote=remote,
-            env=node.env,
-            faults=process.faults,
-            budget=world.luck.one_of((700, 250_000)),
-            gimmes=world.luck.one_of((3, 200)),
-        )
+        budget, gimmes = world.luck.one_of((700, 250_000)), world.luck.one_of((3, 200))
+        options = replace(node.options(process, budget), pull=pull, push=push, gimmes=gimmes)
         done = exchange.sync(process.store, world.way(node, node.origin), options)
         world.facts.exchanged(node, done)
         verb = "sync" if pull and push else "pull" if pull else "push"

@@ -1,6 +1,7 @@
-"""One history of synced tables: a primary and three clones, of which each writes rows, and some forge them.
+"""One history of synced tables: a primary and three clones, of which each writes rows, and some forge them; a mirror.
 
-    primary <── ann, bob, carl
+    primary <── ann, bob, carl      by xfer
+    primary <── east                by the walk or by xfer; takes rows, and changes none
 
 After every step, of every replica: a row is one that somebody wrote, and of whose right it was; its state only becomes
 greater, but where the primary has taken another's first. At rest all have the same, and nothing acknowledged is older.
@@ -10,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from tests.simulation.acts import Act, part
+from tests.simulation.acts import AT_MIRROR, Act, part, pull
 from tests.simulation.facts import must
-from tests.simulation.node import Node
+from tests.simulation.node import READER, Node
 from tests.simulation.world import NOW_MS, World
 from xferzone import exchange
 from xferzone.cards import Card, Unknown, XDelete, XRow, XTable
@@ -29,6 +30,7 @@ from xferzone.tables.definition import Definition, Rule, made
 from xferzone.transport import Body
 
 CLONES: Final = ("ann", "bob", "carl")
+MIRROR: Final = "east"
 PAIRS: Final = made("pairs", (("k", "text"), ("v", "integer")), ("k",), "mtime-wins")
 MINE: Final = made("mine", (("k", "text"), ("v", "integer")), ("k",), "self-write")
 OWNED: Final = made("owned", (("k", "text"), ("v", "integer")), ("k",), "owner-write")
@@ -53,6 +55,8 @@ class TablesWorld(World):
         self._owners: dict[str, str] = {}  # of the rows of owner-write at the primary
 
     def acts_of(self, node: Node) -> Sequence[tuple[Act, int]]:
+        if node.name == MIRROR:
+            return AT_MIRROR
         return AT_PRIMARY if node.origin is None else AT_CLONE
 
     def write(self, node: Node, definition: Definition, key: str, value: int | None) -> str:
@@ -105,13 +109,15 @@ class TablesWorld(World):
         with Store.open(primary.path) as store, store.writer() as made_:
             for name in CLONES:
                 put_user(made_, name, "pw", "goi")
+            put_user(made_, MIRROR, "pw", READER)
             for definition in ALL:
                 tables.define(made_, definition, NOW_MS - 1_000)
         for name in CLONES:
             self._cloned(name)
+        self._mirrored(MIRROR, "primary")
 
     def _come_to_rest(self) -> None:
-        self._rest_when_equal(exchange_rows, _catalogue)
+        self._rest_when_equal(come_to_the_same, _catalogue)
         with Store.open(self.nodes["primary"].path) as store, store.reader() as reader:
             for (name, key), rank in self._made.items():
                 head = tables.head(reader, name, key)
@@ -188,6 +194,11 @@ def exchange_rows(world: World, node: Node) -> str:
         done = exchange.sync(process.store, world.way(node, node.origin), options)
     counts = f"{done.traffic.rows_received} received, {done.traffic.rows_sent} sent"
     return f"syncs: {'; '.join((*done.errors, *done.messages))[:150] or counts}"
+
+
+def come_to_the_same(world: World, node: Node) -> str:
+    """A clone syncs with its origin, or the mirror pulls."""
+    return pull(world, node) if node.name == MIRROR else exchange_rows(world, node)
 
 
 def _catalogue(node: Node) -> str:

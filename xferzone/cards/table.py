@@ -68,7 +68,7 @@ class XList(Card):
     @classmethod
     def parse(cls, args: Sequence[bytes], cursor: Cursor) -> Self:
         expect(args, 2)
-        return cls(_name(args[0]), None if args[1] == _NONE else _hash(args[1]))
+        return cls(_name(args[0]), _told_hash(args[1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,7 @@ class XHave(Card):
     @classmethod
     def parse(cls, args: Sequence[bytes], cursor: Cursor) -> Self:
         expect(args, 4)
-        told = None if args[3] == _NONE else _hash(args[3])
-        return cls(_name(args[0]), _hash(args[1]), parse_integer(args[2], MAX_MTIME), told)
+        return cls(_name(args[0]), _hash(args[1]), parse_integer(args[2], MAX_MTIME), _told_hash(args[3]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +161,10 @@ def _hash(token: bytes) -> str:
     if not _HASH.fullmatch(token):
         raise ValueError(f"{token[:80]!r} is not a hash of 64 digits")
     return token.decode("ascii")
+
+
+def _told_hash(token: bytes) -> str | None:
+    return None if token == _NONE else _hash(token)
 
 
 def _owner(token: bytes) -> str:
