@@ -449,6 +449,7 @@ REFUSED = [
     ("b 5 A 1.1.1.1\na 5 A 1.1.1.1 )", 2, "a parenthesis is closed that was not opened"),
     ("a 5 A 1.1.1.1\0", 1, "a NUL byte: this is not zone text"),
     ("\ufeffa 5 A 1.1.1.1", 1, "byte order mark"),
+    ("$GENERATE 1-9/0 h$ 5 A 1.1.1.1", 1, "one with step 0"),
     ("a 5 A (\n1.1.1\n)", 1, "1.1.1 is not an IPv4 address"),
     *[
         (f"a 5 {kind} x", 1, "not a type that a record in a zone can have")

@@ -43,7 +43,7 @@ def numbers(text: bytes) -> range:
         raise ValueError(f"{shown(text)} is not a range such as 1-10 or 0-100/2")
     start, stop, step = int(match[1]), int(match[2]), int(match[3] or 1)
     if start > stop or not step or stop > _MAX_NUMBER:
-        raise ValueError(f"{shown(text)} is an empty range or one beyond 2^31 - 1")
+        raise ValueError(f"{shown(text)} is an empty range, one with step 0, or one beyond 2^31 - 1")
     made = range(start, stop + 1, step)
     if len(made) > MAX_RECORDS:
         raise ValueError(f"{shown(text)} makes {len(made)} records, {MAX_RECORDS} are allowed")

@@ -84,7 +84,8 @@ def told(found: Iterator[str]) -> Iterator[str]:
     except sqlite3.DatabaseError as exc:
         yield f"database: {exc}: {BACKUP}"
     except Exception as exc:  # noqa: BLE001 a damaged row may come out as any error, wherever it is read
-        yield f"database: {type(exc).__name__}, {exc}: {BACKUP}"
+        said = f", {exc}" if str(exc) else ""
+        yield f"database: a row that cannot be read ({type(exc).__name__}{said}) ended one of the looks: {BACKUP}"
 
 
 def _settings(reader: Reader) -> Iterator[str]:
