@@ -84,6 +84,7 @@ def test_an_invalid_check_in_is_kept_and_told_and_a_child_mends_it(project: Proj
     bad = project.manifest(BROKEN, first)
     (told,) = project.push(bad)
     assert "is kept but not served" in told
+    assert told.endswith("; the last good version is still served: commit a correction on top of it")
     assert "CNAME" in told
     assert "line" in told
     assert project.served()[0] == first

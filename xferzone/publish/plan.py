@@ -246,6 +246,6 @@ def _record_invalid(pending: Pending, checkin: ArtifactId, exc: ZoneInvalid) -> 
         return
     told = listed([str(fault) for fault in exc.faults], MAX_TOLD, "; ")
     pending.notices.append(
-        f"{pending.branch}: check-in {short(checkin)} is kept but not served: {told}. "
-        "The last good version is still served; commit a correction on top of it."
+        f"{pending.branch}: check-in {short(checkin)} is kept but not served: {told}; "
+        "the last good version is still served: commit a correction on top of it"
     )

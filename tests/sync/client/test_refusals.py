@@ -58,8 +58,8 @@ OTHER = [
 ]
 #: What our server tells people, who may have pushed well.
 NOTICES = [
-    "example.com/main: check-in ab is kept but not served: no SOA. The last good version is still served; commit a "
-    "correction on top of it.",
+    "example.com/main: check-in ab is kept but not served: no SOA; the last good version is still served: commit a "
+    "correction on top of it",
     "example.com/main: check-in ab was moved to branch c, which is not served: it carries the tag closed, so its "
     "branch was closed before it was sent, and fossil would refuse all commits after it.",
     "x.zone is on branch trunk, where no zone is served: commit x.zone on branch x/main, as `fossil commit --branch "
