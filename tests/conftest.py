@@ -49,12 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    is_directory = collection_path.is_dir() and collection_path.parent == oldest.PROJECT / "tests"
-    return (
-        True
-        if is_directory and config.getoption("--oldest") and oldest.is_left_out(collection_path)
-        else None
-    )
+    return True if config.getoption("--oldest") and oldest.is_left_out(collection_path) else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
