@@ -242,6 +242,15 @@ def test_what_waited_for_a_copy_is_published_once_a_fellow_has_it(tmp_path: Path
         assert site.tips()[:2] == [tip, tip]
 
 
+def test_what_a_fellow_has_under_way_is_not_proposed_by_whoever_has_its_copies(site: Site) -> None:
+    a, b, _ = site.running
+    made, _ = site.version("192.0.2.2")
+    a.is_stopped = True  # it asks etcd just now
+    b.decider.member.take(made)
+    site.turns(int(MAX_AGAIN_S / STEP_S), only="b")
+    assert b.decider.tip() == site.deciding.first
+
+
 def test_a_doubt_wakes_the_thread_that_follows(site: Site) -> None:
     a, woken = site.running[0], []
     options = Options(wake=lambda: woken.append(site.now), env=Env(monotonic=lambda: site.now))
@@ -405,7 +414,7 @@ def test_a_member_that_does_not_reach_etcd_is_away_and_compares_before_it_propos
     b.fault = lambda _operation: None
     site.turns(AT_ONCE, only="ab")
     assert b.state == "comparing"
-    assert "back: c could not be asked" in b.why
+    assert "waiting for c to say where refs stand there" in b.why
     with pytest.raises(OnHold):
         b.check()
     made, tip = site.version("192.0.2.2")

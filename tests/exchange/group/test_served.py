@@ -126,8 +126,8 @@ def test_after_etcd_was_away_a_member_that_cannot_be_asked_is_waited_for(
         assert within(PATIENCE_S, lambda: one.state() == two.state() == "away")
         with running(tmp_path / "etcd", port=port_of(etcd.url)):
             assert within(PATIENCE_S, lambda: one.state() == two.state() == "comparing")
-            assert within(PATIENCE_S, lambda: "back: three could not be asked" in one.why())
-            with pytest.raises(OnHold, match="back: three could not be asked"):
+            assert within(PATIENCE_S, lambda: "waiting for three to say where refs stand there" in one.why())
+            with pytest.raises(OnHold, match="waiting for three to say where refs stand there"):
                 one.put("www", "192.0.2.1")
             with three.up():
                 for each in members:

@@ -90,7 +90,10 @@ class Fellow:
         env: Env,
         has_pending: Callable[[], None],
     ) -> None:
-        """`has_pending`: called when all is sent, and some of it is to be published: it may have waited for a copy."""
+        """
+        Args:
+            has_pending: called when a fellow that could not be reached has got all, and some of it is to be published.
+        """
         self.name = name
         self.life = life
         self._store = store
@@ -113,6 +116,7 @@ class Fellow:
         self._said: tuple[str, ...] = ()  # what the log was told of that exchange
         self._pull_at = 0.0
         self._again_s = AGAIN_S
+        self._was_missed = False  # it could not be reached since all was sent to it
         self.next_at = 0.0
         self.stands: tuple[int, Mapping[BranchName, ArtifactId]] = (-1, {})
 
@@ -130,6 +134,7 @@ class Fellow:
         except Away:
             self._pull_at = self.next_at = now + AGAIN_S  # without the keys nothing can be compared
         except (PeerError, Denied) as exc:
+            self._was_missed = True
             self._stance.reached(self.name, exc)
             self._rest(now)
         except XferzoneError as exc:  # a full disk, a lock: people are told, and may mend it meanwhile
@@ -175,10 +180,12 @@ class Fellow:
                 return
         self._exchange_files(is_due=False)
         self._seen, self._send_at = version, None
-        with self._store.reader() as reader:
-            is_pending = bool(places.unplaced_branches(reader))
-        if is_pending:
-            self._has_pending()
+        if self._was_missed:
+            self._was_missed = False
+            with self._store.reader() as reader:
+                is_pending = bool(places.unplaced_branches(reader))
+            if is_pending:  # else nothing waited for a copy; what somebody has under way is his
+                self._has_pending()
 
     def _begin_sending(self) -> None:
         """See that the file here is the one that was sent of."""
