@@ -28,7 +28,7 @@ from xferzone.publish.plan import Liberties
 from xferzone.publish.publish import Published, lead, publish_part
 from xferzone.refs import BranchName, Door, LocalRefs, Occasion, membership
 from xferzone.refs.consensus import Tip
-from xferzone.store import Store, Writer, rechaining
+from xferzone.store import Store, Writer, ancestry, rechaining
 
 PART_S: Final = 1.0  # seconds of publishing in one transaction: other writers wait for it
 REQUEST_S: Final = 3.0  # seconds that one request goes on publishing
@@ -84,6 +84,17 @@ class Run:
         liberties.begin_part(is_over)
         return lead(writer, LocalRefs(writer), occasion, self.agreed, liberties, is_over)
 
+    def fetch_first(self) -> None:
+        """Fetch what keys lead to if no ref can move without it: else a transaction would only find that out."""
+        assert self.agreed is not None
+        tips = {branch: tip for branch, tip in self.agreed.tips.items() if tip is not None}
+        with self._store.reader() as reader:
+            lacking = ancestry.broken(reader, {tip.checkin for tip in tips.values()})
+        if tips and all(tip.checkin in lacking for tip in tips.values()):
+            for branch, tip in tips.items():
+                self.agreed.lack(branch, tip)
+            self.between()
+
     def between(self) -> None:
         """Do what the last part has ended for. Not to be called in a transaction."""
         served.compile_wanted(self._store, self.ahead)
@@ -99,6 +110,7 @@ def follow_keys(
     Returns what is known then: `left` has the branches that do not stand there, and why.
     """
     run, is_all = Run(store, env, group, tips), False
+    run.fetch_first()
     while not is_all:
         with store.writer() as writer:
             is_all = run.lead(writer, occasion)

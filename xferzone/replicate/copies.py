@@ -12,6 +12,7 @@ fellow that sends it has done so, and the group decides. A delta whose source is
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from io import BytesIO
 from itertools import chain
 from typing import Annotated, Final
 
@@ -126,7 +127,9 @@ class NotTaken(Exception):
 def body(head: Head, records: Iterable[bytes]) -> bytes:
     """The body of a request, packed. `records`: as batch.py makes them for a pull."""
     text = msgspec.json.encode(head) + b"\n"
-    return b"".join(coding.packed(chain((text, batch.MAGIC), records, (batch.end(),))))
+    packed = BytesIO()
+    coding.pack([text, batch.MAGIC, *records, batch.end()], packed)
+    return packed.getvalue()
 
 
 def by(bringers: Mapping[ArtifactId, Bringer]) -> list[By]:

@@ -8,7 +8,7 @@ with a.changing() as edit: edit.change(...)    a verb
 
 import itertools
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from xferzone.exchange import Terms as AnswerTerms
 from xferzone.exchange.group import deciding, fetching
 from xferzone.exchange.group.copying import Copying
 from xferzone.exchange.group.editing import editing
-from xferzone.exchange.group.fellows import Copied
+from xferzone.exchange.group.fellows import Copied, nothing
 from xferzone.exchange.publishing import Later, follow_keys, publish_in_parts
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.refs import BranchName, LocalRefs, Move, Occasion
@@ -153,9 +153,15 @@ class Asked:
         self._decider = decider
 
     def copy(
-        self, store: Store, moves: Sequence[Move], controls: Sequence[ArtifactId], copies: int
+        self,
+        store: Store,
+        moves: Sequence[Move],
+        controls: Sequence[ArtifactId],
+        copies: int,
+        meanwhile: Callable[[], None] = nothing,
     ) -> Copied:
         """As Fellows has it."""
+        meanwhile()
         members, beyond, reason = 1, dict[BranchName, str](), ""
         for other in self._decider.others:
             if members >= copies:
@@ -177,13 +183,13 @@ class Asked:
                 found |= self._decider.talk(other)[0].look(moves).beyond
         return found
 
-    def fetch(self, store: Store, tips: Sequence[Tip]) -> None:
+    def fetch(self, store: Store, tips: Sequence[Tip], zones: Collection[str] = ()) -> None:
         """As Fellows has it."""
         moved = {tip.member for tip in tips}
         for other in sorted(self._decider.others, key=lambda each: each.name not in moved):
             client, env = self._decider.talk(other)[1], self._decider.env
             with suppress(PeerError, Denied):
-                fetching.fetch(store, client, [tip.checkin for tip in tips], env, lambda: False)
+                fetching.fetch(store, client, [tip.checkin for tip in tips], env, lambda: False, zones)
 
 
 class Deciding:

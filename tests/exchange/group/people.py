@@ -1,6 +1,6 @@
 """Repositories of one project that make a group, with a model of etcd, and fellows that are files beside each other."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from xferzone.env import SYSTEM
 from xferzone.errors import PeerError
 from xferzone.exchange.group import restoring
 from xferzone.exchange.group.asking import Heard
-from xferzone.exchange.group.fellows import Copied
+from xferzone.exchange.group.fellows import Copied, nothing
 from xferzone.exchange.group.joining import Joined, Terms, join
 from xferzone.exchange.group.leaving import Left, leave
 from xferzone.exchange.group.restoring import Restored, restore
@@ -30,9 +30,15 @@ class Files:
         self.stores = stores
 
     def copy(
-        self, store: Store, moves: Sequence[Move], controls: Sequence[ArtifactId], copies: int
+        self,
+        store: Store,
+        moves: Sequence[Move],
+        controls: Sequence[ArtifactId],
+        copies: int,
+        meanwhile: Callable[[], None] = nothing,
     ) -> Copied:
         """As Fellows has it: all that is here is theirs, too."""
+        meanwhile()
         with store.reader() as here:
             contents = [here.content(each) for each in here.artifacts()]
         for there in self.stores.values():
@@ -45,7 +51,7 @@ class Files:
         """As Fellows has it; nobody is ever ahead."""
         return {}
 
-    def fetch(self, store: Store, tips: Sequence[Tip]) -> None:
+    def fetch(self, store: Store, tips: Sequence[Tip], zones: Collection[str] = ()) -> None:
         for name in sorted(self.stores, key=lambda each: each not in {tip.member for tip in tips}):
             with self.stores[name].reader() as there:
                 contents = [there.content(each) for each in there.artifacts()]

@@ -9,7 +9,7 @@ from tests.exchange.group.members import Group, Member
 from tests.publish.project import MAIN, NOW, zone_text
 from xferzone.artifacts import Control, Tag
 from xferzone.env import SYSTEM
-from xferzone.exchange.group import copying, fetching
+from xferzone.exchange.group import copying, fetching, packing
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.publish.publish import publish
 from xferzone.refs import BranchName, Door, LocalRefs, Move, Occasion, Ref, State
@@ -96,7 +96,7 @@ def test_a_fellow_holds_what_it_says_it_holds(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chance = random.Random(seed)
-    monkeypatch.setattr(copying, "PAGE", chance.choice((300, 5_000, copying.PAGE)))
+    monkeypatch.setattr(packing, "PAGE", chance.choice((300, 5_000, packing.PAGE)))
     monkeypatch.setattr(copying, "OFFERED", chance.choice((3, copying.OFFERED)))
     group = Group(tmp_path)
     a, b = group.member("a"), group.member("b")

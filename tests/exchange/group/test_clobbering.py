@@ -1,6 +1,6 @@
 """What a group gives up of a branch, and who goes along."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from xferzone.errors import Away, PeerError, Refused
 from xferzone.exchange.group.asking import Heard
 from xferzone.exchange.group.clobbering import Terms, accept, clobber
 from xferzone.exchange.group.deciding import Group
-from xferzone.exchange.group.fellows import Copied
+from xferzone.exchange.group.fellows import Copied, nothing
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.publish.clobbers import TAG, clobbers
 from xferzone.refs import Move
@@ -48,10 +48,15 @@ class Returning(Asked):
         self._late = late
 
     def copy(
-        self, store: Store, moves: Sequence[Move], controls: Sequence[ArtifactId], copies: int
+        self,
+        store: Store,
+        moves: Sequence[Move],
+        controls: Sequence[ArtifactId],
+        copies: int,
+        meanwhile: Callable[[], None] = nothing,
     ) -> Copied:
         """As Fellows has it."""
-        copied = super().copy(store, moves, controls, copies)
+        copied = super().copy(store, moves, controls, copies, meanwhile)
         self._late.is_away = False
         return copied
 

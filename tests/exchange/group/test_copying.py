@@ -12,7 +12,7 @@ from tests.publish.project import MAIN, NOW, zone_text
 from xferzone.artifacts import Control, Tag
 from xferzone.env import SYSTEM
 from xferzone.errors import Denied, PeerError
-from xferzone.exchange.group import copying, fetching
+from xferzone.exchange.group import copying, fetching, packing
 from xferzone.exchange.group.copying import Copying, GaveUp
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.refs import BranchName, Door, Move, Occasion, Ref, State
@@ -127,7 +127,7 @@ def test_an_artifact_of_three_megabytes_comes_whole(group: Group) -> None:
 
 
 def test_much_goes_in_several_requests(group: Group, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(copying, "PAGE", 500)
+    monkeypatch.setattr(packing, "PAGE", 500)
     a, b = group.member("a"), group.member("b")
     for number in range(2, 12):
         move = group.made(a, f"192.0.2.{number}")
@@ -202,7 +202,7 @@ def test_nothing_is_published_or_forked_by_a_copy(group: Group) -> None:
 
 
 def test_a_large_artifact_goes_alone(group: Group, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(copying, "PAGE", 4_000)
+    monkeypatch.setattr(packing, "PAGE", 4_000)
     a, b = group.member("a"), group.member("b")
     with a.store.reader() as reader:
         row = reader.last_row()
@@ -215,7 +215,7 @@ def test_a_large_artifact_goes_alone(group: Group, monkeypatch: pytest.MonkeyPat
 
 
 def test_controls_of_a_wish_come_in_bounded_pages(group: Group, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(copying, "PAGE", 1_300)
+    monkeypatch.setattr(packing, "PAGE", 1_300)
     a, b = group.member("a"), group.member("b")
     before, _ = group.project.served()
     chance = random.Random(1)
@@ -380,6 +380,27 @@ def test_what_a_ref_names_is_fetched_from_where_refs_stand(group: Group) -> None
     assert b.artifacts() == a.artifacts()
     assert set(b.refs()) == {MAIN}
     assert [each.target for each in heard.requests] == ["/v0/objects/batch", "/v0/objects/pull"]
+
+
+def test_one_request_is_enough_where_the_zones_are_known(group: Group) -> None:
+    a, b = group.member("a"), group.member("b")
+    for number in range(2, 6):
+        move = group.made(a, f"192.0.2.{number}")
+    a.take([tagged(move.to.checkin, "approved")])
+    heard = Heard(a)
+    client = group.talk(b, a, heard).client
+    fetching.fetch(b.store, client, [move.to.checkin], SYSTEM, lambda: False, {"example.com"})
+    assert b.artifacts() == a.artifacts()
+    assert [each.target for each in heard.requests] == ["/v0/objects/pull"]
+
+
+@pytest.mark.parametrize("zone", ["example.com", "strange.example"])
+def test_what_a_fellow_lacks_keeps_nothing_else_there(group: Group, zone: str) -> None:
+    a, b = group.member("a"), group.member("b")
+    move = group.made(a, "192.0.2.2")
+    tips = [ArtifactId("0" * 64), move.to.checkin]
+    fetching.fetch(b.store, group.talk(b, a).client, tips, SYSTEM, lambda: False, {zone})
+    assert b.artifacts() == a.artifacts()
 
 
 def test_what_is_here_in_part_is_made_whole(group: Group) -> None:

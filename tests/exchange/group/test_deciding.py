@@ -13,8 +13,9 @@ from tests.refs.model import Door, Fault
 from xferzone.artifacts import CheckIn, Control, FileCard, Tag, parse
 from xferzone.errors import Away, OnHold, RefConflict
 from xferzone.exchange.group.deciding import Group
-from xferzone.exchange.group.fellows import Copied
+from xferzone.exchange.group.fellows import Copied, nothing
 from xferzone.exchange.publishing import follow_keys, publish_in_parts
+from xferzone.faults import Faults
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.publish.agreed import KEPT
 from xferzone.publish.clobbers import TAG
@@ -54,6 +55,17 @@ def test_what_one_member_wins_is_where_all_follow(group: Deciding) -> None:
     assert a.tip() == b.tip() == c.tip() == tip
 
 
+def test_who_follows_to_what_is_not_here_commits_what_comes_and_the_move(group: Deciding) -> None:
+    a, b, _ = group.members
+    pushed = group.version("192.0.2.2", group.first)
+    a.push(*pushed)
+    passed: list[str] = []
+    b.store.faults = Faults(lambda site, _p: passed.append(site), lambda _site, _p: False)
+    assert b.follow() == {}
+    assert b.tip() == artifact_id(pushed[1])
+    assert passed.count("store.after-commit") == 2
+
+
 def test_who_comes_second_at_another_member_is_told_and_finds_the_work_on_a_fork(group: Deciding) -> None:
     a, b, _ = group.members
     first, second = group.version("192.0.2.2", group.first), group.version("192.0.2.3", group.first)
@@ -78,12 +90,17 @@ class Meanwhile(Asked):
         self._act: Callable[[], object] | None = act
 
     def copy(
-        self, store: Store, moves: Sequence[Move], controls: Sequence[ArtifactId], copies: int
+        self,
+        store: Store,
+        moves: Sequence[Move],
+        controls: Sequence[ArtifactId],
+        copies: int,
+        meanwhile: Callable[[], None] = nothing,
     ) -> Copied:
         act, self._act = self._act, None
         if act is not None:
             act()
-        return super().copy(store, moves, controls, copies)
+        return super().copy(store, moves, controls, copies, meanwhile)
 
 
 def test_whoever_loses_while_copies_are_made_is_told_so(tmp_path: Path) -> None:
@@ -558,7 +575,7 @@ def test_nobody_waits_for_what_the_branch_of_somebody_else_lacks(
     nowhere = Tip(ArtifactId("ab" * 32), 9, "gone")
     Door(group.cluster).transact({}, {Names(group.space).ref(TEST_BRANCH): nowhere.encode()})
     asked: list[Tip] = []
-    monkeypatch.setattr(a.group.fellows, "fetch", lambda _store, tips: asked.extend(tips))
+    monkeypatch.setattr(a.group.fellows, "fetch", lambda _store, tips, _zones: asked.extend(tips))
     if way == "push":
         pushed = group.version("192.0.2.2", group.first)
         assert a.answer(*pushed) == ""

@@ -16,6 +16,7 @@ from tests.live import PATIENCE_S, serving, within
 from tests.publish.project import MAIN_BRANCH, NOW, zone_text
 from xferzone.artifacts import CheckIn, FileCard
 from xferzone.env import SYSTEM, Env
+from xferzone.errors import Away
 from xferzone.exchange.group import http
 from xferzone.exchange.group.copying import FellowFile
 from xferzone.exchange.group.http import HTTPFellows
@@ -78,6 +79,40 @@ def test_the_first_answers_count(group: Group) -> None:
         assert b.has(move.to.checkin)
         assert c.has(move.to.checkin)
         assert len(waiting()) <= 1  # for the one that is silent
+
+
+def test_what_is_done_meanwhile_is_done_while_copies_travel(group: Group) -> None:
+    a, b = (group.member(name) for name in "ab")
+    move = group.made(a, "192.0.2.2")
+    with (
+        serving(b.store.path, "serve") as at_b,
+        deaf() as silent,
+        fellows(group, a, b=b.registered(at_b.url()), d=Registered("d" * 32, silent)) as found,
+    ):
+        has_come: list[bool] = []
+        copied = found.copy(
+            a.store,
+            [move],
+            [],
+            2,
+            lambda: has_come.append(within(PATIENCE_S, lambda: b.has(move.to.checkin))),
+        )
+        assert (copied.members, has_come) == (2, [True])
+
+
+def test_nobody_waits_for_copies_once_what_is_done_meanwhile_has_failed(group: Group) -> None:
+    a, b = (group.member(name) for name in "ab")
+    move = group.made(a, "192.0.2.2")
+
+    def fails() -> None:
+        raise Away("no answer from etcd")
+
+    with (
+        deaf() as silent,
+        fellows(group, a, 3600, b=b.registered(silent)) as found,
+        pytest.raises(Away, match="no answer from etcd"),
+    ):
+        found.copy(a.store, [move], [], 2, fails)
 
 
 def test_all_that_answer_say_where_their_refs_stand(group: Group) -> None:

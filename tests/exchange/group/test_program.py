@@ -1,7 +1,7 @@
 """The group program, turn by turn, against the model of etcd: what members come to whatever befalls them."""
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from xferzone.errors import Away, OnHold
 from xferzone.exchange.group import watched
 from xferzone.exchange.group.copying import Copying, FellowFile
 from xferzone.exchange.group.fellow import MAX_AGAIN_S, PULL_S, TOGETHER_S
-from xferzone.exchange.group.following import LOOK_S, PENDING_S, Following
+from xferzone.exchange.group.following import LOOK_S, OWN_S, PENDING_S, Following
 from xferzone.exchange.group.leaving import remove
 from xferzone.exchange.group.listening import LIST_S
 from xferzone.exchange.group.program import Options, Program
@@ -265,14 +265,29 @@ def test_a_doubt_wakes_the_thread_that_follows(site: Site) -> None:
         assert following.next_at <= site.now
 
 
+def test_the_ref_of_who_has_moved_a_key_is_his_to_move_for_a_while(site: Site) -> None:
+    a, b, _ = site.running
+    made, tip = site.version("192.0.2.2")
+    for each in (a, b):
+        each.decider.member.take(made)
+    key = {f"{site.deciding.space}ref/{MAIN_BRANCH}": Tip(tip, 2, "a").encode()}
+    site.deciding.cluster.transact({}, key, None)  # and whoever did it at a has died
+    for each in (a, b):
+        each.program.turn()
+    assert (a.decider.tip(), b.decider.tip()) == (site.deciding.first, tip)
+    site.now += OWN_S
+    a.program.turn()
+    assert a.decider.tip() == tip
+
+
 def test_what_nobody_has_keeps_no_other_branch_waiting(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     a, b, _ = (each.decider for each in site.running)
     asked: list[list[str]] = []
     fetch = b.group.fellows.fetch
 
-    def noted(store: Store, tips: Sequence[Tip]) -> None:
+    def noted(store: Store, tips: Sequence[Tip], zones: Collection[str]) -> None:
         asked.append([tip.checkin for tip in tips])
-        fetch(store, tips)
+        fetch(store, tips, zones)
 
     monkeypatch.setattr(b.group.fellows, "fetch", noted)
     nowhere = ArtifactId("ab" * 32)

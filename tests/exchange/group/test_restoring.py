@@ -1,6 +1,6 @@
 """A group whose keys were emptied or set back begins another life, where all refs of its members are on one line."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -169,9 +169,9 @@ class Interrupted(Files):
         super().__init__(group.stores)
         self._meanwhile = meanwhile
 
-    def fetch(self, store: Store, tips: Sequence[Tip]) -> None:
+    def fetch(self, store: Store, tips: Sequence[Tip], zones: Collection[str] = ()) -> None:
         """As Fellows has it."""
-        super().fetch(store, tips)
+        super().fetch(store, tips, zones)
         self._meanwhile()
 
 

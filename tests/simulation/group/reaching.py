@@ -14,7 +14,7 @@ from tests.simulation.facts import Broken
 from tests.simulation.process import Process
 from xferzone.errors import Away, XferzoneError
 from xferzone.exchange.group.copying import Copying
-from xferzone.exchange.group.fellows import Copied
+from xferzone.exchange.group.fellows import Copied, nothing
 from xferzone.exchange.group.http import HTTPFellows, _Asking
 from xferzone.hashing import ArtifactId
 from xferzone.refs import BranchName, Move
@@ -136,9 +136,15 @@ class Reaching(HTTPFellows):
         self._process = process
 
     def copy(
-        self, store: Store, moves: Sequence[Move], controls: Sequence[ArtifactId], copies: int
+        self,
+        store: Store,
+        moves: Sequence[Move],
+        controls: Sequence[ArtifactId],
+        copies: int,
+        meanwhile: Callable[[], None] = nothing,
     ) -> Copied:
         """As Fellows has it; no thread of it lives on."""
+        meanwhile()
         if copies <= 1 or not (moves or controls):
             return Copied(1)
         known = self._registered()

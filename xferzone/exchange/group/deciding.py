@@ -1,10 +1,10 @@
 """How a member decides: what is pending is planned, held by enough members, proposed, and settled where it was won.
 
     plan       one transaction, committed     what came, and appended merges; nothing moves   (publish/agreed.py)
-    ask        no transaction                 keys are read, copies made, one proposal a branch or joint change; what a
-                                              key names comes; before the first one over a new connection to the keys
-                                              fellows are asked whether their refs are behind it: the keys may have been
-                                              set back
+    ask        no transaction                 keys are read while copies are made, one proposal a branch or joint
+                                              change; what a key names comes; before the first one over a new
+                                              connection to the keys fellows are asked whether their refs are behind
+                                              it: the keys may have been set back
     settle     the next transaction           refs follow their keys, what lost goes to forks, what is left is planned
 
 A door asks `check` first: while the group cannot decide, nothing is kept. What was planned is kept whatever comes, and
@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from typing import Final, Protocol
 
 from xferzone.errors import Away
-from xferzone.exchange.group.fellows import Fellows
+from xferzone.exchange.group.fellows import Copied, Fellows, nothing
 from xferzone.hashing import ArtifactId
 from xferzone.publish.agreed import Agreed, Together
 from xferzone.refs import BranchName, Move
@@ -98,7 +98,8 @@ class Group:
                 return
             self._propose_all(store, agreed, asked.wishes, asked.unread)
             if asked.lacking:
-                self.fellows.fetch(store, [*dict.fromkeys(asked.lacking.values())])
+                zones = {branch.zone for branch in asked.lacking}
+                self.fellows.fetch(store, [*dict.fromkeys(asked.lacking.values())], zones)
 
     def hold_copies(self, store: Store, controls: Sequence[ArtifactId]) -> str | None:
         """Have enough members hold control artifacts that move no ref. Returns why they do not; None: they do.
@@ -122,12 +123,22 @@ class Group:
     def _propose_all(
         self, store: Store, agreed: Agreed, wishes: Sequence[Together], unread: Sequence[BranchName]
     ) -> None:
+        wished = [branch for each in wishes for branch in each.branches]
+        found: dict[BranchName, Tip | None] = {}
+        copies, copied = self.refs.copies, None
         try:
-            found = self._read([branch for each in wishes for branch in each.branches], unread)
+            if (
+                wishes and copies > 1
+            ):  # most keys stand where it is expected: copies travel while they are read
+                copied = self._copied(store, wishes, lambda: found.update(self._read(wished, unread)))
+            else:
+                found.update(self._read(wished, unread))
             known = self.refs.known
         except Away as exc:
-            agreed.leave([*(branch for each in wishes for branch in each.branches), *unread], str(exc))
+            agreed.leave([*wished, *unread], str(exc))
             return
+        if self.refs.copies != copies:
+            copied = None
         agreed.tips |= {branch: found[branch] for branch in unread}
         fit: list[Together] = []
         for each in wishes:
@@ -135,7 +146,7 @@ class Group:
                 fit.append(each)
             else:
                 agreed.tips |= {branch: found[branch] for branch in each.branches}
-        held = self._held(store, agreed, found, fit)
+        held = self._held(store, agreed, found, fit, copied)
 
         def outcome(each: Together) -> Won | Lost | Unknown:
             asked = [Wish(move.to.branch, found[move.to.branch], self._tip(move)) for move in each.moves]
@@ -155,24 +166,36 @@ class Group:
     def _tip(self, move: Move) -> Tip:
         return Tip(move.to.checkin, move.to.serial, self.name)
 
+    def _copied(
+        self, store: Store, wishes: Sequence[Together], meanwhile: Callable[[], None] = nothing
+    ) -> Copied:
+        moves = [move for each in wishes for move in each.moves]
+        controls = [control for each in wishes for control in each.controls]
+        return self.fellows.copy(store, moves, controls, self.refs.copies, meanwhile)
+
+    # many: what is wished, where it stands, and who has it
     def _held(
         self,
         store: Store,
         agreed: Agreed,
         found: Mapping[BranchName, Tip | None],
         wishes: Sequence[Together],
+        copied: Copied | None,
     ) -> Sequence[Together]:
-        """Those of the wishes that no fellow is known to be ahead of, once enough members hold what they lead to."""
+        """Those of the wishes that no fellow is known to be ahead of, once enough members hold what they lead to.
+
+        `copied`: what came of copies that were made already; None: none were.
+        """
         moves = [move for each in wishes for move in each.moves]
         copies, beyond = self.refs.copies, dict(self._beyond(store, moves))
         if moves and copies > 1:
-            controls = [control for each in wishes for control in each.controls]
-            copied = self.fellows.copy(store, moves, controls, copies)
+            copied = copied or self._copied(store, wishes)
             reason = _too_few(copied.members, copies, copied.reason)
             if reason is not None:
                 agreed.leave([move.to.branch for move in moves], reason)
                 return []
-            beyond |= copied.beyond
+            wished = {move.to.branch for move in moves}
+            beyond |= {branch: at for branch, at in copied.beyond.items() if branch in wished}
         if beyond:
             self._look_again(agreed, {branch: found[branch] for branch in beyond}, beyond)
         held = [each for each in wishes if beyond.keys().isdisjoint(each.branches)]

@@ -1,6 +1,7 @@
 """A member's refs follow the keys of its group, and what is pending is published.
 
 news            refs of branches whose keys have moved go where these stand; what lacks is fetched first
+own news        the same, OWN_S later: whoever has moved a key at this member moves the ref, too, and would wait for us
 left            is tried again when what it lacked has come, and after pauses that grow; a key that a ref does not lead
                 to is read again, and if it is so the member is on hold: the keys were set back, or the branch clobbered
 every PENDING_S, when the keys answer again, and    what is pending is looked at, whoever took it in
@@ -28,6 +29,7 @@ from xferzone.store import Store, ancestry
 from xferzone.wording import listed
 
 AGAIN_S: Final = 1.0  # seconds until another attempt
+OWN_S: Final = 0.5  # seconds that whoever has moved a key at this member has to move the ref
 MAX_AGAIN_S: Final = 10.0  # the longest of these pauses, each twice the one before
 HEAL_S: Final = 5.0  # seconds between two looks at keys that are not believed
 PENDING_S: Final = 30.0  # seconds between two looks at what is pending
@@ -80,6 +82,8 @@ class Following:
         self._wake = wake
         self._listening = Listening(group.refs, env, wake)
         self._moved: dict[BranchName, Tip] = {}  # where keys stand that have just moved
+        self._own: dict[BranchName, Tip] = {}  # the same, moved by somebody at this member
+        self._own_at = 0.0  # when the first of these is to be looked at
         self._left: dict[BranchName, Tip] = {}  # where keys stand, and refs could not go
         self._absent: set[ArtifactId] = set()  # of these, what was not here when it was tried last
         self._set_back: set[BranchName] = set()  # of these, those whose key does not lead from the ref
@@ -96,6 +100,8 @@ class Following:
         now = self._env.monotonic()
         self._is_well = True
         self._try(self._listen)
+        if self._own and now >= self._own_at:
+            self._moved, self._own = self._own | self._moved, {}
         # What nobody gives may keep a fetch for seconds: what has just moved comes before it.
         if self._moved:
             self._retry_at, self._again_s = now + AGAIN_S, 2 * AGAIN_S
@@ -134,7 +140,8 @@ class Following:
             return now + (HEAL_S if self._stance.state == "hold" else AGAIN_S)
         is_up = self._stance.state == "up"
         retry_at = [now + LOOK_S if self._absent else self._retry_at] if self._left else []
-        return min(self._listening.next_list, self._pending_at if is_up else now + LOOK_S, *retry_at)
+        own_at = [self._own_at] if self._own else []
+        return min(self._listening.next_list, self._pending_at if is_up else now + LOOK_S, *retry_at, *own_at)
 
     def doubt(self) -> None:
         """List the keys soon: somebody has not had an answer. Another thread may call this."""
@@ -186,8 +193,15 @@ class Following:
             self._look_for_lost(news)
         else:
             self.tips |= news.tips
-        known = self._left
-        self._moved |= {branch: tip for branch, tip in news.tips.items() if known.get(branch) != tip}
+        moved = {branch: tip for branch, tip in news.tips.items() if self._left.get(branch) != tip}
+        own = {} if news.is_all else {each: tip for each, tip in moved.items() if self._is_own(tip)}
+        if own and not self._own:
+            self._own_at = self._env.monotonic() + OWN_S
+        self._moved = _without(self._moved, moved) | _without(moved, own)
+        self._own = _without(self._own, moved) | own
+
+    def _is_own(self, tip: Tip) -> bool:
+        return tip.member == self._group.name
 
     def _look_for_lost(self, news: News) -> None:
         """Hold if the keys of branches that have refs here are gone, as no member deletes any."""
@@ -250,3 +264,7 @@ class Following:
 
     def _occasion(self) -> Occasion:
         return Occasion(self._env.clock_ms(), "", Door.GROUP)
+
+
+def _without(tips: Mapping[BranchName, Tip], those: Collection[BranchName]) -> dict[BranchName, Tip]:
+    return {branch: tip for branch, tip in tips.items() if branch not in those}

@@ -1,6 +1,6 @@
 """The fellows of a member over HTTP: all are asked at once, and the first answers count.
 
-    copy     a thread for each fellow ─> the conversation (copying.py) ─> told: who it is
+    copy     packed once ─> a thread for each fellow ─> the conversation (copying.py) ─> told: who it is
              enough members, all have answered, or COPY_S have passed ─> what came of it; the other threads end soon
     beyond   the same without artifacts: where their refs stand, for LOOK_S
     fetch    the member that moved the ref, then the others, one by one, for FETCH_S in all
@@ -21,7 +21,8 @@ from xferzone.env import SYSTEM, Env
 from xferzone.errors import Denied, PeerError, XferzoneError
 from xferzone.exchange.group import fetching
 from xferzone.exchange.group.copying import Copying, FellowFile, Told
-from xferzone.exchange.group.fellows import Copied
+from xferzone.exchange.group.fellows import Copied, nothing
+from xferzone.exchange.group.packing import Packing
 from xferzone.hashing import ArtifactId
 from xferzone.refs import BranchName, Move
 from xferzone.refs.consensus import MAX_COPIES, Tip
@@ -90,16 +91,29 @@ class HTTPFellows:
 
     # -- what is asked
 
+    # many: what is copied to how many, and what is done meanwhile
     def copy(
-        self, store: Store, moves: Sequence[Move], controls: Sequence[ArtifactId], copies: int
+        self,
+        store: Store,
+        moves: Sequence[Move],
+        controls: Sequence[ArtifactId],
+        copies: int,
+        meanwhile: Callable[[], None] = nothing,
     ) -> Copied:
         """As Fellows has it."""
         if copies <= 1 or not (moves or controls):
+            meanwhile()
             return Copied(1)
         registered = self._registered()
         asking = _Asking(self._share, registered, copies, self._env)
         fellows = self._fellows(registered)
-        self._ask(store, fellows, asking, lambda copying: copying.copy(moves, controls))
+        first = Packing(store, self._share.group, self._env).first(moves)
+        self._ask(store, fellows, asking, lambda copying: copying.copy(moves, controls, first))
+        try:
+            meanwhile()
+        except BaseException:
+            asking.give_up()
+            raise
         return asking.outcome(self._copy_s)
 
     def beyond(self, store: Store, moves: Sequence[Move]) -> Mapping[BranchName, str]:
@@ -133,20 +147,24 @@ class HTTPFellows:
             asking.begin(name)
             threading.Thread(target=ask, args=(name, one), name=f"copies to {name}", daemon=True).start()
 
-    def fetch(self, store: Store, tips: Sequence[Tip]) -> None:
+    def fetch(self, store: Store, tips: Sequence[Tip], zones: Collection[str] = ()) -> None:
         """As Fellows has it."""
         end = self._env.monotonic() + self._fetch_s
+
+        def is_over() -> bool:
+            return self._env.monotonic() > end
+
         fellows = self._fellows(self._registered())
         for member in dict.fromkeys(tip.member for tip in tips):
             of_member = [tip.checkin for tip in tips if tip.member == member]
             for name, one in sorted(fellows, key=lambda each: each[0] != member):
                 with store.reader() as reader:
                     left = fetching.incomplete(reader, of_member)
-                if not left or self._env.monotonic() > end:
+                if not left or is_over():
                     break
                 # The next one may have what this one does not give.
                 with suppress(PeerError, Denied), self._client(name, one.url) as client:
-                    fetching.fetch(store, client, left, self._env, lambda: self._env.monotonic() > end)
+                    fetching.fetch(store, client, left, self._env, is_over, zones)
 
     def push_new(self, store: Store, name: str, since_row: int, file: FellowFile) -> int:
         """Send the fellow of that name a page of what came here behind a row; as Copying.push_new has it.
@@ -257,6 +275,10 @@ class _Asking:
 
     def is_over(self) -> bool:
         return self._is_over
+
+    def give_up(self) -> None:
+        """Nobody waits for the outcome."""
+        self._is_over = True
 
     def outcome(self, seconds: float) -> Copied:
         """What came of it, at the latest after so many seconds."""
