@@ -262,6 +262,26 @@ def serial(site: Site) -> int:
     return int(json.loads(site("--format", "json", "zone", "list"))["zones"][0]["serial"])
 
 
+def test_a_branch_that_a_lost_check_in_began_begins_anew(ann: Person, etcd: Running) -> None:
+    with ExitStack() as held:
+        a, b = begun(ann, etcd, held, "ab")
+        b("zone", "add", "example.org")  # it is not served: nobody else has this
+        assert any("no member that answers has: example.org/main " in each for each in problems(a))
+        a("zone", "add", "example.org", code=None)  # the name is taken
+        told = a("group", "clobber", "example.org", "--yes")
+        assert "example.org/main " in told
+        assert " serial 2" in told
+        assert not any("example.org" in each for each in problems(a))
+        a("zone", "add", "example.org")
+        assert json.loads(a("--format", "json", "zone", "list"))["zones"][1]["serial"] == 3
+        # b comes back, with what was lost
+        b.serve()
+        b.join()
+        assert within(10, lambda: "on another line" in b("group", "status"))
+        b("group", "clobber", "example.org", "--accept-clobber")
+        assert json.loads(b("--format", "json", "zone", "list"))["zones"][1]["serial"] == 3
+
+
 def test_a_branch_goes_on_without_a_check_in_that_is_lost(ann: Person, etcd: Running) -> None:
     with ExitStack() as held:
         a, b = begun(ann, etcd, held, "ab")

@@ -1,7 +1,7 @@
 """At rest: nothing goes wrong any more, everybody exchanges what is new, and all nodes must become equal."""
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import dns.message
@@ -12,7 +12,7 @@ from xferzone.dnsd.following import open_zones
 from xferzone.nameserver.respond import respond
 from xferzone.publish.deferred import compile_deferred, deferred
 from xferzone.publish.served import compile_all
-from xferzone.refs import BranchName, LocalRefs, State
+from xferzone.refs import LocalRefs, State
 from xferzone.store import Store
 from xferzone.zonefile.names import zone_name
 
@@ -51,16 +51,13 @@ class _State(NamedTuple):
     reached: frozenset[bytes]
 
 
-def differences(nodes: Sequence[Node], besides: Collection[BranchName] = ()) -> list[str]:
-    """In what the others are unlike the first node; a mirror, as far as refs reach.
-
-    `besides`: branches of which it does not count where they stand.
-    """
-    first = _state(nodes[0], besides)
+def differences(nodes: Sequence[Node]) -> list[str]:
+    """In what the others are unlike the first node; a mirror, as far as refs reach."""
+    first = _state(nodes[0])
     reached = _as_mirrored(first, first)
     found: list[str] = []
     for node in nodes[1:]:
-        state = _state(node, besides)
+        state = _state(node)
         if node.is_mirror:
             found += _differences(reached, node.name, _as_mirrored(first, state))
         else:
@@ -85,9 +82,9 @@ def _shown(some: frozenset[object]) -> str:
     return min(map(repr, some))[:100]
 
 
-def _state(node: Node, besides: Collection[BranchName]) -> _State:
+def _state(node: Node) -> _State:
     with Store.open(node.path) as store, store.reader() as reader:
-        refs = [ref for ref in LocalRefs(reader).list() if ref.branch not in besides]
+        refs = LocalRefs(reader).list()
         tags = reader.db.execute(
             """SELECT target.hash, name, prefix, value FROM tag JOIN blob AS target ON target.rid = tag.target
                JOIN blob AS source ON source.rid = tag.source WHERE source.content IS NOT NULL"""

@@ -126,7 +126,7 @@ def clobber(settings: Settings, branch: str, yes: bool, accepts: bool, file: Pat
     """Let a branch go on although what its key names is lost.
 
     It shows what is lost, and asks. What comes then goes on from the newest version that a member has, with a serial
-    above the lost one.
+    above the lost one. Where no member has any, the branch begins anew, without a zone: add it again.
 
     \b
     Example:
@@ -163,7 +163,9 @@ def _agrees(loss: Loss, yes: bool) -> bool:
     serial = "" if loss.lost.serial is None else f", serial {loss.lost.serial}"
     told = [
         f"lost: {short(loss.lost.checkin)}{serial}, published by {loss.lost.member}",
-        f"{loss.branch} goes on from {short(loss.base)}; what came between is lost, too",
+        f"nobody that answers has a version of {loss.branch}: it begins anew, without a zone"
+        if loss.base is None
+        else f"{loss.branch} goes on from {short(loss.base)}; what came between is lost, too",
         *(f"{name} was not asked, and may have it: {why}" for name, why in loss.unheard.items()),
     ]
     for line in told:

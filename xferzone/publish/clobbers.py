@@ -3,7 +3,8 @@
 x0 <─ x1 <─ x2 <─ x3    lost up to x2 or further, with the members that had it
   ^── y1                xferzone-clobbers = x2: whoever stands at x1, x2 or x3 is told, and nobody takes it for a mishap
 
-Where x2 is not here, nothing tells what its line was: then all that follows x0 beside y1 counts as given up.
+Where x2 is not here, nothing tells what its line was: then all that follows x0 beside y1 counts as given up; where y1
+begins the branch, all that does not follow y1.
 """
 
 from typing import Final
@@ -38,5 +39,8 @@ def _gives_up(reader: Reader, checkin: ArtifactId, at: ArtifactId) -> bool:
     if not ancestry.broken(reader, [lost]):
         return ancestry.leads_to(reader, lost, at) or ancestry.leads_to(reader, at, lost)
     parents = reader.checkin(checkin).parents
-    is_beside = parents and at != parents[0] and not ancestry.leads_to(reader, at, checkin)
-    return bool(is_beside) and ancestry.leads_to(reader, at, parents[0])
+    if ancestry.leads_to(reader, at, checkin):
+        return False
+    if not parents:
+        return not ancestry.broken(reader, [at])  # what is not here may follow it
+    return at != parents[0] and ancestry.leads_to(reader, at, parents[0])

@@ -10,13 +10,14 @@ import itertools
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from tests.exchange.group.members import HOST, LIFE, Group, Member
 from tests.publish.project import MAIN_BRANCH, NOW, zone_text
 from tests.refs.model import Cluster, Door, Fault
 from xferzone import exchange
-from xferzone.artifacts import CheckIn, FileCard
+from xferzone.artifacts import CheckIn, FileCard, Tag, parse
 from xferzone.cards import File, IGot
 from xferzone.cards import Push as PushCard
 from xferzone.cards.body import UNCOMPRESSED
@@ -243,3 +244,12 @@ def unlocked(member: Decider) -> Callable[[str], None]:
         check_unlocked(member.store)
 
     return check
+
+
+def on_branch(group: Deciding, address: str, branch: str) -> tuple[bytes, bytes]:
+    """A version that begins a branch."""
+    text, manifest = group.version(address, group.first)
+    parsed = parse(manifest)
+    assert isinstance(parsed, CheckIn)
+    tags = (Tag("*", "branch", None, branch), Tag("*", f"sym-{branch}", None, None))
+    return text, replace(parsed, tags=tags).encode()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.exchange.group.deciders import Asked, Decider, Deciding
-from tests.publish.project import MAIN_BRANCH
+from tests.exchange.group.deciders import Asked, Decider, Deciding, on_branch
+from tests.publish.project import MAIN_BRANCH, zone_text
 from tests.refs.model import Door
 from xferzone.artifacts import CheckIn, Tag, parse
 from xferzone.errors import Away, PeerError, Refused
@@ -17,12 +17,14 @@ from xferzone.exchange.group.deciding import Group
 from xferzone.exchange.group.fellows import Copied, nothing
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.publish.clobbers import TAG, clobbers
-from xferzone.refs import Move
+from xferzone.refs import BranchName, LocalRefs, Move, State
 from xferzone.refs.consensus import Tip
 from xferzone.refs.roster import Names
 from xferzone.store import Store, ancestry
+from xferzone.zonefile import names, text
 
 GONE = ArtifactId("ab" * 32)  # no member has it
+TEST_BRANCH = BranchName("example.com", "test")
 
 
 @pytest.fixture
@@ -161,3 +163,92 @@ def test_a_clobber_that_too_few_hold_moves_nothing_and_is_done_again_later(three
     assert b.member.has(new.checkin)
     with a.store.reader() as reader:
         assert ancestry.children(reader, three.first) == [new.checkin], "each attempt made one of its own"
+
+
+def begun(group: Deciding, member: Decider) -> Tip:
+    """What a clobber there makes of a branch that the lost check-in began."""
+    set_tip(group, Tip(GONE, 7, "c"))
+    terms = Terms({}, unheard, lambda loss: loss.base is None, "ops", member.env)
+    new = clobber(member.store, member.group, TEST_BRANCH, terms)
+    assert new is not None
+    return new
+
+
+def set_tip(group: Deciding, tip: Tip) -> None:
+    Door(group.cluster).transact({}, {Names(group.space).ref(TEST_BRANCH): tip.encode()})
+
+
+def test_a_branch_that_the_lost_one_began_begins_anew_without_a_zone(group: Deciding) -> None:
+    a, b = group.members
+    new = begun(group, a)
+    assert new.serial == 8
+    assert b.follow() == {}
+    for each in (a, b):
+        with each.store.reader() as reader:
+            ref = LocalRefs(reader).get(TEST_BRANCH)
+            assert reader.files(new.checkin) == {}
+            assert clobbers(reader, new.checkin, GONE)
+        assert ref is not None
+        assert (ref.checkin, ref.serial, ref.state) == (new.checkin, 8, State.REMOVED)
+    # The name is free again, and the serial goes on from there.
+    with b.changing(TEST_BRANCH) as edit:
+        edit.replace(
+            text.read_zone(zone_text("www 300 A 192.0.2.2"), names.zone_name("example.com")), "again"
+        )
+    assert a.follow() == {}
+    with a.store.reader() as reader:
+        ref = LocalRefs(reader).get(TEST_BRANCH)
+    assert ref is not None
+    assert (ref.serial, ref.state) == (9, State.SERVED)
+
+
+def test_whoever_has_the_lost_beginning_later_stays_and_finds_it_on_a_fork_branch(group: Deciding) -> None:
+    a, b = group.members
+    others = on_branch(group, "192.0.2.9", str(TEST_BRANCH))
+    lost = artifact_id(others[1])
+    b.push(*others)
+    assert b.tip(TEST_BRANCH) == lost
+    b.is_away = True
+    terms = Terms({}, unheard, lambda _: True, "ops", a.env)
+    new = clobber(a.store, a.group, TEST_BRANCH, terms)
+    assert new is not None
+    b.is_away = False
+    assert "set back or clobbered" in b.follow()[str(TEST_BRANCH)]
+    with b.store.reader() as reader:
+        assert clobbers(reader, new.checkin, lost)
+    assert accept(b.store, b.group, TEST_BRANCH, "ops", b.env) == new
+    b.publish()
+    assert b.tip(TEST_BRANCH) == new.checkin
+    assert "-fork-" in str(b.branch_of(lost))
+
+
+def test_a_beginning_that_too_few_hold_is_the_same_when_it_is_done_again(three: Deciding) -> None:
+    a, b, c = three.members
+    b.is_away = c.is_away = True
+    made: set[frozenset[str]] = set()
+    for _ in range(2):
+        with pytest.raises(Away, match=r"1 of the 2 members"):
+            begun(three, a)
+        made.add(frozenset(a.member.artifacts()))
+        a.now += 60_000
+    assert len(made) == 1
+    b.is_away = False
+    assert b.member.has(begun(three, a).checkin)
+
+
+@pytest.mark.parametrize("is_here", [True, False], ids=["the lost one is here", "it is not"])
+def test_what_a_beginning_gives_up(group: Deciding, is_here: bool) -> None:
+    a, _ = group.members
+    one = on_branch(group, "192.0.2.9", str(TEST_BRANCH))
+    lost = group.version("192.0.2.3", artifact_id(one[1]))
+    a.member.take([*one, *(lost if is_here else ())])
+    after = [*group.version("192.0.2.4", group.first)]
+    parsed = parse(after[1])
+    assert isinstance(parsed, CheckIn)
+    begins = replace(parsed, parents=(), tags=(Tag("+", TAG, None, artifact_id(lost[1])),)).encode()
+    goes_on = replace(parsed, parents=(artifact_id(begins),)).encode()
+    a.member.take([after[0], begins, goes_on])
+    with a.store.reader() as reader:
+        assert clobbers(reader, artifact_id(goes_on), artifact_id(one[1]))
+        assert not clobbers(reader, artifact_id(begins), artifact_id(goes_on))
+        assert not clobbers(reader, artifact_id(begins), ArtifactId("cd" * 32))  # it may follow the beginning

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.exchange.group.deciders import Asked, Decider, Deciding, unlocked
+from tests.exchange.group.deciders import Asked, Decider, Deciding, on_branch, unlocked
 from tests.exchange.group.members import LIFE
 from tests.publish.project import MAIN_BRANCH, NOW
 from tests.refs.model import Door, Fault
@@ -136,7 +136,7 @@ def test_two_workers_that_wish_for_one_branch_at_once_lose_neither_wish_nor_inde
     other = Decider(group, a.member)
     one = group.version("192.0.2.2", group.first)
     two = group.version("192.0.2.3", artifact_id(one[1]))
-    before = _on_branch(group, "192.0.2.9", str(TEST_BRANCH))
+    before = on_branch(group, "192.0.2.9", str(TEST_BRANCH))
     assert b.push(*before) == []
     assert a.follow() == {}
     beside = group.version("192.0.2.10", artifact_id(before[1]))
@@ -554,21 +554,12 @@ def test_whose_push_another_run_decides_about_meanwhile_is_told_what_became_of_i
 TEST_BRANCH = BranchName("example.com", "test")
 
 
-def _on_branch(group: Deciding, address: str, branch: str) -> tuple[bytes, bytes]:
-    """A version that begins a branch."""
-    text, manifest = group.version(address, group.first)
-    parsed = parse(manifest)
-    assert isinstance(parsed, CheckIn)
-    tags = (Tag("*", "branch", None, branch), Tag("*", f"sym-{branch}", None, None))
-    return text, replace(parsed, tags=tags).encode()
-
-
 @pytest.mark.parametrize("way", ["push", "verb"])
 def test_nobody_waits_for_what_the_branch_of_somebody_else_lacks(
     group: Deciding, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     a = group.members[0]
-    others = _on_branch(group, "192.0.2.9", str(TEST_BRANCH))
+    others = on_branch(group, "192.0.2.9", str(TEST_BRANCH))
     a.member.take(others)
     with a.store.writer() as writer:
         brought.note(writer, [artifact_id(others[1])], Bringer("bob", Way.PUSH.value))
@@ -591,7 +582,7 @@ def test_nobody_waits_for_what_the_branch_of_somebody_else_lacks(
 
 def test_what_a_push_lets_go_on_is_decided_with_it(group: Deciding) -> None:
     a = group.members[0]
-    text, waits = _on_branch(group, "192.0.2.9", str(TEST_BRANCH))
+    text, waits = on_branch(group, "192.0.2.9", str(TEST_BRANCH))
     a.member.take([waits])
     assert a.publish() == []
     assert a.answer(text) == ""

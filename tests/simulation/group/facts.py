@@ -197,16 +197,6 @@ class GroupFacts(Facts):
             if tip is not None and not any(self._is_whole(each, tip.checkin) for each in self._world.members)
         ]
 
-    def ended_branches(self) -> list[BranchName]:
-        """Of the lost ones those of which no member has any version: there is nothing to go on from."""
-        if not self._world.is_lossy:
-            return []
-        known, tips = set[BranchName](), self._world.cluster.tips()
-        for each in self._world.members:
-            with self.eye(each).reader() as reader:
-                known |= {ref.branch for ref in LocalRefs(reader).list()}
-        return [branch for branch in self.lost_branches(tips) if branch not in known]
-
     @contextmanager
     def changing(self, login: str) -> Iterator[None]:
         """An account is being changed: until that has ended well it may be as before or not."""
@@ -307,8 +297,7 @@ class GroupFacts(Facts):
 
     def waiting(self, members: Sequence[Node]) -> list[str]:
         """What waits that can be published, and where."""
-        ended = self.ended_branches()
-        return [f"{node.name}: {what}" for node in members for what in _waiting(node, ended)]
+        return [f"{node.name}: {what}" for node in members for what in _waiting(node)]
 
     def at_rest(self, members: Sequence[Node], tips: Mapping[BranchName, Tip | None]) -> None:
         """See that nothing that was acknowledged is lost, and nothing waits."""
@@ -357,12 +346,12 @@ class GroupFacts(Facts):
             return users(reader)
 
 
-def _waiting(node: Node, ended: Collection[BranchName]) -> Iterator[str]:
-    """What is pending and can be published, of zones; `ended`: branches on which nothing ever can."""
+def _waiting(node: Node) -> Iterator[str]:
+    """What is pending and can be published, of zones."""
     with Store.open(node.path) as store, store.writer() as writer:
         for text in places.unplaced_branches(writer):
             branch = BranchName.parse(text)
-            if branch is None or (branch.fork_of or branch) in ended:
+            if branch is None:
                 continue
             checkins = {each.id: each for each in places.unplaced_on(writer, text)}
             occasion = Occasion(node.env.clock_ms(), "", Door.GROUP)

@@ -307,7 +307,7 @@ class GroupWorld(World):
         differences: Sequence[str] = ()
         for self.rounds in range(1, ROUNDS + 1):
             self._round()
-            differences = rest.differences([*self.members, *self.clones], self.facts.ended_branches())
+            differences = rest.differences([*self.members, *self.clones])
             if not differences:
                 break
             self.story.tell("", f"not equal yet: {'; '.join(differences[:3])}")

@@ -4,6 +4,11 @@
     new    x0 <─ x1 <─ new           content and text of x1, a serial above every one heard of, and the tag
                                      xferzone-clobbers = lost, which tells everybody what is gone
 
+    key    lost                      it began the branch, or no member has anything of what came before
+    new    begun <─ new              `begun` has no parent, the tag, and a text with nothing but a serial above every
+                                     one heard of; it is never served, for `new` has no files: the zone can be added
+                                     again
+
 What is lost is shown, and has to be agreed to. Just before the key moves, all who are members then are asked once more.
 Whoever has the lost check-in after all, as a mirror may, stays where it is and says so, until its operator accepts the
 clobber.
@@ -13,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from xferzone.artifacts import CheckIn, Tag
+from xferzone.artifacts import CheckIn, FileCard, Tag
 from xferzone.env import Env
 from xferzone.errors import Away, NotFound, Refused, XferzoneError
 from xferzone.exchange.group.asking import Ask, heard_of
@@ -29,10 +34,12 @@ from xferzone.refs import BranchName, Door, LocalRefs, Move, Occasion, Ref, Stat
 from xferzone.refs.consensus import Lost, Tip, Unknown, Wish
 from xferzone.refs.roster import Member
 from xferzone.repository.rebuild import resettle
-from xferzone.store import Reader, Store, ancestry, places, schema
+from xferzone.store import Reader, Store, Writer, ancestry, places, schema, symbols
+from xferzone.zone.cut import first_name
 from xferzone.zone.serial import is_ahead
 
 _MODULUS: Final = 2**32
+_TEXT: Final = b"@ 300 SOA invalid. invalid. %d 7200 3600 1209600 300\n@ 300 NS invalid.\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +48,14 @@ class Loss:
 
     Fields:
         lost: where the key stands.
-        base: what the branch goes on from, and its serial.
+        base: what the branch goes on from; None: nobody has a version of it, and it begins anew, without a zone.
+        serial: the highest one heard of; None: there is none.
         unheard: members that could not be asked, and may have it.
     """
 
     branch: BranchName
     lost: Tip
-    base: ArtifactId
+    base: ArtifactId | None
     serial: int | None
     unheard: Mapping[str, str]
 
@@ -73,7 +81,7 @@ def clobber(store: Store, group: Group, branch: BranchName, terms: Terms) -> Tip
 
     Raises:
         NotFound: the branch has no key.
-        Refused: nothing is lost, or nobody has a version to go on from.
+        Refused: nothing is lost.
         Away: etcd, or enough members, cannot be reached.
     """
     lost = group.refs.read([branch])[branch]
@@ -92,7 +100,7 @@ def clobber(store: Store, group: Group, branch: BranchName, terms: Terms) -> Tip
         raise Refused(f"{branch} has moved meanwhile: see `xferzone group check`")
     if isinstance(came, Unknown):
         raise Away(
-            f"whether {branch} goes on from {short(loss.base)} is not known: {came.reason}: do it again"
+            f"whether {branch} goes on at {short(new.checkin)} is not known: {came.reason}: do it again"
         )
     agreed = follow_keys(store, group, {branch: new}, _occasion(terms), terms.env)
     if branch in agreed.left:
@@ -157,8 +165,6 @@ def _loss(store: Store, group: Group, branch: BranchName, lost: Tip, terms: Term
         found = [*tips.values()] if own is None else [own.checkin, *tips.values()]
         here = [each for each in found if not lacking(reader, [each])]
         base = _end(reader, here)
-        if base is None:
-            raise Refused(f"no member that answers has a version of {branch}: there is nothing to go on from")
         return Loss(branch, lost, base, _highest(reader, branch.zone, [lost.serial], here), unheard)
 
 
@@ -182,38 +188,94 @@ def _highest(
 
 
 def _made(store: Store, loss: Loss, name: str, terms: Terms) -> Tip:
-    """The check-in that goes on from the base, stored: the one of an attempt that came to nothing, else a new one."""
-    zone = loss.branch.zone
+    """The check-in with which the branch goes on, stored: that of an attempt that came to nothing, else a new one."""
     with store.writer() as writer:
-        if (left := _left_of_an_attempt(writer, loss)) is not None:
-            return Tip(left, serial_in(writer, zone, left), name)
-        before = writer.checkin(loss.base)
-        cards = tuple(card._replace(old_name=None) for card in writer.file_cards(loss.base))
-        if cards and loss.serial is not None:
-            made = cards_with_serial(writer, zone, loss.base, (loss.serial + 1) % _MODULUS or 1)
-            if made is None:
-                raise Refused(f"the SOA of {loss.branch} cannot be rewritten: its serial would go back")
-            cards = made
-        checkin = writer.put(
-            CheckIn(
-                comment=f"go on from {short(loss.base)}, since {short(loss.lost.checkin)} is lost",
-                date_ms=max(terms.env.clock_ms(), before.date_ms + 1),
-                user=terms.login,
-                files=cards,
-                parents=(loss.base,),
-                tags=(Tag("+", TAG, None, loss.lost.checkin),),
-            ).encode()
-        )
-        return Tip(checkin, serial_in(writer, zone, checkin), name)
+        if loss.base is None:
+            checkin = _without_files(
+                writer, loss, _left_beginning(writer, loss) or _begun(writer, loss, terms)
+            )
+        else:
+            checkin = _left_of_an_attempt(writer, loss, loss.base) or _gone_on(writer, loss, loss.base, terms)
+        return Tip(checkin, serial_in(writer, loss.branch.zone, checkin), name)
 
 
-def _left_of_an_attempt(reader: Reader, loss: Loss) -> ArtifactId | None:
-    for checkin in ancestry.children(reader, loss.base):
-        serial = serial_in(reader, loss.branch.zone, checkin)
-        is_after = loss.serial is None or (serial is not None and is_ahead(serial, loss.serial))
-        if is_after and gives_up(reader, checkin) == loss.lost.checkin:
-            return checkin
-    return None
+def _gone_on(writer: Writer, loss: Loss, base: ArtifactId, terms: Terms) -> ArtifactId:
+    before = writer.checkin(base)
+    cards = tuple(card._replace(old_name=None) for card in writer.file_cards(base))
+    if cards and loss.serial is not None:
+        made = cards_with_serial(writer, loss.branch.zone, base, _after(loss.serial))
+        if made is None:
+            raise Refused(f"the SOA of {loss.branch} cannot be rewritten: its serial would go back")
+        cards = made
+    return writer.put(
+        CheckIn(
+            comment=f"go on from {short(base)}, since {short(loss.lost.checkin)} is lost",
+            date_ms=max(terms.env.clock_ms(), before.date_ms + 1),
+            user=terms.login,
+            files=cards,
+            parents=(base,),
+            tags=(Tag("+", TAG, None, loss.lost.checkin),),
+        ).encode()
+    )
+
+
+def _begun(writer: Writer, loss: Loss, terms: Terms) -> ArtifactId:
+    """The beginning of the branch: its text keeps the serial from going back, and has no records to serve."""
+    branch, files = str(loss.branch), tuple[FileCard, ...]()
+    if loss.serial is not None:
+        text = writer.put(_TEXT % _after(loss.serial))
+        files = (FileCard(first_name(loss.branch.zone), text),)
+    return writer.put(
+        CheckIn(
+            comment=f"begin {branch} anew, since {short(loss.lost.checkin)} is lost",
+            date_ms=terms.env.clock_ms(),
+            user=terms.login,
+            files=files,
+            parents=(),
+            tags=(
+                Tag("*", "branch", None, branch),
+                Tag("*", f"sym-{branch}", None, None),
+                Tag("+", TAG, None, loss.lost.checkin),
+            ),
+        ).encode()
+    )
+
+
+def _without_files(writer: Writer, loss: Loss, begun: ArtifactId) -> ArtifactId:
+    """The check-in after the beginning that takes its text away; the beginning itself, if that has none."""
+    before = writer.checkin(begun)
+    if not before.files:
+        return begun
+    made = CheckIn(
+        comment=f"{loss.branch} has no zone yet",
+        date_ms=before.date_ms + 1,
+        user=before.user,
+        files=(),
+        parents=(begun,),
+    )
+    return writer.put(made.encode())  # the same whenever it is made
+
+
+def _left_of_an_attempt(reader: Reader, loss: Loss, base: ArtifactId) -> ArtifactId | None:
+    return next((each for each in ancestry.children(reader, base) if _is_of(reader, loss, each)), None)
+
+
+def _left_beginning(reader: Reader, loss: Loss) -> ArtifactId | None:
+    tagged = symbols.tagged(reader, TAG)
+    return next(
+        (each for each in tagged if not reader.checkin(each).parents and _is_of(reader, loss, each)), None
+    )
+
+
+def _is_of(reader: Reader, loss: Loss, checkin: ArtifactId) -> bool:
+    """Whether an attempt to go on without what is lost has made it, with a serial that is high enough still."""
+    serial = serial_in(reader, loss.branch.zone, checkin)
+    is_after = loss.serial is None or (serial is not None and is_ahead(serial, loss.serial))
+    return is_after and gives_up(reader, checkin) == loss.lost.checkin
+
+
+def _after(serial: int) -> int:
+    return (serial + 1) % _MODULUS or 1
 
 
 def _check_copies(store: Store, group: Group, loss: Loss, new: Tip) -> None:
