@@ -413,6 +413,22 @@ def test_an_interrupted_leave_goes_on(group: Group, primary: Project, trouble: F
     assert "a" not in group.roster(primary.store).members
 
 
+def test_the_last_one_does_not_end_the_group_without_what_an_interrupted_leaver_has_won(
+    group: Group, primary: Project
+) -> None:
+    group.join(primary.store, "a")
+    b = joined_copy(group, primary, "b", schema.CLONE)
+    group.join(b, "b")
+    group.trouble = [Fault.LOST]
+    with pytest.raises(Away):
+        group.leave(b)
+    won = artifact_id(primary.manifest(B, primary.served()[0]))  # by its repository b is a member still
+    group.put(group.roster(primary.store).names.ref(MAIN), Tip(won, 2, "b").encode())
+    with pytest.raises(Refused, match=r"which is not here.*`xferzone group leave` there again"):
+        group.leave(primary.store)
+    assert group.roster(primary.store).last is None
+
+
 def test_nobody_ends_a_group_that_another_one_joins_meanwhile(group: Group, primary: Project) -> None:
     copy = joined_copy(group, primary, "b", schema.CLONE)
     group.join(primary.store, "a")

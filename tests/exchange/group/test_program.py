@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.exchange.group.deciders import Decider, Deciding
+from tests.exchange.group.deciders import Decider, Deciding, on_branch
 from tests.publish.project import MAIN_BRANCH
 from tests.refs.model import Door, Fault
 from xferzone.artifacts import CheckIn, Tag, parse
@@ -27,7 +27,7 @@ from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.publish.clobbers import TAG
 from xferzone.refs import membership, serving
 from xferzone.refs.consensus import Tip
-from xferzone.refs.roster import Names
+from xferzone.refs.roster import Member, Names, ended
 from xferzone.replicate.client import Client
 from xferzone.store import Store, accounts, schema
 
@@ -789,6 +789,41 @@ def test_emptied_keys_are_a_hold_and_nothing_is_lost_here(site: Site, cluster: s
     assert site.states() == ["hold"] * 3
     assert site.tips() == tips
     assert site.deciding.cluster.values(site.deciding.space).values == {}, "something was put"
+
+
+def test_a_member_of_a_group_that_has_ended_is_on_hold_until_it_leaves(site: Site) -> None:
+    key = f"{site.deciding.space}group"
+    rules = site.deciding.cluster.values(key).values[key]
+    site.deciding.cluster.transact({}, {key: ended(Member("f" * 32, "http://last.example/"))}, None)
+    site.turns(AT_ONCE)
+    assert site.states() == ["hold"] * 3
+    assert "the group has ended: the member at http://last.example/ left it last" in site.running[0].why
+    with pytest.raises(OnHold):
+        site.running[0].check()
+    site.deciding.cluster.transact({}, {key: rules}, None)
+    site.turns(int(LIST_S / STEP_S) + 2 * AT_ONCE)
+    assert site.states() == ["up"] * 3
+
+
+def test_keys_that_one_member_has_the_ends_of_come_forward_at_one_revision(site: Site) -> None:
+    before = site.deciding.cluster.snapshot()
+    a = site.running[0].decider
+    others = on_branch(site.deciding, "192.0.2.9", "example.com/test")
+    made, tip = site.version("192.0.2.2")
+    a.push(*made)
+    a.push(*others)
+    site.turns(AT_ONCE)
+    assert site.tips() == [tip] * 3
+    site.deciding.cluster.set_back(before)
+    since = site.deciding.cluster.stand.revision
+    site.turns(80)
+    assert site.states() == ["up"] * 3
+    upto = site.deciding.cluster.stand.revision
+    changed = [each.values for each in site.deciding.cluster.since(site.deciding.space, since + 1, upto)]
+    moves = [{key for key in each if "/ref/" in key} for each in changed]
+    assert [each for each in moves if each] == [
+        {f"{site.deciding.space}ref/{branch}" for branch in ("example.com/main", "example.com/test")}
+    ]
 
 
 def test_a_program_that_starts_again_stays_on_hold(site: Site) -> None:

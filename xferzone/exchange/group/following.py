@@ -18,6 +18,7 @@ from xferzone.errors import Away, OnHold, XferzoneError
 from xferzone.exchange.group.deciding import Group
 from xferzone.exchange.group.healing import Theirs, healed
 from xferzone.exchange.group.listening import Listening, News
+from xferzone.exchange.group.overview import not_ours
 from xferzone.exchange.group.stance import Stance
 from xferzone.exchange.publishing import follow_keys, publish_in_parts
 from xferzone.hashing import ArtifactId
@@ -188,6 +189,7 @@ class Following:
         self._stance.hold(self.name, "")
         if news.others is not None:
             self._heard(news.others)
+            self._stance.hold("group", not_ours(news.others, self._life, self._group.refs.keys.name))
         if news.is_all:
             self.tips = dict(news.tips)
             self._look_for_lost(news)

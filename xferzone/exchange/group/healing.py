@@ -4,7 +4,8 @@
     what the group has given up (publish/clobbers.py)       does not count
     what a key names and no member has                      does not count: its branch stands still
     all else that stands on a branch is on one line         else nothing is done, and both ends are named
-    its end is at this member, and its key is not           proposed again, the highest serial first
+    its end is at this member, and its key is not           proposed again, the highest serial first; MAX_MOVES at once,
+                                                        all or none, so that what one command changed comes together
     its end is at a fellow                                  that one proposes it
     each key is at the end of its line                      the keys are believed again
 
@@ -20,7 +21,7 @@ from xferzone.exchange.group.deciding import Group
 from xferzone.hashing import ArtifactId, short
 from xferzone.publish.clobbers import clobbers
 from xferzone.refs import BranchName, LocalRefs, Ref
-from xferzone.refs.consensus import Seen, SharedRefs, Tip, Wish
+from xferzone.refs.consensus import MAX_MOVES, Seen, SharedRefs, Tip, Wish
 from xferzone.refs.membership import begin_seen
 from xferzone.store import Reader, Store, ancestry
 from xferzone.wording import listed
@@ -58,8 +59,12 @@ def healed(store: Store, group: Group, life: str, theirs: Theirs) -> bool:
             group.refs.seen = begin_seen(writer, stand)
         return True
     mine = [own[branch] for branch, end in behind.items() if branch in own and own[branch].checkin == end]
-    for ref in sorted(mine, key=lambda each: each.serial or 0, reverse=True):
-        fresh.propose([Wish(ref.branch, tips.get(ref.branch), Tip(ref.checkin, ref.serial, group.name))])
+    wishes = [
+        Wish(ref.branch, tips.get(ref.branch), Tip(ref.checkin, ref.serial, group.name))
+        for ref in sorted(mine, key=lambda each: each.serial or 0, reverse=True)
+    ]
+    for start in range(0, len(wishes), MAX_MOVES):
+        fresh.propose(wishes[start : start + MAX_MOVES])
     return False
 
 

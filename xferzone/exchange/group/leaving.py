@@ -3,14 +3,16 @@
     others stay        one of them holds all that refs here stand on; then
                        one transaction: another member's key is there as it was read ─> ours goes;
                        then a clone here, which follows that one
-    nobody is left     one transaction: nobody has joined since ─> the group has ended;
+    nobody is left     all that the keys name is here; then
+                       one transaction: nobody has joined since ─> the group has ended;
                        then a primary here
     another is gone    removed by any member, if its group program does not run: its name is free again
 
 Nobody leaves where too few would stay to hold each change: how many have to is a promise, and people take it back
 first. Whoever is lost holds nothing any more, so it can be removed.
-The keys come first. Interrupted between the two, the same again finds what the keys say, and goes on. What wins between
-the copy and the end is unsent in the clone, as is what is pending.
+The keys come first. Interrupted between the two, the same again finds what the keys say, and goes on; meanwhile it may
+have won what no other member has, so the last one does not end the group without that. What wins between the copy and
+the end is unsent in the clone, as is what is pending.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,9 +22,11 @@ from types import MappingProxyType
 from xferzone.errors import Away, NotFound, OnHold, Refused
 from xferzone.exchange.group.joining import TRIES, Reach
 from xferzone.exchange.group.laying import Overtaken, again
-from xferzone.hashing import ArtifactId
+from xferzone.exchange.group.lines import lacking
+from xferzone.hashing import ArtifactId, short
 from xferzone.publish.publish import advance, publish
 from xferzone.refs import DEFAULT_BRANCH, BranchName, LocalRefs, Move, Occasion, membership
+from xferzone.refs.consensus import MAX_MOVES
 from xferzone.refs.keys import Keys
 from xferzone.refs.membership import Membership
 from xferzone.refs.roster import Member, Names, Roster, ended, was_removed
@@ -57,7 +61,7 @@ def leave(store: Store, keys: Keys, reach: Reach, occasion: Occasion) -> Left | 
     """Leave the group. None: the repository is not a member.
 
     Raises:
-        Refused: too few members that are alive would stay.
+        Refused: too few members that are alive would stay; or nobody would, and what the keys name is not here.
         OnHold: etcd does not have the group that it joined.
         Away: etcd cannot be reached, or no other member that would hold what is here.
     """
@@ -71,7 +75,7 @@ def leave(store: Store, keys: Keys, reach: Reach, occasion: Occasion) -> Left | 
         stay = _who_stay(roster, share)
         try:
             stood = _held_elsewhere(store, roster, share, reach, occasion)
-            origin = _left(keys, roster, share, stay)
+            origin = _left(keys, roster, share, stay, _whole(store, roster, share))
         except Overtaken:
             continue
         with store.writer() as writer:
@@ -165,10 +169,35 @@ def _held_elsewhere(
     return stood
 
 
-def _left(keys: Keys, roster: Roster, share: Membership, stay: Sequence[str]) -> str:
+def _whole(store: Store, roster: Roster, share: Membership) -> Mapping[str, bytes]:
+    """The keys of branches, if the member is the last one, as many as are compared; all that they name is here.
+
+    Raises Refused: it is not.
+    """
+    if roster.rules is None or roster.fellows(share.name):
+        return {}
+    tips = roster.tips()
+    with store.reader() as reader:
+        absent = lacking(reader, {tip.checkin for tip in tips.values()})
+    for branch, tip in tips.items():
+        if tip.checkin in absent:
+            raise Refused(
+                f"nobody else is in the group, and {branch} stands at {short(tip.checkin)}, which is not here: if "
+                f"{tip.member} still has it, `xferzone group leave` there again gives it to this member; if it is lost "
+                f"for ever, `xferzone group clobber {branch}` here comes first"
+            )
+    return {key: roster.values[key] for key in map(roster.names.ref, map(str, [*tips][:MAX_MOVES]))}
+
+
+# many: what the keys are, who leaves, and what has to be as it was
+def _left(
+    keys: Keys, roster: Roster, share: Membership, stay: Sequence[str], whole: Mapping[str, bytes]
+) -> str:
     """Where to be a clone of, once the keys say that the member has left; empty: it was the last one.
 
-    `stay`: members that have to be there still.
+    Args:
+        stay: members that have to be there still.
+        whole: keys of branches that have not moved since, if nobody else is there.
 
     Raises:
         Overtaken: others have changed the group.
@@ -185,7 +214,7 @@ def _left(keys: Keys, roster: Roster, share: Membership, stay: Sequence[str]) ->
         origin = fellows[name].url
         expected |= {key: roster.values[key] for key in map(names.member, {name, *stay})}
     else:
-        expected[names.joins] = roster.joins
+        expected |= {names.joins: roster.joins, **whole}
         puts[names.group] = ended(own)
     registered = roster.members.get(share.name)
     if registered is not None and registered.life == share.life:

@@ -78,19 +78,25 @@ def overview(store: Store, keys: Keys) -> Overview | None:
 
 def hold(keys: Keys, roster: Roster, share: Membership, seen: Seen) -> str:
     """Why the keys cannot be trusted to be those of the group that was joined; empty: they can."""
-    group = roster.names.group
+    if why := not_ours(roster, share.group, keys.name):
+        return why
+    try:
+        seen.check(seen.stand, roster.stand, keys.name)
+    except OnHold as exc:
+        return exc.what
+    return ""
+
+
+def not_ours(roster: Roster, life: str, name: str) -> str:
+    """Why the keys of `name` are not those of this life of the group, or not yet, or no longer; empty: they are."""
     if roster.beginning:
         return f"{roster.beginning} is making the group, or gives it another life"
     if roster.last is not None:
         return f"the group has ended: the member at {roster.last.url} left it last"
     if roster.rules is None:
-        return f"{keys.name} has no {group}: it was emptied, or is another etcd"
-    if roster.rules.life != share.group:
-        return f"{keys.name} has another life of the group, {roster.rules.life} and not {share.group}"
-    try:
-        seen.check(seen.stand, roster.stand, keys.name)
-    except OnHold as exc:
-        return exc.what
+        return f"{name} has no {roster.names.group}: it was emptied, or is another etcd"
+    if roster.rules.life != life:
+        return f"{name} has another life of the group, {roster.rules.life} and not {life}"
     return ""
 
 
