@@ -2,6 +2,7 @@
 
 import base64
 import json
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from tests.interop.grouped import IN_STEP_S, ZONE, Group, Site, cut, grouped
 from tests.interop.judged import serve_all
-from tests.live import within
+from tests.live import PATIENCE_S, within
 from xferzone.publish.agreed import KEPT
 from xferzone.store import Store
 
@@ -48,11 +49,14 @@ def _is_beaten_on_one_branch(group: Group, a: Site, b: Site) -> None:
 
 def _beaten(a: Site, b: Site, winner: str) -> str:
     """What is told at a; nothing: b had heard of the change, and has published it before its own."""
-    held = iter([True])
+    held, is_over = iter([True]), threading.Event()
 
     def overtake(is_put: bool) -> None:
         if is_put and next(held, False):
             b.xferzone("set", f"{winner}.{ZONE}", "A", "192.0.2.8", code=None)
+            is_over.set()
+        elif is_put:  # the group program of a looks at what waits there, too
+            is_over.wait(PATIENCE_S)
 
     _before_etcd(a, overtake)
     with cut(b.to_it):

@@ -123,22 +123,12 @@ class Group:
     def _propose_all(
         self, store: Store, agreed: Agreed, wishes: Sequence[Together], unread: Sequence[BranchName]
     ) -> None:
-        wished = [branch for each in wishes for branch in each.branches]
-        found: dict[BranchName, Tip | None] = {}
-        copies, copied = self.refs.copies, None
         try:
-            if (
-                wishes and copies > 1
-            ):  # most keys stand where it is expected: copies travel while they are read
-                copied = self._copied(store, wishes, lambda: found.update(self._read(wished, unread)))
-            else:
-                found.update(self._read(wished, unread))
+            found, copied = self._read_and_copied(store, wishes, unread)
             known = self.refs.known
         except Away as exc:
-            agreed.leave([*wished, *unread], str(exc))
+            agreed.leave([*(branch for each in wishes for branch in each.branches), *unread], str(exc))
             return
-        if self.refs.copies != copies:
-            copied = None
         agreed.tips |= {branch: found[branch] for branch in unread}
         fit: list[Together] = []
         for each in wishes:
@@ -165,6 +155,25 @@ class Group:
 
     def _tip(self, move: Move) -> Tip:
         return Tip(move.to.checkin, move.to.serial, self.name)
+
+    def _read_and_copied(
+        self, store: Store, wishes: Sequence[Together], unread: Sequence[BranchName]
+    ) -> tuple[Mapping[BranchName, Tip | None], Copied | None]:
+        """Where the keys of all these stand, and what came of copies; None: none were made that count.
+
+        Most keys stand where it is expected, so copies travel while they are read.
+        """
+        found: dict[BranchName, Tip | None] = {}
+        copies, copied = self.refs.copies, None
+
+        def read() -> None:
+            found.update(self._read([branch for each in wishes for branch in each.branches], unread))
+
+        if wishes and copies > 1:
+            copied = self._copied(store, wishes, read)
+        else:
+            read()
+        return found, copied if self.refs.copies == copies else None
 
     def _copied(
         self, store: Store, wishes: Sequence[Together], meanwhile: Callable[[], None] = nothing

@@ -79,19 +79,17 @@ class Following:
         self._env = env
         self._heard = heard
         self._stands = stands
-        self._heal_at = 0.0
         self._wake = wake
         self._listening = Listening(group.refs, env, wake)
         self._moved: dict[BranchName, Tip] = {}  # where keys stand that have just moved
         self._own: dict[BranchName, Tip] = {}  # the same, moved by somebody at this member
-        self._own_at = 0.0  # when the first of these is to be looked at
         self._left: dict[BranchName, Tip] = {}  # where keys stand, and refs could not go
         self._absent: set[ArtifactId] = set()  # of these, what was not here when it was tried last
         self._set_back: set[BranchName] = set()  # of these, those whose key does not lead from the ref
         self._given_up: set[BranchName] = set()  # the same, those that the group has clobbered
         self._told: set[str] = set()
         self._is_well = True  # nothing has failed in this turn
-        self._retry_at = self._pending_at = 0.0
+        self._retry_at = self._pending_at = self._heal_at = self._own_at = 0.0
         self._again_s = AGAIN_S
         self.tips: dict[BranchName, Tip] = {}
         self.next_at = 0.0
