@@ -218,7 +218,7 @@ def passwd(settings: Settings, login: str, password_stdin: bool) -> None:
 @if_exists
 @click.pass_obj
 def remove(settings: Settings, login: str) -> None:
-    """Remove an account; what it committed stays, and so do its rows of synced tables.
+    """Remove an account; its commits and its rows of synced tables stay.
 
     Nobody who is invited gets its login. `user add` gives it to somebody again, with the rows.
 
