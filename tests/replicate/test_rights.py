@@ -15,6 +15,7 @@ from xferzone.env import Env
 from xferzone.replicate.server import Terms
 from xferzone.replicate.signing import EMPTY, Signed, Token, authorization, body_hash
 from xferzone.store import Store, accounts
+from xferzone.sync.server.guessing import OF_LOGIN, Brake
 
 NOW = 1_800_000_000  # seconds since 1970
 TERMS = Terms(HOST, env=Env(clock_ms=lambda: NOW * 1000))
@@ -237,3 +238,14 @@ def test_openssl_makes_the_same_signature() -> None:
     )
     one = Signed("0" * 40, HOST, "GET", "/v0/refs?since=a.1.2")
     assert made.stdout.split()[0].decode() == one.signature(secret, NOW)
+
+
+def test_a_proxy_hears_401_where_others_hear_that_too_many_logins_have_failed(closed: Store) -> None:
+    terms = replace(TERMS, guesser=Brake().guesser("192.0.2.1"))
+    target = "/v0/refs"
+    wrong = header(closed, signed(closed, "/v0/objects/walk"))
+    answers = [get(closed, target, wrong, terms) for _ in range(OF_LOGIN + 1)]
+    assert [each.status for each in answers] == [401] * OF_LOGIN + [429]
+    at_proxy = {"x-original-uri": target, "x-original-method": "GET", "authorization": wrong}
+    told = ask(closed, "GET", "/v0/auth", b"", terms, **at_proxy)
+    assert (told.status, told.headers["www-authenticate"]) == (401, f"XFERZONE-HMAC project={code(closed)}")

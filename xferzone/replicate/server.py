@@ -196,13 +196,15 @@ class _Responding:
 
     # -- rights
 
-    def _admit(self, method: str, target: str, body_hash: str) -> None:
-        """Raise Refusal unless this server has caught up, and whoever asks may."""
+    def _admit(self, method: str, target: str, body_hash: str, *, to_proxy: bool = False) -> None:
+        """Raise Refusal, or Guessing, unless this server has caught up, and whoever asks may."""
         signed = signing.Signed("", self._terms.host, method, target, body_hash)
         asker = Asker(self._header("authorization"), self._terms.is_secure, self._terms.guesser)
         with self._store.reader() as reader:
             is_copies = target.partition("?")[0] in _OF_MEMBERS
-            self._rights = admit(reader, signed, asker, self._terms.env, is_copies=is_copies)
+            self._rights = admit(
+                reader, signed, asker, self._terms.env, is_copies=is_copies, to_proxy=to_proxy
+            )
 
     def auth(self) -> WalkReply:
         self._parameters()
@@ -211,7 +213,7 @@ class _Responding:
         target = original[original.find(_PREFIX) :] if _PREFIX in original else ""
         is_plain = _PLAIN_PATH.fullmatch(target.partition("?")[0]) and len(target) <= MAX_TARGET
         stated = self._header(signing.STATED_HASH) or signing.EMPTY
-        self._admit(method, target if is_plain else "", stated)
+        self._admit(method, target if is_plain else "", stated, to_proxy=True)
         if not is_plain:
             raise Refusal(401, "X-Original-URI does not name a path that can be asked for")
         return replying.bare(204, cache_control="no-store")
