@@ -31,12 +31,12 @@ def test_what_is_put_is_listed_replaced_and_removed(zone: Run) -> None:
         "rows",
     ]
     assert zone("table", "put", "hosts", "host=ns1", f"port={2**70}").code == 0
-    assert zone("table", "put", "hosts", "host=ns0", "port=-1").code == 0
+    assert zone("table", "put", "hosts", "host=ns0", "port=-1").out == "hosts: row ns0 put\n"
     assert shown(zone, "hosts") == [{"host": "ns0", "port": -1}, {"host": "ns1", "port": 2**70}]
     assert zone("table", "put", "hosts", "host=ns1", f"port={2**70}").err == "hosts: nothing changed\n"
     assert zone("table", "put", "hosts", "host=ns1").code == 0
     assert zone("table", "rows", "hosts").out.splitlines()[1].split()[:2] == ["ns1", "-"]
-    assert zone("table", "rm", "hosts", "ns0").code == 0
+    assert zone("table", "rm", "hosts", "ns0").out == "hosts: row ns0 removed\n"
     assert shown(zone, "hosts") == [{"host": "ns1"}]
     assert zone("table", "rm", "hosts", "ns0").code == 5
     assert zone("table", "rm", "hosts", "ns0", "--if-exists").code == 0

@@ -21,7 +21,8 @@ def test_what_is_put_is_read_listed_and_replaced(zone: Run, tmp_path: Path) -> N
     (tmp_path / "maps").mkdir()
     for name in ("notes.txt", "maps/site.svg"):
         (tmp_path / name).write_bytes(ONE)
-    assert zone("uv", "put", "notes.txt", "maps/site.svg").code == 0
+    told = zone("uv", "put", "notes.txt", "maps/site.svg").out
+    assert told == "notes.txt: put, 4 bytes\nmaps/site.svg: put, 4 bytes\n"
     assert zone("uv", "put", "-", "--as", "typed", stdin="typed\n").code == 0
     assert names(zone) == ["maps/site.svg", "notes.txt", "typed"]
     assert zone("uv", "get", "notes.txt").out == "one\n"
@@ -46,7 +47,7 @@ def test_what_is_put_is_read_listed_and_replaced(zone: Run, tmp_path: Path) -> N
 
 def test_what_is_removed_is_gone_and_can_come_back(zone: Run) -> None:
     zone("uv", "put", "-", "--as", "a", stdin="one\n")
-    assert zone("uv", "rm", "a").code == 0
+    assert zone("uv", "rm", "a").out == "a: removed\n"
     assert names(zone) == []
     gone = zone("uv", "get", "a")
     assert (gone.code, "there is no unversioned file a" in gone.err) == (5, True)

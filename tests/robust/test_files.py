@@ -92,6 +92,7 @@ def test_a_name_that_leads_to_another_file_is_followed_by_all(person: Person) ->
     assert "WARNING the repository was replaced" in told
 
 
+@pytest.mark.alone  # the script gives each program 5 s
 def test_a_full_disk_is_75_and_what_only_reads_works(person: Person) -> None:
     assert os.geteuid() == 0, "this script mounts a small file system: run the tests as root"
     told = script("07-full-disk.sh", person)

@@ -71,8 +71,8 @@ def define(settings: Settings, name: str, columns: Sequence[str], key: Sequence[
         found = tables.needed(writer, name)
     if settings.json:
         show_json(_as_json(found) | {"changed": is_changed})
-    elif not is_changed:
-        tell_nothing(name)
+    else:
+        _tell(name, "defined", is_changed=is_changed)
 
 
 @table.command("list")
@@ -160,8 +160,9 @@ def put(settings: Settings, name: str, values: Sequence[str]) -> None:
     assert row is not None
     if settings.json:
         show_json({"name": name, "changed": is_changed, "row": _row_as_json(row, given)})
-    elif not is_changed:
-        tell_nothing(name)
+    else:
+        key = " ".join(_text(given[column]) for column in definition.key)
+        _tell(name, f"row {key} put", is_changed=is_changed)
 
 
 @table.command()
@@ -195,10 +196,18 @@ def rm(settings: Settings, name: str, key: Sequence[str]) -> None:
         except NotFound:
             if not is_given():
                 raise
-            tell_nothing(name)
             is_gone = False
     if settings.json:
         show_json({"name": name, "changed": is_gone})
+    else:
+        _tell(name, f"row {printable(' '.join(key))} removed", is_changed=is_gone)
+
+
+def _tell(name: str, what: str, *, is_changed: bool) -> None:
+    if is_changed:
+        click.echo(f"{name}: {what}")
+    else:
+        tell_nothing(name)
 
 
 def _defined(name: str, columns: Sequence[str], key: Sequence[str], rule: str) -> Definition:

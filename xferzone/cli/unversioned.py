@@ -22,6 +22,7 @@ from xferzone.hashing import short
 from xferzone.store import Reader, Store, schema, unversioned
 from xferzone.store.remotes import origin_of
 from xferzone.store.unversioned import MAX_NAME, MAX_SIZE, Unversioned
+from xferzone.wording import counted
 
 _STDIN: Final = "-"
 
@@ -68,8 +69,10 @@ def put(settings: Settings, files: tuple[str, ...], name: str | None) -> None:
         rows = [_as_json(state) for state in known if state is not None]
         show_json({"files": [row | {"changed": is_} for row, is_ in zip(rows, changed, strict=True)]})
         return
-    for each, is_changed in zip(names, changed, strict=True):
-        if not is_changed:
+    for each, content, is_changed in zip(names, contents, changed, strict=True):
+        if is_changed:
+            click.echo(f"{printable(each)}: put, {counted(len(content), 'byte')}")
+        else:
             tell_nothing(each)
 
 
@@ -166,6 +169,9 @@ def rm(settings: Settings, names: tuple[str, ...]) -> None:
                 tell_nothing(name)
     if settings.json:
         show_json({"removed": gone})
+        return
+    for name in gone:
+        click.echo(f"{printable(name)}: removed")
 
 
 @uv.command()
