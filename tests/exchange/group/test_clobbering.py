@@ -227,7 +227,7 @@ def test_a_beginning_that_too_few_hold_is_the_same_when_it_is_done_again(three: 
     b.is_away = c.is_away = True
     made: set[frozenset[str]] = set()
     for _ in range(2):
-        with pytest.raises(Away, match=r"1 of the 2 members"):
+        with pytest.raises(Away, match="1 of the 2 that have to"):
             begun(three, a)
         made.add(frozenset(a.member.artifacts()))
         a.now += 60_000
