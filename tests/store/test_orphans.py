@@ -155,3 +155,22 @@ def test_a_few_bytes_that_would_fill_the_memory_are_taken_in_one_by_one(
     writer.put_all([Received(artifact_id(source), None, source)])
     assert max(together) <= 100_000
     assert writer.present(each.artifact for each in many) == {each.artifact for each in many}
+
+
+@pytest.mark.parametrize("at_once", [False, True], ids=["one by one", "together"])
+@pytest.mark.parametrize("size", [2, 3, 7])
+def test_of_those_that_would_wait_in_a_circle_the_newest_stays(
+    writer: Writer, size: int, at_once: bool
+) -> None:
+    contents = [b"%d of a circle" % number for number in range(size)]
+    names = [artifact_id(content) for content in contents]
+    circle = [literal(content, names[number - 1]) for number, content in enumerate(contents)]
+    beside = literal(b"it waits for one of them", names[0])
+    for some in [[beside], circle] if at_once else [[beside], *([each] for each in circle)]:
+        writer.put_all(some)
+    (kept,) = aside(writer) - {beside.artifact}
+    assert set(writer.phantoms(9)) == set(names) - {kept}
+    assert at_once or kept == names[-1]
+    writer.put(contents[names.index(kept) - 1])  # what it waits for comes whole
+    assert writer.content(kept) == contents[names.index(kept)]
+    assert list(faults.faults(writer)) == []

@@ -3,6 +3,8 @@
 a delta without its source   ->  kept aside; the artifact that it makes and its source are phantoms
 its source comes             ->  `Ripe` gives it out, some at a time, and what hangs on it in turn (writer.py)
 too much is kept aside       ->  the oldest are dropped: each becomes a new phantom, which is asked for again
+they would wait in a circle  ->  all but the newest are dropped, likewise: several servers keep chains that lead in
+                                 opposite ways, and one alone has none
 
 A delta counts as what it takes to keep, and as what it makes: a few bytes may make 64 MB.
 """
@@ -23,8 +25,12 @@ from xferzone.store.sql import selected
 MAX_ASIDE: Final = 50_000  # deltas kept aside in the whole repository
 MAX_ASIDE_BYTES: Final = 64 * 1024 * 1024  # of them, compressed
 MAX_ASIDE_MADE: Final = 1024 * 1024 * 1024  # bytes that they make together, some 5 s of work
+MAX_CIRCLE: Final = 1_000  # deltas of a circle that is found; chains of ours have at most 100
 AT_ONCE: Final = 500  # deltas that are taken in together when their source has come; some 0.2 s of work
 AT_ONCE_BYTES: Final = 16 * 1024 * 1024  # bytes that these make, and those of one more
+
+
+_SOURCE: Final = "SELECT source FROM aside WHERE rid = ?"
 
 
 class Ripe:
@@ -92,6 +98,8 @@ def keep(writer: Expecting, received: Collection[Received]) -> int:
         rows.append((rids[artifact], rids[source], len(frame), _made(payload), frame))
     query = "INSERT OR REPLACE INTO aside (rid, source, stored, made, delta) VALUES (?, ?, ?, ?, ?)"
     writer.db.executemany(query, rows)
+    for rid, *_ in rows:
+        _break_circle(writer, rid)
     return _make_room(writer)
 
 
@@ -99,6 +107,18 @@ def drop(writer: Expecting, artifacts: Iterable[ArtifactId]) -> None:
     """Forget the deltas kept aside for `artifacts`: each must come again, whole."""
     rids = [writer.rid(artifact) for artifact in artifacts]
     _drop(writer, [rid for rid in rids if rid is not None])
+
+
+def _break_circle(writer: Expecting, rid: int) -> None:
+    """Drop what the delta of row `rid` waits for, if that waits for it in turn."""
+    circle: list[int] = []
+    (source,) = writer.db.execute(_SOURCE, (rid,)).fetchone() or (None,)
+    while source is not None and len(circle) < MAX_CIRCLE:
+        if source == rid:
+            _drop(writer, circle)
+            return
+        circle.append(source)
+        (source,) = writer.db.execute(_SOURCE, (source,)).fetchone() or (None,)
 
 
 def _make_room(writer: Expecting) -> int:
