@@ -111,7 +111,10 @@ def test_whoever_pushed_hears_what_another_decided_though_what_lacked_has_come_f
     asked(store, push(third, loser, announced=[b"a file\n"]), later)
     asked(store, push(b"a file\n", b"another\n", login="bob"), later)
     assert served(store) == artifact_id(TWO)
-    said = asked(store, push(announced=[b"a file\n"]), later)
+    all_of_it = [third, loser, b"a file\n"]
+    other = asked(store, push(announced=[FIRST, ONE]), later)  # by the same login, in another clone
+    assert not any(isinstance(card, Message) for card in other)
+    said = asked(store, push(announced=all_of_it), later)
     (told,) = [card.text for card in said if isinstance(card, Message)]
     assert f"check-in {artifact_id(loser)[:16]} was moved to branch example.com/main-fork-" in told
     again = asked(store, push(announced=[b"a file\n"]), later)

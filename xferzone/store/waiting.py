@@ -94,8 +94,14 @@ def begin_push(writer: Writer, login: str, row: int) -> None:
     writer.db.execute("INSERT OR IGNORE INTO pushing VALUES (?, ?)", (storable(login), row))
 
 
-def end_push(writer: Writer, login: str, row: int | None) -> int | None:
-    """After which row the push of `login` began that ends now: what is noted, which is forgotten, or else `row`."""
+def push_since(reader: Reader, login: str) -> int | None:
+    """After which row a push of `login` began that has not ended yet. None: there is none, as far as is known."""
+    found = reader.db.execute("SELECT row FROM pushing WHERE login = ?", (storable(login),)).fetchone()
+    return None if found is None else int(found[0])
+
+
+def end_push(writer: Writer, login: str, row: int) -> int:
+    """After which row the push of `login` began that ends now: `row`, or what is noted, which is forgotten."""
     query = "DELETE FROM pushing WHERE login = ? RETURNING row"
     found = writer.db.execute(query, (storable(login),)).fetchall()
     return int(found[0][0]) if found else row

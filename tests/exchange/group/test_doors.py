@@ -63,5 +63,5 @@ def test_a_pusher_hears_of_a_race_that_the_group_program_lost_between_two_of_his
         assert "message" not in a.answer(*loser, announced=[b"a file\n"], later=later)
         a.member.take([b"a file\n"])  # a fellow has sent it
         assert "was moved to branch" in a.publish()[0]
-        told = a.answer(announced=[b"a file\n"], later=later)
+        told = a.answer(announced=[*loser, b"a file\n"], later=later)
     assert f"was moved to branch example.com/main-fork-{artifact_id(loser[1])[:16]}" in told
