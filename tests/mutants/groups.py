@@ -148,8 +148,8 @@ GROUP_MUTANTS: Final = (
         "tell-the-loser-nothing",
         1,
         "xferzone/exchange/pushed.py",
-        "            notices += elsewhere.told(writer, self.login, since, [*before, *notices])\n",
-        "            pass\n",
+        "        return [*waits, *elsewhere.told(writer, self.login, since, [*before, *waits])]\n",
+        "        return waits\n",
         "meanwhile",
     ),
     Mutant(
