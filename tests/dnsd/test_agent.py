@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import dataclasses
+import gc
 import logging
 import socket
 import sqlite3
+import struct
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -293,6 +295,29 @@ def test_of_a_client_that_takes_no_answers_few_questions_are_held(world: World) 
         assert 0 < sent < 200_000
 
     talk(world, conversation, is_narrow=True)
+
+
+def test_a_connection_that_is_reset_leaves_no_line_in_the_log(
+    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It looks at an error that nobody has looked at, but only if it is collected before the error is.
+    monkeypatch.delattr(asyncio.StreamReaderProtocol, "__del__")
+    open_now = Agent(world.zones)
+
+    async def conversation(connect: Connect) -> None:
+        _, writer = await connect()
+        resetting = socket.create_connection(writer.get_extra_info("peername"))
+        resetting.sendall(100 * framed(ASKED))
+        resetting.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        resetting.close()
+        writer.close()
+        await asyncio.sleep(0.1)
+        while open_now.is_busy:
+            await asyncio.sleep(0.01)
+
+    talk(world, conversation, open_now)
+    gc.collect()
+    assert not [line for line in caplog.messages if "never retrieved" in line]
 
 
 RETIRED_FROM = {

@@ -251,6 +251,9 @@ class Agent:
         finally:
             writer.transport.abort()
             self._open.pop(writer, None)
+            # Whoever has not looked at the error of a connection is reported, if asyncio's protocol is collected later.
+            with contextlib.suppress(OSError, asyncio.CancelledError):
+                await writer.wait_closed()
 
     def retire(self) -> None:
         """Another agent answers from now on: let connections end."""
