@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tests.publish.project import NOW, zone_text
 from tests.robust.site import ask, by_ops, made, workers
 from tests.sync.rounds import PROJECT, PUSH, by
 from xferzone.artifacts import CheckIn, FileCard, Tag
-from xferzone.cards import Card, File, Gimme, IGot, Message, parse_cards
+from xferzone.cards import Card, Cookie, File, Gimme, IGot, Message, parse_cards
 from xferzone.cards.body import UNCOMPRESSED
 from xferzone.env import Env
 from xferzone.exchange import Terms, answer, publishing
@@ -21,7 +21,7 @@ from xferzone.exchange.publishing import Later
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.publish.publish import publish_part
 from xferzone.refs import BranchName, Door, LocalRefs, Occasion
-from xferzone.store import Store, accounts
+from xferzone.store import Store, accounts, pushes
 from xferzone.transport import Body
 
 ENV = Env(clock_ms=lambda: NOW)
@@ -101,24 +101,65 @@ def test_what_a_push_brings_waits_while_its_sender_is_asked_for_more(store: Stor
     assert moves(store) == [("example.com", "ann", Door.PUSH)]
 
 
-def test_whoever_pushed_hears_what_another_decided_though_what_lacked_has_come_from_him(
+def cookie(cards: Iterable[Card]) -> bytes:
+    """The one that the reply gives; empty: it gives none."""
+    return b"".join(card.encode() for card in cards if isinstance(card, Cookie))
+
+
+def messages(cards: Iterable[Card]) -> list[str]:
+    return [card.text for card in cards if isinstance(card, Message)]
+
+
+def test_pushes_of_one_login_are_told_apart_and_each_hears_what_another_decided_about_it(
     store: Store, later: Later
 ) -> None:
+    """Though what lacked has come from him."""
     asked(store, push(FIRST, ONE), later)
-    third = zone_text("www 300 A 192.0.2.3", serial=3)
-    loser = checkin(third, ONE)
     asked(store, push(SECOND, TWO, announced=[b"another\n"], login="bob"), later)
-    asked(store, push(third, loser, announced=[b"a file\n"]), later)
+    begun: list[tuple[ArtifactId, bytes]] = []
+    for number in (3, 4):
+        text = zone_text(f"www 300 A 192.0.2.{number}", serial=number)
+        loser = checkin(text, ONE)
+        given = cookie(asked(store, push(text, loser, announced=[b"a file\n"]), later))
+        begun.append((artifact_id(loser), given))
     asked(store, push(b"a file\n", b"another\n", login="bob"), later)
     assert served(store) == artifact_id(TWO)
-    all_of_it = [third, loser, b"a file\n"]
-    other = asked(store, push(announced=[FIRST, ONE]), later)  # by the same login, in another clone
-    assert not any(isinstance(card, Message) for card in other)
-    said = asked(store, push(announced=all_of_it), later)
-    (told,) = [card.text for card in said if isinstance(card, Message)]
+    assert messages(asked(store, push(announced=[FIRST, ONE]), later)) == []  # in another clone
+    assert messages(asked(store, push(login="bob", rest=begun[0][1]), later)) == []
+    for loser_id, given in reversed(begun):
+        (told,) = messages(asked(store, push(announced=[b"a file\n"], rest=given), later))
+        assert f"check-in {loser_id[:16]} was moved to branch example.com/main-fork-" in told
+        assert messages(asked(store, push(announced=[b"a file\n"], rest=given), later)) == []
+
+
+def test_a_push_that_goes_on_is_told_of_all_that_it_has_brought(store: Store, later: Later) -> None:
+    asked(store, push(FIRST, ONE), later)
+    asked(store, push(SECOND, TWO, login="bob"), later)
+    third = zone_text("www 300 A 192.0.2.3", serial=3)
+    loser = checkin(third, ONE)
+    given = cookie(asked(store, push(third, loser, announced=[b"a file\n", b"another\n"]), later))
+    end = asked(store, push(b"a file\n", announced=[b"another\n"], rest=given), later)
+    assert cookie(end) == b""  # it has one
+    end = asked(store, push(b"another\n", rest=given), later)
+    (told,) = messages(end)
     assert f"check-in {artifact_id(loser)[:16]} was moved to branch example.com/main-fork-" in told
-    again = asked(store, push(announced=[b"a file\n"]), later)
-    assert not any(isinstance(card, Message) for card in again)
+    assert cookie(end) == b""
+
+
+def test_a_push_of_one_request_gets_no_cookie_and_leaves_nothing(store: Store, later: Later) -> None:
+    assert cookie(asked(store, push(FIRST, ONE), later)) == b""
+    with store.reader() as reader:
+        assert reader.db.execute("SELECT count(*) FROM pushing").fetchone() == (0,)
+
+
+def test_of_pushes_that_never_end_a_thousand_of_a_login_are_remembered(store: Store) -> None:
+    with store.writer() as writer:
+        given = [pushes.begin(writer, "ann", f"t{number}") for number in range(pushes.MAX_OPEN + 2)]
+        other = pushes.begin(writer, "bob", "t0")
+        assert pushes.going_on(writer, "ann", ["t1"]) is None
+        assert pushes.going_on(writer, "ann", ["", "t2"]) == given[2]
+        assert pushes.going_on(writer, "bob", ["t0"]) == other
+        assert pushes.going_on(writer, "bob", ["t2"]) is None
 
 
 def test_without_anybody_who_publishes_later_each_request_publishes_what_it_brought(store: Store) -> None:

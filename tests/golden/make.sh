@@ -37,7 +37,7 @@ from xferzone.store import Store
 from xferzone.sync.configuration import ALL, Taking
 
 with Store.open(Path(sys.argv[1])) as store, store.writer() as writer:
-    taking = Taking(writer, ALL, with_accounts=True)
+    taking = Taking(writer, ALL, now_ms=4_000_000_000_000, with_accounts=True)
     taking.take(Config("/config", b"8 'project-name' value 'it''s\none'"))
     taking.take(Config("/config", b"8 'logo-image' value X'89504E470AFF'"))
     taking.take(Config("/config", b"8 'timeline-utc' value 1"))

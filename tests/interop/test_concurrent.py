@@ -1,6 +1,7 @@
 """Many at once on one repository, and what a sync costs when there is much and nothing is new."""
 
 import itertools
+import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.interop.git import imported
 from tests.interop.site import ADMIN, Site, directly, make_project
 from tests.interop.wire import listening_in
 from tests.live import Person
+from xferzone.sync.server.request import Request
 
 pytestmark = pytest.mark.interop
 
@@ -93,6 +95,27 @@ def _all_commit(site: Site, directory: Path, zones: tuple[str, ...]) -> list[tup
             over.set()
         clones.result()
     return [each for some in done for each in some]
+
+
+def test_a_push_of_many_requests_by_stock_is_one_and_its_token_comes_back(
+    project: Site, tmp_path: Path
+) -> None:
+    chance = random.Random(1)
+    with directly(project, tmp_path / "site") as site, listening_in(site.place.rstrip("/")) as (place, heard):
+        stock = Person(tmp_path / "stock", "bob")
+        stock.clone(site.url("bob").replace(site.place.rstrip("/"), place), stock.home / "z.fossil")
+        work = stock.open(stock.home / "z.fossil", tmp_path / "work")
+        for number in range(4):
+            (work / f"file{number}").write_bytes(chance.randbytes(150_000))
+            stock.fossil("add", f"file{number}", at=work)
+            stock.fossil("commit", "--no-warnings", "--nosync", "-m", "more", at=work)
+        heard.requests.clear()
+        stock.fossil("push", at=work)
+    assert len(heard.requests) > 2
+    (token,) = {found for text in heard.requests for found in Request(text).cookies()}
+    assert sum(Request(text).cookies() == [token] for text in heard.requests) == len(heard.requests) - 1
+    assert agreement.rows(site.repository, "SELECT count(DISTINCT push), count(*) FROM brought") == [(1, 8)]
+    assert agreement.rows(site.repository, "SELECT count(*) FROM pushing") == [(0,)]
 
 
 def test_a_second_sync_of_five_thousand_artifacts_announces_next_to_nothing(

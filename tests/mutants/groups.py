@@ -148,7 +148,7 @@ GROUP_MUTANTS: Final = (
         "tell-the-loser-nothing",
         1,
         "xferzone/exchange/pushed.py",
-        "        return [*waits, *elsewhere.told(writer, self.login, since, [*before, *waits])]\n",
+        "        return [*waits, *elsewhere.told(writer, push, [*before, *waits])]\n",
         "        return waits\n",
         "meanwhile",
     ),

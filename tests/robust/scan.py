@@ -36,6 +36,7 @@ from xferzone.store import (
     configuration,
     locks,
     private,
+    pushes,
     remotes,
     shunned,
     tables,
@@ -107,11 +108,11 @@ def primary(directory: Path) -> Path:
             writer.put_all(
                 [Received(artifact_id(name), artifact_id(name * 2), delta.create(b"", name) or b"")]
             )
-        brought.note(writer, line[2:], Bringer("bob", "push"))
+        brought.note(writer, line[2:], Bringer("bob", "push"), 1)
         brought.note(writer, line[:2], Bringer("ann", "push"))
         writer.db.execute("INSERT OR IGNORE INTO unchained SELECT checkin FROM ref")
         writer.db.execute("INSERT INTO asked VALUES ('ann', 3, 9, 5, 1), ('bob', 2, 6, 2, 0)")
-        writer.db.execute("INSERT INTO pushing VALUES ('ann', 5)")
+        pushes.begin(writer, "ann", "0123456789abcdef")
         acknowledged.put(writer, {("example.com", "192.0.2.1:53"): 3, ("other.example", "192.0.2.2:53"): 1})
         for number, content in enumerate((b"a note\n", b"a longer note\n")):
             state = Unversioned(f"note{number}", 1_790_000_000 + number, artifact_id(content), len(content))

@@ -56,6 +56,10 @@ LAWFUL = {
     **{("remote", "cookie", kind): "a remote's cookie is any text"
        for kind in ("text", "huge", "negative", "other")},
     ("pushing", "row", "other"): "somebody is told of something that waits once more, or not",
+    **{("pushing", column, kind): "the same: a push is any, and its token any text"
+       for column in ("number", "token") for kind in ("text", "huge", "negative", "other")},
+    **{("brought", "push", kind): "the same, of whoever has pushed it"
+       for kind in ("null", "huge", "negative", "other")},
     **{("asked", column, "other"): "somebody is asked for something once more, or not"
        for column in ("first", "last", "position", "times")},
     **{("aside", column, "other"): "sizes are bounds, and an order is an order" for column in ("number", "made")},

@@ -296,6 +296,7 @@ class _Answering:
             sha1_of_all=is_new,
             zstd=self._body.takes_zstd,
             now_ms=self._terms.env.clock_ms(),
+            token=self._terms.env.token(8).hex(),
         )
 
     def _group(self, store: Store) -> Group | None:

@@ -22,7 +22,6 @@ from xferzone.publish.publish import Published
 from xferzone.refs import Door, LocalRefs, Occasion
 from xferzone.repository import shunning
 from xferzone.store import Store, Writer, brought, controls, places, schema
-from xferzone.store.waiting import end_push, push_since
 from xferzone.sync.server.round import Round
 
 
@@ -157,18 +156,14 @@ class Push:
                 why = str(exc)
         return [] if why is None else [f"tags are kept here, and not safe yet: {why}"]
 
-    def _told(self, writer: Writer, round_: Round, before: Sequence[str]) -> list[str]:
-        """What became of what this push has brought, unless `before` says it."""
-        if not round_.received:
-            # What was announced has come from somebody else. Others may push with this login meanwhile, and theirs has
-            # not ended: so it is told of what is named here alone.
-            since = push_since(writer, self.login)
-            return (
-                [] if since is None else elsewhere.told(writer, self.login, since, before, round_.announced)
-            )
-        since = end_push(writer, self.login, round_.last_row)
-        waits = kept_waiting.told_to_pusher(writer, LocalRefs(writer), self.login, since)
-        return [*waits, *elsewhere.told(writer, self.login, since, [*before, *waits])]
+    def _end(self, writer: Writer, round_: Round, before: Sequence[str]) -> list[str]:
+        """Nothing more of a push is to come: what became of it, unless `before` says it."""
+        # One whose last request brings nothing is told of what has come from somebody else.
+        push = round_.pushing.end(writer)
+        if push is None:
+            return []
+        waits = kept_waiting.told_to_pusher(writer, LocalRefs(writer), push)
+        return [*waits, *elsewhere.told(writer, push, [*before, *waits])]
 
     def _published(self, writer: Writer, round_: Round, run: Run, before: Sequence[str] = ()) -> Published:
         """One part; `before`: what was told in the ones before."""
@@ -178,7 +173,7 @@ class Push:
             return part._replace(notices=[KEPT])  # whoever embeds this has no group: its program decides
         if part.is_all and not self._comes_again(round_):
             part = part._replace(
-                notices=[*part.notices, *self._told(writer, round_, [*before, *part.notices])]
+                notices=[*part.notices, *self._end(writer, round_, [*before, *part.notices])]
             )
         if part.is_all and round_.has_all:
             writer.make_clusters()

@@ -7,34 +7,24 @@ A run tells of what it decides itself. Several may be under way, each between tw
 or asks the group, and each decides about all that is pending.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Final
 
-from xferzone.hashing import ArtifactId, short
+from xferzone.hashing import short
 from xferzone.publish import forks
 from xferzone.publish.plan import NOT_LOOKED_AT
 from xferzone.refs import BranchName
 from xferzone.store import Reader, brought, places, schema
+from xferzone.store.pushes import Push
 
 MAX_LOOKED: Final = 200  # check-ins of one push, the last to come
 
 
-def told(
-    reader: Reader,
-    login: str,
-    since: int,
-    notices: Iterable[str],
-    among: Collection[ArtifactId] | None = None,
-) -> list[str]:
-    """Of those that `login` has brought into rows after `since`; what `notices` say is not said again.
-
-    `among`: only these; None: all.
-    """
+def told(reader: Reader, push: Push, notices: Iterable[str]) -> list[str]:
+    """Of those that the push has brought; what `notices` say is not said again."""
     text = "\n".join(notices)
     found = []
-    for each in brought.checkins(reader, login, since, MAX_LOOKED):
-        if among is not None and each not in among:
-            continue
+    for each in brought.checkins(reader, push, MAX_LOOKED):
         placed = places.placed(reader, each)
         branch = None if placed is None else BranchName.parse(placed.branch)
         if placed is None or branch is None:

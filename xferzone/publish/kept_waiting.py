@@ -14,6 +14,7 @@ from xferzone.hashing import ArtifactId, short
 from xferzone.publish.misplaced import zone_of
 from xferzone.refs import BranchName, LocalRefs
 from xferzone.store import Reader, Writer, shunned, zoned
+from xferzone.store.pushes import Push
 from xferzone.store.waiting import Waiting, brought_in_vain, waiting
 from xferzone.wording import counted
 
@@ -56,9 +57,9 @@ def told(
     return _lines(reader, refs, [one for one in waits if among is None or one.id in among])
 
 
-def told_to_pusher(writer: Writer, refs: LocalRefs, login: str, since: int) -> list[str]:
-    """The same of what a push of `login` has brought into rows after `since`, once, when it has ended."""
-    return _lines(writer, refs, brought_in_vain(writer, login, since))
+def told_to_pusher(writer: Writer, refs: LocalRefs, push: Push) -> list[str]:
+    """The same of what a push has brought, when it ends."""
+    return _lines(writer, refs, brought_in_vain(writer, push))
 
 
 def _lines(reader: Reader, refs: LocalRefs, waits: Iterable[Waiting]) -> list[str]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from xferzone.hashing import ArtifactId
 from xferzone.store.chains import id_of
+from xferzone.store.pushes import Push
 from xferzone.store.reader import Reader
 from xferzone.store.sql import selected
 from xferzone.store.writer import Writer
@@ -23,14 +24,14 @@ class Bringer(NamedTuple):
     door: str
 
 
-def note(writer: Writer, artifacts: Iterable[ArtifactId], bringer: Bringer) -> None:
+def note(writer: Writer, artifacts: Iterable[ArtifactId], bringer: Bringer, push: int | None = None) -> None:
     """Remember who brought `artifacts`, which were not here before; what was refused is passed over.
 
     Who sent a delta before that was kept aside, and now sends no more, has not brought it.
     """
-    query = """INSERT OR REPLACE INTO brought SELECT rid, ?, ? FROM blob WHERE hash = ?
+    query = """INSERT OR REPLACE INTO brought SELECT rid, ?, ?, ? FROM blob WHERE hash = ?
                AND (content IS NOT NULL OR EXISTS (SELECT 1 FROM aside WHERE aside.rid = blob.rid))"""
-    writer.db.executemany(query, [(*bringer, bytes.fromhex(artifact)) for artifact in artifacts])
+    writer.db.executemany(query, [(*bringer, push, bytes.fromhex(artifact)) for artifact in artifacts])
 
 
 def by(reader: Reader, artifact: ArtifactId) -> Bringer | None:
@@ -40,11 +41,11 @@ def by(reader: Reader, artifact: ArtifactId) -> Bringer | None:
     return None if row is None else Bringer(*row)
 
 
-def checkins(reader: Reader, login: str, row: int, most: int) -> list[ArtifactId]:
-    """The last check-ins, `most` of them, that `login` has pushed into rows after `row`, the last one first."""
+def checkins(reader: Reader, push: Push, most: int) -> list[ArtifactId]:
+    """The last check-ins, `most` of them, that the push has brought, the last one first."""
     query = """SELECT hash FROM brought JOIN blob USING (rid) JOIN checkin USING (rid)
-               WHERE brought.rid > ? AND login = ? AND door = 'push' ORDER BY brought.rid DESC LIMIT ?"""
-    return [id_of(raw) for (raw,) in reader.db.execute(query, (row, login, most))]
+               WHERE brought.rid > ? AND push = ? ORDER BY brought.rid DESC LIMIT ?"""
+    return [id_of(raw) for (raw,) in reader.db.execute(query, (push.row, push.number, most))]
 
 
 def unplaced_branches(reader: Reader, login: str) -> set[str]:

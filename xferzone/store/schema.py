@@ -17,7 +17,7 @@ primary    setting       project-code, server-code, role, epoch
            shun          names whose content is not kept here, and not taken: when it was shunned, and why
                          (store/shunned.py)
            asked         what each login is still to be asked for of what is missing (store/asked.py)
-           pushing       after which row the push of a login began that has not ended yet (store/waiting.py)
+           pushing       pushes that have not ended: a token, whose, and after which row it began (store/pushes.py)
            ref           (zone, branch) -> check-in, its indexes in owner order (8 bytes each, big endian), and those
                      before its last move: responders may open them late
            publication   every move of a ref, numbered, with login and door; a responder reads those after
@@ -25,7 +25,7 @@ primary    setting       project-code, server-code, role, epoch
            remote        repositories that this one syncs with
            remote_epoch  up to which move the refs of a remote are known, in each of its epochs met; beside it, of a
                          remote that was walked: up to which position its controls are, and that move's check-in
-           brought       login and door of whoever brought an artifact in a push
+           brought       login and door of whoever brought an artifact in a push, and that push's number
            past          from which branches each address has answered DNS (refs/past.py)
            checkin_lock  who is about to commit on a leaf, and since when (locks.py)
            unsent        artifacts made here and not pushed yet; empty in a primary
@@ -60,7 +60,7 @@ place      0  complete, and not settled: publishing looks at those that are on a
 
 from typing import Final
 
-HEAD: Final = "0021"  # the newest revision in migrations/versions; a test compares
+HEAD: Final = "0022"  # the newest revision in migrations/versions; a test compares
 APPLICATION_ID: Final = 0x787A6F6E  # "xzon", in the file's header
 
 #: Values of the setting "role" (law 5).

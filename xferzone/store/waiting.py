@@ -14,9 +14,8 @@ from xferzone.hashing import ArtifactId
 from xferzone.store import schema
 from xferzone.store.behind import ORPHAN
 from xferzone.store.chains import id_of
+from xferzone.store.pushes import Push
 from xferzone.store.reader import Reader
-from xferzone.store.sql import storable
-from xferzone.store.writer import Writer
 
 MAX_WAITING: Final = 10_000  # check-ins that are looked at; ours
 
@@ -25,14 +24,14 @@ _LACKS: Final = "EXISTS (SELECT 1 FROM awaited WHERE awaited.checkin = own.rid)"
 _HOPED: Final = """(blob.rid NOT IN (SELECT rid FROM unclustered) OR blob.rid IN (SELECT rid FROM aside)
     OR blob.rid IN (SELECT source FROM aside))"""
 #: Whether whoever pushed `own` has to do something. Files are not looked at: a client that has a check-in has them.
-#: Asked of one check-in after the other: a login may have brought a hundred thousand, of which none waits.
-_HOPELESS: Final = f"""EXISTS (SELECT 1 FROM brought WHERE brought.rid = own.rid AND login = ?2)
+#: Asked of one check-in after the other: a push may have brought a hundred thousand, of which none waits.
+_HOPELESS: Final = f"""EXISTS (SELECT 1 FROM brought WHERE brought.rid = own.rid AND push = ?2)
     AND NOT EXISTS (SELECT 1 FROM awaited JOIN blob ON blob.rid = wanted
                     WHERE awaited.checkin = own.rid AND {_HOPED})
     AND (NOT {_LACKS} OR EXISTS (SELECT 1 FROM awaited JOIN parent ON child = own.rid AND parent = wanted
                                   WHERE awaited.checkin = own.rid))"""  # noqa: S608 our own text, as all here
 #: Whether `own` came behind what waited before, with which its sender was told of that.
-_BEHIND_OLDER: Final = f"""NOT {_LACKS} AND EXISTS (SELECT 1 FROM brought WHERE brought.rid = own.rid AND login = ?2)
+_BEHIND_OLDER: Final = f"""NOT {_LACKS} AND EXISTS (SELECT 1 FROM brought WHERE brought.rid = own.rid AND push = ?2)
     AND EXISTS (SELECT 1 FROM parent WHERE child = own.rid AND position = 0 AND parent.parent <= ?1)"""  # noqa: S608 as above
 #: Complete check-ins that may follow an orphan. In a clone or a mirror, what is complete is settled.
 _OPEN: Final = {True: "place = 0", False: "place IN (0, 3)"}
@@ -81,34 +80,16 @@ def waiting(reader: Reader, *, since: int = 0) -> list[Waiting]:
     return _found(reader, (since,), those="1", older="0", from_row="0")
 
 
-def brought_in_vain(reader: Reader, login: str, since: int) -> list[Waiting]:
-    """Those that `login` has pushed into rows after `since`, but for what waits for something that is on its way.
+def brought_in_vain(reader: Reader, push: Push) -> list[Waiting]:
+    """Those that the push has brought, but for what waits for something that is on its way.
 
     Of what waited before, and waits behind these now, none is looked at.
     """
-    return _found(reader, (since, login), those=_HOPELESS, older=_BEHIND_OLDER, from_row="?1")
-
-
-def begin_push(writer: Writer, login: str, row: int) -> None:
-    """Note that more is to come of a push of `login`, which began after `row` unless it had begun before."""
-    writer.db.execute("INSERT OR IGNORE INTO pushing VALUES (?, ?)", (storable(login), row))
-
-
-def push_since(reader: Reader, login: str) -> int | None:
-    """After which row a push of `login` began that has not ended yet. None: there is none, as far as is known."""
-    found = reader.db.execute("SELECT row FROM pushing WHERE login = ?", (storable(login),)).fetchone()
-    return None if found is None else int(found[0])
-
-
-def end_push(writer: Writer, login: str, row: int) -> int:
-    """After which row the push of `login` began that ends now: `row`, or what is noted, which is forgotten."""
-    query = "DELETE FROM pushing WHERE login = ? RETURNING row"
-    found = writer.db.execute(query, (storable(login),)).fetchall()
-    return int(found[0][0]) if found else row
+    return _found(reader, (push.row, push.number), those=_HOPELESS, older=_BEHIND_OLDER, from_row="?1")
 
 
 def _found(
-    reader: Reader, bound: tuple[int] | tuple[int, str], *, those: str, older: str, from_row: str
+    reader: Reader, bound: tuple[int] | tuple[int, int], *, those: str, older: str, from_row: str
 ) -> list[Waiting]:
     query = _WAITS.format(
         open=_OPEN[reader.role in schema.DECIDING],

@@ -18,7 +18,7 @@ from tests.publish.project import MAIN_BRANCH, NOW, zone_text
 from tests.refs.model import Cluster, Door, Fault
 from xferzone import exchange
 from xferzone.artifacts import CheckIn, FileCard, Tag, parse
-from xferzone.cards import File, IGot
+from xferzone.cards import Cookie, File, IGot, parse_cards
 from xferzone.cards import Push as PushCard
 from xferzone.cards.body import UNCOMPRESSED
 from xferzone.edit.appending import Author
@@ -79,14 +79,25 @@ class Decider:
         asked = itertools.count()
         self.door.faults = lambda _: Fault.DROPPED if next(asked) >= operations else None
 
-    def answer(self, *contents: bytes, announced: Sequence[bytes] = (), later: Later | None = None) -> str:
+    def answer(
+        self,
+        *contents: bytes,
+        announced: Sequence[bytes] = (),
+        later: Later | None = None,
+        going_on: str = "",
+    ) -> str:
         """The reply of this member's server to a push of these artifacts by ann, whose password is "pw", and who has
-        more than that to send."""
+        more than that to send.
+
+        Args:
+            going_on: the reply before, whose cookie goes back.
+        """
+        cookies = [card for card in parse_cards(going_on.encode()) if isinstance(card, Cookie)]
         with self.store.writer() as writer:
             put_user(writer, "ann", "pw", "oi")
             code = writer.project_code
         files = (File(artifact_id(each), each) for each in contents)
-        cards = [PushCard(ANY_PEER, code), *files, *(IGot(artifact_id(each)) for each in announced)]
+        cards = [PushCard(ANY_PEER, code), *files, *(IGot(artifact_id(each)) for each in announced), *cookies]
         body = Signing(Account("ann", "pw"), self.env).body(cards, code, is_first=False)
         terms = AnswerTerms(env=self.env, groups=self, later=later)
         with exchange.answer(self.store, Body.of(UNCOMPRESSED, body), terms).body as reply:

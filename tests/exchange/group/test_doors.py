@@ -60,8 +60,9 @@ def test_a_pusher_hears_of_a_race_that_the_group_program_lost_between_two_of_his
     loser = group.version("192.0.2.2", group.first)
     assert b.push(*group.version("192.0.2.3", group.first)) == []
     with closing(Later(a.store.path, a.env)) as later:  # it is given no time to publish
-        assert "message" not in a.answer(*loser, announced=[b"a file\n"], later=later)
+        before = a.answer(*loser, announced=[b"a file\n"], later=later)
+        assert "message" not in before
         a.member.take([b"a file\n"])  # a fellow has sent it
         assert "was moved to branch" in a.publish()[0]
-        told = a.answer(announced=[*loser, b"a file\n"], later=later)
+        told = a.answer(announced=[b"a file\n"], later=later, going_on=before)
     assert f"was moved to branch example.com/main-fork-{artifact_id(loser[1])[:16]}" in told

@@ -1,6 +1,7 @@
 """A reply while it grows: what goes first, what replaces all before it, what a client must have read earlier.
 
     message ...   notices; first, since a stock client reads nothing after an error
+    cookie TEXT   what the client is to send back; before errors, too
     cards         in the order they were put in, counted against the budget
     error ...     refusals that stop nothing; last
 
@@ -98,6 +99,7 @@ class Draft:
         self._cards: list[bytes] = []
         self._size = 0
         self._notices: list[Card] = []
+        self.cookie: Card | None = None  # for the sender to keep
         self._errors: dict[str, None] = {}  # in order, each text once
         self.failed = False
         self.spoilt = False  # an error stands among the cards
@@ -153,4 +155,5 @@ class Draft:
         """All of it, in order."""
         notices = [card.encode() for card in self._notices]
         errors = [Error(text).encode() for text in self._errors]
-        return [*notices, *self._cards, *errors]
+        cookies = [] if self.cookie is None else [self.cookie.encode()]
+        return [*notices, *cookies, *self._cards, *errors]

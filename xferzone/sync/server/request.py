@@ -6,6 +6,7 @@ Nothing here is believed: the login is checked against the accounts, and the ope
 """
 
 import hashlib
+import re
 from itertools import islice
 from typing import IO, Final
 
@@ -18,6 +19,10 @@ _FIRST: Final = (
     20  # cards looked at; Fossil 2.21 sends login, pragma, pull and push first, src/xfer.c client_sync()
 )
 _STEP: Final = 65_536  # bytes looked through or hashed at a time; among the first are the first cards
+#: No line of its own: nothing ends the content of an artifact before it.
+_COOKIE: Final = re.compile(rb"cookie ([0-9a-f]{16})\n")
+_COOKIE_SIZE: Final = len("cookie \n") + 16
+MAX_COOKIES: Final = 10  # of a request: a client sends one, and artifacts may hold what looks so; ours
 _NOBODY: Final = "nobody"
 
 
@@ -88,6 +93,17 @@ class Request:
     def has_rows(self) -> bool:
         """Whether there may be a row of a synced table in it, or a definition."""
         return self._may_have(*WRITING)
+
+    def cookies(self) -> list[str]:
+        """The tokens of its cookie cards that may be a server's of our kind: stock sends them behind artifacts."""
+        found: dict[bytes, None] = {}
+        text, tail = self.text, b""
+        while octets := text.read(_STEP):
+            window = tail + octets
+            if b"cookie " in window:
+                found |= dict.fromkeys(_COOKIE.findall(window))
+            tail = window[1 - _COOKIE_SIZE :]
+        return [token.decode("ascii") for token in list(found)[:MAX_COOKIES]]
 
     def _may_have(self, *operators: bytes) -> bool:
         text, tail = self.text, b""

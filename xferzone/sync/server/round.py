@@ -61,7 +61,7 @@ from xferzone.refs import LocalRefs
 from xferzone.store import shunned
 from xferzone.store.asked import note_named
 from xferzone.store.reader import Reader
-from xferzone.store.waiting import begin_push, may_come
+from xferzone.store.waiting import may_come
 from xferzone.store.writer import Writer
 from xferzone.sync.server.anew import wrong_project
 from xferzone.sync.server.configuring import Configuring
@@ -69,6 +69,7 @@ from xferzone.sync.server.kinds import bound, bounded
 from xferzone.sync.server.locking import answer_lock
 from xferzone.sync.server.login import bar_to_push
 from xferzone.sync.server.private import Secluded
+from xferzone.sync.server.pushing import Pushing
 from xferzone.sync.server.refs import Wishes, tell
 from xferzone.sync.server.reply import Draft, Reply, Rows
 from xferzone.sync.server.request import Request
@@ -95,6 +96,7 @@ class Round:
         self._terms = terms
         self._refs = terms.refs
         self._draft = Draft(terms.budget)
+        self.pushing = Pushing(request, terms, self._draft)
         self._sender = Sender(reader, self._draft)
         self.configuring = Configuring(reader, self._draft, terms)
         self._strays = Strays(self._draft)
@@ -114,7 +116,6 @@ class Round:
         self._missing: list[ArtifactId] = []  # of those, what is not here
         self._gimmes: list[ArtifactId] | None = None  # what the client is asked for; None: not chosen yet
         self._crowded_out = 0  # deltas kept aside, for what it brought
-        self.last_row = 0  # before what came
         self._wishes = Wishes()  # what a peer of our own kind says
 
     @property
@@ -145,7 +146,7 @@ class Round:
             return bool(self._missing)
         # Stock announces all that no cluster of its own names: what it has not announced, and no cluster names that is
         # here, it has not got. Ours announces less, and tells its people itself.
-        return self._wishes.is_ours or may_come(self._reader, self.last_row)
+        return self._wishes.is_ours or may_come(self._reader, self.pushing.row)
 
     @property
     def received(self) -> int:
@@ -188,8 +189,6 @@ class Round:
         for text in left_out(self._reader.shunned):
             self._draft.notice(text)
         self._gimmes = self._sender.choose(self._terms.rights.login, self._missing, self._wanted)
-        if self.received and self.comes_again:
-            begin_push(self._reader, self._terms.rights.login, self.last_row)
 
     def go_on(self, reader: Reader) -> None:
         """`finish` in this transaction, so that nobody waits for it to write."""
@@ -324,9 +323,9 @@ class Round:
         if self._taking is None:
             assert isinstance(self._reader, Writer), "may_write was not asked"
             admit = admit_all if self._terms.rights.setup else self._terms.admit
-            self.last_row = self._reader.last_row()
             judge = Judge(admit, self._draft.complain, Zoned(self._terms.rights))
-            self._taking = Taking(self._reader, self._terms.budget, self._terms.rights.login, judge)
+            number = self.pushing.begin(self._reader)
+            self._taking = Taking(self._reader, self._terms.budget, self._terms.rights.login, number, judge)
         self._taking.take(card)
 
     def _igot(self, card: IGot) -> None:
@@ -388,7 +387,7 @@ _TAKERS: Mapping[type[Card], Callable[[Round, Any], None]] = {
     Pragma: Round._pragma,
     Config: lambda round_, card: round_.configuring.config(card),
     ReqConfig: lambda round_, card: round_.configuring.reqconfig(card.area),
-    Cookie: lambda _round, _card: None,  # this server gives none
+    Cookie: lambda _round, _card: None,  # pushing.py has looked for it
     UVGimme: lambda round_, card: round_._unversioned.want(card),
     UVFile: lambda round_, card: round_._unversioned.take(card),
     **dict.fromkeys(OF_TABLES, lambda round_, card: round_._tables.take(card)),

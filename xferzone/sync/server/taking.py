@@ -60,14 +60,14 @@ class Taking:
         passwords: the files of saved passwords that new check-ins hold.
     """
 
-    def __init__(self, writer: Writer, budget: Budget, login: str, judge: Judge) -> None:
-        """`login`: who is remembered to have brought them."""
+    def __init__(self, writer: Writer, budget: Budget, login: str, push: int, judge: Judge) -> None:
+        """`login`, `push`: who is remembered to have brought them, and with which push (store/pushes.py)."""
         self.received = 0
         self.names: set[ArtifactId] = set()
         self.passwords: dict[str, None] = {}
         self._writer = writer
         self._budget = budget
-        self._bringer = Bringer(login, Door.PUSH.value)
+        self._bringer, self._push = Bringer(login, Door.PUSH.value), push
         self._judge = judge
         self._gathered: dict[ArtifactId, Received] = {}
         self._sizes: dict[ArtifactId, int] = {}  # of what was gathered, expanded
@@ -107,7 +107,7 @@ class Taking:
             return
 
         def settle() -> None:
-            brought.note(self._writer, [each.artifact for each in batch], self._bringer)
+            brought.note(self._writer, [each.artifact for each in batch], self._bringer, self._push)
 
         try:
             self.received += self._writer.put_all(batch, refuse=self._refusal, settle=settle)

@@ -21,6 +21,7 @@ class Terms:
         cut: what to say where the request's text was cut before its end; empty: it is whole.
         tells_tables: a sender of our own kind is told of synced tables though it neither pulls nor pushes.
         now_ms: milliseconds since 1970, by which check-in locks expire, and rows are dated too far ahead.
+        token: by chance, of 16 digits, for a push that begins; empty: its sender gets none.
         zstd: HTTP says that the sender reads replies in zstd; one of our own kind gets them.
     """
 
@@ -33,3 +34,4 @@ class Terms:
     zstd: bool = False
     now_ms: int = 0
     tells_tables: bool = False
+    token: str = ""
