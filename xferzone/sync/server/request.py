@@ -22,7 +22,7 @@ _STEP: Final = 65_536  # bytes looked through or hashed at a time; among the fir
 #: No line of its own: nothing ends the content of an artifact before it.
 _COOKIE: Final = re.compile(rb"cookie ([0-9a-f]{16})\n")
 _COOKIE_SIZE: Final = len("cookie \n") + 16
-MAX_COOKIES: Final = 10  # of a request: a client sends one, and artifacts may hold what looks so; ours
+MAX_COOKIES: Final = 10  # of a request: a client sends one, and artifacts may hold what looks so; even; ours
 _NOBODY: Final = "nobody"
 
 
@@ -95,15 +95,20 @@ class Request:
         return self._may_have(*WRITING)
 
     def cookies(self) -> list[str]:
-        """The tokens of its cookie cards that may be a server's of our kind: stock sends them behind artifacts."""
-        found: dict[bytes, None] = {}
+        """The tokens of its cookie cards that may be a server's of our kind, of many the first and the last.
+
+        Our clients send theirs before artifacts, stock behind them. Source: Fossil 2.21, src/xfer.c client_sync().
+        """
+        found: list[bytes] = []
         text, tail = self.text, b""
         while octets := text.read(_STEP):
             window = tail + octets
             if b"cookie " in window:
-                found |= dict.fromkeys(_COOKIE.findall(window))
+                found = list(dict.fromkeys([*found, *_COOKIE.findall(window)]))
+                if len(found) > MAX_COOKIES:
+                    found = found[: MAX_COOKIES // 2] + found[-MAX_COOKIES // 2 :]
             tail = window[1 - _COOKIE_SIZE :]
-        return [token.decode("ascii") for token in list(found)[:MAX_COOKIES]]
+        return [token.decode("ascii") for token in found]
 
     def _may_have(self, *operators: bytes) -> bool:
         text, tail = self.text, b""
