@@ -9,7 +9,10 @@ CREATE TABLE pushing (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     token TEXT NOT NULL,
     login TEXT NOT NULL,
-    row INTEGER NOT NULL
+    peer TEXT NOT NULL,
+    row INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    is_told INTEGER NOT NULL
 );
 CREATE INDEX pushing_login ON pushing (login);
 ALTER TABLE brought ADD COLUMN push INTEGER

@@ -11,9 +11,10 @@ import pytest
 from tests.live import PATIENCE_S, serving, within
 from tests.publish.project import NOW, zone_text
 from tests.robust.site import ask, by_ops, made, workers
-from tests.sync.rounds import PROJECT, PUSH, by
+from tests.sync import rounds
+from tests.sync.rounds import PROJECT, by
 from xferzone.artifacts import CheckIn, FileCard, Tag
-from xferzone.cards import Card, Cookie, File, Gimme, IGot, Message, parse_cards
+from xferzone.cards import Card, Cookie, File, Gimme, IGot, Message, Push, parse_cards
 from xferzone.cards.body import UNCOMPRESSED
 from xferzone.env import Env
 from xferzone.exchange import Terms, answer, publishing
@@ -22,6 +23,7 @@ from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.publish.publish import publish_part
 from xferzone.refs import BranchName, Door, LocalRefs, Occasion
 from xferzone.store import Store, accounts, pushes
+from xferzone.sync.client.options import ANY_PEER
 from xferzone.transport import Body
 
 ENV = Env(clock_ms=lambda: NOW)
@@ -50,9 +52,17 @@ ONE = checkin(FIRST)
 TWO = checkin(SECOND, ONE)
 
 
-def push(*contents: bytes, announced: Sequence[bytes] = (), login: str = "ann", rest: bytes = b"") -> bytes:
+def push(
+    *contents: bytes,
+    announced: Sequence[bytes] = (),
+    login: str = "ann",
+    rest: bytes = b"",
+    peer: str = ANY_PEER,
+) -> bytes:
     files = [File(artifact_id(content), content) for content in contents]
-    return by(login, PUSH, *files, *(IGot(artifact_id(content)) for content in announced), rest)
+    return by(
+        login, Push(peer, PROJECT), *files, *(IGot(artifact_id(content)) for content in announced), rest
+    )
 
 
 @pytest.fixture
@@ -143,7 +153,29 @@ def test_a_push_that_goes_on_is_told_of_all_that_it_has_brought(store: Store, la
     end = asked(store, push(b"another\n", rest=given), later)
     (told,) = messages(end)
     assert f"check-in {artifact_id(loser)[:16]} was moved to branch example.com/main-fork-" in told
-    assert cookie(end) == b""
+
+
+def test_a_repository_that_has_not_heard_what_became_of_its_push_is_told_again(
+    store: Store, later: Later
+) -> None:
+    asked(store, push(FIRST, ONE), later)
+    asked(store, push(SECOND, TWO, login="bob"), later)
+    third, fourth = (zone_text(f"www 300 A 192.0.2.{number}", serial=number) for number in (3, 4))
+    here, there = "a1" * 20, "b2" * 20
+    lost = asked(store, push(third, checkin(third, ONE), peer=here), later)
+    (fork,) = messages(lost)
+    assert "was moved to branch" in fork
+    assert messages(asked(store, push(peer=there), later)) == []  # another clone of the same person
+    assert messages(asked(store, push(login="bob", peer=here), later)) == []
+    again = asked(store, push(fourth, checkin(fourth, ONE), peer=here), later)
+    assert len(messages(again)) == 2
+    assert fork in messages(again)
+    old = asked(store, push(rest=cookie(lost), peer=here), later)
+    assert {*messages(old)} == {*messages(again)}
+    assert messages(asked(store, push(rest=cookie(old), peer=here), later)) == []
+    assert messages(asked(store, push(peer=here), later)) == []
+    with store.reader() as reader:
+        assert reader.db.execute("SELECT count(*) FROM pushing").fetchone() == (0,)
 
 
 def test_a_push_of_one_request_gets_no_cookie_and_leaves_nothing(store: Store, later: Later) -> None:
@@ -154,8 +186,8 @@ def test_a_push_of_one_request_gets_no_cookie_and_leaves_nothing(store: Store, l
 
 def test_of_pushes_that_never_end_a_thousand_of_a_login_are_remembered(store: Store) -> None:
     with store.writer() as writer:
-        given = [pushes.begin(writer, "ann", f"t{number}") for number in range(pushes.MAX_OPEN + 2)]
-        other = pushes.begin(writer, "bob", "t0")
+        given = [pushes.begin(writer, "ann", "x", f"t{number}") for number in range(pushes.MAX_OPEN + 2)]
+        other = pushes.begin(writer, "bob", "x", "t0")
         assert pushes.going_on(writer, "ann", ["t1"]) is None
         assert pushes.going_on(writer, "ann", ["", "t2"]) == given[2]
         assert pushes.going_on(writer, "bob", ["t0"]) == other
@@ -291,7 +323,9 @@ def test_a_worker_that_is_killed_leaves_what_waits_to_the_next(tmp_path: Path) -
         (worker,) = workers(server)
         ask(
             server,
-            by_ops(PUSH, *(File(artifact_id(each), each) for each in (FIRST, ONE)), IGot(artifact_id(TWO))),
+            by_ops(
+                rounds.PUSH, *(File(artifact_id(each), each) for each in (FIRST, ONE)), IGot(artifact_id(TWO))
+            ),
         )
         os.kill(worker, signal.SIGKILL)
         assert within(PATIENCE_S, lambda: served(store) == artifact_id(ONE))

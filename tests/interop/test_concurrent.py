@@ -118,6 +118,36 @@ def test_a_push_of_many_requests_by_stock_is_one_and_its_token_comes_back(
     assert agreement.rows(site.repository, "SELECT count(*) FROM pushing") == [(0,)]
 
 
+def test_whoever_did_not_hear_the_reply_to_a_push_that_lost_a_race_hears_it_with_the_next(
+    project: Site, tmp_path: Path
+) -> None:
+    zone, lost = EIGHT[0], []
+
+    def is_lost(text: bytes) -> bool:
+        if b"\nfile " in text:
+            lost.append(text)
+        return len(lost) == 1 and lost[0] == text
+
+    with (
+        directly(project, tmp_path / "site") as site,
+        listening_in(site.place.rstrip("/"), is_lost) as (place, heard),
+    ):
+        stock = Person(tmp_path / "stock", "bob")
+        stock.clone(site.url("bob").replace(site.place.rstrip("/"), place), stock.home / "z.fossil")
+        work = stock.open(stock.home / "z.fossil", tmp_path / "work", f"{zone}/main")
+        with (work / f"{zone}.zone").open("a") as text:
+            text.write("lost 60 A 192.0.2.9\n")
+        stock.fossil("commit", "--no-warnings", "--nosync", "-m", "lost", at=work)
+        Person(tmp_path / "ops").xferzone("-R", site.repository, "set", f"www.{zone}", "A", "192.0.2.8")
+        first = stock.fossil("push", at=work, code=None)
+        assert "was moved to branch" not in first.out + first.err
+        assert b"was\\smoved\\sto\\sbranch" in heard.replies[-1]
+        second = stock.fossil("push", at=work)
+        assert f"was moved to branch {zone}/main-fork-" in second.out + second.err
+        third = stock.fossil("push", at=work)
+        assert "was moved to branch" not in third.out + third.err
+
+
 def test_a_second_sync_of_five_thousand_artifacts_announces_next_to_nothing(
     large: tuple[Site, Path], tmp_path: Path
 ) -> None:

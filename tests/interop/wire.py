@@ -8,7 +8,7 @@ with listening_in(place) as (own_place, heard):     an HTTP server before the on
 import contextlib
 import http.client
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -34,8 +34,13 @@ class Heard:
 
 
 @contextlib.contextmanager
-def listening_in(place: str) -> Iterator[tuple[str, Heard]]:
-    """A server that passes everything on to the one at `place`, host and port; its own place."""
+def listening_in(
+    place: str, is_lost: Callable[[bytes], bool] = lambda _text: False
+) -> Iterator[tuple[str, Heard]]:
+    """A server that passes everything on to the one at `place`, host and port; its own place.
+
+    `is_lost`: whether nobody hears of the reply to a request with this card text.
+    """
     heard = Heard()
 
     class Handler(BaseHTTPRequestHandler):
@@ -50,6 +55,9 @@ def listening_in(place: str) -> Iterator[tuple[str, Heard]]:
                 answer = reply.read()
             kind = reply.headers["Content-Type"]
             heard.replies.append(decode_body(kind, answer, limit=_MOST))
+            if is_lost(heard.requests[-1]):
+                self.close_connection = True
+                return
             self.send_response(reply.status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(answer)))

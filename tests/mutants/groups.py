@@ -148,8 +148,8 @@ GROUP_MUTANTS: Final = (
         "tell-the-loser-nothing",
         1,
         "xferzone/exchange/pushed.py",
-        "        return [*waits, *elsewhere.told(writer, push, [*before, *waits])]\n",
-        "        return waits\n",
+        "            lines += [*waits, *(each.line for each in news if each.mark not in text)]\n",
+        "            lines += waits\n",
         "meanwhile",
     ),
     Mutant(

@@ -260,7 +260,7 @@ def test_a_push_looks_at_what_is_not_placed_alone(project: Project) -> None:
                 return 0
 
             reader.db.set_progress_handler(counted, 1)
-            assert brought_in_vain(reader, Push(1, "", 0)) == []
+            assert brought_in_vain(reader, Push(1, "", 0, 1)) == []
             reader.db.set_progress_handler(None, 1)
             costs.append(steps)
     assert costs[2] <= costs[0] * 1.2 + 20

@@ -112,7 +112,7 @@ def primary(directory: Path) -> Path:
         brought.note(writer, line[:2], Bringer("ann", "push"))
         writer.db.execute("INSERT OR IGNORE INTO unchained SELECT checkin FROM ref")
         writer.db.execute("INSERT INTO asked VALUES ('ann', 3, 9, 5, 1), ('bob', 2, 6, 2, 0)")
-        pushes.begin(writer, "ann", "0123456789abcdef")
+        pushes.begin(writer, "ann", "ab" * 20, "0123456789abcdef")
         acknowledged.put(writer, {("example.com", "192.0.2.1:53"): 3, ("other.example", "192.0.2.2:53"): 1})
         for number, content in enumerate((b"a note\n", b"a longer note\n")):
             state = Unversioned(f"note{number}", 1_790_000_000 + number, artifact_id(content), len(content))

@@ -57,7 +57,7 @@ LAWFUL = {
        for kind in ("text", "huge", "negative", "other")},
     ("pushing", "row", "other"): "somebody is told of something that waits once more, or not",
     **{("pushing", column, kind): "the same: a push is any, and its token any text"
-       for column in ("number", "token") for kind in ("text", "huge", "negative", "other")},
+       for column in ("number", "token", "peer", "first", "is_told") for kind in ("text", "huge", "negative", "other")},
     **{("brought", "push", kind): "the same, of whoever has pushed it"
        for kind in ("null", "huge", "negative", "other")},
     **{("asked", column, "other"): "somebody is asked for something once more, or not"

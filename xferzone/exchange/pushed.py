@@ -21,7 +21,7 @@ from xferzone.publish.agreed import KEPT
 from xferzone.publish.publish import Published
 from xferzone.refs import Door, LocalRefs, Occasion
 from xferzone.repository import shunning
-from xferzone.store import Store, Writer, brought, controls, places, schema
+from xferzone.store import Store, Writer, brought, controls, places, pushes, schema
 from xferzone.sync.server.round import Round
 
 
@@ -159,11 +159,17 @@ class Push:
     def _end(self, writer: Writer, round_: Round, before: Sequence[str]) -> list[str]:
         """Nothing more of a push is to come: what became of it, unless `before` says it."""
         # One whose last request brings nothing is told of what has come from somebody else.
-        push = round_.pushing.end(writer)
-        if push is None:
-            return []
-        waits = kept_waiting.told_to_pusher(writer, LocalRefs(writer), push)
-        return [*waits, *elsewhere.told(writer, push, [*before, *waits])]
+        lines: list[str] = []
+        for push in round_.pushing.end(writer):
+            waits = kept_waiting.told_to_pusher(writer, LocalRefs(writer), push)
+            news = elsewhere.news(writer, push)
+            text = "\n".join([*before, *lines])
+            lines += [*waits, *(each.line for each in news if each.mark not in text)]
+            if waits or news:
+                round_.pushing.tell(writer, push)
+            else:
+                pushes.end(writer, push)
+        return lines
 
     def _published(self, writer: Writer, round_: Round, run: Run, before: Sequence[str] = ()) -> Published:
         """One part; `before`: what was told in the ones before."""

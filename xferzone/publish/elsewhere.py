@@ -7,8 +7,7 @@ A run tells of what it decides itself. Several may be under way, each between tw
 or asks the group, and each decides about all that is pending.
 """
 
-from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from xferzone.hashing import short
 from xferzone.publish import forks
@@ -20,10 +19,16 @@ from xferzone.store.pushes import Push
 MAX_LOOKED: Final = 200  # check-ins of one push, the last to come
 
 
-def told(reader: Reader, push: Push, notices: Iterable[str]) -> list[str]:
-    """Of those that the push has brought; what `notices` say is not said again."""
-    text = "\n".join(notices)
-    found = []
+class News(NamedTuple):
+    """What is told of a check-in, and what a notice names that says the same."""
+
+    line: str
+    mark: str
+
+
+def news(reader: Reader, push: Push) -> list[News]:
+    """Of those that the push has brought."""
+    found: dict[str, News] = {}
     for each in brought.checkins(reader, push, MAX_LOOKED):
         placed = places.placed(reader, each)
         branch = None if placed is None else BranchName.parse(placed.branch)
@@ -34,15 +39,11 @@ def told(reader: Reader, push: Push, notices: Iterable[str]) -> list[str]:
                 f"{branch.fork_of}: check-in {short(each)} was moved to branch {branch}, which is not served: "
                 f"{forks.LOST_RACE}. {forks.way_back(branch.fork_of, branch)}"
             )
-            is_told = str(branch) in text
+            found.setdefault(str(branch), News(line, str(branch)))
         elif placed.place == schema.INVALID:
             reason = places.invalid_reason(reader, each)
-            line = f"{branch}: check-in {short(each)} is not served: {reason}"
             # The versions between two that were looked at would be as many lines that say nothing new.
-            is_told = short(each) in text or reason == NOT_LOOKED_AT
-        else:
-            continue
-        if not is_told:
-            found.append(line)
-            text += line
-    return found
+            if reason != NOT_LOOKED_AT:
+                line = f"{branch}: check-in {short(each)} is not served: {reason}"
+                found[short(each)] = News(line, short(each))
+    return [*found.values()]

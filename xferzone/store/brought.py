@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from xferzone.hashing import ArtifactId
+from xferzone.store import pushes
 from xferzone.store.chains import id_of
 from xferzone.store.pushes import Push
 from xferzone.store.reader import Reader
@@ -29,9 +30,13 @@ def note(writer: Writer, artifacts: Iterable[ArtifactId], bringer: Bringer, push
 
     Who sent a delta before that was kept aside, and now sends no more, has not brought it.
     """
-    query = """INSERT OR REPLACE INTO brought SELECT rid, ?, ?, ? FROM blob WHERE hash = ?
+    query = """SELECT rid FROM blob WHERE hash IN (?)
                AND (content IS NOT NULL OR EXISTS (SELECT 1 FROM aside WHERE aside.rid = blob.rid))"""
-    writer.db.executemany(query, [(*bringer, push, bytes.fromhex(artifact)) for artifact in artifacts])
+    rids = [rid for (rid,) in selected(writer.db, query, [bytes.fromhex(each) for each in artifacts])]
+    query = "INSERT OR REPLACE INTO brought VALUES (?, ?, ?, ?)"
+    writer.db.executemany(query, [(rid, *bringer, push) for rid in rids])
+    if rids and push is not None:
+        pushes.reach(writer, push, min(rids))
 
 
 def by(reader: Reader, artifact: ArtifactId) -> Bringer | None:
@@ -44,8 +49,8 @@ def by(reader: Reader, artifact: ArtifactId) -> Bringer | None:
 def checkins(reader: Reader, push: Push, most: int) -> list[ArtifactId]:
     """The last check-ins, `most` of them, that the push has brought, the last one first."""
     query = """SELECT hash FROM brought JOIN blob USING (rid) JOIN checkin USING (rid)
-               WHERE brought.rid > ? AND push = ? ORDER BY brought.rid DESC LIMIT ?"""
-    return [id_of(raw) for (raw,) in reader.db.execute(query, (push.row, push.number, most))]
+               WHERE brought.rid >= ? AND push = ? ORDER BY brought.rid DESC LIMIT ?"""
+    return [id_of(raw) for (raw,) in reader.db.execute(query, (push.first, push.number, most))]
 
 
 def unplaced_branches(reader: Reader, login: str) -> set[str]:

@@ -1,13 +1,18 @@
 """The push that a request belongs to (store/pushes.py): one whose token it brings in a cookie, or a new one."""
 
+import re
+from typing import Final
+
 from xferzone.cards import Cookie
 from xferzone.store import pushes
 from xferzone.store.pushes import Push
-from xferzone.store.reader import Reader
 from xferzone.store.writer import Writer
 from xferzone.sync.server.reply import Draft
 from xferzone.sync.server.request import Request
 from xferzone.sync.server.terms import Terms
+
+#: Of a repository. Clients of ours name none: they see for themselves what became of a push.
+_CODE: Final = re.compile(r"(?!0{40})[0-9a-f]{40}")
 
 
 class Pushing:
@@ -18,27 +23,38 @@ class Pushing:
     """
 
     def __init__(self, request: Request, terms: Terms, draft: Draft) -> None:
-        self.row = 0
+        self.row, self._peer = 0, ""
         self._login, self._token = terms.rights.login, terms.token
         self._tokens, self._draft = request.cookies(), draft
         self._push: Push | None = None  # as far as it was looked for
 
+    def comes_from(self, code: str) -> None:
+        """Which repository pushes, by its server code, as it says."""
+        self._peer = code if _CODE.fullmatch(code) else ""
+
     def begin(self, writer: Writer) -> int:
         """The number of the push that brings something now. Its sender is given the token, unless he has it."""
         self.row = writer.last_row()
-        self._push = self._going_on(writer)
+        self._push = pushes.going_on(writer, self._login, self._tokens)
         if self._push is None:
-            self._push = pushes.begin(writer, self._login, self._token)
-            self._draft.cookie = Cookie(self._token) if self._token else None
+            self._push = pushes.begin(writer, self._login, self._peer, self._token)
+            self._give()
         return self._push.number
 
-    def end(self, writer: Writer) -> Push | None:
-        """The push, which ends now. None: the request belongs to none, as far as is known."""
-        push = self._push or self._going_on(writer)
-        if push is not None:
-            pushes.end(writer, push)
-            self._draft.cookie = None
-        return push
+    def end(self, writer: Writer) -> list[Push]:
+        """The push, of which nothing more is to come, behind those of which its sender has not heard what became."""
+        self._draft.cookie = None
+        push = self._push or pushes.going_on(writer, self._login, self._tokens)
+        again = pushes.unheard(writer, self._login, self._peer, self._tokens) if self._peer else []
+        return again if push is None else [*again, push]
 
-    def _going_on(self, reader: Reader) -> Push | None:
-        return pushes.going_on(reader, self._login, self._tokens)
+    def tell(self, writer: Writer, push: Push) -> None:
+        """The sender is told what became of one of them: again, unless he sends the token back."""
+        if self._peer and self._token:
+            pushes.tell(writer, push, self._token)
+            self._give()
+        else:
+            pushes.end(writer, push)
+
+    def _give(self) -> None:
+        self._draft.cookie = Cookie(self._token) if self._token else None

@@ -270,6 +270,7 @@ class Round:
             self._bar = bar_to_push(self._reader)
             if self._terms.rights.write and not self._bar:
                 self._pushing = self._wishes.may_meet(self._reader, self._draft)
+                self.pushing.comes_from(card.server_code)
             elif self._pulling:
                 self._draft.add(Message(f"pull only - not authorized to push{self._bar}"))
             else:
