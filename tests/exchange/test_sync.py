@@ -1,7 +1,7 @@
 """A clone, a sync and a repair called as functions, with both ends in this process."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,16 +16,18 @@ from xferzone.errors import Cancelled, PeerError, UsageError, XferzoneError
 from xferzone.exchange import Options
 from xferzone.hashing import ArtifactId
 from xferzone.observer import Silent, Traffic
-from xferzone.refs import LocalRefs
-from xferzone.store import Reader, Store, schema
+from xferzone.refs import Door, LocalRefs, Occasion
+from xferzone.repository.promote import OLD_ORIGIN, promote
+from xferzone.store import Reader, Store, Writer, schema
 from xferzone.store.accounts import put_user
-from xferzone.store.remotes import ORIGIN, Remote, remotes
+from xferzone.store.remotes import ORIGIN, Remote, put_remote, remotes, remove_remote
 from xferzone.sync.client.options import Account
 from xferzone.transport import Body, Canned, InProcess, Transport
 from xferzone.zone.changes import parse_change
 
 OPS = Account("ops", "pw-ops")
 FROM = Remote(ORIGIN, "http://ops@dns.example.net/")
+PROMOTION = Occasion(NOW, "ops", Door.CLI)
 
 
 @pytest.fixture
@@ -173,6 +175,37 @@ def test_a_sync_takes_and_sends_and_says_what_moved(primary: Project, tmp_path: 
         pulled = exchange.sync(store, to(primary.store), Options(push=False, account=OPS, remote=known))
         ((lost),) = pulled.followed.diverged
         assert str(lost.branch) == str(MAIN_BRANCH)
+
+
+@pytest.mark.parametrize(
+    ("change", "left"),
+    [
+        (lambda writer: put_remote(writer, Remote(ORIGIN, "http://new.example/")), {ORIGIN: "http://new.example/"}),
+        (lambda writer: remove_remote(writer, FROM), {}),
+        (lambda writer: promote(writer, LocalRefs(writer), PROMOTION), {OLD_ORIGIN: FROM.url}),
+    ],
+    ids=["another URL", "removed", "promoted"],
+)  # fmt: skip
+def test_what_people_do_to_a_remote_while_one_talks_to_it_stays(
+    primary: Project, tmp_path: Path, change: Callable[[Writer], object], left: dict[str, str]
+) -> None:
+    exchange.clone(tmp_path / "c.xferzone", to(primary.store), Options(account=OPS, remote=FROM))
+    commit(primary.store, "192.0.2.4")
+    with Store.open(tmp_path / "c.xferzone") as store:
+        with store.reader() as reader:
+            (known,) = remotes(reader)
+
+        def answered(body: Body) -> Body:
+            reply = exchange.answer(primary.store, body).body
+            with store.writer() as writer:
+                if remotes(writer) == [known]:
+                    change(writer)
+            return reply
+
+        way = InProcess(answered, "http://dns.example.net/")
+        assert exchange.sync(store, way, Options(push=False, account=OPS, remote=known)).errors == ()
+        with store.reader() as reader:
+            assert {each.name: each.url for each in remotes(reader)} == left
 
 
 def test_a_plain_copy_of_the_repository_is_not_synced_with(primary: Project, tmp_path: Path) -> None:

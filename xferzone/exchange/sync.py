@@ -14,7 +14,7 @@ from xferzone.publish.noted import Noted
 from xferzone.publish.publish import publish
 from xferzone.refs import Door, LocalRefs, Occasion
 from xferzone.store import Reader, Store, Writer, schema
-from xferzone.store.remotes import ORIGIN, Remote, put_remote
+from xferzone.store.remotes import ORIGIN, Remote, put_remote, url_of
 from xferzone.sync.client.options import Known
 from xferzone.sync.client.session import ClientSession
 from xferzone.sync.meeting import role_told
@@ -36,6 +36,7 @@ def sync(store: Store, transport: Transport, options: Options | None = None) -> 
     noted = Noted()
     with store.reader() as reader:
         session = _session(reader, remote, options, noted)
+        url = url_of(reader, remote.name)
     running = Running(store, transport, session, options)
     followed = Followed()
     with running.observed(_operation(options)):
@@ -43,7 +44,11 @@ def sync(store: Store, transport: Transport, options: Options | None = None) -> 
         fault(options.faults, "client.driven", 0.1)
         if not session.errors:
             with store.writer() as writer:
-                followed = _follow(writer, remote, session, noted, options)
+                followed, reached = _follow(writer, remote, session, noted, options)
+                # Meanwhile people may have given it another URL, or removed it, as `promote` does with an origin.
+                if remote.name and url_of(writer, remote.name) == url:
+                    put_remote(writer, reached)
+                    writer.fault("client.remembered", 0.1)
     return running.outcome(followed)
 
 
@@ -72,8 +77,8 @@ def _session(reader: Reader, remote: Remote, options: Options, noted: Noted) -> 
 
 def _follow(
     writer: Writer, remote: Remote, session: ClientSession, noted: Noted, options: Options
-) -> Followed:
-    """Let the refs follow what came, and remember the remote."""
+) -> tuple[Followed, Remote]:
+    """Let the refs follow what came; what is known of the remote now."""
     followed = Followed()
     epochs, refs = remote.epochs, LocalRefs(writer)
     occasion = Occasion(options.env.clock_ms(), options.login, Door.PULL)
@@ -89,12 +94,7 @@ def _follow(
         if not followed.incomplete and not (writer.role == schema.MIRROR and followed.invalid):
             epochs = session.told.epochs
     writer.fault("client.followed", 0.1)
-    if remote.name:
-        marks = {
-            epoch: mark
-            for epoch, mark in remote.marks.items()
-            if epochs.get(epoch) == remote.epochs.get(epoch)
-        }
-        put_remote(writer, Remote(remote.name, remote.url, epochs, session.cookie, marks))
-        writer.fault("client.remembered", 0.1)
-    return followed
+    marks = {
+        epoch: mark for epoch, mark in remote.marks.items() if epochs.get(epoch) == remote.epochs.get(epoch)
+    }
+    return followed, Remote(remote.name, remote.url, epochs, session.cookie, marks)

@@ -65,6 +65,11 @@ def origin(reader: Reader) -> Remote | None:
     return next((each for each in remotes(reader) if each.name == ORIGIN), None)
 
 
+def url_of(reader: Reader, name: str) -> str | None:
+    """The URL of the remote of that name. None: there is none."""
+    return next((each.url for each in remotes(reader) if each.name == name), None)
+
+
 def origin_of(reader: Reader, before: str = "") -> str:
     """The URL of its origin without a login, behind the words `before`; empty: it has no origin."""
     found = origin(reader)

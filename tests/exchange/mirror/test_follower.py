@@ -24,15 +24,16 @@ from xferzone.exchange.mirror.follower import Follower
 from xferzone.exchange.mirror.following import Following, Pulled, Via, Ways
 from xferzone.faults import Faults
 from xferzone.hashing import ArtifactId, is_named
-from xferzone.refs import LocalRefs
+from xferzone.refs import Door, LocalRefs, Occasion
 from xferzone.replicate import signing
 from xferzone.replicate.server import Terms, respond
 from xferzone.repository import check as published
 from xferzone.repository import make
+from xferzone.repository.promote import OLD_ORIGIN, promote
 from xferzone.store import Store, schema
 from xferzone.store.accounts import put_user
 from xferzone.store.check import faults
-from xferzone.store.remotes import origin
+from xferzone.store.remotes import origin, remotes
 from xferzone.sync.client.options import Account
 from xferzone.transport import InProcess, WalkInProcess
 from xferzone.transport.walk import WalkReply, WalkRequest
@@ -158,6 +159,27 @@ def test_an_empty_mirror_becomes_what_its_primary_is(primary: Project, mirror: M
         assert reader.role == schema.MIRROR
         assert set(theirs.artifacts()) <= set(reader.artifacts())
         assert list(faults.faults(reader)) == []
+
+
+def test_a_mirror_that_is_promoted_while_it_pulls_gets_no_origin_back(
+    primary: Project, mirror: Make, network: Network
+) -> None:
+    copy = mirror()
+    copy.pull()
+    commit(primary.store, "192.0.2.4")
+    usual = network.walks[FIRST]
+
+    def promoting(request: WalkRequest) -> WalkReply:
+        reply = usual(request)
+        with copy.store.writer() as writer:
+            promote(writer, LocalRefs(writer), Occasion(NOW, "ops", Door.CLI))
+        return reply
+
+    network.walks[FIRST] = promoting
+    copy.pull()
+    with copy.store.reader() as reader:
+        assert reader.role == schema.PRIMARY
+        assert [each.name for each in remotes(reader)] == [OLD_ORIGIN]
 
 
 def test_how_it_stood_outlives_the_program(primary: Project, mirror: Make, network: Network) -> None:

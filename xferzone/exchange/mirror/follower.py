@@ -24,7 +24,7 @@ from xferzone.publish.follow import Kept
 from xferzone.refs import LocalRefs
 from xferzone.replicate.client import Cursor, NoWalk, TooMany
 from xferzone.replicate.messages import Refs
-from xferzone.store import Store, schema
+from xferzone.store import Reader, Store, schema
 from xferzone.store.remotes import ORIGIN, Mark, Remote, origin, put_remote
 
 MAX_WAIT_S: Final = (
@@ -118,15 +118,19 @@ class Follower:
             raise XferzoneError("no primary is known: give the URL of one")
         url = self.primaries[0].url
         with self._store.reader() as reader:
-            role, known = reader.role, origin(reader)
-        if role != schema.MIRROR:
-            raise Refused(
-                f"{self._store.path} is a {role}, and follows nobody by itself: make a mirror in a new file"
-            )
+            self._check_mirror(reader)
+            known = origin(reader)
         if known is None or known.url != url:
             with self._store.writer() as writer:
+                self._check_mirror(writer)
                 # What is known of epochs stays: several primaries may tell of one.
                 put_remote(writer, replace(origin(writer) or Remote(ORIGIN, url), url=url))
+
+    def _check_mirror(self, reader: Reader) -> None:
+        if reader.role != schema.MIRROR:
+            raise Refused(
+                f"{self._store.path} is a {reader.role}, and follows nobody by itself: make a mirror in a new file"
+            )
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -23,7 +23,7 @@ from xferzone.refs import BranchName, Door, LocalRefs, Occasion, indexes
 from xferzone.replicate.client import Cursor
 from xferzone.replicate.messages import Refs
 from xferzone.store import Reader, Store, Writer
-from xferzone.store.remotes import ORIGIN, Mark, Remote, origin, put_remote
+from xferzone.store.remotes import Mark, origin, put_remote
 from xferzone.zone import cut
 from xferzone.zone.compile import Task
 
@@ -82,7 +82,9 @@ class Moving:
         return joined(done)
 
     def _remember(self, writer: Writer, reached: Cursor) -> None:
-        known = origin(writer) or Remote(ORIGIN, self.url)
+        known = origin(writer)
+        if known is None:
+            return  # `promote` has renamed it meanwhile
         epochs = {epoch: number for epoch, number in known.epochs.items() if epoch != reached.epoch}
         epochs[reached.epoch] = reached.number
         marks = {**known.marks, reached.epoch: Mark(reached.position, reached.checkin)}
