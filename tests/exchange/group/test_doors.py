@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.exchange.group.deciders import Deciding
+from tests.publish.project import NOW
 from tests.refs.model import Fault
+from xferzone.artifacts import Control, Tag
 from xferzone.exchange.publishing import Later
 from xferzone.hashing import artifact_id
 
@@ -66,3 +68,20 @@ def test_a_pusher_hears_of_a_race_that_the_group_program_lost_between_two_of_his
         assert "was moved to branch" in a.publish()[0]
         told = a.answer(announced=[b"a file\n"], later=later, going_on=before)
     assert f"was moved to branch example.com/main-fork-{artifact_id(loser[1])[:16]}" in told
+
+
+def test_whoever_closes_a_fork_that_has_not_come_is_not_kept_from_sending_it(group: Deciding) -> None:
+    """A member that was lost has only this clone to get it from."""
+    b = group.members[1]
+    loser = group.version("192.0.2.2", group.first)
+    closes = Control(
+        date_ms=NOW, tags=(Tag("+", "closed", artifact_id(loser[1]), None),), user="ann"
+    ).encode()
+    assert b.push(*group.version("192.0.2.3", group.first)) == []
+    told = b.answer(closes, announced=loser)
+    assert "error" not in told
+    assert f"it is about {artifact_id(loser[1])}, which has not come" in told
+    assert all(f"gimme {artifact_id(each)}" in told for each in loser)
+    assert "was moved to branch" in b.answer(*loser, announced=[closes])
+    assert "administrator" not in b.answer(closes)
+    assert artifact_id(closes) in b.member.artifacts()

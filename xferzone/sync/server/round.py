@@ -324,7 +324,7 @@ class Round:
         if self._taking is None:
             assert isinstance(self._reader, Writer), "may_write was not asked"
             admit = admit_all if self._terms.rights.setup else self._terms.admit
-            judge = Judge(admit, self._draft.complain, Zoned(self._terms.rights))
+            judge = Judge(admit, self._draft.complain, self._draft.notice, Zoned(self._terms.rights))
             number = self.pushing.begin(self._reader)
             self._taking = Taking(self._reader, self._terms.budget, self._terms.rights.login, number, judge)
         self._taking.take(card)

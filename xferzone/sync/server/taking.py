@@ -44,10 +44,11 @@ Admit = Callable[[Parsed], str | None]
 
 
 class Judge(NamedTuple):
-    """What is not taken, and how its sender is told."""
+    """What is not taken, and how its sender is told: `complain` ends his session, `notice` does not."""
 
     admit: Admit
     complain: Callable[[str], None]
+    notice: Callable[[str], None]
     zoned: Zoned
 
 
@@ -148,11 +149,19 @@ class Taking:
         else:
             self._judge.zoned.note(artifact, parsed)
             reason = self._judge.admit(parsed) or ""
-        if reason:
+        if reason and (missing := self._is_about(parsed)):
+            # An error would keep its sender from sending that, for ever: he sends this first.
+            self._judge.notice(f"{reason}; it is about {missing}, which has not come: that first")
+        elif reason:
             self._judge.complain(reason)
         elif isinstance(parsed, CheckIn) and _PASSWORDS.encode() in content:
             self.passwords |= {card.name: None for card in parsed.files if card.name.endswith(_PASSWORDS)}
         return reason or None
+
+    def _is_about(self, parsed: Parsed) -> ArtifactId | None:
+        """An artifact that a control artifact sets a tag on, and that is not here; None: there is none."""
+        targets = [tag.target for tag in parsed.tags if tag.target] if isinstance(parsed, Control) else []
+        return next((each for each in targets if not self._writer.has(each)), None)
 
     def _made(self, source: ArtifactId, payload: bytes) -> int:
         """How many bytes the delta makes. Where its source is at hand, more than the budget allows is TooLarge."""
