@@ -21,7 +21,7 @@ from xferzone.publish.agreed import KEPT
 from xferzone.publish.publish import Published
 from xferzone.refs import Door, LocalRefs, Occasion
 from xferzone.repository import shunning
-from xferzone.store import Store, Writer, brought, controls, places, pushes, schema
+from xferzone.store import Store, Writer, brought, controls, places, schema
 from xferzone.sync.server.round import Round
 
 
@@ -165,10 +165,7 @@ class Push:
             news = elsewhere.news(writer, push)
             text = "\n".join([*before, *lines])
             lines += [*waits, *(each.line for each in news if each.mark not in text)]
-            if waits or news:
-                round_.pushing.tell(writer, push)
-            else:
-                pushes.end(writer, push)
+            round_.pushing.told(writer, push, is_news=bool(waits or news))
         return lines
 
     def _published(self, writer: Writer, round_: Round, run: Run, before: Sequence[str] = ()) -> Published:

@@ -47,10 +47,14 @@ def by(reader: Reader, artifact: ArtifactId) -> Bringer | None:
 
 
 def checkins(reader: Reader, push: Push, most: int) -> list[ArtifactId]:
-    """The last check-ins, `most` of them, that the push has brought, the last one first."""
+    """The last check-ins, `most` of them, that the push has brought, the last one first.
+
+    With those of which its sender was told and has not heard: they bear its number negated.
+    """
     query = """SELECT hash FROM brought JOIN blob USING (rid) JOIN checkin USING (rid)
-               WHERE brought.rid >= ? AND push = ? ORDER BY brought.rid DESC LIMIT ?"""
-    return [id_of(raw) for (raw,) in reader.db.execute(query, (push.first, push.number, most))]
+               WHERE brought.rid >= ? AND push IN (?, -?) ORDER BY brought.rid DESC LIMIT ?"""
+    bound = (push.first, push.number, push.number, most)
+    return [id_of(raw) for (raw,) in reader.db.execute(query, bound)]
 
 
 def unplaced_branches(reader: Reader, login: str) -> set[str]:

@@ -2,20 +2,24 @@
 
     begun      with the first artifact that is new here
     goes on    over as many requests as bring the token with the login that it was given to
-    told       nothing more of it is to come, and its sender has been told that not all of it is served
-    ended      all of it is served, or the sender has sent back the token that came with what he was told
+    told       nothing more of it is to come, as far as is known, and its sender has been told that not all is served
+    heard      he has sent back the token that came with that: what is still to be decided about is left of it
+    ended      nothing is left
 
 A login is not enough: several people and machines may push with one at once. Whoever goes on without the token has
 begun another push. What a push has brought bears its number (store/brought.py).
 
 A reply may be lost, and stock takes for sent what it has sent. So a repository is told again until it sends the token
 back. It is known by its server code, which stock names in each push. Source: Fossil 2.21, src/xfer.c client_sync().
+
+Check-ins that wait, or that a group could not decide about, may lose a race long after the push. Two pushes at once of
+one stock repository share a cookie, and a request may bring only what has just come from somebody else: each looks like
+the end of a push that goes on.
 """
 
 from collections.abc import Collection, Iterable
 from typing import Final, NamedTuple
 
-from xferzone.store.reader import Reader
 from xferzone.store.sql import storable
 from xferzone.store.writer import Writer
 
@@ -23,6 +27,9 @@ MAX_OPEN: Final = 1_000  # pushes of one login that are remembered, the last to 
 MAX_AGAIN: Final = 10  # of which a repository is told again at once; ours
 
 _COLUMNS: Final = "number, token, row, first"
+#: Check-ins that wait, or are complete and on a branch that is to be decided about (store/places.py).
+_LEFT: Final = """SELECT rid FROM checkin WHERE place = 4
+                  UNION ALL SELECT rid FROM checkin WHERE place = 0 AND branch IS NOT NULL"""
 
 
 class Push(NamedTuple):
@@ -30,8 +37,8 @@ class Push(NamedTuple):
 
     Fields:
         number: never used twice.
-        row: the last one before it (`Reader.last_row`).
-        first: where the first is that it has brought: it may have filled a phantom.
+        row: the last one before it (`Reader.last_row`), or when its sender had heard what of it waits.
+        first: where the first is that it has brought, or that is left: it may have filled a phantom.
     """
 
     number: int
@@ -40,12 +47,12 @@ class Push(NamedTuple):
     first: int
 
 
-def going_on(reader: Reader, login: str, tokens: Iterable[str]) -> Push | None:
+def going_on(writer: Writer, login: str, tokens: Iterable[str]) -> Push | None:
     """The push of `login` that one of the tokens was given to. None: there is none, as far as is known."""
-    query = f"SELECT {_COLUMNS} FROM pushing WHERE token = ? AND login = ? AND NOT is_told"  # noqa: S608 our own text
+    query = f"SELECT {_COLUMNS}, is_told FROM pushing WHERE token = ? AND login = ?"  # noqa: S608 our own text
     for token in tokens:
-        for row in reader.db.execute(query, (token, storable(login))):
-            return Push(*row)
+        for *row, is_told in writer.db.execute(query, (token, storable(login))).fetchall():
+            return _heard(writer, Push(*row)) if is_told else Push(*row)
     return None
 
 
@@ -66,21 +73,34 @@ def reach(writer: Writer, number: int, row: int) -> None:
     writer.db.execute("UPDATE pushing SET first = min(first, ?) WHERE number = ?", (row, number))
 
 
-def unheard(writer: Writer, login: str, peer: str, tokens: Collection[str]) -> list[Push]:
-    """Of those that `login` and `peer` were told of, what they have not heard: they sent none of its tokens back.
+def not_ended(writer: Writer, login: str, peer: str, tokens: Collection[str]) -> list[Push]:
+    """Those of `login` and `peer` that have not ended, the last MAX_AGAIN.
 
-    What they have heard has ended.
+    Where one of the tokens came back, what its sender was told is no longer of the push. `peer` empty: it is any of
+    many, of which only the tokens tell one from the other.
     """
-    query = f"SELECT {_COLUMNS} FROM pushing WHERE login = ? AND peer = ? AND is_told ORDER BY number"  # noqa: S608 the same
-    told = [Push(*row) for row in writer.db.execute(query, (storable(login), peer)).fetchall()]
-    for each in told:
-        if each.token in tokens:
-            end(writer, each)
-    return [each for each in told if each.token not in tokens][-MAX_AGAIN:]
+    query = f"SELECT {_COLUMNS}, is_told FROM pushing WHERE login = ? AND peer = ? ORDER BY number"  # noqa: S608 the same
+    rows = writer.db.execute(query, (storable(login), peer)).fetchall()
+    found = [(Push(*row), bool(is_told)) for *row, is_told in rows]
+    kept = [(push, is_told) for push, is_told in found if peer or push.token in tokens][-MAX_AGAIN:]
+    return [_heard(writer, push) if is_told and push.token in tokens else push for push, is_told in kept]
+
+
+def is_left(writer: Writer, push: Push) -> bool:
+    """Whether something that it has brought waits, or is to be decided about. What is older is not looked at again."""
+    # Without the +, SQLite would walk all check-ins from there on.
+    query = f"SELECT min(rid) FROM ({_LEFT}) CROSS JOIN brought USING (rid) WHERE +rid >= ? AND push = ?"  # noqa: S608 the same
+    first = writer.db.execute(query, (push.first, push.number)).fetchone()[0]
+    if first is not None and first != push.first:
+        writer.db.execute("UPDATE pushing SET first = ? WHERE number = ?", (first, push.number))
+    return first is not None
 
 
 def tell(writer: Writer, push: Push, token: str) -> None:
-    """Note that its sender is told what became of it, with that token."""
+    """Note that its sender is told what became of it so far, with that token."""
+    query = f"""UPDATE brought SET push = -push WHERE rid >= ? AND push = ? AND rid NOT IN ({_LEFT})
+                AND EXISTS (SELECT 1 FROM checkin WHERE checkin.rid = brought.rid)"""  # noqa: S608 the same
+    writer.db.execute(query, (push.first, push.number))
     query = "UPDATE pushing SET is_told = 1, token = ? WHERE number = ?"
     writer.db.execute(query, (token, push.number))
 
@@ -88,3 +108,11 @@ def tell(writer: Writer, push: Push, token: str) -> None:
 def end(writer: Writer, push: Push) -> None:
     """Note that it has ended."""
     writer.db.execute("DELETE FROM pushing WHERE number = ?", (push.number,))
+
+
+def _heard(writer: Writer, push: Push) -> Push:
+    query = "UPDATE brought SET push = NULL WHERE rid >= ? AND push = -?"
+    writer.db.execute(query, (push.first, push.number))
+    query = f"UPDATE pushing SET row = ?, is_told = 0 WHERE number = ? RETURNING {_COLUMNS}"  # noqa: S608 the same
+    (left,) = writer.db.execute(query, (writer.last_row(), push.number)).fetchall()
+    return Push(*left)

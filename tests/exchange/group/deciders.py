@@ -85,19 +85,21 @@ class Decider:
         announced: Sequence[bytes] = (),
         later: Later | None = None,
         going_on: str = "",
+        peer: str = ANY_PEER,
     ) -> str:
         """The reply of this member's server to a push of these artifacts by ann, whose password is "pw", and who has
         more than that to send.
 
         Args:
             going_on: the reply before, whose cookie goes back.
+            peer: which repository pushes; ANY_PEER: one of ours.
         """
         cookies = [card for card in parse_cards(going_on.encode()) if isinstance(card, Cookie)]
         with self.store.writer() as writer:
             put_user(writer, "ann", "pw", "oi")
             code = writer.project_code
         files = (File(artifact_id(each), each) for each in contents)
-        cards = [PushCard(ANY_PEER, code), *files, *(IGot(artifact_id(each)) for each in announced), *cookies]
+        cards = [PushCard(peer, code), *files, *(IGot(artifact_id(each)) for each in announced), *cookies]
         body = Signing(Account("ann", "pw"), self.env).body(cards, code, is_first=False)
         terms = AnswerTerms(env=self.env, groups=self, later=later)
         with exchange.answer(self.store, Body.of(UNCOMPRESSED, body), terms).body as reply:

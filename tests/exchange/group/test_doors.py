@@ -12,6 +12,8 @@ from tests.refs.model import Fault
 from xferzone.artifacts import Control, Tag
 from xferzone.exchange.publishing import Later
 from xferzone.hashing import artifact_id
+from xferzone.publish.agreed import KEPT
+from xferzone.sync.client.options import ANY_PEER
 
 
 @pytest.fixture
@@ -68,6 +70,29 @@ def test_a_pusher_hears_of_a_race_that_the_group_program_lost_between_two_of_his
         assert "was moved to branch" in a.publish()[0]
         told = a.answer(announced=[b"a file\n"], later=later, going_on=before)
     assert f"was moved to branch example.com/main-fork-{artifact_id(loser[1])[:16]}" in told
+
+
+@pytest.mark.parametrize("copies", [1, 2], ids=["one holds it", "two hold it"])
+@pytest.mark.parametrize("peer", [ANY_PEER, "ab" * 20], ids=["ours, which sends the cookie back", "stock"])
+def test_a_pusher_about_whose_work_the_group_could_not_decide_hears_later_what_became_of_it(
+    tmp_path: Path, copies: int, peer: str
+) -> None:
+    with closing(Deciding(tmp_path, "ab", copies)) as deciding:
+        a, b = deciding.members
+        loser = deciding.version("192.0.2.2", deciding.first)
+        a.loses_etcd_after(1)
+        kept = a.answer(*loser, peer=peer)
+        assert KEPT in kept
+        a.door.faults = lambda _: None
+        b.push(*deciding.version("192.0.2.3", deciding.first))
+        a.publish()
+        before = kept if peer == ANY_PEER else ""
+        told = a.answer(announced=loser, peer=peer, going_on=before)
+        fork = f"was moved to branch example.com/main-fork-{artifact_id(loser[1])[:16]}"
+        assert fork in told
+        assert fork not in a.answer(announced=loser, peer=peer, going_on=told or kept)
+        with a.store.reader() as reader:
+            assert reader.db.execute("SELECT count(*) FROM pushing").fetchone() == (0,)
 
 
 def test_whoever_closes_a_fork_that_has_not_come_is_not_kept_from_sending_it(group: Deciding) -> None:

@@ -42,18 +42,20 @@ class Pushing:
         return self._push.number
 
     def end(self, writer: Writer) -> list[Push]:
-        """The push, of which nothing more is to come, behind those of which its sender has not heard what became."""
+        """The push, of which nothing more is to come, and those before it of which something is to be told, or left."""
         self._draft.cookie = None
-        push = self._push or pushes.going_on(writer, self._login, self._tokens)
-        again = pushes.unheard(writer, self._login, self._peer, self._tokens) if self._peer else []
-        return again if push is None else [*again, push]
+        found = pushes.not_ended(writer, self._login, self._peer, [*self._tokens, self._token])
+        if self._push is not None and all(each.number != self._push.number for each in found):
+            found.append(self._push)
+        return found
 
-    def tell(self, writer: Writer, push: Push) -> None:
-        """The sender is told what became of one of them: again, unless he sends the token back."""
-        if self._peer and self._token:
+    def told(self, writer: Writer, push: Push, *, is_news: bool) -> None:
+        """The sender is told what became of one of them, if anything: again, unless he sends the token back."""
+        is_left = pushes.is_left(writer, push)
+        if self._token and (is_left if not self._peer else is_news):
             pushes.tell(writer, push, self._token)
             self._give()
-        else:
+        elif not (is_left and self._peer):
             pushes.end(writer, push)
 
     def _give(self) -> None:
