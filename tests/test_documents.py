@@ -10,6 +10,7 @@ import pytest
 
 from tests.live import PROJECT
 from xferzone.hashing import artifact_id
+from xferzone.publish.policy import RESERVED_TAGS
 from xferzone.refs import LocalRefs
 from xferzone.store import Store, frames
 from xferzone.sync.server.budget import Budget
@@ -120,3 +121,8 @@ def test_the_example_of_canonical_text_is_what_an_import_makes() -> None:
     origin = names.zone_name("example.com")
     read = text.read_zone(by_hand.encode(), origin)
     assert text.write(read.records, origin, read.default).decode() == canonical
+
+
+def test_the_tags_that_are_reserved_are_those_that_the_page_names() -> None:
+    page = (PROJECT / "docs" / "zone-text.md").read_text().partition("## Reserved names")[2]
+    assert set(re.findall(r"`([a-z]+-)`", page)) == set(RESERVED_TAGS)

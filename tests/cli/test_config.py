@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cli.conftest import Run
+from tests.live import PROJECT
 from xferzone.cli import configuration
 
 WORKERS = "[http]\nworkers = {}\n"
@@ -172,3 +174,22 @@ def test_an_address_in_a_variable_that_is_not_toml_is_told_how_to_write_it(
     monkeypatch.setenv("XFERZONE_HTTP__LISTEN", "[::1]:8080")
     done = xz("config", "check")
     assert (done.code, 'an IPv6 address is written ["[::1]:8080"]' in done.err) == (2, True)
+
+
+def test_the_page_shows_what_the_verb_prints(xz: Run, tmp_path: Path) -> None:
+    page = (PROJECT / "docs" / "operations.md").read_text()
+    block = page.partition("    $ xferzone config show\n")[2].partition("\n\nA secret is never")[0]
+    shown = "\n".join(line.removeprefix("    ") for line in block.splitlines()) + "\n"
+    lines: dict[int, str] = {}
+    section = ""
+    for line in shown.splitlines():
+        if line.startswith("["):
+            section = line
+        elif given := re.fullmatch(r"(.*?) +# zones\.xferzone\.toml:(\d+)", line):
+            number = int(given[2])
+            if section not in lines.values():
+                lines[number - 1] = section
+            lines[number] = given[1]
+    text = "".join(f"{lines.get(number, '')}\n" for number in range(1, max(lines) + 1))
+    (tmp_path / "zones.xferzone.toml").write_text(text)
+    assert xz("config", "show").out == shown
