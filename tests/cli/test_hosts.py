@@ -24,6 +24,18 @@ REFUSED = {
 }
 
 
+@pytest.mark.parametrize("verb", ["up", "serve", "dns"])
+def test_one_repository_and_a_directory_of_them_are_not_both_served(
+    xz: Run, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    for words in (("-R", "a.xferzone", verb), (verb, "-R", "a.xferzone")):
+        ran = xz(*words, "--repository-root", "none")
+        assert ran.code == 2
+        assert "-R a.xferzone names one repository, and --repository-root none a directory" in ran.err
+    monkeypatch.setenv("XFERZONE_REPOSITORY", "a.xferzone")  # for other verbs
+    assert "cannot read the directory of repositories none" in xz(verb, "--repository-root", "none").err
+
+
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_be_is_refused_by_name(xz: Run, case: str) -> None:
     words, told = REFUSED[case]

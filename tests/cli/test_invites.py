@@ -147,7 +147,12 @@ def test_a_token_comes_from_a_file_or_stdin_where_no_list_of_processes_shows_it(
     ("words", "code", "said"),
     [
         (("--invite-file", "token", "--invite", "x"), 2, "given twice: leave out --invite"),
-        (("--invite-file", "nosuch"), 1, "the invitation file nosuch cannot be read"),
+        (
+            ("--invite-file", "nosuch"),
+            1,
+            "nosuch cannot be read: No such file or directory: give a "
+            "file whose first line is the token, or - to read it from standard input",
+        ),
         (("--invite-file", "empty"), 1, "the first line of the invitation file empty is empty"),
     ],
     ids=lambda each: each[1] + str(len(each)) if isinstance(each, tuple) else "",

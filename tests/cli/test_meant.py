@@ -235,6 +235,16 @@ def test_a_refused_change_says_how_it_could_be_done(
     assert len(failed.err.splitlines()) == 1
 
 
+def test_names_of_an_soa_that_were_meant_relative_are_warned_of(zone: Run) -> None:
+    done = zone("set", "example.com", "SOA", "ns1", "hostmaster", "9", "7200", "3600", "1209600", "300")
+    assert done.code == 0
+    for name in ("ns1", "hostmaster"):
+        assert (
+            f"{name}. has one label, and names are absolute here: did you mean {name}.example.com.?"
+            in done.err
+        )
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -248,6 +258,7 @@ def test_a_refused_change_says_how_it_could_be_done(
             "warning: a.www. is in no zone here, and names are absolute: did you mean a.www.example.com.?",
         ),
         (("CNAME", "www.elsewhere.org"), ""),
+        (("NS", "www", "mail"), "warning: mail. has one label"),
         (("CNAME", "www."), ""),
         (("CNAME", "www.example.com"), ""),
         (("TXT", "www"), ""),

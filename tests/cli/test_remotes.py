@@ -295,6 +295,10 @@ def test_what_is_damaged_is_fetched_from_a_stock_server(zone: Run, stock: str, t
     with closing(sqlite3.connect(tmp_path / "c.xferzone")) as db, db:
         db.execute("UPDATE blob SET content = zeroblob(length(content))")
     assert zone("-R", "c.xferzone", "check").code == 1
+    (tmp_path / "alone.xferzone").write_bytes((tmp_path / "c.xferzone").read_bytes())
+    assert zone("-R", "alone.xferzone", "remote", "remove", "origin").code == 0
+    alone = zone("-R", "alone.xferzone", "repair")
+    assert (alone.code, "or a backup with --from FILE" in alone.err) == (5, True), alone.err
     refused = zone("-R", "c.xferzone", "repair", stock.replace(":", "s:", 1))
     assert refused.code == 69, refused.err
     done = zone("--format", "json", "-R", "c.xferzone", "repair", at(stock, "ann", "pw-ann"))

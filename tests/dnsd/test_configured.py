@@ -173,6 +173,8 @@ def test_a_bad_key_in_a_file_is_told_and_never_shown(tmp_path: Path, text: str, 
          "5: [[acl]] name: a is there twice"),
         ('[[zone]]\nname = ["a",\n"b..c"]\n', "3: [[zone]] name[1]: 'b..c' is not a name: "),
         ('[keys.one]\nsecret = {env = "NONE"}\n', "2: [keys.one] secret: the environment variable NONE is not set"),
+        ('[keys.one]\nsecret = {env = "ONE"}\nalgorithm = "sha256"\n[[zone]]\nname = "*"\ntransfer = ["key:one"]\n',
+         "3: [keys.one] algorithm: key one: algorithm 'sha256' is not one of hmac-md5, "),
         ('[dns]\ncookies = {env = "ONE"}\n', '2: [dns] cookies: {env = "ONE"} does not hold one or two secrets of 32 '),
     ],
 )  # fmt: skip

@@ -7,6 +7,7 @@ import pytest
 from tests.publish.project import MAIN_BRANCH, ZONE, Project
 from xferzone.edit.appending import Author, Commit
 from xferzone.edit.commit import Edit
+from xferzone.errors import ZoneInvalid
 from xferzone.hashing import ArtifactId, artifact_id
 from xferzone.history import content
 from xferzone.history.blame import blame
@@ -14,7 +15,7 @@ from xferzone.history.diff import difference
 from xferzone.publish import served
 from xferzone.refs import LocalRefs
 from xferzone.zone import changes, checks, cut
-from xferzone.zonefile import names, text
+from xferzone.zonefile import names, text, whole
 from xferzone.zonefile.whole import DefaultTTL
 
 ORIGIN = names.zone_name(ZONE)
@@ -281,6 +282,27 @@ def test_without_any_soa_a_bare_record_is_a_fault() -> None:
     assert parsed[NEXT].needs_others
     with pytest.raises(Exception, match="line 1: it has no TTL: give it one, or write"):
         text.read(b"x A 192.0.2.1\n", ORIGIN)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "@ SOA ns1 hostmaster 1 2 3 4",
+        "@ SOA ns1 hostmaster 1 2 3 4 5 6",
+        "@ SO ns1 hostmaster 1 2 3 4 5",
+        '@" SOA ns1 hostmaster 1 2 3 4 5',
+        "$TTL x",
+    ],
+)
+def test_a_line_that_could_have_given_a_ttl_is_blamed_alone(broken: str) -> None:
+    with pytest.raises(ZoneInvalid) as caught:
+        text.read(f"{broken}\n@ NS ns1\nns1 A 192.0.2.1\n".encode(), ORIGIN)
+    (fault,) = caught.value.faults
+    assert fault.line == 1
+    files = {FIRST: text.parse(f"{broken}\n".encode(), ORIGIN), NEXT: text.parse(b"x A 192.0.2.1\n", ORIGIN)}
+    with pytest.raises(ZoneInvalid) as caught:
+        whole.joined(files)
+    assert [fault.file for fault in caught.value.faults] == [FIRST]
 
 
 def test_another_default_ttl_makes_one_new_file(project: Project) -> None:

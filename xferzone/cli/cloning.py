@@ -95,7 +95,7 @@ def _token(file: str | None, token: str | None) -> str | None:
         return token
     if token is not None:
         raise UsageError("the token of the invitation is given twice: leave out --invite")
-    return passwords.first_line(file, "invitation file").strip()
+    return passwords.first_line(file, "invitation file", holds="token").strip()
 
 
 def _account(path: Path, url: str, token: str | None, password_file: str | None) -> Account | None:

@@ -94,10 +94,10 @@ def new(question: str, file: str | None, option: str) -> str:
     return chosen
 
 
-def first_line(file: str, what: str = "password file") -> str:
+def first_line(file: str, what: str = "password file", holds: str = "password") -> str:
     """The first line of `file`, or the next one of stdin for "-", without its end. Raises XferzoneError: there is none.
 
-    `what`: what the file is called in messages.
+    `what`: what the file is called in messages, `holds`: what its line is.
     """
     try:
         if file == "-":
@@ -106,7 +106,8 @@ def first_line(file: str, what: str = "password file") -> str:
             with Path(file).open("rb") as opened:
                 line = opened.readline(MAX_PASSWORD)
     except OSError as exc:
-        raise XferzoneError(f"the {what} {file} cannot be read: {exc.strerror}") from exc
+        remedy = f"give a file whose first line is the {holds}, or - to read it from standard input"
+        raise XferzoneError(f"the {what} {file} cannot be read: {exc.strerror}: {remedy}") from exc
     text = line.rstrip(b"\r\n").decode("utf-8", "surrogateescape")
     if not text:
         raise XferzoneError(f"the first line of the {what} {file} is empty")

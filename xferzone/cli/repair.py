@@ -93,7 +93,7 @@ def _fetch(
     password_file: str | None,
 ) -> None:
     with store.reader() as reader:
-        known = known_remote(reader, remote)
+        known = known_remote(reader, remote, "a backup with --from FILE")
     url = remote if remote is not None and "://" in remote else known.url
     account = passwords.account(settings.repository, url, password_file)
     address, _, _ = credentials(known.url)

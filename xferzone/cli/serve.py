@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from xferzone.cli.configuration import Files, Options, config_option
 from xferzone.cli.settings import Settings
+from xferzone.errors import UsageError
 
 if TYPE_CHECKING:  # msgspec and dnspython behind it take a while, and `--help` does not need them
     from xferzone.config import Address, Canary, Duration, Grant, Notified
@@ -214,7 +216,7 @@ def serve(
         **_of_root(root, status),
     }
     parts = {"http": "--listen", "replicate": "--replicate-listen"}
-    _run("serve", parts, Files(root or settings.repository, file, _given(options)))
+    _run("serve", parts, Files(_served(settings, root), file, _given(options)))
 
 
 @click.command()
@@ -251,7 +253,7 @@ def dns(
     _run(
         "dns",
         {"dns": "--listen"},
-        Files(root or settings.repository, file, _given(options)),
+        Files(_served(settings, root), file, _given(options)),
         bool(chosen["allow_root"]),
     )
 
@@ -323,7 +325,7 @@ def up(
         **_of_root(root, status),
     }
     parts = {"http": "--http", "replicate": "--replicate-listen", "dns": "--dns"}
-    _run("up", parts, Files(root or settings.repository, file, _given(options)), bool(chosen["allow_root"]))
+    _run("up", parts, Files(_served(settings, root), file, _given(options)), bool(chosen["allow_root"]))
 
 
 def _of_zones(chosen: Mapping[str, object]) -> dict[tuple[str, str], tuple[object, str]]:
@@ -352,6 +354,21 @@ def _of_root(
         ("hosting", "repository_root"): (root and Directory(root), "--repository-root"),
         ("hosting", "listen"): (status, "--status-listen"),
     }
+
+
+def _served(settings: Settings, root: Path | None) -> Path:
+    """The directory of repositories, or else the repository. Raises UsageError: the command line names both."""
+    if root is None:
+        return settings.repository
+    # XFERZONE_REPOSITORY may be set for other verbs, and an option wins over the environment.
+    context = click.get_current_context()
+    sources = {each.get_parameter_source("repository") for each in (context.find_root(), context)}
+    if ParameterSource.COMMANDLINE in sources:
+        raise UsageError(
+            f"-R {settings.repository} names one repository, and --repository-root {root} a directory of them: "
+            "leave out one"
+        )
+    return root
 
 
 def _given(options: Options) -> Options:

@@ -105,26 +105,32 @@ class _Making:
 
     def _read_keys(self) -> None:
         for name, key in self._config.keys.named.items():
+            algorithm = self._algorithm(("keys", name, "algorithm"), name, key.algorithm)
             at: At = ("keys", name, "secret")
             try:
-                self._add_key(at, name, key.algorithm, key.secret.reveal(self._environ))
+                self._add_key(at, name, algorithm, key.secret.reveal(self._environ))
             except UsageError as exc:
                 self._fault(at, exc)
         for number, file in enumerate(self._config.keys.files):
             at = ("keys", "files", number)
             try:
                 for found in keyfile.keys(file.reveal(self._environ)):
-                    self._add_key(at, found.name, found.algorithm, found.secret)
+                    algorithm = self._algorithm(at, found.name, found.algorithm)
+                    self._add_key(at, found.name, algorithm, found.secret)
             except (UsageError, ValueError) as exc:
                 self._fault(at, f"{file.at.name}: {exc}" if isinstance(exc, ValueError) else exc)
 
-    def _add_key(self, at: At, name: str, algorithm: str, secret: str) -> None:
+    def _algorithm(self, at: At, name: str, algorithm: str) -> bytes:
+        """The algorithm of a key as it is on the wire; empty: it is not known, which is a fault."""
+        wire = WIRE_NAMES.get(algorithm.lower().removesuffix("."), b"")
+        if not wire:
+            self._fault(at, f"key {name}: algorithm {algorithm!r} is not one of {', '.join(WIRE_NAMES)}")
+        return wire
+
+    def _add_key(self, at: At, name: str, algorithm: bytes, secret: str) -> None:
         try:
             wire = _wire(name)
-            of = WIRE_NAMES[algorithm.lower().removesuffix(".")]
             octets = base64.b64decode("".join(secret.split()), validate=True)
-        except KeyError:
-            self._fault(at, f"key {name}: algorithm {algorithm!r} is not one of {', '.join(WIRE_NAMES)}")
         except binascii.Error:
             self._fault(at, f"the secret of key {name} is not base64")  # and is not shown
         except ValueError as exc:
@@ -134,7 +140,7 @@ class _Making:
                 self._fault(at, f"the secret of key {name} is empty")
             elif wire in self._keys:
                 self._fault(at, f"key {name} is there twice")
-            self._keys[wire] = Key(wire, of, octets)
+            self._keys[wire] = Key(wire, algorithm, octets)
 
     def _key(self, at: At, name: str) -> Key | None:
         """The key of that name. None: there is none, which is a fault."""

@@ -6,8 +6,12 @@ from xferzone.store.remotes import ORIGIN, Remote, remotes
 from xferzone.transport.url import credentials, shown_url, without_password
 
 
-def known_remote(reader: Reader, named: str | None) -> Remote:
+def known_remote(
+    reader: Reader, named: str | None, instead: str = "`xferzone remote add origin URL`"
+) -> Remote:
     """The remote of that name or URL; None: origin. One of an unknown URL has no name.
+
+    `instead`: what else may be done where there is no origin, for the message.
 
     Raises:
         NotFound: no remote has that name.
@@ -20,9 +24,7 @@ def known_remote(reader: Reader, named: str | None) -> Remote:
     if (found := known.get(named or ORIGIN)) is not None:
         return found
     if named is None:
-        raise NotFound(
-            "no remote given and no origin configured: give a URL or a name, or `xferzone remote add origin URL`"
-        )
+        raise NotFound(f"no remote given and no origin configured: give a URL or a name, or {instead}")
     raise NotFound(
         f"there is no remote {shown_url(named)}: `xferzone remote` lists them, `remote add` makes one"
     )

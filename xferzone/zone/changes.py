@@ -11,7 +11,7 @@ those above a deleted record to the owner's next one, since they may head more t
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import dns.exception
@@ -28,13 +28,15 @@ from xferzone.zonefile.whole import MAX_TTL
 MAX_SHOWN = 10  # records of an RRset that a message lists
 _VERBS = ("set", "add", "delete")
 _WORD = re.compile(r'(?:"(?:\\.|[^"\\])*"|\\.|[^\s"\\])+', re.ASCII)
-_TARGET_WORD = {
-    rdtypes.CNAME: 0,
-    rdtypes.DNAME: 0,
-    rdtypes.NS: 0,
-    rdtypes.PTR: 0,
-    rdtypes.MX: 1,
-    rdtypes.SRV: 3,
+#: Which words of a record's data are names that may be meant relative to the zone.
+_TARGET_WORDS: Mapping[int, Sequence[int]] = {
+    rdtypes.CNAME: (0,),
+    rdtypes.DNAME: (0,),
+    rdtypes.NS: (0,),
+    rdtypes.PTR: (0,),
+    rdtypes.SOA: (0, 1),
+    rdtypes.MX: (1,),
+    rdtypes.SRV: (3,),
 }
 
 
@@ -108,7 +110,7 @@ def parse_change(verb: str, words: Sequence[str]) -> Change:
     rdtype = text.parse_type(kind)
     if len({rdtypes.rrset_of(rdtype, rdata) for rdata in rdatas}) > 1:
         raise UsageError(f"{verb} {words[0]} {kind}: the signatures cover several types: one {verb} for each")
-    targets = tuple(filter(None, (_dotless_target(rdtype, " ".join(each).split()) for each in divided)))
+    targets = tuple(target for each in divided for target in _dotless_targets(rdtype, " ".join(each).split()))
     return Change(verb, name, ttl, rdtype, tuple(dict.fromkeys(rdatas)), targets=targets)
 
 
@@ -187,10 +189,10 @@ def _held(records: Sequence[Record], rdtype: int | None) -> str:
     return f"it has {', '.join(there)}" if there else "it has no records"
 
 
-def _dotless_target(rdtype: int, words: Sequence[str]) -> dns.name.Name | None:
-    """The name that a record leads to, in words known to be its data; None: no name, or one with a final dot."""
-    at = _TARGET_WORD.get(rdtype, len(words))
-    return None if at >= len(words) or words[at].endswith(".") else parse_name(words[at])
+def _dotless_targets(rdtype: int, words: Sequence[str]) -> list[dns.name.Name]:
+    """The names without a final dot that a record leads to, in words known to be its data."""
+    at = [at for at in _TARGET_WORDS.get(rdtype, ()) if at < len(words)]
+    return [parse_name(words[each]) for each in at if not words[each].endswith(".")]
 
 
 def _ttl_and_type(verb: str, words: list[str]) -> tuple[int | None, str, list[str]]:

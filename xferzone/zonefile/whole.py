@@ -138,6 +138,8 @@ def joined(files: Mapping[str, FileText]) -> ZoneText:
     known = default or of_soa(record for _, file in ordered for record in file.records)
     n = known.ttl if known and any(file.has_ttl for _, file in ordered) else None
     minimum = None if first is None else first.minimum
+    # A line that cannot be read may be the SOA, or the $TTL, that would have given a TTL: it alone is blamed.
+    is_readable = not any(file.faults for _, file in ordered)
     every: list[Record] = []
     faults: list[Fault] = []
     warnings: list[Fault] = []
@@ -151,7 +153,7 @@ def joined(files: Mapping[str, FileText]) -> ZoneText:
         elif file.bare:
             given, unknown = _given(file, minimum)
             records = _with_ttls(records, given)
-            wrong = _limited([*wrong, *unknown])
+            wrong = _limited(unknown) if is_readable else wrong
             warnings += [] if unknown else _warnings(name, file, records)
         warnings += [Fault(name, doubt.line, doubt.reason) for doubt in file.doubts]
         faults += [Fault(name, fault.line, fault.reason) for fault in wrong]
