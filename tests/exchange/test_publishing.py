@@ -178,6 +178,81 @@ def test_a_repository_that_has_not_heard_what_became_of_its_push_is_told_again(
         assert reader.db.execute("SELECT count(*) FROM pushing").fetchone() == (0,)
 
 
+@pytest.fixture(params=["ab" * 20, ANY_PEER], ids=["stock", "ours"])
+def peer(request: pytest.FixtureRequest) -> str:
+    """The server code of the repository that pushes."""
+    return str(request.param)
+
+
+def test_the_end_of_one_push_of_a_repository_is_not_that_of_another_with_the_same_cookie(
+    store: Store, later: Later, peer: str
+) -> None:
+    asked(store, push(FIRST, ONE), later)
+    third = zone_text("www 300 A 192.0.2.3", serial=3)
+    given = cookie(asked(store, push(checkin(third, ONE), announced=[third, b"more\n"], peer=peer), later))
+    given = cookie(asked(store, push(b"other\n", rest=given, peer=peer), later)) or given
+    asked(store, push(SECOND, TWO, login="bob"), later)
+    asked(store, push(third, login="bob"), later)
+    told = asked(store, push(b"more\n", rest=given, peer=peer), later)
+    assert "was moved to branch" in messages(told)[0]
+    assert messages(asked(store, push(rest=cookie(told) or given, peer=peer), later)) == []
+
+
+def test_a_push_goes_on_though_all_that_a_request_of_it_brings_has_just_come(
+    store: Store, later: Later, peer: str
+) -> None:
+    asked(store, push(FIRST, ONE), later)
+    third = zone_text("www 300 A 192.0.2.3", serial=3)
+    rest = [third, b"one\n", b"two\n"]
+    given = cookie(asked(store, push(checkin(third, ONE), announced=rest, peer=peer), later))
+    asked(store, push(b"one\n", login="bob"), later)
+    again = asked(store, push(b"one\n", announced=rest, rest=given, peer=peer), later)
+    asked(store, push(SECOND, TWO, login="bob"), later)
+    asked(store, push(third, login="bob"), later)
+    told = asked(store, push(b"two\n", rest=cookie(again) or given, peer=peer), later)
+    assert "was moved to branch" in messages(told)[0]
+
+
+def test_whoever_heard_once_that_his_work_waits_hears_at_last_what_became_of_it(
+    store: Store, later: Later, peer: str
+) -> None:
+    asked(store, push(FIRST, ONE), later)
+    texts = [zone_text(f"www 300 A 192.0.2.{number}", serial=number) for number in (3, 4)]
+    parent = checkin(texts[0], ONE)
+    waits = checkin(texts[1], parent)
+    said = asked(store, push(texts[1], waits, peer=peer), later)
+    assert "1 check-in waits" in messages(said)[0]
+    given = b""
+    for _ in range(2):
+        given = cookie(said) or given
+        said = asked(store, push(rest=given, peer=peer), later)
+        assert messages(said) == []
+    given = cookie(said) or given
+    asked(store, push(SECOND, TWO, login="bob"), later)
+    asked(store, push(texts[0], parent, login="bob"), later)
+    told = asked(store, push(rest=given, peer=peer), later)
+    assert f"{artifact_id(waits)[:16]} was moved to branch" in messages(told)[0]
+    assert messages(asked(store, push(rest=cookie(told) or given, peer=peer), later)) == []
+
+
+def test_of_what_waits_on_a_fork_branch_nothing_more_is_told_until_it_is_settled(
+    store: Store, later: Later, peer: str
+) -> None:
+    asked(store, push(FIRST, ONE), later)
+    asked(store, push(SECOND, TWO, login="bob"), later)
+    texts = [zone_text(f"www 300 A 192.0.2.{number}", serial=number) for number in (3, 4)]
+    lost = checkin(texts[0], ONE)
+    given = cookie(asked(store, push(texts[0], lost, peer=peer), later))
+    waits = checkin(texts[1], lost, b"another parent, which has not come")
+    said = asked(store, push(texts[1], waits, rest=given, peer=peer), later)
+    assert "1 check-in waits" in messages(said)[0]
+    given = cookie(said)
+    for _ in range(2):
+        said = asked(store, push(rest=given, peer=peer), later)
+        assert messages(said) == []
+        given = cookie(said) or given
+
+
 def test_a_push_of_one_request_gets_no_cookie_and_leaves_nothing(store: Store, later: Later) -> None:
     assert cookie(asked(store, push(FIRST, ONE), later)) == b""
     with store.reader() as reader:

@@ -29,7 +29,7 @@ class News(NamedTuple):
 def news(reader: Reader, push: Push) -> list[News]:
     """Of those that the push has brought."""
     found: dict[str, News] = {}
-    for each in brought.checkins(reader, push, MAX_LOOKED):
+    for each in brought.settled(reader, push, MAX_LOOKED):
         placed = places.placed(reader, each)
         branch = None if placed is None else BranchName.parse(placed.branch)
         if placed is None or branch is None:

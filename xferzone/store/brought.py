@@ -46,13 +46,13 @@ def by(reader: Reader, artifact: ArtifactId) -> Bringer | None:
     return None if row is None else Bringer(*row)
 
 
-def checkins(reader: Reader, push: Push, most: int) -> list[ArtifactId]:
-    """The last check-ins, `most` of them, that the push has brought, the last one first.
+def settled(reader: Reader, push: Push, most: int) -> list[ArtifactId]:
+    """The last check-ins, `most` of them, that the push has brought and that are settled, the last one first.
 
     With those of which its sender was told and has not heard: they bear its number negated.
     """
     query = """SELECT hash FROM brought JOIN blob USING (rid) JOIN checkin USING (rid)
-               WHERE brought.rid >= ? AND push IN (?, -?) ORDER BY brought.rid DESC LIMIT ?"""
+               WHERE brought.rid >= ? AND push IN (?, -?) AND place NOT IN (0, 4) ORDER BY brought.rid DESC LIMIT ?"""
     bound = (push.first, push.number, push.number, most)
     return [id_of(raw) for (raw,) in reader.db.execute(query, bound)]
 
