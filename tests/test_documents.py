@@ -126,3 +126,10 @@ def test_the_example_of_canonical_text_is_what_an_import_makes() -> None:
 def test_the_tags_that_are_reserved_are_those_that_the_page_names() -> None:
     page = (PROJECT / "docs" / "zone-text.md").read_text().partition("## Reserved names")[2]
     assert set(re.findall(r"`([a-z]+-)`", page)) == set(RESERVED_TAGS)
+
+
+def test_letters_that_operations_gives_to_people_let_them_change_their_password() -> None:
+    page = (PROJECT / "docs" / "operations.md").read_text()
+    letters = re.findall(r"`xferzone user caps LOGIN (\w+)`", page)
+    assert len(letters) == 2
+    assert [each for each in letters if "p" not in each] == []

@@ -51,6 +51,8 @@ def test_what_cannot_be_meant_is_said(zone: Run, words: tuple[str, ...], code: i
 
 def test_an_administrator_is_not_held_and_who_is_held_becomes_none(zone: Run) -> None:
     assert zone("user", "caps", "ann", "--admin").code == 0
+    held = zone("user", "zones", "ann", "example.com")
+    assert (held.code, "with `xferzone user caps ann giop`" in held.err) == (7, True), held.err
     refused = zone("user", "zones", "ann", "example.com")
     assert (refused.code, "is an administrator" in refused.err) == (7, True)
     assert zone("user", "caps", "ann", "goi").code == 0

@@ -278,6 +278,7 @@ def test_a_branch_that_a_lost_check_in_began_begins_anew(ann: Person, etcd: Runn
         b.serve()
         b.join()
         assert within(10, lambda: "on another line" in b("group", "status"))
+        assert "(`xferzone group check` says what to do):\n  example.org/main" in b("group", "status")
         b("group", "clobber", "example.org", "--accept-clobber")
         assert json.loads(b("--format", "json", "zone", "list"))["zones"][1]["serial"] == 3
 

@@ -187,6 +187,13 @@ def test_a_password_goes_nowhere_else(
     assert (done.code, said in done.err) == (code, True), done.err
 
 
+def test_the_owner_of_a_primary_learns_which_verb_changes_a_password_in_it(zone: Run) -> None:
+    done = zone("passwd")
+    assert (done.code, "`xferzone user passwd LOGIN` for an account of this" in done.err) == (5, True), (
+        done.err
+    )
+
+
 @pytest.mark.interop
 def test_of_stocks_server_it_says_how_its_people_do_it(xz: Run, tmp_path: Path) -> None:
     person, stock = Person(tmp_path / "home"), tmp_path / "stock.fossil"

@@ -35,6 +35,7 @@ NEW = "name a new file with -R, which becomes a mirror"
         (f"--format json -R new.xferzone pull --watch {NOBODY}", 2, "--watch prints a line for each event"),
         (f"-R new.xferzone pull --watch --accept-clobber {NOBODY}", 2, "--accept-clobber is for a single pull"),
         ("-R mirror.xferzone pull", 69, f"{NOBODY} cannot be reached: Connection refused"),
+        ("-R mirror.xferzone up --http 127.0.0.1:9 --dns 127.0.0.1:9", 1, "follows nobody: give --primary URL, or ["),
         ("-R mirror.xferzone pull nosuch", 5, "there is no remote nosuch"),
         ("-R mirror.xferzone pull http://ann@127.0.0.1:1/", 77, "the password of ann at http://127.0.0.1:1/ is not"),
         (

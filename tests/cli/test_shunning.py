@@ -33,6 +33,7 @@ def test_what_is_served_is_refused_by_name_and_stays(zone: Run) -> None:
     checkin = json.loads(zone("log", "--format", "json").out)["checkins"][0]["checkin"]
     done = zone("shun", "add", checkin)
     assert (done.code, f"{checkin} is a published version on example.com/main" in done.err) == (7, True)
+    assert "`xferzone rollover` begins a project without the versions before" in done.err
     assert shown(zone) == []
     assert zone("check").code == 0
 

@@ -159,7 +159,7 @@ def test_over_a_reload_those_that_wait_are_answered_and_others_may(site: Site) -
         with polling(own) as polls:
             server.process.send_signal(signal.SIGHUP)
             assert [answer(each).status for each in polls] == [304] * MAX_WAITING
-            assert server.told("reload outcome=done")
+            assert server.told("reload outcome=done file=none")
         with polling(own) as polls:
             publish_another(site.repository)
             assert [answer(each).status for each in polls] == [200] * MAX_WAITING

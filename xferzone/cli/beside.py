@@ -13,6 +13,7 @@ from xferzone.serve import following
 from xferzone.serve.children import Program
 from xferzone.serve.following import Primaries
 from xferzone.serve.listening import Listening
+from xferzone.store import schema
 from xferzone.transport.url import is_nats
 
 if TYPE_CHECKING:  # of an extra
@@ -21,10 +22,22 @@ if TYPE_CHECKING:  # of an extra
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Beside:
-    """`primaries` None: nobody is followed. `asked` None: no requests are taken by NATS."""
+    """`primaries` None: nobody is followed; `follows`: the verb does so where any is named. `asked` None: no requests
+    are taken by NATS."""
 
     primaries: Primaries | None = None
     asked: "Asked | None" = None
+    follows: bool = False
+
+    def doubts(self, role: str) -> list[str]:
+        """The warnings at the start of a repository of that role."""
+        if role != schema.MIRROR or not self.follows or self.primaries is not None:
+            return []
+        # Started again without its options, it answers on with what it had, and nobody would see that.
+        return [
+            "this is a mirror, and follows nobody: give --primary URL, or [replicate] primaries, unless "
+            "`xferzone pull --watch` follows for it"
+        ]
 
     def programs(self, repository: Path, listening: Listening, counters: Counters) -> list[Program]:
         """Those that do it."""
@@ -61,4 +74,4 @@ def beside(loaded: Loaded[Config], repository: Path, *, follows: bool, answers: 
         primaries = mirrors.primaries(repository, found, secret)
         if any(map(is_nats, primaries.urls)):
             primaries = dataclasses.replace(primaries, nats=nats.account_of(loaded.config.nats))
-    return Beside(primaries, nats.asked(loaded) if answers else None)
+    return Beside(primaries, nats.asked(loaded) if answers else None, follows)

@@ -312,7 +312,7 @@ def _in_json(found: Overview) -> Mapping[str, object]:
 
 def _show_overview(found: Overview) -> None:
     share, roster = found.share, found.roster
-    click.echo(printable(f"member: {share.name}\netcd: {' '.join(share.etcd)}".split("\n")[0]))
+    click.echo(printable(f"member: {share.name}"))
     click.echo(printable(f"etcd: {' '.join(share.etcd)}, keys below {share.prefix}"))
     if roster is None or found.why:
         remedy = f": {found.remedy}" if found.remedy else ""
@@ -342,7 +342,7 @@ def _show_overview(found: Overview) -> None:
         "  ",
     )
     if found.off:
-        click.echo("not on the group's line:")
+        click.echo("not on the group's line (`xferzone group check` says what to do):")
         show_list(list(map(str, found.off)), "  ")
 
 

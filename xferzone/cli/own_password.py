@@ -58,4 +58,7 @@ def passwd(
 def _known(settings: Settings, name: str | None) -> str:
     """The URL of a remote."""
     with reading(settings) as (reader, _):
-        return known_remote(reader, name).url
+        # Who owns a primary looks for the verb that changes a password in it.
+        return known_remote(
+            reader, name, "`xferzone user passwd LOGIN` for an account of this repository"
+        ).url

@@ -150,7 +150,7 @@ class Servers:
         with Store.open(self._repository) as store:
             with store.reader() as reader:
                 self._counters.told = LocalRefs(reader).newest()
-                for doubt in clock.doubts(reader, now_ms()):
+                for doubt in [*clock.doubts(reader, now_ms()), *self._beside.doubts(reader.role)]:
                     log.warning("%s", doubt)
             prepare(store, occasion(Door.START), answers="dns" in self._parts)
 
@@ -324,7 +324,7 @@ class Servers:
         where = ", ".join(f"{what} on {at}" for what, at in places)
         self._manager.ready(where)
         if self._was_up:
-            log.info("reload outcome=%s file=%s", "done", self._files.path())
+            log.info("reload outcome=%s file=%s", "done", self._files.path() or "none")
             return
         self._was_up = True
         self._say(f"ready, {where}, pid {os.getpid()}; Ctrl-C ends it")

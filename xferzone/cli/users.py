@@ -156,7 +156,7 @@ def zones(settings: Settings, login: str, zone_names: tuple[str, ...], of_all: b
         account = _known(known, login)
         if held and not ADMINISTRATORS.isdisjoint(account.caps):
             raise Refused(
-                f"{login} is an administrator: take a and s away first, with `xferzone user caps {login} goi`"
+                f"{login} is an administrator: take a and s away first, with `xferzone user caps {login} giop`"
             )
         return replace(account, zones=held)
 

@@ -24,6 +24,7 @@ from xferzone.store import Reader, Writer, closure, places, schema, shunned
 from xferzone.store.shunned import Shunned
 
 MAX_TOLD: Final = 10  # artifacts of somebody else's list that may not be shunned; ours
+_WAY_OUT: Final = "change the zone, and `xferzone rollover` begins a project without the versions before"
 
 
 def shun(
@@ -83,7 +84,8 @@ def _reasons(reader: Reader, here: Collection[ArtifactId]) -> Iterator[tuple[Art
     for each in here:
         placed = places.placed(reader, each)
         if placed is not None and placed.place == schema.PUBLISHED:
-            yield each, f"{each} is a published version on {placed.branch}: clones and mirrors need it"
+            why = f"clones and mirrors need it; {_WAY_OUT}"
+            yield each, f"{each} is a published version on {placed.branch}: {why}"
         if root is not None and closure.rows(reader, [each]).get(each) == root:
             yield each, f"{each} is the check-in that the project begins with: stock clients need it"
         yield from ((each, why) for why in _children(reader, each, here))
@@ -128,7 +130,7 @@ def _in_use(reader: Reader, here: frozenset[ArtifactId]) -> Iterator[tuple[Artif
 def _need(name: str) -> str:
     """Who needs a file of a published version, and what may be done."""
     if zone_of(name) is not None:
-        return "clones, mirrors and the serials of later versions need it"
+        return f"clones, mirrors and the serials of later versions need it; {_WAY_OUT}"
     return (
         "clones and mirrors could not follow past that version; delete the file there, and `xferzone rollover` begins "
         "a project that never had it"
