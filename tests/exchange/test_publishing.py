@@ -253,6 +253,21 @@ def test_of_what_waits_on_a_fork_branch_nothing_more_is_told_until_it_is_settled
         given = cookie(said) or given
 
 
+def test_what_was_told_in_a_reply_that_was_lost_is_told_again_though_other_work_of_the_push_waits(
+    store: Store, later: Later
+) -> None:
+    asked(store, push(FIRST, ONE), later)
+    asked(store, push(SECOND, TWO, login="bob"), later)
+    stock = "ab" * 20
+    texts = [zone_text(f"www 300 A 192.0.2.{number}", serial=number) for number in (3, 4)]
+    waits = checkin(texts[1], b"its parent, which has not come")
+    told = messages(asked(store, push(texts[0], checkin(texts[0], ONE), texts[1], waits, peer=stock), later))
+    assert len(told) == 2
+    again = asked(store, push(peer=stock), later)
+    assert sorted(messages(again)) == sorted(told)
+    assert messages(asked(store, push(rest=cookie(again), peer=stock), later)) == []
+
+
 def test_a_push_of_one_request_gets_no_cookie_and_leaves_nothing(store: Store, later: Later) -> None:
     assert cookie(asked(store, push(FIRST, ONE), later)) == b""
     with store.reader() as reader:

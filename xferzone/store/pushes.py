@@ -20,6 +20,7 @@ the end of a push that goes on.
 from collections.abc import Collection, Iterable
 from typing import Final, NamedTuple
 
+from xferzone.store.reader import Reader
 from xferzone.store.sql import storable
 from xferzone.store.writer import Writer
 
@@ -86,14 +87,19 @@ def not_ended(writer: Writer, login: str, peer: str, tokens: Collection[str]) ->
     return [_heard(writer, push) if is_told and push.token in tokens else push for push, is_told in kept]
 
 
-def is_left(writer: Writer, push: Push) -> bool:
-    """Whether something that it has brought waits, or is to be decided about. What is older is not looked at again."""
+def first_left(reader: Reader, push: Push) -> int | None:
+    """The first row of what it has brought that waits, or is to be decided about. None: there is none."""
     # Without the +, SQLite would walk all check-ins from there on.
     query = f"SELECT min(rid) FROM ({_LEFT}) CROSS JOIN brought USING (rid) WHERE +rid >= ? AND push = ?"  # noqa: S608 the same
-    first = writer.db.execute(query, (push.first, push.number)).fetchone()[0]
-    if first is not None and first != push.first:
-        writer.db.execute("UPDATE pushing SET first = ? WHERE number = ?", (first, push.number))
-    return first is not None
+    first = reader.db.execute(query, (push.first, push.number)).fetchone()[0]
+    return None if first is None else int(first)
+
+
+def keep(writer: Writer, push: Push, first: int) -> None:
+    """Note that of what it has brought into rows before `first` nothing is to be told."""
+    writer.db.execute(
+        "UPDATE pushing SET first = ? WHERE number = ? AND first <> ?", (first, push.number, first)
+    )
 
 
 def tell(writer: Writer, push: Push, token: str) -> None:

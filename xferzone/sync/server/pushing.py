@@ -51,11 +51,15 @@ class Pushing:
 
     def told(self, writer: Writer, push: Push, *, is_news: bool) -> None:
         """The sender is told what became of one of them, if anything: again, unless he sends the token back."""
-        is_left = pushes.is_left(writer, push)
-        if self._token and (is_left if not self._peer else is_news):
+        first = pushes.first_left(writer, push)
+        is_known = bool(self._peer) or push.token in self._tokens
+        is_told = is_news if self._peer else first is not None and (is_news or not is_known)
+        if is_told and self._token:
             pushes.tell(writer, push, self._token)
             self._give()
-        elif not (is_left and self._peer):
+        elif first is not None and is_known:
+            pushes.keep(writer, push, first)
+        else:
             pushes.end(writer, push)
 
     def _give(self) -> None:
