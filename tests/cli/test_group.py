@@ -90,12 +90,13 @@ def test_a_primary_a_clone_and_no_file_make_a_group(ann: Person, etcd: Running) 
 
 def test_members_leave_and_the_last_one_is_a_primary(ann: Person, etcd: Running) -> None:
     with ExitStack() as held:
-        a, b, _ = begun(ann, etcd, held, "abc")
+        a, b, c = begun(ann, etcd, held, "abc")
         left = json.loads(b("--format", "json", "group", "leave"))
         assert (left["role"], left["origin"]) == ("clone", a.url)
         assert b("remote").startswith(f"origin {a.url}")
         assert "is a clone, and in no group" in b.err("group", "leave", code=7)
         assert "is no longer in the group" in a.err("group", "remove", "c")
+        assert "c is not registered: `xferzone group join`, or start its servers" in c("group", "status")
         assert "no member c" in a.err("group", "remove", "c", code=5)
         assert a.err("group", "remove", "c", "--if-exists") == "c: nothing changed\n"
         assert "this is a primary now" in a.err("group", "leave")

@@ -332,6 +332,8 @@ def _show_overview(found: Overview) -> None:
         for name, each in sorted(roster.members.items())
     ]
     show_table(rows)
+    if roster.rules is not None and roster.rules.life == share.group and share.name not in roster.members:
+        click.echo(f"{printable(share.name)} is not registered: `xferzone group join`, or start its servers")
     click.echo(f"branches: {found.branches}, {len(found.behind)} behind")
     show_list(
         [
