@@ -9,7 +9,7 @@ import pytest
 from tests.interop.grouped import IN_STEP_S, Group, Site, cut, grouped
 from tests.interop.judged import check_all, check_unlocked_within, kill_acceptors, serve_all
 from tests.interop.storm import CheckOut, Clone, Told, storm, ways
-from tests.live import within
+from tests.live import Person, within
 from xferzone.errors import Busy, Denied
 from xferzone.publish.agreed import KEPT
 from xferzone.transport.forms import post
@@ -51,6 +51,28 @@ def test_people_at_all_members_change_zones_at_once(group: Group, tmp_path: Path
 
 def test_a_member_that_dies_after_it_has_accepted_has_lost_nothing(twice: Group, tmp_path: Path) -> None:
     kill_acceptors(twice, tmp_path, KILLS, KILLED)
+
+
+def test_stock_hears_with_its_next_push_that_what_a_member_kept_has_lost(
+    twice: Group, tmp_path: Path
+) -> None:
+    a, b, c = twice.sites
+    stock = Person(tmp_path / "stock", "ann")
+    stock.clone(a.url(), tmp_path / "z.fossil")
+    work = stock.open(tmp_path / "z.fossil", tmp_path / "work", f"{HALVED}/main")
+    with (work / f"{HALVED}.zone").open("a") as text:
+        text.write("loses 60 A 192.0.2.9\n")
+    stock.fossil("commit", "--no-warnings", "--nosync", "-m", "loses", at=work)
+    with cut(b.to_it, c.to_it):
+        first = stock.fossil("push", at=work, code=None)
+        assert KEPT in first.out + first.err
+        b.xferzone("set", f"wins.{HALVED}", "A", "192.0.2.8")
+    assert twice.is_in_step()
+    assert within(IN_STEP_S, lambda: f"{HALVED}/main-fork-" in a.xferzone("status"))
+    second = stock.fossil("push", at=work)
+    assert f"was moved to branch {HALVED}/main-fork-" in second.out + second.err
+    third = stock.fossil("push", at=work)
+    assert "was moved to branch" not in third.out + third.err
 
 
 def test_one_member_alone_accepts_nothing_that_two_have_to_hold(twice: Group) -> None:
