@@ -178,7 +178,8 @@ def serving(
         "dns": ("--listen", _place(host, dns)),
     }
     limited = ("prlimit", f"--nofile={files}:{files}") if files else ()
-    argv = [*limited, *XFERZONE, "-R", str(repository), verb, *flags[verb], *options]
+    named = () if "--repository-root" in options else ("-R", str(repository))
+    argv = [*limited, *XFERZONE, *named, verb, *flags[verb], *options]
     log = repository.with_name(f"{repository.name}-{verb}-{http or dns}.log")
     env = {**os.environ, "HOME": str(repository.parent), "PYTHONPATH": str(PROJECT)}
     with background(argv, env, log) as process:

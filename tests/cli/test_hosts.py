@@ -31,9 +31,22 @@ def test_one_repository_and_a_directory_of_them_are_not_both_served(
     for words in (("-R", "a.xferzone", verb), (verb, "-R", "a.xferzone")):
         ran = xz(*words, "--repository-root", "none")
         assert ran.code == 2
-        assert "-R a.xferzone names one repository, and --repository-root none a directory" in ran.err
+        assert (
+            "--repository-root: [hosting] repository_root: -R a.xferzone names one repository, and this"
+            in ran.err
+        )
     monkeypatch.setenv("XFERZONE_REPOSITORY", "a.xferzone")  # for other verbs
     assert "cannot read the directory of repositories none" in xz(verb, "--repository-root", "none").err
+
+
+def test_nor_where_the_configuration_has_the_directory(xz: Run, tmp_path: Path) -> None:
+    text = "[hosting]\nrepository_root = 'srv'\n"
+    (tmp_path / "x.toml").write_text(text)
+    ran = xz("serve", "-R", "a.xferzone", "-c", "x.toml")
+    assert ran.code == 2
+    assert "x.toml:2: [hosting] repository_root: -R a.xferzone names one repository" in ran.err
+    (tmp_path / "a.xferzone.toml").write_text(text)  # it is what -R named
+    assert "cannot read the directory of repositories srv" in xz("serve", "-R", "a.xferzone").err
 
 
 @pytest.mark.parametrize("case", REFUSED)

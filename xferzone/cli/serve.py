@@ -21,7 +21,6 @@ from click.core import ParameterSource
 
 from xferzone.cli.configuration import Files, Options, config_option
 from xferzone.cli.settings import Settings
-from xferzone.errors import UsageError
 
 if TYPE_CHECKING:  # msgspec and dnspython behind it take a while, and `--help` does not need them
     from xferzone.config import Address, Canary, Duration, Grant, Notified
@@ -216,7 +215,7 @@ def serve(
         **_of_root(root, status),
     }
     parts = {"http": "--listen", "replicate": "--replicate-listen"}
-    _run("serve", parts, Files(_served(settings, root), file, _given(options)))
+    _run("serve", parts, Files(root or settings.repository, file, _given(options)))
 
 
 @click.command()
@@ -253,7 +252,7 @@ def dns(
     _run(
         "dns",
         {"dns": "--listen"},
-        Files(_served(settings, root), file, _given(options)),
+        Files(root or settings.repository, file, _given(options)),
         bool(chosen["allow_root"]),
     )
 
@@ -325,7 +324,7 @@ def up(
         **_of_root(root, status),
     }
     parts = {"http": "--http", "replicate": "--replicate-listen", "dns": "--dns"}
-    _run("up", parts, Files(_served(settings, root), file, _given(options)), bool(chosen["allow_root"]))
+    _run("up", parts, Files(root or settings.repository, file, _given(options)), bool(chosen["allow_root"]))
 
 
 def _of_zones(chosen: Mapping[str, object]) -> dict[tuple[str, str], tuple[object, str]]:
@@ -356,21 +355,6 @@ def _of_root(
     }
 
 
-def _served(settings: Settings, root: Path | None) -> Path:
-    """The directory of repositories, or else the repository. Raises UsageError: the command line names both."""
-    if root is None:
-        return settings.repository
-    # XFERZONE_REPOSITORY may be set for other verbs, and an option wins over the environment.
-    context = click.get_current_context()
-    sources = {each.get_parameter_source("repository") for each in (context.find_root(), context)}
-    if ParameterSource.COMMANDLINE in sources:
-        raise UsageError(
-            f"-R {settings.repository} names one repository, and --repository-root {root} a directory of them: "
-            "leave out one"
-        )
-    return root
-
-
 def _given(options: Options) -> Options:
     """Those that the command line has."""
     return {setting: option for setting, option in options.items() if option[0]}
@@ -380,5 +364,20 @@ def _run(verb: str, parts: Mapping[str, str], files: Files, may_be_root: bool = 
     from xferzone.cli.hosts import Hosts
     from xferzone.cli.servers import Servers
 
-    kind = Servers if files.read().config.hosting.repository_root is None else Hosts
+    loaded = files.read().loaded
+    kind = Servers if loaded.config.hosting.repository_root is None else Hosts
+    named = _named_repository()
+    # FILE.toml, which -R FILE found, may say that FILE stands in a directory of them.
+    if kind is Hosts and named is not None and files.path() != named.with_name(f"{named.name}.toml"):
+        why = f"-R {named} names one repository, and this a directory of them: leave out one"
+        raise loaded.fault("hosting", "repository_root", why=why)
     kind(verb, parts, files, may_be_root=may_be_root).run()
+
+
+def _named_repository() -> Path | None:
+    """What -R names, before the verb or behind it; None: the command line has none. XFERZONE_REPOSITORY, which may be
+    set for other verbs, does not count."""
+    context = click.get_current_context()
+    sources = {each.get_parameter_source("repository") for each in (context.find_root(), context)}
+    named: Path = context.obj.repository
+    return named if ParameterSource.COMMANDLINE in sources else None
