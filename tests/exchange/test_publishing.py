@@ -20,9 +20,11 @@ from xferzone.env import Env
 from xferzone.exchange import Terms, answer, publishing
 from xferzone.exchange.publishing import Later
 from xferzone.hashing import ArtifactId, artifact_id
+from xferzone.publish import elsewhere
 from xferzone.publish.publish import publish_part
 from xferzone.refs import BranchName, Door, LocalRefs, Occasion
-from xferzone.store import Store, accounts, pushes
+from xferzone.store import Store, accounts, brought, pushes
+from xferzone.store.brought import Bringer
 from xferzone.sync.client.options import ANY_PEER
 from xferzone.transport import Body
 
@@ -266,6 +268,22 @@ def test_what_was_told_in_a_reply_that_was_lost_is_told_again_though_other_work_
     again = asked(store, push(peer=stock), later)
     assert sorted(messages(again)) == sorted(told)
     assert messages(asked(store, push(rest=cookie(again), peer=stock), later)) == []
+
+
+def test_a_fork_that_a_fellow_has_named_is_told_before_it_was_looked_at_here(store: Store) -> None:
+    asked(store, push(FIRST, ONE), None)
+    with store.writer() as writer:
+        begun = pushes.begin(writer, "ann", "", "t0")
+        loser = writer.put(TWO)
+        brought.note(writer, [loser], Bringer("ann", "push"), begun.number)
+        fork = f"example.com/main-fork-{loser[:16]}"
+        for place in (0, 4):
+            writer.db.execute("UPDATE checkin SET branch = ?, place = ? WHERE place <> 1", (fork, place))
+            assert [each.mark for each in elsewhere.news(writer, begun)] == [fork]
+            assert pushes.first_left(writer, begun) is None
+        writer.db.execute("UPDATE checkin SET branch = 'example.com/main' WHERE place <> 1")
+        assert elsewhere.news(writer, begun) == []
+        assert pushes.first_left(writer, begun) is not None
 
 
 def test_a_push_of_one_request_gets_no_cookie_and_leaves_nothing(store: Store, later: Later) -> None:
