@@ -52,7 +52,7 @@ def settled(reader: Reader, push: Push, most: int) -> list[ArtifactId]:
     With those of which its sender was told and has not heard: they bear its number negated.
     """
     query = f"""SELECT hash FROM brought JOIN blob USING (rid) JOIN checkin USING (rid)
-                WHERE brought.rid >= ? AND push IN (?, -?) AND brought.rid NOT IN ({pushes.LEFT})
+                WHERE brought.rid >= ? AND push IN (?, -?) AND {pushes.SETTLED}
                 ORDER BY brought.rid DESC LIMIT ?"""  # noqa: S608 our own text
     bound = (push.first, push.number, push.number, most)
     return [id_of(raw) for (raw,) in reader.db.execute(query, bound)]

@@ -28,11 +28,13 @@ MAX_OPEN: Final = 1_000  # pushes of one login that are remembered, the last to 
 MAX_AGAIN: Final = 10  # of which a repository is told again at once; ours
 
 _COLUMNS: Final = "number, token, row, first"
-_FORK: Final = f"branch GLOB '*-fork-{'[0-9a-f]' * 16}'"
-#: Check-ins that wait, or are complete and on a branch that is to be decided about (store/places.py). About what is on
-#: a fork branch somebody has decided, whether or not this repository has looked at it.
-LEFT: Final = f"""SELECT rid FROM checkin WHERE place = 4 AND (branch IS NULL OR NOT {_FORK})
-                  UNION ALL SELECT rid FROM checkin WHERE place = 0 AND branch IS NOT NULL AND NOT {_FORK}"""  # noqa: S608 our own text
+_FORK: Final = f"coalesce(branch GLOB '*-fork-{'[0-9a-f]' * 16}', 0)"
+#: Whether a check-in is decided about: it does not wait, or is on a fork branch, though this repository may not have
+#: looked at that.
+SETTLED: Final = f"(place NOT IN (0, 4) OR {_FORK})"
+#: Check-ins that wait, or are complete and on a branch (store/places.py).
+_OPEN: Final = """SELECT rid, branch FROM checkin WHERE place = 4
+                  UNION ALL SELECT rid, branch FROM checkin WHERE place = 0 AND branch IS NOT NULL"""
 
 
 class Push(NamedTuple):
@@ -92,7 +94,8 @@ def not_ended(writer: Writer, login: str, peer: str, tokens: Collection[str]) ->
 def first_left(reader: Reader, push: Push) -> int | None:
     """The first row of what it has brought that waits, or is to be decided about. None: there is none."""
     # Without the +, SQLite would walk all check-ins from there on.
-    query = f"SELECT min(rid) FROM ({LEFT}) CROSS JOIN brought USING (rid) WHERE +rid >= ? AND push = ?"  # noqa: S608 the same
+    query = f"""SELECT min(rid) FROM ({_OPEN}) CROSS JOIN brought USING (rid)
+                WHERE +rid >= ? AND push = ? AND NOT {_FORK}"""  # noqa: S608 the same
     first = reader.db.execute(query, (push.first, push.number)).fetchone()[0]
     return None if first is None else int(first)
 
@@ -106,8 +109,8 @@ def keep(writer: Writer, push: Push, first: int) -> None:
 
 def tell(writer: Writer, push: Push, token: str) -> None:
     """Note that its sender is told what became of it so far, with that token."""
-    query = f"""UPDATE brought SET push = -push WHERE rid >= ? AND push = ? AND rid NOT IN ({LEFT})
-                AND EXISTS (SELECT 1 FROM checkin WHERE checkin.rid = brought.rid)"""  # noqa: S608 the same
+    query = f"""UPDATE brought SET push = -push WHERE rid >= ? AND push = ?
+                AND EXISTS (SELECT 1 FROM checkin WHERE checkin.rid = brought.rid AND {SETTLED})"""  # noqa: S608 the same
     writer.db.execute(query, (push.first, push.number))
     query = "UPDATE pushing SET is_told = 1, token = ? WHERE number = ?"
     writer.db.execute(query, (token, push.number))
