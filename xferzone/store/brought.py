@@ -53,7 +53,7 @@ def settled(reader: Reader, push: Push, most: int) -> list[ArtifactId]:
     """
     query = f"""SELECT hash FROM brought JOIN blob USING (rid) JOIN checkin USING (rid)
                 WHERE brought.rid >= ? AND push IN (?, -?) AND {pushes.SETTLED}
-                ORDER BY brought.rid DESC LIMIT ?"""  # noqa: S608 our own text
+                ORDER BY brought.rid DESC LIMIT ?"""  # noqa: S608 a constant of pushes.py, no input
     bound = (push.first, push.number, push.number, most)
     return [id_of(raw) for (raw,) in reader.db.execute(query, bound)]
 

@@ -27,7 +27,6 @@ from xferzone.store.writer import Writer
 MAX_OPEN: Final = 1_000  # pushes of one login that are remembered, the last to begin; ours
 MAX_AGAIN: Final = 10  # of which a repository is told again at once; ours
 
-_COLUMNS: Final = "number, token, row, first"
 _FORK: Final = f"coalesce(branch GLOB '*-fork-{'[0-9a-f]' * 16}', 0)"
 #: Whether a check-in is decided about: it does not wait, or is on a fork branch, though this repository may not have
 #: looked at that.
@@ -54,7 +53,7 @@ class Push(NamedTuple):
 
 def going_on(writer: Writer, login: str, tokens: Iterable[str]) -> Push | None:
     """The push of `login` that one of the tokens was given to. None: there is none, as far as is known."""
-    query = f"SELECT {_COLUMNS}, is_told FROM pushing WHERE token = ? AND login = ?"  # noqa: S608 our own text
+    query = "SELECT number, token, row, first, is_told FROM pushing WHERE token = ? AND login = ?"
     for token in tokens:
         for *row, is_told in writer.db.execute(query, (token, storable(login))).fetchall():
             return _heard(writer, Push(*row)) if is_told else Push(*row)
@@ -64,11 +63,11 @@ def going_on(writer: Writer, login: str, tokens: Iterable[str]) -> Push | None:
 def begin(writer: Writer, login: str, peer: str, token: str) -> Push:
     """Note that a push of `login` begins, from the repository `peer`. The last MAX_OPEN of a login are remembered."""
     login, row = storable(login), writer.last_row()
-    query = f"""INSERT INTO pushing (token, login, peer, row, first, is_told) VALUES (?, ?, ?, ?, ?, 0)
-                RETURNING {_COLUMNS}"""  # noqa: S608 our own text
+    query = """INSERT INTO pushing (token, login, peer, row, first, is_told) VALUES (?, ?, ?, ?, ?, 0)
+                RETURNING number, token, row, first"""
     (made,) = writer.db.execute(query, (token, login, peer, row, row + 1)).fetchall()
-    oldest = "SELECT number FROM pushing WHERE login = ? ORDER BY number DESC LIMIT 1 OFFSET ?"
-    query = f"DELETE FROM pushing WHERE login = ? AND number <= ({oldest})"  # noqa: S608 the same
+    query = """DELETE FROM pushing WHERE login = ? AND number <= (
+                   SELECT number FROM pushing WHERE login = ? ORDER BY number DESC LIMIT 1 OFFSET ?)"""
     writer.db.execute(query, (login, login, MAX_OPEN))
     return Push(*made)
 
@@ -84,7 +83,9 @@ def not_ended(writer: Writer, login: str, peer: str, tokens: Collection[str]) ->
     Where one of the tokens came back, what its sender was told is no longer of the push. `peer` empty: it is any of
     many, of which only the tokens tell one from the other.
     """
-    query = f"SELECT {_COLUMNS}, is_told FROM pushing WHERE login = ? AND peer = ? ORDER BY number"  # noqa: S608 the same
+    query = (
+        "SELECT number, token, row, first, is_told FROM pushing WHERE login = ? AND peer = ? ORDER BY number"
+    )
     rows = writer.db.execute(query, (storable(login), peer)).fetchall()
     found = [(Push(*row), bool(is_told)) for *row, is_told in rows]
     kept = [(push, is_told) for push, is_told in found if peer or push.token in tokens][-MAX_AGAIN:]
@@ -95,7 +96,7 @@ def first_left(reader: Reader, push: Push) -> int | None:
     """The first row of what it has brought that waits, or is to be decided about. None: there is none."""
     # Without the +, SQLite would walk all check-ins from there on.
     query = f"""SELECT min(rid) FROM ({_OPEN}) CROSS JOIN brought USING (rid)
-                WHERE +rid >= ? AND push = ? AND NOT {_FORK}"""  # noqa: S608 the same
+                WHERE +rid >= ? AND push = ? AND NOT {_FORK}"""  # noqa: S608 the constant above, no input
     first = reader.db.execute(query, (push.first, push.number)).fetchone()[0]
     return None if first is None else int(first)
 
@@ -110,7 +111,7 @@ def keep(writer: Writer, push: Push, first: int) -> None:
 def tell(writer: Writer, push: Push, token: str) -> None:
     """Note that its sender is told what became of it so far, with that token."""
     query = f"""UPDATE brought SET push = -push WHERE rid >= ? AND push = ?
-                AND EXISTS (SELECT 1 FROM checkin WHERE checkin.rid = brought.rid AND {SETTLED})"""  # noqa: S608 the same
+                AND EXISTS (SELECT 1 FROM checkin WHERE checkin.rid = brought.rid AND {SETTLED})"""  # noqa: S608 the constant above, no input
     writer.db.execute(query, (push.first, push.number))
     query = "UPDATE pushing SET is_told = 1, token = ? WHERE number = ?"
     writer.db.execute(query, (token, push.number))
@@ -124,6 +125,6 @@ def end(writer: Writer, push: Push) -> None:
 def _heard(writer: Writer, push: Push) -> Push:
     query = "UPDATE brought SET push = NULL WHERE rid >= ? AND push = -?"
     writer.db.execute(query, (push.first, push.number))
-    query = f"UPDATE pushing SET row = ?, is_told = 0 WHERE number = ? RETURNING {_COLUMNS}"  # noqa: S608 the same
+    query = "UPDATE pushing SET row = ?, is_told = 0 WHERE number = ? RETURNING number, token, row, first"
     (left,) = writer.db.execute(query, (writer.last_row(), push.number)).fetchall()
     return Push(*left)

@@ -149,7 +149,7 @@ class Taking:
         else:
             self._judge.zoned.note(artifact, parsed)
             reason = self._judge.admit(parsed) or ""
-        if reason and (missing := self._is_about(parsed)):
+        if reason and (missing := self._missing_target(parsed)):
             # An error would keep its sender from sending that, for ever: he sends this first.
             self._judge.notice(f"{reason}; it is about {missing}, which has not come: that first")
         elif reason:
@@ -158,7 +158,7 @@ class Taking:
             self.passwords |= {card.name: None for card in parsed.files if card.name.endswith(_PASSWORDS)}
         return reason or None
 
-    def _is_about(self, parsed: Parsed) -> ArtifactId | None:
+    def _missing_target(self, parsed: Parsed) -> ArtifactId | None:
         """An artifact that a control artifact sets a tag on, and that is not here; None: there is none."""
         targets = [tag.target for tag in parsed.tags if tag.target] if isinstance(parsed, Control) else []
         return next((each for each in targets if not self._writer.has(each)), None)
